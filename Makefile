@@ -1,0 +1,61 @@
+# Every target runs in $(VENV); nothing else is touched. `make` alone lists the targets.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+WORKERS ?= 2
+DOCKER  ?= docker
+IMAGE   ?= graft
+THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements.lock
+# Without these, accelerate prints a block of notes and gives a CPU run one thread.
+LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no \
+	--dynamo_backend no --num_cpu_threads_per_process $(THREADS)
+
+.PHONY: help setup quickstart test test-fast lint lock schema docker docker-test
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## install everything that the tests and the linters need
+
+quickstart: $(VENV)/.runtime ## fine-tune something small, offline, in about a minute
+	$(LAUNCH) pipelines/run.py recipes/quickstart.yaml
+
+test: setup ## run all tests (WORKERS=8 for more processes)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-fast: setup ## run the tests that take no more than seconds
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+lint: setup ## check style, types and the Dockerfile
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+lock: setup ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml \
+		--no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock $(ARGS)
+
+schema: $(VENV)/.runtime ## write the JSON schema of recipes, for editors
+	$(BIN)/graft schema > recipes/schema.json
+
+docker: ## build the image
+	$(DOCKER) build -t $(IMAGE) .
+
+docker-test: ## build the image and run a recipe in it
+	bash tests/docker_test.sh
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.runtime: pyproject.toml requirements.lock | $(BIN)/pip
+	$(PIP) -e .
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Graft needs Python 3.11 or newer; $(PYTHON) is {}.{}. Try: make setup PYTHON=python3.11".format(*sys.version_info))'
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,69 @@
+"""`graft check`: everything but training, so that mistakes are found before the GPU is."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines import pipeline
+from pipelines.anatomy import count, dissect
+from pipelines.labels import SINGLE
+from pipelines.memory import of_step
+from pipelines.pipeline import Prepared
+from pipelines.recipe import Recipe
+
+SHOWN = (
+    "learning_rate",
+    "num_train_epochs",
+    "max_steps",
+    "per_device_train_batch_size",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+)
+
+
+def report(recipe: Recipe) -> str:
+    """What a run of `recipe` would do: data, a sample of encoded examples, model, memory."""
+    prepared = pipeline.prepare(recipe)
+    parts = (_data(prepared), _sample(prepared), _model(prepared))
+    return "\n".join(line for part in parts for line in part)
+
+
+def _data(prepared: Prepared) -> Iterator[str]:
+    labels = prepared.data.labels
+    yield f"\ntask       {prepared.recipe.task.name}, {labels.problem_type}"
+    for split, targets in prepared.targets.items():
+        told = ""
+        if labels.problem_type == SINGLE:
+            counts = Counter(targets)
+            told = ", ".join(f"{labels.names[i]} {counts[i]:,}" for i in sorted(counts)[:12])
+        yield f"{split:10} {len(targets):,} examples  {told}"
+
+
+def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:
+    yield "\nthe first examples, as the model sees them:"
+    rows = prepared.encoded["train"]
+    for row in range(min(num_rows, len(rows))):
+        shown = " ".join(prepared.recipe.task.show(rows, row, prepared.checkpoint.processor))
+        yield f"  {prepared.targets['train'][row]!s:>6} | {shown[:400]}"
+
+
+def _model(prepared: Prepared) -> Iterator[str]:
+    checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
+    with tempfile.TemporaryDirectory() as nowhere:
+        arguments = pipeline.training_arguments(prepared, Path(nowhere))
+    size = arguments.per_device_train_batch_size
+    anatomy = dissect(checkpoint.model, checkpoint.fresh)
+    kind = type(checkpoint.model).__name__
+    model = strategy.apply(checkpoint.model, anatomy)
+    trainable, total = count(model)
+    yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {', '.join(anatomy.head)}"
+    yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
+    if strategy.training_defaults(prepared.recipe.task.modality, anatomy):
+        yield "training   " + ", ".join(f"{name} {getattr(arguments, name)}" for name in SHOWN)
+    rows = prepared.encoded["train"]
+    batch = prepared.collate([rows[i] for i in range(min(size, len(rows)))])
+    parts = of_step(model, {k: v.to(checkpoint.model.device) for k, v in batch.items()})
+    told = ", ".join(f"{name} {size / 2**20:,.0f}" for name, size in parts.items())
+    yield f"memory     about {sum(parts.values()) / 2**20:,.0f} MiB ({told} for a batch of {size})"

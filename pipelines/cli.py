@@ -1,0 +1,113 @@
+"""The commands. Whatever the user can mend ends in one message and exit code 2."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from pipelines import registry
+from pipelines.errors import GraftError, Interrupted, RecipeError
+
+OVERRIDES = "such as strategy=lora training.learning_rate=3e-5 data.limit.train=2000"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives back the exit code (0, 2 for a mistake, 130 when interrupted)."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return parsed.command(parsed) or 0
+    except GraftError as error:
+        _tell(f"error: {error}")
+        return 2
+    except (Interrupted, KeyboardInterrupt) as stop:
+        _tell(str(stop) or "interrupted")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="graft", description="One recipe, one command, a model.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        summary = (command.__doc__ or "").partition("\n")[0]
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.set_defaults(command=command)
+        if name in ("run", "check"):
+            sub.add_argument("recipe", metavar="RECIPE", help="a YAML file, such as recipes/quickstart.yaml")
+            sub.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES)
+        if name == "push":
+            sub.add_argument("run", metavar="RUN", help="a run folder, such as runs/bert_sst2/1")
+            sub.add_argument("repo_id", metavar="REPO", help="owner/name")
+            sub.add_argument("--public", action="store_true", help="a new repository is private otherwise")
+    return parser
+
+
+def _run(parsed: argparse.Namespace) -> None:
+    """Fine-tune as a recipe says."""
+    from pipelines import recipe
+
+    loaded = recipe.load(parsed.recipe, parsed.overrides)  # refused before anything heavy loads
+    from pipelines import pipeline
+
+    try:
+        pipeline.run(loaded)
+    except Interrupted as stop:
+        again = " ".join([parsed.recipe, *parsed.overrides, "training.resume_from_checkpoint=true"])
+        raise Interrupted(f"{stop}; go on with: {again}") from None
+
+
+def _check(parsed: argparse.Namespace) -> None:
+    """Everything but training: recipe, data, model, a sample, parameters, memory."""
+    from pipelines import recipe
+
+    loaded = recipe.load(parsed.recipe, parsed.overrides)
+    from pipelines import check
+
+    print(check.report(loaded))
+
+
+def _list(parsed: argparse.Namespace) -> None:
+    """Recipes, tasks, sources, strategies, heads and metrics, each with its one line."""
+    for package in registry.PACKAGES:
+        print(f"{package}:")
+        for name in registry.names(package):
+            print(f"  {name:22} {registry.summary(package, name)}")
+    print("recipes:")
+    for path in registry.recipes():
+        first = path.read_text(encoding="utf-8").splitlines()
+        line = next((text for text in first if text.startswith("# ") and "$schema" not in text), "")
+        print(f"  {path!s:34} {line.removeprefix('# ')}")
+
+
+def _schema(parsed: argparse.Namespace) -> None:
+    """The JSON Schema of a recipe, for editors."""
+    import json
+
+    from pipelines import schema
+
+    print(json.dumps(schema.build(), indent=1))
+
+
+def _push(parsed: argparse.Namespace) -> None:
+    """Push a finished run to the Hub."""
+    from pipelines import hub
+    from pipelines.run_folder import RunFolder
+
+    folder = RunFolder.of(parsed.run)
+    if not folder.done:
+        raise RecipeError(f"{folder}: not finished (no metrics.json); nothing to push")
+    print(f"pushed to {hub.push(folder, parsed.repo_id, private=not parsed.public)}")
+
+
+def _tell(text: str) -> None:
+    from pipelines.console import is_main
+
+    if is_main():
+        print(text, file=sys.stderr, flush=True)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "run": _run,
+    "check": _check,
+    "list": _list,
+    "schema": _schema,
+    "push": _push,
+}

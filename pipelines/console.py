@@ -1,0 +1,78 @@
+"""What a run shows, and how its processes agree: one voice, quiet libraries.
+
+Bars appear on terminals and in notebooks only; a log file gets plain lines. Of several
+processes, the main one speaks.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def is_main() -> bool:
+    """Whether this is the process that speaks and writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def num_processes() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def say(text: str) -> None:
+    """A line for the user."""
+    if is_main():
+        print(text, flush=True)
+
+
+def settle() -> None:
+    """Quiet what the libraries would otherwise write between our lines."""
+    import datasets
+    import transformers
+
+    if not (sys.stderr.isatty() and is_main()):
+        datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()  # bars for loading and saving weights
+    transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    if not is_main():
+        warnings.simplefilter("ignore")
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """The main process does it first (and fills caches), the others after it."""
+    from accelerate import PartialState
+
+    with PartialState().main_process_first():
+        yield
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    from accelerate import PartialState
+
+    PartialState().wait_for_everyone()
+
+
+def from_main(make: Callable[[], T]) -> T:
+    """What `make` gives on the main process, for all processes."""
+    if num_processes() == 1:
+        return make()
+    from accelerate.utils import broadcast_object_list
+
+    made: list = [None]
+    try:
+        made[0] = make() if is_main() else None
+    except Exception as error:  # the others must not wait for what does not come
+        made[0] = error
+    (result,) = broadcast_object_list(made)
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -1,0 +1,52 @@
+"""Everything that can go wrong for a user, as one tree.
+
+    GraftError               a mistake with one clear message: stderr, exit code 2, no traceback
+    ├── RecipeError          the recipe: file, line, key, value, what was expected
+    ├── DataError            the data: split, row, column, label
+    ├── ModelError           the checkpoint: missing, of another kind, does not fit the strategy
+    ├── HubError             the Hub: unreachable, refused, not found
+    └── RunError             the run folder: unwritable, nothing to resume
+    Interrupted              Ctrl-C or SIGTERM; the run can be resumed (exit code 130)
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GraftError(Exception):
+    """A mistake that the user can mend; its text is the whole explanation."""
+
+
+class RecipeError(GraftError):
+    """The recipe says something that cannot be meant."""
+
+
+class DataError(GraftError):
+    """The examples do not fit the task."""
+
+
+class ModelError(GraftError):
+    """The checkpoint cannot be loaded, or does not fit the task or the strategy."""
+
+
+class HubError(GraftError):
+    """The Hub cannot be reached, or refuses."""
+
+
+class RunError(GraftError):
+    """The run folder cannot be written, read or resumed."""
+
+
+class Interrupted(Exception):  # noqa: N818 (an event, not an error)
+    """Training stopped on a signal after saving a checkpoint."""
+
+
+def suggest(word: object, known: Iterable[str], most: int = 40) -> str:
+    """`did you mean 'x'? known: x, y, z`; of very many names only the nearest are listed."""
+    names = sorted(known)
+    near = get_close_matches(str(word), names, n=1)
+    question = f"did you mean '{near[0]}'? " if near else ""
+    if len(names) > most:
+        nearest = get_close_matches(str(word), names, n=8, cutoff=0)
+        return f"{question}nearest of {len(names)} known: {', '.join(nearest)}"
+    return f"{question}known: {', '.join(names) or 'none'}"

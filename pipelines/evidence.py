@@ -1,0 +1,121 @@
+"""What a run found out: the one value that report, card and summary are made from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.labels import MULTI, REGRESSION, Labels
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipelines.tasks import Task
+
+Scores = Mapping[str, Any]
+EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Whether the saved model, loaded afresh, predicts what the trained one did."""
+
+    max_difference: float  # between logits
+    examples: int
+    ok: bool
+
+    def __str__(self) -> str:
+        verdict, examples = "ok" if self.ok else "FAILED", f"{self.examples} examples"
+        return f"{verdict}, logits differ by at most {self.max_difference:.1e} on {examples}"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Logits (rows, num_labels) and encoded targets of one split, in the split's order."""
+
+    logits: "np.ndarray"
+    targets: Sequence[Any]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evidence:
+    """How good the model is, and what it took.
+
+    Attributes:
+        checkpoint: the Hub id or folder that was grafted.
+        library: what loads the model folder.
+        seconds: wall-clock time of training.
+        examples: split -> how many.
+        floor: split -> scores of a predictor that never looks at its input.
+        history: the Trainer's `log_history`, or a solver's trials
+            (`{"pooling": "mean", "C": 0.1, "validation_accuracy": 0.8}`).
+        chosen: what tells the entry of `history` whose weights were kept from the others, such as
+            `{"step": 500}` or `{"pooling": "mean", "C": 0.1}`.
+        pair: whether an example is two texts.
+    """
+
+    task: "Task"
+    labels: Labels
+    checkpoint: str
+    strategy: str
+    library: Literal["transformers", "sentence-transformers"]
+    parameters: int
+    trainable: int
+    seconds: float
+    examples: Mapping[str, int]
+    main_metric: str
+    validation: Scores
+    test: Scores | None
+    floor: Mapping[str, Scores]
+    parity: Parity | None
+    history: Sequence[Mapping[str, Any]]
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    pair: bool = False
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> dict[str, Scores]:
+        """The splits that were scored, test last."""
+        return {"validation": self.validation} | ({} if self.test is None else {"test": self.test})
+
+    def kept(self, key: str) -> Mapping[str, Any] | None:
+        """The entry of `history` whose weights were kept, if it has a number at `key`."""
+        entries = (entry for entry in self.history if is_number(entry.get(key)))
+        return next((e for e in entries if self.chosen and self.chosen.items() <= e.items()), None)
+
+    def table(self) -> Iterator[list[str]]:
+        """A header, then a row for each metric: validation, test where there is one, floor."""
+        last = list(self.splits)[-1]
+        columns = [*self.splits.values(), self.floor.get(last, {})]
+        yield ["metric", *self.splits, f"floor ({last})"]
+        for metric in self.validation:
+            if any(is_number(scores.get(metric)) for scores in columns):
+                yield [metric, *(_shown(scores.get(metric)) for scores in columns)]
+
+    def usage(self, model: str) -> str:
+        """Two statements of Python that load the model from `model` and predict, without Graft."""
+        if self.library == "sentence-transformers":
+            example = '("…", "…")' if self.pair else EXAMPLES[self.task.modality]
+            decide = {MULTI: " > 0", REGRESSION: ""}.get(self.labels.problem_type, ".argmax(-1)")
+            return (
+                "from sentence_transformers import SentenceTransformer\n"
+                f'SentenceTransformer("{model}").encode([{example}]){decide}'
+            )
+        example = '{"text": "…", "text_pair": "…"}' if self.pair else EXAMPLES[self.task.modality]
+        several = ", top_k=None" if self.labels.problem_type == MULTI else ""
+        return (
+            "from transformers import pipeline\n"
+            f'pipeline("{self.task.pipeline}", model="{model}"{several})({example})'
+        )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a score is one finite number; a confusion matrix or NaN is not."""
+    try:
+        return isfinite(value)
+    except TypeError:
+        return False
+
+
+def _shown(score: Any) -> str:
+    return f"{score:.4f}" if is_number(score) else "-"

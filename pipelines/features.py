@@ -1,0 +1,140 @@
+"""Frozen encoder -> features, in one pass: every pooling that is a candidate at once.
+
+`head` is what the model's own output layer reads, caught by a hook: solved there, the result is
+the plain class. The other poolings read the encoder's last hidden state.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines import forward
+from pipelines.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipelines.anatomy import Anatomy
+
+HEAD = "head"
+POOLINGS = ("mean", "cls", "last")
+
+
+def pool(hidden: "torch.Tensor", mask: "torch.Tensor", pooling: str) -> "torch.Tensor":
+    """(batch, tokens, dim) hidden states and their 0/1 mask -> (batch, dim)."""
+    import torch
+
+    if pooling == "mean":
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+    positions = torch.arange(mask.shape[1], device=mask.device) * mask
+    # the last token that is not padding, on whichever side the padding stands
+    index = positions.argmax(1) if pooling == "last" else mask.argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), index]
+
+
+@dataclass
+class Tap:
+    """Catches what the output layer reads and what the encoder gives, during a forward pass."""
+
+    model: Any
+    anatomy: "Anatomy"
+
+    def __enter__(self) -> "Tap":
+        output = self.model.get_submodule(self.anatomy.output)
+        self.hooks = [
+            output.register_forward_pre_hook(self._catch_input),
+            self.model.base_model.register_forward_hook(self._catch_hidden, with_kwargs=True),
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+    def _catch_input(self, _: Any, inputs: tuple[Any, ...]) -> None:
+        self.input = inputs[0]
+
+    def _catch_hidden(self, _: Any, inputs: Any, kwargs: Any, outputs: Any) -> None:
+        self.hidden = getattr(outputs, "last_hidden_state", None)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Reads the features of the candidate `poolings` out of a model's forward pass.
+
+    `own` is the pooling by which the model's own head reduces a sequence to one vector, where
+    its output layer sees the whole sequence (GPT-2); None where it sees one vector already.
+    """
+
+    model: Any
+    anatomy: "Anatomy"
+    poolings: tuple[str, ...]
+    own: str | None
+
+    def extract(self, rows: Any, collate: Any, **options: Any) -> dict[str, np.ndarray]:
+        """{pooling: (rows, dim) float32} from a single pass over encoded `rows`."""
+        with Tap(self.model, self.anatomy) as tap:
+            return forward.run(
+                self.model, rows, collate, lambda _, batch: self._read(tap, batch), **options
+            )
+
+    def _read(self, tap: Tap, batch: dict[str, Any]) -> dict[str, Any]:
+        read = {}
+        for pooling in self.poolings:
+            if pooling != HEAD:
+                read[pooling] = pool(tap.hidden, batch["attention_mask"], pooling)
+            elif self.own:
+                read[HEAD] = pool(tap.input, batch["attention_mask"], self.own)
+            else:
+                read[HEAD] = tap.input
+        return read
+
+
+def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: Any) -> Extractor:
+    """Find out, on a probe batch, which poolings there are and which of them are the head's own.
+
+    A pooling that equals what the head reads (ViT's `cls`, GPT-2's `last`) is the head's: it is
+    solved as `head` and saved as the plain class.
+
+    Raises:
+        ModelError: `pooling` does not exist for this model.
+    """
+    import torch
+
+    batch = collate([rows[i] for i in range(min(4, len(rows)))])
+    batch = {k: v.to(model.device) for k, v in batch.items() if k != "labels"}
+    with torch.inference_mode(), Tap(model.eval(), anatomy) as tap:
+        logits = model(**batch).logits
+    mask = batch.get("attention_mask")
+    tokens = mask is not None and tap.hidden is not None and tap.hidden.shape[:2] == mask.shape
+    others = POOLINGS if tokens else ()
+    own = _own_pooling(model, anatomy, tap, mask, logits) if tap.input.dim() > 2 else None
+    read = tap.input if own is None else pool(tap.input, mask, own)
+    same = {p for p in others if _equal(pool(tap.hidden, mask, p), read)}
+    if pooling not in ("auto", HEAD, *others):
+        raise ModelError(
+            f"linear_probe: pooling '{pooling}' cannot be saved as a standard checkpoint for "
+            f"{type(model).__name__}; known: auto, {', '.join((HEAD, *others))}"
+        )
+    candidates = (HEAD, *(p for p in others if p not in same))
+    chosen = candidates if pooling == "auto" else (HEAD if pooling in same else pooling,)
+    return Extractor(model, anatomy, chosen, own)
+
+
+def _own_pooling(model: Any, anatomy: "Anatomy", tap: Tap, mask: Any, logits: Any) -> str:
+    output = model.get_submodule(anatomy.output)
+    for pooling in POOLINGS if mask is not None else ():
+        if _equal(output(pool(tap.input, mask, pooling)), logits):
+            return pooling
+    raise ModelError(
+        f"linear_probe: cannot tell how {type(model).__name__} reduces a sequence to one vector; "
+        "use full or lora"
+    )
+
+
+def _equal(one: "torch.Tensor", other: "torch.Tensor") -> bool:
+    import torch
+
+    return one.shape == other.shape and torch.allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,60 @@
+"""Solvers for a linear head on fixed features: one file per solver.
+
+Features are standardised for the solver; the scaler is then folded into the weights, so that
+the head reads raw features and needs no code of ours.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pipelines.section import Named
+
+
+@dataclass(frozen=True)
+class Linear:
+    """logits = features @ weight.T + bias; weight (num_labels, dim), bias (num_labels,)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """(rows, dim) -> (rows, num_labels)."""
+        return features @ self.weight.T + self.bias
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Standardisation, and the way back into a head's weights."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray, *, center: bool = True) -> "Scaler":
+        """Mean and deviation of each feature; a head without a bias cannot absorb a mean."""
+        mean = features.mean(axis=0, dtype=np.float64)
+        scale = features.std(axis=0, dtype=np.float64)
+        return cls(mean if center else np.zeros_like(mean), np.where(scale > 1e-12, scale, 1.0))
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return (features - self.mean) / self.scale
+
+    def fold(self, head: Linear) -> Linear:
+        """The same head for features that are not standardised."""
+        weight = head.weight / self.scale
+        return Linear(weight, head.bias - weight @ self.mean)
+
+
+class Head(Named):
+    """Base of all heads."""
+
+    strength: ClassVar[str]  # what the grid varies, by its name in scikit-learn
+    grid: ClassVar[tuple[float, ...]]
+
+    def solve(
+        self, features: np.ndarray, targets: np.ndarray, num_labels: int, strength: float, bias: bool
+    ) -> Linear:
+        """Solve on standardised (rows, dim) features; `targets` as `Labels.encode` gives them."""
+        raise NotImplementedError

@@ -1,0 +1,23 @@
+"""Ridge regression, for numbers."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from pipelines.heads import Head, Linear
+
+
+class Ridge(Head):
+    """scikit-learn's, with its L2 penalty alpha."""
+
+    strength: ClassVar[str] = "alpha"
+    grid: ClassVar[tuple[float, ...]] = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
+
+    def solve(
+        self, features: np.ndarray, targets: np.ndarray, num_labels: int, strength: float, bias: bool
+    ) -> Linear:
+        """One row of weights."""
+        from sklearn import linear_model
+
+        model = linear_model.Ridge(alpha=strength, fit_intercept=bias).fit(features, targets)
+        return Linear(model.coef_.reshape(1, -1), np.ravel(model.intercept_))

@@ -1,0 +1,86 @@
+"""What a recipe meant on the day: enough to run it again and get the same.
+
+A lock names no user, no host and no place on disk; folders are told apart by the hashes of
+their files.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pipelines import machine, strict_json
+from pipelines.privacy import without_paths, without_tokens
+from pipelines.run_folder import RunFolder, writing
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Model, Recipe
+
+
+def collect(recipe: "Recipe", *, commit: str | None, num_processes: int = 1) -> dict[str, Any]:
+    """The lock of a run that is about to train.
+
+    Args:
+        commit: the Hub commit that the checkpoint was loaded from; None for a folder.
+        num_processes: how many train together.
+    """
+    lock = {
+        "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
+        "model": _model(recipe.model, commit),
+        "data": recipe.data.identity(),
+        "seed": recipe.seed,
+        "num_processes": num_processes,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **machine.describe(),
+    }
+    return without_paths(without_tokens(strict_json.plain(lock)))
+
+
+def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
+    """Put the resolved recipe and the lock into the run folder.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    text = yaml.safe_dump(resolved(recipe), sort_keys=False, allow_unicode=True)
+    with writing(folder.path):
+        folder.recipe.write_text(text, encoding="utf-8")
+        strict_json.write(folder.lock, lock)
+
+
+def resolved(recipe: "Recipe") -> dict[str, Any]:
+    """Every key of the recipe in plain values, without tokens; `recipe.load` reads them back."""
+    return without_tokens(recipe.model_dump(mode="json"))
+
+
+def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
+    """The resolved recipe with its revisions replaced by the commits that they meant."""
+    values = resolved(recipe)
+    for section in ("model", "data"):
+        commit = lock[section].get("commit")
+        if commit and "revision" in values[section]:
+            values[section]["revision"] = commit
+    return values
+
+
+def _model(section: "Model", commit: str | None) -> dict[str, Any]:
+    folder = Path(section.checkpoint)
+    if folder.is_dir():
+        return {"checkpoint": folder.resolve().name, "files": dict(_file_hashes(folder))}
+    return {"checkpoint": section.checkpoint, "revision": section.revision, "commit": commit}
+
+
+def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            with path.open("rb") as file:
+                yield name.as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

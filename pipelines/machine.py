@@ -1,0 +1,89 @@
+"""What a run is made with: Graft's own commit, packages, processors. No user and no host name."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    "graft-finetune",
+    "torch",
+    "torchvision",
+    "transformers",
+    "tokenizers",
+    "huggingface_hub",
+    "datasets",
+    "accelerate",
+    "peft",
+    "timm",
+    "evaluate",
+    "sentence-transformers",
+    "scikit-learn",
+    "numpy",
+    "safetensors",
+)
+
+
+def describe() -> dict[str, Any]:
+    """Code, versions and hardware, without importing any of the packages."""
+    return {
+        "graft": _graft(),
+        "python": platform.python_version(),
+        "packages": dict(_packages()),
+        "hardware": {
+            "platform": f"{platform.system()} {platform.machine()}",
+            "cpu": _cpu(),
+            "cores": os.cpu_count(),
+            "gpus": _gpus(),
+        },
+    }
+
+
+def _graft() -> dict[str, Any]:
+    """The commit of Graft's own working tree; none where it was installed without one."""
+    top = _git("rev-parse", "--show-toplevel")
+    if not top or Path(top).resolve() != ROOT:
+        return {"commit": None, "modified": None}
+    changes = _git("status", "--porcelain", "--", "pipelines")
+    return {"commit": _git("rev-parse", "HEAD"), "modified": bool(changes)}
+
+
+def _git(*command: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *command], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _packages() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())
+
+
+def _gpus() -> dict[str, int]:
+    """Name -> how many; asks torch only where somebody has imported it already."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    return dict(Counter(map(torch.cuda.get_device_name, range(torch.cuda.device_count()))))

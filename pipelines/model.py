@@ -1,0 +1,162 @@
+"""A checkpoint's id -> the model with a head for the task, its processor, and what is new in it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines import registry
+from pipelines.errors import HubError, ModelError
+from pipelines.labels import Labels
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+    from pipelines.recipe import Model
+    from pipelines.tasks import Task
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint, ready to be trained on a task.
+
+    Attributes:
+        fresh: names of the parameters that the checkpoint did not hold: the new head.
+        commit: the Hub commit that it came from; None for a folder.
+    """
+
+    model: "PreTrainedModel"
+    processor: Any
+    fresh: tuple[str, ...]
+    commit: str | None
+
+
+def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = True) -> Checkpoint:
+    """Load `section.checkpoint` with a new head for `labels`; random weights unless `pretrained`.
+
+    Weights are float32: mixed precision is the Trainer's business (`training.bf16`).
+
+    Raises:
+        ModelError: no checkpoint, not one for this task's modality, or no safetensors in it.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    import torch
+    import transformers
+
+    auto = getattr(transformers, task.auto_class)
+    options = {"revision": section.revision, "trust_remote_code": section.trust_remote_code}
+    with _explained(section, task), _quiet():
+        config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
+        _fits(config, section, task)
+        config = _configured(config, {**section.config, **labels.config})
+        processor = task.load_processor(section.checkpoint, **options)
+        task.configure(config, processor)
+        build = {"attn_implementation": section.attn_implementation, "dtype": torch.float32}
+        if not pretrained:
+            model = auto.from_config(config, trust_remote_code=section.trust_remote_code, **build)
+            fresh = [name for name, _ in model.named_parameters()]
+        else:
+            model, told = auto.from_pretrained(
+                section.checkpoint,
+                config=config,
+                use_safetensors=section.use_safetensors or None,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **options,
+                **build,
+            )
+            fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
+            _brings_weights(model, fresh, section)
+    return Checkpoint(model, processor, tuple(sorted(fresh)), getattr(config, "_commit_hash", None))
+
+
+def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "PretrainedConfig":
+    for name, value in fields.items():
+        setattr(config, name, value)
+    return config
+
+
+def _fits(config: "PretrainedConfig", section: "Model", task: "Task") -> None:
+    """Refuse a checkpoint whose architecture has no head for the task."""
+    import transformers
+
+    def has_head(auto_class: str) -> bool:
+        return type(config) in getattr(transformers, auto_class)._model_mapping
+
+    if has_head(task.auto_class) or section.trust_remote_code:
+        return
+    tasks = {name: registry.find("tasks", name) for name in registry.names("tasks")}
+    fitting = [name for name, other in tasks.items() if has_head(other.auto_class)]
+    raise ModelError(
+        f"{section.checkpoint}: a '{config.model_type}' checkpoint has no {task.auto_class}, "
+        f"which task {task.name} needs; it fits: {', '.join(fitting) or 'no task of ours'}"
+    )
+
+
+def _brings_weights(model: "PreTrainedModel", fresh: list[str], section: "Model") -> None:
+    """Refuse weights that leave most of the encoder random: they belong to something else."""
+    encoder = [name for name, _ in model.base_model.named_parameters(prefix=model.base_model_prefix)]
+    missing = set(encoder) & set(fresh)
+    if len(missing) > len(encoder) / 2:
+        raise ModelError(
+            f"{section.checkpoint}: holds {len(encoder) - len(missing)} of the {len(encoder)} "
+            f"tensors of {type(model.base_model).__name__}, such as not {min(missing)}: these weights "
+            "belong to another architecture; for random weights on purpose use strategy=scratch"
+        )
+
+
+@contextmanager
+def _explained(section: "Model", task: "Task") -> Iterator[None]:
+    """Turn what transformers and the Hub's client raise into one clear message."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _explanation(section, task, error) from error
+
+
+def _explanation(section: "Model", task: "Task", error: Exception) -> ModelError | HubError:
+    name, text = section.checkpoint, str(error)
+    first = text.strip().partition("\n")[0]
+    if Path(name).is_dir():
+        return ModelError(f"{name}: not a checkpoint for {task.name}: {first}")
+    if Path(name).exists() or name.startswith((".", "/", "~")):
+        return ModelError(f"{name}: no such folder; expected a Hub id or a folder with config.json")
+    if _is_unreachable(error):
+        return HubError(
+            f"{name}: the Hub cannot be reached ({_endpoint()}) and this checkpoint is not in the "
+            "local cache; check the network or HF_ENDPOINT, or name a folder: model.checkpoint=FOLDER"
+        )
+    return ModelError(f"{name} (revision {section.revision}): cannot be loaded from the Hub: {first}")
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return constants.ENDPOINT
+
+
+def _is_unreachable(error: BaseException | None) -> bool:
+    """Whether a failed connection is among the causes of `error`."""
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    while error is not None:
+        if isinstance(error, ConnectionError | TimeoutError | OfflineModeIsEnabled | LocalEntryNotFoundError):
+            return True
+        if type(error).__name__ in {"ConnectError", "ConnectTimeout", "ReadTimeout", "ProxyError"}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A new head is what we ask for: transformers need not report it as missing weights."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,121 @@
+"""What comes out: a standard checkpoint, in one of two forms, that loads without our code.
+
+A `PlainModel` is an ordinary `AutoModelFor…`. A `SentenceModel` is a sentence-transformers
+folder (encoder, pooling, dense): it holds a linear head on a pooling that the plain class
+cannot express, such as mean-pooled BERT features.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from pipelines import forward
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.features import Extractor
+    from pipelines.heads import Linear
+    from pipelines.labels import Labels
+    from pipelines.tasks import Task
+
+
+class Output(Protocol):
+    """A trained model of either form."""
+
+    library: ClassVar[str]
+    model: Any
+
+    def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
+        """(rows, num_labels) logits for encoded rows."""
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Write a folder that the library's `from_pretrained` or constructor loads."""
+
+
+@dataclass(frozen=True)
+class PlainModel:
+    """The auto class's own model."""
+
+    library: ClassVar[str] = "transformers"
+    model: Any
+
+    def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
+        """(rows, num_labels) logits for encoded rows."""
+        return forward.logits(self.model, rows, collate, **options)
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Weights as safetensors, config, and the processor."""
+        self.model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+
+
+@dataclass(frozen=True)
+class SentenceModel:
+    """An encoder, a pooling and a linear head: `encode(texts)` gives the logits."""
+
+    library: ClassVar[str] = "sentence-transformers"
+    model: Any
+    extractor: "Extractor"
+    head: "Linear"
+
+    def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
+        """(rows, num_labels) logits for encoded rows."""
+        (features,) = self.extractor.extract(rows, collate, **options).values()
+        return self.head(features).astype(np.float32)
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Write encoder, pooling and dense layer with sentence-transformers itself."""
+        import tempfile
+
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.models import Dense, Pooling, Transformer
+
+        (pooling,) = self.extractor.poolings
+        dim = self.head.weight.shape[1]
+        mode = {"last": "lasttoken"}.get(pooling, pooling)
+        dense = Dense(dim, len(self.head.bias), activation_function=torch.nn.Identity())
+        with torch.no_grad():
+            dense.linear.weight.copy_(torch.from_numpy(self.head.weight))
+            dense.linear.bias.copy_(torch.from_numpy(self.head.bias))
+        with tempfile.TemporaryDirectory() as encoder:
+            self.model.base_model.save_pretrained(encoder)
+            processor.save_pretrained(encoder)
+            transformer = Transformer(encoder, max_seq_length=processor.model_max_length)
+            modules = [transformer, Pooling(dim, pooling_mode=mode), dense]
+            SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+
+
+def reload(folder: Path, library: str, task: "Task", labels: "Labels") -> Callable[["Dataset"], np.ndarray]:
+    """Load a saved folder by its library alone; gives back raw rows -> logits."""
+    if library == "sentence-transformers":
+        return _reload_sentences(folder)
+    import torch
+    import transformers
+
+    model = getattr(transformers, task.auto_class).from_pretrained(folder, dtype=torch.float32)
+    processor = task.load_processor(str(folder))
+
+    def predict(rows: "Dataset") -> np.ndarray:
+        encoded = task.encode(rows, processor, labels)
+        return forward.logits(model, encoded, task.collator(processor))
+
+    return predict
+
+
+def _reload_sentences(folder: Path) -> Callable[["Dataset"], np.ndarray]:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder))
+
+    def predict(rows: "Dataset") -> np.ndarray:
+        texts = list(rows["text"])
+        if "text_pair" in rows.column_names:
+            texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]
+        return model.encode(texts, show_progress_bar=False)
+
+    return predict

@@ -1,0 +1,206 @@
+"""The whole story of a run, top to bottom."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines import card, console, data, evaluation, hub, lock, model, report, trainer
+from pipelines.console import say
+from pipelines.evidence import Evidence, Parity, Predictions
+from pipelines.recipe import Recipe
+from pipelines.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from pipelines.data import Data
+    from pipelines.evaluation import Scorer
+    from pipelines.model import Checkpoint
+    from pipelines.trainer import Fitted, Job
+
+TOLERANCE = 1e-3  # largest difference between float32 logits that still counts as the same
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe with everything loaded that it names: ready to train, or to look at."""
+
+    recipe: Recipe
+    data: "Data"
+    checkpoint: "Checkpoint"
+    scorer: "Scorer"
+    encoded: dict[str, Any]  # split -> rows of model inputs
+    targets: dict[str, list[Any]]
+
+    @property
+    def collate(self) -> Any:
+        """Rows -> batch."""
+        return self.recipe.task.collator(self.checkpoint.processor)
+
+
+def run(recipe: Recipe) -> RunFolder:
+    """Fine-tune as `recipe` says; everything that came of it lies in the folder given back.
+
+    Raises:
+        GraftError: before any training, when something in recipe, data or checkpoint is wrong.
+        Interrupted: on a signal, after saving a checkpoint to resume from.
+    """
+    resumed = _resumed(recipe)
+    if recipe.hub.push and recipe.hub.repo_id:
+        hub.check(recipe.hub.repo_id)
+    prepared = prepare(recipe)
+    folder = resumed or _new_folder(recipe)
+    locked = lock.collect(
+        recipe, commit=prepared.checkpoint.commit, num_processes=console.num_processes()
+    )
+    if console.is_main():
+        lock.write(folder, recipe, locked)
+    fitted, seconds = _fit(prepared, folder, resumed)
+    evidence = _evidence(prepared, fitted, seconds)
+    if console.is_main():
+        fitted.output.save(folder.model, prepared.checkpoint.processor)
+    console.wait()
+    evidence = replace(evidence, parity=_parity(prepared, fitted, folder, evidence))
+    if console.is_main():
+        card.write(folder, evidence, recipe, locked)
+        report.write(folder, evidence)
+        say(report.summary(folder, evidence))
+        if recipe.hub.push and recipe.hub.repo_id:
+            say(f"pushed to {hub.push(folder, recipe.hub.repo_id, private=recipe.hub.private)}")
+    return folder
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Load data and checkpoint, and encode every split; nothing is trained or written."""
+    from transformers import set_seed
+
+    console.settle()
+    loaded = data.load(recipe.data, recipe.task, recipe.seed)
+    for note in loaded.notes:
+        say(note)
+    scorer = evaluation.Scorer(recipe.metrics, loaded.labels)
+    set_seed(recipe.seed)  # the new head's weights
+    checkpoint = model.load(
+        recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
+    )
+    encode = partial(
+        recipe.task.encode, processor=checkpoint.processor, labels=loaded.labels
+    )
+    with console.main_first():
+        encoded = {split: encode(rows) for split, rows in loaded.splits.items()}
+    targets = {
+        split: loaded.labels.encode(rows["label"], split) for split, rows in loaded.splits.items()
+    }
+    return Prepared(recipe, loaded, checkpoint, scorer, encoded, targets)
+
+
+def training_arguments(prepared: Prepared, checkpoints: Path) -> "TrainingArguments":
+    """The strategy's published defaults under what the recipe says."""
+    from pipelines.anatomy import dissect
+
+    recipe = prepared.recipe
+    anatomy = dissect(prepared.checkpoint.model, prepared.checkpoint.fresh)
+    defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
+    return trainer.arguments(recipe.training, defaults, prepared.scorer, checkpoints)
+
+
+def _resumed(recipe: Recipe) -> RunFolder | None:
+    """The run that `training.resume_from_checkpoint` means: true is the latest unfinished one."""
+    said = recipe.training.get("resume_from_checkpoint")
+    if not said:
+        return None
+    if said is True:
+        return RunFolder.latest_resumable(_root(recipe), recipe.name)
+    return RunFolder.of(said)
+
+
+def _new_folder(recipe: Recipe) -> RunFolder:
+    """One folder for all processes: the main one makes it and tells the others."""
+    return console.from_main(lambda: RunFolder.create(_root(recipe), recipe.name))
+
+
+def _root(recipe: Recipe) -> str:
+    return recipe.training.get("output_dir") or "runs"
+
+
+def _fit(prepared: Prepared, folder: RunFolder, resumed: RunFolder | None) -> tuple["Fitted", float]:
+    recipe = prepared.recipe
+    arguments = training_arguments(prepared, folder.checkpoints)
+    job = trainer.Job(
+        checkpoint=prepared.checkpoint,
+        labels=prepared.data.labels,
+        train=prepared.encoded["train"],
+        validation=prepared.encoded["validation"],
+        train_targets=prepared.targets["train"],
+        validation_targets=prepared.targets["validation"],
+        collate=prepared.collate,
+        scorer=prepared.scorer,
+        arguments=arguments,
+        early_stopping=recipe.early_stopping,
+        resume_from=_checkpoint(recipe, resumed),
+    )
+    say(
+        f"{folder}: {recipe.strategy.name} on {len(job.train):,} examples, "
+        f"{console.num_processes()} x {arguments.device.type}"
+    )
+    started = time.monotonic()
+    return recipe.strategy.fit(job), time.monotonic() - started
+
+
+def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
+    if resumed is None:
+        return None
+    said = Path(str(recipe.training["resume_from_checkpoint"]))
+    return said if said.name.startswith("checkpoint-") else resumed.checkpoint
+
+
+def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
+    """Score validation, then test: the one time that test is looked at."""
+    recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
+    predictions, scores, floor = {}, {}, {}
+    for split in [name for name in ("validation", "test") if name in prepared.encoded]:
+        targets = prepared.targets[split]
+        logits = fitted.output.logits(
+            prepared.encoded[split], prepared.collate, title=f"predicting {split}"
+        )
+        predictions[split] = Predictions(logits, targets)
+        scores[split] = scorer(labels.predict(logits), targets)
+        floor[split] = evaluation.floor(labels, prepared.targets["train"], targets, scorer)
+    return Evidence(
+        task=recipe.task,
+        labels=labels,
+        checkpoint=recipe.model.checkpoint,
+        strategy=recipe.strategy.name,
+        library=fitted.output.library,
+        parameters=sum(p.numel() for p in fitted.output.model.parameters()),
+        trainable=fitted.trainable,
+        seconds=seconds,
+        examples={split: len(targets) for split, targets in prepared.targets.items()},
+        main_metric=scorer.main,
+        validation=scores["validation"],
+        test=scores.get("test"),
+        floor=floor,
+        parity=None,
+        history=fitted.history,
+        chosen=fitted.chosen,
+        pair="text_pair" in prepared.data.validation.column_names,
+        predictions=predictions,
+    )
+
+
+def _parity(
+    prepared: Prepared, fitted: "Fitted", folder: RunFolder, evidence: Evidence, limit: int = 256
+) -> Parity:
+    """Load the saved model by its own library and predict from raw rows: is it the same model?"""
+    import numpy as np
+
+    from pipelines.output import reload
+
+    rows = prepared.data.validation
+    rows = rows.select(range(min(limit, len(rows))))
+    predict = reload(folder.model, fitted.output.library, prepared.recipe.task, prepared.data.labels)
+    trained = evidence.predictions["validation"].logits[: len(rows)]
+    difference = float(np.abs(predict(rows) - trained).max())
+    return Parity(difference, len(rows), difference <= TOLERANCE)

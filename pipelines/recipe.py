@@ -1,0 +1,232 @@
+"""YAML and overrides -> a frozen, checked Recipe.
+
+Every mistake is a RecipeError that names the place (file and line, or the command line), the
+key, the value, what was expected and the nearest known spelling; all mistakes are told at once.
+Nothing heavy is imported: a recipe is refused in a fraction of a second.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+
+from pipelines import document as documents
+from pipelines import registry, training_fields
+from pipelines.document import Document, Key
+from pipelines.errors import RecipeError, suggest
+from pipelines.section import Section
+from pipelines.sources import Source
+from pipelines.strategies import Strategy
+from pipelines.tasks import Task
+
+SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
+KINDS = {"task": ("name", "tasks"), "strategy": ("name", "strategies"), "data": ("source", "sources")}
+
+
+class Model(Section):
+    """Which pretrained checkpoint to graft."""
+
+    checkpoint: str = Field(description="a Hub id or a folder")
+    revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
+    trust_remote_code: bool = Field(False, description="only with `revision` a full commit hash")
+    use_safetensors: bool = Field(True, description="false also accepts pickled weights")
+    attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
+    config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "Model":
+        pinned = len(self.revision) == 40 and set(self.revision) <= set("0123456789abcdef")
+        if self.trust_remote_code and not pinned:
+            raise ValueError("trust_remote_code needs `revision` to be a full commit hash (40 digits)")
+        return self
+
+
+class EarlyStopping(Section):
+    """Stop when the validation metric has not improved."""
+
+    patience: int = Field(3, ge=1, description="evaluations without improvement")
+    threshold: float = Field(0.0, ge=0, description="what counts as an improvement")
+
+
+class Hub(Section):
+    """Where to push the result."""
+
+    repo_id: str | None = Field(None, description="owner/name")
+    private: bool = Field(True, description="visibility of a repository that the push creates")
+    push: bool = Field(False, description="push when the run is done")
+
+    @model_validator(mode="after")
+    def _named(self) -> "Hub":
+        if self.push and not self.repo_id:
+            raise ValueError("push: true needs repo_id: owner/name")
+        return self
+
+
+class Recipe(Section):
+    """What to fine-tune, on what, how, and how to know that it worked."""
+
+    name: str = Field("", description="names the run folder; the file's name by default")
+    task: SerializeAsAny[Task]
+    model: Model
+    data: SerializeAsAny[Source]
+    strategy: SerializeAsAny[Strategy]
+    training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
+    hub: Hub = Hub()
+
+    @property
+    def seed(self) -> int:
+        """The one seed that splits, heads, adapters and training derive from."""
+        return self.training.get("seed", 42)
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read, override and check a recipe.
+
+    Raises:
+        RecipeError: one line for each thing that is wrong.
+    """
+    document = documents.read(Path(path))
+    _expand(document)
+    for text in overrides:
+        key, value = documents.parse_override(text)
+        _override(document, key, value)
+    document.values.setdefault("name", Path(path).stem)
+    return build(document)
+
+
+def build(document: Document) -> Recipe:
+    """Check every section of a document and build the recipe from them."""
+    problems: list[str] = []
+    sections = {
+        key: _section(document, key, value, problems) for key, value in document.values.items()
+    }
+    for key, field in Recipe.model_fields.items():
+        if field.is_required() and key not in sections:
+            example = {"task": "text_classification", "strategy": "full"}.get(key, "…")
+            problems.append(f"{document.place(())}: missing key '{key}'; expected '{key}: {example}'")
+    problems += _metric_problems(document)
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return Recipe(**sections)
+
+
+def section_type(key: str, values: Any) -> Any:
+    """The type that checks the section `key`; for a task, strategy or source, the named class."""
+    if key == "training":
+        return training_fields.model()
+    if key not in KINDS:
+        return Recipe.model_fields[key].annotation
+    kind_key, package = KINDS[key]
+    kind = values.get(kind_key) if isinstance(values, dict) else None
+    if kind is None:
+        known = ", ".join(registry.names(package))
+        raise RecipeError(f"missing key '{key}.{kind_key}'; known: {known}")
+    return registry.find(package, str(kind))
+
+
+def _expand(document: Document) -> None:
+    """`strategy: lora` -> `strategy: {name: lora}`."""
+    for key, field in SHORTHANDS.items():
+        value = document.values.get(key)
+        if isinstance(value, str | int | float):
+            document.values[key] = {field: str(value)}
+
+
+def _override(document: Document, key: Key, value: Any) -> None:
+    place = "command line"
+    for section, (kind_key, package) in KINDS.items():
+        if key == (section, kind_key):
+            _leave_behind(document, section, package, str(value))
+    document.put(key, value, place)
+    _expand(document)
+
+
+def _leave_behind(document: Document, section: str, package: str, kind: str) -> None:
+    """Switching the kind (`data.source=files`) drops the keys that only the old kind has."""
+    old = document.get((section, KINDS[section][0]))
+    if {old, kind} <= set(registry.names(package)):
+        ours, theirs = (registry.find(package, str(name)).model_fields for name in (old, kind))
+        for name in set(ours) - set(theirs):
+            document.values[section].pop(name, None)
+
+
+def _section(document: Document, key: str, value: Any, problems: list[str]) -> Any:
+    """The checked value of a top-level key; what is wrong with it goes to `problems`."""
+    if key not in Recipe.model_fields:
+        known = suggest(key, {*Recipe.model_fields, "extends"})
+        problems.append(f"{document.place((key,))}: unknown key '{key}'; {known}")
+        return None
+    try:
+        kind = section_type(key, value)
+        if key == "training":
+            problems += _not_here(document)
+        section = TypeAdapter(kind).validate_python({} if key == "training" and not value else value)
+        return section.model_dump(exclude_unset=True) if key == "training" else section
+    except RecipeError as error:
+        problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")
+    except ValidationError as error:
+        problems += [_explain(document, key, e, kind) for e in error.errors()]
+    return None
+
+
+def _not_here(document: Document) -> Iterator[str]:
+    """Fields of TrainingArguments that have their own place in a recipe, or none."""
+    for name in document.get(("training",)) or {}:
+        if name == "push_to_hub" or name.startswith("hub_"):
+            where = document.place(("training", name))
+            token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
+            yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
+
+
+def _explain(document: Document, key: str, error: Any, kind: Any) -> str:
+    """One pydantic error in the words of the recipe."""
+    said = (key, *map(str, error["loc"]))
+    path = tuple(_real_path(document, said))
+    where, dotted = document.place(path), ".".join(path)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key '{dotted}'; {suggest(path[-1], _fields(kind, path[1:-1]))}"
+    if error["type"] == "missing":
+        return f"{where}: missing key '{'.'.join(said)}'"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    value = document.get(path)
+    told = "" if isinstance(value, dict) else f"{value!r}: "
+    return f"{where}: {dotted}: {told}{message}"
+
+
+def _real_path(document: Document, loc: Iterable[str]) -> Iterator[str]:
+    """The part of a pydantic location that exists in the recipe (union branches do not)."""
+    node: Any = document.values
+    for part in loc:
+        if isinstance(node, dict) and part in node:
+            node = node[part]
+            yield part
+
+
+def _fields(kind: Any, path: Iterable[str]) -> set[str]:
+    """The keys known at `path` below a section's type."""
+    kind = _model_in(kind)
+    for part in path:
+        kind = _model_in(kind.model_fields[part].annotation)
+    return set(kind.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    """The section class in an annotation such as `EarlyStopping | None`."""
+    options = (annotation, *get_args(annotation))
+    return next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+
+
+def _metric_problems(document: Document) -> Iterator[str]:
+    """A metric is a file of ours, or a Hub id with a slash."""
+    metrics = document.values.get("metrics") or ()
+    for metric in metrics if isinstance(metrics, list) else ():
+        name = metric.get("name") if isinstance(metric, dict) else metric
+        if "/" not in str(name) and name not in registry.names("metrics"):
+            known = suggest(name, registry.names("metrics"))
+            yield (
+                f"{document.place(('metrics',))}: unknown metric '{name}'; {known}; "
+                "or a Hub id such as evaluate-metric/rouge"
+            )

@@ -1,0 +1,70 @@
+"""The evidence, written down: for programs in the run folder, for people as a short text."""
+
+from typing import Any
+
+from pipelines import curve, predictions, strict_json
+from pipelines.evidence import Evidence
+from pipelines.run_folder import RunFolder, writing
+
+
+def write(folder: RunFolder, evidence: Evidence) -> None:
+    """Predictions, history, learning curve and, last of all, metrics.json: the run is done.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    with writing(folder.path):
+        folder.predictions.mkdir(exist_ok=True)
+        for split, predicted in evidence.predictions.items():
+            predictions.write(folder.predictions / f"{split}.csv", predicted, evidence.labels)
+        strict_json.write_lines(folder.history, evidence.history)
+        if evidence.history:
+            curve.draw(folder.curve, evidence)
+        strict_json.write(folder.metrics, _metrics(evidence))
+
+
+def _metrics(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "task": evidence.task.name,
+        "strategy": evidence.strategy,
+        "examples": evidence.examples,
+        "main_metric": evidence.main_metric,
+        "validation": evidence.validation,
+        "test": evidence.test,
+        "floor": evidence.floor,
+        "training": {
+            "seconds": round(evidence.seconds, 3),
+            "trainable_parameters": evidence.trainable,
+            "parameters": evidence.parameters,
+            "chosen": evidence.chosen,
+        },
+        "parity": vars(evidence.parity) if evidence.parity else None,
+    }
+
+
+def summary(folder: RunFolder, evidence: Evidence) -> str:
+    """What was trained, how good it is, where it lies and how to use it."""
+    model = folder.model.as_posix()
+    share = evidence.trainable / evidence.parameters
+    return "\n".join(
+        [
+            f"{evidence.task.name} on {evidence.checkpoint}, strategy {evidence.strategy}",
+            f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
+            f"in {evidence.seconds:.1f} s",
+            "",
+            *_aligned(list(evidence.table())),
+            "",
+            f"reload parity: {evidence.parity or 'not checked'}",
+            f"model: {model}",
+            "",
+            evidence.usage(model),
+        ]
+    )
+
+
+def _aligned(table: list[list[str]]) -> list[str]:
+    """Names to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table
+    ]

@@ -1,0 +1,15 @@
+"""Entry of `accelerate launch pipelines/run.py RECIPE [key=value …]`.
+
+Launched as a script, Python puts this folder at the head of `sys.path`, where `sources/` or
+`metrics/` could shadow a library. The repository root belongs there instead.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from pipelines.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main(["run", *sys.argv[1:]]))

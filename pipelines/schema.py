@@ -1,0 +1,56 @@
+"""The JSON Schema of a recipe, generated from the classes that check it.
+
+Editors that know the modeline `# yaml-language-server: $schema=…` complete keys and mark
+mistakes while a recipe is being written.
+"""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pipelines import recipe, registry, training_fields
+
+DEFS = "#/$defs/"
+
+
+def build() -> dict[str, Any]:
+    """A draft 2020-12 schema; `task`, `strategy` and `data` depend on the kind they name."""
+    definitions: dict[str, Any] = {}
+    properties: dict[str, Any] = {"extends": {"type": "string", "description": "a recipe to start from"}}
+    for key, field in recipe.Recipe.model_fields.items():
+        if key in recipe.KINDS:
+            properties[key] = _kinds(key, definitions)
+        else:
+            kind = training_fields.model() if key == "training" else field.annotation
+            properties[key] = _hoisted(TypeAdapter(kind).json_schema(), definitions)
+        if field.description:
+            properties[key] = {**properties[key], "description": field.description}
+    properties["model"] = {"anyOf": [{"type": "string"}, properties["model"]]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Graft recipe",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": definitions,
+    }
+
+
+def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """One alternative for each file of the package, told apart by its name."""
+    kind_key, package = recipe.KINDS[key]
+    names = list(registry.names(package))
+    options: list[dict[str, Any]] = [{"enum": names}] if recipe.SHORTHANDS.get(key) == kind_key else []
+    for name in names:
+        schema = _hoisted(registry.find(package, name).model_json_schema(), definitions)
+        schema["properties"][kind_key] = {"const": name}
+        schema["required"] = sorted({*schema.get("required", []), kind_key})
+        schema["description"] = registry.summary(package, name)
+        options.append(schema)
+    return {"anyOf": options}
+
+
+def _hoisted(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its nested definitions moved to the top."""
+    definitions.update(schema.pop("$defs", {}))
+    return schema

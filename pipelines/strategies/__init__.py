@@ -1,0 +1,44 @@
+"""Which weights train, when and how fast: one file per strategy.
+
+A strategy sees the module tree only through `Anatomy`. Most are trained by the Trainer: `apply`
+says what trains, `merge` gives back a plain model. A strategy that needs no gradient steps
+overrides `fit`.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.section import Named
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from pipelines.anatomy import Anatomy
+    from pipelines.trainer import Fitted, Job
+
+
+class Strategy(Named):
+    """Base of all strategies: everything trains."""
+
+    pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Published TrainingArguments for this strategy; the recipe's `training:` wins."""
+        raise NotImplementedError
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
+        """Make `model` ready to train: freeze, add adapters. Gives back what the Trainer trains.
+
+        Raises:
+            ModelError: the strategy does not fit this model; says why.
+        """
+        return model
+
+    def merge(self, model: Any) -> "PreTrainedModel":
+        """The trained model as its plain class, without anything that `apply` added."""
+        return model
+
+    def fit(self, job: "Job") -> "Fitted":
+        """Train on `job` and give back the result with the best validation score."""
+        from pipelines import trainer
+
+        return trainer.fit(self, job)

@@ -1,0 +1,71 @@
+"""LoRA: low-rank updates beside frozen weights, merged back at the end (arXiv 2106.09685)."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from pipelines.errors import ModelError
+from pipelines.strategies import Strategy
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from pipelines.anatomy import Anatomy
+
+
+class Lora(Strategy):
+    """Fields are peft's LoraConfig's, with the values published for encoders.
+
+    `target_modules: auto` takes every linear layer of the blocks (convolutions in a convnet);
+    `modules_to_save: auto` takes whatever the checkpoint did not bring along: the new head.
+    """
+
+    r: int = Field(8, ge=1)
+    lora_alpha: int = Field(16, ge=1)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    use_rslora: bool = False
+    target_modules: Literal["auto"] | list[str] = "auto"
+    modules_to_save: Literal["auto"] | list[str] = "auto"
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Rates of the paper's GLUE runs (arXiv 2106.09685, table 9): 4e-4 to 5e-4, warm-up 6 %."""
+        return {
+            "learning_rate": 5e-4 if modality == "text" else 1e-3,
+            "num_train_epochs": 3 if modality == "text" else 5,
+            "per_device_train_batch_size": 32,
+            "lr_scheduler_type": "linear",
+            "warmup_steps": 0.06,
+            "weight_decay": 0.1,
+        }
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
+        """Wrap `model` in a PeftModel whose adapters and new head train.
+
+        No TaskType: peft's own ones exist for text only and would leave parts of an audio or
+        image head frozen.
+        """
+        from peft import LoraConfig, get_peft_model
+
+        targets = anatomy.adaptable if self.target_modules == "auto" else self.target_modules
+        saved = anatomy.head if self.modules_to_save == "auto" else self.modules_to_save
+        if not targets:
+            raise ModelError(
+                f"lora: {type(model).__name__} has no linear or convolution layer in its blocks to "
+                "adapt; name some in strategy.target_modules, or use full or linear_probe"
+            )
+        config = LoraConfig(
+            r=self.r,
+            lora_alpha=self.lora_alpha,
+            lora_dropout=self.lora_dropout,
+            use_rslora=self.use_rslora,
+            target_modules=list(targets),
+            modules_to_save=list(saved),
+        )
+        try:
+            return get_peft_model(model, config)
+        except ValueError as error:
+            raise ModelError(f"lora: does not fit {type(model).__name__}: {error}") from None
+
+    def merge(self, model: Any) -> "PreTrainedModel":
+        """Add the low-rank updates to the weights: the plain class again."""
+        return model.merge_and_unload()

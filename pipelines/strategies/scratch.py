@@ -1,0 +1,25 @@
+"""The honest baseline: the same architecture from random weights, everything trains."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.strategies import Strategy
+
+if TYPE_CHECKING:
+    from pipelines.anatomy import Anatomy
+
+
+class Scratch(Strategy):
+    """Everything trains and nothing was learned before: what pretraining has to beat."""
+
+    pretrained: ClassVar[bool] = False
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Higher rates and more epochs than fine-tuning: random weights have further to go."""
+        return {
+            "learning_rate": 2e-3 if anatomy.is_convolutional else 3e-4,
+            "num_train_epochs": 10,
+            "per_device_train_batch_size": 32,
+            "lr_scheduler_type": "cosine",
+            "warmup_steps": 0.1,
+            "weight_decay": 0.05,
+        }

@@ -1,0 +1,33 @@
+"""JSON that every reader accepts: plain types only, and null where a number is not finite."""
+
+import json
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+
+def write(path: Path, value: Any) -> None:
+    """Write `value` as one document; a reader sees the old file or the new, never a part."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def write_lines(path: Path, values: Iterable[Any]) -> None:
+    """Write each value on a line of its own."""
+    lines = (json.dumps(plain(value), allow_nan=False) + "\n" for value in values)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def plain(value: Any) -> Any:
+    """`value` in the types of JSON: numpy and torch numbers unwrapped, NaN and infinity as None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,76 @@
+"""One image -> one label, several labels or a number."""
+
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.errors import DataError
+from pipelines.tasks import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.labels import Labels
+
+
+class ImageClassification(Task):
+    """Image classification or regression; the problem type follows from the label column."""
+
+    modality: ClassVar[str] = "image"
+    auto_class: ClassVar[str] = "AutoModelForImageClassification"
+    pipeline: ClassVar[str] = "image-classification"
+    roles: ClassVar[dict[str, tuple[str, ...]]] = {
+        "image": ("image", "img", "picture", "pixel_values"),
+        "label": ("label", "labels", "fine_label", "target", "score"),
+    }
+
+    def load_processor(self, checkpoint: str, **options: Any) -> Any:
+        """The image processor: size, mean and deviation that the checkpoint was trained with."""
+        from transformers import AutoImageProcessor
+
+        return AutoImageProcessor.from_pretrained(checkpoint, **options)
+
+    def check(self, dataset: "Dataset", split: str) -> None:
+        """Every image can be decoded to its last pixel."""
+        from datasets import Image
+
+        raw = dataset.cast_column("image", Image(decode=False))
+        with ThreadPoolExecutor() as pool:
+            for row, problem in enumerate(pool.map(_unreadable, (r["image"] for r in raw))):
+                if problem:
+                    raise DataError(f"{split}, row {row}: {problem}")
+
+    def encode(self, dataset: "Dataset", processor: Any, labels: "Labels") -> Any:
+        """Images as the processor wants them, kept in memory when small; and `labels`."""
+        from pipelines.images import EncodedImages
+
+        return EncodedImages(dataset, processor, labels.encode(dataset["label"], "data"))
+
+    def collator(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+        """Stacks pixel values and labels."""
+        from transformers import default_data_collator
+
+        return default_data_collator
+
+    def show(self, dataset: "Dataset", row: int, processor: Any) -> list[str]:
+        """Shape and range of the pixels as the model sees them."""
+        pixels = dataset[row]["pixel_values"]
+        shape = " x ".join(map(str, pixels.shape))
+        return [f"{shape} pixels from {pixels.min():.2f} to {pixels.max():.2f}"]
+
+
+def _unreadable(image: dict[str, Any] | None) -> str | None:
+    """Why an image cannot be decoded; None when it can."""
+    from PIL import Image
+
+    if image is None:
+        return "no image"
+    name = image.get("path") or "image"
+    try:
+        source = image["path"] if image.get("bytes") is None else io.BytesIO(image["bytes"])
+        with Image.open(source) as opened:
+            opened.load()
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        return f"{name} cannot be read as an image ({type(error).__name__})"
+    return None

@@ -1,0 +1,199 @@
+"""`transformers.Trainer`, composed: arguments, four repairs, and what training gives back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.errors import Interrupted, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transformers import Trainer, TrainingArguments
+
+    from pipelines.evaluation import Scorer
+    from pipelines.labels import Labels
+    from pipelines.model import Checkpoint
+    from pipelines.output import Output
+    from pipelines.recipe import EarlyStopping
+    from pipelines.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a strategy needs to fit a checkpoint to a task."""
+
+    checkpoint: "Checkpoint"
+    labels: "Labels"
+    train: Any  # encoded rows
+    validation: Any
+    train_targets: list[Any]
+    validation_targets: list[Any]
+    collate: "Callable[[list[Any]], dict[str, Any]]"
+    scorer: "Scorer"
+    arguments: "TrainingArguments"
+    early_stopping: "EarlyStopping | None"
+    resume_from: Path | None = None
+
+    @property
+    def forward_options(self) -> dict[str, int]:
+        """Batch size and workers for passes without gradients."""
+        return {
+            "batch_size": self.arguments.per_device_eval_batch_size,
+            "num_workers": self.arguments.dataloader_num_workers,
+        }
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training gives back.
+
+    Attributes:
+        history: the Trainer's log, or the trials of a solved head.
+        trainable: how many parameters trained.
+        chosen: what tells the chosen entry of `history` from the others: its step, or a head's
+            pooling and regularisation.
+    """
+
+    output: "Output"
+    history: list[dict[str, Any]]
+    trainable: int
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+
+def arguments(
+    said: dict[str, Any], defaults: dict[str, Any], scorer: "Scorer", checkpoints: Path
+) -> "TrainingArguments":
+    """TrainingArguments from the strategy's `defaults` and what the recipe `said`, which wins.
+
+    Raises:
+        RecipeError: TrainingArguments refuses a value; says which and why.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    fields = {
+        "seed": 42,
+        "eval_strategy": "epoch",
+        "logging_steps": 0.05,  # below 1: a share of all steps
+        "save_total_limit": 1,
+        "per_device_eval_batch_size": 64,
+        "metric_for_best_model": scorer.main,
+        "greater_is_better": scorer.greater_is_better,
+        "report_to": "none",
+        "disable_tqdm": not _is_terminal(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "ddp_find_unused_parameters": False,
+        "label_names": ["labels"],
+        "remove_unused_columns": False,  # encoded rows hold nothing else
+        **defaults,
+        **{name: value for name, value in said.items() if name != "resume_from_checkpoint"},
+        "output_dir": str(checkpoints),
+    }
+    evaluates = str(fields["eval_strategy"]) != "no"
+    # the best checkpoint can only be one that was evaluated: save when evaluating
+    fields.setdefault("save_strategy", fields["eval_strategy"])
+    if evaluates and "eval_steps" in fields:
+        fields.setdefault("save_steps", fields["eval_steps"])
+    fields.setdefault("load_best_model_at_end", evaluates)
+    try:
+        return TrainingArguments(**fields)
+    except (TypeError, ValueError, ImportError) as error:
+        raise RecipeError(f"training: {str(error).strip()}") from error
+
+
+def fit(strategy: "Strategy", job: Job) -> Fitted:
+    """Train by gradient steps; the result is the checkpoint with the best validation metric.
+
+    Raises:
+        Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
+    """
+    from pipelines.anatomy import count, dissect, freeze_statistics
+    from pipelines.output import PlainModel
+
+    anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
+    model = strategy.apply(job.checkpoint.model, anatomy)
+    trainable, _ = count(model)
+    hooks = freeze_statistics(model)
+    trainer = _trainer(model, job)
+    trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+    for hook in hooks:
+        hook.remove()
+    _raise_if_interrupted(trainer)
+    plain = strategy.merge(trainer.accelerator.unwrap_model(trainer.model))
+    state = trainer.state
+    chosen = {"step": state.best_global_step} if state.best_global_step else {}
+    return Fitted(PlainModel(plain), state.log_history, trainable, chosen)
+
+
+def _trainer(model: Any, job: Job) -> "Trainer":
+    from transformers import EarlyStoppingCallback, PrinterCallback
+
+    from pipelines.callbacks import LogLines, StopOnSignal
+
+    def score(evaluated: Any) -> dict[str, float]:
+        logits = evaluated.predictions
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        return job.scorer(job.labels.predict(np.asarray(logits)), evaluated.label_ids)
+
+    stop = StopOnSignal()
+    trainer = _trainer_class()(
+        model=model,
+        args=job.arguments,
+        train_dataset=job.train,
+        eval_dataset=_longest_first(job.validation),
+        data_collator=job.collate,
+        compute_metrics=score,
+        callbacks=[stop],
+    )
+    # the models' losses are means over the batch: without this the Trainer believes that they
+    # were divided by the number of items, and accumulation or a second process inflates them
+    trainer.model_accepts_loss_kwargs = False
+    if job.arguments.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(LogLines())
+    early = job.early_stopping
+    if early and job.arguments.load_best_model_at_end:
+        trainer.add_callback(EarlyStoppingCallback(early.patience, early.threshold))
+    return trainer
+
+
+def _trainer_class() -> "type[Trainer]":
+    from torch.utils.data import SequentialSampler
+    from transformers import Trainer
+
+    class GraftTrainer(Trainer):
+        """No decay for vectors; evaluation rows in their own order."""
+
+        def get_decay_parameter_names(self, model: Any) -> list[str]:
+            """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
+            return [name for name, p in model.named_parameters() if p.ndim > 1]
+
+        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+            """Upstream reorders evaluation too when training groups by length."""
+            return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+    return GraftTrainer
+
+
+def _longest_first(rows: Any) -> Any:
+    """Validation sorted by length: batches without padding; metrics do not mind the order."""
+    from pipelines.forward import by_length
+
+    return rows.select(by_length(rows)) if hasattr(rows, "select") else rows
+
+
+def _raise_if_interrupted(trainer: "Trainer") -> None:
+    from pipelines.callbacks import StopOnSignal
+
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, StopOnSignal) and callback.signal:
+            raise Interrupted(f"stopped by {callback.signal} at step {trainer.state.global_step}")
+
+
+def _is_terminal() -> bool:
+    import sys
+
+    return sys.stderr.isatty()
