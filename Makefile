@@ -20,7 +20,7 @@ help: ## list the targets
 
 setup: $(VENV)/.dev ## install everything that the tests and the linters need
 
-quickstart: $(VENV)/.runtime ## fine-tune something small, offline, in about a minute
+quickstart: $(VENV)/.runtime ## fine-tune something small; needs no network once installed
 	$(LAUNCH) pipelines/run.py recipes/quickstart.yaml
 
 test: setup ## run all tests (WORKERS=8 for more processes)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines import pipeline
+from pipelines import pipeline, trainer
 from pipelines.anatomy import count, dissect
 from pipelines.labels import SINGLE
 from pipelines.memory import of_step
@@ -51,17 +51,18 @@ def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:
 
 def _model(prepared: Prepared) -> Iterator[str]:
     checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
+    said = prepared.recipe.training
     with tempfile.TemporaryDirectory() as nowhere:
-        arguments = pipeline.training_arguments(prepared, Path(nowhere))
+        arguments = trainer.arguments(said, prepared.scorer, Path(nowhere))
     size = arguments.per_device_train_batch_size
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     kind = type(checkpoint.model).__name__
     model = strategy.apply(checkpoint.model, anatomy)
     trainable, total = count(model)
-    yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {', '.join(anatomy.head)}"
+    new = ", ".join(anatomy.head)
+    yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
     yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
-    if strategy.training_defaults(prepared.recipe.task.modality, anatomy):
-        yield "training   " + ", ".join(f"{name} {getattr(arguments, name)}" for name in SHOWN)
+    yield "training   " + ", ".join(f"{name} {said[name]}" for name in SHOWN if name in said)
     rows = prepared.encoded["train"]
     batch = prepared.collate([rows[i] for i in range(min(size, len(rows)))])
     parts = of_step(model, {k: v.to(checkpoint.model.device) for k, v in batch.items()})

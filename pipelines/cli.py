@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pipelines import registry
-from pipelines.errors import GraftError, Interrupted, RecipeError
+from pipelines.errors import GraftError, Interrupted
 
 OVERRIDES = "such as strategy=lora training.learning_rate=3e-5 data.limit.train=2000"
 
@@ -31,12 +31,16 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=summary, description=summary)
         sub.set_defaults(command=command)
         if name in ("run", "check"):
-            sub.add_argument("recipe", metavar="RECIPE", help="a YAML file, such as recipes/quickstart.yaml")
+            sub.add_argument(
+                "recipe", metavar="RECIPE", help="a YAML file, such as recipes/quickstart.yaml"
+            )
             sub.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES)
         if name == "push":
             sub.add_argument("run", metavar="RUN", help="a run folder, such as runs/bert_sst2/1")
             sub.add_argument("repo_id", metavar="REPO", help="owner/name")
-            sub.add_argument("--public", action="store_true", help="a new repository is private otherwise")
+            sub.add_argument(
+                "--public", action="store_true", help="a new repository is private otherwise"
+            )
     return parser
 
 
@@ -50,8 +54,8 @@ def _run(parsed: argparse.Namespace) -> None:
     try:
         pipeline.run(loaded)
     except Interrupted as stop:
-        again = " ".join([parsed.recipe, *parsed.overrides, "training.resume_from_checkpoint=true"])
-        raise Interrupted(f"{stop}; go on with: {again}") from None
+        resume = "training.resume_from_checkpoint=true"
+        raise Interrupted(f"{stop}; to go on, run the same command with {resume}") from None
 
 
 def _check(parsed: argparse.Namespace) -> None:
@@ -88,13 +92,12 @@ def _schema(parsed: argparse.Namespace) -> None:
 
 def _push(parsed: argparse.Namespace) -> None:
     """Push a finished run to the Hub."""
-    from pipelines import hub
+    from pipelines import hub, recipe
     from pipelines.run_folder import RunFolder
 
     folder = RunFolder.of(parsed.run)
-    if not folder.done:
-        raise RecipeError(f"{folder}: not finished (no metrics.json); nothing to push")
-    print(f"pushed to {hub.push(folder, parsed.repo_id, private=not parsed.public)}")
+    private = recipe.load(folder.recipe).hub.private and not parsed.public
+    print(f"pushed to {hub.push(folder, parsed.repo_id, private=private)}")
 
 
 def _tell(text: str) -> None:

@@ -79,13 +79,13 @@ def _by_role(
         note(f"columns: {', '.join(renamed)}")
     parts: splits.Parts = {}
     for part, split in choice.parts.items():
+        if not len(split):
+            raise DataError(f"{part}: the split is empty")
         expendable = part == "test" and part in choice.guessed
         if expendable and not columns.has(split, chosen, "label"):
             note("test split has no label column: not used")
             continue
         split = columns.by_role(split, chosen, part)
-        if not len(split):
-            raise DataError(f"{part}: the split is empty")
         if expendable and label_checks.are_hidden(split, parts["train"]):
             note(f"test split has no labels ({split[0]['label']}): not used")
             continue

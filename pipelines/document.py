@@ -22,7 +22,9 @@ class _Loader(yaml.SafeLoader):
     """The safe loader that also knows `2e-5` and `1e3`."""
 
 
-_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.yaml_implicit_resolvers = {
+    k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
 )
@@ -118,9 +120,8 @@ def parse(text: str, origin: str) -> Document:
     except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"{origin}: not YAML: {error}") from None
     if not isinstance(document.values, dict):
-        raise RecipeError(
-            f"{origin}:1: a recipe is a mapping of keys to values, not {type(document.values).__name__}"
-        )
+        kind = type(document.values).__name__
+        raise RecipeError(f"{origin}:1: a recipe is a mapping of keys to values, not {kind}")
     return document
 
 
@@ -154,7 +155,9 @@ def _items(node: yaml.MappingNode, key: Key, origin: str) -> Iterator[tuple[str,
         name, line = str(name_node.value), name_node.start_mark.line + 1
         if name in seen:
             dotted = ".".join((*key, name))
-            raise RecipeError(f"{origin}:{line}: '{dotted}' stands twice (first on line {seen[name]})")
+            raise RecipeError(
+                f"{origin}:{line}: '{dotted}' stands twice (first on line {seen[name]})"
+            )
         seen[name] = line
         yield name, child, line
 

@@ -1,12 +1,12 @@
 """Everything that can go wrong for a user, as one tree.
 
-    GraftError               a mistake with one clear message: stderr, exit code 2, no traceback
-    ├── RecipeError          the recipe: file, line, key, value, what was expected
-    ├── DataError            the data: split, row, column, label
-    ├── ModelError           the checkpoint: missing, of another kind, does not fit the strategy
-    ├── HubError             the Hub: unreachable, refused, not found
-    └── RunError             the run folder: unwritable, nothing to resume
-    Interrupted              Ctrl-C or SIGTERM; the run can be resumed (exit code 130)
+GraftError               a mistake with one clear message: stderr, exit code 2, no traceback
+├── RecipeError          the recipe: file, line, key, value, what was expected
+├── DataError            the data: split, row, column, label
+├── ModelError           the checkpoint: missing, of another kind, does not fit the strategy
+├── HubError             the Hub: unreachable, refused, not found
+└── RunError             the run folder: unwritable, nothing to resume
+Interrupted              Ctrl-C or SIGTERM; the run can be resumed (exit code 130)
 """
 
 from collections.abc import Iterable

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pipelines.labels import MULTI, REGRESSION, Labels
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipelines.output import Library
     from pipelines.tasks import Task
 
 Scores = Mapping[str, Any]
@@ -58,7 +59,7 @@ class Evidence:
     labels: Labels
     checkpoint: str
     strategy: str
-    library: Literal["transformers", "sentence-transformers"]
+    library: "Library"
     parameters: int
     trainable: int
     seconds: float

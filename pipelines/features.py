@@ -107,7 +107,7 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     batch = {k: v.to(model.device) for k, v in batch.items() if k != "labels"}
     with torch.inference_mode(), Tap(model.eval(), anatomy) as tap:
         logits = model(**batch).logits
-    mask = batch.get("attention_mask")
+    mask: Any = batch.get("attention_mask")
     tokens = mask is not None and tap.hidden is not None and tap.hidden.shape[:2] == mask.shape
     others = POOLINGS if tokens else ()
     own = _own_pooling(model, anatomy, tap, mask, logits) if tap.input.dim() > 2 else None

@@ -18,7 +18,9 @@ Read = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "torch.Tensor"]]
 
 def logits(model: Any, rows: Any, collate: Any, **options: Any) -> np.ndarray:
     """(rows, num_labels) float32 logits of `model`."""
-    return run(model, rows, collate, lambda outputs, _: {"logits": outputs.logits}, **options)["logits"]
+    return run(model, rows, collate, lambda outputs, _: {"logits": outputs.logits}, **options)[
+        "logits"
+    ]
 
 
 def run(

@@ -45,4 +45,6 @@ class EncodedImages:
 
         starts = range(0, len(self), batch_size)
         batches = tqdm(starts, desc="encoding images", disable=len(starts) < 20 or None)
-        return torch.cat([self._encode(list(range(len(self)))[i : i + batch_size]) for i in batches])
+        return torch.cat(
+            [self._encode(list(range(len(self)))[i : i + batch_size]) for i in batches]
+        )

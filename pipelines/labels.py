@@ -14,7 +14,11 @@ from pipelines.errors import DataError, RecipeError, suggest
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+SINGLE, MULTI, REGRESSION = (
+    "single_label_classification",
+    "multi_label_classification",
+    "regression",
+)
 PROBLEM_TYPES = (SINGLE, MULTI, REGRESSION)
 
 
@@ -62,7 +66,9 @@ class Labels:
                 return float(value)
             except (TypeError, ValueError):
                 raise DataError(f"{where}: {value!r} is not a number to regress on") from None
-        chosen = [self._id(v, ids, where) for v in (value if self.problem_type == MULTI else [value])]
+        chosen = [
+            self._id(v, ids, where) for v in (value if self.problem_type == MULTI else [value])
+        ]
         if self.problem_type == SINGLE:
             return chosen[0]
         return [float(i in chosen) for i in range(len(self.names))]
@@ -82,7 +88,7 @@ class Labels:
         return logits.argmax(axis=-1)
 
     def floor(self, train: Any, rows: int) -> np.ndarray:
-        """What knows nothing predicts for `rows` examples: the mean, or the most frequent label(s)."""
+        """What knows nothing predicts for `rows` examples: the mean, or the most frequent label."""
         targets = np.asarray(train)
         if self.problem_type == REGRESSION:
             return np.full(rows, targets.mean())

@@ -19,7 +19,7 @@ import numpy as np
 
 from pipelines import registry
 from pipelines.errors import HubError, RecipeError, suggest
-from pipelines.labels import MULTI, Labels
+from pipelines.labels import MULTI, REGRESSION, Labels
 
 LOADING = ("config_name", "revision", "greater_is_better")  # options of a metric that is not ours
 
@@ -60,6 +60,15 @@ class Metric:
     @cached_property
     def module(self) -> Any:
         """The `evaluate` metric. It keeps its data in memory, so processes share no files."""
+        module = self._load()
+        features = module.features[0] if isinstance(module.features, list) else module.features
+        takes_ids = str(getattr(features.get("predictions"), "dtype", "")).startswith("int")
+        if takes_ids and self.labels.problem_type == REGRESSION:
+            # `evaluate` would cut the decimals off
+            raise RecipeError(f"metric '{self.name}' cannot score regression: it takes class ids")
+        return module
+
+    def _load(self) -> Any:
         default = "multilabel" if self.labels.problem_type == MULTI else None
         config_name = self.loading.get("config_name", default)
         if self.ours:

@@ -97,12 +97,14 @@ def _fits(config: "PretrainedConfig", section: "Model", task: "Task") -> None:
 
 def _brings_weights(model: "PreTrainedModel", fresh: list[str], section: "Model") -> None:
     """Refuse weights that leave most of the encoder random: they belong to something else."""
-    encoder = [name for name, _ in model.base_model.named_parameters(prefix=model.base_model_prefix)]
+    encoder = [
+        name for name, _ in model.base_model.named_parameters(prefix=model.base_model_prefix)
+    ]
     missing = set(encoder) & set(fresh)
     if len(missing) > len(encoder) / 2:
         raise ModelError(
             f"{section.checkpoint}: holds {len(encoder) - len(missing)} of the {len(encoder)} "
-            f"tensors of {type(model.base_model).__name__}, such as not {min(missing)}: these weights "
+            f"tensors of {type(model.base_model).__name__}, not {min(missing)}, say: these weights "
             "belong to another architecture; for random weights on purpose use strategy=scratch"
         )
 
@@ -126,9 +128,12 @@ def _explanation(section: "Model", task: "Task", error: Exception) -> ModelError
     if _is_unreachable(error):
         return HubError(
             f"{name}: the Hub cannot be reached ({_endpoint()}) and this checkpoint is not in the "
-            "local cache; check the network or HF_ENDPOINT, or name a folder: model.checkpoint=FOLDER"
+            "local cache; check the network or HF_ENDPOINT, or name a folder: "
+            "model.checkpoint=FOLDER"
         )
-    return ModelError(f"{name} (revision {section.revision}): cannot be loaded from the Hub: {first}")
+    return ModelError(
+        f"{name} (revision {section.revision}): cannot be loaded from the Hub: {first}"
+    )
 
 
 def _endpoint() -> str:
@@ -142,7 +147,9 @@ def _is_unreachable(error: BaseException | None) -> bool:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     while error is not None:
-        if isinstance(error, ConnectionError | TimeoutError | OfflineModeIsEnabled | LocalEntryNotFoundError):
+        if isinstance(
+            error, ConnectionError | TimeoutError | OfflineModeIsEnabled | LocalEntryNotFoundError
+        ):
             return True
         if type(error).__name__ in {"ConnectError", "ConnectTimeout", "ReadTimeout", "ProxyError"}:
             return True

@@ -8,7 +8,7 @@ cannot express, such as mean-pooled BERT features.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 
+Library = Literal["transformers", "sentence-transformers"]
+
+
 class Output(Protocol):
     """A trained model of either form."""
 
-    library: ClassVar[str]
-    model: Any
+    library: ClassVar[Library]
+
+    @property
+    def model(self) -> Any:
+        """The module that holds the weights."""
 
     def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
         """(rows, num_labels) logits for encoded rows."""
@@ -40,7 +46,7 @@ class Output(Protocol):
 class PlainModel:
     """The auto class's own model."""
 
-    library: ClassVar[str] = "transformers"
+    library: ClassVar[Library] = "transformers"
     model: Any
 
     def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
@@ -57,7 +63,7 @@ class PlainModel:
 class SentenceModel:
     """An encoder, a pooling and a linear head: `encode(texts)` gives the logits."""
 
-    library: ClassVar[str] = "sentence-transformers"
+    library: ClassVar[Library] = "sentence-transformers"
     model: Any
     extractor: "Extractor"
     head: "Linear"
@@ -90,7 +96,9 @@ class SentenceModel:
             SentenceTransformer(modules=modules, device="cpu").save(str(folder))
 
 
-def reload(folder: Path, library: str, task: "Task", labels: "Labels") -> Callable[["Dataset"], np.ndarray]:
+def reload(
+    folder: Path, library: str, task: "Task", labels: "Labels"
+) -> Callable[["Dataset"], np.ndarray]:
     """Load a saved folder by its library alone; gives back raw rows -> logits."""
     if library == "sentence-transformers":
         return _reload_sentences(folder)

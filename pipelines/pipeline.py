@@ -1,5 +1,6 @@
 """The whole story of a run, top to bottom."""
 
+import shutil
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,12 +14,10 @@ from pipelines.recipe import Recipe
 from pipelines.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
-
     from pipelines.data import Data
     from pipelines.evaluation import Scorer
     from pipelines.model import Checkpoint
-    from pipelines.trainer import Fitted, Job
+    from pipelines.trainer import Fitted
 
 TOLERANCE = 1e-3  # largest difference between float32 logits that still counts as the same
 
@@ -51,6 +50,7 @@ def run(recipe: Recipe) -> RunFolder:
     if recipe.hub.push and recipe.hub.repo_id:
         hub.check(recipe.hub.repo_id)
     prepared = prepare(recipe)
+    recipe = prepared.recipe
     folder = resumed or _new_folder(recipe)
     locked = lock.collect(
         recipe, commit=prepared.checkpoint.commit, num_processes=console.num_processes()
@@ -69,6 +69,9 @@ def run(recipe: Recipe) -> RunFolder:
         say(report.summary(folder, evidence))
         if recipe.hub.push and recipe.hub.repo_id:
             say(f"pushed to {hub.push(folder, recipe.hub.repo_id, private=recipe.hub.private)}")
+        shutil.rmtree(
+            folder.checkpoints, ignore_errors=True
+        )  # the model is saved: nothing to resume
     return folder
 
 
@@ -85,25 +88,24 @@ def prepare(recipe: Recipe) -> Prepared:
     checkpoint = model.load(
         recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
     )
-    encode = partial(
-        recipe.task.encode, processor=checkpoint.processor, labels=loaded.labels
-    )
+    encode = partial(recipe.task.encode, processor=checkpoint.processor, labels=loaded.labels)
     with console.main_first():
         encoded = {split: encode(rows) for split, rows in loaded.splits.items()}
     targets = {
-        split: loaded.labels.encode(rows["label"], split) for split, rows in loaded.splits.items()
+        split: loaded.labels.encode(rows["label"][:], split)
+        for split, rows in loaded.splits.items()
     }
-    return Prepared(recipe, loaded, checkpoint, scorer, encoded, targets)
+    complete = recipe.replace(training=_training(recipe, checkpoint))
+    return Prepared(complete, loaded, checkpoint, scorer, encoded, targets)
 
 
-def training_arguments(prepared: Prepared, checkpoints: Path) -> "TrainingArguments":
-    """The strategy's published defaults under what the recipe says."""
+def _training(recipe: Recipe, checkpoint: "Checkpoint") -> dict[str, Any]:
+    """The strategy's published defaults under what the recipe says: what the run folder records."""
     from pipelines.anatomy import dissect
 
-    recipe = prepared.recipe
-    anatomy = dissect(prepared.checkpoint.model, prepared.checkpoint.fresh)
+    anatomy = dissect(checkpoint.model, checkpoint.fresh)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
-    return trainer.arguments(recipe.training, defaults, prepared.scorer, checkpoints)
+    return {"seed": recipe.seed, **defaults, **recipe.training}
 
 
 def _resumed(recipe: Recipe) -> RunFolder | None:
@@ -125,9 +127,11 @@ def _root(recipe: Recipe) -> str:
     return recipe.training.get("output_dir") or "runs"
 
 
-def _fit(prepared: Prepared, folder: RunFolder, resumed: RunFolder | None) -> tuple["Fitted", float]:
+def _fit(
+    prepared: Prepared, folder: RunFolder, resumed: RunFolder | None
+) -> tuple["Fitted", float]:
     recipe = prepared.recipe
-    arguments = training_arguments(prepared, folder.checkpoints)
+    arguments = trainer.arguments(recipe.training, prepared.scorer, folder.checkpoints)
     job = trainer.Job(
         checkpoint=prepared.checkpoint,
         labels=prepared.data.labels,
@@ -159,7 +163,9 @@ def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
 def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
     """Score validation, then test: the one time that test is looked at."""
     recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
-    predictions, scores, floor = {}, {}, {}
+    predictions: dict[str, Predictions] = {}
+    scores: dict[str, dict[str, float]] = {}
+    floor: dict[str, dict[str, float]] = {}
     for split in [name for name in ("validation", "test") if name in prepared.encoded]:
         targets = prepared.targets[split]
         logits = fitted.output.logits(
@@ -200,7 +206,9 @@ def _parity(
 
     rows = prepared.data.validation
     rows = rows.select(range(min(limit, len(rows))))
-    predict = reload(folder.model, fitted.output.library, prepared.recipe.task, prepared.data.labels)
+    predict = reload(
+        folder.model, fitted.output.library, prepared.recipe.task, prepared.data.labels
+    )
     trained = evidence.predictions["validation"].logits[: len(rows)]
     difference = float(np.abs(predict(rows) - trained).max())
     return Parity(difference, len(rows), difference <= TOLERANCE)

@@ -21,7 +21,11 @@ from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
-KINDS = {"task": ("name", "tasks"), "strategy": ("name", "strategies"), "data": ("source", "sources")}
+KINDS = {
+    "task": ("name", "tasks"),
+    "strategy": ("name", "strategies"),
+    "data": ("source", "sources"),
+}
 
 
 class Model(Section):
@@ -38,7 +42,9 @@ class Model(Section):
     def _pinned(self) -> "Model":
         pinned = len(self.revision) == 40 and set(self.revision) <= set("0123456789abcdef")
         if self.trust_remote_code and not pinned:
-            raise ValueError("trust_remote_code needs `revision` to be a full commit hash (40 digits)")
+            raise ValueError(
+                "trust_remote_code needs `revision` to be a full commit hash (40 digits)"
+            )
         return self
 
 
@@ -106,7 +112,9 @@ def build(document: Document) -> Recipe:
     for key, field in Recipe.model_fields.items():
         if field.is_required() and key not in sections:
             example = {"task": "text_classification", "strategy": "full"}.get(key, "…")
-            problems.append(f"{document.place(())}: missing key '{key}'; expected '{key}: {example}'")
+            problems.append(
+                f"{document.place(())}: missing key '{key}'; expected '{key}: {example}'"
+            )
     problems += _metric_problems(document)
     if problems:
         raise RecipeError("\n".join(problems))
@@ -163,7 +171,9 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
         kind = section_type(key, value)
         if key == "training":
             problems += _not_here(document)
-        section = TypeAdapter(kind).validate_python({} if key == "training" and not value else value)
+        section = TypeAdapter(kind).validate_python(
+            {} if key == "training" and not value else value
+        )
         return section.model_dump(exclude_unset=True) if key == "training" else section
     except RecipeError as error:
         problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")

@@ -8,6 +8,7 @@ import ast
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import RecipeError, suggest
 
@@ -23,7 +24,7 @@ def names(package: str) -> tuple[str, ...]:
 
 
 @cache
-def find(package: str, name: str) -> type:
+def find(package: str, name: str) -> Any:
     """The class of the file `package/name.py`: `linear_probe.py` holds `LinearProbe`.
 
     Raises:

@@ -16,12 +16,14 @@ DEFS = "#/$defs/"
 def build() -> dict[str, Any]:
     """A draft 2020-12 schema; `task`, `strategy` and `data` depend on the kind they name."""
     definitions: dict[str, Any] = {}
-    properties: dict[str, Any] = {"extends": {"type": "string", "description": "a recipe to start from"}}
+    properties: dict[str, Any] = {
+        "extends": {"type": "string", "description": "a recipe to start from"}
+    }
     for key, field in recipe.Recipe.model_fields.items():
         if key in recipe.KINDS:
             properties[key] = _kinds(key, definitions)
         else:
-            kind = training_fields.model() if key == "training" else field.annotation
+            kind: Any = training_fields.model() if key == "training" else field.annotation
             properties[key] = _hoisted(TypeAdapter(kind).json_schema(), definitions)
         if field.description:
             properties[key] = {**properties[key], "description": field.description}
@@ -40,7 +42,9 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """One alternative for each file of the package, told apart by its name."""
     kind_key, package = recipe.KINDS[key]
     names = list(registry.names(package))
-    options: list[dict[str, Any]] = [{"enum": names}] if recipe.SHORTHANDS.get(key) == kind_key else []
+    options: list[dict[str, Any]] = (
+        [{"enum": names}] if recipe.SHORTHANDS.get(key) == kind_key else []
+    )
     for name in names:
         schema = _hoisted(registry.find(package, name).model_json_schema(), definitions)
         schema["properties"][kind_key] = {"const": name}

@@ -63,10 +63,8 @@ class Fitted:
     chosen: dict[str, Any] = field(default_factory=dict)
 
 
-def arguments(
-    said: dict[str, Any], defaults: dict[str, Any], scorer: "Scorer", checkpoints: Path
-) -> "TrainingArguments":
-    """TrainingArguments from the strategy's `defaults` and what the recipe `said`, which wins.
+def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "TrainingArguments":
+    """TrainingArguments from what the recipe and its strategy `said`, over defaults of our own.
 
     Raises:
         RecipeError: TrainingArguments refuses a value; says which and why.
@@ -75,7 +73,6 @@ def arguments(
     from transformers import TrainingArguments
 
     fields = {
-        "seed": 42,
         "eval_strategy": "epoch",
         "logging_steps": 0.05,  # below 1: a share of all steps
         "save_total_limit": 1,
@@ -88,7 +85,6 @@ def arguments(
         "ddp_find_unused_parameters": False,
         "label_names": ["labels"],
         "remove_unused_columns": False,  # encoded rows hold nothing else
-        **defaults,
         **{name: value for name, value in said.items() if name != "resume_from_checkpoint"},
         "output_dir": str(checkpoints),
     }

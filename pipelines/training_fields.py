@@ -29,7 +29,8 @@ def model() -> type[BaseModel]:
 
 def _declared() -> dict[str, Any]:
     spec = find_spec("transformers")
-    assert spec is not None and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     source = Path(spec.submodule_search_locations[0]) / "training_args.py"
     tree = ast.parse(source.read_text(encoding="utf-8"))
     body = next(

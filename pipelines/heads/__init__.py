@@ -54,7 +54,12 @@ class Head(Named):
     grid: ClassVar[tuple[float, ...]]
 
     def solve(
-        self, features: np.ndarray, targets: np.ndarray, num_labels: int, strength: float, bias: bool
+        self,
+        features: np.ndarray,
+        targets: np.ndarray,
+        num_labels: int,
+        strength: float,
+        bias: bool,
     ) -> Linear:
         """Solve on standardised (rows, dim) features; `targets` as `Labels.encode` gives them."""
         raise NotImplementedError

@@ -15,7 +15,12 @@ class LogisticRegression(Head):
     grid: ClassVar[tuple[float, ...]] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
     def solve(
-        self, features: np.ndarray, targets: np.ndarray, num_labels: int, strength: float, bias: bool
+        self,
+        features: np.ndarray,
+        targets: np.ndarray,
+        num_labels: int,
+        strength: float,
+        bias: bool,
     ) -> Linear:
         """Single labels: one softmax; several labels: one sigmoid for each."""
         if targets.ndim == 2:

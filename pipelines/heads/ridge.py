@@ -14,7 +14,12 @@ class Ridge(Head):
     grid: ClassVar[tuple[float, ...]] = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
 
     def solve(
-        self, features: np.ndarray, targets: np.ndarray, num_labels: int, strength: float, bias: bool
+        self,
+        features: np.ndarray,
+        targets: np.ndarray,
+        num_labels: int,
+        strength: float,
+        bias: bool,
     ) -> Linear:
         """One row of weights."""
         from sklearn import linear_model

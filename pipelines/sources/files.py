@@ -104,12 +104,13 @@ def _tables(root: Path) -> dict[str, list[Path]]:
         return {"train": [root]}
     found = defaultdict(list)
     for file in sorted(root.iterdir()):
-        if file.suffix.lower() in READERS and not file.name.startswith("."):
-            shard = SHARD.fullmatch(file.stem)
-            found[shard["split"] if shard else file.stem].append(file)
+        shard = SHARD.fullmatch(file.stem)
+        split = shard["split"] if shard else file.stem
+        if file.suffix.lower() in READERS and not split.startswith(".") and split not in NOT_SPLITS:
+            found[split].append(file)
     for split, files in found.items():
         _one_version(split, files)
-    return {split: files for split, files in found.items() if split not in NOT_SPLITS}
+    return dict(found)
 
 
 def _one_version(split: str, files: list[Path]) -> None:
@@ -126,23 +127,29 @@ def _read(files: list[Path]) -> "Dataset":
     """One split. Each file is read by itself, so that an error can name it."""
     from datasets import concatenate_datasets
 
-    parts = [_read_one(file) for file in files]
-    for file, part in zip(files, parts, strict=True):
-        if part.features != parts[0].features:
-            raise DataError(f"{file}: other columns or types than in {files[0].name}")
-    return concatenate_datasets(parts)
+    parts = {file: part for file in files if len(part := _read_one(file))}
+    for file, part in parts.items():
+        first = next(iter(parts))
+        if part.features != parts[first].features:
+            raise DataError(f"{file}: other columns or types than in {first.name}")
+    return concatenate_datasets(list(parts.values())) if parts else _read_one(files[0])
 
 
 def _read_one(file: Path) -> "Dataset":
-    from datasets import load_dataset
+    from datasets import Dataset
 
     kind, options = READERS[file.suffix.lower()]
+    read = getattr(Dataset, f"from_{kind}")  # load_dataset would call home, even for a local file
+    empty = Dataset.from_dict({})
     try:
-        return load_dataset(kind, data_files=[str(file.absolute())], split="train", **options)
+        return read(str(file.absolute()), **options) if file.stat().st_size else empty
     except Exception as error:  # pandas, pyarrow and the operating system each have their own
-        while error.__cause__:
-            error = error.__cause__  # type: ignore[assignment]
-        reason = str(error).strip().partition("\n")[0]
+        cause: BaseException = error
+        while cause.__cause__:
+            cause = cause.__cause__
+        reason = str(cause).strip().partition("\n")[0]
+        if "corresponds to no data" in reason:  # a header and no rows
+            return empty
         raise DataError(f"{file}: cannot be read as {kind}: {reason}") from error
 
 

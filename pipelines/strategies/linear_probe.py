@@ -53,7 +53,7 @@ class LinearProbe(Strategy):
         return model
 
     def fit(self, job: "Job") -> "Fitted":
-        """Extract features of train and validation, solve a head for each candidate, keep the best."""
+        """Features of train and validation, a head for each candidate, and the best of them."""
         from pipelines.anatomy import dissect
         from pipelines.features import extractor
         from pipelines.trainer import Fitted
@@ -63,7 +63,10 @@ class LinearProbe(Strategy):
         tap = extractor(model, anatomy, self.pooling, job.train, job.collate)
         train, validation = (
             tap.extract(rows, job.collate, title=title, **job.forward_options)
-            for rows, title in ((job.train, "features of train"), (job.validation, "… of validation"))
+            for rows, title in (
+                (job.train, "features of train"),
+                (job.validation, "… of validation"),
+            )
         )
         output_layer = model.get_submodule(anatomy.output)
         trials = list(self._trials(job, train, validation, bias=output_layer.bias is not None))

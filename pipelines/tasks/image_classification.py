@@ -45,7 +45,7 @@ class ImageClassification(Task):
         """Images as the processor wants them, kept in memory when small; and `labels`."""
         from pipelines.images import EncodedImages
 
-        return EncodedImages(dataset, processor, labels.encode(dataset["label"], "data"))
+        return EncodedImages(dataset, processor, labels.encode(dataset["label"][:], "data"))
 
     def collator(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Stacks pixel values and labels."""

@@ -55,13 +55,13 @@ class TextClassification(Task):
     def check(self, dataset: "Dataset", split: str) -> None:
         """Every text is a string."""
         for column in set(dataset.column_names) & {"text", "text_pair"}:
-            for row, text in enumerate(dataset[column]):
+            for row, text in enumerate(dataset[column][:]):
                 if not isinstance(text, str):
                     raise DataError(f"{split}, row {row}: {column} is {text!r}; expected a string")
 
     def encode(self, dataset: "Dataset", processor: Any, labels: "Labels") -> "Dataset":
         """Token ids without padding, cut at the tokenizer's `model_max_length`, and `labels`."""
-        targets = labels.encode(dataset["label"], "data")
+        targets = labels.encode(dataset["label"][:], "data")
         columns = [name for name in ("text", "text_pair") if name in dataset.column_names]
 
         def tokenize(batch: dict[str, list[str]]) -> Any:

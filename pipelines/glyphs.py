@@ -1,0 +1,205 @@
+"""Letters drawn from matplotlib's fonts and bent towards handwriting.
+
+Each Latin letter is set in the text fonts that matplotlib carries (DejaVu, STIX, Computer Modern)
+and kept as a distance to its outline or to its skeleton, so that one threshold gives a stroke of
+any width. An affine map and an elastic displacement (Simard et al., "Best practices for
+convolutional neural networks applied to visual document analysis", ICDAR 2003) bend it; its ink is
+then fitted to the frame and averaged over blocks, as NIST's and UCI's handwritten digits were
+prepared. There are no digits.
+"""
+
+import string
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import distance_transform_edt, map_coordinates
+
+HELD_OUT_FONTS = ("DejaVuSansMono-Bold", "STIXGeneralItalic", "cmss10")
+FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
+    *("DejaVuSansMono", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique"),
+    *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"),
+    *("STIXGeneral", "STIXGeneralBol", "STIXGeneralBolIta"),
+    *("cmb10", "cmmi10", "cmr10", "cmti10", "cmtt10"),
+)
+LETTERS = string.ascii_uppercase + string.ascii_lowercase
+
+CANVAS, GLYPH, FRAME = (
+    64,
+    48,
+    32,
+)  # pixels: a glyph's canvas, its longer side there, the sampled frame
+SEARCH = (
+    1.6  # the first look at a bent letter covers this many glyph boxes, so that none of it is cut
+)
+LEVELS = 16  # grey levels that the block average keeps
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How far handwriting strays from print.
+
+    Lengths are pixels of the glyph box; spreads are normal.
+    """
+
+    rotation: float = 0.15  # radians
+    shear: float = 0.2
+    elastic: float = 4.0  # displacement of each knot of a `knots` x `knots` grid
+    knots: int = 4
+    jitter: float = 0.06  # of size and place, as a share of the frame
+    pen: float = (
+        0.6  # share of letters drawn along their skeleton, the others keep the font's weight
+    )
+    nib: tuple[float, float] = (3.0, 6.5)  # radius of the pen
+    growth: tuple[float, float] = (-1.0, 3.0)  # by how much a font's own outline swells
+
+
+def render(
+    num_per_class: int, size: int, seed: int, fonts: tuple[str, ...] = FONTS, hand: Hand = Hand()
+) -> tuple[np.ndarray, list[int], list[str]]:
+    """White letters on black: images (n, size, size) uint8, their labels (n), and the class names.
+
+    `size` divides 32. The same arguments give the same images. About 0.6 ms for each image.
+    """
+    if size not in (8, 16, 32):
+        raise ValueError(f"size {size} is not one of 8, 16, 32")
+    rng = np.random.default_rng(seed)
+    images = [_write(letter, num_per_class, fonts, hand, rng) for letter in LETTERS]
+    labels = np.repeat(np.arange(len(LETTERS)), num_per_class).tolist()
+    return _shrink(np.concatenate(images), size), labels, list(LETTERS)
+
+
+def _write(
+    letter: str, num: int, fonts: tuple[str, ...], hand: Hand, rng: np.random.Generator
+) -> np.ndarray:
+    """`num` bent copies of one letter: (num, FRAME, FRAME) ink in [0, 1]."""
+    outlines, skeletons = zip(*(_distances(font, letter) for font in fonts), strict=True)
+    pen = rng.random(num) < hand.pen
+    which = rng.integers(len(fonts), size=num) + len(fonts) * pen
+    radius = np.where(pen, rng.uniform(*hand.nib, num), rng.uniform(*hand.growth, num))
+    fields, affine, bend = (
+        np.stack(outlines + skeletons),
+        _affine(num, hand, rng),
+        _bend(num, hand, rng),
+    )
+
+    def ink(scale: np.ndarray, centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        points = _grid() * scale[:, :, None, None] + centre[:, :, None, None]
+        points = np.einsum("nij,njyx->niyx", affine, points) + bend + (CANVAS - 1) / 2
+        index = np.broadcast_to(which[:, None, None], points[:, 0].shape)
+        distance = map_coordinates(
+            fields, [index, points[:, 0], points[:, 1]], order=1, mode="nearest"
+        )
+        return np.clip((radius[:, None, None] - distance) / 2 + 0.5, 0, 1)
+
+    scale, centre = _fit(ink(np.full((num, 2), SEARCH), np.zeros((num, 2)), radius), hand, rng)
+    return ink(scale, centre, np.where(pen, radius * scale.mean(1), radius))
+
+
+def _fit(ink: np.ndarray, hand: Hand, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and centre, (n, 2) each as y, x.
+
+    They fill the frame's height and narrow the letter as a hand does.
+    """
+    ends = []
+    for axis in (2, 1):
+        inked = np.asarray((ink > 0.5).any(axis))
+        ends.append((inked.argmax(1), FRAME - 1 - inked[:, ::-1].argmax(1)))
+    low, high = (
+        np.stack(end, 1) * (SEARCH * GLYPH / (FRAME - 1)) - SEARCH * GLYPH / 2
+        for end in zip(*ends, strict=True)
+    )
+    height, width = np.maximum((high - low) / GLYPH, 0.02).T
+    narrowed = np.minimum(0.7 * (width / height) ** 0.6 * np.exp(rng.normal(0, 0.15, len(ink))), 1)
+    scale = (
+        1.05
+        * np.stack([height, width / narrowed], 1)
+        * np.exp(rng.normal(0, hand.jitter, low.shape))
+    )
+    return scale, (low + high) / 2 + rng.normal(0, hand.jitter * GLYPH / 2, low.shape)
+
+
+def _affine(num: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+    """Rotations after shears: (num, 2, 2), acting on (y, x)."""
+    angle, shear = rng.normal(0, hand.rotation, num), rng.normal(0, hand.shear, num)
+    cos, sin = np.cos(angle), np.sin(angle)
+    rotation = np.array([[cos, sin], [-sin, cos]])
+    return np.einsum(
+        "ijn,jkn->nik", rotation, np.array([[shear * 0 + 1, shear * 0], [shear, shear * 0 + 1]])
+    )
+
+
+def _bend(num: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+    """Smooth displacements (num, 2, FRAME, FRAME).
+
+    Random knots, joined by Keys's cubic (IEEE TASSP 29, 1981).
+    """
+    reach = np.abs(np.linspace(0, hand.knots - 1, FRAME)[:, None] - np.arange(hand.knots))
+    near, far = (
+        1.5 * reach**3 - 2.5 * reach**2 + 1,
+        -0.5 * reach**3 + 2.5 * reach**2 - 4 * reach + 2,
+    )
+    cubic = np.where(reach < 1, near, np.where(reach < 2, far, 0))
+    return cubic @ rng.normal(0, hand.elastic, (num, 2, hand.knots, hand.knots)) @ cubic.T
+
+
+def _grid() -> np.ndarray:
+    """The frame's (y, x) positions over one glyph box: (2, FRAME, FRAME)."""
+    side = np.linspace(-GLYPH / 2, GLYPH / 2, FRAME)
+    return np.stack(np.meshgrid(side, side, indexing="ij"))
+
+
+def _shrink(ink: np.ndarray, size: int) -> np.ndarray:
+    """Block means of (n, FRAME, FRAME) ink in [0, 1]: (n, size, size) uint8."""
+    block = FRAME // size
+    means = ink.reshape(-1, size, block, size, block).mean((2, 4))
+    return (np.round(means * LEVELS) * (255 / LEVELS)).astype(np.uint8)
+
+
+@cache
+def _distances(font: str, letter: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels to the outline (negative inside) and to the skeleton: (CANVAS, CANVAS) float32."""
+    glyph = _glyph(font, letter)
+    outline = distance_transform_edt(~glyph) - distance_transform_edt(glyph)
+    return outline.astype(np.float32), distance_transform_edt(~_thin(glyph)).astype(np.float32)
+
+
+def _glyph(font: str, letter: str) -> np.ndarray:
+    """The letter's ink, GLYPH pixels long, in the middle of its canvas: (CANVAS, CANVAS) bool."""
+    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
+    face = ImageFont.truetype(str(path), 2 * GLYPH)
+    left, top, right, bottom = face.getbbox(letter)
+    ink = Image.new("L", (int(right - left), int(bottom - top)))
+    ImageDraw.Draw(ink).text((-left, -top), letter, font=face, fill=255)
+    ink = ink.crop(ink.getbbox())
+    ink = ink.resize([max(1, round(side * GLYPH / max(ink.size))) for side in ink.size])
+    canvas = Image.new("L", (CANVAS, CANVAS))
+    canvas.paste(ink, ((CANVAS - ink.width) // 2, (CANVAS - ink.height) // 2))
+    return np.asarray(canvas) > 127
+
+
+def _thin(glyph: np.ndarray) -> np.ndarray:
+    """The skeleton of a bool image, one pixel wide (Zhang and Suen, CACM 27(3), 1984)."""
+    ring = (
+        (1, 0),
+        (1, -1),
+        (0, -1),
+        (-1, -1),
+        (-1, 0),
+        (-1, 1),
+        (0, 1),
+        (1, 1),
+    )  # north, then clockwise
+    while True:
+        before = glyph.sum()
+        for first, second in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
+            near = np.stack([np.roll(glyph, shift, (0, 1)) for shift in ring])
+            turns, count = (~near & np.roll(near, -1, 0)).sum(0), near.sum(0)
+            border = ~near[list(first)].all(0) & ~near[list(second)].all(0)
+            glyph = glyph & ~((turns == 1) & (count >= 2) & (count <= 6) & border)
+        if glyph.sum() == before:
+            return glyph

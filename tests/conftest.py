@@ -1,0 +1,82 @@
+"""What all tests share: an environment cut off from the outside, tiny checkpoints and data.
+
+The environment is set when this file is imported, before anything of Hugging Face is: their
+libraries read it once. Tests that need a Hub start one on loopback (`hub_server.py`).
+"""
+
+import atexit
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+CACHE = tempfile.TemporaryDirectory(prefix="graft-tests-")
+atexit.register(CACHE.cleanup)
+for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "RANK", "WORLD_SIZE"):
+    os.environ.pop(name, None)
+os.environ |= {
+    "HF_HOME": CACHE.name,
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_NUM_THREADS": "1",  # tiny models, several workers
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+import tiny  # noqa: E402  (after the environment)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _only_loopback() -> Iterator[None]:
+    """A test that reaches outside fails instead of waiting."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        inside = self.family == socket.AF_UNIX or str(address).startswith(("('127.", "('::1"))
+        assert inside, f"a test tried to reach {address}"
+        connect(self, address)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`checkpoint("gpt2")`: the folder of a tiny checkpoint of that family, made once."""
+    made: dict[str, Path] = {}
+
+    def of(family: str) -> Path:
+        if family not in made:
+            make = tiny.text_checkpoint if family in tiny.TEXT_FAMILIES else tiny.image_checkpoint
+            made[family] = make(tmp_path_factory.mktemp("checkpoint") / family, family)
+        return made[family]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def text_checkpoint(checkpoint: Callable[[str], Path]) -> Path:
+    """A BERT of two blocks whose tokenizer knows the words of `text_data`."""
+    return checkpoint("bert")
+
+
+@pytest.fixture(scope="session")
+def image_checkpoint(checkpoint: Callable[[str], Path]) -> Path:
+    """A ResNet of two stages for images of 32 x 32."""
+    return checkpoint("resnet")
+
+
+@pytest.fixture(scope="session")
+def text_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`<split>.csv`: sentences, negative or positive by a word in them."""
+    return tiny.text_data(tmp_path_factory.mktemp("data") / "reviews")
+
+
+@pytest.fixture(scope="session")
+def image_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`<split>/<class>/x.png`: dark, light or in between."""
+    return tiny.image_data(tmp_path_factory.mktemp("data") / "shades")
