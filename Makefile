@@ -13,7 +13,7 @@ PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements
 LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no \
 	--dynamo_backend no --num_cpu_threads_per_process $(THREADS)
 
-.PHONY: help setup quickstart test test-fast lint lock schema docker docker-test
+.PHONY: help setup quickstart test test-fast lint lock schema checkpoint docker docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ lock: setup ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
 
 schema: $(VENV)/.runtime ## write the JSON schema of recipes, for editors
 	$(BIN)/graft schema > recipes/schema.json
+
+checkpoint: $(VENV)/.runtime ## rebuild the embedded checkpoint from drawn letters, in some minutes
+	rm -rf build/letters_pretrain
+	$(LAUNCH) pipelines/run.py recipes/letters_pretrain.yaml training.output_dir=build
+	cp build/letters_pretrain/1/model/* recipes/embedded/letters_resnet/
 
 docker: ## build the image
 	$(DOCKER) build -t $(IMAGE) .

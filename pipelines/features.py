@@ -40,6 +40,8 @@ class Tap:
 
     model: Any
     anatomy: "Anatomy"
+    input: Any = None
+    hidden: Any = None
 
     def __enter__(self) -> "Tap":
         output = self.model.get_submodule(self.anatomy.output)

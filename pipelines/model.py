@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import registry
+from pipelines import registry, remote
 from pipelines.errors import HubError, ModelError
 from pipelines.labels import Labels
+
+INSTEAD = "for a copy on disk use model.checkpoint=FOLDER"
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -46,7 +48,11 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     import transformers
 
     auto = getattr(transformers, task.auto_class)
-    options = {"revision": section.revision, "trust_remote_code": section.trust_remote_code}
+    commit = _commit(section)
+    options = {
+        "revision": commit or section.revision,
+        "trust_remote_code": section.trust_remote_code,
+    }
     with _explained(section, task), _quiet():
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         _fits(config, section, task)
@@ -69,7 +75,32 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             )
             fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
             _brings_weights(model, fresh, section)
-    return Checkpoint(model, processor, tuple(sorted(fresh)), getattr(config, "_commit_hash", None))
+    return Checkpoint(model, processor, tuple(sorted(fresh)), commit)
+
+
+def _commit(section: "Model") -> str | None:
+    """The commit that the revision of a Hub id means; of a folder, or offline, None.
+
+    Raises:
+        ModelError: a path that does not exist.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    path = Path(section.checkpoint)
+    if path.is_dir():
+        return None
+    if path.exists() or section.checkpoint.startswith((".", "/", "~")):
+        raise ModelError(f"{path}: no such folder; expected a Hub id or a folder with config.json")
+    if remote.is_offline():
+        return _cached_commit(section)
+    return remote.commit("model", section.checkpoint, section.revision, INSTEAD)
+
+
+def _cached_commit(section: "Model") -> str | None:
+    """The commit of the copy in the local cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(section.checkpoint, "config.json", revision=section.revision)
+    return Path(cached).parent.name if isinstance(cached, str) else None
 
 
 def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "PretrainedConfig":
@@ -119,42 +150,12 @@ def _explained(section: "Model", task: "Task") -> Iterator[None]:
 
 
 def _explanation(section: "Model", task: "Task", error: Exception) -> ModelError | HubError:
-    name, text = section.checkpoint, str(error)
-    first = text.strip().partition("\n")[0]
-    if Path(name).is_dir():
-        return ModelError(f"{name}: not a checkpoint for {task.name}: {first}")
-    if Path(name).exists() or name.startswith((".", "/", "~")):
-        return ModelError(f"{name}: no such folder; expected a Hub id or a folder with config.json")
-    if _is_unreachable(error):
-        return HubError(
-            f"{name}: the Hub cannot be reached ({_endpoint()}) and this checkpoint is not in the "
-            "local cache; check the network or HF_ENDPOINT, or name a folder: "
-            "model.checkpoint=FOLDER"
-        )
-    return ModelError(
-        f"{name} (revision {section.revision}): cannot be loaded from the Hub: {first}"
-    )
-
-
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    return constants.ENDPOINT
-
-
-def _is_unreachable(error: BaseException | None) -> bool:
-    """Whether a failed connection is among the causes of `error`."""
-    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    while error is not None:
-        if isinstance(
-            error, ConnectionError | TimeoutError | OfflineModeIsEnabled | LocalEntryNotFoundError
-        ):
-            return True
-        if type(error).__name__ in {"ConnectError", "ConnectTimeout", "ReadTimeout", "ProxyError"}:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    name = section.checkpoint
+    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    told = remote.explanation("model", name, section.revision, INSTEAD, cause)
+    if told:
+        return HubError(f"{name}: {told}")
+    return ModelError(f"{name}: not a checkpoint for {task.name}: {remote.first_line(error)}")
 
 
 @contextmanager

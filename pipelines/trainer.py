@@ -118,7 +118,9 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     for hook in hooks:
         hook.remove()
     _raise_if_interrupted(trainer)
-    plain = strategy.merge(trainer.accelerator.unwrap_model(trainer.model))
+    # mixed precision is a wrapper around `forward`: what is kept computes in float32
+    trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    plain = strategy.merge(trained)
     state = trainer.state
     chosen = {"step": state.best_global_step} if state.best_global_step else {}
     return Fitted(PlainModel(plain), state.log_history, trainable, chosen)

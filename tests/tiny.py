@@ -123,7 +123,7 @@ def text_checkpoint(folder: Path, family: str = "bert") -> Path:
     ids = {f"{kind}_token_id": vocabulary[token] for kind, token in tokens.items()}
     ids |= {"bos_token_id": ids.get("cls_token_id"), "eos_token_id": ids.get("sep_token_id")} | ids
     # weights wide enough that a word makes a difference: 0.02 suits sizes that are not tiny
-    sizes = {"vocab_size": len(vocabulary), "initializer_range": 0.2, **sizes}
+    sizes = {"vocab_size": len(vocabulary), "initializer_range": 0.1, **sizes}
     config = AutoConfig.for_model(family, **sizes, **ids)
     _save_encoder(config, folder)
     _tokenizer(vocabulary, tokens, has_types=family == "bert").save_pretrained(folder)
@@ -206,8 +206,7 @@ def _tokenizer(vocabulary: dict[str, int], tokens: dict[str, str], *, has_types:
 
 
 def _sentence(random: Random, words: tuple[str, ...]) -> str:
-    """Fillers with one or two words that give the class away."""
-    chosen = random.choices(FILLERS, k=random.randint(3, 8))
-    for word in random.choices(words, k=random.randint(1, 2)):
-        chosen.insert(random.randint(0, len(chosen)), word)
+    """Fillers, and two words that give the class away."""
+    chosen = [*random.choices(FILLERS, k=random.randint(2, 5)), *random.choices(words, k=2)]
+    random.shuffle(chosen)
     return " ".join(chosen)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from pipelines import remote
 from pipelines.errors import DataError, GraftError, HubError, suggest
 from pipelines.sources import Source
 
 if TYPE_CHECKING:
     from datasets import DatasetBuilder, DatasetDict
 
-# Seconds to connect (for each address that the name has), read, write and wait for a free
-# connection: a node without a network should hear so at once, not after minutes of retries.
-TIMEOUT = (3.0, 10.0, 10.0, 3.0)
 INSTEAD = "for a copy on disk use data.source=files data.path=FOLDER"
 
 
@@ -61,7 +59,9 @@ class Hub(Source):
             )
         with self._explained():
             offline = _is_offline()
-            commit = self.revision if offline else self._commit()
+            commit = self.revision
+            if not offline:
+                commit = remote.commit("dataset", self.path, self.revision, INSTEAD)
             builder = datasets.load_dataset_builder(self.path, self.name, revision=commit)
         # after a failure halfway `datasets` falls back to whatever it prepared last
         if builder.hash != commit and (not offline or _is_commit(self.revision)):
@@ -70,12 +70,6 @@ class Hub(Source):
                 f"try again, or say data.revision={builder.hash}"
             )
         return builder
-
-    def _commit(self) -> str:
-        from huggingface_hub import HfApi
-
-        options: dict[str, Any] = {"revision": self.revision, "timeout": TIMEOUT}
-        return str(HfApi().dataset_info(self.path, **options).sha)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -89,21 +83,11 @@ class Hub(Source):
 
     def _explanation(self, error: Exception) -> str:
         from datasets.exceptions import DataFilesNotFoundError
-        from huggingface_hub import constants, errors
 
-        reason, hub = _first_line(error), constants.ENDPOINT
-        if isinstance(error, errors.HFValidationError):
-            return f"not a Hub id (OWNER/NAME); {INSTEAD}"
-        if isinstance(error, errors.GatedRepoError) or "gated dataset" in reason:
-            return f"gated: accept its terms at {hub}/datasets/{self.path} and set HF_TOKEN"
-        if isinstance(error, errors.RepositoryNotFoundError):
-            return f"no such data set at {hub}, or a private one that needs HF_TOKEN; {INSTEAD}"
-        if isinstance(error, errors.RevisionNotFoundError):
-            return f"no revision '{self.revision}'; {suggest(self.revision, self._revisions())}"
-        if isinstance(error, errors.HfHubHTTPError):
-            return f"{hub} answers: {reason}"
-        if isinstance(error, ConnectionError | errors.LocalEntryNotFoundError | errors.HTTPError):
-            return _unreachable(hub, reason)
+        told = remote.explanation("dataset", self.path, self.revision, INSTEAD, error)
+        if told:
+            return told
+        reason = remote.first_line(error)
         if isinstance(error, DataFilesNotFoundError):
             return "holds no files that `datasets` can read (parquet, csv, jsonl, images…)"
         if "scripts are no longer supported" in reason:
@@ -117,13 +101,7 @@ class Hub(Source):
             said = f"no configuration '{self.name}'" if self.name else "has several configurations"
             return f"{said}; say data.name=…; {suggest(self.name, known)}"
         root = _root_cause(error)
-        return f"cannot be loaded: {type(root).__name__}: {_first_line(root)}; {INSTEAD}"
-
-    def _revisions(self) -> list[str]:
-        from huggingface_hub import HfApi
-
-        refs = HfApi().list_repo_refs(self.path, repo_type="dataset")
-        return [ref.name for ref in (*refs.branches, *refs.tags)]
+        return f"cannot be loaded: {type(root).__name__}: {remote.first_line(root)}; {INSTEAD}"
 
     def _configurations(self) -> list[str]:
         from datasets import get_dataset_config_names
@@ -140,23 +118,9 @@ def _is_commit(revision: str) -> bool:
 
 def _is_offline() -> bool:
     import datasets
-    from huggingface_hub import is_offline_mode
 
-    return bool(is_offline_mode() or datasets.config.HF_HUB_OFFLINE)
+    return bool(remote.is_offline() or datasets.config.HF_HUB_OFFLINE)
 
 
 def _root_cause(error: BaseException) -> BaseException:
     return _root_cause(error.__cause__) if error.__cause__ else error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def _unreachable(hub: str, reason: str) -> str:
-    if _is_offline():
-        return f"not in the local cache, and HF_HUB_OFFLINE forbids to ask the Hub; {INSTEAD}"
-    return (
-        f"the Hub cannot be reached at {hub} ({reason}); check the network, or set HF_ENDPOINT to "
-        f"a mirror; for a copy in the local cache set HF_HUB_OFFLINE=1; {INSTEAD}"
-    )
