@@ -10,7 +10,7 @@ THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements.lock
 # Without these, accelerate prints a block of notes and gives a CPU run one thread.
-LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no \
+LAUNCH := $(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no \
 	--dynamo_backend no --num_cpu_threads_per_process $(THREADS)
 
 .PHONY: help setup quickstart test test-fast lint lock schema checkpoint docker docker-test

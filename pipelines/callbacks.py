@@ -1,6 +1,7 @@
 """What the Trainer should do besides training: stop on a signal, and report in a log file."""
 
 import signal
+import threading
 import time
 from typing import Any
 
@@ -11,30 +12,45 @@ from transformers import TrainerCallback
 class StopOnSignal(TrainerCallback):
     """Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop. A second Ctrl-C kills.
 
-    All processes stop at the same step, whichever of them got the signal.
+    Signals are caught inside a `with` block. All processes stop at the same step, whichever of
+    them got the signal; once the last step is done there is nothing left to stop.
+
+    Attributes:
+        signal: what came to this process.
+        stopped_by: what all processes agreed to stop for.
     """
 
     def __init__(self) -> None:
         self.signal: str | None = None
+        self.stopped_by: str | None = None
         self.before: dict[int, Any] = {}
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.before[number] = signal.signal(number, self._note)
+    def __enter__(self) -> "StopOnSignal":
+        if threading.current_thread() is threading.main_thread():  # no other one gets signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self.before.items():
+            signal.signal(number, action)
+        self.before = {}
 
     def _note(self, number: int, frame: Any) -> None:
-        if self.signal:
-            self._restore()
+        # SIGTERM comes twice where a scheduler and a launcher both pass it on
+        if self.signal and number == signal.SIGINT:
+            self.__exit__()
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._anyone(args):
-            self.signal = self.signal or "a signal to another process"
+        if state.global_step < state.max_steps and self._anyone(args):
+            self.stopped_by = self.signal or "a signal to another process"
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.signal:  # the checkpoint is saved: no time for an evaluation
+        # the checkpoint is saved: no time for an evaluation, unless it is due at this very step
+        if self.stopped_by and not float(state.epoch).is_integer():
             control.should_evaluate = control.should_save = False
 
     def _anyone(self, args: Any) -> bool:
@@ -43,14 +59,6 @@ class StopOnSignal(TrainerCallback):
         flag = torch.tensor(int(self.signal is not None), device=args.device)
         torch.distributed.all_reduce(flag)
         return bool(flag)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, action in self.before.items():
-            signal.signal(number, action)
-        self.before = {}
 
 
 class LogLines(TrainerCallback):

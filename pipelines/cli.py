@@ -1,6 +1,7 @@
 """The commands. Whatever the user can mend ends in one message and exit code 2."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives back the exit code (0, 2 for a mistake, 130 when interrupted)."""
     parsed = _parser().parse_args(arguments)
     try:
-        return parsed.command(parsed) or 0
+        parsed.command(parsed)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # `graft list | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except GraftError as error:
         _tell(f"error: {error}")
         return 2
@@ -114,3 +120,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "schema": _schema,
     "push": _push,
 }
+
+if __name__ == "__main__":
+    sys.exit(main())

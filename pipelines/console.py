@@ -32,7 +32,7 @@ def say(text: str) -> None:
 
 
 def settle() -> None:
-    """Quiet what the libraries would otherwise write between our lines."""
+    """Quiet what the libraries would write between our lines, and use the cores there are."""
     import datasets
     import transformers
 
@@ -43,6 +43,17 @@ def settle() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     if not is_main():
         warnings.simplefilter("ignore")
+    _share_cores()
+
+
+def _share_cores() -> None:
+    """`accelerate launch` gives a CPU run one thread unless told otherwise: share the cores."""
+    import torch
+
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    if launched and os.environ.get("OMP_NUM_THREADS") == "1" and not torch.cuda.is_available():
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // local))
 
 
 @contextmanager

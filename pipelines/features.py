@@ -105,16 +105,17 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     """
     import torch
 
-    batch = collate([rows[i] for i in range(min(4, len(rows)))])
+    batch = collate([rows[int(i)] for i in _probe_rows(rows)])
     batch = {k: v.to(model.device) for k, v in batch.items() if k != "labels"}
     with torch.inference_mode(), Tap(model.eval(), anatomy) as tap:
         logits = model(**batch).logits
-    mask: Any = batch.get("attention_mask")
-    tokens = mask is not None and tap.hidden is not None and tap.hidden.shape[:2] == mask.shape
-    others = POOLINGS if tokens else ()
-    own = _own_pooling(model, anatomy, tap, mask, logits) if tap.input.dim() > 2 else None
-    read = tap.input if own is None else pool(tap.input, mask, own)
-    same = {p for p in others if _equal(pool(tap.hidden, mask, p), read)}
+    said, mask = batch.get("attention_mask"), _mask(tap.hidden, batch)
+    own = _own_pooling(model, anatomy, tap, said, logits) if tap.input.dim() > 2 else None
+    read = tap.input if own is None else pool(tap.input, said, own)
+    there = POOLINGS if mask is not None else ()
+    same = {p for p in there if _equal(pool(tap.hidden, mask, p), read)}
+    # sentence-transformers pools texts; of images only what the plain class reads can be saved
+    others = [p for p in there if p in same or said is not None]
     if pooling not in ("auto", HEAD, *others):
         raise ModelError(
             f"linear_probe: pooling '{pooling}' cannot be saved as a standard checkpoint for "
@@ -123,6 +124,20 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     candidates = (HEAD, *(p for p in others if p not in same))
     chosen = candidates if pooling == "auto" else (HEAD if pooling in same else pooling,)
     return Extractor(model, anatomy, chosen, own)
+
+
+def _probe_rows(rows: Any) -> np.ndarray:
+    """Two long rows and two short ones: on texts of one token all poolings look the same."""
+    order = forward.by_length(rows)
+    return np.concatenate([order[:2], order[-2:]])
+
+
+def _mask(hidden: Any, batch: dict[str, Any]) -> Any:
+    """1 for every token of `hidden` that counts: all of an image's; None where it has no tokens."""
+    if hidden is None or hidden.dim() != 3:
+        return None
+    mask = batch.get("attention_mask", hidden.new_ones(hidden.shape[:2]))
+    return mask if mask.shape == hidden.shape[:2] else None
 
 
 def _own_pooling(model: Any, anatomy: "Anatomy", tap: Tap, mask: Any, logits: Any) -> str:

@@ -79,7 +79,7 @@ class SentenceModel:
 
         import torch
         from sentence_transformers import SentenceTransformer
-        from sentence_transformers.models import Dense, Pooling, Transformer
+        from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 
         (pooling,) = self.extractor.poolings
         dim = self.head.weight.shape[1]

@@ -77,27 +77,47 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
         "logging_steps": 0.05,  # below 1: a share of all steps
         "save_total_limit": 1,
         "per_device_eval_batch_size": 64,
-        "metric_for_best_model": scorer.main,
-        "greater_is_better": scorer.greater_is_better,
+        "restore_callback_states_from_checkpoint": True,  # early stopping counts on
         "report_to": "none",
         "disable_tqdm": not _is_terminal(),
         "dataloader_pin_memory": torch.cuda.is_available(),
         "ddp_find_unused_parameters": False,
         "label_names": ["labels"],
         "remove_unused_columns": False,  # encoded rows hold nothing else
-        **{name: value for name, value in said.items() if name != "resume_from_checkpoint"},
+        **{name: _meant(name, value) for name, value in said.items()},
         "output_dir": str(checkpoints),
+        "resume_from_checkpoint": None,
     }
-    evaluates = str(fields["eval_strategy"]) != "no"
     # the best checkpoint can only be one that was evaluated: save when evaluating
     fields.setdefault("save_strategy", fields["eval_strategy"])
-    if evaluates and "eval_steps" in fields:
+    if str(fields["eval_strategy"]) == "steps":
+        fields.setdefault("eval_steps", fields["logging_steps"])
         fields.setdefault("save_steps", fields["eval_steps"])
-    fields.setdefault("load_best_model_at_end", evaluates)
+    chooses = "no" not in (str(fields["eval_strategy"]), str(fields["save_strategy"]))
+    fields.setdefault("load_best_model_at_end", chooses)
+    fields.setdefault("metric_for_best_model", scorer.main)
+    if "greater_is_better" not in fields:
+        fields["greater_is_better"] = _greater_is_better(fields["metric_for_best_model"], scorer)
     try:
         return TrainingArguments(**fields)
     except (TypeError, ValueError, ImportError) as error:
         raise RecipeError(f"training: {str(error).strip()}") from error
+
+
+def _meant(name: str, value: Any) -> Any:
+    """`eval_strategy: no` is what it says; YAML reads it as false."""
+    return "no" if value is False and name.endswith("_strategy") else value
+
+
+def _greater_is_better(metric: str, scorer: "Scorer") -> bool:
+    """Whether more is better in the metric that chooses the checkpoint."""
+    metric = metric.removeprefix("eval_")
+    if metric not in (scorer.main, "loss"):
+        raise RecipeError(
+            f"training.metric_for_best_model: is more of '{metric}' better? say "
+            f"training.greater_is_better, or name '{metric}' first in metrics"
+        )
+    return metric != "loss" and scorer.greater_is_better
 
 
 def fit(strategy: "Strategy", job: Job) -> Fitted:
@@ -107,6 +127,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
     from pipelines.anatomy import count, dissect, freeze_statistics
+    from pipelines.callbacks import StopOnSignal
     from pipelines.output import PlainModel
 
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
@@ -114,29 +135,32 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trainable, _ = count(model)
     hooks = freeze_statistics(model)
     trainer = _trainer(model, job)
-    trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+    stop = StopOnSignal()
+    trainer.add_callback(stop)
+    with stop:
+        trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
     for hook in hooks:
         hook.remove()
-    _raise_if_interrupted(trainer)
+    state = trainer.state
+    if stop.stopped_by:
+        raise Interrupted(f"stopped by {stop.stopped_by} at step {state.global_step}")
     # mixed precision is a wrapper around `forward`: what is kept computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    plain = strategy.merge(trained)
-    state = trainer.state
-    chosen = {"step": state.best_global_step} if state.best_global_step else {}
-    return Fitted(PlainModel(plain), state.log_history, trainable, chosen)
+    best = state.best_global_step if job.arguments.load_best_model_at_end else None
+    chosen = {"step": best or state.global_step}
+    return Fitted(PlainModel(strategy.merge(trained)), state.log_history, trainable, chosen)
 
 
 def _trainer(model: Any, job: Job) -> "Trainer":
     from transformers import EarlyStoppingCallback, PrinterCallback
 
-    from pipelines.callbacks import LogLines, StopOnSignal
+    from pipelines.callbacks import LogLines
 
     def score(evaluated: Any) -> dict[str, float]:
         logits = evaluated.predictions
         logits = logits[0] if isinstance(logits, tuple) else logits
         return job.scorer(job.labels.predict(np.asarray(logits)), evaluated.label_ids)
 
-    stop = StopOnSignal()
     trainer = _trainer_class()(
         model=model,
         args=job.arguments,
@@ -144,7 +168,6 @@ def _trainer(model: Any, job: Job) -> "Trainer":
         eval_dataset=_longest_first(job.validation),
         data_collator=job.collate,
         compute_metrics=score,
-        callbacks=[stop],
     )
     # the models' losses are means over the batch: without this the Trainer believes that they
     # were divided by the number of items, and accumulation or a second process inflates them
@@ -181,14 +204,6 @@ def _longest_first(rows: Any) -> Any:
     from pipelines.forward import by_length
 
     return rows.select(by_length(rows)) if hasattr(rows, "select") else rows
-
-
-def _raise_if_interrupted(trainer: "Trainer") -> None:
-    from pipelines.callbacks import StopOnSignal
-
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, StopOnSignal) and callback.signal:
-            raise Interrupted(f"stopped by {callback.signal} at step {trainer.state.global_step}")
 
 
 def _is_terminal() -> bool:

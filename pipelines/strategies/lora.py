@@ -1,5 +1,8 @@
 """LoRA: low-rank updates beside frozen weights, merged back at the end (arXiv 2106.09685)."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -62,10 +65,34 @@ class Lora(Strategy):
             modules_to_save=list(saved),
         )
         try:
-            return get_peft_model(model, config)
+            with _quiet():
+                adapted = get_peft_model(model, config)
         except ValueError as error:
             raise ModelError(f"lora: does not fit {type(model).__name__}: {error}") from None
+        _answer_for_convolutions(adapted)
+        return adapted
 
     def merge(self, model: Any) -> "PreTrainedModel":
         """Add the low-rank updates to the weights: the plain class again."""
         return model.merge_and_unload()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What peft remarks on nobody here can change: a name of transformers' that it still uses, and
+    that it found out itself how GPT-2's layers are turned."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to")
+        yield
+
+
+def _answer_for_convolutions(model: Any) -> None:
+    """MobileNet works its padding out from a convolution's fields: its adapter shall have them too."""
+    from torch.nn import Conv2d
+
+    for module in model.modules():
+        wrapped = getattr(module, "base_layer", None)
+        if isinstance(wrapped, Conv2d):
+            for name in ("stride", "kernel_size", "dilation"):
+                setattr(module, name, getattr(wrapped, name))

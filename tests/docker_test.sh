@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Builds the image for real and runs the quickstart in it: as its non-root user, without a network.
+#
+# No Docker engine needed: buildah builds, from a Debian base made by debootstrap, and podman runs.
+# On Debian or Ubuntu, as root; needs 25 GB in CACHE for a while, and about ten minutes. The base stays
+# there; KEEP=1 keeps the image and its layers too (7 GB), and a second build takes seconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/graft}
+BASE=localhost/graft-base
+IMAGE=localhost/graft
+SUITE=bookworm
+USER_ID=1000
+
+main() {
+    need buildah podman runc debootstrap
+    own_storage
+    trap clean_up EXIT
+    step "base: Debian $SUITE with Python"
+    make_base
+    step "build"
+    build
+    step "quickstart"
+    quickstart
+    step "checks"
+    check
+    echo "docker-test: passed"
+}
+
+step() { echo "== docker-test: $1"; }
+fail() { echo "docker-test: $1" >&2 && exit 1; }
+
+need() {
+    [ "$(id -u)" = 0 ] || fail "needs root, for debootstrap and the containers; try: sudo make docker-test"
+    local tool missing=()
+    for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+    [ ${#missing[@]} = 0 ] && return
+    command -v apt-get >/dev/null || fail "needs ${missing[*]}; install them and try again"
+    step "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Images and containers in a folder of ours: the machine's own are not seen and not touched.
+own_storage() {
+    mkdir -p "$CACHE"
+    export CONTAINERS_STORAGE_CONF=$CACHE/storage.conf
+    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' \
+        "$CACHE/storage" "$CACHE/run" >"$CONTAINERS_STORAGE_CONF"
+}
+
+clean_up() {
+    podman rm --force --ignore graft-test >/dev/null
+    [ "${KEEP:-0}" = 1 ] && return
+    podman rmi --all --force >/dev/null
+    rm -rf "$CACHE/storage" "$CACHE/run" "$CACHE/rootfs"
+}
+
+make_base() {
+    local tar=$CACHE/$SUITE.tar rootfs=$CACHE/rootfs
+    if [ ! -f "$tar" ]; then
+        rm -rf "$rootfs"
+        debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$SUITE" "$rootfs" \
+            >"$CACHE/debootstrap.log" || fail "debootstrap failed; see $CACHE/debootstrap.log"
+        tar -C "$rootfs" --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' \
+            -cf "$tar.part" .
+        mv "$tar.part" "$tar"
+        rm -rf "$rootfs"
+    fi
+    podman image exists "$BASE" || podman import --quiet "$tar" "$BASE"
+}
+
+# The host's certificates, should it have some of its own; its choice of package index likewise.
+build() {
+    local name arguments=()
+    for name in PIP_INDEX_URL PIP_EXTRA_INDEX_URL; do
+        [ -z "${!name:-}" ] || arguments+=(--build-arg "$name")
+    done
+    buildah bud --isolation chroot --format docker --layers --volume /etc/ssl/certs:/etc/ssl/certs:ro \
+        --build-arg BASE_IMAGE="$BASE" "${arguments[@]}" --tag "$IMAGE" .
+    podman images --filter reference="$IMAGE" --format "{{.Repository}} {{.Size}}"
+}
+
+# runc, and limits below the host's own, so that it also works inside another container.
+quickstart() {
+    podman --runtime runc run --name graft-test --network=none --shm-size=1g \
+        --ulimit nofile=4096:4096 --ulimit nproc=4096:4096 \
+        --env OMP_NUM_THREADS="$(nproc)" "$IMAGE" recipes/quickstart.yaml
+}
+
+check() {
+    local root run
+    root=$(podman mount graft-test)
+    run=$root/app/runs/quickstart/1
+    evidence "$run"
+    [ -s "$run/model/model.safetensors" ] || fail "no weights in model/"
+    [ -s "$run/model/README.md" ] || fail "no model card in model/"
+    [ -z "$(find "$run" ! -user "$USER_ID" -print -quit)" ] || fail "not all files belong to user $USER_ID"
+    written_elsewhere
+    podman umount graft-test >/dev/null
+}
+
+evidence() {
+    "${PYTHON:-python3}" - "$1/metrics.json" <<'PYTHON' || fail "metrics.json is not as expected"
+import json, sys
+
+metrics = json.load(open(sys.argv[1]))
+main = metrics["main_metric"]
+print(f"validation {metrics['validation']}, test {metrics['test']}, parity {metrics['parity']}")
+assert metrics["parity"]["ok"], "the saved model predicts something else"
+assert metrics["test"][main] > metrics["floor"]["test"][main] + 0.2, "it learned nothing"
+assert metrics["validation"][main] > metrics["floor"]["validation"][main] + 0.2
+PYTHON
+}
+
+# What the run changed in the image: runs/ alone. The cache is a volume, and so not in the list.
+written_elsewhere() {
+    local changed
+    changed=$(podman diff graft-test | cut -d ' ' -f 2- | grep -vE '^/app(/runs(/.*)?)?$' || true)
+    [ -z "$changed" ] || fail "written outside runs/ and the cache: $changed"
+}
+
+main
