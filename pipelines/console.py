@@ -31,12 +31,19 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+def shows_bars() -> bool:
+    """Whether progress bars go anywhere that can redraw them: a terminal or a notebook."""
+    from transformers.utils import is_in_notebook
+
+    return is_main() and (sys.stderr.isatty() or is_in_notebook())
+
+
 def settle() -> None:
     """Quiet what the libraries would write between our lines, and use the cores there are."""
     import datasets
     import transformers
 
-    if not (sys.stderr.isatty() and is_main()):
+    if not shows_bars():
         datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()  # bars for loading and saving weights
     transformers.utils.logging.set_verbosity_error()

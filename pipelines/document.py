@@ -1,7 +1,8 @@
 """Recipe text -> plain values that remember where they stand.
 
-YAML is read by PyYAML's safe loader, with two repairs: `2e-5` is a number (YAML 1.1 reads it
-as a string), and a key that stands twice is an error. Overrides from the command line
+YAML is read by PyYAML's safe loader, with three repairs: `2e-5` is a number (YAML 1.1 reads it
+as a string), `no` is a word (YAML 1.1 reads it as false, and `eval_strategy: no` means it), and
+a key that stands twice is an error. Overrides from the command line
 (`training.learning_rate=3e-5`) are read by the same rules and carry their own place.
 """
 
@@ -19,38 +20,39 @@ Key = tuple[str, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader that also knows `2e-5` and `1e3`."""
+    """The safe loader with the numbers and the truth values of YAML 1.2."""
 
 
+BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+NUMBER, TRUTH = r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", "true|True|TRUE|false|False|FALSE"
 _Loader.yaml_implicit_resolvers = {
-    k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+_Loader.add_implicit_resolver(FLOAT, re.compile(f"^({NUMBER})$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(BOOL, re.compile(f"^({TRUTH})$"), list("tTfF"))
 
 
 @dataclass
 class Document:
     """The tree of values of a recipe, and for each key the place (file:line) that set it."""
 
+    origin: str
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[Key, str] = field(default_factory=dict)
 
-    def place(self, key: Iterable[str | int]) -> str:
+    def place(self, key: Iterable[str]) -> str:
         """Where `key`, or the nearest key above it, was set."""
-        path = tuple(map(str, key))
+        path = tuple(key)
         while path and path not in self.places:
             path = path[:-1]
-        return self.places.get(path, "recipe")
+        return self.places.get(path, self.origin)
 
     def get(self, key: Key) -> Any:
-        """The value at `key`; None where nothing was said."""
+        """The value at `key`, numbers counting through lists; None where nothing was said."""
         node: Any = self.values
         for part in key:
-            if not isinstance(node, dict):
-                return None
-            node = node.get(part)
+            node = children(node).get(part)
         return node
 
     def put(self, key: Key, value: Any, place: str) -> None:
@@ -62,63 +64,74 @@ class Document:
                 self.places[key[:depth]] = place
             node = node[part]
         node[key[-1]] = value
-        self.forget(key)
+        for below in [known for known in self.places if known[: len(key)] == key]:
+            del self.places[below]
         self.places[key] = place
 
-    def forget(self, key: Key) -> None:
-        """Drop the places of `key` and of everything below it."""
-        for known in [k for k in self.places if k[: len(key)] == key]:
-            del self.places[known]
-
-    def merge(self, over: "Document") -> "Document":
-        """This document with `over` laid over it, section by section (`extends:`)."""
-        values = _overlay(self.values, over.values)
-        return Document(values, {**self.places, **over.places})
-
-
-def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = _overlay(base[key], value) if both else value
-    return merged
+    def merge(self, over: "Document", section: Key = ()) -> None:
+        """Lay `over` over this document, section by section (`extends:`)."""
+        for name, value in over.get(section).items():
+            key = (*section, name)
+            if isinstance(value, dict) and isinstance(self.get(key), dict):
+                self.merge(over, key)
+            else:
+                self.put(key, value, over.place(key))
+                self.places |= {k: p for k, p in over.places.items() if k[: len(key)] == key}
 
 
-def read(path: Path, seen: tuple[Path, ...] = ()) -> Document:
-    """Read a recipe file and what it `extends`.
+def children(node: Any) -> dict[str, Any]:
+    """What stands below a node of a document, by key or by number."""
+    if isinstance(node, list):
+        return {str(i): child for i, child in enumerate(node)}
+    return node if isinstance(node, dict) else {}
 
-    Relative paths that start with `./` or `../` are meant from the recipe's own folder.
+
+def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[Document]:
+    """A recipe file and before it what it `extends`: each is to be laid over the ones before.
+
+    Relative paths that start with `./` or `../` are meant from the folder of the file that says
+    them.
+
+    Args:
+        above: the files that led here.
+        wanted: the place that asks for this file.
 
     Raises:
         RecipeError: no such file, not YAML, not a mapping, a key twice, a circle of `extends`.
     """
-    path = Path(path)
-    if path.resolve() in seen:
-        raise RecipeError(f"{path}: extends itself")
+    asked = f"{wanted}: extends: " if wanted else ""
+    if path.resolve() in above:
+        raise RecipeError(f"{asked}{path} leads back to itself")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise RecipeError(f"{path}: cannot read the recipe ({reason})") from None
+        raise RecipeError(f"{asked}{path}: cannot read the recipe ({reason})") from None
     document = parse(text, str(path))
-    _anchor(document.values, path.parent)
+    document.values = _anchored(document.values, path.parent)
     base = document.values.pop("extends", None)
     if base is None:
-        return document
-    return read(path.parent / str(base), (*seen, path.resolve())).merge(document)
+        return [document]
+    place = document.place(("extends",))
+    if not isinstance(base, str):
+        raise RecipeError(f"{place}: extends: {base!r}: expected the path of one recipe")
+    return [*layers(path.parent / base, (*above, path.resolve()), place), document]
 
 
 def parse(text: str, origin: str) -> Document:
     """YAML text -> Document; `origin` is the file name that its places start with."""
     try:
         node = yaml.compose(text, Loader=_Loader)
-        document = Document()
+        document = Document(origin)
         document.values = _build(node, (), origin, document.places) if node else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecipeError(f"{origin}:{line}: not YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"{origin}: not YAML: {error}") from None
+        first = str(error).partition("\n")[0]
+        raise RecipeError(f"{origin}: not YAML: {first}") from None
+    except RecursionError:
+        raise RecipeError(f"{origin}: not YAML: something stands inside itself") from None
     if not isinstance(document.values, dict):
         kind = type(document.values).__name__
         raise RecipeError(f"{origin}:1: a recipe is a mapping of keys to values, not {kind}")
@@ -132,7 +145,7 @@ def parse_override(text: str) -> tuple[Key, Any]:
         raise RecipeError(f"command line: '{text}': expected key=value, such as strategy=lora")
     try:
         return tuple(name.split(".")), yaml.load(value, Loader=_Loader)  # a SafeLoader
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise RecipeError(f"command line: '{text}': the value is not YAML") from None
 
 
@@ -145,7 +158,9 @@ def _build(node: yaml.Node, key: Key, origin: str, places: dict[Key, str]) -> An
             built[name] = _build(child, (*key, name), origin, places)
         return built
     if isinstance(node, yaml.SequenceNode):
-        return [_build(child, (*key, str(i)), origin, places) for i, child in enumerate(node.value)]
+        items = {str(i): child for i, child in enumerate(node.value)}
+        places |= {(*key, i): f"{origin}:{c.start_mark.line + 1}" for i, c in items.items()}
+        return [_build(child, (*key, i), origin, places) for i, child in items.items()]
     return _Loader("").construct_object(node)
 
 
@@ -162,10 +177,11 @@ def _items(node: yaml.MappingNode, key: Key, origin: str) -> Iterator[tuple[str,
         yield name, child, line
 
 
-def _anchor(values: dict[str, Any], folder: Path) -> None:
-    """Make `./x` and `../x` independent of the working directory."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            _anchor(value, folder)
-        elif key != "extends" and isinstance(value, str) and value.startswith(("./", "../")):
-            values[key] = str((folder / value).resolve())
+def _anchored(value: Any, folder: Path) -> Any:
+    """`value` with `./x` and `../x` independent of the working directory."""
+    if isinstance(value, dict):
+        return {key: _anchored(child, folder) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_anchored(child, folder) for child in value]
+    is_path = isinstance(value, str) and value.startswith(("./", "../"))
+    return str((folder / value).resolve()) if is_path else value

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
 
 HEAD = "head"
-POOLINGS = ("mean", "cls", "last")
+POOLINGS = ("mean", "mean_max", "cls", "last")
 
 
 def pool(hidden: "torch.Tensor", mask: "torch.Tensor", pooling: str) -> "torch.Tensor":
-    """(batch, tokens, dim) hidden states and their 0/1 mask -> (batch, dim)."""
+    """(batch, tokens, dim) hidden states and their 0/1 mask -> (batch, dim or 2 dim)."""
     import torch
 
+    if pooling == "mean_max":  # ULMFiT's concat pooling without its last state (1801.06146)
+        largest = hidden.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
+        return torch.cat([pool(hidden, mask, "mean"), largest], dim=1)
     if pooling == "mean":
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
@@ -109,7 +112,8 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     batch = {k: v.to(model.device) for k, v in batch.items() if k != "labels"}
     with torch.inference_mode(), Tap(model.eval(), anatomy) as tap:
         logits = model(**batch).logits
-    said, mask = batch.get("attention_mask"), _mask(tap.hidden, batch)
+    said: Any = batch.get("attention_mask")
+    mask = _mask(tap.hidden, batch)
     own = _own_pooling(model, anatomy, tap, said, logits) if tap.input.dim() > 2 else None
     read = tap.input if own is None else pool(tap.input, said, own)
     there = POOLINGS if mask is not None else ()

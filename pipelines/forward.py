@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.console import shows_bars
+
 if TYPE_CHECKING:
     import torch
 
@@ -50,10 +52,10 @@ def run(
     mine = order[state.process_index :: state.num_processes]
     batches = [mine[i : i + batch_size].tolist() for i in range(0, len(mine), batch_size)]
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
-    hidden = title is None or not state.is_main_process
+    hidden = title is None or not shows_bars()
     kept: list[dict[str, np.ndarray]] = []
     with torch.inference_mode():
-        for batch in tqdm(loader, desc=title, disable=hidden or None):
+        for batch in tqdm(loader, desc=title, disable=hidden):
             batch = {k: v.to(state.device) for k, v in batch.items() if k != "labels"}
             tensors = read(model(**batch), batch)
             kept.append({k: v.float().cpu().numpy() for k, v in tensors.items()})

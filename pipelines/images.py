@@ -43,8 +43,10 @@ class EncodedImages:
         import torch
         from tqdm.auto import tqdm
 
+        from pipelines.console import shows_bars
+
         starts = range(0, len(self), batch_size)
-        batches = tqdm(starts, desc="encoding images", disable=len(starts) < 20 or None)
+        batches = tqdm(starts, desc="encoding images", disable=not shows_bars())
         return torch.cat(
             [self._encode(list(range(len(self)))[i : i + batch_size]) for i in batches]
         )

@@ -83,7 +83,7 @@ class SentenceModel:
 
         (pooling,) = self.extractor.poolings
         dim = self.head.weight.shape[1]
-        mode = {"last": "lasttoken"}.get(pooling, pooling)
+        modes = {"last": ["lasttoken"], "mean_max": ["mean", "max"]}.get(pooling, [pooling])
         dense = Dense(dim, len(self.head.bias), activation_function=torch.nn.Identity())
         with torch.no_grad():
             dense.linear.weight.copy_(torch.from_numpy(self.head.weight))
@@ -92,7 +92,7 @@ class SentenceModel:
             self.model.base_model.save_pretrained(encoder)
             processor.save_pretrained(encoder)
             transformer = Transformer(encoder, max_seq_length=processor.model_max_length)
-            modules = [transformer, Pooling(dim, pooling_mode=mode), dense]
+            modules = [transformer, Pooling(dim // len(modes), pooling_mode=modes), dense]
             SentenceTransformer(modules=modules, device="cpu").save(str(folder))
 
 

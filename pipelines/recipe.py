@@ -5,6 +5,7 @@ key, the value, what was expected and the nearest known spelling; all mistakes a
 Nothing heavy is imported: a recipe is refused in a fraction of a second.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -25,6 +26,12 @@ KINDS = {
     "task": ("name", "tasks"),
     "strategy": ("name", "strategies"),
     "data": ("source", "sources"),
+}
+KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
+EXPECTED = {  # pydantic's types of error, in the words of YAML
+    "dict_type": "should be keys and values",
+    "model_type": "should be keys and values",
+    "tuple_type": "should be a list",
 }
 
 
@@ -94,11 +101,17 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: one line for each thing that is wrong.
     """
-    document = documents.read(Path(path))
-    _expand(document)
-    for text in overrides:
-        key, value = documents.parse_override(text)
-        _override(document, key, value)
+    document = Document(str(path))
+    for layer in documents.layers(Path(path)):
+        for section in KINDS:
+            _leave_behind(document, section, layer.get((section,)))
+        document.merge(layer)
+        _expand(document)
+    for key, value in sorted(map(documents.parse_override, overrides), key=_is_detail):
+        if key in KIND_KEYS:
+            _leave_behind(document, key[0], {key[1]: value})
+        document.put(key, value, "command line")
+        _expand(document)
     document.values.setdefault("name", Path(path).stem)
     return build(document)
 
@@ -117,7 +130,7 @@ def build(document: Document) -> Recipe:
             )
     problems += _metric_problems(document)
     if problems:
-        raise RecipeError("\n".join(problems))
+        raise RecipeError("\n".join(dict.fromkeys(problems)))
     return Recipe(**sections)
 
 
@@ -143,20 +156,18 @@ def _expand(document: Document) -> None:
             document.values[key] = {field: str(value)}
 
 
-def _override(document: Document, key: Key, value: Any) -> None:
-    place = "command line"
-    for section, (kind_key, package) in KINDS.items():
-        if key == (section, kind_key):
-            _leave_behind(document, section, package, str(value))
-    document.put(key, value, place)
-    _expand(document)
+def _is_detail(override: tuple[Key, Any]) -> bool:
+    """Whole sections and kinds are set first: `strategy.r=4 strategy=lora` means both."""
+    key, _ = override
+    return len(key) > 1 and key not in KIND_KEYS
 
 
-def _leave_behind(document: Document, section: str, package: str, kind: str) -> None:
+def _leave_behind(document: Document, section: str, over: Any) -> None:
     """Switching the kind (`data.source=files`) drops the keys that only the old kind has."""
-    old = document.get((section, KINDS[section][0]))
-    if {old, kind} <= set(registry.names(package)):
-        ours, theirs = (registry.find(package, str(name)).model_fields for name in (old, kind))
+    kind_key, package = KINDS[section]
+    old, new = document.get((section, kind_key)), documents.children(over).get(kind_key)
+    if {str(old), str(new)} <= set(registry.names(package)):
+        ours, theirs = (registry.find(package, kind).model_fields for kind in (old, new))
         for name in set(ours) - set(theirs):
             document.values[section].pop(name, None)
 
@@ -165,14 +176,15 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
     """The checked value of a top-level key; what is wrong with it goes to `problems`."""
     if key not in Recipe.model_fields:
         known = suggest(key, {*Recipe.model_fields, "extends"})
-        problems.append(f"{document.place((key,))}: unknown key '{key}'; {known}")
+        told = f"unknown key '{key}'; {known}" if key != "extends" else "'extends' is for files"
+        problems.append(f"{document.place((key,))}: {told}")
         return None
     try:
         kind = section_type(key, value)
         if key == "training":
             problems += _not_here(document)
         section = TypeAdapter(kind).validate_python(
-            {} if key == "training" and not value else value
+            {} if key == "training" and value is None else value
         )
         return section.model_dump(exclude_unset=True) if key == "training" else section
     except RecipeError as error:
@@ -184,7 +196,7 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
 
 def _not_here(document: Document) -> Iterator[str]:
     """Fields of TrainingArguments that have their own place in a recipe, or none."""
-    for name in document.get(("training",)) or {}:
+    for name in documents.children(document.get(("training",))):
         if name == "push_to_hub" or name.startswith("hub_"):
             where = document.place(("training", name))
             token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
@@ -202,16 +214,16 @@ def _explain(document: Document, key: str, error: Any, kind: Any) -> str:
         return f"{where}: missing key '{'.'.join(said)}'"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value = document.get(path)
-    told = "" if isinstance(value, dict) else f"{value!r}: "
-    return f"{where}: {dotted}: {told}{message}"
+    told = "" if isinstance(value, dict) else f"{'null' if value is None else repr(value)}: "
+    return f"{where}: {dotted}: {told}{EXPECTED.get(error['type'], message)}"
 
 
 def _real_path(document: Document, loc: Iterable[str]) -> Iterator[str]:
     """The part of a pydantic location that exists in the recipe (union branches do not)."""
     node: Any = document.values
     for part in loc:
-        if isinstance(node, dict) and part in node:
-            node = node[part]
+        if part in documents.children(node):
+            node = documents.children(node)[part]
             yield part
 
 
@@ -230,13 +242,15 @@ def _model_in(annotation: Any) -> type[BaseModel]:
 
 
 def _metric_problems(document: Document) -> Iterator[str]:
-    """A metric is a file of ours, or a Hub id with a slash."""
-    metrics = document.values.get("metrics") or ()
-    for metric in metrics if isinstance(metrics, list) else ():
+    """A metric is a file of ours, a file of yours or a Hub id with a slash."""
+    known = registry.names("metrics")
+    for i, metric in documents.children(document.values.get("metrics")).items():
         name = metric.get("name") if isinstance(metric, dict) else metric
-        if "/" not in str(name) and name not in registry.names("metrics"):
-            known = suggest(name, registry.names("metrics"))
+        where = document.place(("metrics", i))
+        if isinstance(metric, dict) and name is None:
+            yield f"{where}: missing key 'metrics.{i}.name'"
+        if isinstance(name, str) and name not in known and not re.search(r"/|\.py$", name):
             yield (
-                f"{document.place(('metrics',))}: unknown metric '{name}'; {known}; "
+                f"{where}: unknown metric '{name}'; {suggest(name, known)}; "
                 "or a Hub id such as evaluate-metric/rouge"
             )

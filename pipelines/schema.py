@@ -27,6 +27,8 @@ def build() -> dict[str, Any]:
             properties[key] = _hoisted(TypeAdapter(kind).json_schema(), definitions)
         if field.description:
             properties[key] = {**properties[key], "description": field.description}
+    for argument in properties["training"]["properties"].values():
+        del argument["default"]  # upstream's business: null stands for it here
     properties["model"] = {"anyOf": [{"type": "string"}, properties["model"]]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

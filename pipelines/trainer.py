@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.console import shows_bars
 from pipelines.errors import Interrupted, RecipeError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
         "per_device_eval_batch_size": 64,
         "restore_callback_states_from_checkpoint": True,  # early stopping counts on
         "report_to": "none",
-        "disable_tqdm": not _is_terminal(),
+        "disable_tqdm": not shows_bars(),
         "dataloader_pin_memory": torch.cuda.is_available(),
         "ddp_find_unused_parameters": False,
         "label_names": ["labels"],
@@ -204,9 +205,3 @@ def _longest_first(rows: Any) -> Any:
     from pipelines.forward import by_length
 
     return rows.select(by_length(rows)) if hasattr(rows, "select") else rows
-
-
-def _is_terminal() -> bool:
-    import sys
-
-    return sys.stderr.isatty()

@@ -21,7 +21,7 @@ _TYPES = {"Any": Any, "Literal": Literal, "None": None, "__builtins__": {}} | {
 @cache
 def model() -> type[BaseModel]:
     """A pydantic model with one optional field for each field of TrainingArguments."""
-    fields: dict[str, Any] = {name: (kind | None, None) for name, kind in _declared().items()}
+    fields: dict[str, Any] = {name: (kind, None) for name, kind in _declared().items()}
     fields["resume_from_checkpoint"] = (bool | str | None, None)
     config = ConfigDict(extra="forbid", protected_namespaces=())
     return create_model("training", __config__=config, **fields)

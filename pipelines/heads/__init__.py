@@ -39,7 +39,7 @@ class Scaler:
         return cls(mean if center else np.zeros_like(mean), np.where(scale > 1e-12, scale, 1.0))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.mean) / self.scale
+        return ((features - self.mean) / self.scale).astype(np.float32)
 
     def fold(self, head: Linear) -> Linear:
         """The same head for features that are not standardised."""

@@ -12,7 +12,7 @@ class LogisticRegression(Head):
     """scikit-learn's, with its L2 penalty 1 / C."""
 
     strength: ClassVar[str] = "C"
-    grid: ClassVar[tuple[float, ...]] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    grid: ClassVar[tuple[float, ...]] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0, 10.0)
 
     def solve(
         self,

@@ -11,7 +11,7 @@ class Ridge(Head):
     """scikit-learn's, with its L2 penalty alpha."""
 
     strength: ClassVar[str] = "alpha"
-    grid: ClassVar[tuple[float, ...]] = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
+    grid: ClassVar[tuple[float, ...]] = (0.1, 1.0, 10.0, 100.0, 1e3, 3e3, 1e4, 1e5)
 
     def solve(
         self,

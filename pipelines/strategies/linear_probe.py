@@ -1,6 +1,6 @@
 """Frozen encoder, new linear head: one forward pass, then a solver (arXiv 1610.01644)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,8 +26,57 @@ class Trial:
 
     pooling: str
     strength: float
+    biased: bool
     score: float
     head: "Linear"
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which features, and how strongly regularised: validation chooses, coarse to fine.
+
+    Every pooling is tried with two strengths, then the best pooling with the whole grid.
+    """
+
+    job: "Job"
+    head: "Head"
+    train: dict[str, np.ndarray]
+    validation: dict[str, np.ndarray]
+    bias: bool  # whether the model's own output layer has one
+
+    def run(self) -> list[Trial]:
+        """All heads that were solved."""
+        coarse = self.head.grid[1::4]
+        trials = [trial for pooling in self.train for trial in self._solve(pooling, coarse)]
+        fine = [strength for strength in self.head.grid if strength not in coarse]
+        return trials + list(self._solve(self.best(trials).pooling, fine))
+
+    def best(self, trials: list[Trial]) -> Trial:
+        """The first of equals: the plain class before a pooling that needs another library."""
+        sign = 1 if self.job.scorer.greater_is_better else -1
+        return max(trials, key=lambda trial: sign * trial.score)
+
+    def record(self, trial: Trial) -> dict[str, Any]:
+        """A trial as the history keeps it."""
+        return {
+            "pooling": trial.pooling,
+            self.head.strength: trial.strength,
+            f"validation_{self.job.scorer.main}": trial.score,
+        }
+
+    def _solve(self, pooling: str, strengths: Iterable[float]) -> Iterator[Trial]:
+        from pipelines.heads import Scaler
+
+        job, features = self.job, self.train[pooling]
+        biased = self.bias or pooling != "head"
+        scaler = Scaler.of(features, center=biased)
+        scaled, targets = scaler(features), np.asarray(job.train_targets)
+        for strength in strengths:
+            solved = self.head.solve(scaled, targets, job.labels.num_labels, strength, biased)
+            folded = scaler.fold(solved)
+            predictions = job.labels.predict(folded(self.validation[pooling]))
+            score = job.scorer(predictions, job.validation_targets)[job.scorer.main]
+            yield Trial(pooling, strength, biased, score, folded)
 
 
 class LinearProbe(Strategy):
@@ -39,7 +88,7 @@ class LinearProbe(Strategy):
     sentence encoder is its worst feature by far.
     """
 
-    pooling: Literal["auto", "head", "mean", "cls", "last"] = "auto"
+    pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
@@ -69,45 +118,19 @@ class LinearProbe(Strategy):
             )
         )
         output_layer = model.get_submodule(anatomy.output)
-        trials = list(self._trials(job, train, validation, bias=output_layer.bias is not None))
-        # the first of equals: the plain class before a pooling that needs another library
-        sign = 1 if job.scorer.greater_is_better else -1
-        best = max(trials, key=lambda trial: sign * trial.score)
+        search = Search(job, self._head(job), train, validation, output_layer.bias is not None)
+        trials = search.run()
+        best = search.best(trials)
         return Fitted(
             output=_graft(model, output_layer, tap, best),
-            history=[self._record(job, trial) for trial in trials],
-            trainable=best.head.weight.size + best.head.bias.size,
-            chosen={"pooling": best.pooling, self._head(job).strength: best.strength},
+            history=[search.record(trial) for trial in trials],
+            trainable=best.head.weight.size + (best.head.bias.size if best.biased else 0),
+            chosen={"pooling": best.pooling, search.head.strength: best.strength},
         )
-
-    def _trials(
-        self, job: "Job", train: dict[str, Any], validation: dict[str, Any], bias: bool
-    ) -> Iterator[Trial]:
-        from pipelines.heads import Scaler
-
-        targets, head = np.asarray(job.train_targets), self._head(job)
-        for pooling, features in train.items():
-            # only the model's own output layer can be without a bias
-            biased = bias or pooling != "head"
-            scaler = Scaler.of(features, center=biased)
-            scaled = scaler(features)
-            for strength in head.grid:
-                solved = head.solve(scaled, targets, job.labels.num_labels, strength, biased)
-                folded = scaler.fold(solved)
-                predictions = job.labels.predict(folded(validation[pooling]))
-                score = job.scorer(predictions, job.validation_targets)[job.scorer.main]
-                yield Trial(pooling, strength, score, folded)
 
     def _head(self, job: "Job") -> "Head":
         usual = "ridge" if job.labels.problem_type == REGRESSION else "logistic_regression"
         return registry.find("heads", usual if self.head == "auto" else self.head)()
-
-    def _record(self, job: "Job", trial: Trial) -> dict[str, Any]:
-        return {
-            "pooling": trial.pooling,
-            self._head(job).strength: trial.strength,
-            f"validation_{job.scorer.main}": trial.score,
-        }
 
 
 def _graft(model: Any, output_layer: Any, tap: "Extractor", best: Trial) -> "Output":

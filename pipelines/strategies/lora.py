@@ -82,13 +82,15 @@ def _quiet() -> Iterator[None]:
     """What peft remarks on nobody here can change: a name of transformers' that it still uses, and
     that it found out itself how GPT-2's layers are turned."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings(
+            "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
+        )
         warnings.filterwarnings("ignore", "fan_in_fan_out is set to")
         yield
 
 
 def _answer_for_convolutions(model: Any) -> None:
-    """MobileNet works its padding out from a convolution's fields: its adapter shall have them too."""
+    """MobileNet works out its padding from a convolution's fields: the adapter needs them too."""
     from torch.nn import Conv2d
 
     for module in model.modules():

@@ -1,0 +1,286 @@
+"""What every strategy promises, on every family of checkpoints: behaviour x strategy x family.
+
+Each combination is trained once; all behaviours are looked at on that one result.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from grafting import AUTO_CLASSES, Graft, changed, graft, prepare, state
+
+from pipelines import registry
+from pipelines.anatomy import dissect
+
+QUICK = ("bert", "resnet")  # one for each modality; the others are left to the slow tests
+FAMILIES = [
+    pytest.param(family, marks=() if family in QUICK else pytest.mark.slow)
+    for family in (*tiny.TEXT_FAMILIES, *tiny.IMAGE_FAMILIES)
+]
+CONVNETS = [family for family in FAMILIES if family.values[0] in ("resnet", "mobilenet_v2")]
+# enough to see something learned; the last weights are kept, whatever validation says of them
+TRAINING = {
+    "num_train_epochs": 4,
+    "learning_rate": 3e-3,
+    "warmup_steps": 0,
+    "load_best_model_at_end": False,
+    "save_strategy": "no",
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "full": {},
+    "scratch": {},
+    "lora": {"r": 2},
+    "linear_probe": {"pooling": "head"},  # other poolings are the business of test_features
+}
+by_family = pytest.mark.parametrize("family", FAMILIES)
+by_strategy = pytest.mark.parametrize("strategy", registry.names("strategies"))
+
+
+@pytest.fixture(scope="module")
+def grafted(checkpoint, text_data, image_data, tmp_path_factory):
+    """grafted(family, strategy): trained once."""
+
+    @cache
+    def grafted(family: str, strategy: str) -> Graft:
+        task, data = of(family)
+        section = {"name": strategy, **CHANGES[strategy]}
+        folder = tmp_path_factory.mktemp("graft")
+        sections = {"task": task, "strategy": section, "training": TRAINING}
+        return graft(folder, checkpoint(family), data, **sections)
+
+    def of(family: str) -> tuple[str, Path]:
+        return ("text", text_data) if family in tiny.TEXT_FAMILIES else ("image", image_data)
+
+    return grafted
+
+
+def batch(found: Graft, split: str = "train", num_rows: int = 16) -> dict[str, Any]:
+    rows = found.prepared.encoded[split]
+    return found.prepared.collate([rows[i] for i in range(num_rows)])
+
+
+def loss(found: Graft) -> float:
+    """Of the model as it is now, over all of train."""
+    with torch.no_grad():
+        return float(found.model.eval()(**batch(found, num_rows=60)).loss)
+
+
+def with_gradient(found: Graft) -> set[str]:
+    """The parameters that a backward pass over the untrained model reaches."""
+    with untrained(found):
+        found.model.requires_grad_(True).eval()
+        found.model(**batch(found)).loss.backward()
+    parameters = dict(found.model.named_parameters())
+    reached = {name for name, p in parameters.items() if p.grad is not None and p.grad.any()}
+    found.model.zero_grad()
+    return reached
+
+
+@contextmanager
+def untrained(found: Graft) -> Iterator[None]:
+    """The model with the weights it had before training."""
+    trained = state(found.model)
+    found.model.load_state_dict(found.before)
+    yield
+    found.model.load_state_dict(trained)
+
+
+def buffers(found: Graft) -> set[str]:
+    return found.before.keys() - {name for name, _ in found.model.named_parameters()}
+
+
+def adapted(found: Graft) -> set[str]:
+    """The weights that low-rank updates are promised for."""
+    anatomy = dissect(found.model, found.prepared.checkpoint.fresh)
+    return {f"{name}.weight" for name in anatomy.adaptable}
+
+
+def output_layer(found: Graft) -> set[str]:
+    layer = dissect(found.model).output
+    return {name for name in found.before if name.startswith(f"{layer}.")}
+
+
+def test_every_strategy_is_tested():
+    assert CHANGES.keys() == set(registry.names("strategies"))
+
+
+@by_strategy
+@by_family
+def test_the_loss_on_train_falls(grafted, family, strategy):
+    found = grafted(family, strategy)
+    if strategy in ("full", "scratch"):  # running statistics lag behind: judged as it trained
+        steps = [entry["loss"] for entry in found.fitted.history if "loss" in entry]
+        assert np.mean(steps[-4:]) < np.mean(steps[:4])
+    else:
+        after = loss(found)
+        with untrained(found):
+            assert after < loss(found)
+
+
+@pytest.mark.parametrize("strategy", ["full", "scratch"])
+@by_family
+def test_everything_that_gets_gradients_moves(grafted, family, strategy):
+    found = grafted(family, strategy)
+    assert with_gradient(found) <= found.changed
+    statistics = {name for name in buffers(found) if "running" in name}
+    assert statistics <= found.changed  # batch normalisation learns with the rest
+
+
+@by_family
+def test_a_linear_probe_changes_the_output_layer_and_not_a_bit_more(grafted, family):
+    found = grafted(family, "linear_probe")
+    assert found.changed == output_layer(found)
+
+
+@by_family
+def test_lora_changes_its_targets_and_the_new_head_and_not_a_bit_more(grafted, family):
+    found = grafted(family, "lora")
+    promised = adapted(found) | set(found.prepared.checkpoint.fresh)
+    assert found.changed <= promised
+    assert promised & with_gradient(found) <= found.changed
+    assert not found.changed & buffers(found)
+
+
+@by_family
+def test_lora_updates_are_of_low_rank(grafted, family):
+    found = grafted(family, "lora")
+    after = found.model.state_dict()
+    for name in adapted(found) & found.changed:
+        update = (after[name] - found.before[name]).flatten(1)
+        sizes = torch.linalg.svdvals(update.double())
+        assert (sizes[2:] < 1e-4 * sizes[0] + 1e-6).all(), name
+
+
+@by_family
+def test_lora_trains_every_module_of_a_new_head(grafted, family):
+    found = grafted(family, "lora")
+    fresh = set(found.prepared.checkpoint.fresh)
+    assert fresh
+    assert fresh & with_gradient(found) <= found.changed
+    several = {"roberta": 4, "distilbert": 4, "deberta-v2": 4}  # a layer before the last one
+    assert len(fresh & found.changed) >= several.get(family, 1)
+
+
+@pytest.mark.parametrize("strategy", ["lora", "linear_probe"])
+@pytest.mark.parametrize("family", CONVNETS)
+def test_frozen_batch_normalisation_keeps_its_statistics(grafted, family, strategy):
+    found = grafted(family, strategy)
+    statistics = {name for name in buffers(found) if "running" in name or "tracked" in name}
+    assert statistics
+    assert not statistics & found.changed
+
+
+@by_family
+def test_scratch_knows_nothing_of_the_checkpoint(
+    checkpoint, text_data, image_data, grafted, family, tmp_path
+):
+    from safetensors.torch import load_file, save_file
+
+    found, pretrained = grafted(family, "scratch"), grafted(family, "full")
+    # drawn anew, before anything was trained
+    brought = pretrained.before.keys() - set(pretrained.prepared.checkpoint.fresh)
+    drawn = {n for n in brought if pretrained.before[n].ndim > 1 and pretrained.before[n].std() > 0}
+    assert drawn
+    assert drawn <= changed(pretrained.before, found.before)
+
+    # and drawn the same, whatever the checkpoint holds
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in checkpoint(family).iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    weights = load_file(other / "model.safetensors")
+    save_file({name: tensor + 1 for name, tensor in weights.items()}, other / "model.safetensors")
+    task, data = ("text", text_data) if family in tiny.TEXT_FAMILIES else ("image", image_data)
+    again = prepare(tmp_path, other, data, task=task, strategy="scratch")
+    assert not changed(found.before, again.checkpoint.model.state_dict())
+
+
+@by_strategy
+@by_family
+def test_what_comes_out_is_the_plain_class(grafted, family, strategy):
+    import transformers
+
+    found = grafted(family, strategy)
+    auto = getattr(transformers, AUTO_CLASSES[found.prepared.recipe.task.modality])
+    loaded, told = auto.from_pretrained(found.folder, output_loading_info=True)
+    assert not any(told.values()), told
+    assert type(loaded) is type(found.model)
+    assert loaded.config.problem_type == "single_label_classification"
+    assert tuple(loaded.config.id2label.values()) == found.prepared.data.labels.names
+    assert not changed(found.model.state_dict(), loaded.state_dict())
+    # nothing that peft or a hook of ours added
+    assert {file.suffix for file in found.folder.iterdir()} == {".json", ".safetensors"}
+    assert "adapter_config.json" not in {file.name for file in found.folder.iterdir()}
+    for module in found.model.modules():
+        assert not type(module).__module__.startswith("peft")
+        assert not module._forward_pre_hooks
+        assert not module._forward_hooks
+    with torch.no_grad():
+        inputs = batch(found, "validation")
+        torch.testing.assert_close(loaded(**inputs).logits, found.model.eval()(**inputs).logits)
+
+
+@by_strategy
+@by_family
+def test_the_saved_processor_and_model_agree_on_raw_rows(grafted, family, strategy):
+    from pipelines.output import reload
+
+    found = grafted(family, strategy)
+    prepared = found.prepared
+    predict = reload(found.folder, "transformers", prepared.recipe.task, prepared.data.labels)
+    assert abs(predict(prepared.data.validation) - found.logits()).max() < 1e-5
+
+
+@by_strategy
+@pytest.mark.parametrize("family", [pytest.param("gpt2", marks=pytest.mark.slow)])
+def test_gpt2_pads_with_its_end_token(grafted, family, strategy):
+    from transformers import AutoConfig, AutoTokenizer
+
+    found = grafted(family, strategy)
+    tokenizer = AutoTokenizer.from_pretrained(found.folder)
+    assert tokenizer.pad_token == tokenizer.eos_token == "<|endoftext|>"
+    assert AutoConfig.from_pretrained(found.folder).pad_token_id == tokenizer.pad_token_id
+
+
+@by_strategy
+@by_family
+def test_a_row_is_predicted_the_same_alone_and_in_a_batch(grafted, family, strategy):
+    found = grafted(family, strategy)
+    rows, collate = found.prepared.encoded["validation"], found.prepared.collate
+    logits = found.logits()
+    for row in range(5):
+        with torch.no_grad():
+            alone = found.model(**collate([rows[row]])).logits[0].numpy()
+        assert abs(alone - logits[row]).max() < 1e-4
+
+
+@by_strategy
+@by_family
+def test_what_trained_is_counted(grafted, family, strategy):
+    found = grafted(family, strategy)
+    sizes = {name: p.numel() for name, p in found.model.named_parameters()}
+    head = sum(sizes[name] for name in found.prepared.checkpoint.fresh)
+    expected = {
+        "full": sum(sizes.values()),
+        "scratch": sum(sizes.values()),
+        "linear_probe": sum(sizes[name] for name in output_layer(found)),
+        "lora": head + sum(rank_2(found.model.get_submodule(n[:-7])) for n in adapted(found)),
+    }
+    assert found.fitted.trainable == expected[strategy]
+
+
+def rank_2(layer: Any) -> int:
+    """The parameters of two matrices of rank 2 beside a layer."""
+    kernel = math.prod(getattr(layer, "kernel_size", (1,)))
+    if hasattr(layer, "nf"):  # GPT-2's transposed linear layer
+        return 2 * (layer.nx + layer.nf)
+    if hasattr(layer, "in_channels"):
+        return 2 * (layer.in_channels * kernel + layer.out_channels)
+    return 2 * (layer.in_features + layer.out_features)
