@@ -47,6 +47,8 @@ class StopOnSignal(TrainerCallback):
         if state.global_step < state.max_steps and self._anyone(args):
             self.stopped_by = self.signal or "a signal to another process"
             control.should_save = control.should_training_stop = True
+            # with a limit of 1 the Trainer would end by deleting all but the best checkpoint
+            args.save_total_limit = None
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # the checkpoint is saved: no time for an evaluation, unless it is due at this very step

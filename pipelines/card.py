@@ -28,7 +28,7 @@ MANY = 50  # more class names than this are left to the model's config
 TEXT = """
 # {name}
 
-{base}, fine-tuned for **{task}** by [Graft](#how-to-reproduce) with the strategy **{strategy}**.
+{base}, {verb} for **{task}** by [Graft](#how-to-reproduce) with the strategy **{strategy}**.
 {predicts}
 
 ## Results
@@ -108,6 +108,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
     return {
         "name": values["name"],
         "base": _link(lock["model"]),
+        "verb": "fine-tuned" if evidence.pretrained else "from random weights, trained",
         "task": evidence.task.name,
         "strategy": evidence.strategy,
         "predicts": _predicts(evidence.labels),
@@ -135,11 +136,11 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
 def _metadata(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> "ModelCardData":
     from huggingface_hub import ModelCardData
 
-    from_hub = "files" not in lock["model"]
+    grafted = evidence.pretrained and "files" not in lock["model"]
     return ModelCardData(
         library_name=evidence.library,
         pipeline_tag=evidence.task.pipeline,
-        base_model=lock["model"]["checkpoint"] if from_hub else None,
+        base_model=lock["model"]["checkpoint"] if grafted else None,
         datasets=[values["data"]["path"]] if values["data"]["source"] == "hub" else None,
         metrics=[name for name, score in evidence.validation.items() if is_number(score)],
         tags=["graft", evidence.strategy],

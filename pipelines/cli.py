@@ -18,9 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed.command(parsed)
         sys.stdout.flush()
         return 0
-    except BrokenPipeError:  # `graft list | head` has read enough
+    except BrokenPipeError:  # `graft list | head` has read enough; a run would not be done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except GraftError as error:
         _tell(f"error: {error}")
         return 2

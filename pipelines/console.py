@@ -51,6 +51,7 @@ def settle() -> None:
     if not is_main():
         warnings.simplefilter("ignore")
     _share_cores()
+    _count_processes()
 
 
 def _share_cores() -> None:
@@ -61,6 +62,17 @@ def _share_cores() -> None:
     if launched and os.environ.get("OMP_NUM_THREADS") == "1" and not torch.cuda.is_available():
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // local))
+
+
+def _count_processes() -> None:
+    """Without GPUs `accelerate launch --num_processes 2` starts one process and says nothing."""
+    launched = {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys()
+    if launched and "WORLD_SIZE" not in os.environ:
+        say(
+            "note: accelerate was asked for several processes and started one, as it does without "
+            "GPUs; on CPU: torchrun --nproc_per_node 2 pipelines/run.py RECIPE "
+            "training.use_cpu=true training.ddp_backend=gloo"
+        )
 
 
 @contextmanager

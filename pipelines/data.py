@@ -72,6 +72,9 @@ def _by_role(
 ) -> splits.Parts:
     """The chosen splits with their columns renamed; less a test split that nobody asked for and
     that has no labels."""
+    for part, split in choice.parts.items():
+        if not len(split):
+            raise DataError(f"{part}: the split is empty")
     there = choice.parts["train"].column_names
     chosen, guessed = columns.choose(there, task.roles, source.columns)
     renamed = [f"{role} is '{column}'" for role, column in guessed.items() if role != column]
@@ -79,8 +82,6 @@ def _by_role(
         note(f"columns: {', '.join(renamed)}")
     parts: splits.Parts = {}
     for part, split in choice.parts.items():
-        if not len(split):
-            raise DataError(f"{part}: the split is empty")
         expendable = part == "test" and part in choice.guessed
         if expendable and not columns.has(split, chosen, "label"):
             note("test split has no label column: not used")

@@ -44,6 +44,7 @@ class Evidence:
 
     Attributes:
         checkpoint: the Hub id or folder that was grafted.
+        pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
         seconds: wall-clock time of training.
         examples: split -> how many.
@@ -59,6 +60,7 @@ class Evidence:
     labels: Labels
     checkpoint: str
     strategy: str
+    pretrained: bool = True
     library: "Library"
     parameters: int
     trainable: int

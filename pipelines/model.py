@@ -48,12 +48,12 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     import transformers
 
     auto = getattr(transformers, task.auto_class)
-    commit = _commit(section)
-    options = {
-        "revision": commit or section.revision,
-        "trust_remote_code": section.trust_remote_code,
-    }
     with _explained(section, task), _quiet():
+        commit = _commit(section)
+        options = {
+            "revision": commit or section.revision,
+            "trust_remote_code": section.trust_remote_code,
+        }
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         _fits(config, section, task)
         config = _configured(config, {**section.config, **labels.config})
@@ -104,8 +104,13 @@ def _cached_commit(section: "Model") -> str | None:
 
 
 def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "PretrainedConfig":
+    from huggingface_hub.errors import StrictDataclassError
+
     for name, value in fields.items():
-        setattr(config, name, value)
+        try:
+            setattr(config, name, value)
+        except StrictDataclassError as error:
+            raise ModelError(f"model.config.{name}: {value!r}: {error.__cause__}") from error
     return config
 
 
@@ -143,9 +148,11 @@ def _brings_weights(model: "PreTrainedModel", fresh: list[str], section: "Model"
 @contextmanager
 def _explained(section: "Model", task: "Task") -> Iterator[None]:
     """Turn what transformers and the Hub's client raise into one clear message."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise _explanation(section, task, error) from error
 
 

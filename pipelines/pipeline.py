@@ -96,6 +96,7 @@ def prepare(recipe: Recipe) -> Prepared:
         for split, rows in loaded.splits.items()
     }
     complete = recipe.replace(training=_training(recipe, checkpoint))
+    trainer.arguments(complete.training, scorer, Path())  # refused before anything is written
     return Prepared(complete, loaded, checkpoint, scorer, encoded, targets)
 
 
@@ -179,6 +180,7 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         labels=labels,
         checkpoint=recipe.model.checkpoint,
         strategy=recipe.strategy.name,
+        pretrained=recipe.strategy.pretrained,
         library=fitted.output.library,
         parameters=sum(p.numel() for p in fitted.output.model.parameters()),
         trainable=fitted.trainable,

@@ -162,14 +162,17 @@ def _trainer(model: Any, job: Job) -> "Trainer":
         logits = logits[0] if isinstance(logits, tuple) else logits
         return job.scorer(job.labels.predict(np.asarray(logits)), evaluated.label_ids)
 
-    trainer = _trainer_class()(
-        model=model,
-        args=job.arguments,
-        train_dataset=job.train,
-        eval_dataset=_longest_first(job.validation),
-        data_collator=job.collate,
-        compute_metrics=score,
-    )
+    try:
+        trainer = _trainer_class()(
+            model=model,
+            args=job.arguments,
+            train_dataset=job.train,
+            eval_dataset=_longest_first(job.validation),
+            data_collator=job.collate,
+            compute_metrics=score,
+        )
+    except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
+        raise RecipeError(f"training: {str(error).strip()}") from error
     # the models' losses are means over the batch: without this the Trainer believes that they
     # were divided by the number of items, and accumulation or a second process inflates them
     trainer.model_accepts_loss_kwargs = False

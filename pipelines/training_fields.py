@@ -11,17 +11,32 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 _TYPES = {"Any": Any, "Literal": Literal, "None": None, "__builtins__": {}} | {
     kind.__name__: kind for kind in (str, int, float, bool, dict, list)
+}
+
+# TrainingArguments takes less than this without a word, and training then stumbles over it
+LEAST = {
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "num_train_epochs": 0,
+    "max_steps": -1,  # as many as there are epochs
+    "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "dataloader_num_workers": 0,
+    "seed": 0,
 }
 
 
 @cache
 def model() -> type[BaseModel]:
     """A pydantic model with one optional field for each field of TrainingArguments."""
-    fields: dict[str, Any] = {name: (kind, None) for name, kind in _declared().items()}
+    fields: dict[str, Any] = {
+        name: (kind, Field(None, ge=LEAST.get(name))) for name, kind in _declared().items()
+    }
     fields["resume_from_checkpoint"] = (bool | str | None, None)
     config = ConfigDict(extra="forbid", protected_namespaces=())
     return create_model("training", __config__=config, **fields)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from time import monotonic
 
 import pytest
 import yaml
@@ -17,17 +16,16 @@ from pipelines.errors import Interrupted
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "pipelines" / "run.py"
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "peft", "sklearn", "timm", "accelerate"}
-# run a command, then tell which of the heavy libraries it has imported, and in what time
+# run a command, then tell its exit code, the seconds of work from the start of the interpreter
+# (which a busy machine does not stretch) and what was imported
 MEASURED = """
 import sys, time
-started = time.monotonic()
 from pipelines.cli import main
 try:
     code = main(sys.argv[1:])
 except SystemExit as stop:
     code = stop.code
-seconds = time.monotonic() - started
-print(code, seconds, *sorted({name.partition(".")[0] for name in sys.modules}))
+print(code, time.process_time(), *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 BAD = """\
 task: text_classification
@@ -162,12 +160,10 @@ def test_push_of_what_is_no_finished_run(tmp_path: Path, capsys) -> None:
 
 def test_run_py_works_from_any_folder(bad: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    started = monotonic()
     done = python(RUN, "../bad.yaml", "strategy=full", cwd=tmp_path / "elsewhere")
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith("error: ../bad.yaml:5: unknown key 'trainin'")
-    assert monotonic() - started < 5
 
 
 def test_run_py_puts_the_root_where_python_put_its_folder() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipelines.output import Output
     from pipelines.trainer import Fitted, Job
 
+MANY = 10_000
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -35,7 +37,9 @@ class Trial:
 class Search:
     """Which features, and how strongly regularised: validation chooses, coarse to fine.
 
-    Every pooling is tried with two strengths, then the best pooling with the whole grid.
+    Every pooling is tried with two strengths, then the best pooling with the whole grid; on at
+    most `MANY` examples of train, so that choosing costs little beside the forward pass. What was
+    chosen is solved on all of them: the penalty is a prior, and does not depend on their number.
     """
 
     job: "Job"
@@ -44,14 +48,18 @@ class Search:
     validation: dict[str, np.ndarray]
     bias: bool  # whether the model's own output layer has one
 
-    def run(self) -> list[Trial]:
-        """All heads that were solved."""
+    def run(self) -> tuple[Trial, list[Trial]]:
+        """The head that was chosen, and all that were tried."""
         coarse = self.head.grid[1::4]
-        trials = [trial for pooling in self.train for trial in self._solve(pooling, coarse)]
+        trials = [trial for pooling in self.train for trial in self._solve(pooling, coarse, MANY)]
         fine = [strength for strength in self.head.grid if strength not in coarse]
-        return trials + list(self._solve(self.best(trials).pooling, fine))
+        trials += self._solve(self._best(trials).pooling, fine, MANY)
+        best = self._best(trials)
+        if len(self.job.train_targets) > MANY:
+            (best,) = self._solve(best.pooling, [best.strength], None)
+        return best, trials
 
-    def best(self, trials: list[Trial]) -> Trial:
+    def _best(self, trials: list[Trial]) -> Trial:
         """The first of equals: the plain class before a pooling that needs another library."""
         sign = 1 if self.job.scorer.greater_is_better else -1
         return max(trials, key=lambda trial: sign * trial.score)
@@ -64,13 +72,15 @@ class Search:
             f"validation_{self.job.scorer.main}": trial.score,
         }
 
-    def _solve(self, pooling: str, strengths: Iterable[float]) -> Iterator[Trial]:
+    def _solve(self, pooling: str, strengths: Iterable[float], most: int | None) -> Iterator[Trial]:
         from pipelines.heads import Scaler
 
-        job, features = self.job, self.train[pooling]
+        job = self.job
+        rows = np.random.default_rng(job.arguments.seed).permutation(len(job.train_targets))[:most]
+        features, targets = self.train[pooling][rows], np.asarray(job.train_targets)[rows]
         biased = self.bias or pooling != "head"
         scaler = Scaler.of(features, center=biased)
-        scaled, targets = scaler(features), np.asarray(job.train_targets)
+        scaled = scaler(features)
         for strength in strengths:
             solved = self.head.solve(scaled, targets, job.labels.num_labels, strength, biased)
             folded = scaler.fold(solved)
@@ -119,8 +129,7 @@ class LinearProbe(Strategy):
         )
         output_layer = model.get_submodule(anatomy.output)
         search = Search(job, self._head(job), train, validation, output_layer.bias is not None)
-        trials = search.run()
-        best = search.best(trials)
+        best, trials = search.run()
         return Fitted(
             output=_graft(model, output_layer, tap, best),
             history=[search.record(trial) for trial in trials],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pipelines.errors import DataError
+from pipelines.errors import DataError, ModelError
 from pipelines.tasks import Task
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class TextClassification(Task):
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what it is without its files
+            raise ModelError(
+                f"{checkpoint}: its tokenizer knows no words; is tokenizer.json there?"
+            )
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer
