@@ -48,7 +48,7 @@ checkpoint: $(VENV)/.runtime ## rebuild the embedded checkpoint from drawn lette
 	cp build/letters_pretrain/1/model/* recipes/embedded/letters_resnet/
 
 docker: ## build the image
-	$(DOCKER) build -t $(IMAGE) .
+	$(DOCKER) build -t $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) .
 
 docker-test: ## build the image and run a recipe in it
 	bash tests/docker_test.sh

@@ -8,9 +8,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -38,8 +38,12 @@ def shows_bars() -> bool:
     return is_main() and (sys.stderr.isatty() or is_in_notebook())
 
 
-def settle() -> None:
-    """Quiet what the libraries would write between our lines, and use the cores there are."""
+def settle(training: Mapping[str, Any]) -> None:
+    """Quiet what the libraries would write between our lines, and bring the processes together.
+
+    Args:
+        training: what the recipe says about devices and processes.
+    """
     import datasets
     import transformers
 
@@ -52,6 +56,31 @@ def settle() -> None:
         warnings.simplefilter("ignore")
     _share_cores()
     _count_processes()
+    _join(training)
+
+
+def trains_on_cpu(training: Mapping[str, Any]) -> bool:
+    """Whether the recipe says so, or there is nothing else."""
+    import torch
+
+    return bool(training.get("use_cpu", not torch.accelerator.is_available()))
+
+
+def _join(training: Mapping[str, Any]) -> None:
+    """Meet the other processes.
+
+    Without `cpu`, accelerate takes processes that share no GPU for so many single ones; and the
+    Trainer would be too late with it, and with its time limit, for what comes before training.
+    """
+    from datetime import timedelta
+
+    from accelerate import PartialState
+
+    options: dict[str, Any] = {}
+    if num_processes() > 1:
+        options["backend"] = training.get("ddp_backend")
+        options["timeout"] = timedelta(seconds=training.get("ddp_timeout") or 1800)
+    PartialState(cpu=trains_on_cpu(training), **options)
 
 
 def _share_cores() -> None:
@@ -70,8 +99,7 @@ def _count_processes() -> None:
     if launched and "WORLD_SIZE" not in os.environ:
         say(
             "note: accelerate was asked for several processes and started one, as it does without "
-            "GPUs; on CPU: torchrun --nproc_per_node 2 pipelines/run.py RECIPE "
-            "training.use_cpu=true training.ddp_backend=gloo"
+            "GPUs; on CPU: torchrun --nproc_per_node 2 pipelines/run.py RECIPE"
         )
 
 

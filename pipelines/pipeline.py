@@ -79,7 +79,7 @@ def prepare(recipe: Recipe) -> Prepared:
     """Load data and checkpoint, and encode every split; nothing is trained or written."""
     from transformers import set_seed
 
-    console.settle()
+    console.settle(recipe.training)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     for note in loaded.notes:
         say(note)
@@ -116,7 +116,7 @@ def _resumed(recipe: Recipe) -> RunFolder | None:
         return None
     if said is True:
         return RunFolder.latest_resumable(_root(recipe), recipe.name)
-    return RunFolder.of(said)
+    return RunFolder.resumable(said)
 
 
 def _new_folder(recipe: Recipe) -> RunFolder:
@@ -155,10 +155,8 @@ def _fit(
 
 
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
-    if resumed is None:
-        return None
-    said = Path(str(recipe.training["resume_from_checkpoint"]))
-    return said if said.name.startswith("checkpoint-") else resumed.checkpoint
+    said = recipe.training.get("resume_from_checkpoint")
+    return resumed.checkpoint_at(str(said)) if resumed else None
 
 
 def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:

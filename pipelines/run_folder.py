@@ -63,6 +63,20 @@ class RunFolder:
         )
 
     @classmethod
+    def resumable(cls, path: str | Path) -> Self:
+        """The run that `path` is, or one of whose checkpoints it is, to go on with.
+
+        Raises:
+            RunError: `path` belongs to no run, the run is done, or there is no whole checkpoint.
+        """
+        run = cls.of(path)
+        state = (run.checkpoint_at(path) or Path(path)) / "trainer_state.json"
+        if run.done or not state.is_file():
+            why = "the run is done" if run.done else "there is no whole checkpoint"
+            raise RunError(f"{path}: nothing to resume: {why}")
+        return run
+
+    @classmethod
     def of(cls, path: str | Path) -> Self:
         """The run that `path` is, or lies in (`runs/x/3/checkpoints/checkpoint-500`).
 
@@ -70,7 +84,7 @@ class RunFolder:
             RunError: `path` belongs to no run.
         """
         for folder in (Path(path), *Path(path).parents):
-            if (folder / "recipe.yaml").is_file():
+            if cls(folder).lock.is_file():  # a recipe.yaml may lie anywhere
                 return cls(folder)
         raise RunError(f"{path}: not in a run folder; expected one such as runs/bert_sst2/1")
 
@@ -119,6 +133,10 @@ class RunFolder:
         states = self.checkpoints.glob("checkpoint-*/trainer_state.json")
         folders = [state.parent for state in states]
         return max(folders, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+
+    def checkpoint_at(self, path: str | Path) -> Path | None:
+        """`path` where it names one of the checkpoints, else the newest complete one."""
+        return Path(path) if Path(path).name.startswith("checkpoint-") else self.checkpoint
 
     @property
     def done(self) -> bool:

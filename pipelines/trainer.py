@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.console import shows_bars
+from pipelines.console import num_processes, shows_bars, trains_on_cpu
 from pipelines.errors import Interrupted, RecipeError
 
 if TYPE_CHECKING:
@@ -82,13 +82,16 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
         "report_to": "none",
         "disable_tqdm": not shows_bars(),
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": trains_on_cpu(said),
         "ddp_find_unused_parameters": False,
         "label_names": ["labels"],
         "remove_unused_columns": False,  # encoded rows hold nothing else
-        **{name: _meant(name, value) for name, value in said.items()},
+        **said,
         "output_dir": str(checkpoints),
         "resume_from_checkpoint": None,
     }
+    if num_processes() == 1:
+        fields.pop("ddp_backend", None)  # accelerate would look for the others
     # the best checkpoint can only be one that was evaluated: save when evaluating
     fields.setdefault("save_strategy", fields["eval_strategy"])
     if str(fields["eval_strategy"]) == "steps":
@@ -102,12 +105,9 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
     try:
         return TrainingArguments(**fields)
     except (TypeError, ValueError, ImportError) as error:
-        raise RecipeError(f"training: {str(error).strip()}") from error
-
-
-def _meant(name: str, value: Any) -> Any:
-    """`eval_strategy: no` is what it says; YAML reads it as false."""
-    return "no" if value is False and name.endswith("_strategy") else value
+        told = str(error).strip()  # "foo is not a valid SchedulerType", but not what said foo
+        keys = (f".{name}" for name, value in said.items() if told.startswith(f"{value} "))
+        raise RecipeError(f"training{next(keys, '')}: {told}") from error
 
 
 def _greater_is_better(metric: str, scorer: "Scorer") -> bool:

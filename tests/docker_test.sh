@@ -2,8 +2,8 @@
 # Builds the image for real and runs the quickstart in it: as its non-root user, without a network.
 #
 # No Docker engine needed: buildah builds, from a Debian base made by debootstrap, and podman runs.
-# On Debian or Ubuntu, as root. Takes about six minutes, the download of torch included, and up to
-# 15 GB in CACHE. The base stays there (170 MB); KEEP=1 keeps the image and its layers too (7 GB),
+# On Debian or Ubuntu, as root. Takes about six minutes, the download of torch included, and 25 GB of
+# disk for a while. The base stays in CACHE (170 MB); KEEP=1 keeps the image and its layers too (7 GB),
 # and the next build takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,7 +52,7 @@ own_storage() {
 }
 
 clean_up() {
-    podman rm --force --ignore graft-test >/dev/null
+    podman rm --force --volumes --ignore graft-test >/dev/null
     [ "${KEEP:-0}" = 1 ] && return
     podman rmi --all --force >/dev/null
     rm -rf "$CACHE/storage" "$CACHE/run" "$CACHE/rootfs"

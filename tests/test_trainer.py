@@ -221,7 +221,7 @@ def test_a_metric_that_chooses_must_say_which_way_is_better(prepared, tmp_path):
 def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp_path):
     found = prepared()
     training = {**found.recipe.training, "lr_scheduler_type": "staircase"}
-    with pytest.raises(RecipeError, match="training: staircase is not a valid SchedulerType"):
+    with pytest.raises(RecipeError, match="staircase is not a valid SchedulerType"):
         stage.arguments(training, found.scorer, tmp_path)
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import field_validator
 
 from pipelines import registry
+from pipelines.errors import suggest
 from pipelines.labels import REGRESSION
 from pipelines.strategies import Strategy
 
@@ -100,6 +102,14 @@ class LinearProbe(Strategy):
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"
+
+    @field_validator("head")
+    @classmethod
+    def _known(cls, head: str) -> str:
+        known = ("auto", *registry.names("heads"))
+        if head not in known:
+            raise ValueError(f"no such head; {suggest(head, known)}")
+        return head
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Nothing is trained by steps: only batch size, precision and seed have a meaning here."""
