@@ -47,11 +47,8 @@ def _counts(targets: list[int], labels: Labels, most: int = 12) -> str:
 
 def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:
     yield "\nthe first examples, as the model sees them:"
-    rows, targets, labels = (
-        prepared.encoded["train"],
-        prepared.targets["train"],
-        prepared.data.labels,
-    )
+    rows, targets = prepared.encoded["train"], prepared.targets["train"]
+    labels = prepared.data.labels
     for row in range(min(num_rows, len(rows))):
         shown = " ".join(prepared.recipe.task.show(rows, row, prepared.checkpoint.processor))
         target = targets[row]

@@ -147,7 +147,8 @@ def _mask(hidden: Any, batch: dict[str, Any]) -> Any:
 def _own_pooling(model: Any, anatomy: "Anatomy", tap: Tap, mask: Any, logits: Any) -> str:
     output = model.get_submodule(anatomy.output)
     for pooling in POOLINGS if mask is not None else ():
-        if _equal(output(pool(tap.input, mask, pooling)), logits):
+        pooled = pool(tap.input, mask, pooling)
+        if pooled.shape[-1] == tap.input.shape[-1] and _equal(output(pooled), logits):
             return pooling
     raise ModelError(
         f"linear_probe: cannot tell how {type(model).__name__} reduces a sequence to one vector; "

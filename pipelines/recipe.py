@@ -8,14 +8,15 @@ Nothing heavy is imported: a recipe is refused in a fraction of a second.
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
 from pipelines import document as documents
 from pipelines import registry, training_fields
 from pipelines.document import Document, Key
 from pipelines.errors import RecipeError, suggest
+from pipelines.problems import explain
 from pipelines.section import Section
 from pipelines.sources import Source
 from pipelines.strategies import Strategy
@@ -28,11 +29,6 @@ KINDS = {
     "data": ("source", "sources"),
 }
 KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
-EXPECTED = {  # pydantic's types of error, in the words of YAML
-    "dict_type": "should be keys and values",
-    "model_type": "should be keys and values",
-    "tuple_type": "should be a list",
-}
 
 
 class Model(Section):
@@ -190,7 +186,7 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
     except RecipeError as error:
         problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")
     except ValidationError as error:
-        problems += [_explain(document, key, e, kind) for e in error.errors()]
+        problems += [explain(document, key, e, kind) for e in error.errors()]
     return None
 
 
@@ -201,44 +197,6 @@ def _not_here(document: Document) -> Iterator[str]:
             where = document.place(("training", name))
             token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
             yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
-
-
-def _explain(document: Document, key: str, error: Any, kind: Any) -> str:
-    """One pydantic error in the words of the recipe."""
-    said = (key, *map(str, error["loc"]))
-    path = tuple(_real_path(document, said))
-    where, dotted = document.place(path), ".".join(path)
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{dotted}'; {suggest(path[-1], _fields(kind, path[1:-1]))}"
-    if error["type"] == "missing":
-        return f"{where}: missing key '{'.'.join(said)}'"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    value = document.get(path)
-    told = "" if isinstance(value, dict) else f"{'null' if value is None else repr(value)}: "
-    return f"{where}: {dotted}: {told}{EXPECTED.get(error['type'], message)}"
-
-
-def _real_path(document: Document, loc: Iterable[str]) -> Iterator[str]:
-    """The part of a pydantic location that exists in the recipe (union branches do not)."""
-    node: Any = document.values
-    for part in loc:
-        if part in documents.children(node):
-            node = documents.children(node)[part]
-            yield part
-
-
-def _fields(kind: Any, path: Iterable[str]) -> set[str]:
-    """The keys known at `path` below a section's type."""
-    kind = _model_in(kind)
-    for part in path:
-        kind = _model_in(kind.model_fields[part].annotation)
-    return set(kind.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel]:
-    """The section class in an annotation such as `EarlyStopping | None`."""
-    options = (annotation, *get_args(annotation))
-    return next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
 
 
 def _metric_problems(document: Document) -> Iterator[str]:

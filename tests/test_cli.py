@@ -158,6 +158,18 @@ def test_push_of_what_is_no_finished_run(tmp_path: Path, capsys) -> None:
     assert "not finished" in capsys.readouterr().err
 
 
+def test_a_reader_that_has_read_enough_is_no_traceback() -> None:
+    code = "import sys; from pipelines.cli import main; sys.exit(main(['schema']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()  # as `| head` does
+        assert running.stderr.read() == b""
+    assert running.returncode == 1
+
+
 def test_run_py_works_from_any_folder(bad: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     done = python(RUN, "../bad.yaml", "strategy=full", cwd=tmp_path / "elsewhere")

@@ -84,8 +84,8 @@ def test_the_same_recipe_in_json_is_a_recipe_too(load: Load) -> None:
     [("2e-5", 2e-5), ("1E3", 1000.0), ("-1e-2", -0.01), ("1.5e0", 1.5), ("3", 3), (".5", 0.5)],
 )
 def test_numbers_are_numbers(load: Load, text: str, value: float) -> None:
-    assert load(f"{BASE}training: {{weight_decay: {text}}}").training == {"weight_decay": value}
-    assert load(BASE, f"training.weight_decay={text}").training == {"weight_decay": value}
+    assert load(f"{BASE}training: {{adam_epsilon: {text}}}").training == {"adam_epsilon": value}
+    assert load(BASE, f"training.adam_epsilon={text}").training == {"adam_epsilon": value}
 
 
 def test_no_is_a_word_where_a_word_is_meant_and_false_where_a_truth_is(load: Load) -> None:

@@ -178,7 +178,7 @@ def opposed(data):
 
 
 def test_without_evaluation_the_last_weights_are_kept(prepared, tmp_path):
-    training = {"max_steps": 3, "eval_strategy": False}  # what YAML makes of `no`
+    training = {"max_steps": 3, "eval_strategy": "no"}
     fitted = fit(prepared(training=training), tmp_path / "checkpoints")
     assert fitted.chosen == {"step": 3}
     assert not logged(fitted, "eval_accuracy")
@@ -338,7 +338,6 @@ LONG = {
     "logging_steps": 1,
     **STEADY,
 }
-CPU = {"use_cpu": True, "ddp_backend": "gloo"}
 TWO = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
@@ -361,15 +360,22 @@ def finish(started):
     return out
 
 
+def runs(folder):
+    """The run folders of `recipe`, in order."""
+    return [RunFolder(path) for path in sorted((folder / "runs" / "recipe").iterdir())]
+
+
+def history(run):
+    return [json.loads(line) for line in run.history.read_text(encoding="utf-8").splitlines()]
+
+
 def predictions(run, split="validation"):
     return (run.predictions / f"{split}.csv").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_run_says_how_to_go_on_and_does(
-    checkpoint, text_data, tmp_path, number, capsys
-):
+def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_path, number, capsys):
     from safetensors.torch import load_file
 
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
@@ -404,28 +410,23 @@ def test_a_stopped_run_says_how_to_go_on_and_does(
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path):
+def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys):
     """One run folder, one global batch, every row predicted once and in its place."""
-    sizes = {"num_train_epochs": 2, "logging_steps": 1, **STEADY, **CPU}
+    training = {"num_train_epochs": 2, "logging_steps": 1, **STEADY, "ddp_backend": "gloo"}
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
+    sections = {"model": model, "training": training}
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
-    def run(module, name, **training):
-        folder = tmp_path / name
-        sections = {"model": model, "training": {**sizes, **training}}
-        recipe = write_recipe(folder, checkpoint("bert"), text_data, **sections)
-        told = finish(start(module, recipe, home=tmp_path / "home"))
-        (found,) = (folder / "runs" / "recipe").iterdir()
-        return RunFolder(found), told
-
-    two, told = run(TWO, "two", per_device_train_batch_size=8)
-    one, _ = run([], "one", per_device_train_batch_size=16)
+    half = "training.per_device_train_batch_size=8"
+    told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
+    assert main(["run", str(recipe)]) == 0
+    two, one = runs(tmp_path)
     assert told.splitlines()[0] == f"{two}: full on 64 examples, 2 x cpu"
+    assert capsys.readouterr().out.splitlines()[0] == f"{one}: full on 64 examples, 1 x cpu"
     assert told.count("reload parity: ok") == 1  # one voice
-    assert json.loads(two.lock.read_text())["num_processes"] == 2
-    assert json.loads(one.lock.read_text())["num_processes"] == 1
+    assert [json.loads(run.lock.read_text())["num_processes"] for run in (two, one)] == [2, 1]
 
-    steps = [[json.loads(line) for line in run.history.open()] for run in (one, two)]
-    for a, b in zip(*steps, strict=True):
+    for a, b in zip(history(one), history(two), strict=True):
         for key in ("loss", "grad_norm", "eval_loss", "eval_accuracy"):
             assert (key in a) == (key in b)
             assert b.get(key, 0) == pytest.approx(a.get(key, 0), rel=1e-4), (key, a["step"])
@@ -437,21 +438,23 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
 def test_two_processes_probe_as_one_does(checkpoint, text_data, tmp_path):
-    recipe = write_recipe(
-        tmp_path, checkpoint("bert"), text_data, strategy="linear_probe", training=CPU
-    )
+    """Nor has the recipe to say that there is only a CPU."""
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    recipe.write_text(recipe.read_text().replace("use_cpu: true", ""))
     finish(start(TWO, recipe, home=tmp_path / "home"))
-    finish(start([], recipe, home=tmp_path / "home"))
-    two, one = (RunFolder(tmp_path / "runs" / "recipe" / number) for number in "12")
-    assert two.history.read_text() == one.history.read_text()
+    assert main(["run", str(recipe)]) == 0
+    two, one = runs(tmp_path)
+    for a, b in zip(history(one), history(two), strict=True):
+        assert b == pytest.approx(a)
     for split in ("validation", "test"):
         assert predictions(two, split) == predictions(one, split)
 
 
 @pytest.mark.slow
 def test_two_processes_stop_at_the_same_step(checkpoint, text_data, tmp_path):
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training={**LONG, **CPU})
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
     running = start(TWO, recipe, home=tmp_path / "home")
     for line in running.stdout:
         if line.startswith("step 5/"):
@@ -477,9 +480,8 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     }
     (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(said))
     launcher = ["accelerate.commands.launch", "--config_file", str(tmp_path / "accelerate.yaml")]
-    section = {"strategy": "linear_probe", "training": CPU}
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **section)
-    note, first, *_ = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
-    assert note.startswith("note: accelerate was asked for several processes and started one")
-    assert "torchrun --nproc_per_node 2" in note
-    assert first.endswith("1 x cpu")
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    told = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
+    assert told[0].startswith("note: accelerate was asked for several processes and started one")
+    assert "torchrun --nproc_per_node 2 pipelines/run.py" in told[0]
+    assert told[1].endswith("1 x cpu")

@@ -33,10 +33,15 @@ class Scaler:
 
     @classmethod
     def of(cls, features: np.ndarray, *, center: bool = True) -> "Scaler":
-        """Mean and deviation of each feature; a head without a bias cannot absorb a mean."""
+        """Mean and deviation of each feature; a head without a bias cannot absorb a mean.
+
+        A saturated feature (BERT's pooler ends in tanh) varies by rounding only, which differs
+        from batch to batch: it is not blown up to the deviation of the others.
+        """
         mean = features.mean(axis=0, dtype=np.float64)
         scale = features.std(axis=0, dtype=np.float64)
-        return cls(mean if center else np.zeros_like(mean), np.where(scale > 1e-12, scale, 1.0))
+        varies = scale > np.maximum(1e-12, 1e-4 * np.abs(mean))
+        return cls(mean if center else np.zeros_like(mean), np.where(varies, scale, 1.0))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         return ((features - self.mean) / self.scale).astype(np.float32)
@@ -50,6 +55,7 @@ class Scaler:
 class Head(Named):
     """Base of all heads."""
 
+    problem_types: ClassVar[tuple[str, ...]]  # what it can solve
     strength: ClassVar[str]  # what the grid varies, by its name in scikit-learn
     grid: ClassVar[tuple[float, ...]]
 

@@ -6,11 +6,13 @@ from typing import ClassVar
 import numpy as np
 
 from pipelines.heads import Head, Linear
+from pipelines.labels import MULTI, SINGLE
 
 
 class LogisticRegression(Head):
     """scikit-learn's, with its L2 penalty 1 / C."""
 
+    problem_types: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     strength: ClassVar[str] = "C"
     grid: ClassVar[tuple[float, ...]] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0, 10.0)
 
@@ -29,6 +31,9 @@ class LogisticRegression(Head):
             return Linear(np.stack(weights), np.array(biases))
         weight = np.zeros((num_labels, features.shape[1]))
         offset = np.full(num_labels, -1e4 if bias else 0.0)  # a class that train lacks
+        if len(np.unique(targets)) == 1:
+            offset[targets[0]] = 0.0
+            return Linear(weight, offset)
         model = self._fit(features, targets, strength, bias)
         if len(model.classes_) == 2:
             # scikit-learn keeps one row for two classes; halves of it give the same softmax
@@ -42,7 +47,8 @@ class LogisticRegression(Head):
         self, features: np.ndarray, column: np.ndarray, strength: float, bias: bool
     ) -> tuple[np.ndarray, float]:
         if len(np.unique(column)) == 1:
-            return np.zeros(features.shape[1]), 10.0 if column[0] else -10.0
+            always = 10.0 if column[0] else -10.0
+            return np.zeros(features.shape[1]), always if bias else 0.0
         model = self._fit(features, column, strength, bias)
         return model.coef_[0], float(np.ravel(model.intercept_)[0])
 

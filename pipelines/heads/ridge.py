@@ -5,11 +5,13 @@ from typing import ClassVar
 import numpy as np
 
 from pipelines.heads import Head, Linear
+from pipelines.labels import REGRESSION
 
 
 class Ridge(Head):
     """scikit-learn's, with its L2 penalty alpha."""
 
+    problem_types: ClassVar[tuple[str, ...]] = (REGRESSION,)
     strength: ClassVar[str] = "alpha"
     grid: ClassVar[tuple[float, ...]] = (0.1, 1.0, 10.0, 100.0, 1e3, 3e3, 1e4, 1e5)
 

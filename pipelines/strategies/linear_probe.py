@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import field_validator
 
 from pipelines import registry
-from pipelines.errors import suggest
+from pipelines.errors import RecipeError, suggest
 from pipelines.labels import REGRESSION
 from pipelines.strategies import Strategy
 
@@ -127,6 +127,7 @@ class LinearProbe(Strategy):
         from pipelines.features import extractor
         from pipelines.trainer import Fitted
 
+        head = self._head(job)
         model = job.checkpoint.model.eval()
         anatomy = dissect(model, job.checkpoint.fresh)
         tap = extractor(model, anatomy, self.pooling, job.train, job.collate)
@@ -138,18 +139,23 @@ class LinearProbe(Strategy):
             )
         )
         output_layer = model.get_submodule(anatomy.output)
-        search = Search(job, self._head(job), train, validation, output_layer.bias is not None)
+        search = Search(job, head, train, validation, output_layer.bias is not None)
         best, trials = search.run()
         return Fitted(
             output=_graft(model, output_layer, tap, best),
             history=[search.record(trial) for trial in trials],
             trainable=best.head.weight.size + (best.head.bias.size if best.biased else 0),
-            chosen={"pooling": best.pooling, search.head.strength: best.strength},
+            chosen={"pooling": best.pooling, head.strength: best.strength},
         )
 
     def _head(self, job: "Job") -> "Head":
-        usual = "ridge" if job.labels.problem_type == REGRESSION else "logistic_regression"
-        return registry.find("heads", usual if self.head == "auto" else self.head)()
+        kind = job.labels.problem_type
+        usual = "ridge" if kind == REGRESSION else "logistic_regression"
+        head = registry.find("heads", usual if self.head == "auto" else self.head)()
+        if kind not in head.problem_types:
+            told = ", ".join(head.problem_types)
+            raise RecipeError(f"strategy.head: '{self.head}' solves {told}; this is a {kind}")
+        return head
 
 
 def _graft(model: Any, output_layer: Any, tap: "Extractor", best: Trial) -> "Output":
