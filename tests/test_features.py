@@ -24,6 +24,14 @@ IMAGES = [
 ]
 
 
+# the others count positions from the edge of the batch: to the left of them nothing may stand
+RELATIVE = ("roberta", "deberta-v2", "modernbert")
+PADDED = [
+    *(pytest.param(*f.values, "right", marks=f.marks) for f in TEXTS),
+    *(pytest.param(f, "left", marks=() if f == "modernbert" else SLOW) for f in RELATIVE),
+]
+
+
 @pytest.fixture
 def prepared(checkpoint, text_data, image_data, tmp_path):
     """prepared(family, data=…, strategy=…) -> Prepared."""
@@ -98,8 +106,7 @@ def test_head_features_are_what_the_output_layer_reads(prepared, family):
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("family", TEXTS)
+@pytest.mark.parametrize(("family", "side"), PADDED)
 def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, side):
     """Sorted by length and in small batches, or all at once with as much padding as there is."""
     found = prepared(family)
@@ -185,14 +192,31 @@ def softmax(logits):
     return odds / odds.sum(1, keepdims=True)
 
 
-def scikit(features, targets, strength, bias=True, model=None):
-    from sklearn import linear_model
-    from sklearn.pipeline import make_pipeline
+class Scikit:
+    """The same with scikit-learn's own objects, on standardised features, not folded."""
+
+    def __init__(self, features, targets, strength, bias=True):
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        if np.asarray(targets).dtype == float:
+            model = Ridge(alpha=strength, fit_intercept=bias)
+        else:
+            model = LogisticRegression(C=strength, max_iter=300, fit_intercept=bias)
+        self.scaler = Scaler.of(features, center=bias)
+        self.model = model.fit(self.scaler(features), targets)
+
+    def __getattr__(self, name):
+        """predict, predict_proba, decision_function of raw features."""
+        return lambda features: getattr(self.model, name)(self.scaler(features))
+
+
+def test_features_are_standardised_as_scikit_learn_does():
     from sklearn.preprocessing import StandardScaler
 
-    options = {"C": strength, "max_iter": 300, "fit_intercept": bias}
-    model = model or linear_model.LogisticRegression(**options)
-    return make_pipeline(StandardScaler(with_mean=bias), model).fit(features, targets)
+    features = features_of()
+    for center in (True, False):
+        theirs = StandardScaler(with_mean=center).fit_transform(features)
+        np.testing.assert_allclose(Scaler.of(features, center=center)(features), theirs, rtol=1e-4)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -201,7 +225,7 @@ def test_a_solved_head_says_what_scikit_learn_says(classes, bias):
     features = features_of()
     targets = (features @ np.arange(1, 6) // 7 % classes).astype(int)
     logits = solved(LogisticRegression(), features, targets, classes, 0.3, bias)(features)
-    theirs = scikit(features, targets, 0.3, bias)
+    theirs = Scikit(features, targets, 0.3, bias)
     np.testing.assert_allclose(softmax(logits), theirs.predict_proba(features), atol=1e-4)
     assert (logits.argmax(1) == theirs.predict(features)).all()
     if classes == 2:
@@ -215,7 +239,7 @@ def test_several_labels_are_one_sigmoid_each():
     targets = np.column_stack([targets, np.ones(60), np.zeros(60)])  # always there, and never
     logits = solved(LogisticRegression(), features, targets, 5, 0.3)(features)
     for column in range(3):
-        theirs = scikit(features, targets[:, column], 0.3).decision_function(features)
+        theirs = Scikit(features, targets[:, column] > 0, 0.3).decision_function(features)
         np.testing.assert_allclose(logits[:, column], theirs, atol=1e-4)
     assert (logits[:, 3] > 5).all()
     assert (logits[:, 4] < -5).all()
@@ -226,13 +250,11 @@ def test_several_labels_are_one_sigmoid_each():
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_numbers_are_those_of_ridge_regression(bias):
-    from sklearn.linear_model import Ridge as Theirs
-
     features = features_of()
     targets = features @ np.arange(1.0, 6.0) - 7
     ours = solved(Ridge(), features, targets, 1, 10.0, bias)(features)
-    theirs = scikit(features, targets, 0, bias, Theirs(alpha=10.0, fit_intercept=bias))
-    np.testing.assert_allclose(ours[:, 0], theirs.predict(features), rtol=1e-6)
+    theirs = Scikit(features, targets, 10.0, bias)
+    np.testing.assert_allclose(ours[:, 0], theirs.predict(features), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -242,7 +264,7 @@ def test_a_class_that_train_lacks_is_never_predicted(there, bias):
     ranks = (features @ np.arange(1, 6)).argsort().argsort()
     targets = np.asarray(there)[ranks * len(there) // 60]
     logits = solved(LogisticRegression(), features, targets, 5, 0.3, bias)(features)
-    theirs = scikit(features, targets, 0.3, bias)
+    theirs = Scikit(features, targets, 0.3, bias)
     assert (logits.argmax(1) == theirs.predict(features)).all()
     if bias:
         ours = softmax(logits)[:, there]
@@ -272,7 +294,7 @@ def test_a_saturated_feature_is_not_blown_up():
 def test_folding_gives_the_same_logits_on_raw_features():
     features = features_of()
     scaler, head = Scaler.of(features), Linear(np.arange(10.0).reshape(2, 5), np.array([1.0, -1]))
-    np.testing.assert_allclose(scaler.fold(head)(features), head(scaler(features)), atol=1e-8)
+    np.testing.assert_allclose(scaler.fold(head)(features), head(scaler(features)), rtol=1e-4)
 
 
 # From a recipe
@@ -293,29 +315,24 @@ def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_pat
     bias = family != "gpt2"
     targets = np.asarray(found.targets["train"])
     if kind == "number":
-        from sklearn.linear_model import Ridge as Theirs
-
-        model = Theirs(alpha=fitted.chosen["alpha"], fit_intercept=bias)
-        theirs = scikit(train, targets, 0, bias, model).predict(validation)[:, None]
+        theirs = Scikit(train, targets, fitted.chosen["alpha"], bias).predict(validation)[:, None]
     elif kind == "several":
-        columns = [scikit(train, column, fitted.chosen["C"], bias) for column in targets.T]
+        columns = [Scikit(train, column > 0, fitted.chosen["C"], bias) for column in targets.T]
         theirs = np.stack([model.decision_function(validation) for model in columns], axis=1)
     else:
-        model = scikit(train, targets, fitted.chosen["C"], bias)
+        model = Scikit(train, targets, fitted.chosen["C"], bias)
         logits, theirs = softmax(logits), model.predict_proba(validation)
     np.testing.assert_allclose(logits, theirs, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("pooling", ["mean", "mean_max", "cls", "last"])
-def test_a_sentence_transformers_folder_says_the_same(
-    checkpoint, tmp_path, pooling, kind, family="bert"
-):
+def test_a_sentence_transformers_folder_says_the_same(text_checkpoint, tmp_path, pooling, kind):
     from sentence_transformers import SentenceTransformer
 
     data = problem(tmp_path / "data", kind)
     section = {"name": "linear_probe", "pooling": pooling}
-    found = graft(tmp_path, checkpoint(family), data, strategy=section)
+    found = graft(tmp_path, text_checkpoint, data, strategy=section)
     assert found.fitted.output.library == "sentence-transformers"
     assert found.fitted.chosen["pooling"] == pooling
     rows = found.prepared.data.validation
@@ -327,35 +344,27 @@ def test_a_sentence_transformers_folder_says_the_same(
     np.testing.assert_allclose(said, found.logits(), atol=1e-5)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize(
-    ("family", "pooling"),
-    [
-        ("gpt2", "mean"),
-        *(pytest.param(f, "last", marks=SLOW) for f in tiny.TEXT_FAMILIES if f != "gpt2"),
-        pytest.param("gpt2", "cls", marks=SLOW),
-        pytest.param("gpt2", "mean_max", marks=SLOW),
-    ],
-)
+@pytest.mark.parametrize("pooling", ["mean", pytest.param("last", marks=SLOW)])
+@pytest.mark.parametrize(("family", "side"), PADDED)
 def test_a_sentence_transformers_folder_pads_as_it_was_solved(
     checkpoint, text_data, tmp_path, family, pooling, side
 ):
     from sentence_transformers import SentenceTransformer
-    from transformers import AutoTokenizer
 
+    if (family, pooling) == ("gpt2", "last"):
+        pytest.skip("that is its head")
     folder = tmp_path / family
     folder.mkdir()
     for file in checkpoint(family).iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.padding_side = side
-    tokenizer.save_pretrained(folder)
+    said = folder / "tokenizer_config.json"
+    said.write_text(json.dumps({**json.loads(said.read_text()), "padding_side": side}))
     section = {"name": "linear_probe", "pooling": pooling}
     found = graft(tmp_path, folder, text_data, strategy=section)
     loaded = SentenceTransformer(str(found.folder), device="cpu")
     assert loaded.tokenizer.padding_side == side
     texts = found.prepared.data.validation["text"][:]
-    said = loaded.encode(texts, show_progress_bar=False)
+    said = loaded.encode(texts, batch_size=5, show_progress_bar=False)
     np.testing.assert_allclose(said, found.logits(), atol=1e-5)
 
 
