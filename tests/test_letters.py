@@ -29,7 +29,7 @@ def test_hardly_any_letter_is_drawn_the_same_way_twice_and_none_is_left_empty() 
     images, _, _ = render(num_per_class=20)
     # on 8 x 8 pixels two strokes (I, l) may fall together
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) > 0.98 * len(images)
-    assert images.reshape(len(images), -1).max(axis=1).min() > 100
+    assert images.reshape(len(images), -1).max(axis=1).min() > 50
 
 
 def test_a_size_that_blocks_cannot_fill_is_refused() -> None:
