@@ -123,16 +123,14 @@ def from_main(make: Callable[[], T]) -> T:
     """What `make` gives on the main process, for all processes."""
     if num_processes() == 1:
         return make()
-    # accelerate's own broadcast does nothing between processes on CPU
-    from torch.distributed import broadcast_object_list
+    from accelerate.utils import broadcast_object_list
 
     made: list = [None]
     try:
         made[0] = make() if is_main() else None
     except Exception as error:  # the others must not wait for what does not come
         made[0] = error
-    broadcast_object_list(made)
-    (result,) = made
+    (result,) = broadcast_object_list(made)
     if isinstance(result, Exception):
         raise result
     return result

@@ -131,9 +131,13 @@ def test_evaluation_goes_from_long_to_short_however_training_samples(prepared, t
     found = prepared(training={"max_steps": 1, "train_sampling_strategy": "group_by_length"})
     fit(found, tmp_path / "checkpoints")
     loader = used[0].get_eval_dataloader()
-    lengths = [int(n) for batch in loader for n in batch["attention_mask"].sum(1)]
-    assert lengths == sorted(lengths, reverse=True)
-    assert len(lengths) == len(found.encoded["validation"])
+    seen = [row[: mask.sum()] for b in loader for row, mask in rows_of(b)]
+    rows = [row["input_ids"] for row in found.encoded["validation"]]
+    assert [row.tolist() for row in seen] == sorted(rows, key=len, reverse=True)
+
+
+def rows_of(batch):
+    return zip(batch["input_ids"], batch["attention_mask"], strict=True)
 
 
 def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
@@ -149,12 +153,16 @@ def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
 # Which checkpoint is kept
 
 
-@pytest.mark.parametrize(("metric", "better"), [("pearson", max), ("mse", min)])
-def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, better):
+@pytest.mark.parametrize(
+    ("metric", "better", "strategy"),
+    [("pearson", max, "full"), ("mse", min, "full"), ("mse", min, "lora")],
+)
+def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, better, strategy):
     # validation wants the opposite of what train teaches: the more is learned, the worse
     data = opposed(problem(tmp_path / "data", "number"))
     training = {"num_train_epochs": 6, **STEADY, "learning_rate": 3e-3}
-    found = prepared(data=data, metrics=[metric], training=training, early_stopping=None)
+    sections = {"strategy": strategy, "training": training, "early_stopping": None}
+    found = prepared(data=data, metrics=[metric], **sections)
     fitted = fit(found, tmp_path / "checkpoints")
 
     scores = logged(fitted, f"eval_{metric}")
@@ -263,21 +271,29 @@ def send(monkeypatch):
     return send
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 # in the first epoch, at the very end of one, and in a later one
-@pytest.mark.parametrize("at", [2, 4, 7])
-def test_a_resumed_run_ends_in_the_same_weights(prepared, send, tmp_path, number, at):
+@pytest.mark.parametrize(
+    ("number", "at", "strategy"),
+    [
+        (signal.SIGTERM, 2, "full"),
+        (signal.SIGTERM, 4, "full"),
+        (signal.SIGTERM, 7, "full"),
+        (signal.SIGINT, 7, "lora"),
+    ],
+)
+def test_a_resumed_run_ends_in_the_same_weights(prepared, send, tmp_path, number, at, strategy):
     training = {"num_train_epochs": 3, **STEADY, "logging_steps": 1, "seed": 7}
-    whole = fit(prepared(training=training), tmp_path / "whole")
+    sections = {"strategy": strategy, "training": training}
+    whole = fit(prepared(**sections), tmp_path / "whole")
 
-    found, folder = prepared(training=training), tmp_path / "stopped"
+    found, folder = prepared(**sections), tmp_path / "stopped"
     before = signal.getsignal(number)
     send(number, at=at)
     with pytest.raises(Interrupted, match=f"stopped by {number.name} at step {at}"):
         fit(found, folder)
     assert signal.getsignal(number) is before
 
-    resumed = fit(prepared(training=training), folder, resume_from=folder / f"checkpoint-{at}")
+    resumed = fit(prepared(**sections), folder, resume_from=folder / f"checkpoint-{at}")
     assert not changed(state(whole.output.model), state(resumed.output.model))
     assert resumed.chosen == whole.chosen
     for key in ("loss", "eval_accuracy", "eval_loss"):
@@ -384,7 +400,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
         if line.startswith("step 50/"):
             running.send_signal(number)
             break
-    rest, err = running.communicate(timeout=60)
+    rest, err = running.communicate(timeout=120)
 
     assert running.returncode == 130, rest + err
     told = re.fullmatch(r"stopped by (\w+) at step (\d+); to go on, (.*)\n", err)
@@ -460,7 +476,7 @@ def test_two_processes_stop_at_the_same_step(checkpoint, text_data, tmp_path):
         if line.startswith("step 5/"):
             running.send_signal(signal.SIGTERM)  # torchrun passes it on to both
             break
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=120)
     assert err.count("stopped by SIGTERM at step") == 1
     stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
     assert f"at step {stopped.checkpoint.name.removeprefix('checkpoint-')};" in err
