@@ -91,7 +91,7 @@ def _schema(parsed: argparse.Namespace) -> None:
     """The JSON Schema of a recipe, for editors."""
     import json
 
-    from pipelines import schema
+    from pipelines.recipe import schema
 
     print(json.dumps(schema.build(), indent=1))
 
@@ -99,7 +99,7 @@ def _schema(parsed: argparse.Namespace) -> None:
 def _push(parsed: argparse.Namespace) -> None:
     """Push a finished run to the Hub."""
     from pipelines import hub, recipe
-    from pipelines.run_folder import RunFolder
+    from pipelines.report.run_folder import RunFolder
 
     folder = RunFolder.of(parsed.run)
     private = recipe.load(folder.recipe).hub.private and not parsed.public

@@ -2,10 +2,10 @@
 
 from shlex import join
 
-from pipelines import card
 from pipelines.errors import HubError, RunError
-from pipelines.privacy import without_tokens
-from pipelines.run_folder import RunFolder
+from pipelines.report import card
+from pipelines.report.privacy import without_tokens
+from pipelines.report.run_folder import RunFolder
 
 NEVER = ["training_args.bin", "checkpoint-*"]  # pickles and local paths
 LOGIN = "set HF_TOKEN or run `hf auth login`"

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import card, console, data, evaluation, hub, lock, model, report, trainer
+from pipelines import console, data, evaluation, hub, model, report, trainer
 from pipelines.console import say
-from pipelines.evidence import Evidence, Parity, Predictions
 from pipelines.recipe import Recipe
-from pipelines.run_folder import RunFolder
+from pipelines.report import card, lock
+from pipelines.report.evidence import Evidence, Parity, Predictions
+from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pipelines.data import Data

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import card, lock, recipe, registry, report
-from pipelines.evidence import Evidence, Parity, Predictions
+from pipelines import recipe, registry, report
 from pipelines.labels import SINGLE, Labels
-from pipelines.run_folder import RunFolder
+from pipelines.report import card, lock
+from pipelines.report.evidence import Evidence, Parity, Predictions
+from pipelines.report.run_folder import RunFolder
 
 TWO = Labels(SINGLE, ("negative", "positive"), (0, 1))
 LOGITS = np.array([[2.0, -2.0], [-1.0, 1.0], [0.5, 0.0]], dtype=np.float32)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import glyphs
+from pipelines.sources import _glyphs as glyphs
 from pipelines.sources.letters import Letters
 
 EMBEDDED = Path("recipes/embedded/letters_resnet")

@@ -16,7 +16,7 @@ from huggingface_hub import ModelCard
 
 from pipelines import hub as hub_stage
 from pipelines.errors import HubError, RunError
-from pipelines.run_folder import RunFolder
+from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 REPO = "some-lab/bert-sst2"
@@ -24,7 +24,7 @@ CALL = """
 import sys
 from pipelines import hub
 from pipelines.errors import GraftError
-from pipelines.run_folder import RunFolder
+from pipelines.report.run_folder import RunFolder
 refused = 0
 for call in sys.argv[1:]:
     try:
@@ -56,7 +56,7 @@ from hashlib import sha256
 from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipelines import hub
-from pipelines.run_folder import RunFolder
+from pipelines.report.run_folder import RunFolder
 hub.push(RunFolder.of(run), repo)
 files = {p.name: p.read_bytes() for p in Path(snapshot_download(repo)).iterdir()}
 del files[".gitattributes"]

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines import document, lock, recipe, registry, schema, training_fields
+from pipelines import recipe, registry
 from pipelines.errors import RecipeError
-from pipelines.recipe import Recipe
-from pipelines.run_folder import RunFolder
+from pipelines.recipe import Recipe, document, schema, training_fields
+from pipelines.report import lock
+from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))

@@ -11,11 +11,12 @@ import pytest
 from example_run import LOGITS, RECIPE, TRIALS, TWO, evidence, finished, load_recipe, lock_of
 from huggingface_hub import ModelCard
 
-from pipelines import card, lock, recipe, registry, report
+from pipelines import recipe, registry, report
 from pipelines.errors import RunError
-from pipelines.evidence import Predictions
 from pipelines.labels import MULTI, REGRESSION, Labels
-from pipelines.run_folder import RunFolder
+from pipelines.report import card, lock
+from pipelines.report.evidence import Predictions
+from pipelines.report.run_folder import RunFolder
 
 MOODS = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)

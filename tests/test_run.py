@@ -29,7 +29,7 @@ from sklearn import metrics as scikit
 from pipelines import recipe as recipes
 from pipelines import registry
 from pipelines.cli import main
-from pipelines.run_folder import RunFolder
+from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 STRATEGIES = registry.names("strategies")

@@ -21,7 +21,7 @@ from transformers import Trainer
 from pipelines import trainer as stage
 from pipelines.cli import main
 from pipelines.errors import Interrupted, RecipeError
-from pipelines.run_folder import RunFolder
+from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

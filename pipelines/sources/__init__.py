@@ -1,7 +1,7 @@
 """Where examples come from: one file per kind of source.
 
 A source loads whatever splits there are, under their own names and with their own columns;
-`data.py` then chooses splits, names columns by role and checks them.
+`data.load` then chooses splits, names columns by role and checks them.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines import media_folder
 from pipelines.errors import DataError
 from pipelines.sources import Source
+from pipelines.sources import _media_folder as media_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

@@ -14,7 +14,7 @@ class Letters(Source):
     """52 classes, A-Z and a-z, as small grey images; what the embedded checkpoint learned from.
 
     Validation holds fonts that train does not have. Every example is bent on its own
-    (`glyphs.Hand`): the augmentation is in the data, and the same seed draws the same images.
+    (`_glyphs.Hand`): the augmentation is in the data, and the same seed draws the same images.
     """
 
     num_per_class: int = Field(1000, ge=1, description="training images of each letter")
@@ -25,7 +25,7 @@ class Letters(Source):
         """Draw both splits; about 0.6 ms an image."""
         from datasets import DatasetDict
 
-        from pipelines import glyphs
+        from pipelines.sources import _glyphs as glyphs
 
         validation = max(1, self.num_per_class // 20)
         return DatasetDict(
@@ -41,7 +41,7 @@ class Letters(Source):
         from datasets import ClassLabel, Dataset, Features, Image
         from PIL import Image as Pictures
 
-        from pipelines import glyphs
+        from pipelines.sources import _glyphs as glyphs
 
         images, labels, names = glyphs.render(num_per_class, self.size, seed, fonts)
         features = Features({"image": Image(), "label": ClassLabel(names=names)})

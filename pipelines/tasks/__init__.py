@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Task(Named):
-    """Base of all tasks; after `data.py` every column is called by its role."""
+    """Base of all tasks; after `data.load` every column is called by its role."""
 
     modality: ClassVar[str]  # text, image or audio
     auto_class: ClassVar[str]  # such as AutoModelForSequenceClassification

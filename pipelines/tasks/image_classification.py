@@ -43,7 +43,7 @@ class ImageClassification(Task):
 
     def encode(self, dataset: "Dataset", processor: Any, labels: "Labels") -> Any:
         """Images as the processor wants them, kept in memory when small; and `labels`."""
-        from pipelines.images import EncodedImages
+        from pipelines.tasks._images import EncodedImages
 
         return EncodedImages(dataset, processor, labels.encode(dataset["label"][:], "data"))
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines import machine, strict_json
-from pipelines.privacy import without_paths, without_tokens
-from pipelines.run_folder import RunFolder, writing
+from pipelines.report import machine, strict_json
+from pipelines.report.privacy import without_paths, without_tokens
+from pipelines.report.run_folder import RunFolder, writing
 
 if TYPE_CHECKING:
     from pipelines.recipe import Model, Recipe

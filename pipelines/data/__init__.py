@@ -14,7 +14,8 @@ Nothing is decoded or copied before step 7.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines import columns, label_checks, labels, splits
+from pipelines import labels
+from pipelines.data import columns, label_checks, splits
 from pipelines.errors import DataError
 from pipelines.labels import Labels
 

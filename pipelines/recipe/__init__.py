@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
-from pipelines import document as documents
-from pipelines import registry, training_fields
-from pipelines.document import Document, Key
+from pipelines import registry
 from pipelines.errors import RecipeError, suggest
-from pipelines.problems import explain
+from pipelines.recipe import document as documents
+from pipelines.recipe import training_fields
+from pipelines.recipe.document import Document, Key
+from pipelines.recipe.problems import explain
 from pipelines.section import Section
 from pipelines.sources import Source
 from pipelines.strategies import Strategy

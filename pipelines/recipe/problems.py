@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from pipelines.document import Document, children
 from pipelines.errors import suggest
+from pipelines.recipe.document import Document, children
 
 EXPECTED = {  # pydantic's types of error, in the words of YAML
     "dict_type": "should be keys and values",

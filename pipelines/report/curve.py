@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.evidence import Evidence, is_number
+from pipelines.report.evidence import Evidence, is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

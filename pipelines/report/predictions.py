@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.labels import MULTI, REGRESSION, Labels
 
 if TYPE_CHECKING:
-    from pipelines.evidence import Predictions
+    from pipelines.report.evidence import Predictions
 
 COLUMNS = ("row", "label", "prediction", "probability")
 SEPARATOR = "|"  # between the labels of one example

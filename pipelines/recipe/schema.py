@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pipelines import recipe, registry, training_fields
+from pipelines import recipe, registry
+from pipelines.recipe import training_fields
 
 DEFS = "#/$defs/"
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines import lock as locks
-from pipelines.evidence import Evidence, is_number
 from pipelines.labels import REGRESSION, Labels
-from pipelines.privacy import without_paths, without_tokens
-from pipelines.run_folder import RunFolder, writing
+from pipelines.report import lock as locks
+from pipelines.report.evidence import Evidence, is_number
+from pipelines.report.privacy import without_paths, without_tokens
+from pipelines.report.run_folder import RunFolder, writing
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipelines import curve, predictions, strict_json
-from pipelines.evidence import Evidence
-from pipelines.run_folder import RunFolder, writing
+from pipelines.report import curve, predictions, strict_json
+from pipelines.report.evidence import Evidence
+from pipelines.report.run_folder import RunFolder, writing
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
