@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import console, data, evaluation, hub, model, report, trainer
 from pipelines.console import say
+from pipelines.errors import ModelError
 from pipelines.recipe import Recipe
 from pipelines.report import card, lock
 from pipelines.report.evidence import Evidence, Parity, Predictions
@@ -44,7 +45,8 @@ def run(recipe: Recipe) -> RunFolder:
     """Fine-tune as `recipe` says; everything that came of it lies in the folder given back.
 
     Raises:
-        GraftError: before any training, when something in recipe, data or checkpoint is wrong.
+        GraftError: before any training, when something in recipe, data or checkpoint is wrong;
+            after it, when the push failed or the reloaded model is not the trained one.
         Interrupted: on a signal, after saving a checkpoint to resume from.
     """
     resumed = _resumed(recipe)
@@ -65,15 +67,23 @@ def run(recipe: Recipe) -> RunFolder:
     console.wait()
     evidence = replace(evidence, parity=_parity(prepared, fitted, folder, evidence))
     if console.is_main():
-        card.write(folder, evidence, recipe, locked)
-        report.write(folder, evidence)
-        say(report.summary(folder, evidence))
-        if recipe.hub.push and recipe.hub.repo_id:
-            say(f"pushed to {hub.push(folder, recipe.hub.repo_id, private=recipe.hub.private)}")
-        shutil.rmtree(
-            folder.checkpoints, ignore_errors=True
-        )  # the model is saved: nothing to resume
+        _tell(recipe, folder, evidence, locked)
     return folder
+
+
+def _tell(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:
+    """Card, report, summary; then the push, of a model that is what it was trained to be."""
+    card.write(folder, evidence, recipe, locked)
+    report.write(folder, evidence)
+    say(report.summary(folder, evidence))
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)  # the model is saved: nothing to resume
+    if evidence.parity and not evidence.parity.ok:
+        raise ModelError(
+            f"{folder.model}: loaded afresh, it does not predict what the trained model did; "
+            "do not use it, and please report the recipe"
+        )
+    if recipe.hub.push and recipe.hub.repo_id:
+        say(f"pushed to {hub.push(folder, recipe.hub.repo_id, private=recipe.hub.private)}")
 
 
 def prepare(recipe: Recipe) -> Prepared:
