@@ -85,7 +85,7 @@ class Labels:
             return logits.reshape(len(logits)).astype(float)
         if self.problem_type == MULTI:
             return (logits > 0).astype(int)
-        return logits.argmax(axis=-1)
+        return np.asarray(logits.argmax(axis=-1))
 
     def floor(self, train: Any, rows: int) -> np.ndarray:
         """What knows nothing predicts for `rows` examples: the mean, or the most frequent label."""
