@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pipelines import console, data, evaluation, hub, model, report, trainer
 from pipelines.console import say
 from pipelines.errors import ModelError
+from pipelines.output import reload
 from pipelines.recipe import Recipe
-from pipelines.report import card, lock
-from pipelines.report.evidence import Evidence, Parity, Predictions
+from pipelines.report import card, lock, parity
+from pipelines.report.evidence import Evidence, Predictions
 from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pipelines.evaluation import Scorer
     from pipelines.model import Checkpoint
     from pipelines.trainer import Fitted
-
-TOLERANCE = 1e-3  # largest difference between float32 logits that still counts as the same
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,9 @@ def run(recipe: Recipe) -> RunFolder:
     if console.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     console.wait()
-    evidence = replace(evidence, parity=_parity(prepared, fitted, folder, evidence))
+    predict = reload(folder.model, fitted.output.library, recipe.task, prepared.data.labels)
+    trained = evidence.predictions["validation"].logits
+    evidence = replace(evidence, parity=parity.compare(predict, prepared.data.validation, trained))
     if console.is_main():
         _tell(recipe, folder, evidence, locked)
     return folder
@@ -205,21 +206,3 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=predictions,
     )
-
-
-def _parity(
-    prepared: Prepared, fitted: "Fitted", folder: RunFolder, evidence: Evidence, limit: int = 256
-) -> Parity:
-    """Load the saved model by its own library and predict from raw rows: is it the same model?"""
-    import numpy as np
-
-    from pipelines.output import reload
-
-    rows = prepared.data.validation
-    rows = rows.select(range(min(limit, len(rows))))
-    predict = reload(
-        folder.model, fitted.output.library, prepared.recipe.task, prepared.data.labels
-    )
-    trained = evidence.predictions["validation"].logits[: len(rows)]
-    difference = float(np.abs(predict(rows) - trained).max())
-    return Parity(difference, len(rows), difference <= TOLERANCE)

@@ -1,0 +1,29 @@
+"""Whether a reloaded model counts as the one that was trained."""
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from pipelines.report import parity
+
+ROWS = Dataset.from_dict({"text": [str(i) for i in range(300)]})
+TRAINED = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("drift", "ok"), [(0.0, True), (1e-5, True), (1e-2, False)])
+def test_a_model_that_drifted_is_another_model(drift: float, ok: bool) -> None:
+    """One logit of one of the first rows is enough."""
+
+    def predict(rows: Dataset) -> np.ndarray:
+        logits = TRAINED[: len(rows)].copy()
+        logits[7, 1] += drift
+        return logits
+
+    found = parity.compare(predict, ROWS, TRAINED, most=64)
+    assert found.examples == 64
+    assert found.ok is ok
+    assert found.max_difference == pytest.approx(drift, abs=1e-6)
+
+
+def test_a_split_smaller_than_the_limit_is_compared_whole() -> None:
+    assert parity.compare(lambda rows: TRAINED, ROWS, TRAINED, most=1000).examples == 300
