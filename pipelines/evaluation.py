@@ -2,19 +2,16 @@
 
 from collections import Counter
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.errors import ModelError, RecipeError
-from pipelines.labels import MULTI, REGRESSION, SINGLE, Labels
+from pipelines.labels import Labels
 from pipelines.metric import Metric
 
-DEFAULTS = {
-    SINGLE: ("accuracy", "f1"),
-    MULTI: ("f1", "accuracy"),
-    REGRESSION: ("pearson", "spearman", "mse"),
-}
+if TYPE_CHECKING:
+    from pipelines.tasks import Answers, Kept, Task
 
 
 class Scorer:
@@ -28,28 +25,26 @@ class Scorer:
         HubError: a metric of the Hub that cannot be fetched.
     """
 
-    def __init__(self, specs: tuple[str | dict[str, Any], ...], labels: Labels) -> None:
-        self.labels = labels
-        self.metrics = [Metric(spec, labels) for spec in specs or DEFAULTS[labels.problem_type]]
+    def __init__(
+        self, specs: tuple[str | dict[str, Any], ...], task: "Task", labels: Labels
+    ) -> None:
+        self.task, self.labels = task, labels
+        self.metrics = [Metric(spec, labels) for spec in specs or task.metrics(labels)]
         for (name, _), count in Counter((m.name, m.tag) for m in self.metrics).items():
             if count > 1:
                 raise RecipeError(f"metric '{name}' stands {count} times with the same options")
 
-    def __call__(self, predictions: Any, references: Any) -> dict[str, float]:
-        """The scores of class ids, 0/1 rows or numbers, in the recipe's order.
+    def __call__(self, predictions: "Answers", references: "Answers") -> dict[str, float]:
+        """The scores of predictions as the task makes them, in the recipe's order.
 
         Where several entries give the same key, their options tell them apart: `f1_macro`,
         `f1_micro`.
 
         Raises:
-            ModelError: some predictions are not finite.
             RecipeError: a metric does not fit what is predicted.
         """
         assert len(predictions) == len(references)
-        _refuse_nan(np.asarray(predictions))
-        dtype = float if self.labels.problem_type == REGRESSION else int
-        sides = np.asarray(predictions, dtype), np.asarray(references, dtype)
-        return _merge([(metric, metric.compute(*sides)) for metric in self.metrics])
+        return _merge([(m, m.compute(predictions, references)) for m in self.metrics])
 
     @cached_property
     def main(self) -> str:
@@ -58,8 +53,7 @@ class Scorer:
         Found by scoring an example with every class in it, so it also refuses, before training,
         what would fail after it.
         """
-        example = _example(self.labels)
-        return next(iter(self(example, example)))
+        return next(iter(self(*self.task.example(self.labels))))
 
     @property
     def greater_is_better(self) -> bool:
@@ -67,27 +61,20 @@ class Scorer:
         return self.metrics[0].greater_is_better
 
 
-def floor(labels: Labels, train_targets: Any, references: Any, scorer: Scorer) -> dict[str, float]:
-    """The scores of always answering with train's mean or most frequent label(s)."""
-    return scorer(labels.floor(train_targets, len(references)), references)
+def predict(task: "Task", kept: "Kept", rows: Any, processor: Any, labels: Labels) -> "Answers":
+    """What was kept of a pass over encoded `rows` -> one prediction for each example.
 
-
-def _example(labels: Labels) -> np.ndarray:
-    """Predictions as `labels` make them."""
-    if labels.problem_type == REGRESSION:
-        return np.arange(3) + 0.5
-    if labels.problem_type == MULTI:
-        return np.eye(3, labels.num_labels)
-    return np.arange(2 * labels.num_labels) % labels.num_labels
-
-
-def _refuse_nan(predictions: np.ndarray) -> None:
-    lost = int((~np.isfinite(predictions)).sum())
-    if lost:
-        raise ModelError(
-            f"{lost} of {predictions.size} predictions are not finite: training diverged; "
-            "lower training.learning_rate, or train in float32"
-        )
+    Raises:
+        ModelError: some of it is not finite.
+    """
+    for column in kept.values():
+        lost = sum(int((~np.isfinite(entry)).any()) for entry in column)
+        if lost:
+            raise ModelError(
+                f"the model's outputs for {lost:,} of {len(column):,} rows are not finite: "
+                "training diverged; lower training.learning_rate, or train in float32"
+            )
+    return task.predict(kept, rows, processor, labels)
 
 
 def _merge(results: list[tuple[Metric, dict[str, float]]]) -> dict[str, float]:

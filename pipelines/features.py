@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from pipelines.anatomy import Anatomy
 
-HEAD = "head"
+HEAD, LABELS = "head", "labels"
+IGNORED = -100  # the label of a token that has none, in transformers
 POOLINGS = ("mean", "mean_max", "cls", "last")
 
 
@@ -71,22 +72,35 @@ class Extractor:
 
     `own` is the pooling by which the model's own head reduces a sequence to one vector, where
     its output layer sees the whole sequence (GPT-2); None where it sees one vector already.
+    `by_token`: every token with a label has features of its own.
     """
 
     model: Any
     anatomy: "Anatomy"
     poolings: tuple[str, ...]
     own: str | None
+    by_token: bool = False
 
-    def extract(self, rows: Any, collate: Any, **options: Any) -> dict[str, np.ndarray]:
-        """{pooling: (rows, dim) float32} from a single pass over encoded `rows`."""
+    def extract(self, rows: Any, collate: Any, **options: Any) -> tuple[dict[str, Any], Any]:
+        """({pooling: (rows, dim) float32}, the rows' labels) from a single pass.
+
+        By token, a row is (tokens with a label, dim) and has as many labels.
+        """
         with Tap(self.model, self.anatomy) as tap:
-            return forward.run(
+            kept = forward.run(
                 self.model, rows, collate, lambda _, batch: self._read(tap, batch), **options
             )
+        labels = kept.pop(LABELS)
+        return kept, labels
 
     def _read(self, tap: Tap, batch: dict[str, Any]) -> dict[str, Any]:
-        read = {}
+        labels = batch["labels"]
+        if self.by_token:
+            there = labels != IGNORED
+            entries = zip(tap.input, labels, there, strict=True)
+            features, answers = zip(*((x[i], y[i]) for x, y, i in entries), strict=True)
+            return {HEAD: features, LABELS: answers}
+        read = {LABELS: labels}
         for pooling in self.poolings:
             if pooling != HEAD:
                 read[pooling] = pool(tap.hidden, batch["attention_mask"], pooling)
@@ -95,6 +109,11 @@ class Extractor:
             else:
                 read[HEAD] = tap.input
         return read
+
+
+def by_token(model: Any, anatomy: "Anatomy") -> Extractor:
+    """The features of every token that has a label, as the model's own output layer reads them."""
+    return Extractor(model, anatomy, (HEAD,), own=None, by_token=True)
 
 
 def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: Any) -> Extractor:

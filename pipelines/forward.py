@@ -1,11 +1,11 @@
 """One pass of a model over a data set: no gradients, no padding to speak of, rows in order.
 
 Rows are sorted by length so that a batch holds little padding, spread over all processes, and
-put back in the order of the data set. Features, predictions and the parity check all come from
-here.
+put back in the order of the data set. Features, predictions, evaluation during training and the
+parity check all come from here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +15,8 @@ from pipelines.console import shows_bars
 if TYPE_CHECKING:
     import torch
 
-Read = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "torch.Tensor"]]
-
-
-def logits(model: Any, rows: Any, collate: Any, **options: Any) -> np.ndarray:
-    """(rows, num_labels) float32 logits of `model`."""
-    return run(model, rows, collate, lambda outputs, _: {"logits": outputs.logits}, **options)[
-        "logits"
-    ]
+Read = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "Sequence[torch.Tensor]"]]
+LENGTHS = ("input_ids", "input_values", "input_features")  # a row's size is this column's length
 
 
 def run(
@@ -34,11 +28,13 @@ def run(
     batch_size: int = 64,
     num_workers: int = 0,
     title: str | None = None,
-) -> dict[str, np.ndarray]:
-    """Run `model` over encoded `rows`; `read(outputs, batch)` picks the tensors to keep.
+    with_labels: bool = False,
+) -> dict[str, Any]:
+    """Run `model` over encoded `rows`; `read(outputs, batch)` picks what to keep of each row.
 
-    Every kept tensor must have one entry for each row of the batch, and the same shape in every
-    batch. A progress bar appears under `title` on the main process.
+    Gives back name -> (rows, …) float32, or a list of arrays where their shapes differ. The model
+    sees the labels only `with_labels` (to give its loss); `read` always does. A progress bar
+    appears under `title` on the main process.
     """
     import torch
     from accelerate import PartialState
@@ -47,38 +43,68 @@ def run(
     from tqdm.auto import tqdm
 
     state = PartialState()
+    # a model that is being trained keeps what it caches: that must not be inference tensors
+    without_gradients = torch.no_grad if model.training else torch.inference_mode
     model = model.to(state.device).eval()
-    order = by_length(rows)
-    mine = order[state.process_index :: state.num_processes]
+    mine = _share(by_length(rows), state.process_index, state.num_processes)
     batches = [mine[i : i + batch_size].tolist() for i in range(0, len(mine), batch_size)]
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
     hidden = title is None or not shows_bars()
-    kept: list[dict[str, np.ndarray]] = []
-    with torch.inference_mode():
+    kept: dict[str, list[np.ndarray]] = {}
+    with without_gradients():
         for batch in tqdm(loader, desc=title, disable=hidden):
-            batch = {k: v.to(state.device) for k, v in batch.items() if k != "labels"}
-            tensors = read(model(**batch), batch)
-            kept.append({k: v.float().cpu().numpy() for k, v in tensors.items()})
+            batch = {k: v.to(state.device) for k, v in batch.items()}
+            seen = {k: v for k, v in batch.items() if with_labels or k != "labels"}
+            for name, entries in read(model(**seen), batch).items():
+                kept.setdefault(name, []).extend(_on_cpu(entries))
     parts = [(mine, kept)] if state.num_processes == 1 else gather_object([(mine, kept)])
     return _in_order(parts, len(rows))
 
 
 def by_length(rows: Any) -> np.ndarray:
     """Row numbers, longest first (a batch that does not fit in memory fails at once)."""
-    if "input_ids" not in (getattr(rows, "column_names", None) or ()):
-        return np.arange(len(rows))
+    lengths = _lengths(rows)
+    return np.arange(len(rows)) if lengths is None else np.argsort(-lengths, kind="stable")
+
+
+def _lengths(rows: Any) -> np.ndarray | None:
+    """The length of each row; None where all have the same, as images do."""
+    if hasattr(rows, "lengths"):
+        return np.asarray(rows.lengths)
+    column = next((n for n in LENGTHS if n in (getattr(rows, "column_names", None) or ())), None)
+    if column is None:
+        return None
     import pyarrow.compute as pc
 
-    table = rows.select_columns(["input_ids"]).with_format("arrow")[:]
-    lengths = pc.list_value_length(table["input_ids"]).to_numpy()
-    return np.argsort(-lengths, kind="stable")
+    table = rows.select_columns([column]).with_format("arrow")[:]
+    return pc.list_value_length(table[column]).to_numpy()
 
 
-def _in_order(parts: list[Any], num_rows: int) -> dict[str, np.ndarray]:
-    filled: dict[str, np.ndarray] = {}
+def _share(order: np.ndarray, process: int, num_processes: int) -> np.ndarray:
+    """The rows of one process; as many for each, some twice: a sharded model needs them in step."""
+    missing = -len(order) % num_processes
+    return np.concatenate([order, order[:missing]])[process::num_processes]
+
+
+def _on_cpu(entries: "Sequence[torch.Tensor]") -> "Sequence[np.ndarray]":
+    """One copy where the rows are one tensor."""
+    import torch
+
+    if isinstance(entries, torch.Tensor):
+        return entries.float().cpu().numpy()
+    return [entry.float().cpu().numpy() for entry in entries]
+
+
+def _in_order(parts: list[Any], num_rows: int) -> dict[str, Any]:
+    """Name -> the entries of all rows, in the order of the data set."""
+    entries: dict[str, list[Any]] = {}
     for indices, kept in parts:
-        for name in kept[0] if kept else ():
-            values = np.concatenate([batch[name] for batch in kept])
-            array = filled.setdefault(name, np.empty((num_rows, *values.shape[1:]), values.dtype))
-            array[indices] = values
-    return filled
+        for name, values in kept.items():
+            column = entries.setdefault(name, [None] * num_rows)
+            for row, value in zip(indices, values, strict=True):
+                column[row] = value
+    return {name: _stacked(column) for name, column in entries.items()}
+
+
+def _stacked(column: list[np.ndarray]) -> Any:
+    return np.stack(column) if len({value.shape for value in column}) == 1 else column

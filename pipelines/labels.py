@@ -26,8 +26,8 @@ PROBLEM_TYPES = (SINGLE, MULTI, REGRESSION)
 class Labels:
     """What there is to predict.
 
-    `names` are the classes in the order of the logits (empty for regression); `values` are the
-    same classes as the column spells them.
+    `names` are the classes in the order of the logits (empty where there are none, as in a
+    regression); `values` are the same classes as the column spells them.
     """
 
     problem_type: str
@@ -42,11 +42,15 @@ class Labels:
     @property
     def config(self) -> dict[str, Any]:
         """The fields of a transformers config that follow from the labels."""
-        fields: dict[str, Any] = {"problem_type": self.problem_type, "num_labels": self.num_labels}
-        if self.names:
-            fields["id2label"] = dict(enumerate(self.names))
-            fields["label2id"] = {name: i for i, name in enumerate(self.names)}
-        return fields
+        if self.problem_type == REGRESSION:
+            return {"num_labels": 1}
+        if not self.names:
+            return {}
+        return {
+            "num_labels": self.num_labels,
+            "id2label": dict(enumerate(self.names)),
+            "label2id": {name: i for i, name in enumerate(self.names)},
+        }
 
     def encode(self, column: Iterable[Any], split: str) -> list[Any]:
         """Column values -> class ids, 0/1 vectors (multi-label) or floats.
@@ -86,6 +90,20 @@ class Labels:
         if self.problem_type == MULTI:
             return (logits > 0).astype(int)
         return np.asarray(logits.argmax(axis=-1))
+
+    def example(self) -> np.ndarray:
+        """Answers in which every class occurs, in the form that `predict` gives them."""
+        if self.problem_type == REGRESSION:
+            return np.arange(3) + 0.5
+        if self.problem_type == MULTI:
+            return np.eye(3, self.num_labels, dtype=int)
+        return np.arange(2 * self.num_labels) % self.num_labels
+
+    def class_weights(self, train: Any) -> np.ndarray:
+        """(num_labels,) inverse shares of train, 1 on average over its examples; 0 if absent."""
+        counts = np.bincount(train, minlength=self.num_labels)
+        there = np.count_nonzero(counts)
+        return np.where(counts > 0, counts.sum() / (there * np.maximum(counts, 1)), 0.0)
 
     def floor(self, train: Any, rows: int) -> np.ndarray:
         """What knows nothing predicts for `rows` examples: the mean, or the most frequent label."""

@@ -15,8 +15,6 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipelines import registry
 from pipelines.errors import HubError, RecipeError, suggest
 from pipelines.labels import MULTI, REGRESSION, Labels
@@ -80,7 +78,7 @@ class Metric:
         except (ImportError, KeyError, ValueError) as error:
             raise RecipeError(f"metric '{self.name}': {error}") from error
 
-    def compute(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
+    def compute(self, predictions: Any, references: Any) -> dict[str, float]:
         """Every number among the metric's results.
 
         Raises:

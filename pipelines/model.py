@@ -57,8 +57,8 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         _fits(config, section, task)
         config = _configured(config, {**section.config, **labels.config})
-        processor = task.load_processor(section.checkpoint, **options)
-        task.configure(config, processor)
+        processor = task.load_processor(section.checkpoint, labels, **options)
+        task.configure(config, processor, labels)
         build = {"attn_implementation": section.attn_implementation, "dtype": torch.float32}
         if not pretrained:
             model = auto.from_config(config, trust_remote_code=section.trust_remote_code, **build)

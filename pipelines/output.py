@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.features import Extractor
+    from pipelines.forward import Read
     from pipelines.heads import Linear
     from pipelines.labels import Labels
-    from pipelines.tasks import Task
+    from pipelines.tasks import Kept, Task
 
 
 Library = Literal["transformers", "sentence-transformers"]
@@ -35,8 +36,8 @@ class Output(Protocol):
     def model(self) -> Any:
         """The module that holds the weights."""
 
-    def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
-        """(rows, num_labels) logits for encoded rows."""
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+        """What `read` keeps of a pass over encoded rows."""
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write a folder that the library's `from_pretrained` or constructor loads."""
@@ -49,9 +50,9 @@ class PlainModel:
     library: ClassVar[Library] = "transformers"
     model: Any
 
-    def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
-        """(rows, num_labels) logits for encoded rows."""
-        return forward.logits(self.model, rows, collate, **options)
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+        """What `read` keeps of a pass over encoded rows."""
+        return forward.run(self.model, rows, collate, read, **options)
 
     def save(self, folder: Path, processor: Any) -> None:
         """Weights as safetensors, config, and the processor."""
@@ -68,10 +69,11 @@ class SentenceModel:
     extractor: "Extractor"
     head: "Linear"
 
-    def logits(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
-        """(rows, num_labels) logits for encoded rows."""
-        (features,) = self.extractor.extract(rows, collate, **options).values()
-        return self.head(features).astype(np.float32)
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+        """(rows, num_labels) logits of the head on pooled features."""
+        features, _ = self.extractor.extract(rows, collate, **options)
+        (pooling,) = self.extractor.poolings
+        return {"logits": self.head(features[pooling]).astype(np.float32)}
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layer with sentence-transformers itself."""
@@ -98,32 +100,32 @@ class SentenceModel:
 
 def reload(
     folder: Path, library: str, task: "Task", labels: "Labels"
-) -> Callable[["Dataset"], np.ndarray]:
-    """Load a saved folder by its library alone; gives back raw rows -> logits."""
+) -> Callable[["Dataset"], "Kept"]:
+    """Load a saved folder by its library alone; gives back raw rows -> what the task reads."""
     if library == "sentence-transformers":
         return _reload_sentences(folder)
     import torch
     import transformers
 
     model = getattr(transformers, task.auto_class).from_pretrained(folder, dtype=torch.float32)
-    processor = task.load_processor(str(folder))
+    processor = task.load_processor(str(folder), labels)
 
-    def predict(rows: "Dataset") -> np.ndarray:
+    def predict(rows: "Dataset") -> "Kept":
         encoded = task.encode(rows, processor, labels)
-        return forward.logits(model, encoded, task.collator(processor))
+        return forward.run(model, encoded, task.collator(processor), task.read)
 
     return predict
 
 
-def _reload_sentences(folder: Path) -> Callable[["Dataset"], np.ndarray]:
+def _reload_sentences(folder: Path) -> Callable[["Dataset"], "Kept"]:
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder))
 
-    def predict(rows: "Dataset") -> np.ndarray:
+    def predict(rows: "Dataset") -> "Kept":
         texts = list(rows["text"])
         if "text_pair" in rows.column_names:
             texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]
-        return model.encode(texts, show_progress_bar=False)
+        return {"logits": model.encode(texts, show_progress_bar=False)}
 
     return predict

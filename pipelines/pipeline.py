@@ -2,14 +2,16 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import console, data, evaluation, hub, model, report, trainer
+from pipelines.augmentations import Varied
 from pipelines.console import say
 from pipelines.errors import ModelError
+from pipelines.losses import CrossEntropy
 from pipelines.output import reload
 from pipelines.recipe import Recipe
 from pipelines.report import card, lock, parity
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pipelines.data import Data
     from pipelines.evaluation import Scorer
     from pipelines.model import Checkpoint
-    from pipelines.trainer import Fitted
+    from pipelines.trainer import Collate, Fitted
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,27 @@ class Prepared:
     targets: dict[str, list[Any]]
 
     @property
-    def collate(self) -> Any:
+    def collate(self) -> "Collate":
         """Rows -> batch."""
         return self.recipe.task.collator(self.checkpoint.processor)
+
+    @property
+    def collate_train(self) -> "Collate":
+        """Rows -> batch to train on, augmented as a whole where the recipe says so."""
+        collate = self.recipe.task.collator(self.checkpoint.processor, training=True)
+        vary = self._vary_batch
+        return Varied(collate, vary) if vary else collate
+
+    @property
+    def loss(self) -> Callable[..., Any] | None:
+        """Another loss than the model's own, which knows no weights and no mixed labels."""
+        loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
+        return CrossEntropy() if loss is None and self._vary_batch else loss
+
+    @property
+    def _vary_batch(self) -> Callable[[Any], Any] | None:
+        augmentation = self.recipe.augmentation
+        return augmentation.batch(self.data.labels) if augmentation else None
 
 
 def run(recipe: Recipe) -> RunFolder:
@@ -65,7 +85,7 @@ def run(recipe: Recipe) -> RunFolder:
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     console.wait()
     predict = reload(folder.model, fitted.output.library, recipe.task, prepared.data.labels)
-    trained = evidence.predictions["validation"].logits
+    trained = evidence.predictions["validation"].kept
     evidence = replace(evidence, parity=parity.compare(predict, prepared.data.validation, trained))
     if console.is_main():
         _tell(recipe, folder, evidence, locked)
@@ -95,21 +115,29 @@ def prepare(recipe: Recipe) -> Prepared:
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     for note in loaded.notes:
         say(note)
-    scorer = evaluation.Scorer(recipe.metrics, loaded.labels)
+    scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
     set_seed(recipe.seed)  # the new head's weights
     checkpoint = model.load(
         recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
     )
-    encode = partial(recipe.task.encode, processor=checkpoint.processor, labels=loaded.labels)
-    with console.main_first():
-        encoded = {split: encode(rows) for split, rows in loaded.splits.items()}
-    targets = {
-        split: loaded.labels.encode(rows["label"][:], split)
-        for split, rows in loaded.splits.items()
-    }
+    encoded, targets = _encode(recipe, loaded, checkpoint.processor)
     complete = recipe.replace(training=_training(recipe, checkpoint))
     trainer.arguments(complete.training, scorer, Path())  # refused before anything is written
     return Prepared(complete, loaded, checkpoint, scorer, encoded, targets)
+
+
+def _encode(
+    recipe: Recipe, loaded: "Data", processor: Any
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """(split -> rows of model inputs, split -> targets); only train is augmented."""
+    task, labels = recipe.task, loaded.labels
+    encoded, targets = {}, {}
+    with console.main_first():
+        for split, rows in loaded.splits.items():
+            augmentation = recipe.augmentation if split == "train" else None
+            encoded[split] = task.encode(rows, processor, labels, augmentation)
+            targets[split] = task.targets(rows, encoded[split], labels)
+    return encoded, targets
 
 
 def _training(recipe: Recipe, checkpoint: "Checkpoint") -> dict[str, Any]:
@@ -145,14 +173,18 @@ def _fit(
 ) -> tuple["Fitted", float]:
     recipe = prepared.recipe
     arguments = trainer.arguments(recipe.training, prepared.scorer, folder.checkpoints)
+    labels = prepared.data.labels
     job = trainer.Job(
+        task=recipe.task,
         checkpoint=prepared.checkpoint,
-        labels=prepared.data.labels,
+        labels=labels,
         train=prepared.encoded["train"],
         validation=prepared.encoded["validation"],
         train_targets=prepared.targets["train"],
         validation_targets=prepared.targets["validation"],
         collate=prepared.collate,
+        collate_train=prepared.collate_train,
+        loss=prepared.loss,
         scorer=prepared.scorer,
         arguments=arguments,
         early_stopping=recipe.early_stopping,
@@ -174,19 +206,21 @@ def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
 def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
     """Score validation, then test: the one time that test is looked at."""
     recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
+    task, processor = recipe.task, prepared.checkpoint.processor
     predictions: dict[str, Predictions] = {}
     scores: dict[str, dict[str, float]] = {}
     floor: dict[str, dict[str, float]] = {}
     for split in [name for name in ("validation", "test") if name in prepared.encoded]:
-        targets = prepared.targets[split]
-        logits = fitted.output.logits(
-            prepared.encoded[split], prepared.collate, title=f"predicting {split}"
-        )
-        predictions[split] = Predictions(logits, targets)
-        scores[split] = scorer(labels.predict(logits), targets)
-        floor[split] = evaluation.floor(labels, prepared.targets["train"], targets, scorer)
+        targets, rows = prepared.targets[split], prepared.encoded[split]
+        title = f"predicting {split}"
+        kept = fitted.output.run(rows, prepared.collate, task.read, title=title)
+        predicted = evaluation.predict(task, kept, rows, processor, labels)
+        predictions[split] = Predictions(kept, predicted, targets)
+        scores[split] = scorer(predicted, targets)
+        constant = task.floor(prepared.targets["train"], len(targets), labels)
+        floor[split] = scorer(constant, targets)
     return Evidence(
-        task=recipe.task,
+        task=task,
         labels=labels,
         checkpoint=recipe.model.checkpoint,
         strategy=recipe.strategy.name,

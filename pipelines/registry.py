@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.errors import RecipeError, suggest
 
 ROOT = Path(__file__).parent
-PACKAGES = ("tasks", "sources", "strategies", "heads", "metrics")
+PACKAGES = ("tasks", "sources", "strategies", "augmentations", "heads", "metrics")
 
 
 @cache

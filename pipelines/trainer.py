@@ -1,16 +1,15 @@
-"""`transformers.Trainer`, composed: arguments, four repairs, and what training gives back."""
+"""`transformers.Trainer`, composed: arguments, repairs, and what training gives back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from pipelines.console import num_processes, shows_bars, trains_on_cpu
 from pipelines.errors import Interrupted, RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from transformers import Trainer, TrainingArguments
 
@@ -20,26 +19,45 @@ if TYPE_CHECKING:
     from pipelines.output import Output
     from pipelines.recipe import EarlyStopping
     from pipelines.strategies import Strategy
+    from pipelines.tasks import Kept, Task
+
+Collate = Callable[[list[Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a strategy needs to fit a checkpoint to a task."""
+    """Everything that a strategy needs to fit a checkpoint to a task.
 
+    Attributes:
+        collate_train: puts together a batch to train on; what it draws it draws anew each time.
+        loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
+    """
+
+    task: "Task"
     checkpoint: "Checkpoint"
     labels: "Labels"
     train: Any  # encoded rows
     validation: Any
     train_targets: list[Any]
     validation_targets: list[Any]
-    collate: "Callable[[list[Any]], dict[str, Any]]"
+    collate: Collate
+    collate_train: Collate
     scorer: "Scorer"
+    loss: Callable[..., Any] | None
     arguments: "TrainingArguments"
     early_stopping: "EarlyStopping | None"
     resume_from: Path | None = None
 
+    def score(self, kept: "Kept") -> dict[str, float]:
+        """The scores of what was kept of a pass over validation."""
+        from pipelines.evaluation import predict
+
+        processor = self.checkpoint.processor
+        predictions = predict(self.task, kept, self.validation, processor, self.labels)
+        return self.scorer(predictions, self.validation_targets)
+
     @property
-    def forward_options(self) -> dict[str, int]:
+    def forward_options(self) -> dict[str, Any]:
         """Batch size and workers for passes without gradients."""
         return {
             "batch_size": self.arguments.per_device_eval_batch_size,
@@ -157,19 +175,14 @@ def _trainer(model: Any, job: Job) -> "Trainer":
 
     from pipelines.callbacks import LogLines
 
-    def score(evaluated: Any) -> dict[str, float]:
-        logits = evaluated.predictions
-        logits = logits[0] if isinstance(logits, tuple) else logits
-        return job.scorer(job.labels.predict(np.asarray(logits)), evaluated.label_ids)
-
     try:
-        trainer = _trainer_class()(
+        trainer = _trainer_class(job)(
             model=model,
             args=job.arguments,
             train_dataset=job.train,
-            eval_dataset=_longest_first(job.validation),
-            data_collator=job.collate,
-            compute_metrics=score,
+            eval_dataset=job.validation,
+            data_collator=job.collate_train,
+            compute_loss_func=job.loss,
         )
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
@@ -185,26 +198,41 @@ def _trainer(model: Any, job: Job) -> "Trainer":
     return trainer
 
 
-def _trainer_class() -> "type[Trainer]":
-    from torch.utils.data import SequentialSampler
+def _trainer_class(job: Job) -> "type[Trainer]":
     from transformers import Trainer
+    from transformers.trainer_utils import EvalLoopOutput
 
     class GraftTrainer(Trainer):
-        """No decay for vectors; evaluation rows in their own order."""
+        """No decay for vectors; evaluation is the pass that predictions come from, too."""
 
         def get_decay_parameter_names(self, model: Any) -> list[str]:
             """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
             return [name for name, p in model.named_parameters() if p.ndim > 1]
 
-        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
-            """Upstream reorders evaluation too when training groups by length."""
-            return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+        def evaluation_loop(
+            self, dataloader: Any, description: str, *_: Any, **options: Any
+        ) -> EvalLoopOutput:
+            """Sorted by length, whatever the order of training; each row read as its task does."""
+            prefix = options.get("metric_key_prefix", "eval")
+            self.callback_handler.eval_dataloader = dataloader
+            metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, job).items()}
+            nothing: Any = None  # scored already
+            return EvalLoopOutput(nothing, nothing, metrics, len(job.validation))
 
     return GraftTrainer
 
 
-def _longest_first(rows: Any) -> Any:
-    """Validation sorted by length: batches without padding; metrics do not mind the order."""
-    from pipelines.forward import by_length
+def _evaluate(model: Any, job: Job) -> "Mapping[str, float]":
+    """Loss and scores on validation of a model that is being trained."""
+    from pipelines import forward
 
-    return rows.select(by_length(rows)) if hasattr(rows, "select") else rows
+    def read(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
+        labels = batch["labels"]
+        loss = outputs.loss if job.loss is None else job.loss(outputs, labels)
+        return {"loss": loss.expand(len(labels)), **job.task.read(outputs, batch)}
+
+    kept = forward.run(
+        model, job.validation, job.collate, read, with_labels=True, **job.forward_options
+    )
+    losses = kept.pop("loss")
+    return {"loss": float(losses.mean()), **job.score(kept)}

@@ -39,6 +39,11 @@ TRIALS = [
 ]
 
 
+def predicted(labels: Labels, logits: np.ndarray, targets: list[Any]) -> Predictions:
+    """What a model with these logits says."""
+    return Predictions({"logits": logits}, labels.predict(logits), targets)
+
+
 def evidence(**changes: Any) -> Evidence:
     """The evidence of a run that went well."""
     facts: dict[str, Any] = {
@@ -58,7 +63,7 @@ def evidence(**changes: Any) -> Evidence:
         "parity": Parity(2.4e-7, 64, ok=True),
         "history": STEPS,
         "chosen": {"step": 200},
-        "predictions": {"validation": Predictions(LOGITS, [0, 1, 1])},
+        "predictions": {"validation": predicted(TWO, LOGITS, [0, 1, 1])},
     }
     return Evidence(**{**facts, **changes})
 

@@ -58,6 +58,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
     """What a run would give to the strategy; checkpoints go to `folder`."""
     said = prepared.recipe
     fields: dict[str, Any] = {
+        "task": said.task,
         "checkpoint": prepared.checkpoint,
         "labels": prepared.data.labels,
         "train": prepared.encoded["train"],
@@ -65,11 +66,19 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
         "train_targets": prepared.targets["train"],
         "validation_targets": prepared.targets["validation"],
         "collate": prepared.collate,
+        "collate_train": prepared.collate_train,
+        "loss": prepared.loss,
         "scorer": prepared.scorer,
         "arguments": trainer.arguments(said.training, prepared.scorer, folder),
         "early_stopping": said.early_stopping,
     }
     return trainer.Job(**{**fields, **changes})
+
+
+def logits(prepared: Prepared, fitted: Fitted, split: str = "validation", **options: Any) -> Any:
+    """What a trained model says about a split."""
+    rows, read = prepared.encoded[split], prepared.recipe.task.read
+    return fitted.output.run(rows, prepared.collate, read, **options)["logits"]
 
 
 def state(model: Any) -> dict[str, Any]:
@@ -131,7 +140,7 @@ class Graft:
 
     def logits(self, split: str = "validation") -> Any:
         """What the trained model says."""
-        return self.fitted.output.logits(self.prepared.encoded[split], self.prepared.collate)
+        return logits(self.prepared, self.fitted, split)
 
 
 def graft(folder: Path, checkpoint: Path, data: Path, **sections: Any) -> Graft:

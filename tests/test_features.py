@@ -7,6 +7,7 @@ import pytest
 import tiny
 import torch
 from grafting import fit, graft, job, prepare, problem
+from grafting import logits as logits_of
 
 from pipelines import forward
 from pipelines.anatomy import dissect
@@ -98,7 +99,7 @@ def test_poolings_do_not_see_padding(pooling, side):
 def test_head_features_are_what_the_output_layer_reads(prepared, family):
     found = prepared(family)
     model, batch = found.checkpoint.model, whole_batch(found)
-    features = tap(found, "head").extract(found.encoded["validation"], found.collate)["head"]
+    features = tap(found, "head").extract(found.encoded["validation"], found.collate)[0]["head"]
     layer = model.get_submodule(dissect(model, found.checkpoint.fresh).output)
     with torch.no_grad():
         expected = model(**batch).logits
@@ -116,7 +117,7 @@ def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, sid
     hook = model.base_model.register_forward_hook(lambda _, __, out: read.append(len(out[0])))
     took = tap(found)
     read.clear()
-    features = took.extract(found.encoded["validation"], found.collate, batch_size=5)
+    features, _ = took.extract(found.encoded["validation"], found.collate, batch_size=5)
     hook.remove()
 
     assert sum(read) == len(found.encoded["validation"])  # each row once, for all poolings
@@ -307,11 +308,11 @@ def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_pat
     found = prepared(family, data, strategy={"name": "linear_probe", "pooling": "head"})
     features = tap(found, "head")
     train, validation = (
-        features.extract(found.encoded[s], found.collate)["head"].astype(float)
+        features.extract(found.encoded[s], found.collate)[0]["head"].astype(float)
         for s in ("train", "validation")
     )
     fitted = fit(found, tmp_path)
-    logits = fitted.output.logits(found.encoded["validation"], found.collate)
+    logits = logits_of(found, fitted)
     bias = family != "gpt2"
     targets = np.asarray(found.targets["train"])
     if kind == "number":

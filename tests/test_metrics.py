@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 
 from pipelines import registry
 from pipelines.errors import HubError, ModelError, RecipeError
-from pipelines.evaluation import Scorer, floor
+from pipelines.evaluation import Scorer, predict
 from pipelines.labels import MULTI, REGRESSION, SINGLE, Labels
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ TWO = Labels(SINGLE, ("negative", "positive"), (0, 1))
 FIVE = Labels(SINGLE, tuple("abcde"), tuple("abcde"))
 MANY = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
+TASK = registry.find("tasks", "text_classification")()
 
 DRAW = np.random.default_rng(0)
 IDS = DRAW.integers(0, 2, (2, 40))  # predictions, references
@@ -46,6 +47,15 @@ EXPECTED = {
 }
 
 
+def scorer_of(specs, labels):
+    return Scorer(specs, TASK, labels)
+
+
+def floor(labels, train, references, scorer):
+    """The scores of answering without looking."""
+    return scorer(TASK.floor(train, len(references), labels), references)
+
+
 @pytest.fixture(scope="module")
 def modules_cache(tmp_path_factory):
     """Where `evaluate.load` copies metric files to, instead of the user's cache."""
@@ -65,7 +75,7 @@ def test_every_metric_has_an_expected_value():
 def test_metric_equals_its_definition(name):
     (predictions, references), expected = EXPECTED[name]
     labels = STARS if predictions.dtype == float else FIVE if predictions.max() > 1 else TWO
-    scores = Scorer((name,), labels)(predictions, references)
+    scores = scorer_of((name,), labels)(predictions, references)
     assert scores == {name: pytest.approx(expected(predictions, references))}
     assert type(scores[name]) is float
 
@@ -83,29 +93,29 @@ def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
 @pytest.mark.parametrize("name", METRICS)
 def test_less_is_better_for_errors_only(name):
     labels = STARS if name in {"mse", "mae"} else TWO
-    assert Scorer((name,), labels).greater_is_better is (name not in {"mse", "mae"})
+    assert scorer_of((name,), labels).greater_is_better is (name not in {"mse", "mae"})
 
 
 @pytest.mark.parametrize("name", ["f1", "precision", "recall"])
 def test_average_follows_from_the_labels_not_from_the_batch(name):
     function = getattr(sk, f"{name}_score")
     # two classes: binary; five classes: macro, even where the batch holds only two of them
-    assert Scorer((name,), TWO)(*IDS)[name] == function(IDS[1], IDS[0])
-    assert Scorer((name,), FIVE)(*IDS)[name] == function(IDS[1], IDS[0], average="macro")
+    assert scorer_of((name,), TWO)(*IDS)[name] == function(IDS[1], IDS[0])
+    assert scorer_of((name,), FIVE)(*IDS)[name] == function(IDS[1], IDS[0], average="macro")
     # several labels at once: micro
-    assert Scorer((name,), MANY)(*ROWS)[name] == function(ROWS[1], ROWS[0], average="micro")
+    assert scorer_of((name,), MANY)(*ROWS)[name] == function(ROWS[1], ROWS[0], average="micro")
 
 
 def test_options_of_a_recipe_reach_the_metric():
-    scorer = Scorer(({"name": "f1", "average": "weighted"},), FIVE)
+    scorer = scorer_of(({"name": "f1", "average": "weighted"},), FIVE)
     expected = sk.f1_score(FIVE_IDS[1], FIVE_IDS[0], average="weighted")
     assert scorer(*FIVE_IDS) == {"f1": pytest.approx(expected)}
-    scorer = Scorer(({"name": "recall", "pos_label": 0},), TWO)
+    scorer = scorer_of(({"name": "recall", "pos_label": 0},), TWO)
     assert scorer(*IDS)["recall"] == sk.recall_score(IDS[1], IDS[0], pos_label=0)
 
 
 def test_multi_label():
-    scores = Scorer(("accuracy", "matthews_correlation"), MANY)(*ROWS)
+    scores = scorer_of(("accuracy", "matthews_correlation"), MANY)(*ROWS)
     assert scores["accuracy"] == (ROWS[0] == ROWS[1]).all(axis=1).mean()
     each = [sk.matthews_corrcoef(ROWS[1][:, i], ROWS[0][:, i]) for i in range(3)]
     assert scores["matthews_correlation"] == pytest.approx(np.mean(each))
@@ -121,7 +131,7 @@ def test_multi_label():
     ],
 )
 def test_defaults_by_problem_type(labels, sides, keys):
-    scorer = Scorer((), labels)
+    scorer = scorer_of((), labels)
     scores = scorer(*sides)
     assert list(scores) == keys
     assert (scorer.main, scorer.greater_is_better) == (keys[0], True)
@@ -132,18 +142,18 @@ def test_references_as_the_labels_encode_them():
     # multi-label targets are rows of floats; predictions are rows of ints
     references = MANY.encode([["joy"], ["fear", "anger"], []], "test")
     predictions = MANY.predict(np.array([[2.0, -1, -1], [-1, 1, 3], [-1, -1, 1]]))
-    assert Scorer((), MANY)(predictions, references)["accuracy"] == pytest.approx(2 / 3)
+    assert scorer_of((), MANY)(predictions, references)["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_entries_that_share_a_key_are_told_apart_by_their_options():
     specs = ("f1", {"name": "f1", "average": "macro"}, {"name": "f1", "average": "micro"})
-    scorer = Scorer(specs, TWO)
+    scorer = scorer_of(specs, TWO)
     scores = scorer(*IDS)
     assert list(scores) == ["f1", "f1_macro", "f1_micro"]
     assert scores["f1_macro"] == sk.f1_score(IDS[1], IDS[0], average="macro")
     assert scores["f1_micro"] == pytest.approx(sk.accuracy_score(*IDS))
     assert scorer.main == "f1"
-    assert Scorer(specs[1:], TWO).main == "f1_macro"
+    assert scorer_of(specs[1:], TWO).main == "f1_macro"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +170,7 @@ def test_entries_that_share_a_key_are_told_apart_by_their_options():
 )
 def test_mistakes_are_told_at_construction(specs, message):
     with pytest.raises(RecipeError, match=message.replace(".", r"\.")):
-        Scorer(specs, TWO)
+        scorer_of(specs, TWO)
 
 
 @pytest.mark.parametrize(
@@ -176,39 +186,41 @@ def test_mistakes_are_told_at_construction(specs, message):
 def test_what_does_not_fit_is_told_before_training(spec, labels, message):
     # TrainingArguments need to know the main score
     with pytest.raises(RecipeError, match=message):
-        _ = Scorer((spec,), labels).main
+        _ = scorer_of((spec,), labels).main
 
 
 def test_floor_is_finite_and_quiet():
     # warnings are errors in this suite
     # train is mostly 1, so 1 is the answer to everything
-    scores = floor(TWO, [0, 1, 1], [1, 0, 1, 1], Scorer(("accuracy", "matthews_correlation"), TWO))
+    scorer = scorer_of(("accuracy", "matthews_correlation"), TWO)
+    scores = floor(TWO, [0, 1, 1], [1, 0, 1, 1], scorer)
     assert scores == {"accuracy": 0.75, "matthews_correlation": 0.0}
     # the references hold one class only, the one that is always answered
-    assert floor(TWO, [1, 1], [1, 1], Scorer(("matthews_correlation",), TWO))
+    assert floor(TWO, [1, 1], [1, 1], scorer_of(("matthews_correlation",), TWO))
     # a constant orders nothing: 0 rather than nan
-    scores = floor(STARS, [1.0, 2.0, 3.0], [1.0, 3.0], Scorer((), STARS))
+    scores = floor(STARS, [1.0, 2.0, 3.0], [1.0, 3.0], scorer_of((), STARS))
     assert scores == {"pearson": 0.0, "spearman": 0.0, "mse": 1.0}
     # no label is frequent enough to be always given
-    scores = floor(MANY, np.eye(3), [[1.0, 0.0, 0.0]], Scorer((), MANY))
+    scores = floor(MANY, np.eye(3), [[1.0, 0.0, 0.0]], scorer_of((), MANY))
     assert scores == {"f1": 0.0, "accuracy": 0.0}
 
 
 def test_diverged_training_is_an_error_with_a_remedy():
-    with pytest.raises(ModelError, match="1 of 2 predictions are not finite"):
-        Scorer((), STARS)([float("nan"), 1.0], [0.0, 1.0])
+    kept = {"logits": np.array([[float("nan")], [1.0]])}
+    with pytest.raises(ModelError, match="outputs for 1 of 2 rows are not finite"):
+        predict(TASK, kept, None, None, STARS)
 
 
 def test_scoring_writes_no_file_that_processes_could_fight_for(tmp_path, monkeypatch):
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", tmp_path)
-    Scorer(METRICS[:2], TWO)(*IDS)
+    scorer_of(METRICS[:2], TWO)(*IDS)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_scorer_is_made_without_heavy_imports():
     code = (
         "import sys; from pipelines.evaluation import Scorer; from pipelines.labels import Labels\n"
-        "Scorer(({'name': 'f1', 'average': 'macro'},), Labels('single_label_classification'))\n"
+        "Scorer(({'name': 'f1', 'average': 'macro'},), None, Labels('any'))\n"
         "print(*{'evaluate', 'torch', 'datasets', 'sklearn', 'scipy'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -235,12 +247,12 @@ def test_a_metric_file_of_ones_own(tmp_path, modules_cache):
     path = tmp_path / "spread.py"
     path.write_text(FOREIGN)
     spec = {"name": str(path), "config_name": "ids", "scale": 2, "greater_is_better": False}
-    scorer = Scorer((spec, "accuracy"), FIVE)
+    scorer = scorer_of((spec, "accuracy"), FIVE)
     # results that are no numbers are left out
     assert scorer([0, 4], [0, 0]) == {"spread": 8.0, "accuracy": 0.5}
     assert (scorer.main, scorer.greater_is_better) == ("spread", False)
     with pytest.raises(RecipeError, match="unknown option 'scael'; did you mean 'scale'"):
-        Scorer(({"name": str(path), "scael": 2},), FIVE)
+        scorer_of(({"name": str(path), "scael": 2},), FIVE)
 
 
 @pytest.mark.slow
@@ -250,7 +262,8 @@ def test_a_metric_of_the_hub(tmp_path):
     (folder / "spread.py").write_text(FOREIGN)
     code = (
         "from pipelines.evaluation import Scorer; from pipelines.labels import Labels\n"
-        "scorer = Scorer(('acme/spread',), Labels('regression'))\n"
+        "from pipelines.tasks.text_classification import TextClassification\n"
+        "scorer = Scorer(('acme/spread',), TextClassification(), Labels('regression'))\n"
         "print(scorer.main, scorer([0.5, 2.0], [0.0, 0.0]))"
     )
     with HubServer(tmp_path / "hub") as hub:
@@ -266,4 +279,4 @@ def test_a_hub_out_of_reach_is_told_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", tmp_path)
     with pytest.raises(HubError, match=r"'acme/spread' cannot be fetched; use one of accuracy, f1"):
-        Scorer(("acme/spread",), TWO)
+        scorer_of(("acme/spread",), TWO)

@@ -14,16 +14,17 @@ TRAINED = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
 def test_a_model_that_drifted_is_another_model(drift: float, ok: bool) -> None:
     """One logit of one of the first rows is enough."""
 
-    def predict(rows: Dataset) -> np.ndarray:
+    def predict(rows: Dataset) -> dict[str, np.ndarray]:
         logits = TRAINED[: len(rows)].copy()
         logits[7, 1] += drift
-        return logits
+        return {"logits": logits}
 
-    found = parity.compare(predict, ROWS, TRAINED, most=64)
+    found = parity.compare(predict, ROWS, {"logits": TRAINED}, most=64)
     assert found.examples == 64
     assert found.ok is ok
     assert found.max_difference == pytest.approx(drift, abs=1e-6)
 
 
 def test_a_split_smaller_than_the_limit_is_compared_whole() -> None:
-    assert parity.compare(lambda rows: TRAINED, ROWS, TRAINED, most=1000).examples == 300
+    said = {"logits": TRAINED}
+    assert parity.compare(lambda rows: said, ROWS, said, most=1000).examples == 300

@@ -8,14 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from example_run import LOGITS, RECIPE, TRIALS, TWO, evidence, finished, load_recipe, lock_of
+from example_run import (
+    LOGITS,
+    RECIPE,
+    TRIALS,
+    TWO,
+    evidence,
+    finished,
+    load_recipe,
+    lock_of,
+    predicted,
+)
 from huggingface_hub import ModelCard
 
 from pipelines import recipe, registry, report
 from pipelines.errors import RunError
 from pipelines.labels import MULTI, REGRESSION, Labels
 from pipelines.report import card, lock
-from pipelines.report.evidence import Predictions
 from pipelines.report.run_folder import RunFolder
 
 MOODS = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
@@ -115,12 +124,12 @@ def test_the_entry_that_was_kept_is_found() -> None:
     [
         (
             TWO,
-            Predictions(LOGITS, [1, 1, 0]),
+            predicted(TWO, LOGITS, [1, 1, 0]),
             {"row": "0", "label": "positive", "prediction": "negative", "probability": "0.982014"},
         ),
         (
             MOODS,
-            Predictions(np.array([[2.0, -1.0, 0.5]]), [[1.0, 1.0, 0.0]]),
+            predicted(MOODS, np.array([[2.0, -1.0, 0.5]]), [[1.0, 1.0, 0.0]]),
             {
                 "row": "0",
                 "label": "joy|anger",
@@ -130,7 +139,7 @@ def test_the_entry_that_was_kept_is_found() -> None:
         ),
         (
             STARS,
-            Predictions(np.array([[3.5]]), [4.0]),
+            predicted(STARS, np.array([[3.5]]), [4.0]),
             {"row": "0", "label": "4.0", "prediction": "3.5"},
         ),
     ],
@@ -143,7 +152,7 @@ def test_predictions_are_a_table(tmp_path, labels, predictions, first) -> None:
 
 
 def test_a_probability_survives_huge_logits(tmp_path: Path) -> None:
-    huge = Predictions(np.array([[1e4, -1e4]], dtype=np.float32), [0])
+    huge = predicted(TWO, np.array([[1e4, -1e4]], dtype=np.float32), [0])
     run = finished(tmp_path, predictions={"test": huge})
     assert "0,negative,negative,1.000000" in (run.predictions / "test.csv").read_text()
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from grafting import changed, fit, prepare, problem, state, write_recipe
+from grafting import logits as logits_of
 from transformers import Trainer
 
 from pipelines import trainer as stage
@@ -120,18 +121,23 @@ def test_predictions_are_in_the_order_of_the_data(prepared, tmp_path):
     rows = found.encoded["validation"]
     lengths = [len(row["input_ids"]) for row in rows]
     assert lengths != sorted(lengths, reverse=True)  # or nothing would be tested
-    together = fitted.output.logits(rows, found.collate, batch_size=7)
+    together = logits_of(found, fitted, batch_size=7)
     for row, logits in zip(rows, together, strict=True):
         with torch.no_grad():
             alone = fitted.output.model(**found.collate([row])).logits[0].numpy()
         np.testing.assert_allclose(logits, alone, atol=1e-5)
 
 
-def test_evaluation_goes_from_long_to_short_however_training_samples(prepared, tmp_path, used):
+def test_evaluation_goes_from_long_to_short_however_training_samples(prepared, tmp_path):
     found = prepared(training={"max_steps": 1, "train_sampling_strategy": "group_by_length"})
-    fit(found, tmp_path / "checkpoints")
-    loader = used[0].get_eval_dataloader()
-    seen = [row[: mask.sum()] for b in loader for row, mask in rows_of(b)]
+    batches = []
+
+    def noted(rows):
+        batches.append(found.collate(rows))
+        return batches[-1]
+
+    fit(found, tmp_path / "checkpoints", collate=noted)
+    seen = [row[: mask.sum()] for b in batches for row, mask in rows_of(b)]
     rows = [row["input_ids"] for row in found.encoded["validation"]]
     assert [row.tolist() for row in seen] == sorted(rows, key=len, reverse=True)
 
@@ -143,7 +149,7 @@ def rows_of(batch):
 def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
     found = prepared(training={"num_train_epochs": 3, **STEADY})
     fitted = fit(found, tmp_path / "checkpoints")
-    logits = fitted.output.logits(found.encoded["validation"], found.collate)
+    logits = logits_of(found, fitted)
     scores = found.scorer(found.data.labels.predict(logits), found.targets["validation"])
     (kept,) = (e for e in fitted.history if e["step"] == fitted.chosen["step"] and "eval_f1" in e)
     for name, score in scores.items():
@@ -168,7 +174,7 @@ def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, b
     scores = logged(fitted, f"eval_{metric}")
     assert len(scores) == 6
     assert better(scores) != scores[-1]  # or the last one would be as good
-    logits = fitted.output.logits(found.encoded["validation"], found.collate)
+    logits = logits_of(found, fitted)
     kept = found.scorer(found.data.labels.predict(logits), found.targets["validation"])[metric]
     assert kept == pytest.approx(better(scores))
     steps = [entry["step"] for entry in fitted.history if f"eval_{metric}" in entry]

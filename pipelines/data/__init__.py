@@ -6,7 +6,7 @@
     4. label_checks, labels   what there is to predict         Labels
     5. splits.set_aside       validation out of train          part -> Dataset
     6. splits.limit           as many as asked for             part -> Dataset
-    7. task.check             every row can be read            DataError, or nothing
+    7. task.unreadable        every row can be read            DataError, or nothing
 
 Nothing is decoded or copied before step 7.
 """
@@ -83,13 +83,13 @@ def _by_role(
         note(f"columns: {', '.join(renamed)}")
     parts: splits.Parts = {}
     for part, split in choice.parts.items():
-        expendable = part == "test" and part in choice.guessed
-        if expendable and not columns.has(split, chosen, "label"):
-            note("test split has no label column: not used")
+        target = task.target if part == "test" and part in choice.guessed else None
+        if target and not columns.has(split, chosen, target):
+            note(f"test split has no {target} column: not used")
             continue
         split = columns.by_role(split, chosen, part)
-        if expendable and label_checks.are_hidden(split, parts["train"]):
-            note(f"test split has no labels ({split[0]['label']}): not used")
+        if target and label_checks.are_hidden(split, parts["train"], target):
+            note(f"test split has no {target}s ({split[0][target]}): not used")
             continue
         parts[part] = split
     return parts
@@ -98,13 +98,16 @@ def _by_role(
 def _labels(parts: splits.Parts, task: "Task", note: splits.Note) -> Labels:
     """What train has to teach; no other part may ask for more."""
     train = parts["train"]
-    for part, split in parts.items():
-        label_checks.refuse_missing(split, part)
-        label_checks.refuse_other_names(split, train, part)
-    found = labels.infer(train, task.problem_type)
+    if task.target == "label":
+        for part, split in parts.items():
+            label_checks.refuse_missing(split, part)
+            label_checks.refuse_other_names(split, train, part)
+    found = task.labels(train)
+    if found.problem_type not in labels.PROBLEM_TYPES:
+        return found
     for part, split in parts.items():
         label_checks.refuse_unlearnable(split, train, found, part)
-    if found.problem_type == labels.REGRESSION and task.problem_type == "auto":
+    if found.problem_type == labels.REGRESSION:
         note(f"labels are floats: a regression; for classes say task.problem_type={labels.SINGLE}")
     absent = label_checks.classes_without_examples(train, found)
     if absent:
@@ -114,8 +117,6 @@ def _labels(parts: splits.Parts, task: "Task", note: splits.Note) -> Labels:
 
 
 def _check_rows(task: "Task", split: "Dataset", part: str, drawn: bool) -> None:
-    try:
-        task.check(split, part)
-    except DataError as error:
-        where = " (counted among the rows that were drawn)" if drawn else ""
-        raise DataError(f"{error}{where}") from error
+    where = " (counted among the rows that were drawn)" if drawn else ""
+    for row, why in task.unreadable(split):
+        raise DataError(f"{part}, row {row}: {why}{where}")

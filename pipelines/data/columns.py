@@ -79,7 +79,7 @@ def by_role(split: "Dataset", columns: Columns, part: str) -> "Dataset":
         if name not in there:
             raise DataError(f"{part}: no column '{name}', which train has; {suggest(name, there)}")
     split = split.select_columns(_names(columns))
-    label = columns["label"]
+    label = columns.get("label")
     if isinstance(label, list):
         split = _join(split, label, part)
     names = {column: role for role, column in columns.items() if isinstance(column, str)}

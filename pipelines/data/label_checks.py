@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def are_hidden(test: "Dataset", train: "Dataset") -> bool:
+def are_hidden(test: "Dataset", train: "Dataset", target: str = "label") -> bool:
     """Whether no row of a test split has a label: there is nothing, or -1 all the way (GLUE)."""
-    if len(list(_missing(test))) == len(test):
+    if len(list(_missing(test, target))) == len(test):
         return True
-    return all(label == -1 for label in test["label"][:]) and -1 not in train["label"][:]
+    return all(label == -1 for label in test[target][:]) and -1 not in train[target][:]
 
 
 def refuse_missing(split: "Dataset", part: str) -> None:
@@ -64,11 +64,11 @@ def classes_without_examples(train: "Dataset", labels: Labels) -> list[str]:
     return [n for n, value in zip(labels.names, labels.values, strict=True) if value not in seen]
 
 
-def _missing(split: "Dataset") -> Iterator[int]:
+def _missing(split: "Dataset", target: str = "label") -> Iterator[int]:
     """Rows that hold nothing, an empty string, not-a-number, or -1 where ids stand for classes."""
-    has_names = hasattr(split.features["label"], "names")
+    has_names = hasattr(split.features[target], "names")
     absent: tuple[Any, ...] = (None, "", -1) if has_names else (None, "")
-    for row, label in enumerate(split["label"][:]):
+    for row, label in enumerate(split[target][:]):
         if label in absent or label != label:
             yield row
 

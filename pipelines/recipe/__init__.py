@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
 from pipelines import registry
+from pipelines.augmentations import Augmentation
 from pipelines.errors import RecipeError, suggest
 from pipelines.recipe import document as documents
 from pipelines.recipe import training_fields
@@ -28,6 +29,7 @@ KINDS = {
     "task": ("name", "tasks"),
     "strategy": ("name", "strategies"),
     "data": ("source", "sources"),
+    "augmentation": ("modality", "augmentations"),  # follows from the task
 }
 KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
 
@@ -81,6 +83,7 @@ class Recipe(Section):
     model: Model
     data: SerializeAsAny[Source]
     strategy: SerializeAsAny[Strategy]
+    augmentation: SerializeAsAny[Augmentation] | None = None
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
     early_stopping: EarlyStopping | None = EarlyStopping()
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
@@ -115,7 +118,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 def build(document: Document) -> Recipe:
     """Check every section of a document and build the recipe from them."""
-    problems: list[str] = []
+    problems: list[str] = list(_set_modality(document))
     sections = {
         key: _section(document, key, value, problems) for key, value in document.values.items()
     }
@@ -128,7 +131,12 @@ def build(document: Document) -> Recipe:
     problems += _metric_problems(document)
     if problems:
         raise RecipeError("\n".join(dict.fromkeys(problems)))
-    return Recipe(**sections)
+    recipe = Recipe(**sections)
+    refusal = recipe.strategy.refuses(recipe.task)
+    if refusal:
+        where = document.place(("strategy", "name"))
+        raise RecipeError(f"{where}: strategy '{recipe.strategy.name}': {refusal}")
+    return recipe
 
 
 def section_type(key: str, values: Any) -> Any:
@@ -143,6 +151,22 @@ def section_type(key: str, values: Any) -> Any:
         known = ", ".join(registry.names(package))
         raise RecipeError(f"missing key '{key}.{kind_key}'; known: {known}")
     return registry.find(package, str(kind))
+
+
+def _set_modality(document: Document) -> Iterator[str]:
+    """The kind of augmentation is the modality of the task's examples."""
+    said, task = document.values.get("augmentation"), document.get(("task", "name"))
+    if not isinstance(said, dict) or task not in registry.names("tasks"):
+        return
+    modality = registry.find("tasks", task).modality
+    where = document.place(("augmentation",))
+    if modality not in registry.names("augmentations"):
+        yield (
+            f"{where}: augmentation: none for {modality}: what varies texts does not help "
+            "pretrained encoders reliably (arXiv 2010.01764)"
+        )
+    elif said.setdefault("modality", modality) != modality:
+        yield f"{where}: augmentation.modality: '{said['modality']}'; {task} is about {modality}"
 
 
 def _expand(document: Document) -> None:
@@ -175,6 +199,8 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
         known = suggest(key, {*Recipe.model_fields, "extends"})
         told = f"unknown key '{key}'; {known}" if key != "extends" else "'extends' is for files"
         problems.append(f"{document.place((key,))}: {told}")
+        return None
+    if value is None and not Recipe.model_fields[key].is_required() and key in KINDS:
         return None
     try:
         kind = section_type(key, value)

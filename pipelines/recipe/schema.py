@@ -44,6 +44,7 @@ def build() -> dict[str, Any]:
 def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """One alternative for each file of the package, told apart by its name."""
     kind_key, package = recipe.KINDS[key]
+    is_required = recipe.Recipe.model_fields[key].is_required()
     names = list(registry.names(package))
     options: list[dict[str, Any]] = (
         [{"enum": names}] if recipe.SHORTHANDS.get(key) == kind_key else []
@@ -51,10 +52,11 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
     for name in names:
         schema = _hoisted(registry.find(package, name).model_json_schema(), definitions)
         schema["properties"][kind_key] = {"const": name}
-        schema["required"] = sorted({*schema.get("required", []), kind_key})
+        required = {*schema.get("required", [])}
+        schema["required"] = sorted(required | ({kind_key} if is_required else set()))
         schema["description"] = registry.summary(package, name)
         options.append(schema)
-    return {"anyOf": options}
+    return {"anyOf": options if is_required else [*options, {"type": "null"}]}
 
 
 def _hoisted(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.labels import MULTI, REGRESSION, Labels
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from pipelines.output import Library
-    from pipelines.tasks import Task
+    from pipelines.tasks import Kept, Task
 
 Scores = Mapping[str, Any]
 EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
@@ -32,9 +30,16 @@ class Parity:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Logits (rows, num_labels) and encoded targets of one split, in the split's order."""
+    """What a model said about one split, and what is right, in the split's order.
 
-    logits: "np.ndarray"
+    Attributes:
+        kept: what the task reads of the model's outputs, such as `logits` (rows, num_labels).
+        predictions: what follows from that, one for each example.
+        targets: what predictions are compared with, one for each example.
+    """
+
+    kept: "Kept"
+    predictions: Sequence[Any]
     targets: Sequence[Any]
 
 

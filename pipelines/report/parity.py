@@ -10,21 +10,31 @@ from pipelines.report.evidence import Parity
 if TYPE_CHECKING:
     from datasets import Dataset
 
-TOLERANCE = 1e-3  # largest difference between float32 logits that still counts as the same
+    from pipelines.tasks import Kept
+
+TOLERANCE = 1e-3  # largest difference between float32 outputs that still counts as the same
 
 
 def compare(
-    predict: "Callable[[Dataset], np.ndarray]",
-    rows: "Dataset",
-    trained: np.ndarray,
-    most: int = 256,
+    predict: "Callable[[Dataset], Kept]", rows: "Dataset", trained: "Kept", most: int = 256
 ) -> Parity:
-    """Predict the first rows of a split with the reloaded model and compare the logits.
+    """Predict the first examples of a split with the reloaded model and compare the outputs.
 
     Args:
-        predict: raw rows -> (rows, num_labels) logits; encodes them itself.
-        trained: (all rows, num_labels) logits of the trained model.
+        predict: raw examples -> what the task reads of the model's outputs; encodes them itself.
+        trained: the same of the trained model, for all examples of the split.
     """
     rows = rows.select(range(min(most, len(rows))))
-    difference = float(np.abs(predict(rows) - trained[: len(rows)]).max())
+    loaded = predict(rows)
+    pairs = (
+        pair for name, column in loaded.items() for pair in zip(column, trained[name], strict=False)
+    )
+    difference = max((_difference(*pair) for pair in pairs), default=0.0)
     return Parity(difference, len(rows), difference <= TOLERANCE)
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest one; without end where even the shapes differ."""
+    if one.shape != other.shape:
+        return float("inf")
+    return float(np.abs(one - other).max(initial=0.0))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from pipelines.anatomy import Anatomy
+    from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
 
@@ -20,6 +21,10 @@ class Strategy(Named):
     """Base of all strategies: everything trains."""
 
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
+
+    def refuses(self, task: "Task") -> str | None:
+        """Why this strategy does not go with `task`; None where it does."""
+        return None
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Published TrainingArguments for this strategy; the recipe's `training:` wins."""

@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from pipelines import registry
 from pipelines.errors import RecipeError, suggest
-from pipelines.labels import REGRESSION
+from pipelines.labels import REGRESSION, SINGLE
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.features import Extractor
     from pipelines.heads import Head, Linear
     from pipelines.output import Output
+    from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
 MANY = 10_000
@@ -36,28 +37,61 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Features of a split and the labels that belong to them, flat over all examples.
+
+    Attributes:
+        features: pooling -> (answers, dim).
+        targets: (answers,) class ids or numbers, or (answers, classes) of 0 and 1.
+        sizes: how many answers each example has, where that is not one.
+    """
+
+    features: dict[str, np.ndarray]
+    targets: np.ndarray
+    sizes: list[int] | None
+
+    @classmethod
+    def of(
+        cls, features: dict[str, Any], labels: Any, by_token: bool, is_regression: bool
+    ) -> "Answers":
+        """From what an `Extractor` gives."""
+        sizes = [len(row) for row in labels] if by_token else None
+        if by_token:
+            features = {pooling: np.concatenate(list(f)) for pooling, f in features.items()}
+            labels = np.concatenate(list(labels))
+        return cls(features, labels if is_regression else labels.astype(int), sizes)
+
+    def by_example(self, logits: np.ndarray) -> Any:
+        """(answers, classes) -> an entry for each example."""
+        if self.sizes is None:
+            return logits
+        return np.split(logits, np.cumsum(self.sizes)[:-1])
+
+
+@dataclass(frozen=True)
 class Search:
     """Which features, and how strongly regularised: validation chooses, coarse to fine.
 
     Every pooling is tried with two strengths, then the best pooling with the whole grid; on at
-    most `MANY` examples of train, so that choosing costs little beside the forward pass. What was
+    most `MANY` answers of train, so that choosing costs little beside the forward pass. What was
     chosen is solved on all of them: the penalty is a prior, and does not depend on their number.
     """
 
     job: "Job"
     head: "Head"
-    train: dict[str, np.ndarray]
-    validation: dict[str, np.ndarray]
+    train: Answers
+    validation: Answers
     bias: bool  # whether the model's own output layer has one
 
     def run(self) -> tuple[Trial, list[Trial]]:
         """The head that was chosen, and all that were tried."""
+        poolings = self.train.features
         coarse = self.head.grid[1::4]
-        trials = [trial for pooling in self.train for trial in self._solve(pooling, coarse, MANY)]
+        trials = [trial for pooling in poolings for trial in self._solve(pooling, coarse, MANY)]
         fine = [strength for strength in self.head.grid if strength not in coarse]
         trials += self._solve(self._best(trials).pooling, fine, MANY)
         best = self._best(trials)
-        if len(self.job.train_targets) > MANY:
+        if len(self.train.targets) > MANY:
             (best,) = self._solve(best.pooling, [best.strength], None)
         return best, trials
 
@@ -77,17 +111,17 @@ class Search:
     def _solve(self, pooling: str, strengths: Iterable[float], most: int | None) -> Iterator[Trial]:
         from pipelines.heads import Scaler
 
-        job = self.job
-        rows = np.random.default_rng(job.arguments.seed).permutation(len(job.train_targets))[:most]
-        features, targets = self.train[pooling][rows], np.asarray(job.train_targets)[rows]
+        job, train = self.job, self.train
+        rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:most]
+        features, targets = train.features[pooling][rows], train.targets[rows]
         biased = self.bias or pooling != "head"
         scaler = Scaler.of(features, center=biased)
         scaled = scaler(features)
         for strength in strengths:
             solved = self.head.solve(scaled, targets, job.labels.num_labels, strength, biased)
             folded = scaler.fold(solved)
-            predictions = job.labels.predict(folded(self.validation[pooling]))
-            score = job.scorer(predictions, job.validation_targets)[job.scorer.main]
+            logits = self.validation.by_example(folded(self.validation.features[pooling]))
+            score = job.score({"logits": logits})[job.scorer.main]
             yield Trial(pooling, strength, biased, score, folded)
 
 
@@ -111,6 +145,15 @@ class LinearProbe(Strategy):
             raise ValueError(f"no such head; {suggest(head, known)}")
         return head
 
+    def refuses(self, task: "Task") -> str | None:
+        """A head can be solved for where the loss is a sum over single answers."""
+        if task.answers_per:
+            return None
+        return (
+            f"{task.name} has no linear head that can be solved for on frozen features; "
+            "use full or lora"
+        )
+
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Nothing is trained by steps: only batch size, precision and seed have a meaning here."""
         return {}
@@ -124,15 +167,24 @@ class LinearProbe(Strategy):
     def fit(self, job: "Job") -> "Fitted":
         """Features of train and validation, a head for each candidate, and the best of them."""
         from pipelines.anatomy import dissect
-        from pipelines.features import extractor
+        from pipelines.features import by_token, extractor
         from pipelines.trainer import Fitted
 
         head = self._head(job)
         model = job.checkpoint.model.eval()
         anatomy = dissect(model, job.checkpoint.fresh)
-        tap = extractor(model, anatomy, self.pooling, job.train, job.collate)
+        tokens = job.task.answers_per == "token"
+        if tokens:
+            tap = by_token(model, anatomy)
+        else:
+            tap = extractor(model, anatomy, self.pooling, job.train, job.collate)
+        is_regression = job.labels.problem_type == REGRESSION
         train, validation = (
-            tap.extract(rows, job.collate, title=title, **job.forward_options)
+            Answers.of(
+                *tap.extract(rows, job.collate, title=title, **job.forward_options),
+                tokens,
+                is_regression,
+            )
             for rows, title in (
                 (job.train, "features of train"),
                 (job.validation, "… of validation"),
@@ -149,7 +201,7 @@ class LinearProbe(Strategy):
         )
 
     def _head(self, job: "Job") -> "Head":
-        kind = job.labels.problem_type
+        kind = SINGLE if job.task.answers_per == "token" else job.labels.problem_type
         usual = "ridge" if kind == REGRESSION else "logistic_regression"
         head = registry.find("heads", usual if self.head == "auto" else self.head)()
         if kind not in head.problem_types:

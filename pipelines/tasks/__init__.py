@@ -1,20 +1,33 @@
 """What is to be learned: one file per task.
 
 A task says which columns it needs, how examples become model inputs, which auto class carries
-its head, how a batch is put together and what predictions the logits mean.
+its head, how a batch is put together, and how the model's outputs are read as predictions.
+
+    rows by role ── labels ──▶ Labels                       what train has to teach
+                 ── encode ──▶ rows of model inputs          one or more for each example
+                 ── targets ─▶ what predictions are compared with, one for each example
+    outputs      ── read ────▶ what is kept of a batch, one entry for each row
+                 ── predict ─▶ predictions, one for each example, in the form of the targets
+
+A file that starts with `_` holds what several tasks share.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pipelines.section import Named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    import numpy as np
     from datasets import Dataset
     from transformers import PretrainedConfig
 
+    from pipelines.augmentations import Augmentation
     from pipelines.labels import Labels
+
+Batch = dict[str, Any]
+Answers = Any  # predictions or targets: a sequence with an entry for each example, or an array
+Kept = Mapping[str, "Sequence[np.ndarray] | np.ndarray"]  # name -> an entry for each encoded row
 
 
 class Task(Named):
@@ -25,32 +38,97 @@ class Task(Named):
     pipeline: ClassVar[str]  # the name that transformers.pipeline knows
     # role -> the column names that are obviously it; a role that ends in ? may be missing
     roles: ClassVar[dict[str, tuple[str, ...]]]
+    target: ClassVar[str | None] = (
+        "label"  # the role that is to be predicted; None: the text itself
+    )
+    # what gets an answer of its own from a linear head that can be solved for; None where the
+    # loss is no sum over such answers
+    answers_per: ClassVar[Literal["example", "token"] | None] = None
 
-    problem_type: str = "auto"  # or single_label_classification, multi_label_…, regression
+    # What is to be learned
 
-    def load_processor(self, checkpoint: str, **options: Any) -> Any:
-        """The tokenizer, image processor or feature extractor saved with `checkpoint`."""
-        raise NotImplementedError
-
-    def configure(self, config: "PretrainedConfig", processor: Any) -> None:
-        """Write into the model's config what the processor decides (a padding token, say)."""
-
-    def check(self, dataset: "Dataset", split: str) -> None:
-        """Refuse rows that cannot be read or encoded.
+    def labels(self, train: "Dataset") -> "Labels":
+        """What train has to teach.
 
         Raises:
-            DataError: names the split, the row and what is wrong with it.
+            DataError: nothing can be learned from the column.
         """
         raise NotImplementedError
 
-    def encode(self, dataset: "Dataset", processor: Any, labels: "Labels") -> "Dataset":
-        """Rows by role -> rows of model inputs and `labels`, in the same order."""
+    def metrics(self, labels: "Labels") -> tuple[str, ...]:
+        """The metrics of a recipe that names none; the first chooses the checkpoint."""
         raise NotImplementedError
 
-    def collator(self, processor: Any) -> "Callable[[list[dict[str, Any]]], dict[str, Any]]":
+    def example(self, labels: "Labels") -> tuple[Answers, Answers]:
+        """Predictions and targets as `predict` and `targets` give them, with every class there is.
+
+        The metrics score them before training, so that what would fail after it fails now.
+        """
+        raise NotImplementedError
+
+    # Examples -> model inputs
+
+    def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
+        """The tokenizer, image processor or feature extractor saved with `checkpoint`."""
+        raise NotImplementedError
+
+    def configure(self, config: "PretrainedConfig", processor: Any, labels: "Labels") -> None:
+        """Write into the model's config what processor and labels decide (a padding token, say)."""
+
+    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+        """(row, what is wrong with it) of every row that cannot be read."""
+        raise NotImplementedError
+
+    def unfit(
+        self, dataset: "Dataset", processor: Any, config: "PretrainedConfig"
+    ) -> Iterator[tuple[int, str]]:
+        """(row, why) of every row that can be read and that this model cannot take."""
+        return iter(())
+
+    def encode(
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        labels: "Labels",
+        augmentation: "Augmentation | None" = None,
+    ) -> Any:
+        """Rows by role -> rows of model inputs and `labels`, in the same order.
+
+        `augmentation` is given for train only, and varies an example each time it is asked for.
+        """
+        raise NotImplementedError
+
+    def collator(
+        self, processor: Any, *, training: bool = False
+    ) -> Callable[[list[dict[str, Any]]], Batch]:
         """What puts encoded rows together into one batch of tensors."""
         raise NotImplementedError
 
-    def show(self, dataset: "Dataset", row: int, processor: Any) -> list[str]:
+    def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """An encoded example as a person reads it, for `graft check`."""
         raise NotImplementedError
+
+    # Model outputs -> predictions
+
+    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Answers:
+        """What predictions are compared with, one for each example; `rows` are the encoded ones."""
+        raise NotImplementedError
+
+    def read(self, outputs: Any, batch: Batch) -> dict[str, "Sequence[Any]"]:
+        """What is kept of a batch: name -> a tensor for each row, without padding.
+
+        A single tensor (rows, …) is a sequence of rows, too.
+        """
+        return {"logits": outputs.logits}
+
+    def predict(self, kept: Kept, rows: Any, processor: Any, labels: "Labels") -> Answers:
+        """What was kept of all `rows`, in their order -> one prediction for each example."""
+        raise NotImplementedError
+
+    def floor(self, train: Answers, num_examples: int, labels: "Labels") -> Answers:
+        """What is predicted by who knows the targets of train and never looks at an example."""
+        raise NotImplementedError
+
+    def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
+        """`loss(outputs, labels, num_items_in_batch)`; None where the model's own is right."""
+        return None

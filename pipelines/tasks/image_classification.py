@@ -1,20 +1,20 @@
 """One image -> one label, several labels or a number."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipelines.errors import DataError
-from pipelines.tasks import Task
+from pipelines.tasks._classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from pipelines.augmentations import Augmentation
     from pipelines.labels import Labels
 
 
-class ImageClassification(Task):
+class ImageClassification(Classification):
     """Image classification or regression; the problem type follows from the label column."""
 
     modality: ClassVar[str] = "image"
@@ -25,37 +25,45 @@ class ImageClassification(Task):
         "label": ("label", "labels", "fine_label", "target", "score"),
     }
 
-    def load_processor(self, checkpoint: str, **options: Any) -> Any:
+    def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
         """The image processor: size, mean and deviation that the checkpoint was trained with."""
         from transformers import AutoImageProcessor
 
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
 
-    def check(self, dataset: "Dataset", split: str) -> None:
-        """Every image can be decoded to its last pixel."""
+    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+        """Images that cannot be decoded to their last pixel."""
         from datasets import Image
 
         raw = dataset.cast_column("image", Image(decode=False))
         with ThreadPoolExecutor() as pool:
             for row, problem in enumerate(pool.map(_unreadable, (r["image"] for r in raw))):
                 if problem:
-                    raise DataError(f"{split}, row {row}: {problem}")
+                    yield row, problem
 
-    def encode(self, dataset: "Dataset", processor: Any, labels: "Labels") -> Any:
+    def encode(
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        labels: "Labels",
+        augmentation: "Augmentation | None" = None,
+    ) -> Any:
         """Images as the processor wants them, kept in memory when small; and `labels`."""
         from pipelines.tasks._images import EncodedImages
 
         return EncodedImages(dataset, processor, labels.encode(dataset["label"][:], "data"))
 
-    def collator(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+    def collator(
+        self, processor: Any, *, training: bool = False
+    ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Stacks pixel values and labels."""
         from transformers import default_data_collator
 
         return default_data_collator
 
-    def show(self, dataset: "Dataset", row: int, processor: Any) -> list[str]:
+    def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Shape and range of the pixels as the model sees them."""
-        pixels = dataset[row]["pixel_values"]
+        pixels = rows[row]["pixel_values"]
         shape = " x ".join(map(str, pixels.shape))
         return [f"{shape} pixels from {pixels.min():.2f} to {pixels.max():.2f}"]
 

@@ -1,0 +1,74 @@
+"""What all tasks on texts share: the tokenizer, its limit, and columns of strings."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pipelines.errors import ModelError
+from pipelines.tasks import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PretrainedConfig
+
+    from pipelines.labels import Labels
+
+UNSET = int(1e6)  # tokenizers that know no limit say 1e30
+
+
+class TextTask(Task):
+    """A task whose examples are texts; the processor is a tokenizer."""
+
+    modality: ClassVar[str] = "text"
+
+    max_length: int | None = Field(None, ge=2, description="tokens; the model's limit by default")
+
+    def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
+        """The tokenizer; a model without a padding token (GPT-2) pads with its end token."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what it is without its files
+            raise ModelError(
+                f"{checkpoint}: its tokenizer knows no words; is tokenizer.json there?"
+            )
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+    def configure(self, config: "PretrainedConfig", processor: Any, labels: "Labels") -> None:
+        """Padding token and length limit, agreed between model and tokenizer.
+
+        Two positions are kept back where only the config has a limit: RoBERTa counts positions
+        from `padding_idx + 1`.
+        """
+        super().configure(config, processor, labels)
+        config.pad_token_id = processor.pad_token_id
+        limit = processor.model_max_length
+        if limit > UNSET:
+            limit = getattr(config, "max_position_embeddings", 514) - 2
+        processor.model_max_length = min(limit, self.max_length or limit)
+
+    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+        """Rows with something else than a string where a text should be."""
+        for column in self.text_columns(dataset):
+            for row, text in enumerate(dataset[column][:]):
+                if not isinstance(text, str):
+                    yield row, f"{column} is {text!r}; expected a string"
+
+    def text_columns(self, dataset: "Dataset") -> list[str]:
+        """The columns of strings that the tokenizer reads, in its order."""
+        return [name for name in ("text", "text_pair") if name in dataset.column_names]
+
+    def collator(
+        self, processor: Any, *, training: bool = False
+    ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+        """Pads each batch to its own longest row."""
+        from transformers import DataCollatorWithPadding
+
+        return DataCollatorWithPadding(processor)
+
+    def show(self, rows: Any, row: int, processor: Any) -> list[str]:
+        """The tokens as the model sees them."""
+        return processor.convert_ids_to_tokens(rows[row]["input_ids"])
