@@ -1,12 +1,13 @@
 """What the Trainer should do besides training: stop on a signal, and report in a log file."""
 
+import operator
 import signal
 import threading
 import time
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 
 
 class StopOnSignal(TrainerCallback):
@@ -61,6 +62,22 @@ class StopOnSignal(TrainerCallback):
         flag = torch.tensor(int(self.signal is not None), device=args.device)
         torch.distributed.all_reduce(flag)
         return bool(flag)
+
+
+class PatientAtFloor(TrainerCallback):
+    """Early stopping counts from the first score that beats the floor; `stopping` comes after it.
+
+    CTC learns to say nothing before it says its first character: for some epochs the loss falls
+    and the error rate stands still.
+    """
+
+    def __init__(self, stopping: EarlyStoppingCallback, floor: float) -> None:
+        self.stopping, self.floor = stopping, floor
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        best, better = state.best_metric, operator.gt if args.greater_is_better else operator.lt
+        if best is None or not better(best, self.floor):
+            self.stopping.early_stopping_patience_counter = -1  # it adds one
 
 
 class LogLines(TrainerCallback):

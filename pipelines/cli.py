@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
                 "recipe", metavar="RECIPE", help="a YAML file, such as recipes/quickstart.yaml"
             )
             sub.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES)
+        if name == "anatomy":
+            sub.add_argument("checkpoint", metavar="CHECKPOINT", help="a Hub id or a folder")
+            sub.add_argument("--task", help="whose head it gets; the first that fits by default")
         if name == "push":
             sub.add_argument("run", metavar="RUN", help="a run folder, such as runs/bert_sst2/1")
             sub.add_argument("repo_id", metavar="REPO", help="owner/name")
@@ -72,6 +75,18 @@ def _check(parsed: argparse.Namespace) -> None:
     from pipelines import check
 
     print(check.report(loaded))
+
+
+def _anatomy(parsed: argparse.Namespace) -> None:
+    """Encoder, blocks, head and LoRA targets of a checkpoint, from its config alone."""
+    task = registry.find("tasks", parsed.task)() if parsed.task else None
+    from pipelines import model, recipe
+    from pipelines.anatomy import dissect, table
+
+    section = recipe.Model(checkpoint=parsed.checkpoint)
+    outline, task = model.outline(section, task)
+    print(f"{parsed.checkpoint}, as its config.json describes it, for {task.name}")
+    print("\n".join(table.lines(outline, dissect(outline))))
 
 
 def _list(parsed: argparse.Namespace) -> None:
@@ -116,6 +131,7 @@ def _tell(text: str) -> None:
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "run": _run,
     "check": _check,
+    "anatomy": _anatomy,
     "list": _list,
     "schema": _schema,
     "push": _push,

@@ -7,10 +7,9 @@ the plain class. The other poolings read the encoder's last hidden state.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipelines import forward
 from pipelines.errors import ModelError
+from pipelines.labels import IGNORED
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
 
 HEAD, LABELS = "head", "labels"
-IGNORED = -100  # the label of a token that has none, in transformers
 POOLINGS = ("mean", "mean_max", "cls", "last")
 
 
@@ -127,8 +125,7 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     """
     import torch
 
-    batch = collate([rows[int(i)] for i in _probe_rows(rows)])
-    batch = {k: v.to(model.device) for k, v in batch.items() if k != "labels"}
+    batch = {name: tensor.to(model.device) for name, tensor in probe(rows, collate).items()}
     with torch.inference_mode(), Tap(model.eval(), anatomy) as tap:
         logits = model(**batch).logits
     said: Any = batch.get("attention_mask")
@@ -138,7 +135,8 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     there = POOLINGS if mask is not None else ()
     same = {p for p in there if _equal(pool(tap.hidden, mask, p), read)}
     # sentence-transformers pools texts; of images only what the plain class reads can be saved
-    others = [p for p in there if p in same or said is not None]
+    pools = said is not None and model.main_input_name == "input_ids"
+    others = [p for p in there if p in same or pools]
     if pooling not in ("auto", HEAD, *others):
         raise ModelError(
             f"linear_probe: pooling '{pooling}' cannot be saved as a standard checkpoint for "
@@ -149,10 +147,14 @@ def extractor(model: Any, anatomy: "Anatomy", pooling: str, rows: Any, collate: 
     return Extractor(model, anatomy, chosen, own)
 
 
-def _probe_rows(rows: Any) -> np.ndarray:
-    """Two long rows and two short ones: on texts of one token all poolings look the same."""
+def probe(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
+    """A batch to find things out on, without labels.
+
+    Two long rows and two short ones: on texts of one token all poolings look the same.
+    """
     order = forward.by_length(rows)
-    return np.concatenate([order[:2], order[-2:]])
+    batch = collate([rows[int(row)] for row in (*order[:2], *order[-2:])])
+    return {name: tensor for name, tensor in batch.items() if name not in forward.ANSWERS}
 
 
 def _mask(hidden: Any, batch: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Read = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "Sequence[torch.Tensor]"]]
 LENGTHS = ("input_ids", "input_values", "input_features")  # a row's size is this column's length
+ANSWERS = ("labels", "start_positions", "end_positions")  # what models take to give their loss
 
 
 def run(
@@ -46,15 +47,15 @@ def run(
     # a model that is being trained keeps what it caches: that must not be inference tensors
     without_gradients = torch.no_grad if model.training else torch.inference_mode
     model = model.to(state.device).eval()
-    mine = _share(by_length(rows), state.process_index, state.num_processes)
-    batches = [mine[i : i + batch_size].tolist() for i in range(0, len(mine), batch_size)]
+    batches = _batches(rows, batch_size, state.process_index, state.num_processes)
+    mine = [row for batch in batches for row in batch]
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
     hidden = title is None or not shows_bars()
     kept: dict[str, list[np.ndarray]] = {}
     with without_gradients():
         for batch in tqdm(loader, desc=title, disable=hidden):
             batch = {k: v.to(state.device) for k, v in batch.items()}
-            seen = {k: v for k, v in batch.items() if with_labels or k != "labels"}
+            seen = {k: v for k, v in batch.items() if with_labels or k not in ANSWERS}
             for name, entries in read(model(**seen), batch).items():
                 kept.setdefault(name, []).extend(_on_cpu(entries))
     parts = [(mine, kept)] if state.num_processes == 1 else gather_object([(mine, kept)])
@@ -63,11 +64,11 @@ def run(
 
 def by_length(rows: Any) -> np.ndarray:
     """Row numbers, longest first (a batch that does not fit in memory fails at once)."""
-    lengths = _lengths(rows)
-    return np.arange(len(rows)) if lengths is None else np.argsort(-lengths, kind="stable")
+    found = lengths(rows)
+    return np.arange(len(rows)) if found is None else np.argsort(-found, kind="stable")
 
 
-def _lengths(rows: Any) -> np.ndarray | None:
+def lengths(rows: Any) -> np.ndarray | None:
     """The length of each row; None where all have the same, as images do."""
     if hasattr(rows, "lengths"):
         return np.asarray(rows.lengths)
@@ -80,10 +81,27 @@ def _lengths(rows: Any) -> np.ndarray | None:
     return pc.list_value_length(table[column]).to_numpy()
 
 
-def _share(order: np.ndarray, process: int, num_processes: int) -> np.ndarray:
-    """The rows of one process; as many for each, some twice: a sharded model needs them in step."""
-    missing = -len(order) % num_processes
-    return np.concatenate([order, order[:missing]])[process::num_processes]
+def _batches(rows: Any, size: int, process: int, num_processes: int) -> list[list[int]]:
+    """The batches of one process; as many for each, some twice: a sharded model needs them in step.
+
+    Rows whose `mixes_lengths` is False share a batch with rows of their own length only.
+    """
+    order = by_length(rows)
+    if getattr(rows, "mixes_lengths", True):
+        return _cut(_share(order.tolist(), process, num_processes), size)
+    steps = np.flatnonzero(np.diff(rows.lengths[order])) + 1
+    same = [batch for group in np.split(order, steps) for batch in _cut(group.tolist(), size)]
+    return _share(same, process, num_processes)
+
+
+def _cut(rows: list[int], size: int) -> list[list[int]]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def _share(items: list[Any], process: int, num_processes: int) -> list[Any]:
+    """Every `num_processes`-th item; the first ones twice where the last ones do not go round."""
+    missing = -len(items) % num_processes
+    return (items + items[:missing])[process::num_processes]
 
 
 def _on_cpu(entries: "Sequence[torch.Tensor]") -> "Sequence[np.ndarray]":

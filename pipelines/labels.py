@@ -19,7 +19,12 @@ SINGLE, MULTI, REGRESSION = (
     "multi_label_classification",
     "regression",
 )
-PROBLEM_TYPES = (SINGLE, MULTI, REGRESSION)
+PROBLEM_TYPES = (SINGLE, MULTI, REGRESSION)  # those that transformers knows
+TOKENS = "token_classification"  # a class for each word of an example
+CHOICE = "multiple_choice"
+CLOSED = (*PROBLEM_TYPES, TOKENS, CHOICE)  # classes or numbers, not texts that nobody can list
+LANGUAGE = "language_modeling"  # no classes: a text teaches itself
+IGNORED = -100  # what transformers' losses leave out: the label of a token that has none
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Labels:
         }
 
     def encode(self, column: Iterable[Any], split: str) -> list[Any]:
-        """Column values -> class ids, 0/1 vectors (multi-label) or floats.
+        """Column values -> class ids, lists of them (tokens), 0/1 vectors (multi-label) or floats.
 
         Raises:
             DataError: a value is missing, not a number, or a class that train does not have;
@@ -65,6 +70,8 @@ class Labels:
     def _encode_one(self, value: Any, ids: dict[Any, int], where: str) -> Any:
         if value is None:
             raise DataError(f"{where}: no label; drop the row or give it one")
+        if self.problem_type == TOKENS:
+            return [self._id(tag, ids, f"{where}, word {i}") for i, tag in enumerate(value)]
         if self.problem_type == REGRESSION:
             try:
                 return float(value)
@@ -73,7 +80,7 @@ class Labels:
         chosen = [
             self._id(v, ids, where) for v in (value if self.problem_type == MULTI else [value])
         ]
-        if self.problem_type == SINGLE:
+        if self.problem_type != MULTI:
             return chosen[0]
         return [float(i in chosen) for i in range(len(self.names))]
 

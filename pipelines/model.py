@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import registry, remote
+from pipelines import registry, remote, timm_checkpoint
 from pipelines.errors import HubError, ModelError
 from pipelines.labels import Labels
 
@@ -57,11 +57,13 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         _fits(config, section, task)
         config = _configured(config, {**section.config, **labels.config})
+        timm_checkpoint.complete(config)
         processor = task.load_processor(section.checkpoint, labels, **options)
         task.configure(config, processor, labels)
         build = {"attn_implementation": section.attn_implementation, "dtype": torch.float32}
         if not pretrained:
             model = auto.from_config(config, trust_remote_code=section.trust_remote_code, **build)
+            timm_checkpoint.draw_weights(model)
             fresh = [name for name, _ in model.named_parameters()]
         else:
             model, told = auto.from_pretrained(
@@ -76,6 +78,30 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
             _brings_weights(model, fresh, section)
     return Checkpoint(model, processor, tuple(sorted(fresh)), commit)
+
+
+def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedModel", "Task"]:
+    """The model as its config describes it: no weights are fetched, and it takes no memory.
+
+    Without a task it is the first that the architecture has a head for, and the one given back.
+
+    Raises:
+        ModelError: no checkpoint, or not one for this task.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    import torch
+    import transformers
+
+    with _explained(section, task), _quiet():
+        revision = _commit(section) or section.revision
+        config = transformers.AutoConfig.from_pretrained(section.checkpoint, revision=revision)
+        timm_checkpoint.complete(config)
+        chosen = task or next(iter(_fitting(config)), None)
+        if chosen is None:
+            raise ModelError(f"{section.checkpoint}: '{config.model_type}' fits no task of ours")
+        _fits(config, section, chosen)
+        with torch.device("meta"):
+            return getattr(transformers, chosen.auto_class).from_config(config), chosen
 
 
 def _commit(section: "Model") -> str | None:
@@ -116,37 +142,46 @@ def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "Pretrain
 
 def _fits(config: "PretrainedConfig", section: "Model", task: "Task") -> None:
     """Refuse a checkpoint whose architecture has no head for the task."""
-    import transformers
-
-    def has_head(auto_class: str) -> bool:
-        return type(config) in getattr(transformers, auto_class)._model_mapping
-
-    if has_head(task.auto_class) or section.trust_remote_code:
+    if section.trust_remote_code or _has_head(config, task):
         return
-    tasks = {name: registry.find("tasks", name) for name in registry.names("tasks")}
-    fitting = [name for name, other in tasks.items() if has_head(other.auto_class)]
+    fitting = ", ".join(other.name for other in _fitting(config))
     raise ModelError(
         f"{section.checkpoint}: a '{config.model_type}' checkpoint has no {task.auto_class}, "
-        f"which task {task.name} needs; it fits: {', '.join(fitting) or 'no task of ours'}"
+        f"which task {task.name} needs; it fits: {fitting or 'no task of ours'}"
     )
+
+
+def _has_head(config: "PretrainedConfig", task: "Task") -> bool:
+    import transformers
+
+    return type(config) in getattr(transformers, task.auto_class)._model_mapping
+
+
+def _fitting(config: "PretrainedConfig") -> list["Task"]:
+    """The tasks that an architecture has a head for; first those with one answer an example."""
+    tasks = [registry.find("tasks", name)() for name in registry.names("tasks")]
+    fitting = [task for task in tasks if _has_head(config, task)]
+    return sorted(fitting, key=lambda task: task.answers_per != "example")
 
 
 def _brings_weights(model: "PreTrainedModel", fresh: list[str], section: "Model") -> None:
     """Refuse weights that leave most of the encoder random: they belong to something else."""
-    encoder = [
-        name for name, _ in model.base_model.named_parameters(prefix=model.base_model_prefix)
-    ]
+    from pipelines.anatomy import dissect, inside
+
+    root = dissect(model).encoder
+    encoder = [name for name, _ in model.named_parameters() if inside(name, [root])]
     missing = set(encoder) & set(fresh)
     if len(missing) > len(encoder) / 2:
+        kind = type(model.get_submodule(root)).__name__
         raise ModelError(
             f"{section.checkpoint}: holds {len(encoder) - len(missing)} of the {len(encoder)} "
-            f"tensors of {type(model.base_model).__name__}, not {min(missing)}, say: these weights "
-            "belong to another architecture; for random weights on purpose use strategy=scratch"
+            f"tensors of {kind}, not {min(missing)}, say: these weights belong to another "
+            "architecture; for random weights on purpose use strategy=scratch"
         )
 
 
 @contextmanager
-def _explained(section: "Model", task: "Task") -> Iterator[None]:
+def _explained(section: "Model", task: "Task | None") -> Iterator[None]:
     """Turn what transformers and the Hub's client raise into one clear message."""
     from safetensors import SafetensorError
 
@@ -156,19 +191,19 @@ def _explained(section: "Model", task: "Task") -> Iterator[None]:
         raise _explanation(section, task, error) from error
 
 
-def _explanation(section: "Model", task: "Task", error: Exception) -> ModelError | HubError:
-    name = section.checkpoint
+def _explanation(section: "Model", task: "Task | None", error: Exception) -> ModelError | HubError:
+    name, purpose = section.checkpoint, f" for {task.name}" if task else ""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     told = remote.explanation("model", name, section.revision, INSTEAD, cause)
     if told:
         return HubError(f"{name}: {told}")
-    return ModelError(f"{name}: not a checkpoint for {task.name}: {remote.first_line(error)}")
+    return ModelError(f"{name}: not a checkpoint{purpose}: {remote.first_line(error)}")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """A new head is what we ask for: transformers need not report it as missing weights."""
-    logger = logging.getLogger("transformers.modeling_utils")
+    logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

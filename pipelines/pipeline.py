@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import console, data, evaluation, hub, model, report, trainer
 from pipelines.augmentations import Varied
 from pipelines.console import say
+from pipelines.data import findings
 from pipelines.errors import ModelError
 from pipelines.losses import CrossEntropy
 from pipelines.output import reload
@@ -20,6 +21,7 @@ from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pipelines.data import Data
+    from pipelines.data.findings import Findings
     from pipelines.evaluation import Scorer
     from pipelines.model import Checkpoint
     from pipelines.trainer import Collate, Fitted
@@ -35,6 +37,8 @@ class Prepared:
     scorer: "Scorer"
     encoded: dict[str, Any]  # split -> rows of model inputs
     targets: dict[str, list[Any]]
+    findings: "Findings"
+    stream: Any | None = None  # all of train, encoded as it flows by
 
     @property
     def collate(self) -> "Collate":
@@ -52,7 +56,12 @@ class Prepared:
     def loss(self) -> Callable[..., Any] | None:
         """Another loss than the model's own, which knows no weights and no mixed labels."""
         loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
-        return CrossEntropy() if loss is None and self._vary_batch else loss
+        if loss is None and self._vary_batch:
+            loss = CrossEntropy()
+        smoothing = self.recipe.training.get("label_smoothing_factor") or 0.0
+        if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own
+            return replace(loss, label_smoothing=smoothing)
+        return loss
 
     @property
     def _vary_batch(self) -> Callable[[Any], Any] | None:
@@ -72,6 +81,8 @@ def run(recipe: Recipe) -> RunFolder:
     if recipe.hub.push and recipe.hub.repo_id:
         hub.check(recipe.hub.repo_id)
     prepared = prepare(recipe)
+    for warning in prepared.findings.warnings():
+        say(f"data: {warning}")
     recipe = prepared.recipe
     folder = resumed or _new_folder(recipe)
     locked = lock.collect(
@@ -79,6 +90,7 @@ def run(recipe: Recipe) -> RunFolder:
     )
     if console.is_main():
         lock.write(folder, recipe, locked)
+        report.write_data(folder, prepared.data, prepared.findings)
     fitted, seconds = _fit(prepared, folder, resumed)
     evidence = _evidence(prepared, fitted, seconds)
     if console.is_main():
@@ -116,14 +128,33 @@ def prepare(recipe: Recipe) -> Prepared:
     for note in loaded.notes:
         say(note)
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
+    if recipe.augmentation:
+        recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded
     set_seed(recipe.seed)  # the new head's weights
     checkpoint = model.load(
         recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
     )
+    loaded = _fitting(recipe, loaded, checkpoint)
     encoded, targets = _encode(recipe, loaded, checkpoint.processor)
-    complete = recipe.replace(training=_training(recipe, checkpoint))
+    stream = loaded.stream and recipe.task.encode(
+        loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
+    )
+    complete = recipe.replace(training=_training(recipe, checkpoint, streamed=stream is not None))
     trainer.arguments(complete.training, scorer, Path())  # refused before anything is written
-    return Prepared(complete, loaded, checkpoint, scorer, encoded, targets)
+    found = console.from_main(
+        lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
+    )
+    return Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
+
+
+def _fitting(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":
+    """The rows that this model can take; says which ones it cannot."""
+    processor, config = checkpoint.processor, checkpoint.model.config
+    skip = recipe.data.on_bad_row == "skip"
+    fitting = data.fitting(loaded, recipe.task, processor, config, skip=skip)
+    for note in fitting.notes[len(loaded.notes) :]:
+        say(note)
+    return fitting
 
 
 def _encode(
@@ -140,12 +171,13 @@ def _encode(
     return encoded, targets
 
 
-def _training(recipe: Recipe, checkpoint: "Checkpoint") -> dict[str, Any]:
+def _training(recipe: Recipe, checkpoint: "Checkpoint", *, streamed: bool) -> dict[str, Any]:
     """The strategy's published defaults under what the recipe says: what the run folder records."""
     from pipelines.anatomy import dissect
 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
+    defaults |= trainer.STREAMED if streamed else {}
     return {"seed": recipe.seed, **defaults, **recipe.training}
 
 
@@ -178,7 +210,7 @@ def _fit(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
         labels=labels,
-        train=prepared.encoded["train"],
+        train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
         validation=prepared.encoded["validation"],
         train_targets=prepared.targets["train"],
         validation_targets=prepared.targets["validation"],
@@ -190,12 +222,22 @@ def _fit(
         early_stopping=recipe.early_stopping,
         resume_from=_checkpoint(recipe, resumed),
     )
+    of_a_stream = " of a stream" if prepared.stream is not None else ""
     say(
-        f"{folder}: {recipe.strategy.name} on {len(job.train):,} examples, "
+        f"{folder}: {recipe.strategy.name} on {_num_examples(prepared):,} examples{of_a_stream}, "
         f"{console.num_processes()} x {arguments.device.type}"
     )
     started = time.monotonic()
     return recipe.strategy.fit(job), time.monotonic() - started
+
+
+def _num_examples(prepared: Prepared) -> int:
+    """How many examples there are to train on; of a stream, how many will have been seen."""
+    if prepared.stream is None:
+        return len(prepared.targets["train"])
+    arguments = trainer.arguments(prepared.recipe.training, prepared.scorer, Path())
+    steps = arguments.max_steps * arguments.gradient_accumulation_steps
+    return steps * arguments.train_batch_size * console.num_processes()
 
 
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
@@ -217,7 +259,7 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         predicted = evaluation.predict(task, kept, rows, processor, labels)
         predictions[split] = Predictions(kept, predicted, targets)
         scores[split] = scorer(predicted, targets)
-        constant = task.floor(prepared.targets["train"], len(targets), labels)
+        constant = task.floor(prepared.targets["train"], targets, labels)
         floor[split] = scorer(constant, targets)
     return Evidence(
         task=task,
@@ -229,7 +271,10 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         parameters=sum(p.numel() for p in fitted.output.model.parameters()),
         trainable=fitted.trainable,
         seconds=seconds,
-        examples={split: len(targets) for split, targets in prepared.targets.items()},
+        examples={
+            split: _num_examples(prepared) if split == "train" else len(targets)
+            for split, targets in prepared.targets.items()
+        },
         main_metric=scorer.main,
         validation=scores["validation"],
         test=scores.get("test"),

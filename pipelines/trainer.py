@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.console import num_processes, shows_bars, trains_on_cpu
 from pipelines.errors import Interrupted, RecipeError
+from pipelines.labels import MULTI, REGRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from pipelines.tasks import Kept, Task
 
 Collate = Callable[[list[Any]], dict[str, Any]]
+
+# of a train split that flows by: no epochs to count in; each process reads for itself, since the
+# main one could not put batches of different lengths together for the others
+STREAMED: dict[str, Any] = {
+    "eval_strategy": "steps",
+    "eval_steps": 0.1,
+    "accelerator_config": {"dispatch_batches": False},
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,12 @@ class Job:
         processor = self.checkpoint.processor
         predictions = predict(self.task, kept, self.validation, processor, self.labels)
         return self.scorer(predictions, self.validation_targets)
+
+    @property
+    def floor(self) -> dict[str, float]:
+        """The scores on validation of who never looks at an example."""
+        targets = self.validation_targets
+        return self.scorer(self.task.floor(self.train_targets, targets, self.labels), targets)
 
     @property
     def forward_options(self) -> dict[str, Any]:
@@ -108,6 +123,11 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
         "output_dir": str(checkpoints),
         "resume_from_checkpoint": None,
     }
+    if fields.get("label_smoothing_factor") and scorer.labels.problem_type in (MULTI, REGRESSION):
+        raise RecipeError(
+            f"training.label_smoothing_factor: a {scorer.labels.problem_type} has no one label to "
+            "smooth"
+        )
     if num_processes() == 1:
         fields.pop("ddp_backend", None)  # accelerate would look for the others
     # the best checkpoint can only be one that was evaluated: save when evaluating
@@ -173,7 +193,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
 def _trainer(model: Any, job: Job) -> "Trainer":
     from transformers import EarlyStoppingCallback, PrinterCallback
 
-    from pipelines.callbacks import LogLines
+    from pipelines.callbacks import LogLines, PatientAtFloor
 
     try:
         trainer = _trainer_class(job)(
@@ -194,13 +214,19 @@ def _trainer(model: Any, job: Job) -> "Trainer":
         trainer.add_callback(LogLines())
     early = job.early_stopping
     if early and job.arguments.load_best_model_at_end:
-        trainer.add_callback(EarlyStoppingCallback(early.patience, early.threshold))
+        stopping = EarlyStoppingCallback(early.patience, early.threshold)
+        if job.task.starts_at_floor and job.arguments.metric_for_best_model == job.scorer.main:
+            trainer.add_callback(PatientAtFloor(stopping, job.floor[job.scorer.main]))
+        trainer.add_callback(stopping)
     return trainer
 
 
 def _trainer_class(job: Job) -> "type[Trainer]":
     from transformers import Trainer
+    from transformers.trainer_pt_utils import LengthGroupedSampler
     from transformers.trainer_utils import EvalLoopOutput
+
+    from pipelines import forward
 
     class GraftTrainer(Trainer):
         """No decay for vectors; evaluation is the pass that predictions come from, too."""
@@ -208,6 +234,22 @@ def _trainer_class(job: Job) -> "type[Trainer]":
         def get_decay_parameter_names(self, model: Any) -> list[str]:
             """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
             return [name for name, p in model.named_parameters() if p.ndim > 1]
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            """Lengths of whatever the rows are: upstream looks for a column, row by row."""
+            rows = self.train_dataset if train_dataset is None else train_dataset
+            if self.args.train_sampling_strategy != "group_by_length":
+                return super()._get_train_sampler(train_dataset)
+            lengths = forward.lengths(rows)
+            if lengths is None:
+                raise RecipeError(
+                    "training.train_sampling_strategy: group_by_length: all rows are of one length"
+                )
+            size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            return LengthGroupedSampler(size, lengths=lengths.tolist())
+
+        def _get_eval_sampler(self, eval_dataset: Any) -> None:
+            """Any order will do: `evaluation_loop` has its own."""
 
         def evaluation_loop(
             self, dataloader: Any, description: str, *_: Any, **options: Any
@@ -227,12 +269,17 @@ def _evaluate(model: Any, job: Job) -> "Mapping[str, float]":
     from pipelines import forward
 
     def read(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
-        labels = batch["labels"]
-        loss = outputs.loss if job.loss is None else job.loss(outputs, labels)
-        return {"loss": loss.expand(len(labels)), **job.task.read(outputs, batch)}
+        loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
+        num_rows = len(next(iter(batch.values())))
+        return {"loss": loss.expand(num_rows), **job.task.read(outputs, batch)}
 
     kept = forward.run(
-        model, job.validation, job.collate, read, with_labels=True, **job.forward_options
+        model,
+        job.validation,
+        job.collate,
+        read,
+        with_labels=job.loss is None,  # another loss is there because the model's own would fail
+        **job.forward_options,
     )
     losses = kept.pop("loss")
     return {"loss": float(losses.mean()), **job.score(kept)}

@@ -27,6 +27,7 @@ os.environ |= {
 }
 
 import tiny  # noqa: E402  (after the environment)
+import tiny_audio  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -52,6 +53,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     def of(family: str) -> Path:
         if family not in made:
             make = tiny.text_checkpoint if family in tiny.TEXT_FAMILIES else tiny.image_checkpoint
+            make = tiny_audio.audio_checkpoint if family in tiny_audio.AUDIO_FAMILIES else make
             made[family] = make(tmp_path_factory.mktemp("checkpoint") / family, family)
         return made[family]
 
@@ -80,3 +82,9 @@ def text_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def image_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`<split>/<class>/x.png`: dark, light or in between."""
     return tiny.image_data(tmp_path_factory.mktemp("data") / "shades")
+
+
+@pytest.fixture(scope="session")
+def audio_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`<split>/<class>/x.wav`: high, low or middle tones."""
+    return tiny_audio.audio_data(tmp_path_factory.mktemp("data") / "tones")

@@ -26,11 +26,12 @@ AUTO_CLASSES = {
 
 
 def write_recipe(
-    folder: Path, checkpoint: Path, data: Path, *, task: str = "text", **sections: Any
+    folder: Path, checkpoint: Path, data: Path, *, task: Any = "text", **sections: Any
 ) -> Path:
     """Write `recipe.yaml`; `sections` (strategy, training, metrics…) stand in it as they are."""
+    kind = f"{task}_classification" if task in ("text", "image", "audio") else task
     values = {
-        "task": f"{task}_classification",
+        "task": kind,
         "model": str(checkpoint),
         "data": {"source": "files", "path": str(data)},
         "strategy": "full",

@@ -283,7 +283,7 @@ def test_refuses_a_hidden_test_split_that_was_asked_for(refuse):
 
 @pytest.mark.parametrize("absent", [None, ""])
 def test_refuses_rows_without_a_label(refuse, absent):
-    message = f"train, row 2: no label ({absent!r}); 1 of 3 rows have none: drop them or give"
+    message = f"train, row 2: no label ({absent!r}); 1 of 3 rows have none: mend or drop"
     refuse(message, {"train": with_labels("good", "bad", absent)})
 
 
@@ -376,7 +376,11 @@ def test_only_rows_that_are_used_are_checked(load, refuse):
     load({"train": train, "dev": rows(4)}, limit={"train": 4})
 
 
-def test_says_when_row_numbers_count_drawn_rows(refuse):
-    train = {"text": [None] * 10, "label": [0, 1] * 5}
-    message = "train, row 0: text is None; expected a string (counted among the rows that were"
-    refuse(message, {"train": train})
+@pytest.mark.parametrize(("part", "origin"), [("train", ""), ("validation", " of train")])
+def test_a_row_is_told_by_its_place_in_the_split_it_came_from(load, part, origin):
+    train = rows(40)
+    drawn = load({"train": train}, splits={"validation": 0.5}, limit={"train": 9})
+    row = int(drawn.splits[part]["text"][-1].removeprefix("text "))
+    train["text"][row] = None
+    with pytest.raises(DataError, match=rf"^{part}, row {row}{origin}: text is None; expected"):
+        load({"train": train}, splits={"validation": 0.5}, limit={"train": 9})

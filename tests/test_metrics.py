@@ -16,7 +16,7 @@ from sklearn import metrics as sk
 from pipelines import registry
 from pipelines.errors import HubError, ModelError, RecipeError
 from pipelines.evaluation import Scorer, predict
-from pipelines.labels import MULTI, REGRESSION, SINGLE, Labels
+from pipelines.labels import MULTI, REGRESSION, SINGLE, TOKENS, Labels
 
 ROOT = Path(__file__).parents[1]
 METRICS = registry.names("metrics")
@@ -25,35 +25,72 @@ TWO = Labels(SINGLE, ("negative", "positive"), (0, 1))
 FIVE = Labels(SINGLE, tuple("abcde"), tuple("abcde"))
 MANY = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
+TAGS = Labels(TOKENS, ("O", "B-PER", "I-PER", "B-LOC"), ("O", "B-PER", "I-PER", "B-LOC"))
+WORD_CLASSES = Labels(TOKENS, ("NOUN", "VERB", "X"), ("NOUN", "VERB", "X"))
 TASK = registry.find("tasks", "text_classification")()
+TAGGING = registry.find("tasks", "token_classification")()
 
 DRAW = np.random.default_rng(0)
 IDS = DRAW.integers(0, 2, (2, 40))  # predictions, references
 FIVE_IDS = DRAW.integers(0, 5, (2, 40))
 ROWS = DRAW.integers(0, 2, (2, 40, 3))
 NUMBERS = DRAW.normal(size=(2, 40))
+# of three entities one is found, beside one that is none: a place, and a person cut short
+SENTENCES = (
+    [["O", "B-LOC", "O"], ["B-PER", "O", "O", "O", "O"]],
+    [["O", "B-LOC", "O"], ["B-PER", "I-PER", "O", "O", "B-LOC"]],
+)
 
-# what each metric must give: (predictions, references) -> number
+ERRORS = {"mse", "mae", "wer", "cer", "perplexity"}
+TRANSCRIPTS = (["a b d", "", "x"], ["a b c", "e f", ""])  # one wrong, one missed, one invented
+BLOCKS = (np.array([1.0, 2.0]), [[5], [5, 6, 7]])  # nats for each token, and the tokens
+# no answer where there is none, half of the better answer, and an answer where there is none
+ANSWERED = (["", "The film", "plot"], [[], ["it", "a good film"], []])
+
+# what each metric must give: (predictions, references) -> number, or all its scores by their keys
 EXPECTED = {
     "accuracy": (IDS, lambda p, r: (p == r).mean()),
+    "cer": (TRANSCRIPTS, lambda p, r: (1 + 3 + 1) / (5 + 3)),
     "f1": (IDS, lambda p, r: sk.f1_score(r, p)),
     "mae": (NUMBERS, lambda p, r: abs(p - r).mean()),
     "matthews_correlation": (FIVE_IDS, lambda p, r: sk.matthews_corrcoef(r, p)),
     "mse": (NUMBERS, lambda p, r: ((p - r) ** 2).mean()),
     "pearson": (NUMBERS, lambda p, r: np.corrcoef(p, r)[0, 1]),
+    "perplexity": (BLOCKS, lambda p, r: np.exp((1 * 1.0 + 3 * 2.0) / 4)),
     "precision": (IDS, lambda p, r: sk.precision_score(r, p)),
     "recall": (IDS, lambda p, r: sk.recall_score(r, p)),
+    "seqeval": (
+        SENTENCES,
+        lambda p, r: {"f1": 2 / 5, "precision": 1 / 2, "recall": 1 / 3, "accuracy": 6 / 8},
+    ),
+    "squad": (ANSWERED, lambda p, r: {"f1": (1 + 2 / 3 + 0) / 3, "exact_match": 1 / 3}),
     "spearman": (NUMBERS, lambda p, r: stats.spearmanr(p, r).statistic),
+    "token_accuracy": (SENTENCES, lambda p, r: 6 / 8),
+    "wer": (TRANSCRIPTS, lambda p, r: (1 + 2 + 1) / (3 + 2)),
 }
 
 
+def expected_of(name):
+    """((predictions, references), the scores to expect of them)."""
+    sides, definition = EXPECTED[name]
+    scores = definition(*sides)
+    return sides, pytest.approx(scores if isinstance(scores, dict) else {name: scores})
+
+
+def labels_of(predictions):
+    """What there must have been to learn, for predictions like these."""
+    if isinstance(predictions, list):
+        return TAGS
+    return STARS if predictions.dtype == float else FIVE if predictions.max() > 1 else TWO
+
+
 def scorer_of(specs, labels):
-    return Scorer(specs, TASK, labels)
+    return Scorer(specs, TAGGING if labels.problem_type == TOKENS else TASK, labels)
 
 
 def floor(labels, train, references, scorer):
     """The scores of answering without looking."""
-    return scorer(TASK.floor(train, len(references), labels), references)
+    return scorer(TASK.floor(train, references, labels), references)
 
 
 @pytest.fixture(scope="module")
@@ -73,27 +110,25 @@ def test_every_metric_has_an_expected_value():
 
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_equals_its_definition(name):
-    (predictions, references), expected = EXPECTED[name]
-    labels = STARS if predictions.dtype == float else FIVE if predictions.max() > 1 else TWO
-    scores = scorer_of((name,), labels)(predictions, references)
-    assert scores == {name: pytest.approx(expected(predictions, references))}
-    assert type(scores[name]) is float
+    sides, expected = expected_of(name)
+    scores = scorer_of((name,), labels_of(sides[0]))(*sides)
+    assert scores == expected
+    assert {type(score) for score in scores.values()} == {float}
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
-    (predictions, references), expected = EXPECTED[name]
+    (predictions, references), expected = expected_of(name)
     metric = evaluate.load(str(ROOT / "pipelines" / "metrics" / f"{name}.py"))
     assert type(metric).__mro__[1] is evaluate.Metric
     assert metric.description == registry.summary("metrics", name)
-    result = metric.compute(predictions=predictions, references=references)
-    assert result == {name: pytest.approx(expected(predictions, references))}
+    assert metric.compute(predictions=predictions, references=references) == expected
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_less_is_better_for_errors_only(name):
     labels = STARS if name in {"mse", "mae"} else TWO
-    assert scorer_of((name,), labels).greater_is_better is (name not in {"mse", "mae"})
+    assert scorer_of((name,), labels).greater_is_better is (name not in ERRORS)
 
 
 @pytest.mark.parametrize("name", ["f1", "precision", "recall"])
@@ -128,6 +163,8 @@ def test_multi_label():
         (FIVE, FIVE_IDS, ["accuracy", "f1"]),
         (MANY, ROWS, ["f1", "accuracy"]),
         (STARS, NUMBERS, ["pearson", "spearman", "mse"]),
+        (TAGS, SENTENCES, ["f1", "precision", "recall", "accuracy"]),
+        (WORD_CLASSES, ([["X", "NOUN"]], [["VERB", "NOUN"]]), ["token_accuracy"]),
     ],
 )
 def test_defaults_by_problem_type(labels, sides, keys):
@@ -181,6 +218,9 @@ def test_mistakes_are_told_at_construction(specs, message):
         ({"name": "f1", "average": "binary"}, FIVE, "Target is multiclass"),
         ("pearson", MANY, "'pearson' cannot score multi_label_classification"),
         ("accuracy", STARS, "'accuracy' cannot score regression"),
+        ({"name": "seqeval", "scheme": "BIO"}, TAGS, "unknown scheme 'BIO'; known: IOB1, IOB2"),
+        ("seqeval", WORD_CLASSES, "'seqeval' cannot score token_.*: 'NOUN' is no tag of an entity"),
+        ("accuracy", TAGS, "'accuracy' cannot score token_classification"),
     ],
 )
 def test_what_does_not_fit_is_told_before_training(spec, labels, message):
@@ -213,7 +253,7 @@ def test_diverged_training_is_an_error_with_a_remedy():
 
 def test_scoring_writes_no_file_that_processes_could_fight_for(tmp_path, monkeypatch):
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", tmp_path)
-    scorer_of(METRICS[:2], TWO)(*IDS)
+    scorer_of(("accuracy", "f1"), TWO)(*IDS)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -278,5 +318,20 @@ def test_a_metric_of_the_hub(tmp_path):
 def test_a_hub_out_of_reach_is_told_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", tmp_path)
-    with pytest.raises(HubError, match=r"'acme/spread' cannot be fetched; use one of accuracy, f1"):
+    with pytest.raises(HubError, match=r"'acme/spread' cannot be fetched; use one of accuracy, "):
         scorer_of(("acme/spread",), TWO)
+
+
+def test_entities_by_a_scheme_count_only_where_they_keep_to_it():
+    tags = [["O", "I-PER", "O"]], [["O", "I-PER", "O"]]  # no B-: an entity to CoNLL's script
+    assert scorer_of(("seqeval",), TAGS)(*tags)["f1"] == 1
+    assert scorer_of(({"name": "seqeval", "scheme": "IOB2"},), TAGS)(*tags)["f1"] == 0
+    macro = scorer_of(({"name": "seqeval", "average": "macro"},), TAGS)(*SENTENCES)
+    assert macro["f1"] == pytest.approx((2 / 3 + 0) / 2)  # places, persons
+
+
+def test_no_entity_predicted_or_none_to_find_is_finite_and_quiet():
+    nothing, something = [["O", "O"]], [["B-PER", "O"]]
+    for sides in ((nothing, something), (something, nothing), (nothing, nothing)):
+        scores = scorer_of((), TAGS)(*sides)
+        assert (scores["f1"], scores["precision"], scores["recall"]) == (0, 0, 0)

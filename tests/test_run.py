@@ -42,7 +42,7 @@ COMBINATIONS = [
 ]
 TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-3, "warmup_steps": 0}
 LEFT = {"recipe.yaml", "lock.json", "model", "predictions", "history.jsonl", "metrics.json"}
-LEFT |= {"learning_curve.png"}
+LEFT |= {"learning_curve.png", "data.json"}
 REFUSED = {  # combinations that do not work, and why
     ("image", "linear_probe", "mean"): "pooling 'mean' cannot be saved as a standard checkpoint",
 }

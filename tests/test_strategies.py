@@ -24,7 +24,8 @@ FAMILIES = [
     pytest.param(family, marks=() if family in QUICK else pytest.mark.slow)
     for family in (*tiny.TEXT_FAMILIES, *tiny.IMAGE_FAMILIES)
 ]
-CONVNETS = [family for family in FAMILIES if family.values[0] in ("resnet", "mobilenet_v2")]
+WITH_STATISTICS = ("resnet", "mobilenet_v2", "timm-resnet", "timm-mobilenetv2")
+CONVNETS = [family for family in FAMILIES if family.values[0] in WITH_STATISTICS]
 # enough to see something learned; the last weights are kept, whatever validation says of them
 TRAINING = {
     "num_train_epochs": 4,

@@ -13,13 +13,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tiny_timm import SIDE, TIMM_FAMILIES, settle_statistics, timm_checkpoint
+
 NUM_ROWS = {"train": 64, "validation": 32, "test": 32}
 CLASSES = {"negative": ("awful", "bad", "poor"), "positive": ("fine", "good", "great")}
 FILLERS = ("a", "and", "film", "it", "of", "plot", "the", "was")
 WORDS = tuple(sorted((*FILLERS, *CLASSES["negative"], *CLASSES["positive"])))
 SHADES = {"dark": 40, "light": 220, "middle": 130}
 LENGTH = 32  # tokens that a text model takes
-SIDE = 32  # pixels of an image, unless the family wants fewer
 
 BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 ROBERTA_TOKENS = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
@@ -112,6 +113,15 @@ IMAGE_FAMILIES: dict[str, dict[str, Any]] = {
         "num_heads": [1, 2],
         "window_size": 4,
     },
+    "dinov2": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "mlp_ratio": 2,
+        "image_size": 16,
+        "patch_size": 4,
+    },
+    **TIMM_FAMILIES,
 }
 
 
@@ -126,7 +136,7 @@ def text_checkpoint(folder: Path, family: str = "bert") -> Path:
     # weights wide enough that a word makes a difference: 0.02 suits sizes that are not tiny
     sizes = {"vocab_size": len(vocabulary), "initializer_range": 0.1, **sizes}
     config = AutoConfig.for_model(family, **sizes, **ids)
-    _save_encoder(config, folder)
+    save_encoder(config, folder)
     _tokenizer(vocabulary, tokens, has_types=family == "bert").save_pretrained(folder)
     return folder
 
@@ -135,8 +145,10 @@ def image_checkpoint(folder: Path, family: str = "resnet") -> Path:
     """Save an encoder without a head, and an image processor for its size."""
     from transformers import AutoConfig, ViTImageProcessor
 
+    if family in TIMM_FAMILIES:
+        return timm_checkpoint(folder, family)
     config = AutoConfig.for_model(family, **IMAGE_FAMILIES[family])
-    _save_encoder(config, folder)
+    save_encoder(config, folder)
     side = IMAGE_FAMILIES[family].get("image_size", SIDE)
     ViTImageProcessor(size={"height": side, "width": side}).save_pretrained(folder)
     return folder
@@ -172,7 +184,7 @@ def image_data(folder: Path) -> Path:
     return folder
 
 
-def _save_encoder(config: Any, folder: Path) -> None:
+def save_encoder(config: Any, folder: Path) -> None:
     """The family's plain encoder with the same random weights every time."""
     import torch
     from transformers import AutoModel
@@ -180,24 +192,8 @@ def _save_encoder(config: Any, folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModel.from_config(config)
-        _settle_statistics(model)
+        settle_statistics(model)
         model.save_pretrained(folder)
-
-
-def _settle_statistics(model: Any) -> None:
-    """Batch normalisation that has seen images: with its first values hardly anything gets through
-    the random weights of a deep convnet, and every image has the same features."""
-    import torch
-
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 1.0
-    if layers:
-        with torch.no_grad():
-            model.train()(torch.randn(16, 3, SIDE, SIDE) + torch.randn(16, 3, 1, 1))
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
 
 
 def _tokenizer(vocabulary: dict[str, int], tokens: dict[str, str], *, has_types: bool) -> Any:

@@ -25,6 +25,10 @@ class Augmentation(Section):
         """What varies one raw example (a PIL image, a waveform); None where nothing is."""
         raise NotImplementedError
 
+    def encoded(self) -> Callable[[Any], Any] | None:
+        """What varies one encoded example (normalised pixels, a spectrogram); or None."""
+        return None
+
     def batch(self, labels: "Labels") -> Callable[[Batch], Batch] | None:
         """What varies a whole collated batch (mixup, cutmix), `labels` included; or None.
 

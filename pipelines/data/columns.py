@@ -22,22 +22,25 @@ def choose(there: list[str], roles: Roles, said: Columns) -> tuple[Columns, Colu
     Raises:
         DataError: an unknown role, no such column, a column in two roles, nothing for a role.
     """
-    known = {role.removesuffix("?") for role in roles}
+    known = {role.rstrip("?+") for role in roles}
     for role in said:
         if role not in known:
             raise DataError(f"data.columns: unknown role '{role}'; {suggest(role, known)}")
-    _check_said(there, said)
+    _check_said(there, said, {"label", *(role[:-1] for role in roles if role.endswith("+"))})
     taken = set(_names(said))
     guessed: Columns = {}
     for role, obvious in roles.items():
-        optional, role = role.endswith("?"), role.removesuffix("?")
-        if role in said or (optional and said.keys() - {"label"}):
+        mark, role = role[-1], role.rstrip("?+")
+        if role in said or (mark == "?" and said.keys() - {"label"}):
             continue
-        column = next((name for name in obvious if name in there and name not in taken), None)
-        if column:
-            guessed[role] = column
-            taken.add(column)
-        elif not optional:
+        free = [name for name in there if name not in taken]
+        candidates: list[str | list[str]] = [name for name in obvious if name in free]
+        if mark == "+":
+            candidates += filter(None, (_numbered(free, name) for name in obvious))
+        if candidates:
+            guessed[role] = candidates[0]
+            taken.update(_names({role: candidates[0]}))
+        elif mark != "?":
             raise DataError(
                 f"no column is obviously the {role} (looked for {', '.join(obvious)}); "
                 f"say data.columns.{role}=…; columns: {', '.join(there)}"
@@ -45,11 +48,19 @@ def choose(there: list[str], roles: Roles, said: Columns) -> tuple[Columns, Colu
     return {**said, **guessed}, guessed
 
 
-def _check_said(there: list[str], said: Columns) -> None:
+def _numbered(there: list[str], name: str) -> list[str]:
+    """ending0, ending1…, in the order of their numbers."""
+    found = [column for column in there if column.startswith(name)]
+    found = [column for column in found if column.removeprefix(name).isdecimal()]
+    return sorted(found, key=lambda column: int(column.removeprefix(name)))
+
+
+def _check_said(there: list[str], said: Columns, several: set[str]) -> None:
     names = _names(said)
     for role, column in said.items():
-        if isinstance(column, list) and role != "label":
-            raise DataError(f"data.columns.{role}: only `label` may be a list of columns")
+        if isinstance(column, list) and role not in several:
+            told = " and ".join(f"`{role}`" for role in sorted(several))
+            raise DataError(f"data.columns.{role}: only {told} may be a list of columns")
     for name in names:
         if name not in there:
             raise DataError(f"data.columns: train has no column '{name}'; {suggest(name, there)}")
@@ -79,9 +90,10 @@ def by_role(split: "Dataset", columns: Columns, part: str) -> "Dataset":
         if name not in there:
             raise DataError(f"{part}: no column '{name}', which train has; {suggest(name, there)}")
     split = split.select_columns(_names(columns))
-    label = columns.get("label")
-    if isinstance(label, list):
-        split = _join(split, label, part)
+    for role, column in columns.items():
+        if isinstance(column, list):
+            join = _join if role == "label" else _gather
+            split = join(split, column, part, role)
     names = {column: role for role, column in columns.items() if isinstance(column, str)}
     split = split.rename_columns(names)
     for role, feature in split.features.items():
@@ -90,8 +102,14 @@ def by_role(split: "Dataset", columns: Columns, part: str) -> "Dataset":
     return split
 
 
-def _join(split: "Dataset", names: list[str], part: str) -> "Dataset":
-    """One column of 0 and 1 per class -> one column `label`: the list of classes of each row."""
+def _gather(split: "Dataset", names: list[str], part: str, role: str) -> "Dataset":
+    """Several columns -> one column of lists."""
+    rows = zip(*(split[name][:] for name in names), strict=True)
+    return split.remove_columns(names).add_column(role, [list(row) for row in rows])
+
+
+def _join(split: "Dataset", names: list[str], part: str, role: str) -> "Dataset":
+    """One column of 0 and 1 per class -> one column: the list of classes of each row."""
     from datasets import ClassLabel, List
 
     rows: list[list[int]] = [[] for _ in range(len(split))]
@@ -102,4 +120,4 @@ def _join(split: "Dataset", names: list[str], part: str) -> "Dataset":
             if value:
                 rows[row].append(i)
     feature = List(ClassLabel(names=names))
-    return split.remove_columns(names).add_column("label", rows, feature=feature)
+    return split.remove_columns(names).add_column(role, rows, feature=feature)

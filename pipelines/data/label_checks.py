@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pipelines.data.rows import Rows
 from pipelines.errors import DataError
 from pipelines.labels import SINGLE, Labels
 
@@ -17,15 +18,11 @@ def are_hidden(test: "Dataset", train: "Dataset", target: str = "label") -> bool
     return all(label == -1 for label in test[target][:]) and -1 not in train[target][:]
 
 
-def refuse_missing(split: "Dataset", part: str) -> None:
-    """Raises DataError if a row has no label; names the first, and says how many there are."""
+def missing(split: "Dataset") -> Iterator[tuple[int, str]]:
+    """(row, why) of every row without a label."""
     rows = list(_missing(split))
-    if rows:
-        value = split[rows[0]]["label"]
-        raise DataError(
-            f"{part}, row {rows[0]}: no label ({value!r}); {len(rows):,} of {len(split):,} rows "
-            "have none: drop them or give them one"
-        )
+    column = split["label"][:] if rows else []
+    return ((row, f"no label ({column[row]!r})") for row in rows)
 
 
 def refuse_other_names(split: "Dataset", train: "Dataset", part: str) -> None:
@@ -39,9 +36,9 @@ def refuse_other_names(split: "Dataset", train: "Dataset", part: str) -> None:
     raise DataError(f"{part}: has {len(here)} classes, train has {len(there)}")
 
 
-def refuse_unlearnable(split: "Dataset", train: "Dataset", labels: Labels, part: str) -> None:
+def refuse_unlearnable(rows: Rows, train: "Dataset", labels: Labels, part: str) -> None:
     """Raises DataError if a label does not occur in train, or is no number to regress on."""
-    column = split["label"][:]
+    column = rows.dataset["label"][:]
     if labels.problem_type != SINGLE:
         labels.encode(column, part)
         return
@@ -52,7 +49,8 @@ def refuse_unlearnable(split: "Dataset", train: "Dataset", labels: Labels, part:
         label = names.get(column[row], column[row])
         known = [repr(name) for value, name in names.items() if value in seen][:50]
         raise DataError(
-            f"{part}, row {row}: label {label!r} does not occur in train; it has {', '.join(known)}"
+            f"{rows.place(part, row)}: label {label!r} does not occur in train; "
+            f"it has {', '.join(known)}"
         )
 
 

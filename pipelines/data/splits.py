@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.data.rows import Rows
 from pipelines.errors import DataError, suggest
 from pipelines.sources import USUAL_NAMES, SplitNames
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Note = Callable[[str], None]
-Parts = dict[str, "Dataset"]
+Parts = dict[str, Rows]
 
 DEFAULT_SHARE = 0.1  # of train, where there is no validation split
 
@@ -31,7 +32,7 @@ class Choice:
         guessed: parts that the recipe does not mention.
     """
 
-    parts: Parts
+    parts: dict[str, "Dataset"]
     shares: dict[str, float]
     guessed: frozenset[str]
 
@@ -44,9 +45,11 @@ class Draws:
     strata: str | None
     note: Note
 
-    def values(self, split: "Dataset") -> np.ndarray:
+    def values(self, rows: Rows) -> np.ndarray:
         """(rows,) values to draw in proportion; all the same where no column is named."""
-        return np.asarray(split[self.strata][:]) if self.strata else np.zeros(len(split), dtype=int)
+        if not self.strata:
+            return np.zeros(len(rows), dtype=int)
+        return np.asarray(rows.dataset[self.strata][:])
 
     def tell(self, what: str) -> None:
         self.note(f"{what}, {'stratified, ' if self.strata else ''}seed {self.seed}")
@@ -58,7 +61,7 @@ def choose(found: Mapping[str, "Dataset"], wanted: SplitNames) -> Choice:
     Raises:
         DataError: no split of that name, one split for two parts, or none for train.
     """
-    parts: Parts = {}
+    parts: dict[str, Dataset] = {}
     shares: dict[str, float] = {}
     named = [name for _, name in wanted if isinstance(name, str)]
     for part, usual in USUAL_NAMES.items():
@@ -114,12 +117,12 @@ def set_aside(parts: Parts, choice: Choice, draws: Draws) -> Parts:
     return result
 
 
-def limit(part: str, split: "Dataset", most: int | None, draws: Draws) -> "Dataset":
-    """At most `most` examples of a split, drawn, in their order."""
-    if most is None or most >= len(split):
-        return split
-    draws.tell(f"{part}: {most:,} of {len(split):,} examples (data.limit.{part})")
-    return split.select(draw(draws.values(split), most, draws.seed))
+def limit(part: str, rows: Rows, most: int | None, draws: Draws) -> Rows:
+    """At most `most` examples of a part, drawn, in their order."""
+    if most is None or most >= len(rows):
+        return rows
+    draws.tell(f"{part}: {most:,} of {len(rows):,} examples (data.limit.{part})")
+    return rows.select(draw(draws.values(rows), most, draws.seed))
 
 
 def draw(values: np.ndarray, count: int, seed: int, keep: int = 0) -> np.ndarray:

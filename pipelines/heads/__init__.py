@@ -66,6 +66,10 @@ class Head(Named):
         num_labels: int,
         strength: float,
         bias: bool,
+        weights: np.ndarray | None = None,
     ) -> Linear:
-        """Solve on standardised (rows, dim) features; `targets` as `Labels.encode` gives them."""
+        """Solve on standardised (rows, dim) features; `targets` as `Labels.encode` gives them.
+
+        A row counts `weights` (rows,) times.
+        """
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """Logistic regression by L-BFGS: softmax for single labels, one-vs-rest for several."""
 
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,10 +23,11 @@ class LogisticRegression(Head):
         num_labels: int,
         strength: float,
         bias: bool,
+        weights: np.ndarray | None = None,
     ) -> Linear:
         """Single labels: one softmax; several labels: one sigmoid for each."""
         if targets.ndim == 2:
-            columns = [self._binary(features, column, strength, bias) for column in targets.T]
+            columns = [self._binary(features, c, strength, bias, weights) for c in targets.T]
             weights, biases = zip(*columns, strict=True)
             return Linear(np.stack(weights), np.array(biases))
         weight = np.zeros((num_labels, features.shape[1]))
@@ -34,7 +35,7 @@ class LogisticRegression(Head):
         if len(np.unique(targets)) == 1:
             offset[targets[0]] = 0.0
             return Linear(weight, offset)
-        model = self._fit(features, targets, strength, bias)
+        model = self._fit(features, targets, strength, bias, weights)
         if len(model.classes_) == 2:
             # scikit-learn keeps one row for two classes; halves of it give the same softmax
             weight[model.classes_] = np.vstack([-model.coef_ / 2, model.coef_ / 2])
@@ -44,15 +45,27 @@ class LogisticRegression(Head):
         return Linear(weight, offset)
 
     def _binary(
-        self, features: np.ndarray, column: np.ndarray, strength: float, bias: bool
+        self,
+        features: np.ndarray,
+        column: np.ndarray,
+        strength: float,
+        bias: bool,
+        weights: np.ndarray | None,
     ) -> tuple[np.ndarray, float]:
         if len(np.unique(column)) == 1:
             always = 10.0 if column[0] else -10.0
             return np.zeros(features.shape[1]), always if bias else 0.0
-        model = self._fit(features, column, strength, bias)
+        model = self._fit(features, column, strength, bias, weights)
         return model.coef_[0], float(np.ravel(model.intercept_)[0])
 
-    def _fit(self, features: np.ndarray, targets: np.ndarray, strength: float, bias: bool):  # type: ignore[no-untyped-def]
+    def _fit(
+        self,
+        features: np.ndarray,
+        targets: np.ndarray,
+        strength: float,
+        bias: bool,
+        weights: np.ndarray | None,
+    ) -> Any:
         from sklearn import linear_model
         from sklearn.exceptions import ConvergenceWarning
 
@@ -60,4 +73,4 @@ class LogisticRegression(Head):
         with warnings.catch_warnings():
             # weak penalties need not converge: validation judges what came out
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return model.fit(features, targets)
+            return model.fit(features, targets, weights)

@@ -22,9 +22,11 @@ class Ridge(Head):
         num_labels: int,
         strength: float,
         bias: bool,
+        weights: np.ndarray | None = None,
     ) -> Linear:
         """One row of weights."""
         from sklearn import linear_model
 
-        model = linear_model.Ridge(alpha=strength, fit_intercept=bias).fit(features, targets)
+        model = linear_model.Ridge(alpha=strength, fit_intercept=bias)
+        model.fit(features, targets, weights)
         return Linear(model.coef_.reshape(1, -1), np.ravel(model.intercept_))

@@ -55,3 +55,14 @@ def correlation(coefficient: Callable[..., Any], predictions: Any, references: A
     if any(min(side) == max(side) for side in (predictions, references)):
         return 0.0
     return float(coefficient(predictions, references).statistic)
+
+
+def error_rate(aligned: Any) -> float:
+    """Edits over all texts by the length of all references, from what jiwer aligned.
+
+    Empty references count: whatever is predicted for them is wrong. Where all are empty, the rate
+    is the number of insertions.
+    """
+    edits = aligned.substitutions + aligned.deletions + aligned.insertions
+    length = aligned.substitutions + aligned.deletions + aligned.hits
+    return edits / max(length, 1)

@@ -16,7 +16,7 @@ from pipelines import registry
 from pipelines.augmentations import Augmentation
 from pipelines.errors import RecipeError, suggest
 from pipelines.recipe import document as documents
-from pipelines.recipe import training_fields
+from pipelines.recipe import streaming, training_fields
 from pipelines.recipe.document import Document, Key
 from pipelines.recipe.problems import explain
 from pipelines.section import Section
@@ -136,6 +136,14 @@ def build(document: Document) -> Recipe:
     if refusal:
         where = document.place(("strategy", "name"))
         raise RecipeError(f"{where}: strategy '{recipe.strategy.name}': {refusal}")
+    if recipe.augmentation and not recipe.strategy.augments:
+        raise RecipeError(
+            f"{document.place(('augmentation',))}: strategy '{recipe.strategy.name}' sees each "
+            "example once, so that it cannot vary; use full or lora, or leave augmentation out"
+        )
+    told = [f"{document.place(k)}: {'.'.join(k)}: {why}" for k, why in streaming.problems(recipe)]
+    if told:
+        raise RecipeError("\n".join(told))
     return recipe
 
 
@@ -161,6 +169,7 @@ def _set_modality(document: Document) -> Iterator[str]:
     modality = registry.find("tasks", task).modality
     where = document.place(("augmentation",))
     if modality not in registry.names("augmentations"):
+        document.values["augmentation"] = None
         yield (
             f"{where}: augmentation: none for {modality}: what varies texts does not help "
             "pretrained encoders reliably (arXiv 2010.01764)"

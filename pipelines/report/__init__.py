@@ -1,10 +1,14 @@
 """The evidence, written down: for programs in the run folder, for people as a short text."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.report import curve, predictions, strict_json
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
+
+if TYPE_CHECKING:
+    from pipelines.data import Data
+    from pipelines.data.findings import Findings
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
@@ -21,6 +25,18 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
         if evidence.history:
             curve.draw(folder.curve, evidence)
         strict_json.write(folder.metrics, _metrics(evidence))
+
+
+def write_data(folder: RunFolder, data: "Data", found: "Findings") -> None:
+    """data.json: what was decided and found out about the data, and the rows that were left out.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    left_out = [{"split": bad.part, "row": bad.row, "why": bad.why} for bad in data.left_out]
+    content = {**found.json(), "notes": data.notes, "left_out": left_out}
+    with writing(folder.path):
+        strict_json.write(folder.data, content)
 
 
 def _metrics(evidence: Evidence) -> dict[str, Any]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from pipelines.recipe import Recipe
 
-ADDRESS = re.compile(r'(?<=model=")[^"]+(?=")|(?<=SentenceTransformer\(")[^"]+(?=")')
+LOADED = (r'model="', r'SentenceTransformer\("', r'from_pretrained\("')
+ADDRESS = re.compile("|".join(f'(?<={call})[^"]+(?=")' for call in LOADED))
 MANY = 50  # more class names than this are left to the model's config
 
 TEXT = """
@@ -181,6 +182,8 @@ def _link(model: dict[str, Any]) -> str:
 def _predicts(labels: Labels) -> str:
     if labels.problem_type == REGRESSION:
         return "It predicts a number."
+    if not labels.names:
+        return f"It does {labels.problem_type.replace('_', ' ')}."
     names = f": {', '.join(labels.names)}" if len(labels.names) <= MANY else ""
     return f"It predicts {len(labels.names)} classes, in the order of their ids{names}."
 

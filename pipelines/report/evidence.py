@@ -101,7 +101,10 @@ class Evidence:
                 yield [metric, *(_shown(scores.get(metric)) for scores in columns)]
 
     def usage(self, model: str) -> str:
-        """Two statements of Python that load the model from `model` and predict, without Graft."""
+        """Python that loads the model from `model` and predicts, without Graft.
+
+        Two statements, unless the task needs others.
+        """
         if self.library == "sentence-transformers":
             example = '("…", "…")' if self.pair else EXAMPLES[self.task.modality]
             decide = {MULTI: " > 0", REGRESSION: ""}.get(self.labels.problem_type, ".argmax(-1)")
@@ -109,6 +112,9 @@ class Evidence:
                 "from sentence_transformers import SentenceTransformer\n"
                 f'SentenceTransformer("{model}").encode([{example}]){decide}'
             )
+        own = self.task.usage(model)
+        if own:
+            return own
         example = '{"text": "…", "text_pair": "…"}' if self.pair else EXAMPLES[self.task.modality]
         several = ", top_k=None" if self.labels.problem_type == MULTI else ""
         return (

@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.labels import MULTI, SINGLE, Labels
+from pipelines.labels import CHOICE, LANGUAGE, MULTI, SINGLE, Labels
 
 if TYPE_CHECKING:
     from pipelines.report.evidence import Predictions
 
 COLUMNS = ("row", "label", "prediction", "probability")
+BLOCK = ("row", "tokens", "nll")  # of a language model: how many are asked for, nats for each
 SEPARATOR = "|"  # between the labels, or the accepted answers, of one example
 
 
 def write(path: Path, predictions: "Predictions", labels: Labels) -> None:
     """One line per example: row, label, prediction, and the model's probability of that prediction.
 
-    Only classes have probabilities; several labels, and their probabilities, stand with `|`
-    between them, the labels of the words of a text with spaces.
+    Only classes have probabilities; several labels, and their probabilities, and several accepted
+    answers stand with `|` between them, the labels of the words of a text with spaces.
     """
-    rows = {SINGLE: _single, MULTI: _several}.get(labels.problem_type, _as_they_are)
-    columns = COLUMNS[:3] if rows is _as_they_are else COLUMNS
+    forms = {SINGLE: _single, CHOICE: _single, MULTI: _several, LANGUAGE: _blocks}
+    rows = forms.get(labels.problem_type, _as_they_are)
+    columns = {_as_they_are: COLUMNS[:3], _blocks: BLOCK}.get(rows, COLUMNS)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
@@ -32,14 +34,21 @@ def write(path: Path, predictions: "Predictions", labels: Labels) -> None:
 
 def _as_they_are(predictions: "Predictions", labels: Labels) -> Iterator[tuple[Any, ...]]:
     for target, predicted in zip(predictions.targets, predictions.predictions, strict=True):
-        yield _text(target), _text(predicted)
+        # what one text is compared with are several that are accepted
+        between = SEPARATOR if isinstance(predicted, str) else " "
+        yield _text(target, between), _text(predicted)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, between: str = " ") -> str:
     """A list of words reads as a text; whatever else, as it prints."""
     if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
+        return between.join(map(str, value))
     return str(value)
+
+
+def _blocks(predictions: "Predictions", labels: Labels) -> Iterator[tuple[Any, ...]]:
+    for ids, nll in zip(predictions.targets, predictions.predictions, strict=True):
+        yield len(ids), f"{nll:.6f}"
 
 
 def _single(predictions: "Predictions", labels: Labels) -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 recipe.yaml          the recipe, resolved
 lock.json            what it meant: revisions, packages, seed, hardware
+data.json            sizes, classes, repeats and leaks; the rows that were left out
 checkpoints/         the Trainer's, to resume from
 model/               a standard checkpoint and its card
 predictions/         <split>.csv, one row per example
@@ -98,6 +99,10 @@ class RunFolder:
     @property
     def lock(self) -> Path:
         return self.path / "lock.json"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
 
     @property
     def metrics(self) -> Path:

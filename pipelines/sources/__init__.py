@@ -4,14 +4,16 @@ A source loads whatever splits there are, under their own names and with their o
 `data.load` then chooses splits, names columns by role and checks them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from pipelines.section import Section
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from collections.abc import Mapping
+
+    from datasets import Dataset
 
 # part -> the names under which a split that plays it is usually found, likeliest first
 USUAL_NAMES = {
@@ -59,9 +61,14 @@ class Source(Section):
     )
     splits: SplitNames = SplitNames()
     limit: Limits = Limits()
+    on_bad_row: Literal["error", "skip"] = Field(
+        "error",
+        description="rows without a label, unreadable, or too much for the model: "
+        "refuse them, or leave them out and list them",
+    )
 
-    def load(self) -> "DatasetDict":
-        """All splits that there are, as they are.
+    def load(self) -> "Mapping[str, Dataset]":
+        """All splits that there are, as they are; of streamed ones an IterableDataset.
 
         Raises:
             DataError: nothing there, or nothing readable; says what was looked for and where.
@@ -72,3 +79,15 @@ class Source(Section):
     def identity(self) -> dict[str, Any]:
         """What exactly was read, for the lock: id and commit, or path and content hash."""
         raise NotImplementedError
+
+
+class StreamedSource(Source):
+    """Base of the sources whose train split may be larger than memory, and than the disk."""
+
+    streaming: bool = Field(
+        False,
+        description="read train as it flows by; needs training.max_steps and a validation split",
+    )
+    shuffle_buffer: int = Field(
+        10_000, ge=1, description="streamed rows among which the next one is drawn"
+    )

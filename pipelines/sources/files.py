@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from pipelines.errors import DataError
-from pipelines.sources import Source
+from pipelines.sources import StreamedSource
 from pipelines.sources import _media_folder as media_folder
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from collections.abc import Mapping
+
+    from datasets import Dataset, IterableDataset
 
 EMPTY_ONLY: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # "NA" is a word
 READERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -30,7 +32,7 @@ NOT_SPLITS = {"dataset_info", "dataset_infos", "dataset_dict", "metadata", "stat
 SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
 
 
-class Files(Source):
+class Files(StreamedSource):
     """`path` is one of
 
     - a table (csv, tsv, jsonl, json or parquet), which becomes the split `train`;
@@ -40,36 +42,49 @@ class Files(Source):
 
     path: str = Field(description="a file or a folder")
 
-    def load(self) -> "DatasetDict":
+    def load(self) -> "Mapping[str, Dataset | IterableDataset]":
         """Tables go through the cache of `datasets`; of images and sounds only paths are read.
 
         Raises:
             DataError: no such path, nothing usable in it, or a file that cannot be read.
         """
-        from datasets import DatasetDict
-
         tables, media = self._find()
         if media:
             ((kind, files),) = media.items()
+            if self.streaming:
+                raise DataError(
+                    f"data.streaming: {self._root}: {kind} files are read when they are wanted, "
+                    "and never all at once: nothing to stream"
+                )
             return media_folder.load(self._root, kind, files)
-        return DatasetDict({split: _read(files) for split, files in tables.items()})
+        return {
+            split: _stream(files) if self._flows(split) else _read(files)
+            for split, files in tables.items()
+        }
 
     def identity(self) -> dict[str, Any]:
         """The path's last name and one hash over names and bytes of all files that are read.
 
-        The hash is what `sha256sum` prints for the files, hashed: the same wherever they lie.
+        The hash is what `sha256sum` prints for the files, hashed: the same wherever they lie. A
+        streamed file, which nobody reads to its end, is told by its size instead.
         """
         tables, media = self._find()
+        streamed = {file for split, files in tables.items() if self._flows(split) for file in files}
         files = sorted(file for group in (*tables.values(), *media.values()) for file in group)
         base = self._root if self._root.is_dir() else self._root.parent
         with ThreadPoolExecutor() as pool:
-            digests = pool.map(_sha256, files)
+            digests = pool.map(
+                lambda file: _size(file) if file in streamed else _sha256(file), files
+            )
         lines = (
             f"{digest}  {file.relative_to(base).as_posix()}\n"
             for digest, file in zip(digests, files, strict=True)
         )
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
         return {"source": self.source, "path": self._root.resolve().name, "sha256": total}
+
+    def _flows(self, split: str) -> bool:
+        return self.streaming and split == (self.splits.train or "train")
 
     @property
     def _root(self) -> Path:
@@ -151,6 +166,20 @@ def _read_one(file: Path) -> "Dataset":
         if "corresponds to no data" in reason:  # a header and no rows
             return empty
         raise DataError(f"{file}: cannot be read as {kind}: {reason}") from error
+
+
+def _stream(files: list[Path]) -> "IterableDataset":
+    """One split, read from the first file to the last as it is iterated."""
+    from datasets import IterableDataset
+
+    (suffix,) = {file.suffix.lower() for file in files}
+    kind, options = READERS[suffix]
+    read = getattr(IterableDataset, f"from_{kind}")
+    return read([str(file.absolute()) for file in files], **options)
+
+
+def _size(file: Path) -> str:
+    return f"{file.stat().st_size} bytes"
 
 
 def _sha256(file: Path) -> str:

@@ -10,15 +10,17 @@ from pydantic import Field
 
 from pipelines import remote
 from pipelines.errors import DataError, GraftError, HubError, suggest
-from pipelines.sources import Source
+from pipelines.sources import StreamedSource
 
 if TYPE_CHECKING:
-    from datasets import DatasetBuilder, DatasetDict
+    from collections.abc import Mapping
+
+    from datasets import Dataset, DatasetBuilder, IterableDataset
 
 INSTEAD = "for a copy on disk use data.source=files data.path=FOLDER"
 
 
-class Hub(Source):
+class Hub(StreamedSource):
     """A data set by its Hub id, pinned to one commit before anything is downloaded.
 
     With HF_HUB_OFFLINE=1 the copy that `datasets` prepared last is taken from the local cache.
@@ -28,8 +30,8 @@ class Hub(Source):
     name: str | None = Field(None, description="configuration, where there are several")
     revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
 
-    def load(self) -> "DatasetDict":
-        """All splits of the configuration, downloaded or from the cache.
+    def load(self) -> "Mapping[str, Dataset | IterableDataset]":
+        """All splits of the configuration, downloaded or from the cache; or streams of them.
 
         Raises:
             HubError: the Hub cannot be reached or refuses; no such data set, revision or
@@ -38,6 +40,8 @@ class Hub(Source):
         """
         builder = self._builder
         with self._explained():
+            if self.streaming:
+                return builder.as_streaming_dataset()
             builder.download_and_prepare()
             return builder.as_dataset()
 

@@ -21,6 +21,8 @@ class Strategy(Named):
     """Base of all strategies: everything trains."""
 
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
+    augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
+    needs_all_rows: ClassVar[str | None] = None  # why train cannot flow by, where it cannot
 
     def refuses(self, task: "Task") -> str | None:
         """Why this strategy does not go with `task`; None where it does."""

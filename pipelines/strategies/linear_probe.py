@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import field_validator
@@ -114,11 +114,15 @@ class Search:
         job, train = self.job, self.train
         rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:most]
         features, targets = train.features[pooling][rows], train.targets[rows]
+        weights = getattr(job.loss, "weights", None)
+        by_row = None if weights is None else weights[targets]
         biased = self.bias or pooling != "head"
         scaler = Scaler.of(features, center=biased)
         scaled = scaler(features)
         for strength in strengths:
-            solved = self.head.solve(scaled, targets, job.labels.num_labels, strength, biased)
+            solved = self.head.solve(
+                scaled, targets, job.labels.num_labels, strength, biased, by_row
+            )
             folded = scaler.fold(solved)
             logits = self.validation.by_example(folded(self.validation.features[pooling]))
             score = job.score({"logits": logits})[job.scorer.main]
@@ -134,6 +138,9 @@ class LinearProbe(Strategy):
     sentence encoder is its worst feature by far.
     """
 
+    augments: ClassVar[bool] = False
+    needs_all_rows: ClassVar[str | None] = "its head is solved on the features of all examples"
+
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"
 
@@ -147,6 +154,8 @@ class LinearProbe(Strategy):
 
     def refuses(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
+        if task.answers_per == "token" and self.pooling not in ("auto", "head"):
+            return f"pooling '{self.pooling}': {task.name} reads every token, not a pooled sequence"
         if task.answers_per:
             return None
         return (
@@ -160,19 +169,27 @@ class LinearProbe(Strategy):
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
         """Freeze everything but the layer that gives the logits."""
+        assert anatomy.output  # tasks without one are refused
         model.requires_grad_(False)
         model.get_submodule(anatomy.output).requires_grad_(True)
         return model
 
     def fit(self, job: "Job") -> "Fitted":
         """Features of train and validation, a head for each candidate, and the best of them."""
+        from pipelines import projection
         from pipelines.anatomy import dissect
+        from pipelines.features import probe
+
+        head = self._head(job)
+        model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
+        anatomy = dissect(model, fresh)
+        with projection.left_out(model, anatomy, fresh, probe(job.train, job.collate)):
+            return self._solve(job, head, model, anatomy)
+
+    def _solve(self, job: "Job", head: "Head", model: Any, anatomy: "Anatomy") -> "Fitted":
         from pipelines.features import by_token, extractor
         from pipelines.trainer import Fitted
 
-        head = self._head(job)
-        model = job.checkpoint.model.eval()
-        anatomy = dissect(model, job.checkpoint.fresh)
         tokens = job.task.answers_per == "token"
         if tokens:
             tap = by_token(model, anatomy)

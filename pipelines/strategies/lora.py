@@ -64,6 +64,9 @@ class Lora(Strategy):
             target_modules=list(targets),
             modules_to_save=list(saved),
         )
+        # by this name peft would look the base up whenever it saves, find that a CTC head has
+        # another vocabulary, and ask for word embeddings that speech models do not have
+        model.name_or_path = ""
         try:
             with _quiet():
                 adapted = get_peft_model(model, config)

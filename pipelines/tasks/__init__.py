@@ -13,6 +13,7 @@ A file that starts with `_` holds what several tasks share.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pipelines.section import Named
@@ -30,20 +31,36 @@ Answers = Any  # predictions or targets: a sequence with an entry for each examp
 Kept = Mapping[str, "Sequence[np.ndarray] | np.ndarray"]  # name -> an entry for each encoded row
 
 
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """A number for each example, or a word.
+
+    Attributes:
+        most: what the model takes; more than that is cut off.
+    """
+
+    values: "np.ndarray"
+    most: float | None = None
+
+
 class Task(Named):
     """Base of all tasks; after `data.load` every column is called by its role."""
 
     modality: ClassVar[str]  # text, image or audio
     auto_class: ClassVar[str]  # such as AutoModelForSequenceClassification
-    pipeline: ClassVar[str]  # the name that transformers.pipeline knows
-    # role -> the column names that are obviously it; a role that ends in ? may be missing
+    pipeline: ClassVar[str]  # the name that transformers.pipeline knows, and the Hub's tag
+    # role -> the column names that are obviously it; a role that ends in ? may be missing, one that
+    # ends in + is a list: one column of lists, or several columns
     roles: ClassVar[dict[str, tuple[str, ...]]]
     target: ClassVar[str | None] = (
         "label"  # the role that is to be predicted; None: the text itself
     )
+    streams: ClassVar[bool] = False  # whether `encode` takes a split that flows by, too
     # what gets an answer of its own from a linear head that can be solved for; None where the
     # loss is no sum over such answers
     answers_per: ClassVar[Literal["example", "token"] | None] = None
+    # whether scores stand at the floor for some epochs while the loss falls: early stopping waits
+    starts_at_floor: ClassVar[bool] = False
 
     # What is to be learned
 
@@ -104,6 +121,10 @@ class Task(Named):
         """What puts encoded rows together into one batch of tensors."""
         raise NotImplementedError
 
+    def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> Mapping[str, Measure]:
+        """How large the examples are, by unit ("tokens"), before anything is cut off."""
+        return {}
+
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """An encoded example as a person reads it, for `graft check`."""
         raise NotImplementedError
@@ -125,10 +146,17 @@ class Task(Named):
         """What was kept of all `rows`, in their order -> one prediction for each example."""
         raise NotImplementedError
 
-    def floor(self, train: Answers, num_examples: int, labels: "Labels") -> Answers:
-        """What is predicted by who knows the targets of train and never looks at an example."""
+    def floor(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
+        """What is predicted by who knows the targets of train and never looks at an example.
+
+        Of the split's own `targets` it may know the number and the shapes, not the values.
+        """
         raise NotImplementedError
 
     def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
         """`loss(outputs, labels, num_items_in_batch)`; None where the model's own is right."""
+        return None
+
+    def usage(self, model: str) -> str | None:
+        """Python that loads the model from `model` and predicts, where no pipeline does it."""
         return None

@@ -67,9 +67,9 @@ class Classification(Task):
         """Class ids, 0/1 rows (probability above 0.5) or numbers."""
         return labels.predict(np.asarray(kept["logits"]))
 
-    def floor(self, train: Answers, num_examples: int, labels: "Labels") -> Answers:
+    def floor(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
         """The mean, or the most frequent label(s)."""
-        return labels.floor(train, num_examples)
+        return labels.floor(train, len(targets))
 
     def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
         """Cross-entropy with `class_weights`."""

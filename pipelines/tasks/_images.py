@@ -1,12 +1,19 @@
 """Images -> pixel tensors, decoded and resized once where they fit in memory."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pipelines.tasks._colours import Colours
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
 
+    from pipelines.augmentations.image import Image
+
 IN_MEMORY = 2**30  # bytes of encoded pixels, per split
+BATCH = 256
+SAMPLE = 32  # images whose sizes tell how large the others are
 
 
 class EncodedImages:
@@ -16,10 +23,9 @@ class EncodedImages:
     an epoch; a larger one is encoded batch by batch as the loader asks for it.
     """
 
-    def __init__(self, dataset: "Dataset", processor: Any, labels: list[Any]) -> None:
+    def __init__(self, dataset: "Dataset", processor: Any, labels: Sequence[Any]) -> None:
         self.dataset, self.processor, self.labels = dataset, processor, labels
-        size = self._encode([0]).nbytes if len(dataset) else 0
-        self._pixels = self._encode_all() if size * len(dataset) <= IN_MEMORY else None
+        self._kept = self._keep() if self._fits() else None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -29,24 +35,90 @@ class EncodedImages:
 
     def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
         """What torch's loader asks for: the rows of one batch at once."""
-        pixels = self._encode(rows) if self._pixels is None else self._pixels[rows]
+        pixels = self._encode(rows) if self._kept is None else [self._kept[row] for row in rows]
         return [
-            {"pixel_values": image, "labels": self.labels[row]}
+            {"pixel_values": self._finish(image), "labels": self.labels[row]}
             for row, image in zip(rows, pixels, strict=True)
         ]
 
-    def _encode(self, rows: list[int]) -> "torch.Tensor":
-        images = [image.convert("RGB") for image in self.dataset.select(rows)["image"]]
-        return self.processor(images, return_tensors="pt")["pixel_values"]
+    def _encode(self, rows: Iterable[int]) -> "Iterable[torch.Tensor]":
+        """What is the same each time, of some rows."""
+        return _pixel_values(self.dataset, rows, self.processor)
 
-    def _encode_all(self, batch_size: int = 256) -> "torch.Tensor":
-        import torch
+    def _finish(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        return pixels
+
+    def _fits(self) -> bool:
+        sample = range(0, len(self), max(1, len(self) // SAMPLE))
+        return sum(image.nbytes for image in self._encode(sample)) * sample.step <= IN_MEMORY
+
+    def _keep(self) -> "Packed":
         from tqdm.auto import tqdm
 
         from pipelines.console import shows_bars
 
-        starts = range(0, len(self), batch_size)
+        starts = range(0, len(self), BATCH)
         batches = tqdm(starts, desc="encoding images", disable=not shows_bars())
-        return torch.cat(
-            [self._encode(list(range(len(self)))[i : i + batch_size]) for i in batches]
-        )
+        rows = range(len(self))
+        return Packed(image for i in batches for image in self._encode(rows[i : i + BATCH]))
+
+
+class VariedImages(EncodedImages):
+    """The same rows, and another view of an image each time.
+
+        decoded ── crop ──┐
+                          ├── flip, policy ── colours ── erase ──▶ pixel_values
+        resized ──────────┘
+
+    A crop is cut from the image as large as it is; other views start from what the processor
+    makes of it. Both are bytes, of which four times as many fit in memory.
+    """
+
+    def __init__(
+        self, dataset: "Dataset", processor: Any, labels: Sequence[Any], augmentation: "Image"
+    ) -> None:
+        self.colours = Colours.of(processor)
+        self.is_cropped = augmentation.crop is not None
+        height, width = _pixel_values(dataset, [0], processor).shape[2:]
+        self.view, self.erase = augmentation.example((height, width)), augmentation.encoded()
+        super().__init__(dataset, processor, labels)
+
+    def _encode(self, rows: Iterable[int]) -> "Iterable[torch.Tensor]":
+        from torchvision.transforms.v2.functional import pil_to_tensor
+
+        if self.is_cropped:
+            return [pil_to_tensor(image) for image in _rgb(self.dataset, rows)]
+        return self.colours.invert(_pixel_values(self.dataset, rows, self.processor))
+
+    def _finish(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        viewed = self.colours(self.view(pixels) if self.view else pixels)
+        return self.erase(viewed) if self.erase else viewed
+
+
+class Packed:
+    """Tensors of any shapes in one: workers share it by one file descriptor, not by thousands."""
+
+    def __init__(self, tensors: "Iterable[torch.Tensor]") -> None:
+        import torch
+
+        flat = []
+        self.shapes, self.starts = [], [0]
+        for tensor in tensors:
+            flat.append(tensor.flatten())
+            self.shapes.append(tensor.shape)
+            self.starts.append(self.starts[-1] + tensor.numel())
+        self.values = torch.cat(flat)
+
+    def __getitem__(self, index: int) -> "torch.Tensor":
+        start, stop = self.starts[index : index + 2]
+        return self.values[start:stop].view(self.shapes[index])
+
+
+def _pixel_values(dataset: "Dataset", rows: Iterable[int], processor: Any) -> "torch.Tensor":
+    """(rows, channels, height, width) float32."""
+    return processor(_rgb(dataset, rows), return_tensors="pt")["pixel_values"]
+
+
+def _rgb(dataset: "Dataset", rows: Iterable[int]) -> list[Any]:
+    """As `pipeline()` reads them; `datasets` turns them upright by their EXIF, as it does."""
+    return [image.convert("RGB") for image in dataset.select(rows)["image"]]

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from pipelines.errors import ModelError
-from pipelines.tasks import Task
+from pipelines.tasks import Measure, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -69,6 +70,28 @@ class TextTask(Task):
 
         return DataCollatorWithPadding(processor)
 
+    def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
+        """Tokens of each example; those that fill the model are counted again without a limit."""
+        columns = self.text_columns(dataset)
+        if len(rows) != len(dataset) or not columns:
+            return {}  # an example has several rows, or shares one with others
+        lengths = _lengths(rows)
+        most = processor.model_max_length
+        full = np.flatnonzero(lengths >= most)
+        if len(full):
+            texts = dataset.select(full)
+            whole = processor(*(texts[name][:] for name in columns), verbose=False)
+            lengths[full] = [len(ids) for ids in whole["input_ids"]]
+        return {"tokens": Measure(lengths, most)}
+
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """The tokens as the model sees them."""
         return processor.convert_ids_to_tokens(rows[row]["input_ids"])
+
+
+def _lengths(rows: "Dataset") -> np.ndarray:
+    """(rows,) how many token ids each has."""
+    import pyarrow.compute as pc
+
+    ids = rows.select_columns(["input_ids"]).with_format("arrow")[:]["input_ids"]
+    return pc.list_value_length(ids).to_numpy().copy()

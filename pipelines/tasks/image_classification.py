@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipelines.tasks import Measure
 from pipelines.tasks._classification import Classification
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ class ImageClassification(Classification):
 
     def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
         """The image processor: size, mean and deviation that the checkpoint was trained with."""
-        from transformers import AutoImageProcessor
+        from pipelines.timm_checkpoint import image_processor
 
-        return AutoImageProcessor.from_pretrained(checkpoint, **options)
+        return image_processor(checkpoint, **options)
 
     def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Images that cannot be decoded to their last pixel."""
@@ -49,9 +50,14 @@ class ImageClassification(Classification):
         augmentation: "Augmentation | None" = None,
     ) -> Any:
         """Images as the processor wants them, kept in memory when small; and `labels`."""
-        from pipelines.tasks._images import EncodedImages
+        from pipelines.augmentations.image import Image
+        from pipelines.tasks._images import EncodedImages, VariedImages
 
-        return EncodedImages(dataset, processor, labels.encode(dataset["label"][:], "data"))
+        targets = labels.encode(dataset["label"][:], "data")
+        if augmentation is None:
+            return EncodedImages(dataset, processor, targets)
+        assert isinstance(augmentation, Image)
+        return VariedImages(dataset, processor, targets, augmentation)
 
     def collator(
         self, processor: Any, *, training: bool = False
@@ -60,6 +66,12 @@ class ImageClassification(Classification):
         from transformers import default_data_collator
 
         return default_data_collator
+
+    def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
+        """Sizes and modes of the images."""
+        from pipelines.tasks import _image_headers as headers
+
+        return headers.measures(dataset)
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Shape and range of the pixels as the model sees them."""

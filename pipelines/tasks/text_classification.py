@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.tasks._classification import Classification
+from pipelines.tasks._rows import encode_rows
 from pipelines.tasks._texts import TextTask
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class TextClassification(TextTask, Classification):
 
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     pipeline: ClassVar[str] = "text-classification"
+    streams: ClassVar[bool] = True
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
         "text": ("text", "sentence", "sentence1", "question", "premise", "content", "review"),
         "text_pair?": ("text_pair", "sentence2", "hypothesis"),
@@ -31,13 +33,10 @@ class TextClassification(TextTask, Classification):
         augmentation: "Augmentation | None" = None,
     ) -> "Dataset":
         """Token ids without padding, cut at the tokenizer's `model_max_length`, and `labels`."""
-        targets = labels.encode(dataset["label"][:], "data")
         columns = self.text_columns(dataset)
 
-        def tokenize(batch: dict[str, list[str]]) -> Any:
-            return processor(*(batch[name] for name in columns), truncation=True)
+        def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            tokens = processor(*(batch[name] for name in columns), truncation=True)
+            return {**tokens, "labels": labels.encode(batch["label"], "data")}
 
-        encoded = dataset.map(
-            tokenize, batched=True, remove_columns=dataset.column_names, desc="tokenizing"
-        )
-        return encoded.add_column("labels", targets)
+        return encode_rows(self, dataset, encode, processor, labels)

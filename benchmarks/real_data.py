@@ -1,0 +1,89 @@
+"""Small pretrained encoders on public data sets, each recipe with nothing but its strategy changed.
+
+    python benchmarks/real_data.py SHARED [ROW …]
+
+`SHARED` holds `data/<name>/<split>.parquet` and `checkpoints/<name>/`. Prints a line of a table for
+each row: the scores on validation, which chose the checkpoint, and on test, which was scored once.
+One run and one seed a line: differences below a point say nothing.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines import pipeline, recipe
+
+MINILM, MOBILENET = "all-MiniLM-L6-v2", "mobilenetv2_100-in1k"
+TEXT = {"learning_rate": 5e-5, "bf16": True, "train_sampling_strategy": "group_by_length"}
+IMAGE = {"num_train_epochs": 5, "learning_rate": 1e-3}
+
+
+def row(task: Any, checkpoint: str, data: str, training: dict[str, Any], **sections: Any) -> Any:
+    """The sections of a recipe but for strategy and paths."""
+    return {
+        "task": task,
+        "model": checkpoint,
+        "data": {"source": "files", "path": data, **sections.pop("data", {})},
+        "training": training,
+        **sections,
+    }
+
+
+def text(data: str, epochs: int, metrics: list[Any], **columns: str) -> Any:
+    """MiniLM on texts, at most 128 tokens."""
+    task = {"name": "text_classification", "max_length": 128}
+    training = {**TEXT, "num_train_epochs": epochs}
+    return row(task, MINILM, data, training, metrics=metrics, data={"columns": columns})
+
+
+PAIR = {"text": "sentence1", "text_pair": "sentence2"}
+F1S = [{"name": "f1", "average": "micro"}, {"name": "f1", "average": "macro"}]
+ROWS = {
+    "mrpc": text("mrpc", 4, ["accuracy", "f1"], **PAIR),
+    "stsb": text("stsb", 4, ["pearson", "spearman"], **PAIR),
+    "cola": text("cola", 4, ["matthews_correlation", "accuracy"], text="sentence"),
+    "banking77": text("banking77", 6, ["accuracy"], text="text"),
+    "go_emotions": text("go_emotions", 3, F1S, text="text", label="labels"),
+    "wnut17": row("token_classification", MINILM, "wnut17", {**TEXT, "num_train_epochs": 5}),
+    "flowers5": row("image_classification", MOBILENET, "flowers5_128px", IMAGE),
+    "cifar10": row(
+        "image_classification", MOBILENET, "cifar10_small", IMAGE, data={"limit": {"train": 2000}}
+    ),
+}
+STRATEGIES = {"text": ("linear_probe", "full"), "image": ("linear_probe", "full", "scratch")}
+
+
+def run(shared: Path, name: str, strategy: str, runs: str) -> dict[str, Any]:
+    """One run; gives back its metrics."""
+    said = ROWS[name]
+    paths = {
+        "model": str(shared / "checkpoints" / said["model"]),
+        "data": {**said["data"], "path": str(shared / "data" / said["data"]["path"])},
+    }
+    training = {**said["training"], "output_dir": runs}
+    file = Path(runs) / f"{name}_{strategy}.yaml"
+    file.write_text(yaml.safe_dump({**said, **paths, "strategy": strategy, "training": training}))
+    return json.loads(pipeline.run(recipe.load(file)).metrics.read_text())
+
+
+def main(shared: str, *names: str) -> None:
+    """Run the rows that are named, or all, and print a table."""
+    with tempfile.TemporaryDirectory() as runs:
+        print("| data | strategy | trained parameters | seconds | validation | test |")
+        print("|---|---|---:|---:|---|---|")
+        for name in names or ROWS:
+            modality = "image" if ROWS[name]["model"] == MOBILENET else "text"
+            for strategy in STRATEGIES[modality]:
+                found = run(Path(shared), name, strategy, runs)
+                train, scores = found["training"], (found["validation"], found["test"] or {})
+                told = [", ".join(f"{k} {v:.4f}" for k, v in s.items()) or "-" for s in scores]
+                cells = f"{train['trainable_parameters']:,}", f"{train['seconds']:.0f}", *told
+                print("|", " | ".join([name, strategy, *cells]), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

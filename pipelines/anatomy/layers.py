@@ -1,0 +1,64 @@
+"""Which layers of a model do what: what the modules' types say."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def is_norm(module: "nn.Module") -> bool:
+    """Layer, batch, group or RMS normalisation; families write their own RMSNorm."""
+    from torch.nn import GroupNorm, LayerNorm, RMSNorm
+    from torch.nn.modules.batchnorm import _NormBase
+
+    own = [p.ndim for p in module.parameters(recurse=False)]
+    by_name = bool(own) and max(own) == 1 and "norm" in type(module).__name__.lower()
+    return by_name or isinstance(module, GroupNorm | LayerNorm | RMSNorm | _NormBase)
+
+
+def is_pooling(module: "nn.Module") -> bool:
+    """`AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`, `BertPooler`; no max-pooling."""
+    from torch.nn.modules.pooling import _MaxPoolNd
+
+    return "pool" in type(module).__name__.lower() and not isinstance(module, _MaxPoolNd)
+
+
+def is_linear(module: "nn.Module") -> bool:
+    """A linear layer; GPT-2's is called Conv1D."""
+    from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(module, Linear | Conv1D)
+
+
+def is_dense_convolution(module: "nn.Module") -> bool:
+    """A convolution over images that mixes all channels: not MobileNet's depthwise ones."""
+    from torch.nn import Conv2d
+
+    return isinstance(module, Conv2d) and module.groups == 1
+
+
+def freeze_statistics(model: "nn.Module") -> list[Any]:
+    """Keep frozen batch normalisation in eval mode, whatever the Trainer does.
+
+    The Trainer calls `model.train()` before every step, which would let the running means of
+    frozen layers drift. A hook before each forward has the last word. Gives back the hooks.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    frozen = [
+        module
+        for module in model.modules()
+        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters())
+    ]
+    return [module.register_forward_pre_hook(_to_eval) for module in frozen]
+
+
+def _to_eval(module: "nn.Module", _: Any) -> None:
+    module.eval()
+
+
+def count(model: "nn.Module") -> tuple[int, int]:
+    """(trainable, all) parameters of `model`."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(n for n, trains in sizes if trains), sum(n for n, _ in sizes)

@@ -1,0 +1,68 @@
+"""Sound files -> one channel of samples at a model's rate, without a system library.
+
+soundfile brings libsndfile along (wav, flac, ogg, mp3…), soxr resamples. A clip is a row of a
+`datasets.Audio(decode=False)` column: `{"bytes": …, "path": …}`, one of which may be None.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Clip = dict[str, Any]
+
+
+def read(clip: Clip, sampling_rate: int) -> "np.ndarray":
+    """(samples,) float32 between -1 and 1; several channels become their mean."""
+    import soundfile
+    import soxr
+
+    samples, rate = soundfile.read(_source(clip), dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    return mono if rate == sampling_rate else soxr.resample(mono, rate, sampling_rate)
+
+
+def num_samples(clip: Clip, sampling_rate: int) -> int:
+    """How many samples `read` gives, from the file's header."""
+    import soundfile
+
+    info = soundfile.info(_source(clip))
+    return round(info.frames * sampling_rate / info.samplerate)
+
+
+def header(clip: Clip) -> tuple[float, int]:
+    """(seconds, samples a second) as the file has them."""
+    import soundfile
+
+    info = soundfile.info(_source(clip))
+    return info.duration, info.samplerate
+
+
+def problem(clip: Clip | None) -> str | None:
+    """Why a clip cannot be read to its last sample; None when it can."""
+    import numpy as np
+    import soundfile
+
+    if not isinstance(clip, dict):
+        return f"no sound, but {clip!r}" if clip else "no sound"
+    try:
+        samples = read(clip, soundfile.info(_source(clip)).samplerate)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
+        told = str(error).rpartition(": ")[2].rstrip(".")
+        return f"{name(clip)} cannot be read as sound ({told})"
+    if not len(samples):
+        return f"{name(clip)} holds no samples"
+    if not np.isfinite(samples).all():
+        return f"{name(clip)} holds samples that are not finite numbers"
+    return None
+
+
+def name(clip: Clip) -> str:
+    """What a clip is called in messages."""
+    return clip.get("path") or "sound"
+
+
+def _source(clip: Clip) -> Any:
+    """A path or an open file."""
+    return clip["path"] if clip.get("bytes") is None else io.BytesIO(clip["bytes"])

@@ -1,0 +1,128 @@
+"""Clips -> what a feature extractor makes of them, read once where they fit in memory."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.errors import RecipeError
+from pipelines.labels import IGNORED
+
+if TYPE_CHECKING:
+    import torch
+
+Vary = Callable[[np.ndarray], np.ndarray]
+
+IN_MEMORY = 2**30  # bytes of samples or features, per split
+
+
+class EncodedClips:
+    """Rows of what the extractor gives for one clip (`input_values` or `input_features`; float32)
+    and `labels`.
+
+    Reading, resampling and extracting are deterministic, so a split that fits is encoded once,
+    in threads, and not once an epoch. Where `take` varies the samples, only they are kept.
+
+        samples ── take ── extract ── mask ──▶ input_values
+
+    Attributes:
+        lengths: samples of each clip at the extractor's rate, before they are varied.
+        mixes_lengths: whether evaluation may pad clips of several lengths to one batch. Models
+            that were trained without an attention mask answer otherwise when padded, and a saved
+            one is asked about a clip at a time.
+        texts: the transcripts behind the labels, where there are any.
+    """
+
+    mixes_lengths = False
+    texts: Sequence[str] = ()
+
+    def __init__(
+        self,
+        read: Callable[[int], np.ndarray],
+        extractor: Any,
+        labels: Sequence[Any],
+        lengths: np.ndarray,
+        take: Vary | None = None,
+        mask: Vary | None = None,
+    ) -> None:
+        self.labels, self.lengths = labels, lengths
+        self._read, self._extractor = read, extractor
+        self._take, self._mask = take, mask
+        self._kept = self._encode_all() if self._num_bytes() <= IN_MEMORY else None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        settled = self._settled(row) if self._kept is None else self._kept[row]
+        features = self._extract(self._take(settled)) if self._take else settled
+        if self._mask:
+            name = self._extractor.model_input_names[0]
+            features = {**features, name: _masked(features[name], self._mask, self._extractor)}
+        return {**features, "labels": self.labels[row]}
+
+    def _settled(self, row: int) -> Any:
+        """What is the same each time: samples, or what the extractor makes of them."""
+        samples = self._read(row)
+        return samples if self._take else self._extract(samples)
+
+    def _extract(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+        rate = self._extractor.sampling_rate
+        features = self._extractor(samples, sampling_rate=rate, return_tensors="np")
+        return {name: values[0] for name, values in features.items()}
+
+    def _num_bytes(self) -> int:
+        """Estimated from a clip of about the mean length."""
+        if not len(self):
+            return 0
+        settled = self._settled(int(np.abs(self.lengths - self.lengths.mean()).argmin()))
+        arrays = [settled] if self._take else settled.values()
+        return len(self) * sum(array.nbytes for array in arrays)
+
+    def _encode_all(self) -> list[Any]:
+        from tqdm.auto import tqdm
+
+        from pipelines.console import shows_bars
+
+        with ThreadPoolExecutor() as pool:
+            settled = pool.map(self._settled, range(len(self)))
+            bar = tqdm(settled, desc="reading clips", total=len(self), disable=not shows_bars())
+            return list(bar)
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Rows -> batch, padded to its longest clip as the extractor was made to: with an attention
+    mask or without. Labels that are sequences are padded with -100."""
+
+    extractor: Any
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, "torch.Tensor"]:
+        """Rows of an `EncodedClips` -> tensors."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        inputs = [{k: v for k, v in row.items() if k != "labels"} for row in rows]
+        batch = dict(self.extractor.pad(inputs, padding=True, return_tensors="pt"))
+        labels = [torch.as_tensor(row["labels"]) for row in rows]
+        if labels[0].dim():
+            return {**batch, "labels": pad_sequence(labels, True, IGNORED)}
+        return {**batch, "labels": torch.stack(labels)}
+
+
+def _masked(features: np.ndarray, mask: Vary, extractor: Any) -> np.ndarray:
+    """A spectrogram that is masked as (frames, bins); Whisper's stands the other way round.
+
+    Raises:
+        RecipeError: these are samples.
+    """
+    if features.ndim == 1:
+        raise RecipeError(
+            "augmentation: mask_time and mask_frequency are for spectrograms; this model reads "
+            "samples and masks frames of its own: model.config.mask_time_prob, mask_feature_prob"
+        )
+    if features.shape[0] in (extractor.feature_size, getattr(extractor, "num_mel_bins", None)):
+        return mask(features.T).T
+    return mask(features)

@@ -1,0 +1,52 @@
+"""Encoded rows, kept on disk: the second run of a recipe starts without encoding again."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.tasks import Task
+
+PACKAGES = ("datasets", "tokenizers", "transformers")
+
+
+def encode_rows(
+    task: "Task",
+    dataset: "Dataset",
+    encode: Callable[[dict[str, list[Any]]], dict[str, list[Any]]],
+    *reads: Any,
+) -> "Dataset":
+    """`dataset.map(encode)` in batches, found again in the cache of `datasets`; a stream is mapped
+    as it flows.
+
+    What it is found by is made of the rows, the options and the code of `task`, and `reads`:
+    everything else that `encode` looks at (tokenizer, labels…). `datasets` would hash `encode`
+    itself, which sees neither the code that it calls nor the versions of the packages.
+    """
+    from datasets import Dataset
+
+    options: dict[str, Any] = {"batched": True, "remove_columns": dataset.column_names}
+    if isinstance(dataset, Dataset):
+        key = fingerprint(task, dataset._fingerprint, encode.__qualname__, *reads)
+        options |= {"new_fingerprint": key, "desc": "encoding"}
+    return dataset.map(encode, **options)
+
+
+def fingerprint(task: "Task", *reads: Any) -> str:
+    """16 hexadecimal digits: the same in every process as long as all of it is the same."""
+    from datasets.fingerprint import Hasher
+
+    return Hasher.hash([task.model_dump(), _code(), *reads])
+
+
+@cache
+def _code() -> tuple[str, ...]:
+    """The sources of all tasks, and the versions of what they call."""
+    from importlib.metadata import version
+
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    texts = (file.read_text(encoding="utf-8") for file in sources)
+    return (*texts, *(f"{package} {version(package)}" for package in PACKAGES))

@@ -1,0 +1,74 @@
+"""Transcripts and the vocabularies of characters that spell them."""
+
+import json
+import re
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+BLANK, DELIMITER, UNKNOWN = "<pad>", "|", "<unk>"  # of a vocabulary that is built here
+TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.json")
+
+
+def spelled(text: str, case: str, *, punctuation: bool = True) -> str:
+    """In NFC, in `case` (lower, upper or keep), one space between words."""
+    text = unicodedata.normalize("NFC", text)
+    if not punctuation:
+        text = "".join(map(_without_punctuation, text))
+    text = {"lower": text.lower(), "upper": text.upper()}.get(case, text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _without_punctuation(character: str) -> str:
+    """Nothing for a mark or symbol, a space for a dash, else the character."""
+    category = unicodedata.category(character)
+    if character == "'" or category[0] not in "PS":
+        return character
+    return " " if category == "Pd" else ""
+
+
+def case_of(tokenizer: Any) -> str:
+    """Upper, lower or keep: what a vocabulary's letters have in common."""
+    if getattr(tokenizer, "do_lower_case", False):  # spells in capitals, answers without
+        return "lower"
+    special = set(tokenizer.all_special_tokens)
+    letters = "".join(token for token in tokenizer.get_vocab() if token not in special)
+    return "lower" if letters.islower() else "upper" if letters.isupper() else "keep"
+
+
+def tokenizer(characters: Sequence[str]) -> Any:
+    """A CTC tokenizer of blank, word delimiter, unknown and `characters`, in that order."""
+    from transformers import Wav2Vec2CTCTokenizer
+
+    vocabulary = {token: i for i, token in enumerate((BLANK, DELIMITER, UNKNOWN, *characters))}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "vocab.json")
+        file.write_text(json.dumps(vocabulary), encoding="utf-8")
+        return Wav2Vec2CTCTokenizer(
+            str(file),
+            pad_token=BLANK,
+            word_delimiter_token=DELIMITER,
+            unk_token=UNKNOWN,
+            bos_token=None,
+            eos_token=None,
+        )
+
+
+def has_own(checkpoint: str, revision: str | None) -> bool:
+    """Whether a checkpoint brings a tokenizer along."""
+    from transformers.utils import has_file
+
+    return any(has_file(checkpoint, file, revision=revision) for file in TOKENIZER_FILES)
+
+
+def missing(text: str, tokenizer: Any) -> str:
+    """What is wrong with a transcript that has characters beyond the vocabulary."""
+    ids = {c: tokenizer(c).input_ids for c in sorted(set(text)) if c != " "}
+    told = " ".join(c for c, found in ids.items() if tokenizer.unk_token_id in found)
+    return (
+        f"the vocabulary cannot spell {told} of the transcript {text[:60]!r}; "
+        "task.remove_punctuation=true drops marks, task.vocabulary=train builds a vocabulary of "
+        "train's characters, task.unknown_characters=unk counts them as mistakes"
+    )

@@ -1,0 +1,44 @@
+"""One clip of sound -> one label, several labels or a number."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.labels import MULTI, REGRESSION
+from pipelines.tasks import Answers
+from pipelines.tasks._audio import AudioTask
+from pipelines.tasks._classification import Classification
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.augmentations import Augmentation
+    from pipelines.labels import Labels
+
+
+class AudioClassification(AudioTask, Classification):
+    """Audio classification or regression; the problem type follows from the label column."""
+
+    auto_class: ClassVar[str] = "AutoModelForAudioClassification"
+    pipeline: ClassVar[str] = "audio-classification"
+    roles: ClassVar[dict[str, tuple[str, ...]]] = {
+        "audio": ("audio", "sound", "clip", "speech", "recording", "file"),
+        "label": ("label", "labels", "class", "target", "score"),
+    }
+
+    def encode(
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        labels: "Labels",
+        augmentation: "Augmentation | None" = None,
+    ) -> Any:
+        """Clips as the extractor wants them, kept in memory when small; and `labels`."""
+        targets = labels.encode(dataset["label"][:], "data")
+        return self.encode_clips(dataset, processor, targets, augmentation)
+
+    def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
+        """Most speech models know cross-entropy only, whatever `config.problem_type` says."""
+        from pipelines.losses import binary_cross_entropy, squared_error
+
+        other = {MULTI: binary_cross_entropy, REGRESSION: squared_error}
+        return other.get(labels.problem_type) or super().loss(train, labels)

@@ -1,0 +1,169 @@
+"""A text and several endings or answers -> the one that fits."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from pipelines.errors import DataError
+from pipelines.labels import CHOICE, Labels
+from pipelines.tasks import Answers, Batch, Kept, Measure
+from pipelines.tasks._rows import encode_rows
+from pipelines.tasks._texts import TextTask
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PretrainedConfig
+
+    from pipelines.augmentations import Augmentation
+
+USAGE = """
+from transformers import AutoModelForMultipleChoice, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("{model}")
+model = AutoModelForMultipleChoice.from_pretrained("{model}")
+inputs = tokenizer(["text…"] * 2, ["one choice…", "another…"], padding=True, return_tensors="pt")
+model(**{{name: rows.unsqueeze(0) for name, rows in inputs.items()}}).logits.argmax(-1)
+"""
+
+
+class MultipleChoice(TextTask):
+    """SWAG (arXiv 1808.05326) and its like: as many choices for every example.
+
+    Each choice is read behind the text and gets one score; the softmax is over the scores of an
+    example (arXiv 1810.04805, 4.4).
+    """
+
+    auto_class: ClassVar[str] = "AutoModelForMultipleChoice"
+    pipeline: ClassVar[str] = "multiple-choice"
+    roles: ClassVar[dict[str, tuple[str, ...]]] = {
+        "text": ("text", "startphrase", "context", "ctx", "question", "premise", "goal"),
+        "choices+": ("choices", "endings", "options", "ending", "choice", "option", "sol"),
+        "label": ("label", "labels", "answer", "answerKey"),
+    }
+
+    # What is to be learned
+
+    def labels(self, train: "Dataset") -> Labels:
+        """What names the choices in their order: 0 to 3, 1 to 4, A to D…"""
+        for row, why in self.unreadable(train.select([0])):
+            raise DataError(f"train, row {row}: {why}")
+        num_choices = len(train[0]["choices"])
+        found = set(train["label"][:])
+        names = getattr(train.features["label"], "names", None)
+        values = tuple(range(len(names))) if names else _in_order(found, num_choices)
+        if len(values) != num_choices or not found <= set(values):
+            told = ", ".join(map(repr, names or sorted(found)[:20]))
+            raise DataError(
+                f"train: labels are {told}; expected one for each of the {num_choices} choices, "
+                f"such as 0 to {num_choices - 1}"
+            )
+        return Labels(CHOICE, tuple(map(str, names or values)), values)
+
+    def metrics(self, labels: Labels) -> tuple[str, ...]:
+        """Accuracy."""
+        return ("accuracy",)
+
+    def example(self, labels: Labels) -> tuple[Answers, Answers]:
+        """Every position twice."""
+        return labels.example(), labels.example()
+
+    # Examples -> model inputs
+
+    def configure(self, config: "PretrainedConfig", processor: Any, labels: Labels) -> None:
+        """One output scores a choice, however many there are."""
+        super().configure(config, processor, labels)
+        config.num_labels = 1
+
+    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+        """No strings, or not as many choices as in the first row."""
+        yield from super().unreadable(dataset)
+        expected = None
+        for row, choices in enumerate(dataset["choices"]):
+            if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
+                yield row, f"choices is {choices!r}; expected a list of strings"
+                continue
+            expected = expected or len(choices)
+            if len(choices) < 2 or len(choices) != expected:
+                yield row, f"{len(choices)} choices; expected {max(expected, 2)}, as in every row"
+
+    def encode(
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        labels: Labels,
+        augmentation: "Augmentation | None" = None,
+    ) -> "Dataset":
+        """A list for each choice of the token ids of text and choice; and `labels`."""
+        num_choices = len(dataset[0]["choices"])
+        if num_choices != labels.num_labels:
+            raise DataError(f"{num_choices} choices, where train has {labels.num_labels}")
+
+        def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            encoded = processor(*_pairs(batch["text"], batch["choices"]), truncation=True)
+            starts = range(0, len(encoded["input_ids"]), num_choices)
+            columns = {
+                name: [column[i : i + num_choices] for i in starts]
+                for name, column in encoded.items()
+            }
+            return {**columns, "labels": labels.encode(batch["label"], "data")}
+
+        return encode_rows(self, dataset, encode, processor, labels)
+
+    def collator(
+        self, processor: Any, *, training: bool = False
+    ) -> Callable[[list[dict[str, Any]]], Batch]:
+        """(rows, choices, tokens), padded to the longest choice of the batch."""
+        from transformers import DataCollatorForMultipleChoice
+
+        return DataCollatorForMultipleChoice(processor)
+
+    def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
+        """Tokens of each example's longest choice and its text, before anything is cut off."""
+        lengths = np.array([max(map(len, choices)) for choices in rows["input_ids"]])
+        most = processor.model_max_length
+        full = np.flatnonzero(lengths >= most)
+        if len(full):
+            some = dataset.select(full)
+            whole = processor(*_pairs(some["text"][:], some["choices"][:]), verbose=False)
+            sizes = np.array(list(map(len, whole["input_ids"])))
+            lengths[full] = sizes.reshape(len(full), -1).max(axis=1)
+        return {"tokens": Measure(lengths, most)}
+
+    def show(self, rows: Any, row: int, processor: Any) -> list[str]:
+        """The tokens of the choice that fits, as the model sees them."""
+        encoded = rows[row]
+        return processor.convert_ids_to_tokens(encoded["input_ids"][encoded["labels"]])
+
+    # Model outputs -> predictions
+
+    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Answers:
+        """Positions, from 0."""
+        return labels.encode(dataset["label"][:], "data")
+
+    def predict(self, kept: Kept, rows: Any, processor: Any, labels: Labels) -> Answers:
+        """The position of the highest score."""
+        return labels.predict(np.asarray(kept["logits"]))
+
+    def floor(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+        """The most frequent position."""
+        return labels.floor(train, len(targets))
+
+    def usage(self, model: str) -> str:
+        """transformers has no pipeline for it."""
+        return USAGE.strip().format(model=model)
+
+
+def _in_order(found: set[Any], num_choices: int) -> tuple[Any, ...]:
+    """The names of the choices; numbers count from 0 or from 1, and need not all occur."""
+    texts = set(map(str, found))
+    if not all(text.isdecimal() for text in texts):
+        return tuple(sorted(found))
+    first = int("0" not in texts and str(num_choices) in texts)
+    kind = type(next(iter(found)))
+    return tuple(map(kind, range(first, first + num_choices)))
+
+
+def _pairs(texts: list[str], choices: list[list[str]]) -> tuple[list[str], list[str]]:
+    """Each choice of each example, behind its text."""
+    repeated = [text for text, row in zip(texts, choices, strict=True) for _ in row]
+    return repeated, [choice for row in choices for choice in row]

@@ -1,0 +1,81 @@
+"""`task.class_weights: balanced`: a rare class counts for as much as a frequent one."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from grafting import prepare, write_recipe
+
+from pipelines.cli import main
+from pipelines.labels import SINGLE, Labels
+from pipelines.losses import CrossEntropy
+
+THREE = Labels(SINGLE, ("a", "b", "c"), (0, 1, 2))
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    train = [0] * 7 + [1] * 2 + [2]
+    theirs = compute_class_weight("balanced", classes=np.arange(3), y=np.array(train))
+    np.testing.assert_allclose(THREE.class_weights(train), theirs)
+
+
+def test_a_class_without_examples_weighs_nothing():
+    assert THREE.class_weights([0, 0, 1, 1]).tolist() == [1, 1, 0]
+
+
+def test_the_loss_of_ids_and_of_probabilities_is_the_same():
+    logits = torch.randn(5, 3)
+    outputs, ids = {"logits": logits}, torch.tensor([0, 1, 2, 2, 0])
+    mixed = torch.nn.functional.one_hot(ids, 3).float()
+    torch.testing.assert_close(CrossEntropy()(outputs, ids), CrossEntropy()(outputs, mixed))
+
+
+@pytest.fixture
+def rare(tmp_path):
+    """Texts that say nothing, one in eight of them positive."""
+    from datasets import Dataset
+
+    (tmp_path / "data").mkdir()
+    for split in tiny.NUM_ROWS:
+        labels = ["positive" if row % 8 == 0 else "negative" for row in range(64)]
+        texts = [f"{tiny.FILLERS[row % 5]} {tiny.FILLERS[row % 3]}" for row in range(64)]
+        rows = Dataset.from_dict({"text": texts, "label": labels})
+        rows.to_csv(str(tmp_path / "data" / f"{split}.csv"))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("strategy", ["full", "linear_probe"])
+def test_a_rare_class_is_answered_where_it_counts_for_more(
+    tmp_path, text_checkpoint, rare, strategy
+):
+    def positives(class_weights):
+        folder = tmp_path / str(class_weights)
+        task = {"name": "text_classification", "class_weights": class_weights}
+        # accuracy would choose the epoch in which all answers are the frequent class
+        training = {"num_train_epochs": 3, "learning_rate": 1e-3, "metric_for_best_model": "loss"}
+        sections = {"strategy": strategy, "training": training, "task": task}
+        path = write_recipe(folder, text_checkpoint, rare, **sections)
+        assert main(["run", str(path)]) == 0
+        run = folder / "runs" / "recipe" / "1"
+        assert json.loads((run / "metrics.json").read_text())["parity"]["ok"]
+        return (run / "predictions" / "test.csv").read_text().count(",positive,0.")
+
+    # nothing in the texts tells the classes apart: only the weights decide
+    assert positives(None) == 0
+    assert positives("balanced") > 8
+
+
+def test_several_labels_have_no_balance(tmp_path, text_checkpoint):
+    from datasets import Dataset
+
+    from pipelines.errors import RecipeError
+
+    rows = Dataset.from_dict({"text": ["a", "b"] * 8, "label": [["x"], ["x", "y"]] * 8})
+    rows.to_parquet(tmp_path / "train.parquet")
+    task = {"name": "text_classification", "class_weights": "balanced"}
+    with pytest.raises(RecipeError, match="classes are balanced for single"):
+        prepare(tmp_path / "recipe", text_checkpoint, tmp_path, task=task)
