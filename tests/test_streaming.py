@@ -124,11 +124,10 @@ def test_processes_see_different_rows(load, num_processes):
 
 
 def test_a_stopped_run_goes_on_with_the_rows_that_follow(load, tmp_path):
-    whole = pipeline.prepare(load("training.save_total_limit=9"))
-    folder = tmp_path / "whole"
-    expected = fit(whole, folder, train=whole.stream)
-    rest = pipeline.prepare(load())
-    half = folder / "checkpoint-2"
+    last = ["training.save_total_limit=9", "training.load_best_model_at_end=false"]
+    whole, rest = (pipeline.prepare(load(*last)) for _ in range(2))
+    expected = fit(whole, tmp_path / "whole", train=whole.stream)
+    half = tmp_path / "whole" / "checkpoint-2"
     resumed = fit(rest, tmp_path / "rest", train=rest.stream, resume_from=half)
     ours, theirs = state(resumed.output.model), state(expected.output.model)
     assert all(tensor.equal(theirs[name]) for name, tensor in ours.items())
@@ -207,6 +206,8 @@ def test_classes_of_validation_count_where_train_is_sorted(load, data):
     prepared = pipeline.prepare(load())
     assert prepared.data.labels.names == ("no", "yes")
     assert len(texts(prepared, prepared.stream)) == 160
+    with pytest.raises(DataError, match=r"the first 100 rows of train.+ no example of 'yes'"):
+        pipeline.prepare(load("task.class_weights=balanced"))
 
 
 STREAM_FROM_HUB = """

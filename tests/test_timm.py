@@ -114,17 +114,11 @@ def test_a_convnet_without_normalisation_trains_at_a_tenth_of_the_rate(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["linear_probe", "lora", "full"])
-def test_inception_trains_and_comes_back(image_data, tmp_path, strategy):
-    """It takes no widths: the one checkpoint of full size, on small images."""
-    import timm
-
-    folder = tmp_path / "checkpoint"
-    model = timm.create_model("inception_v3", num_classes=10)
-    seen = {"input_size": (3, 75, 75), "crop_pct": 1.0}
-    timm.models.save_for_hf(model, folder, safe_serialization=True, data_config=seen)
+def test_inception_trains_and_comes_back(checkpoint, image_data, tmp_path, strategy):
+    """The one checkpoint of full size, on small images."""
     training = {"max_steps": 1, "save_strategy": "no", "load_best_model_at_end": False}
     sections = {"task": "image", "strategy": strategy, "training": training}
-    found = graft(tmp_path, folder, image_data, **sections)
+    found = graft(tmp_path, checkpoint("timm-inception"), image_data, **sections)
     prepared = found.prepared
     predict = reload(found.folder, "transformers", prepared.recipe.task, prepared.data.labels)
     assert abs(predict(prepared.data.validation)["logits"] - found.logits()).max() < 1e-4

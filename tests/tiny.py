@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tiny_timm import SIDE, TIMM_FAMILIES, settle_statistics, timm_checkpoint
+from tiny_timm import FULL_SIZE, SIDE, TIMM_FAMILIES, settle_statistics, timm_checkpoint
 
 NUM_ROWS = {"train": 64, "validation": 32, "test": 32}
 CLASSES = {"negative": ("awful", "bad", "poor"), "positive": ("fine", "good", "great")}
@@ -145,7 +145,7 @@ def image_checkpoint(folder: Path, family: str = "resnet") -> Path:
     """Save an encoder without a head, and an image processor for its size."""
     from transformers import AutoConfig, ViTImageProcessor
 
-    if family in TIMM_FAMILIES:
+    if family in TIMM_FAMILIES | FULL_SIZE:
         return timm_checkpoint(folder, family)
     config = AutoConfig.for_model(family, **IMAGE_FAMILIES[family])
     save_encoder(config, folder)

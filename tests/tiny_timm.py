@@ -24,6 +24,8 @@ TIMM_FAMILIES: dict[str, dict[str, Any]] = {
     "timm-mobilenetv2": {"architecture": "mobilenetv2_035"},
     "timm-efficientnet": {"architecture": "test_efficientnet"},
 }
+# takes no widths, and images of 75 pixels at least: left out where every family is tested
+FULL_SIZE: dict[str, dict[str, Any]] = {"timm-inception": {"architecture": "inception_v3"}}
 
 
 def timm_checkpoint(folder: Path, family: str) -> Path:
@@ -32,18 +34,19 @@ def timm_checkpoint(folder: Path, family: str) -> Path:
     import torch
 
     register()
-    arguments = dict(TIMM_FAMILIES[family])
+    arguments = dict((TIMM_FAMILIES | FULL_SIZE)[family])
+    side = 75 if family in FULL_SIZE else SIDE
     with torch.random.fork_rng():
         torch.manual_seed(0)
         name = arguments.pop("architecture")
         model = timm.create_model(name, num_classes=NUM_CLASSES, **arguments)
-        settle_statistics(model)
-    seen = {"input_size": (3, SIDE, SIDE), "crop_pct": 1.0}
+        settle_statistics(model, side)
+    seen = {"input_size": (3, side, side), "crop_pct": 1.0}
     timm.models.save_for_hf(model, folder, safe_serialization=True, data_config=seen)
     return folder
 
 
-def settle_statistics(model: Any) -> None:
+def settle_statistics(model: Any, side: int = SIDE) -> None:
     """Batch normalisation that has seen images: with its first values hardly anything gets through
     the random weights of a deep convnet, and every image has the same features."""
     import torch
@@ -54,7 +57,7 @@ def settle_statistics(model: Any) -> None:
         layer.momentum = 1.0
     if layers:
         with torch.no_grad():
-            model.train()(torch.randn(16, 3, SIDE, SIDE) + torch.randn(16, 3, 1, 1))
+            model.train()(torch.randn(16, 3, side, side) + torch.randn(16, 3, 1, 1))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
 

@@ -95,6 +95,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
         parts[part] = sieve.sift(part, some, task.unreadable)
     stream = None
     if streamed:
+        streams.refuse_unweighable(parts["train"].dataset, task, found)
         stream = streams.ready(whole, choice.parts["train"], roles, streamed, task, found, seed)
     ordered = {part: parts[part] for part in USUAL_NAMES if part in parts}
     return Data(ordered, found, tuple(notes), tuple(sieve.left_out), stream)

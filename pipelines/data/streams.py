@@ -89,6 +89,16 @@ def together(first: "Dataset", validation: "Dataset") -> "Dataset":
         ) from None
 
 
+def refuse_unweighable(first: "Dataset", task: "Task", labels: Labels) -> None:
+    """Raises DataError if classes are to be balanced by rows that do not have them all."""
+    absent = label_checks.classes_without_examples(first, labels)
+    if getattr(task, "class_weights", None) and absent:
+        raise DataError(
+            f"task.class_weights: the first {len(first):,} rows of train, which are all that is "
+            f"known of a stream, have no example of '{absent[0]}': shuffle train, or leave it out"
+        )
+
+
 def ready(
     stream: "IterableDataset",
     first: "Dataset",

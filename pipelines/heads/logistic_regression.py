@@ -28,8 +28,8 @@ class LogisticRegression(Head):
         """Single labels: one softmax; several labels: one sigmoid for each."""
         if targets.ndim == 2:
             columns = [self._binary(features, c, strength, bias, weights) for c in targets.T]
-            weights, biases = zip(*columns, strict=True)
-            return Linear(np.stack(weights), np.array(biases))
+            rows, biases = zip(*columns, strict=True)
+            return Linear(np.stack(rows), np.array(biases))
         weight = np.zeros((num_labels, features.shape[1]))
         offset = np.full(num_labels, -1e4 if bias else 0.0)  # a class that train lacks
         if len(np.unique(targets)) == 1:

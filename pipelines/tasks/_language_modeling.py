@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.errors import DataError, ModelError, RecipeError
 from pipelines.labels import IGNORED, LANGUAGE, Labels
-from pipelines.tasks import Answers, Batch, Kept
+from pipelines.tasks import Answers, Batch, Kept, Measure
 from pipelines.tasks._rows import encode_rows
 from pipelines.tasks._texts import TextTask
 
@@ -138,6 +138,10 @@ class LanguageModeling(TextTask):
         from transformers import DataCollatorForTokenClassification
 
         return DataCollatorForTokenClassification(processor)
+
+    def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
+        """None: a text of any length fits, since it goes on in the next block."""
+        return {}
 
     # Model outputs -> predictions
 
