@@ -19,23 +19,15 @@ import yaml
 from pipelines import pipeline, recipe
 
 MINILM, MOBILENET = "all-MiniLM-L6-v2", "mobilenetv2_100-in1k"
-SIDES = {
-    "flowers5": 128,
-    "cifar10": 96,
-}  # pixels; at the 224 of ImageNet a step takes thrice as long
+SIDES = {"flowers5": 128, "cifar10": 96}  # pixels, instead of ImageNet's 224: a step is shorter
 TEXT = {"learning_rate": 5e-5, "bf16": True, "train_sampling_strategy": "group_by_length"}
 IMAGE = {"num_train_epochs": 5, "learning_rate": 1e-3}
 
 
-def row(task: Any, checkpoint: str, data: str, training: dict[str, Any], **sections: Any) -> Any:
-    """The sections of a recipe but for strategy and paths."""
-    return {
-        "task": task,
-        "model": checkpoint,
-        "data": {"source": "files", "path": data, **sections.pop("data", {})},
-        "training": training,
-        **sections,
-    }
+def row(task: Any, checkpoint: str, path: str, training: dict[str, Any], **sections: Any) -> Any:
+    """The sections of a recipe but for the strategy; model and data by their folders' names."""
+    data = {"source": "files", "path": path, **sections.pop("data", {})}
+    return {"task": task, "model": checkpoint, "data": data, "training": training, **sections}
 
 
 def text(data: str, epochs: int, metrics: list[Any], **columns: str) -> Any:
@@ -78,9 +70,8 @@ def run(shared: Path, name: str, strategy: str, runs: str) -> dict[str, Any]:
 
 def _of_side(checkpoint: Path, side: int, runs: str) -> Path:
     """A copy of one of timm's checkpoints that takes smaller images."""
-    copy = Path(
-        shutil.copytree(checkpoint, Path(runs) / f"{checkpoint.name}_{side}", dirs_exist_ok=True)
-    )
+    copy = Path(runs) / f"{checkpoint.name}_{side}"
+    shutil.copytree(checkpoint, copy, dirs_exist_ok=True)
     config = json.loads((copy / "config.json").read_text())
     config["pretrained_cfg"]["input_size"] = [3, side, side]
     (copy / "config.json").write_text(json.dumps(config))

@@ -99,7 +99,7 @@ class SentenceModel:
 
 
 def reload(
-    folder: Path, library: str, task: "Task", labels: "Labels"
+    folder: Path, library: str, task: "Task", labels: "Labels", **options: Any
 ) -> Callable[["Dataset"], "Kept"]:
     """Load a saved folder by its library alone; gives back raw rows -> what the task reads."""
     if library == "sentence-transformers":
@@ -112,7 +112,7 @@ def reload(
 
     def predict(rows: "Dataset") -> "Kept":
         encoded = task.encode(rows, processor, labels)
-        return forward.run(model, encoded, task.collator(processor), task.read)
+        return forward.run(model, encoded, task.collator(processor), task.read, **options)
 
     return predict
 

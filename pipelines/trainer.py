@@ -74,10 +74,7 @@ class Job:
     @property
     def forward_options(self) -> dict[str, Any]:
         """Batch size and workers for passes without gradients."""
-        return {
-            "batch_size": self.arguments.per_device_eval_batch_size,
-            "num_workers": self.arguments.dataloader_num_workers,
-        }
+        return forward_options(self.arguments)
 
 
 @dataclass(frozen=True)
@@ -95,6 +92,14 @@ class Fitted:
     history: list[dict[str, Any]]
     trainable: int
     chosen: dict[str, Any] = field(default_factory=dict)
+
+
+def forward_options(arguments: "TrainingArguments") -> dict[str, Any]:
+    """What `forward.run` needs to know of a run's arguments."""
+    return {
+        "batch_size": arguments.per_device_eval_batch_size,
+        "num_workers": arguments.dataloader_num_workers,
+    }
 
 
 def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "TrainingArguments":

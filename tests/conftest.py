@@ -19,6 +19,7 @@ for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "RA
     os.environ.pop(name, None)
 os.environ |= {
     "HF_HOME": CACHE.name,
+    "GRAFT_CACHE": f"{CACHE.name}/graft",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",

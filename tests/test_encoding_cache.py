@@ -1,4 +1,4 @@
-"""The second run of a recipe finds its encoded texts: the tokenizer is not asked again."""
+"""The second run of a recipe finds its encoded examples: nothing is encoded again."""
 
 from pathlib import Path
 
@@ -79,3 +79,78 @@ def test_a_change_in_the_code_of_tasks_is_seen(tokenized, tmp_path, text_checkpo
     _rows._code.cache_clear()
     assert tokenized(text_checkpoint, data) > 0
     _rows._code.cache_clear()
+
+
+# Images and sounds
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch, checkpoint, image_data, audio_data):
+    """asked("image"): how many examples a run gives to the image processor or the extractor."""
+    from transformers import ViTImageProcessor, Wav2Vec2FeatureExtractor
+
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    counts = []
+    for kind in (ViTImageProcessor, Wav2Vec2FeatureExtractor):
+
+        def counting(self, examples, *args, call=kind.__call__, **kwargs):
+            counts.append(len(examples) if isinstance(examples, list) else 1)
+            return call(self, examples, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "__call__", counting)
+
+    def asked(modality, *overrides):
+        counts.clear()
+        family, data = {"image": ("vit", image_data), "audio": ("wav2vec2", audio_data)}[modality]
+        path = write_recipe(tmp_path / "recipe", checkpoint(family), data, task=modality)
+        prepared = pipeline.prepare(recipe.load(path, overrides))
+        rows = prepared.encoded["train"]
+        return sum(counts), [rows[i] for i in range(len(rows))]
+
+    return asked
+
+
+def same(rows, others):
+    pairs = zip(rows, others, strict=True)
+    return all((a[name] == b[name]).all() for a, b in pairs for name in a if name != "labels")
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_the_second_run_reads_what_the_first_one_kept(asked, modality):
+    first, rows = asked(modality)
+    second, again = asked(modality, "training.learning_rate=1e-3")
+    assert first > sum(tiny.NUM_ROWS.values()) / 2
+    assert second < first / 10  # what a clip's frames look like is found by trying one
+    assert same(rows, again)
+
+
+def test_other_options_are_encoded_anew(asked):
+    _, rows = asked("audio")
+    _, cut = asked("audio", "task.max_seconds=0.2")
+    assert max(map(len, (row["input_values"] for row in cut))) < len(rows[0]["input_values"])
+
+
+def test_a_damaged_file_is_made_anew(asked, tmp_path):
+    first, rows = asked("image")
+    for file in (tmp_path / "cache").rglob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    second, again = asked("image")
+    assert second > first / 3  # all of them, if not those that tell how large they are
+    assert same(rows, again)
+
+
+def test_what_was_not_used_for_long_makes_room(asked, tmp_path, monkeypatch):
+    asked("image")
+    kept = set((tmp_path / "cache").rglob("*.safetensors"))
+    monkeypatch.setenv("GRAFT_CACHE_GB", "0.0005")
+    asked("audio")
+    left = set((tmp_path / "cache").rglob("*.safetensors"))
+    assert sum(file.stat().st_size for file in left) <= 500_000
+    assert not kept <= left
+
+
+def test_where_nothing_can_be_kept_everything_works(asked, tmp_path):
+    (tmp_path / "cache").write_text("in the way")
+    first, rows = asked("image")
+    assert first > 0
+    assert len(rows) > 0

@@ -186,3 +186,12 @@ def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoin
     }
     assert content["splits"]["test"]["measures"]["tokens"]["most"] == 32
     assert content["left_out"] == []
+
+
+def test_blank_lines_between_texts_are_no_repeats(tmp_path, text_checkpoint):
+    for part, start in (("train", 0), ("validation", 40), ("test", 60)):
+        texts = [line for text in rows(10, start)["text"] for line in (text, "", " ")]
+        Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{part}.parquet")
+    prepared = prepare(tmp_path / "recipes", text_checkpoint, tmp_path, task="masked_lm")
+    assert not prepared.findings.splits["train"].repeats.count
+    assert list(prepared.findings.warnings()) == []

@@ -435,3 +435,22 @@ def test_without_a_hub_a_checkpoint_that_is_not_here_is_named(text_data, tmp_pat
     assert re.match("error: '?google-bert/bert-base-uncased'?: ", message)
     assert "model.checkpoint=FOLDER" in message
     assert not (tmp_path / "runs").exists()
+
+
+def test_no_pass_takes_larger_batches_than_the_recipe_says(
+    tmp_path, text_checkpoint, text_data, monkeypatch
+):
+    """Of a language model, the logits of a batch alone may fill the memory."""
+    from pipelines import forward
+
+    sizes, run = [], forward.run
+
+    def noted(*arguments, batch_size=64, **options):
+        sizes.append(batch_size)
+        return run(*arguments, batch_size=batch_size, **options)
+
+    monkeypatch.setattr(forward, "run", noted)
+    training = {"num_train_epochs": 1, "per_device_eval_batch_size": 4}
+    recipe = write_recipe(tmp_path, text_checkpoint, text_data, training=training)
+    assert main(["run", str(recipe)]) == 0
+    assert sizes == [4] * 4  # an evaluation, two predictions, the reloaded model

@@ -53,8 +53,12 @@ class Hashed:
     def of(cls, rows: "Rows", target: str | None) -> "Hashed":
         """Hash every row; nothing is decoded."""
         there = rows.dataset.column_names
+        if target is None:  # blank lines stand between texts, and between all of them alike
+            full = np.flatnonzero([bool(text.strip()) for text in rows.dataset["text"][:]])
+            inputs = _hash(rows.dataset.select(full), there)
+            return cls(inputs, inputs, rows.numbers[full])
         inputs = _hash(rows.dataset, [name for name in there if name != target])
-        if target is None or target not in there:
+        if target not in there:
             return cls(inputs, inputs, rows.numbers)
         odd = np.uint64(0x9E3779B97F4A7C15)  # so that two hashes do not cancel each other
         return cls(inputs, inputs * odd + _hash(rows.dataset, [target]), rows.numbers)

@@ -19,13 +19,13 @@ EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
 class Parity:
     """Whether the saved model, loaded afresh, predicts what the trained one did."""
 
-    max_difference: float  # between logits
+    max_difference: float  # between what is read of their outputs
     examples: int
     ok: bool
 
     def __str__(self) -> str:
         verdict, examples = "ok" if self.ok else "FAILED", f"{self.examples} examples"
-        return f"{verdict}, logits differ by at most {self.max_difference:.1e} on {examples}"
+        return f"{verdict}, outputs differ by at most {self.max_difference:.1e} on {examples}"
 
 
 @dataclass(frozen=True, eq=False)

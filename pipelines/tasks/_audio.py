@@ -87,6 +87,7 @@ class AudioTask(Task):
     ) -> "EncodedClips":
         """Clips as the extractor wants them, kept in memory when small; and `labels`."""
         from pipelines.tasks._audio_rows import EncodedClips
+        from pipelines.tasks._rows import fingerprint
 
         extractor = _extractor(processor)
         rate = extractor.sampling_rate
@@ -95,7 +96,9 @@ class AudioTask(Task):
         )
         read = partial(self._read, dataset, rate)
         lengths = self._lengths(dataset, rate)
-        rows = EncodedClips(read, extractor, labels, lengths, take, mask)
+        said = self.model_dump(), dataset._fingerprint, extractor.to_dict()
+        key = fingerprint(*said, take is not None)
+        rows = EncodedClips(read, extractor, labels, lengths, key, take, mask)
         if mask and len(rows):
             rows[0]  # what cannot be masked is refused before training
         return rows

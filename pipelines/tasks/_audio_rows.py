@@ -1,6 +1,6 @@
 """Clips -> what a feature extractor makes of them, read once where they fit in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,11 +9,13 @@ import numpy as np
 
 from pipelines.errors import RecipeError
 from pipelines.labels import IGNORED
+from pipelines.tasks._packed import Packed
 
 if TYPE_CHECKING:
     import torch
 
 Vary = Callable[[np.ndarray], np.ndarray]
+Features = dict[str, np.ndarray]
 
 IN_MEMORY = 2**30  # bytes of samples or features, per split
 
@@ -23,7 +25,8 @@ class EncodedClips:
     and `labels`.
 
     Reading, resampling and extracting are deterministic, so a split that fits is encoded once,
-    in threads, and not once an epoch. Where `take` varies the samples, only they are kept.
+    in threads, and not once an epoch, and kept as `key` for later runs. Where `take` varies the
+    samples, only they are kept.
 
         samples ── take ── extract ── mask ──▶ input_values
 
@@ -44,44 +47,50 @@ class EncodedClips:
         extractor: Any,
         labels: Sequence[Any],
         lengths: np.ndarray,
+        key: str,
         take: Vary | None = None,
         mask: Vary | None = None,
     ) -> None:
         self.labels, self.lengths = labels, lengths
         self._read, self._extractor = read, extractor
         self._take, self._mask = take, mask
-        self._kept = self._encode_all() if self._num_bytes() <= IN_MEMORY else None
+        keeps = Packed.is_kept(key) or self._fits()
+        self._kept = Packed.kept(key, self._encode_all) if keeps else None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        settled = self._settled(row) if self._kept is None else self._kept[row]
-        features = self._extract(self._take(settled)) if self._take else settled
+        settled = self._settled(row) if self._kept is None else self._from_memory(row)
+        features = self._extract(self._take(settled["samples"])) if self._take else settled
         if self._mask:
             name = self._extractor.model_input_names[0]
             features = {**features, name: _masked(features[name], self._mask, self._extractor)}
         return {**features, "labels": self.labels[row]}
 
-    def _settled(self, row: int) -> Any:
+    def _settled(self, row: int) -> Features:
         """What is the same each time: samples, or what the extractor makes of them."""
         samples = self._read(row)
-        return samples if self._take else self._extract(samples)
+        return {"samples": samples} if self._take else self._extract(samples)
 
-    def _extract(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+    def _from_memory(self, row: int) -> Features:
+        assert self._kept
+        return {name: tensor.numpy() for name, tensor in self._kept[row].items()}
+
+    def _extract(self, samples: np.ndarray) -> Features:
         rate = self._extractor.sampling_rate
         features = self._extractor(samples, sampling_rate=rate, return_tensors="np")
         return {name: values[0] for name, values in features.items()}
 
-    def _num_bytes(self) -> int:
-        """Estimated from a clip of about the mean length."""
+    def _fits(self) -> bool:
+        """As estimated from a clip of about the mean length."""
         if not len(self):
-            return 0
+            return False
         settled = self._settled(int(np.abs(self.lengths - self.lengths.mean()).argmin()))
-        arrays = [settled] if self._take else settled.values()
-        return len(self) * sum(array.nbytes for array in arrays)
+        return len(self) * sum(array.nbytes for array in settled.values()) <= IN_MEMORY
 
-    def _encode_all(self) -> list[Any]:
+    def _encode_all(self) -> "Iterator[dict[str, torch.Tensor]]":
+        import torch
         from tqdm.auto import tqdm
 
         from pipelines.console import shows_bars
@@ -89,7 +98,8 @@ class EncodedClips:
         with ThreadPoolExecutor() as pool:
             settled = pool.map(self._settled, range(len(self)))
             bar = tqdm(settled, desc="reading clips", total=len(self), disable=not shows_bars())
-            return list(bar)
+            for features in bar:
+                yield {name: torch.from_numpy(array) for name, array in features.items()}
 
 
 @dataclass(frozen=True)

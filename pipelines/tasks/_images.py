@@ -1,9 +1,11 @@
 """Images -> pixel tensors, decoded and resized once where they fit in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.tasks._colours import Colours
+from pipelines.tasks._packed import Packed
+from pipelines.tasks._rows import fingerprint
 
 if TYPE_CHECKING:
     import torch
@@ -20,12 +22,17 @@ class EncodedImages:
     """Rows of `pixel_values` (channels, height, width; float32) and `labels`.
 
     Resizing and normalising are deterministic, so a split that fits is encoded once, not once
-    an epoch; a larger one is encoded batch by batch as the loader asks for it.
+    an epoch, and kept for later runs; a larger one is encoded batch by batch as the loader asks
+    for it.
     """
+
+    kind = "pixel_values"  # what is the same each time
 
     def __init__(self, dataset: "Dataset", processor: Any, labels: Sequence[Any]) -> None:
         self.dataset, self.processor, self.labels = dataset, processor, labels
-        self._kept = self._keep() if self._fits() else None
+        key = fingerprint(dataset._fingerprint, processor.to_dict(), self.kind)
+        keeps = Packed.is_kept(key) or self._fits()
+        self._kept = Packed.kept(key, self._encode_all) if keeps else None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -35,7 +42,8 @@ class EncodedImages:
 
     def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
         """What torch's loader asks for: the rows of one batch at once."""
-        pixels = self._encode(rows) if self._kept is None else [self._kept[row] for row in rows]
+        kept = self._kept
+        pixels = self._encode(rows) if kept is None else [kept[row]["pixels"] for row in rows]
         return [
             {"pixel_values": self._finish(image), "labels": self.labels[row]}
             for row, image in zip(rows, pixels, strict=True)
@@ -52,15 +60,15 @@ class EncodedImages:
         sample = range(0, len(self), max(1, len(self) // SAMPLE))
         return sum(image.nbytes for image in self._encode(sample)) * sample.step <= IN_MEMORY
 
-    def _keep(self) -> "Packed":
+    def _encode_all(self) -> "Iterator[dict[str, torch.Tensor]]":
         from tqdm.auto import tqdm
 
         from pipelines.console import shows_bars
 
-        starts = range(0, len(self), BATCH)
-        batches = tqdm(starts, desc="encoding images", disable=not shows_bars())
         rows = range(len(self))
-        return Packed(image for i in batches for image in self._encode(rows[i : i + BATCH]))
+        starts = tqdm(rows[::BATCH], desc="encoding images", disable=not shows_bars())
+        for start in starts:
+            yield from ({"pixels": image} for image in self._encode(rows[start : start + BATCH]))
 
 
 class VariedImages(EncodedImages):
@@ -79,6 +87,7 @@ class VariedImages(EncodedImages):
     ) -> None:
         self.colours = Colours.of(processor)
         self.is_cropped = augmentation.crop is not None
+        self.kind = "decoded" if self.is_cropped else "resized"
         height, width = _pixel_values(dataset, [0], processor).shape[2:]
         self.view, self.erase = augmentation.example((height, width)), augmentation.encoded()
         super().__init__(dataset, processor, labels)
@@ -93,25 +102,6 @@ class VariedImages(EncodedImages):
     def _finish(self, pixels: "torch.Tensor") -> "torch.Tensor":
         viewed = self.colours(self.view(pixels) if self.view else pixels)
         return self.erase(viewed) if self.erase else viewed
-
-
-class Packed:
-    """Tensors of any shapes in one: workers share it by one file descriptor, not by thousands."""
-
-    def __init__(self, tensors: "Iterable[torch.Tensor]") -> None:
-        import torch
-
-        flat = []
-        self.shapes, self.starts = [], [0]
-        for tensor in tensors:
-            flat.append(tensor.flatten())
-            self.shapes.append(tensor.shape)
-            self.starts.append(self.starts[-1] + tensor.numel())
-        self.values = torch.cat(flat)
-
-    def __getitem__(self, index: int) -> "torch.Tensor":
-        start, stop = self.starts[index : index + 2]
-        return self.values[start:stop].view(self.shapes[index])
 
 
 def _pixel_values(dataset: "Dataset", rows: Iterable[int], processor: Any) -> "torch.Tensor":

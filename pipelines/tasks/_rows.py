@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pipelines.tasks import Task
 
-PACKAGES = ("datasets", "tokenizers", "transformers")
+PACKAGES = ("datasets", "pillow", "soundfile", "soxr", "tokenizers", "torchvision", "transformers")
 
 
 def encode_rows(
@@ -30,16 +30,16 @@ def encode_rows(
 
     options: dict[str, Any] = {"batched": True, "remove_columns": dataset.column_names}
     if isinstance(dataset, Dataset):
-        key = fingerprint(task, dataset._fingerprint, encode.__qualname__, *reads)
+        key = fingerprint(task.model_dump(), dataset._fingerprint, encode.__qualname__, *reads)
         options |= {"new_fingerprint": key, "desc": "encoding"}
     return dataset.map(encode, **options)
 
 
-def fingerprint(task: "Task", *reads: Any) -> str:
-    """16 hexadecimal digits: the same in every process as long as all of it is the same."""
+def fingerprint(*reads: Any) -> str:
+    """16 hexadecimal digits: the same in every process while `reads` and the code are the same."""
     from datasets.fingerprint import Hasher
 
-    return Hasher.hash([task.model_dump(), _code(), *reads])
+    return Hasher.hash([_code(), *reads])
 
 
 @cache

@@ -1,0 +1,139 @@
+"""A recipe -> everything that it names, loaded and encoded: ready to train, or to look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines import console, data, evaluation, model, trainer
+from pipelines.augmentations import Varied
+from pipelines.console import say
+from pipelines.data import findings
+from pipelines.losses import CrossEntropy
+from pipelines.recipe import Recipe
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from pipelines.data import Data
+    from pipelines.data.findings import Findings
+    from pipelines.evaluation import Scorer
+    from pipelines.model import Checkpoint
+    from pipelines.trainer import Collate
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe with everything loaded that it names: ready to train, or to look at."""
+
+    recipe: Recipe
+    data: "Data"
+    checkpoint: "Checkpoint"
+    scorer: "Scorer"
+    encoded: dict[str, Any]  # split -> rows of model inputs
+    targets: dict[str, list[Any]]
+    findings: "Findings"
+    stream: Any | None = None  # all of train, encoded as it flows by
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples there are to train on; of a stream, how many will have been seen."""
+        if self.stream is None:
+            return len(self.targets["train"])
+        arguments = self.arguments()
+        steps = arguments.max_steps * arguments.gradient_accumulation_steps
+        return steps * arguments.train_batch_size * console.num_processes()
+
+    def arguments(self, checkpoints: Path = Path()) -> "TrainingArguments":
+        """What the Trainer is told; checkpoints go to a folder."""
+        return trainer.arguments(self.recipe.training, self.scorer, checkpoints)
+
+    @property
+    def collate(self) -> "Collate":
+        """Rows -> batch."""
+        return self.recipe.task.collator(self.checkpoint.processor)
+
+    @property
+    def collate_train(self) -> "Collate":
+        """Rows -> batch to train on, augmented as a whole where the recipe says so."""
+        collate = self.recipe.task.collator(self.checkpoint.processor, training=True)
+        vary = self._vary_batch
+        return Varied(collate, vary) if vary else collate
+
+    @property
+    def loss(self) -> Callable[..., Any] | None:
+        """Another loss than the model's own, which knows no weights and no mixed labels."""
+        loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
+        if loss is None and self._vary_batch:
+            loss = CrossEntropy()
+        smoothing = self.recipe.training.get("label_smoothing_factor") or 0.0
+        if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own
+            return replace(loss, label_smoothing=smoothing)
+        return loss
+
+    @property
+    def _vary_batch(self) -> Callable[[Any], Any] | None:
+        augmentation = self.recipe.augmentation
+        return augmentation.batch(self.data.labels) if augmentation else None
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Load data and checkpoint, and encode every split; nothing is trained or written."""
+    from transformers import set_seed
+
+    console.settle(recipe.training)
+    loaded = data.load(recipe.data, recipe.task, recipe.seed)
+    for note in loaded.notes:
+        say(note)
+    scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
+    if recipe.augmentation:
+        recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded
+    set_seed(recipe.seed)  # the new head's weights
+    checkpoint = model.load(
+        recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
+    )
+    loaded = _fitting(recipe, loaded, checkpoint)
+    encoded, targets = _encode(recipe, loaded, checkpoint.processor)
+    stream = loaded.stream and recipe.task.encode(
+        loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
+    )
+    complete = recipe.replace(training=_training(recipe, checkpoint, streamed=stream is not None))
+    trainer.arguments(complete.training, scorer, Path())  # refused before anything is written
+    found = console.from_main(
+        lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
+    )
+    return Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
+
+
+def _fitting(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":
+    """The rows that this model can take; says which ones it cannot."""
+    processor, config = checkpoint.processor, checkpoint.model.config
+    skip = recipe.data.on_bad_row == "skip"
+    fitting = data.fitting(loaded, recipe.task, processor, config, skip=skip)
+    for note in fitting.notes[len(loaded.notes) :]:
+        say(note)
+    return fitting
+
+
+def _encode(
+    recipe: Recipe, loaded: "Data", processor: Any
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """(split -> rows of model inputs, split -> targets); only train is augmented."""
+    task, labels = recipe.task, loaded.labels
+    encoded, targets = {}, {}
+    with console.main_first():
+        for split, rows in loaded.splits.items():
+            augmentation = recipe.augmentation if split == "train" else None
+            encoded[split] = task.encode(rows, processor, labels, augmentation)
+            targets[split] = task.targets(rows, encoded[split], labels)
+    return encoded, targets
+
+
+def _training(recipe: Recipe, checkpoint: "Checkpoint", *, streamed: bool) -> dict[str, Any]:
+    """The strategy's published defaults under what the recipe says: what the run folder records."""
+    from pipelines.anatomy import dissect
+
+    anatomy = dissect(checkpoint.model, checkpoint.fresh)
+    defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
+    defaults |= trainer.STREAMED if streamed else {}
+    return {"seed": recipe.seed, **defaults, **recipe.training}
