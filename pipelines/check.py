@@ -1,10 +1,9 @@
 """`graft check`: everything but training, so that mistakes are found before the GPU is."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from pipelines import contact_sheet, pipeline, trainer
+from pipelines import contact_sheet, pipeline
 from pipelines.anatomy import count, dissect
 from pipelines.labels import LANGUAGE, SINGLE, Labels
 from pipelines.memory import of_step
@@ -58,7 +57,7 @@ def _told(target: Any, labels: Labels) -> Any:
 def _model(prepared: Prepared) -> Iterator[str]:
     checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
     said = prepared.recipe.training
-    size = trainer.arguments(said, prepared.scorer, Path()).per_device_train_batch_size
+    size = prepared.arguments().per_device_train_batch_size
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     kind = type(checkpoint.model).__name__
     model = strategy.apply(checkpoint.model, anatomy)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import console, evaluation, hub, report, trainer
+from pipelines import console, evaluation, hub, report, trainer, training_arguments
 from pipelines.console import say
 from pipelines.errors import ModelError
 from pipelines.output import reload
@@ -47,7 +47,7 @@ def run(recipe: Recipe) -> RunFolder:
     if console.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     console.wait()
-    options = trainer.forward_options(prepared.arguments())
+    options = training_arguments.forward_options(prepared.arguments())
     library, labels = fitted.output.library, prepared.data.labels
     predict = reload(folder.model, library, recipe.task, labels, **options)
     trained = evidence.predictions["validation"].kept
@@ -131,7 +131,7 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
     """Score validation, then test: the one time that test is looked at."""
     recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
     task, processor = recipe.task, prepared.checkpoint.processor
-    options = trainer.forward_options(prepared.arguments())
+    options = training_arguments.forward_options(prepared.arguments())
     predictions: dict[str, Predictions] = {}
     scores: dict[str, dict[str, float]] = {}
     floor: dict[str, dict[str, float]] = {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import console, data, evaluation, model, trainer
+from pipelines import console, data, evaluation, model, training_arguments
 from pipelines.augmentations import Varied
 from pipelines.console import say
 from pipelines.data import findings
@@ -46,7 +46,7 @@ class Prepared:
 
     def arguments(self, checkpoints: Path = Path()) -> "TrainingArguments":
         """What the Trainer is told; checkpoints go to a folder."""
-        return trainer.arguments(self.recipe.training, self.scorer, checkpoints)
+        return training_arguments.arguments(self.recipe.training, self.scorer, checkpoints)
 
     @property
     def collate(self) -> "Collate":
@@ -98,11 +98,12 @@ def prepare(recipe: Recipe) -> Prepared:
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
     complete = recipe.replace(training=_training(recipe, checkpoint, streamed=stream is not None))
-    trainer.arguments(complete.training, scorer, Path())  # refused before anything is written
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
-    return Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
+    ready = Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
+    ready.arguments()  # refused before anything is written
+    return ready
 
 
 def _fitting(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":
@@ -135,5 +136,5 @@ def _training(recipe: Recipe, checkpoint: "Checkpoint", *, streamed: bool) -> di
 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
-    defaults |= trainer.STREAMED if streamed else {}
+    defaults |= training_arguments.STREAMED if streamed else {}
     return {"seed": recipe.seed, **defaults, **recipe.training}

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.console import num_processes, shows_bars, trains_on_cpu
 from pipelines.errors import Interrupted, RecipeError
-from pipelines.labels import MULTI, REGRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +21,6 @@ if TYPE_CHECKING:
     from pipelines.tasks import Kept, Task
 
 Collate = Callable[[list[Any]], dict[str, Any]]
-
-# of a train split that flows by: no epochs to count in; each process reads for itself, since the
-# main one could not put batches of different lengths together for the others
-STREAMED: dict[str, Any] = {
-    "eval_strategy": "steps",
-    "eval_steps": 0.1,
-    "accelerator_config": {"dispatch_batches": False},
-}
 
 
 @dataclass(frozen=True)
@@ -74,6 +64,8 @@ class Job:
     @property
     def forward_options(self) -> dict[str, Any]:
         """Batch size and workers for passes without gradients."""
+        from pipelines.training_arguments import forward_options
+
         return forward_options(self.arguments)
 
 
@@ -92,76 +84,6 @@ class Fitted:
     history: list[dict[str, Any]]
     trainable: int
     chosen: dict[str, Any] = field(default_factory=dict)
-
-
-def forward_options(arguments: "TrainingArguments") -> dict[str, Any]:
-    """What `forward.run` needs to know of a run's arguments."""
-    return {
-        "batch_size": arguments.per_device_eval_batch_size,
-        "num_workers": arguments.dataloader_num_workers,
-    }
-
-
-def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "TrainingArguments":
-    """TrainingArguments from what the recipe and its strategy `said`, over defaults of our own.
-
-    Raises:
-        RecipeError: TrainingArguments refuses a value; says which and why.
-    """
-    import torch
-    from transformers import TrainingArguments
-
-    fields = {
-        "eval_strategy": "epoch",
-        "logging_steps": 0.05,  # below 1: a share of all steps
-        "save_total_limit": 1,
-        "per_device_eval_batch_size": 64,
-        "restore_callback_states_from_checkpoint": True,  # early stopping counts on
-        "report_to": "none",
-        "disable_tqdm": not shows_bars(),
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "use_cpu": trains_on_cpu(said),
-        "ddp_find_unused_parameters": False,
-        "label_names": ["labels"],
-        "remove_unused_columns": False,  # encoded rows hold nothing else
-        **said,
-        "output_dir": str(checkpoints),
-        "resume_from_checkpoint": None,
-    }
-    if fields.get("label_smoothing_factor") and scorer.labels.problem_type in (MULTI, REGRESSION):
-        raise RecipeError(
-            f"training.label_smoothing_factor: a {scorer.labels.problem_type} has no one label to "
-            "smooth"
-        )
-    if num_processes() == 1:
-        fields.pop("ddp_backend", None)  # accelerate would look for the others
-    # the best checkpoint can only be one that was evaluated: save when evaluating
-    fields.setdefault("save_strategy", fields["eval_strategy"])
-    if str(fields["eval_strategy"]) == "steps":
-        fields.setdefault("eval_steps", fields["logging_steps"])
-        fields.setdefault("save_steps", fields["eval_steps"])
-    chooses = "no" not in (str(fields["eval_strategy"]), str(fields["save_strategy"]))
-    fields.setdefault("load_best_model_at_end", chooses)
-    fields.setdefault("metric_for_best_model", scorer.main)
-    if "greater_is_better" not in fields:
-        fields["greater_is_better"] = _greater_is_better(fields["metric_for_best_model"], scorer)
-    try:
-        return TrainingArguments(**fields)
-    except (TypeError, ValueError, ImportError) as error:
-        told = str(error).strip()  # "foo is not a valid SchedulerType", but not what said foo
-        keys = (f".{name}" for name, value in said.items() if told.startswith(f"{value} "))
-        raise RecipeError(f"training{next(keys, '')}: {told}") from error
-
-
-def _greater_is_better(metric: str, scorer: "Scorer") -> bool:
-    """Whether more is better in the metric that chooses the checkpoint."""
-    metric = metric.removeprefix("eval_")
-    if metric not in (scorer.main, "loss"):
-        raise RecipeError(
-            f"training.metric_for_best_model: is more of '{metric}' better? say "
-            f"training.greater_is_better, or name '{metric}' first in metrics"
-        )
-    return metric != "loss" and scorer.greater_is_better
 
 
 def fit(strategy: "Strategy", job: Job) -> Fitted:

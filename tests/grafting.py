@@ -70,7 +70,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
         "collate_train": prepared.collate_train,
         "loss": prepared.loss,
         "scorer": prepared.scorer,
-        "arguments": trainer.arguments(said.training, prepared.scorer, folder),
+        "arguments": prepared.arguments(folder),
         "early_stopping": said.early_stopping,
     }
     return trainer.Job(**{**fields, **changes})

@@ -19,7 +19,7 @@ from grafting import changed, fit, prepare, problem, state, write_recipe
 from grafting import logits as logits_of
 from transformers import Trainer
 
-from pipelines import trainer as stage
+from pipelines import training_arguments as stage
 from pipelines.cli import main
 from pipelines.errors import Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder

@@ -15,8 +15,8 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_
 from pipelines import registry
 from pipelines.augmentations import Augmentation
 from pipelines.errors import RecipeError, suggest
+from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
-from pipelines.recipe import streaming, training_fields
 from pipelines.recipe.document import Document, Key
 from pipelines.recipe.problems import explain
 from pipelines.section import Section
@@ -132,16 +132,9 @@ def build(document: Document) -> Recipe:
     if problems:
         raise RecipeError("\n".join(dict.fromkeys(problems)))
     recipe = Recipe(**sections)
-    refusal = recipe.strategy.refuses(recipe.task)
-    if refusal:
-        where = document.place(("strategy", "name"))
-        raise RecipeError(f"{where}: strategy '{recipe.strategy.name}': {refusal}")
-    if recipe.augmentation and not recipe.strategy.augments:
-        raise RecipeError(
-            f"{document.place(('augmentation',))}: strategy '{recipe.strategy.name}' sees each "
-            "example once, so that it cannot vary; use full or lora, or leave augmentation out"
-        )
-    told = [f"{document.place(k)}: {'.'.join(k)}: {why}" for k, why in streaming.problems(recipe)]
+    told = [
+        f"{document.place(k)}: {'.'.join(k)}: {why}" for k, why in combinations.problems(recipe)
+    ]
     if told:
         raise RecipeError("\n".join(told))
     return recipe

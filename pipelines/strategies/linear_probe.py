@@ -1,10 +1,7 @@
 """Frozen encoder, new linear head: one forward pass, then a solver (arXiv 1610.01644)."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import field_validator
 
 from pipelines import registry
@@ -17,116 +14,11 @@ if TYPE_CHECKING:
 
     from pipelines.anatomy import Anatomy
     from pipelines.features import Extractor
-    from pipelines.heads import Head, Linear
+    from pipelines.heads import Head
+    from pipelines.heads._search import Trial
     from pipelines.output import Output
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
-
-MANY = 10_000
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One head: from which features, how strongly regularised, how good on validation."""
-
-    pooling: str
-    strength: float
-    biased: bool
-    score: float
-    head: "Linear"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Features of a split and the labels that belong to them, flat over all examples.
-
-    Attributes:
-        features: pooling -> (answers, dim).
-        targets: (answers,) class ids or numbers, or (answers, classes) of 0 and 1.
-        sizes: how many answers each example has, where that is not one.
-    """
-
-    features: dict[str, np.ndarray]
-    targets: np.ndarray
-    sizes: list[int] | None
-
-    @classmethod
-    def of(
-        cls, features: dict[str, Any], labels: Any, by_token: bool, is_regression: bool
-    ) -> "Answers":
-        """From what an `Extractor` gives."""
-        sizes = [len(row) for row in labels] if by_token else None
-        if by_token:
-            features = {pooling: np.concatenate(list(f)) for pooling, f in features.items()}
-            labels = np.concatenate(list(labels))
-        return cls(features, labels if is_regression else labels.astype(int), sizes)
-
-    def by_example(self, logits: np.ndarray) -> Any:
-        """(answers, classes) -> an entry for each example."""
-        if self.sizes is None:
-            return logits
-        return np.split(logits, np.cumsum(self.sizes)[:-1])
-
-
-@dataclass(frozen=True)
-class Search:
-    """Which features, and how strongly regularised: validation chooses, coarse to fine.
-
-    Every pooling is tried with two strengths, then the best pooling with the whole grid; on at
-    most `MANY` answers of train, so that choosing costs little beside the forward pass. What was
-    chosen is solved on all of them: the penalty is a prior, and does not depend on their number.
-    """
-
-    job: "Job"
-    head: "Head"
-    train: Answers
-    validation: Answers
-    bias: bool  # whether the model's own output layer has one
-
-    def run(self) -> tuple[Trial, list[Trial]]:
-        """The head that was chosen, and all that were tried."""
-        poolings = self.train.features
-        coarse = self.head.grid[1::4]
-        trials = [trial for pooling in poolings for trial in self._solve(pooling, coarse, MANY)]
-        fine = [strength for strength in self.head.grid if strength not in coarse]
-        trials += self._solve(self._best(trials).pooling, fine, MANY)
-        best = self._best(trials)
-        if len(self.train.targets) > MANY:
-            (best,) = self._solve(best.pooling, [best.strength], None)
-        return best, trials
-
-    def _best(self, trials: list[Trial]) -> Trial:
-        """The first of equals: the plain class before a pooling that needs another library."""
-        sign = 1 if self.job.scorer.greater_is_better else -1
-        return max(trials, key=lambda trial: sign * trial.score)
-
-    def record(self, trial: Trial) -> dict[str, Any]:
-        """A trial as the history keeps it."""
-        return {
-            "pooling": trial.pooling,
-            self.head.strength: trial.strength,
-            f"validation_{self.job.scorer.main}": trial.score,
-        }
-
-    def _solve(self, pooling: str, strengths: Iterable[float], most: int | None) -> Iterator[Trial]:
-        from pipelines.heads import Scaler
-
-        job, train = self.job, self.train
-        rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:most]
-        features, targets = train.features[pooling][rows], train.targets[rows]
-        weights = getattr(job.loss, "weights", None)
-        by_row = None if weights is None else weights[targets]
-        biased = self.bias or pooling != "head"
-        scaler = Scaler.of(features, center=biased)
-        scaled = scaler(features)
-        for strength in strengths:
-            solved = self.head.solve(
-                scaled, targets, job.labels.num_labels, strength, biased, by_row
-            )
-            folded = scaler.fold(solved)
-            logits = self.validation.by_example(folded(self.validation.features[pooling]))
-            score = job.score({"logits": logits})[job.scorer.main]
-            yield Trial(pooling, strength, biased, score, folded)
 
 
 class LinearProbe(Strategy):
@@ -188,6 +80,7 @@ class LinearProbe(Strategy):
 
     def _solve(self, job: "Job", head: "Head", model: Any, anatomy: "Anatomy") -> "Fitted":
         from pipelines.features import by_token, extractor
+        from pipelines.heads._search import Answers, Search
         from pipelines.trainer import Fitted
 
         tokens = job.task.answers_per == "token"
@@ -227,7 +120,7 @@ class LinearProbe(Strategy):
         return head
 
 
-def _graft(model: Any, output_layer: Any, tap: "Extractor", best: Trial) -> "Output":
+def _graft(model: Any, output_layer: Any, tap: "Extractor", best: "Trial") -> "Output":
     """Put the solved head where it belongs: into the plain class, or beside its pooling."""
     import dataclasses
 

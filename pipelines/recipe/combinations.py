@@ -1,4 +1,4 @@
-"""What a recipe has to say when its train split is streamed."""
+"""Sections of a recipe that are right by themselves and do not go together."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -8,11 +8,26 @@ from pipelines.sources import StreamedSource
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
+Problem = tuple[tuple[str, ...], str]  # a key, and what is wrong there
 
-def problems(recipe: "Recipe") -> Iterator[tuple[tuple[str, ...], str]]:
-    """(key, what is wrong there) of everything that does not go with `data.streaming`."""
-    if not (isinstance(recipe.data, StreamedSource) and recipe.data.streaming):
-        return
+
+def problems(recipe: "Recipe") -> Iterator[Problem]:
+    """Everything that does not go with something else, the strategy first."""
+    strategy = recipe.strategy
+    refusal = strategy.refuses(recipe.task)
+    if refusal:
+        yield ("strategy", "name"), f"'{strategy.name}': {refusal}"
+    if recipe.augmentation and not strategy.augments:
+        yield (
+            ("augmentation",),
+            f"strategy '{strategy.name}' sees each example once, so that it cannot vary; use full "
+            "or lora, or leave augmentation out",
+        )
+    if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
+        yield from _of_streaming(recipe)
+
+
+def _of_streaming(recipe: "Recipe") -> Iterator[Problem]:
     training = recipe.training
     if (training.get("max_steps") or 0) <= 0:
         yield (
