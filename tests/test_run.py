@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-import yaml
 from grafting import PROBLEMS, problem, write_recipe
 from hub_server import HubServer
 from sklearn import metrics as scikit
+from stand_ins import serve
 
 from pipelines import recipe as recipes
 from pipelines import registry
@@ -284,60 +284,18 @@ def meant_by(row, kind):
     return float(said) if kind == "number" else set(said.split("|") if said else ())
 
 
-# Recipes that need a Hub, unmodified, against one on loopback
+# The flagship, unmodified, against a Hub on loopback (the other recipes: test_shipped_recipes.py)
 
-FOUND = sorted((ROOT / "recipes").rglob("*.yaml"))
-MODELS = {"google-bert/bert-base-uncased": "bert"}
+FLAGSHIP = ROOT / "recipes" / "bert_sst2.yaml"
 REPO = "some-lab/bert-sst2"
 # huggingface_hub uploads LFS files with an argument that its HTTP library deprecates
 WARNINGS = ["-Werror", "-Wignore:Use 'content=:DeprecationWarning"]
-
-
-def needs_hub(path):
-    said = recipes.load(path)
-    return said.data.source == "hub" or not Path(said.model.checkpoint).is_dir()
-
-
-FLAGSHIPS = [path for path in FOUND if needs_hub(path)]
 
 
 @pytest.fixture
 def hub(tmp_path) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub", token="hf_test_of_the_user") as server:
         yield server
-
-
-def glue(folder):
-    """nyu-mll/glue, as far as sst2 goes: its labels of test are hidden."""
-    from datasets import ClassLabel, Dataset
-
-    for split in ("train", "validation", "test"):
-        rows = Dataset.from_csv(str(tiny.text_data(folder / "texts") / f"{split}.csv"))
-        texts, labels = rows["text"][:], [int(label == "positive") for label in rows["label"]]
-        columns = {"sentence": texts, "label": labels if split != "test" else [-1] * len(texts)}
-        columns["idx"] = list(range(len(texts)))
-        found = Dataset.from_dict(columns).cast_column(
-            "label", ClassLabel(names=list(tiny.CLASSES))
-        )
-        found.to_parquet(str(folder / "repo" / "sst2" / f"{split}-00000-of-00001.parquet"))
-    files = [{"split": s, "path": f"sst2/{s}-*"} for s in ("train", "validation", "test")]
-    card = yaml.safe_dump({"configs": [{"config_name": "sst2", "data_files": files}]})
-    (folder / "repo" / "README.md").write_text(f"---\n{card}---\n")
-    return folder / "repo"
-
-
-DATA = {"nyu-mll/glue": glue}
-
-
-def serve(path, hub, checkpoint, tmp_path):
-    """Tiny stand-ins under the names that a recipe says; gives back the commits (model, data)."""
-    said, commits = recipes.load(path), {}
-    if not Path(said.model.checkpoint).is_dir():
-        family = MODELS[said.model.checkpoint]
-        commits["model"] = hub.add_model(said.model.checkpoint, checkpoint(family))
-    if said.data.source == "hub":
-        commits["data"] = hub.add_dataset(said.data.path, DATA[said.data.path](tmp_path / "data"))
-    return commits
 
 
 def launch(path, *overrides, home, **environment):
@@ -353,26 +311,20 @@ def launch(path, *overrides, home, **environment):
     )
 
 
-def test_recipes_are_found():
-    assert len(FOUND) >= 3
-    assert ROOT / "recipes" / "bert_sst2.yaml" in FLAGSHIPS
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["full", "linear_probe", "lora"])
-@pytest.mark.parametrize("path", FLAGSHIPS, ids=lambda path: path.stem)
-def test_a_recipe_of_the_hub_runs_unmodified(path, strategy, hub, checkpoint, tmp_path):
-    commits = serve(path, hub, checkpoint, tmp_path)
+def test_a_recipe_of_the_hub_runs_unmodified(strategy, hub, checkpoint, tmp_path):
+    commits = serve(recipes.load(FLAGSHIP), hub, checkpoint, tmp_path / "data")
     overrides = ["training.max_steps=2", f"training.output_dir={tmp_path / 'runs'}"]
     overrides += [] if strategy == "full" else [f"strategy={strategy}"]
     if strategy == "lora":
         overrides += ["hub.push=true", f"hub.repo_id={REPO}"]
 
-    done = launch(path, *overrides, home=tmp_path / "home", **hub.environment)
+    done = launch(FLAGSHIP, *overrides, home=tmp_path / "home", **hub.environment)
 
     assert done.returncode == 0, done.stderr
     assert not done.stderr
-    run = RunFolder(tmp_path / "runs" / path.stem / "1")
+    run = RunFolder(tmp_path / "runs" / FLAGSHIP.stem / "1")
     lock = json.loads(run.lock.read_text(encoding="utf-8"))
     for section, commit in commits.items():
         assert lock[section]["commit"] == commit
@@ -405,16 +357,14 @@ def test_the_quickstart_needs_no_hub(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FLAGSHIPS, ids=lambda path: path.stem)
-def test_without_a_hub_a_run_ends_at_once_and_says_what_to_do(path, tmp_path):
+def test_without_a_hub_a_run_ends_at_once_and_says_what_to_do(tmp_path):
     began = time.monotonic()
-    done = launch(path, home=tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
+    done = launch(FLAGSHIP, home=tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
     assert time.monotonic() - began < 60
     assert done.returncode == 2
     assert not done.stdout
     (message,) = done.stderr.splitlines()
-    said = recipes.load(path)
-    assert message.startswith(f"error: '{said.data.path}': the Hub cannot be reached at ")
+    assert message.startswith("error: 'nyu-mll/glue': the Hub cannot be reached at ")
     for word in ("http://127.0.0.1:9", "HF_ENDPOINT", "data.source=files data.path=FOLDER"):
         assert word in message
 
