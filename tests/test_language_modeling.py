@@ -545,7 +545,7 @@ def test_mistakes_are_told_before_training(
 def test_a_linear_probe_is_refused_by_name(text_checkpoint, texts, tmp_path, capsys, name):
     sections = {"task": name, "strategy": "linear_probe"}
     assert main(["run", str(write_recipe(tmp_path, text_checkpoint, texts, **sections))]) == 2
-    assert f"strategy 'linear_probe': {name} has no linear head" in capsys.readouterr().err
+    assert f"'linear_probe': {name} has no linear head" in capsys.readouterr().err
 
 
 def test_length_has_one_name(text_checkpoint, texts, tmp_path):
