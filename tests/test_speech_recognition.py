@@ -311,3 +311,30 @@ def test_labels_are_padded_with_what_the_loss_ignores(checkpoint):
     batch = task.collator(processor)([encoded[0], encoded[1]])
     assert batch["labels"].tolist() == [[3, -100, -100], [4, 5, 6]]
     assert batch["attention_mask"].sum(1).tolist() == list(encoded.lengths)
+
+
+def test_frames_are_counted_as_a_fast_conformer_makes_them() -> None:
+    """It makes one frame of several of the extractor's: an alignment needs those that are left."""
+    import torch
+    from transformers import ParakeetFeatureExtractor
+
+    from pipelines.tasks._audio_frames import num_frames
+
+    extractor = ParakeetFeatureExtractor(feature_size=16, sampling_rate=8000, n_fft=256)
+    encoder = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "num_mel_bins": 16,
+        "subsampling_factor": 4,
+        "subsampling_conv_channels": 8,
+    }
+    config = AutoConfig.for_model("parakeet_ctc", vocab_size=8, encoder_config=encoder)
+    model = AutoModelForCTC.from_config(config).eval()
+    for length in (800, 1234, 4000, 8001):
+        samples = np.random.default_rng(0).normal(size=length).astype(np.float32)
+        inputs = extractor(samples, sampling_rate=8000, return_tensors="pt")
+        with torch.no_grad():
+            found = model(**inputs).logits.shape[1]
+        assert num_frames(extractor, config, length) == found

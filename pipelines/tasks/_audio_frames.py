@@ -16,7 +16,7 @@ def num_frames(extractor: Any, config: "PretrainedConfig", num_samples: int) -> 
     """How many frames a model makes of so many samples.
 
     Models that read samples say it by their convolutions; for the others it is found out by
-    giving silence to the extractor.
+    giving silence to the extractor. Some (FastConformers) then make one frame of several.
     """
     if hasattr(config, "conv_kernel"):
         length = num_samples
@@ -24,9 +24,11 @@ def num_frames(extractor: Any, config: "PretrainedConfig", num_samples: int) -> 
             length = max(0, (length - kernel) // stride + 1)
         return length
     try:
-        return len(_features(extractor, np.zeros(num_samples, np.float32)))
+        frames = len(_features(extractor, np.zeros(num_samples, np.float32)))
     except ValueError:  # shorter than a window of the spectrogram
         return 0
+    factor = getattr(getattr(config, "encoder_config", config), "subsampling_factor", 1)
+    return -(-frames // factor)
 
 
 def num_frames_needed(config: "PretrainedConfig") -> int:
