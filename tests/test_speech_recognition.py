@@ -320,7 +320,8 @@ def test_frames_are_counted_as_a_fast_conformer_makes_them() -> None:
 
     from pipelines.tasks._audio_frames import num_frames
 
-    extractor = ParakeetFeatureExtractor(feature_size=16, sampling_rate=8000, n_fft=256)
+    window = {"n_fft": 256, "win_length": 200, "hop_length": 80}
+    extractor = ParakeetFeatureExtractor(feature_size=16, sampling_rate=8000, **window)
     encoder = {
         "hidden_size": 16,
         "num_hidden_layers": 1,
@@ -330,7 +331,8 @@ def test_frames_are_counted_as_a_fast_conformer_makes_them() -> None:
         "subsampling_factor": 4,
         "subsampling_conv_channels": 8,
     }
-    config = AutoConfig.for_model("parakeet_ctc", vocab_size=8, encoder_config=encoder)
+    sizes = {"vocab_size": 8, "pad_token_id": 0, "encoder_config": encoder}
+    config = AutoConfig.for_model("parakeet_ctc", **sizes)
     model = AutoModelForCTC.from_config(config).eval()
     for length in (800, 1234, 4000, 8001):
         samples = np.random.default_rng(0).normal(size=length).astype(np.float32)
