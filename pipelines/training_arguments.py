@@ -62,7 +62,18 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
         )
     if num_processes() == 1:
         fields.pop("ddp_backend", None)  # accelerate would look for the others
-    # the best checkpoint can only be one that was evaluated: save when evaluating
+    _choose(fields, scorer)
+    try:
+        return TrainingArguments(**fields)
+    except (TypeError, ValueError, ImportError) as error:
+        told = str(error).strip()  # "foo is not a valid SchedulerType", but not what said foo
+        keys = (f".{name}" for name, value in said.items() if told.startswith(f"{value} "))
+        raise RecipeError(f"training{next(keys, '')}: {told}") from error
+
+
+def _choose(fields: dict[str, Any], scorer: "Scorer") -> None:
+    """Complete what says which checkpoint is kept: it can only be one that was evaluated, so that
+    it is saved when evaluating."""
     fields.setdefault("save_strategy", fields["eval_strategy"])
     if str(fields["eval_strategy"]) == "steps":
         fields.setdefault("eval_steps", fields["logging_steps"])
@@ -72,12 +83,6 @@ def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "Tra
     fields.setdefault("metric_for_best_model", scorer.main)
     if "greater_is_better" not in fields:
         fields["greater_is_better"] = _greater_is_better(fields["metric_for_best_model"], scorer)
-    try:
-        return TrainingArguments(**fields)
-    except (TypeError, ValueError, ImportError) as error:
-        told = str(error).strip()  # "foo is not a valid SchedulerType", but not what said foo
-        keys = (f".{name}" for name, value in said.items() if told.startswith(f"{value} "))
-        raise RecipeError(f"training{next(keys, '')}: {told}") from error
 
 
 def _greater_is_better(metric: str, scorer: "Scorer") -> bool:
