@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-import numpy as np
-
 from pipelines import forward
 
 if TYPE_CHECKING:
@@ -61,6 +59,18 @@ class PlainModel:
 
 
 @dataclass(frozen=True)
+class ProbedModel(PlainModel):
+    """A model whose output layer was solved for: what it says follows from features on disk."""
+
+    extractor: "Extractor"
+    head: "Linear"
+
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+        """Logits of the head on what the output layer reads."""
+        return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
+
+
+@dataclass(frozen=True)
 class SentenceModel:
     """An encoder, a pooling and a linear head: `encode(texts)` gives the logits."""
 
@@ -71,9 +81,7 @@ class SentenceModel:
 
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """(rows, num_labels) logits of the head on pooled features."""
-        features, _ = self.extractor.extract(rows, collate, **options)
-        (pooling,) = self.extractor.poolings
-        return {"logits": self.head(features[pooling]).astype(np.float32)}
+        return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layer with sentence-transformers itself."""
@@ -83,7 +91,7 @@ class SentenceModel:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 
-        (pooling,) = self.extractor.poolings
+        pooling = self.extractor.chosen
         dim = self.head.weight.shape[1]
         modes = {"last": ["lasttoken"], "mean_max": ["mean", "max"]}.get(pooling, [pooling])
         dense = Dense(dim, len(self.head.bias), activation_function=torch.nn.Identity())

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import console, evaluation, hub, report, trainer, training_arguments
+from pipelines import console, evaluation, hardware, hub, report, trainer, training_arguments
 from pipelines.console import say
 from pipelines.errors import ModelError
 from pipelines.output import reload
@@ -112,11 +112,12 @@ def _fit(
         arguments=arguments,
         early_stopping=recipe.early_stopping,
         resume_from=_checkpoint(recipe, resumed),
+        batches=prepared.batches,
     )
     of_a_stream = " of a stream" if prepared.stream is not None else ""
     say(
         f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
-        f"{console.num_processes()} x {arguments.device.type}"
+        f"{hardware.describe(arguments)}"
     )
     started = time.monotonic()
     return recipe.strategy.fit(job), time.monotonic() - started
@@ -155,6 +156,7 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         parameters=sum(p.numel() for p in fitted.output.model.parameters()),
         trainable=fitted.trainable,
         seconds=seconds,
+        waited=fitted.waited,
         examples={
             split: prepared.num_examples if split == "train" else len(targets)
             for split, targets in prepared.targets.items()

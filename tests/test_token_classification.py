@@ -19,7 +19,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from pipelines.anatomy import dissect
 from pipelines.cli import main
 from pipelines.errors import DataError, RecipeError
-from pipelines.features import by_token
+from pipelines.features.candidates import by_token
 from pipelines.labels import IGNORED
 from pipelines.report.run_folder import RunFolder
 

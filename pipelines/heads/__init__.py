@@ -4,6 +4,7 @@ Features are standardised for the solver; the scaler is then folded into the wei
 the head reads raw features and needs no code of ours.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -52,6 +53,24 @@ class Scaler:
         return Linear(weight, head.bias - weight @ self.mean)
 
 
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a head is solved on.
+
+    Attributes:
+        features: (rows, dim), standardised.
+        targets: as `Labels.encode` gives them.
+        bias: whether the head may have one.
+        weights: how many times each row counts.
+    """
+
+    features: np.ndarray
+    targets: np.ndarray
+    num_labels: int
+    bias: bool = True
+    weights: np.ndarray | None = None
+
+
 class Head(Named):
     """Base of all heads."""
 
@@ -59,17 +78,6 @@ class Head(Named):
     strength: ClassVar[str]  # what the grid varies, by its name in scikit-learn
     grid: ClassVar[tuple[float, ...]]
 
-    def solve(
-        self,
-        features: np.ndarray,
-        targets: np.ndarray,
-        num_labels: int,
-        strength: float,
-        bias: bool,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
-        """Solve on standardised (rows, dim) features; `targets` as `Labels.encode` gives them.
-
-        A row counts `weights` (rows,) times.
-        """
+    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[Linear]:
+        """A head for each strength; each is looked for where the one before was found."""
         raise NotImplementedError

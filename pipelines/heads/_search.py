@@ -1,17 +1,17 @@
 """Which features, and how strong a penalty: validation chooses."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.heads import Head, Linear, Scaler
+from pipelines.heads import Head, Linear, Problem, Scaler
 
 if TYPE_CHECKING:
     from pipelines.trainer import Job
 
-MANY = 10_000
+MANY = 5_000
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class Search:
 
     def run(self) -> tuple[Trial, list[Trial]]:
         """The head that was chosen, and all that were tried."""
-        poolings = self.train.features
-        coarse = self.head.grid[1::4]
-        trials = [trial for pooling in poolings for trial in self._solve(pooling, coarse, MANY)]
-        fine = [strength for strength in self.head.grid if strength not in coarse]
-        trials += self._solve(self._best(trials).pooling, fine, MANY)
+        grid = sorted(self.head.grid)
+        coarse = grid[1::4]
+        trials = [t for pooling in self.train.features for t in self._path(pooling, coarse, MANY)]
+        fine = [strength for strength in grid if strength not in coarse]
+        trials += self._path(self._best(trials).pooling, fine, MANY)
         best = self._best(trials)
         if len(self.train.targets) > MANY:
-            (best,) = self._solve(best.pooling, [best.strength], None)
+            (best,) = self._path(best.pooling, [best.strength], None)
         return best, trials
 
     def _best(self, trials: list[Trial]) -> Trial:
@@ -97,19 +97,21 @@ class Search:
             f"validation_{self.job.scorer.main}": trial.score,
         }
 
-    def _solve(self, pooling: str, strengths: Iterable[float], most: int | None) -> Iterator[Trial]:
+    def _path(self, pooling: str, strengths: list[float], most: int | None) -> Iterator[Trial]:
         job, train = self.job, self.train
         rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:most]
-        features, targets = train.features[pooling][rows], train.targets[rows]
+        targets = train.targets[rows]
         weights = getattr(job.loss, "weights", None)
-        by_row = None if weights is None else weights[targets]
         biased = self.bias or pooling != "head"
-        scaler = Scaler.of(features, center=biased)
-        scaled = scaler(features)
-        for strength in strengths:
-            solved = self.head.solve(
-                scaled, targets, job.labels.num_labels, strength, biased, by_row
-            )
+        scaler = Scaler.of(train.features[pooling][rows], center=biased)
+        problem = Problem(
+            features=scaler(train.features[pooling][rows]),
+            targets=targets,
+            num_labels=job.labels.num_labels,
+            bias=biased,
+            weights=None if weights is None else weights[targets],
+        )
+        for strength, solved in zip(strengths, self.head.path(problem, strengths), strict=True):
             folded = scaler.fold(solved)
             logits = self.validation.by_example(folded(self.validation.features[pooling]))
             score = job.score({"logits": logits})[job.scorer.main]

@@ -1,12 +1,16 @@
 """Logistic regression by L-BFGS: softmax for single labels, one-vs-rest for several."""
 
 import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from pipelines.heads import Head, Linear
+from pipelines.heads import Head, Linear, Problem
 from pipelines.labels import MULTI, SINGLE
+
+MOST = 300  # steps of the solver: what is hardly penalised need not converge, validation judges it
+ALWAYS = 10.0  # the logit of a label that stands on all examples of train
 
 
 class LogisticRegression(Head):
@@ -16,61 +20,78 @@ class LogisticRegression(Head):
     strength: ClassVar[str] = "C"
     grid: ClassVar[tuple[float, ...]] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0, 10.0)
 
-    def solve(
-        self,
-        features: np.ndarray,
-        targets: np.ndarray,
-        num_labels: int,
-        strength: float,
-        bias: bool,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[Linear]:
         """Single labels: one softmax; several labels: one sigmoid for each."""
-        if targets.ndim == 2:
-            columns = [self._binary(features, c, strength, bias, weights) for c in targets.T]
-            rows, biases = zip(*columns, strict=True)
-            return Linear(np.stack(rows), np.array(biases))
-        weight = np.zeros((num_labels, features.shape[1]))
-        offset = np.full(num_labels, -1e4 if bias else 0.0)  # a class that train lacks
-        if len(np.unique(targets)) == 1:
-            offset[targets[0]] = 0.0
-            return Linear(weight, offset)
-        model = self._fit(features, targets, strength, bias, weights)
-        if len(model.classes_) == 2:
-            # scikit-learn keeps one row for two classes; halves of it give the same softmax
-            weight[model.classes_] = np.vstack([-model.coef_ / 2, model.coef_ / 2])
-            offset[model.classes_] = np.array([-1, 1]) * model.intercept_ / 2
-        else:
-            weight[model.classes_], offset[model.classes_] = model.coef_, model.intercept_
-        return Linear(weight, offset)
+        return (_softmax if problem.targets.ndim == 1 else _sigmoids)(problem, strengths)
 
-    def _binary(
-        self,
-        features: np.ndarray,
-        column: np.ndarray,
-        strength: float,
-        bias: bool,
-        weights: np.ndarray | None,
-    ) -> tuple[np.ndarray, float]:
-        if len(np.unique(column)) == 1:
-            always = 10.0 if column[0] else -10.0
-            return np.zeros(features.shape[1]), always if bias else 0.0
-        model = self._fit(features, column, strength, bias, weights)
-        return model.coef_[0], float(np.ravel(model.intercept_)[0])
 
-    def _fit(
-        self,
-        features: np.ndarray,
-        targets: np.ndarray,
-        strength: float,
-        bias: bool,
-        weights: np.ndarray | None,
-    ) -> Any:
-        from sklearn import linear_model
-        from sklearn.exceptions import ConvergenceWarning
+def _softmax(problem: Problem, strengths: Iterable[float]) -> Iterator[Linear]:
+    from sklearn.linear_model import LogisticRegression
 
-        model = linear_model.LogisticRegression(C=strength, fit_intercept=bias, max_iter=300)
+    features, targets, bias = problem.features, problem.targets, problem.bias
+    lacking = np.full(problem.num_labels, -1e4 if bias else 0.0)  # classes that train lacks
+    nothing = Linear(np.zeros((problem.num_labels, features.shape[1])), lacking)
+    if len(np.unique(targets)) == 1:
+        nothing.bias[targets[0]] = 0.0
+        yield from (nothing for _ in strengths)
+        return
+    model = LogisticRegression(fit_intercept=bias, max_iter=MOST, warm_start=True)
+    for strength in strengths:
         with warnings.catch_warnings():
-            # weak penalties need not converge: validation judges what came out
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return model.fit(features, targets, weights)
+            warnings.filterwarnings("ignore", "lbfgs failed to converge")
+            model.set_params(C=strength).fit(features, targets, problem.weights)
+        yield _spread(model, nothing)
+
+
+def _spread(model: Any, nothing: Linear) -> Linear:
+    """scikit-learn's rows at the places of their classes; it keeps one row for two classes, halves
+    of which give the same softmax."""
+    weight, bias = nothing.weight.copy(), nothing.bias.copy()
+    rows, offsets = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        rows, offsets = np.vstack([-rows / 2, rows / 2]), np.array([-1, 1]) * offsets / 2
+    weight[model.classes_], bias[model.classes_] = rows, offsets
+    return Linear(weight, bias)
+
+
+def _sigmoids(problem: Problem, strengths: Iterable[float]) -> Iterator[Linear]:
+    """All labels at once: their losses are a sum, and one product of matrices is faster than many
+    of vectors."""
+    from scipy.optimize import minimize
+
+    features, targets = problem.features, problem.targets.astype(np.float32)
+    dim, count = features.shape[1], targets.shape[1]
+    # what is the same everywhere has no finite solution
+    varies = (targets.min(0) != targets.max(0)).astype(np.float32)
+    found = np.zeros((count, dim + 1))
+    for strength in strengths:
+        loss = _SumOfLosses(problem, targets, varies, strength)
+        options = {"maxiter": MOST, "gtol": 1e-4 * len(features)}
+        found = minimize(loss, found.ravel(), jac=True, method="L-BFGS-B", options=options).x
+        found = found.reshape(count, dim + 1)
+        always = np.where(varies, found[:, -1], np.where(targets[0], ALWAYS, -ALWAYS))
+        yield Linear(found[:, :-1].copy(), always if problem.bias else np.zeros(count))
+
+
+class _SumOfLosses:
+    """(labels * (dim + 1),) weights and biases -> penalised loss and its gradient."""
+
+    def __init__(
+        self, problem: Problem, targets: np.ndarray, varies: np.ndarray, strength: float
+    ) -> None:
+        self.features, self.targets, self.strength = problem.features, targets, strength
+        self.counts = varies * (1.0 if problem.weights is None else problem.weights[:, None])
+        self.has_bias = float(problem.bias)
+
+    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        from scipy.special import expit
+
+        found = flat.reshape(self.targets.shape[1], -1)
+        weight, bias = found[:, :-1], found[:, -1] * self.has_bias
+        logits = self.features @ weight.astype(np.float32).T + bias
+        loss = self.counts * (np.logaddexp(0, logits) - self.targets * logits)
+        slope = self.counts * (expit(logits) - self.targets)
+        gradient = np.empty_like(found)
+        gradient[:, :-1] = slope.astype(np.float32).T @ self.features + weight / self.strength
+        gradient[:, -1] = slope.sum(0) * self.has_bias
+        return loss.sum() + (weight**2).sum() / (2 * self.strength), gradient.ravel()

@@ -1,10 +1,11 @@
 """Ridge regression, for numbers."""
 
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import numpy as np
 
-from pipelines.heads import Head, Linear
+from pipelines.heads import Head, Linear, Problem
 from pipelines.labels import REGRESSION
 
 
@@ -15,18 +16,11 @@ class Ridge(Head):
     strength: ClassVar[str] = "alpha"
     grid: ClassVar[tuple[float, ...]] = (0.1, 1.0, 10.0, 100.0, 1e3, 3e3, 1e4, 1e5)
 
-    def solve(
-        self,
-        features: np.ndarray,
-        targets: np.ndarray,
-        num_labels: int,
-        strength: float,
-        bias: bool,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[Linear]:
         """One row of weights."""
         from sklearn import linear_model
 
-        model = linear_model.Ridge(alpha=strength, fit_intercept=bias)
-        model.fit(features, targets, weights)
-        return Linear(model.coef_.reshape(1, -1), np.ravel(model.intercept_))
+        for alpha in strengths:
+            model = linear_model.Ridge(alpha=alpha, fit_intercept=problem.bias)
+            model.fit(problem.features, problem.targets, problem.weights)
+            yield Linear(model.coef_.reshape(1, -1), np.ravel(model.intercept_))

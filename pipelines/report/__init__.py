@@ -50,6 +50,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "floor": evidence.floor,
         "training": {
             "seconds": round(evidence.seconds, 3),
+            "waiting_for_data": evidence.waited,
             "trainable_parameters": evidence.trainable,
             "parameters": evidence.parameters,
             "chosen": evidence.chosen,
@@ -66,7 +67,7 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
         [
             f"{evidence.task.name} on {evidence.checkpoint}, strategy {evidence.strategy}",
             f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
-            f"in {evidence.seconds:.1f} s",
+            f"in {evidence.seconds:.1f} s{_waited(evidence)}",
             "",
             *_aligned(list(evidence.table())),
             "",
@@ -76,6 +77,12 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
             evidence.usage(model),
         ]
     )
+
+
+def _waited(evidence: Evidence) -> str:
+    if evidence.waited is None:
+        return ""
+    return f", {evidence.waited:.1%} of it waiting for data"
 
 
 def _aligned(table: list[list[str]]) -> list[str]:

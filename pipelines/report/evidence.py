@@ -52,6 +52,7 @@ class Evidence:
         pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
         seconds: wall-clock time of training.
+        waited: the share of it that went by waiting for data; None where nothing was trained.
         examples: split -> how many.
         floor: split -> scores of a predictor that never looks at its input.
         history: the Trainer's `log_history`, or a solver's trials
@@ -70,6 +71,7 @@ class Evidence:
     parameters: int
     trainable: int
     seconds: float
+    waited: float | None = None
     examples: Mapping[str, int]
     main_metric: str
     validation: Scores

@@ -68,43 +68,32 @@ class LinearProbe(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Features of train and validation, a head for each candidate, and the best of them."""
-        from pipelines import projection
         from pipelines.anatomy import dissect
-        from pipelines.features import probe
+        from pipelines.features.candidates import by_token, extractor
+        from pipelines.heads._search import Answers, Search
+        from pipelines.trainer import Fitted
 
         head = self._head(job)
         model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
         anatomy = dissect(model, fresh)
-        with projection.left_out(model, anatomy, fresh, probe(job.train, job.collate)):
-            return self._solve(job, head, model, anatomy)
-
-    def _solve(self, job: "Job", head: "Head", model: Any, anatomy: "Anatomy") -> "Fitted":
-        from pipelines.features import by_token, extractor
-        from pipelines.heads._search import Answers, Search
-        from pipelines.trainer import Fitted
-
         tokens = job.task.answers_per == "token"
         if tokens:
-            tap = by_token(model, anatomy)
+            found = by_token(model, anatomy)
         else:
-            tap = extractor(model, anatomy, self.pooling, job.train, job.collate)
+            found = extractor(model, anatomy, self.pooling, job.train, job.collate, fresh)
         is_regression = job.labels.problem_type == REGRESSION
+        # what is scored is computed as precisely as the saved model will
         train, validation = (
-            Answers.of(
-                *tap.extract(rows, job.collate, title=title, **job.forward_options),
-                tokens,
-                is_regression,
-            )
-            for rows, title in (
-                (job.train, "features of train"),
-                (job.validation, "… of validation"),
+            Answers.of(*found.extract(rows, job.collate, **options), tokens, is_regression)
+            for rows, options in (
+                (job.train, {"title": "features of train", **job.fast_options}),
+                (job.validation, {"title": "… of validation", **job.forward_options}),
             )
         )
-        output_layer = model.get_submodule(anatomy.output)
-        search = Search(job, head, train, validation, output_layer.bias is not None)
+        search = Search(job, head, train, validation, found.has_bias)
         best, trials = search.run()
         return Fitted(
-            output=_graft(model, output_layer, tap, best),
+            output=_graft(found, best),
             history=[search.record(trial) for trial in trials],
             trainable=best.head.weight.size + (best.head.bias.size if best.biased else 0),
             chosen={"pooling": best.pooling, head.strength: best.strength},
@@ -120,19 +109,14 @@ class LinearProbe(Strategy):
         return head
 
 
-def _graft(model: Any, output_layer: Any, tap: "Extractor", best: "Trial") -> "Output":
+def _graft(found: "Extractor", best: "Trial") -> "Output":
     """Put the solved head where it belongs: into the plain class, or beside its pooling."""
     import dataclasses
 
-    import torch
+    from pipelines.output import ProbedModel, SentenceModel
 
-    from pipelines.output import PlainModel, SentenceModel
-
+    chosen = dataclasses.replace(found, chosen=best.pooling)
     if best.pooling != "head":
-        chosen = dataclasses.replace(tap, poolings=(best.pooling,))
-        return SentenceModel(model, chosen, best.head)
-    with torch.no_grad():
-        output_layer.weight.copy_(torch.from_numpy(best.head.weight))
-        if output_layer.bias is not None:
-            output_layer.bias.copy_(torch.from_numpy(best.head.bias))
-    return PlainModel(model)
+        return SentenceModel(found.model, chosen, best.head)
+    found.graft(best.head)
+    return ProbedModel(found.model, chosen, best.head)

@@ -59,6 +59,8 @@ class Task(Named):
     # what gets an answer of its own from a linear head that can be solved for; None where the
     # loss is no sum over such answers
     answers_per: ClassVar[Literal["example", "token"] | None] = None
+    # what the model's loss is the mean of
+    loss_per: ClassVar[Literal["row", "token"]] = "row"
     # whether scores stand at the floor for some epochs while the loss falls: early stopping waits
     starts_at_floor: ClassVar[bool] = False
 
@@ -97,9 +99,17 @@ class Task(Named):
         raise NotImplementedError
 
     def unfit(
-        self, dataset: "Dataset", processor: Any, config: "PretrainedConfig"
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
-        """(row, why) of every row that can be read and that this model cannot take."""
+        """(row, why) of every row that this model cannot take.
+
+        `augmentation` is that of `encode`, which comes next: what has to be made here of the
+        examples may be kept for it.
+        """
         return iter(())
 
     def encode(

@@ -14,39 +14,16 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.anatomy import Anatomy
+    from pipelines.heads import Linear
 
 Batch = dict[str, Any]
 
 
-@contextmanager
-def left_out(
-    model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: Batch
-) -> Iterator[None]:
-    """Inside, the output layer of `model` reads what a fresh projection would have projected.
+def find(model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: Batch) -> str | None:
+    """The fresh linear layer of the head that could as well come after the pooling.
 
-    After it, projection and output layer compute what that layer has learned. Without such a
-    projection nothing happens; whether there is one is tried on `batch`, without its labels.
+    Whether there is one is tried on `batch`, which is without labels.
     """
-    import torch
-
-    name = _projection(model, anatomy, fresh, batch)
-    if name is None:
-        yield
-        return
-    projection, output = (model.get_submodule(n) for n in (name, anatomy.output))
-    straight = torch.nn.Linear(projection.in_features, output.out_features, device=model.device)
-    try:
-        model.set_submodule(name, torch.nn.Identity())
-        model.set_submodule(anatomy.output, straight)
-        yield
-    finally:
-        model.set_submodule(name, projection)
-        model.set_submodule(anatomy.output, output)
-    _fold(straight, projection, output)
-
-
-def _projection(model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: Batch) -> str | None:
-    """The fresh linear layer of the head that could as well come after the pooling."""
     from torch.nn import Linear
 
     from pipelines.anatomy import inside
@@ -65,6 +42,43 @@ def _projection(model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: B
         ):
             return name
     return None
+
+
+@contextmanager
+def left_out(model: Any, anatomy: "Anatomy", name: str) -> Iterator[None]:
+    """Inside, the output layer reads what the projection `name` would have projected."""
+    import torch
+
+    projection, output = (model.get_submodule(n) for n in (name, anatomy.output))
+    has_bias = output.bias is not None or projection.bias is not None
+    straight = torch.nn.utils.skip_init(  # nobody asks for its answers
+        torch.nn.Linear, projection.in_features, output.out_features, has_bias, device=model.device
+    )
+    try:
+        model.set_submodule(name, torch.nn.Identity())
+        model.set_submodule(anatomy.output, straight)
+        yield
+    finally:
+        model.set_submodule(name, projection)
+        model.set_submodule(anatomy.output, output)
+
+
+def fold(model: Any, anatomy: "Anatomy", name: str, head: "Linear") -> None:
+    """Let projection and output layer together compute `head`: the first rows of the projection get
+    its weights, and the output layer picks these rows."""
+    import torch
+
+    assert anatomy.output
+    projection, output = (model.get_submodule(n) for n in (name, anatomy.output))
+    num_labels = output.out_features
+    with torch.no_grad():
+        for parameter in (*projection.parameters(), *output.parameters()):
+            parameter.zero_()
+        projection.weight[:num_labels] = torch.from_numpy(head.weight)
+        output.weight[:, :num_labels] = torch.eye(num_labels)
+        biased = output if output.bias is not None else projection
+        if biased.bias is not None:
+            biased.bias[:num_labels] = torch.from_numpy(head.bias)
 
 
 def _commutes(model: Any, name: str, output: Any, batch: Batch) -> bool:
@@ -103,16 +117,3 @@ def _input_of(output: Any, model: Any, batch: Batch) -> "torch.Tensor":
     finally:
         hook.remove()
     return caught[0]
-
-
-def _fold(straight: Any, projection: Any, output: Any) -> None:
-    """Give the first rows of `projection` the weights, and let `output` pick these rows."""
-    import torch
-
-    num_labels = output.out_features
-    with torch.no_grad():
-        for parameter in (*projection.parameters(), *output.parameters()):
-            parameter.zero_()
-        projection.weight[:num_labels] = straight.weight
-        output.weight[:, :num_labels] = torch.eye(num_labels)
-        (output if output.bias is not None else projection).bias[:num_labels] = straight.bias

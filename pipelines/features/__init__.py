@@ -1,0 +1,167 @@
+"""Frozen encoder -> features, in one pass for all that want them, and kept on disk.
+
+`head` is what the model's own output layer reads, caught by a hook: solved there, the result is
+the plain class. The other poolings read the encoder's last hidden state. What was computed once is
+found again by weights, rows and precision, by runs with other heads and other seeds, too.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines import fingerprints, forward
+from pipelines.features import projection
+from pipelines.features.chunks import Chunks
+from pipelines.features.pooling import pool
+from pipelines.features.tap import Tap
+from pipelines.labels import IGNORED
+
+if TYPE_CHECKING:
+    from pipelines.anatomy import Anatomy
+    from pipelines.features.stem import Stem
+    from pipelines.heads import Linear
+
+HEAD, LABELS, STEM = "head", "labels", "stem"
+BATCH = 1024  # rows that a head reads at once
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Reads the features of the candidate `poolings` out of a model's forward pass.
+
+    Attributes:
+        own: the pooling by which the model's own head reduces a sequence to one vector, where
+            its output layer sees the whole sequence (GPT-2); None where it sees one vector already.
+        by_token: every token with a label has features of its own.
+        projection: a new layer of the head that is left out, since what is solved stands for both.
+        stem: what is kept for a head that has other new layers than the last; None where what the
+            output layer reads follows from the checkpoint alone.
+        chosen: the pooling that a head was solved on.
+    """
+
+    model: Any
+    anatomy: "Anatomy"
+    poolings: tuple[str, ...]
+    own: str | None
+    by_token: bool = False
+    projection: str | None = None
+    stem: "Stem | None" = None
+    chosen: str = HEAD
+
+    def extract(
+        self, rows: Any, collate: Any, *, title: str | None = None, **options: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """({pooling: (rows, dim) float32}, the rows' labels) from a single pass, or from disk.
+
+        By token, a row is (tokens with a label, dim) and has as many labels.
+        """
+        with self._left_out():
+            key = self._key(rows, bool(options.get("bf16")))
+            about = f"{type(self.model).__name__}, {len(rows):,} rows, {', '.join(self.poolings)}"
+            kept = Chunks(key, len(rows), about)
+            kept.exchange()
+            if len(kept.missing):
+                with Tap(self.model, self.anatomy) as tap:
+                    passes = forward.steps(
+                        self.model,
+                        rows,
+                        collate,
+                        lambda _, batch: self._read(tap, batch),
+                        numbers=kept.missing,
+                        title=title,
+                        **options,
+                    )
+                    for numbers, read in passes:
+                        kept.add(numbers, read)
+                kept.complete()
+            return self._features(kept), kept.column(LABELS)
+
+    def logits(self, head: "Linear", rows: Any, collate: Any, **options: Any) -> Any:
+        """(rows, classes) of a head on the chosen pooling; by token a list of such arrays."""
+        features, _ = self.extract(rows, collate, **options)
+        found = features[self.chosen]
+        if self.by_token:
+            return [head(row).astype(np.float32) for row in found]
+        return head(found).astype(np.float32)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether what is solved may have one."""
+        with self._left_out():
+            return self.model.get_submodule(self.anatomy.output).bias is not None
+
+    def graft(self, head: "Linear") -> None:
+        """Write a head that was solved on `head` into the model."""
+        import torch
+
+        if self.projection:
+            projection.fold(self.model, self.anatomy, self.projection, head)
+            return
+        output = self.model.get_submodule(self.anatomy.output)
+        with torch.no_grad():
+            output.weight.copy_(torch.from_numpy(head.weight))
+            if output.bias is not None:
+                output.bias.copy_(torch.from_numpy(head.bias))
+
+    def _features(self, kept: Chunks) -> dict[str, Any]:
+        found = {pooling: kept.column(pooling) for pooling in self.poolings if self._keeps(pooling)}
+        if HEAD in self.poolings and self.stem:
+            found = {HEAD: self._through_head(kept.column(STEM)), **found}
+        return found
+
+    def _keeps(self, pooling: str) -> bool:
+        return pooling != HEAD or self.stem is None
+
+    def _through_head(self, stems: np.ndarray) -> np.ndarray:
+        """What the output layer reads of (rows, dim) stems, for the head as it is now."""
+        import torch
+
+        assert self.stem
+        read = []
+        with torch.inference_mode(), Tap(self.model.eval(), self.anatomy) as tap:
+            for start in range(0, len(stems), BATCH):
+                batch = torch.from_numpy(stems[start : start + BATCH]).to(self.model.device)
+                with self.stem.planted(self.model, batch) as inputs:
+                    self.model(**inputs)
+                read.append(tap.input.cpu().numpy())
+        return np.concatenate(read)
+
+    def _read(self, tap: Tap, batch: dict[str, Any]) -> dict[str, Any]:
+        labels = batch["labels"]
+        if self.by_token:
+            there = labels != IGNORED
+            entries = zip(tap.input, labels, there, strict=True)
+            features, answers = zip(*((x[i], y[i]) for x, y, i in entries), strict=True)
+            return {HEAD: features, LABELS: answers}
+        read = {LABELS: labels}
+        for pooling in filter(self._keeps, self.poolings):
+            if pooling != HEAD:
+                read[pooling] = pool(tap.hidden, batch["attention_mask"], pooling)
+            elif self.own:
+                read[HEAD] = pool(tap.input, batch["attention_mask"], self.own)
+            else:
+                read[HEAD] = tap.input
+        if self.stem and HEAD in self.poolings:
+            read[STEM] = self.stem.read(tap.outputs, batch)
+        return read
+
+    def _left_out(self) -> Any:
+        if self.projection is None:
+            return nullcontext()
+        return projection.left_out(self.model, self.anatomy, self.projection)
+
+    def _key(self, rows: Any, bf16: bool) -> str | None:
+        """All that features follow from; None for rows that are others each time."""
+        identity = getattr(rows, "fingerprint", None) or getattr(rows, "_fingerprint", None)
+        if identity is None:
+            return None
+        root = self.anatomy.encoder if self.stem else ""
+        weights = fingerprints.weights(self.model, inside=root, outside=self.anatomy.output)
+        stored = [self.stem and self.stem.kind, self.own, self.by_token]
+        poolings = [*filter(self._keeps, self.poolings)]
+        precision = (bf16, self.model.device.type)
+        code = [*Path(__file__).parent.glob("*.py"), Path(forward.__file__)]
+        return fingerprints.of(code, weights, identity, poolings, stored, precision)

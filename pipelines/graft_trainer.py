@@ -1,0 +1,159 @@
+"""`transformers.Trainer`, repaired: which rows train together, what decays, how it evaluates.
+
+Imported when training starts: it needs transformers' Trainer at hand.
+"""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from accelerate.data_loader import prepare_data_loader
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import EvalLoopOutput, seed_worker
+
+from pipelines import forward
+from pipelines.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelines.batches import TokenBudget
+    from pipelines.trainer import Job
+
+
+class GraftTrainer(Trainer):
+    """No decay for vectors; batches of equal length in tokens; evaluation is the pass that
+    predictions come from, too.
+
+    Attributes:
+        batches: what trains together, where rows differ in length; None leaves it to upstream.
+        waited: seconds that training has waited for a batch.
+    """
+
+    def __init__(self, model: Any, job: "Job") -> None:
+        super().__init__(
+            model=model,
+            args=job.arguments,
+            train_dataset=job.train,
+            eval_dataset=job.validation,
+            data_collator=job.collate_train,
+            compute_loss_func=None if job.batches else job.loss,
+        )
+        # the models' losses are means over the batch: without this the Trainer believes that they
+        # were divided by the number of items, and accumulation or a second process inflates them
+        self.model_accepts_loss_kwargs = False
+        self.job, self.waited = job, 0.0
+        self.batches: TokenBudget | None = job.batches
+        if self.batches:
+            self.add_callback(NewEpoch(self.batches))
+
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
+        return [name for name, p in model.named_parameters() if p.ndim > 1]
+
+    # Batches
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Of batches that are shared among the processes already: accelerate is not to do it again,
+        and it could not, since they have no one size."""
+        if self.batches is None:
+            return super().get_train_dataloader()
+        args = self.args
+        loader = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            worker_init_fn=partial(
+                seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index
+            ),
+        )
+        device = self.accelerator.device
+        return prepare_data_loader(loader, device, num_processes=1, process_index=0)
+
+    def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
+        """Timed: how long training waits for data."""
+        start = time.perf_counter()
+        samples = super().get_batch_samples(*arguments, **named)
+        self.waited += time.perf_counter() - start
+        return samples
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Of batches with different numbers of rows, such that each example counts as much."""
+        if self.batches is None:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        num_rows = len(next(iter(inputs.values())))
+        share = 1.0 if self.job.task.loss_per == "token" else num_rows / self.batches.rows_each
+        if self.job.loss is None:
+            loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        else:
+            labels = inputs.pop("labels")
+            outputs = model(**inputs)
+            loss = self.job.loss(outputs, labels)
+        return (loss * share, outputs) if return_outputs else loss * share
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Lengths of whatever the rows are: upstream looks for a column, row by row."""
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        lengths = forward.lengths(rows)
+        if lengths is None:
+            raise RecipeError(
+                "training.train_sampling_strategy: group_by_length: all rows are of one length"
+            )
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(size, lengths=lengths.tolist())
+
+    # Evaluation
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> None:
+        """Any order will do: `evaluation_loop` has its own."""
+
+    def evaluation_loop(
+        self, dataloader: Any, description: str, *_: Any, **options: Any
+    ) -> EvalLoopOutput:
+        """Sorted by length, whatever the order of training; each row read as its task does."""
+        prefix = options.get("metric_key_prefix", "eval")
+        self.callback_handler.eval_dataloader = dataloader
+        metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, self.job).items()}
+        nothing: Any = None  # scored already
+        return EvalLoopOutput(nothing, nothing, metrics, len(self.job.validation))
+
+
+class NewEpoch(TrainerCallback):
+    """Tells the batches which epoch it is; on its way there, upstream's word is lost where several
+    processes resume."""
+
+    def __init__(self, batches: "TokenBudget") -> None:
+        self.batches = batches
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.batches.epoch = int(state.epoch + 1e-6)
+
+
+def _evaluate(model: Any, job: "Job") -> "Mapping[str, float]":
+    """Loss and scores on validation of a model that is being trained."""
+
+    def read(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
+        loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
+        num_rows = len(next(iter(batch.values())))
+        return {"loss": loss.expand(num_rows), **job.task.read(outputs, batch)}
+
+    kept = forward.run(
+        model,
+        job.validation,
+        job.collate,
+        read,
+        with_labels=job.loss is None,  # another loss is there because the model's own would fail
+        **job.forward_options,
+    )
+    losses = kept.pop("loss")
+    return {"loss": float(losses.mean()), **job.score(kept)}
