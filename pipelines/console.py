@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from pipelines import hardware
+
 T = TypeVar("T")
 
 
@@ -54,7 +56,7 @@ def settle(training: Mapping[str, Any]) -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     if not is_main():
         warnings.simplefilter("ignore")
-    _share_cores()
+    hardware.share_cores()
     _count_processes()
     _join(training)
 
@@ -81,16 +83,6 @@ def _join(training: Mapping[str, Any]) -> None:
         options["backend"] = training.get("ddp_backend")
         options["timeout"] = timedelta(seconds=training.get("ddp_timeout") or 1800)
     PartialState(cpu=trains_on_cpu(training), **options)
-
-
-def _share_cores() -> None:
-    """`accelerate launch` gives a CPU run one thread unless told otherwise: share the cores."""
-    import torch
-
-    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
-    if launched and os.environ.get("OMP_NUM_THREADS") == "1" and not torch.cuda.is_available():
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // local))
 
 
 def _count_processes() -> None:

@@ -51,8 +51,12 @@ class Scorer:
         """The first metric's first key: the score by which validation chooses.
 
         Found by scoring an example with every class in it, so it also refuses, before training,
-        what would fail after it.
+        what would fail after it. Metrics that the task would have chosen itself need no such trial,
+        and nothing of what they import before the first evaluation.
         """
+        first, usual = self.metrics[0].declared.key, self.task.metrics(self.labels)
+        if first and all(m.name in usual and not m.options for m in self.metrics):
+            return first
         return next(iter(self(*self.task.example(self.labels))))
 
     @property

@@ -3,9 +3,12 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.anatomy import inside as is_inside
+
+if TYPE_CHECKING:
+    import torch
 
 # what the config says about the head's answers, and where it was loaded from
 UNREAD = {"_name_or_path", "id2label", "label2id", "num_labels", "problem_type"}
@@ -25,15 +28,32 @@ def of(code: Iterable[Path], *reads: Any) -> str:
 def weights(model: Any, inside: str, outside: str | None) -> str:
     """Of the parameters, buffers and configuration of the module `inside`, without those of the
     module `outside`."""
+    named = (*model.named_parameters(), *model.named_buffers())
+    return _digest(
+        model.config,
+        (
+            (name, tensor)
+            for name, tensor in named
+            if is_inside(name, [inside]) and not (outside and is_inside(name, [outside]))
+        ),
+    )
+
+
+def frozen(model: Any) -> str:
+    """Of the parameters that do not train, all buffers and the configuration."""
+    parameters = ((n, p) for n, p in model.named_parameters() if not p.requires_grad)
+    return _digest(model.config, (*parameters, *model.named_buffers()))
+
+
+def _digest(config: Any, named: "Iterable[tuple[str, torch.Tensor]]") -> str:
     import torch
 
     digest = hashlib.sha256()
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if is_inside(name, [inside]) and not (outside and is_inside(name, [outside])):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            plain = tensor.detach().cpu().contiguous()
-            digest.update(plain.flatten().view(torch.uint8).numpy() if plain.numel() else b"")
-    config = {k: v for k, v in model.config.to_dict().items() if k not in UNREAD}
-    config["attn_implementation"] = model.config._attn_implementation
-    digest.update(repr(sorted(config.items())).encode())
+    for name, tensor in named:
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
+    fields = {key: value for key, value in config.to_dict().items() if key not in UNREAD}
+    fields["attn_implementation"] = config._attn_implementation
+    digest.update(repr(sorted(fields.items())).encode())
     return digest.hexdigest()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import torch
 
 Read = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "Sequence[torch.Tensor]"]]
-LENGTHS = ("input_ids", "input_values", "input_features")  # a row's size is this column's length
 ANSWERS = ("labels", "start_positions", "end_positions")  # what models take to give their loss
 SHORT = 64  # tokens: batches of shorter rows are too small to keep a processor busy
 
@@ -89,15 +88,7 @@ def by_length(rows: Any) -> np.ndarray:
 
 def lengths(rows: Any) -> np.ndarray | None:
     """The length of each row; None where all have the same, as images do."""
-    if hasattr(rows, "lengths"):
-        return np.asarray(rows.lengths)
-    column = next((n for n in LENGTHS if n in (getattr(rows, "column_names", None) or ())), None)
-    if column is None:
-        return None
-    import pyarrow.compute as pc
-
-    table = rows.select_columns([column]).with_format("arrow")[:]
-    return pc.list_value_length(table[column]).to_numpy()
+    return getattr(rows, "lengths", None)
 
 
 def _batches(

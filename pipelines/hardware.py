@@ -1,20 +1,48 @@
 """What the machine can do fast, as far as results stay the same within noise."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
+MOST_WORKERS = 8
 AMPERE = (8, 0)  # the compute capability from which on GPUs multiply bfloat16 and tf32
 
 
-def defaults(training: Mapping[str, Any]) -> dict[str, Any]:
+def defaults(training: Mapping[str, Any], *, decodes: bool = False) -> dict[str, Any]:
     """TrainingArguments that fit this machine; what the recipe says in `training` wins.
 
     Weights, gradients and optimizer stay float32: bfloat16 is for what is multiplied (mixed
-    precision, arXiv 1905.12322). What is kept as evidence is computed in float32.
+    precision, arXiv 1905.12322). What is kept as evidence is computed in float32. Loaders get
+    processes of their own where examples `decodes` anew each time and there are cores for them.
     """
-    if training.keys() & {"bf16", "fp16"} or not bfloat16(training):
-        return {}
-    return {"bf16": True}
+    fields: dict[str, Any] = {}
+    if not training.keys() & {"bf16", "fp16"} and bfloat16(training):
+        fields["bf16"] = True
+    workers = min(MOST_WORKERS, _cores() - 1) if decodes else 0
+    if workers > 1:  # one alone hands over as slowly as it reads
+        fields |= {"dataloader_num_workers": workers, "dataloader_persistent_workers": True}
+    return fields
+
+
+def arrange(model: Any) -> None:
+    """Channels last in memory, as convolutions are fastest: 1.2 to 2 times, on CPUs as well."""
+    import torch
+
+    model.to(memory_format=torch.channels_last)
+
+
+def share_cores() -> None:
+    """Launchers give each process on a CPU one thread unless told otherwise: share the cores."""
+    import torch
+
+    launched = os.environ.keys() & {"ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID"}
+    if launched and os.environ.get("OMP_NUM_THREADS") == "1" and not torch.cuda.is_available():
+        torch.set_num_threads(_cores())
+
+
+def _cores() -> int:
+    """That this process may use: its share of the machine's."""
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def bfloat16(training: Mapping[str, Any]) -> str | None:

@@ -9,13 +9,12 @@ Importing `evaluate` takes seconds, so names and options are checked against the
 and nothing is imported before the first score.
 """
 
-import ast
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from pipelines import registry
+from pipelines import metric_file, registry
 from pipelines.errors import HubError, RecipeError, suggest
 from pipelines.labels import MULTI, REGRESSION, Labels
 
@@ -39,11 +38,11 @@ class Metric:
         self.loading = {} if self.ours else {key: said.pop(key) for key in LOADING if key in said}
         self.options = said
         self.path = _locate(self.name, self.loading.get("revision", "main"))
-        self.parameters = _parameters(self.path)
+        self.declared = metric_file.read(self.path)
         self._refuse_unknown_options()
 
     def _refuse_unknown_options(self) -> None:
-        known = self.parameters - {"num_labels"} | set(() if self.ours else LOADING)
+        known = self.declared.parameters - {"num_labels"} | set(() if self.ours else LOADING)
         for option in sorted(set(self.options) - known):
             if "**" not in known:
                 told = suggest(option, known)
@@ -52,7 +51,9 @@ class Metric:
     @property
     def greater_is_better(self) -> bool:
         """As the recipe says, else the metric; else yes (metrics of the Hub do not tell)."""
-        told = getattr(self.module, "greater_is_better", True)
+        told = self.declared.greater_is_better
+        if told is None:
+            told = getattr(self.module, "greater_is_better", True)
         return bool(self.loading.get("greater_is_better", told))
 
     @cached_property
@@ -85,7 +86,7 @@ class Metric:
             RecipeError: the metric or an option's value does not fit what is predicted.
         """
         options = dict(self.options)
-        if "num_labels" in self.parameters:
+        if "num_labels" in self.declared.parameters:
             options["num_labels"] = self.labels.num_labels
         try:
             scores = self.module.compute(predictions=predictions, references=references, **options)
@@ -132,14 +133,3 @@ def _fetch(name: str, revision: str) -> Path:
     if not path.is_file():
         raise HubError(f"metric '{name}': its repository holds no {path.name}; {instead}")
     return path
-
-
-def _parameters(path: Path) -> set[str]:
-    """What a metric's `_compute` takes beside the data, read from its source; `**` for anything."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    functions = {node.name: node.args for node in nodes if isinstance(node, ast.FunctionDef)}
-    if "_compute" not in functions:
-        raise RecipeError(f"{path}: not an `evaluate` metric: it has no _compute")
-    taken = functions["_compute"]
-    names = {argument.arg for argument in (*taken.args, *taken.kwonlyargs)}
-    return (names | ({"**"} if taken.kwarg else set())) - {"self", "predictions", "references"}

@@ -113,6 +113,7 @@ def _fit(
         early_stopping=recipe.early_stopping,
         resume_from=_checkpoint(recipe, resumed),
         batches=prepared.batches,
+        varies=recipe.augmentation is not None or recipe.task.varies,
     )
     of_a_stream = " of a stream" if prepared.stream is not None else ""
     say(

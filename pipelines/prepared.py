@@ -116,7 +116,7 @@ def prepare(recipe: Recipe) -> Prepared:
     stream = loaded.stream and recipe.task.encode(
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
-    complete = recipe.replace(training=_training(recipe, checkpoint, streamed=stream is not None))
+    complete = recipe.replace(training=_training(recipe, checkpoint, encoded["train"], stream))
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
@@ -129,7 +129,9 @@ def _fitting(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data"
     """The rows that this model can take; says which ones it cannot."""
     processor, config = checkpoint.processor, checkpoint.model.config
     skip = recipe.data.on_bad_row == "skip"
-    fitting = data.fitting(loaded, recipe.task, processor, config, skip=skip)
+    fitting = data.fitting(
+        loaded, recipe.task, processor, config, skip=skip, augmentation=recipe.augmentation
+    )
     for note in fitting.notes[len(loaded.notes) :]:
         say(note)
     return fitting
@@ -149,12 +151,14 @@ def _encode(
     return encoded, targets
 
 
-def _training(recipe: Recipe, checkpoint: "Checkpoint", *, streamed: bool) -> dict[str, Any]:
+def _training(recipe: Recipe, checkpoint: "Checkpoint", rows: Any, stream: Any) -> dict[str, Any]:
     """What suits machine and strategy, under what the recipe says: the run folder records it."""
     from pipelines.anatomy import dissect
 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
+    if anatomy.is_convolutional:
+        hardware.arrange(checkpoint.model)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
-    defaults |= training_arguments.STREAMED if streamed else {}
-    fast = hardware.defaults(recipe.training)
+    defaults |= training_arguments.STREAMED if stream is not None else {}
+    fast = hardware.defaults(recipe.training, decodes=getattr(rows, "decodes", False))
     return {"seed": recipe.seed, **fast, **defaults, **recipe.training}

@@ -40,11 +40,13 @@ def complete(config: Any) -> None:
 
 def image_processor(checkpoint: str, **options: Any) -> Any:
     """The image processor saved with any checkpoint; timm's stands in the model's own config."""
-    from transformers import AutoConfig, AutoImageProcessor, TimmWrapperImageProcessor
+    from transformers import AutoConfig, AutoImageProcessor
 
     config = AutoConfig.from_pretrained(checkpoint, **options)
     if not _is_wrapped(config):
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
+    from transformers import TimmWrapperImageProcessor  # imports timm
+
     complete(config)
     return TimmWrapperImageProcessor(config.pretrained_cfg, architecture=config.architecture)
 

@@ -32,6 +32,7 @@ class Job:
         collate_train: puts together a batch to train on; what it draws it draws anew each time.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         batches: which rows train together, where they differ in length and the recipe does not say.
+        varies: whether an example is another one each time that it is trained on.
     """
 
     task: "Task"
@@ -49,6 +50,7 @@ class Job:
     early_stopping: "EarlyStopping | None"
     resume_from: Path | None = None
     batches: "TokenBudget | None" = None
+    varies: bool = False
 
     def score(self, kept: "Kept") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
@@ -102,14 +104,14 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
-    from pipelines.anatomy import count, dissect, freeze_statistics
+    from pipelines.anatomy import count, dissect, stay_in_eval
     from pipelines.callbacks import StopOnSignal
     from pipelines.output import PlainModel
 
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
-    hooks = freeze_statistics(model)
+    hooks = stay_in_eval(model, strategy.frozen(anatomy))
     trainer = _trainer(model, job)
     stop = StopOnSignal()
     trainer.add_callback(stop)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from pipelines.augmentations import image as augmentations
 from pipelines.cli import main
 from pipelines.errors import ModelError, RecipeError
-from pipelines.tasks import _images
+from pipelines.tasks import _pixels
 from pipelines.tasks._colours import Colours
 
 VIEWS = {
@@ -108,9 +108,10 @@ def test_an_empty_section_changes_nothing_that_can_be_seen(prepared):
 
 
 @every
-def test_images_that_do_not_fit_in_memory_are_varied_alike(prepared, kind, monkeypatch):
+def test_images_that_do_not_fit_in_memory_are_varied_alike(prepared, kind, tmp_path, monkeypatch):
     kept = batch_of(prepared(ALL[kind]))
-    monkeypatch.setattr(_images, "IN_MEMORY", 0)
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(_pixels, "IN_MEMORY", 0)
     assert same(batch_of(prepared(ALL[kind])), kept)
 
 
@@ -329,7 +330,7 @@ def test_images_are_read_as_the_pipeline_reads_them(prepared, tmp_path, mode, au
     theirs = found.checkpoint.processor(load_image(str(path)), return_tensors="pt")
     if augmentation and "crop" in augmentation:
         # the whole image was there to be cropped, turned as it should be
-        start = found.encoded["train"]._encode([0])[0]
+        start = found.encoded["train"]._pixels[[0]][0]
         assert start.equal(torch.from_numpy(np.array(load_image(str(path)))).movedim(-1, 0))
     else:
         exact = {"atol": 0 if augmentation is None else 1e-5, "rtol": 0}
@@ -370,7 +371,7 @@ def test_colours_are_found_out_for_any_processor(name):
     colours = Colours.of(processor)
     image = colours.invert(pixels)
     assert image.dtype == torch.uint8
-    torch.testing.assert_close(colours(image[0]), pixels[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(colours(image), pixels, atol=1e-5, rtol=0)
     red = colours.invert(
         processor([Image.new("RGB", (40, 40), "red")], return_tensors="pt")["pixel_values"]
     )
@@ -378,12 +379,16 @@ def test_colours_are_found_out_for_any_processor(name):
 
 
 def test_a_processor_that_looks_at_the_whole_image_is_refused():
-    def normalised(images, return_tensors):
-        pixels = torch.stack([torch.tensor(np.array(i)).movedim(-1, 0).float() for i in images])
-        return {"pixel_values": pixels - pixels.mean((1, 2, 3), keepdim=True)}
+    class Normalising:
+        def to_dict(self):
+            return {}
 
-    with pytest.raises(ModelError, match="augmentation: function does not scale and shift"):
-        Colours.of(normalised)
+        def __call__(self, images, return_tensors):
+            pixels = torch.stack([torch.tensor(np.array(i)).movedim(-1, 0).float() for i in images])
+            return {"pixel_values": pixels - pixels.mean((1, 2, 3), keepdim=True)}
+
+    with pytest.raises(ModelError, match="augmentation: Normalising does not scale and shift"):
+        Colours.of(Normalising())
 
 
 # Mistakes

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from example_run import finished
+from grafting import write_recipe
 
 from pipelines import cli, hub, registry
 from pipelines.errors import Interrupted
@@ -16,6 +17,22 @@ from pipelines.errors import Interrupted
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "pipelines" / "run.py"
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "peft", "sklearn", "timm", "accelerate"}
+HEAVY |= {"scipy", "pandas", "pyarrow", "torchvision", "matplotlib", "sentence_transformers"}
+# what an ordinary recipe needs later or never (peft and torchvision the Trainer imports itself)
+LATER = {"evaluate", "sklearn", "matplotlib", "timm", "sentence_transformers", "seqeval", "jiwer"}
+# run a recipe up to its first step, then tell what was imported
+STARTED = """
+import sys
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from pipelines.cli import main
+
+def stop(*_):
+    print(*sorted({name.partition(".")[0] for name in sys.modules}))
+    sys.exit()
+
+register_optimizer_step_pre_hook(stop)
+main(sys.argv[1:])
+"""
 # run a command, then tell its exit code, the seconds of work from the start of the interpreter
 # (which a busy machine does not stretch) and what was imported
 MEASURED = """
@@ -75,6 +92,20 @@ def test_nothing_heavy_is_imported_before_there_is_something_to_do(arguments, co
     assert not HEAVY & set(imported)
     assert float(seconds) < 1
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("task", ["text", pytest.param("image", marks=pytest.mark.slow)])
+def test_nothing_is_imported_before_it_is_needed(task, request, tmp_path) -> None:
+    checkpoint, data = (
+        request.getfixturevalue(f"{task}_{kind}") for kind in ("checkpoint", "data")
+    )
+    said = write_recipe(tmp_path, checkpoint, data, task=task, metrics=["accuracy"])
+    done = python("-c", STARTED, "run", said)
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert {"torch", "transformers", "datasets"} <= imported
+    assert not LATER & imported
+    assert done.stderr == ""  # nor does anything remark on how it was imported
 
 
 def test_list_names_everything_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The second run of a recipe finds its encoded examples: nothing is encoded again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,24 @@ def test_the_second_run_reads_what_the_first_one_kept(asked, modality):
     assert first > sum(tiny.NUM_ROWS.values()) / 2
     assert second < first / 10  # what a clip's frames look like is found by trying one
     assert same(rows, again)
+
+
+def test_clips_know_what_they_follow_from(tmp_path, checkpoint, audio_data):
+    def fingerprint(split="train", other_ids=False, **sections):
+        sections = {"task": "audio", **sections}
+        path = write_recipe(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
+        found = pipeline.prepare(recipe.load(path))
+        labels = found.data.labels
+        if other_ids:
+            labels = replace(labels, values=labels.values[::-1], names=labels.names[::-1])
+        given = (found.data.splits[split], found.checkpoint.processor, labels)
+        return found.recipe.task.encode(*given, found.recipe.augmentation).fingerprint
+
+    first, cut = fingerprint(), {"name": "audio_classification", "max_seconds": 0.2}
+    assert first == fingerprint()
+    others = fingerprint("validation"), fingerprint(other_ids=True), fingerprint(task=cut)
+    assert len({first, *others}) == 4
+    assert fingerprint(augmentation={"noise": [10, 20]}) is None  # never twice
 
 
 def test_other_options_are_encoded_anew(asked):

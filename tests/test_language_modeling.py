@@ -385,6 +385,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, tmp_path, fa
         sizes = {
             "per_device_train_batch_size": size,
             "gradient_accumulation_steps": accumulated,
+            "train_sampling_strategy": "random",  # the same examples
             "max_steps": 1,
             "logging_steps": 1,
         }

@@ -13,7 +13,7 @@ from hub_server import HubServer
 from scipy import stats
 from sklearn import metrics as sk
 
-from pipelines import registry
+from pipelines import metric_file, registry
 from pipelines.errors import HubError, ModelError, RecipeError
 from pipelines.evaluation import Scorer, predict
 from pipelines.labels import MULTI, REGRESSION, SINGLE, TOKENS, Labels
@@ -129,6 +129,14 @@ def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
 def test_less_is_better_for_errors_only(name):
     labels = STARS if name in {"mse", "mae"} else TWO
     assert scorer_of((name,), labels).greater_is_better is (name not in ERRORS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_spells_out_what_is_read_from_its_file(name):
+    sides, _ = expected_of(name)
+    told = metric_file.read(ROOT / "pipelines" / "metrics" / f"{name}.py")
+    assert told.key == next(iter(scorer_of((name,), labels_of(sides[0]))(*sides)))
+    assert told.greater_is_better is registry.find("metrics", name).greater_is_better
 
 
 @pytest.mark.parametrize("name", ["f1", "precision", "recall"])
@@ -257,10 +265,14 @@ def test_scoring_writes_no_file_that_processes_could_fight_for(tmp_path, monkeyp
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_a_scorer_is_made_without_heavy_imports():
+def test_a_scorer_is_made_and_tells_the_main_score_without_heavy_imports():
     code = (
         "import sys; from pipelines.evaluation import Scorer; from pipelines.labels import Labels\n"
-        "Scorer(({'name': 'f1', 'average': 'macro'},), None, Labels('any'))\n"
+        "from pipelines.tasks.text_classification import TextClassification\n"
+        "labels, task = Labels('regression'), TextClassification()\n"
+        "Scorer(({'name': 'f1', 'average': 'macro'},), task, labels)\n"
+        "usual = Scorer(('mse', 'spearman'), task, labels)\n"
+        "assert (usual.main, usual.greater_is_better) == ('mse', False)\n"
         "print(*{'evaluate', 'torch', 'datasets', 'sklearn', 'scipy'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

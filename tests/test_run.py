@@ -115,7 +115,9 @@ def test_what_a_run_leaves_behind(ran, kind, strategy):
     assert set(found["validation"]) == set(found["test"])
 
     told = said.splitlines()
-    assert re.fullmatch(rf"{run}: {strategy} on \d+ examples, 1 x cpu, \d threads, float32", first_of_run(told))
+    assert re.fullmatch(
+        rf"{run}: {strategy} on \d+ examples, 1 x cpu, \d threads, float32", first_of_run(told)
+    )
     assert f"model: {run.model}" in told
     assert any(line.startswith("reload parity: ok") for line in told)
     history = [json.loads(line) for line in run.history.read_text().splitlines()]

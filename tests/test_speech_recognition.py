@@ -146,6 +146,7 @@ def test_accumulated_batches_train_as_one_does(checkpoint, speech_data, tmp_path
         training = {
             "per_device_train_batch_size": size,
             "gradient_accumulation_steps": accumulated,
+            "train_sampling_strategy": "random",  # the same examples
             "max_steps": 1,
             "logging_steps": 1,
             "eval_strategy": "no",

@@ -176,6 +176,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
         training = {
             "per_device_train_batch_size": size,
             "gradient_accumulation_steps": accumulated,
+            "train_sampling_strategy": "random",  # the same examples
             "max_steps": 1,
             "logging_steps": 1,
             "eval_strategy": "no",

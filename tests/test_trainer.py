@@ -364,12 +364,12 @@ LONG = {
 TWO = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def start(module, recipe, *overrides, home):
+def start(module, recipe, *overrides, home, **environment):
     """pipelines/run.py in a new interpreter: by itself, or started by a module such as torchrun."""
     launcher = ["-m", *module] if module else []
     return subprocess.Popen(
         [sys.executable, *launcher, "pipelines/run.py", str(recipe), *overrides],
-        env={**os.environ, "HF_HOME": str(home)},
+        env={**os.environ, "HF_HOME": str(home), **environment},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -433,19 +433,25 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys):
+@pytest.mark.parametrize("batches", ["random", "budget"])
+def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys, batches):
     """One run folder, one global batch, every row predicted once and in its place."""
     training = {"num_train_epochs": 2, "logging_steps": 1, **STEADY, "ddp_backend": "gloo"}
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
     sections = {"model": model, "training": training}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
-    half = "training.per_device_train_batch_size=8"
+    # batches of as many tokens are the same ones, two to a step
+    half, twice = "training.per_device_train_batch_size=8", "training.gradient_accumulation_steps=2"
+    alone = [half, twice]
+    if batches == "random":
+        recipe.write_text(f"{recipe.read_text()}  train_sampling_strategy: random\n")
+        alone = []
     told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
-    assert main(["run", str(recipe)]) == 0
+    assert main(["run", str(recipe), *alone]) == 0
     two, one = runs(tmp_path)
-    assert told.splitlines()[0] == f"{two}: full on 64 examples, 2 x cpu"
-    assert capsys.readouterr().out.splitlines()[0] == f"{one}: full on 64 examples, 1 x cpu"
+    assert told.startswith(f"{two}: full on 64 examples, 2 x cpu, ")
+    assert capsys.readouterr().out.startswith(f"{one}: full on 64 examples, 1 x cpu, ")
     assert told.count("reload parity: ok") == 1  # one voice
     assert [json.loads(run.lock.read_text())["num_processes"] for run in (two, one)] == [2, 1]
 
@@ -463,10 +469,10 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
 @pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
 def test_two_processes_probe_as_one_does(checkpoint, text_data, tmp_path):
-    """Nor has the recipe to say that there is only a CPU."""
+    """Though they have no disk to share; nor has the recipe to say that there is only a CPU."""
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     recipe.write_text(recipe.read_text().replace("use_cpu: true", ""))
-    finish(start(TWO, recipe, home=tmp_path / "home"))
+    finish(start(TWO, recipe, home=tmp_path / "home", GRAFT_CACHE="/dev/null/cache"))
     assert main(["run", str(recipe)]) == 0
     two, one = runs(tmp_path)
     for a, b in zip(history(one), history(two), strict=True):
@@ -507,4 +513,4 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     told = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
     assert told[0].startswith("note: accelerate was asked for several processes and started one")
     assert "torchrun --nproc_per_node 2 pipelines/run.py" in told[0]
-    assert told[1].endswith("1 x cpu")
+    assert "1 x cpu, " in told[1]

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 from pipelines.anatomy.layers import (
     count,
-    freeze_statistics,
     is_dense_convolution,
     is_linear,
     is_norm,
     is_pooling,
+    stay_in_eval,
 )
 from pipelines.anatomy.tree import Names, Tree, inside, outermost
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["Anatomy", "count", "dissect", "freeze_statistics", "inside"]
+__all__ = ["Anatomy", "count", "dissect", "inside", "stay_in_eval"]
 
 
 @dataclass(frozen=True)

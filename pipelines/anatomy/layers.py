@@ -1,5 +1,6 @@
 """Which layers of a model do what: what the modules' types say."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,20 +39,21 @@ def is_dense_convolution(module: "nn.Module") -> bool:
     return isinstance(module, Conv2d) and module.groups == 1
 
 
-def freeze_statistics(model: "nn.Module") -> list[Any]:
-    """Keep frozen batch normalisation in eval mode, whatever the Trainer does.
+def stay_in_eval(model: "nn.Module", frozen: Iterable[str]) -> list[Any]:
+    """Keep the `frozen` modules, and all frozen batch normalisation, in eval mode.
 
-    The Trainer calls `model.train()` before every step, which would let the running means of
-    frozen layers drift. A hook before each forward has the last word. Gives back the hooks.
+    The Trainer calls `model.train()` before every step, which would let the running means of frozen
+    layers drift. A hook before each forward has the last word. Gives back the hooks.
     """
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    frozen = [
+    statistics = [
         module
         for module in model.modules()
         if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters())
     ]
-    return [module.register_forward_pre_hook(_to_eval) for module in frozen]
+    modules = [*map(model.get_submodule, frozen), *statistics]
+    return [module.register_forward_pre_hook(_to_eval) for module in modules]
 
 
 def _to_eval(module: "nn.Module", _: Any) -> None:

@@ -10,12 +10,14 @@
     8. bad_rows               rows that cannot be read         DataError, or left out
     9. fitting                rows that the model cannot take  DataError, or left out
 
-Nothing is decoded or copied before step 8. Of a train split that is streamed, `streams` takes the
-first rows, which go through all of this; step 9 waits for the checkpoint.
+Nothing is decoded or copied before step 8, and images not before step 9, which waits for the
+checkpoint: they are decoded once, into what it wants. Of a train split that is streamed, `streams`
+takes the first rows, which go through all of this.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines import labels
@@ -29,6 +31,7 @@ from pipelines.sources import USUAL_NAMES, StreamedSource
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
+    from pipelines.augmentations import Augmentation
     from pipelines.sources import Source
     from pipelines.tasks import Task
 
@@ -101,18 +104,27 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     return Data(ordered, found, tuple(notes), tuple(sieve.left_out), stream)
 
 
-def fitting(data: Data, task: "Task", processor: Any, config: Any, *, skip: bool) -> Data:
-    """`data` without the rows that this model cannot take.
+def fitting(
+    data: Data,
+    task: "Task",
+    processor: Any,
+    config: Any,
+    *,
+    skip: bool,
+    augmentation: "Augmentation | None" = None,
+) -> Data:
+    """`data` without the rows that this model cannot take; train is going to be augmented.
 
     Raises:
         DataError: there is one, and bad rows are not to be skipped.
     """
     notes: list[str] = []
     sieve = Sieve(skip, notes.append)
-    parts = {
-        part: sieve.sift(part, rows, lambda rows: task.unfit(rows, processor, config))
-        for part, rows in data.parts.items()
-    }
+    parts = {}
+    for part, rows in data.parts.items():
+        varied = augmentation if part == "train" else None
+        find = partial(task.unfit, processor=processor, config=config, augmentation=varied)
+        parts[part] = sieve.sift(part, rows, find)
     left_out = (*data.left_out, *sieve.left_out)
     return replace(data, parts=parts, notes=(*data.notes, *notes), left_out=left_out)
 

@@ -155,8 +155,7 @@ class Extractor:
 
     def _key(self, rows: Any, bf16: bool) -> str | None:
         """All that features follow from; None for rows that are others each time."""
-        identity = getattr(rows, "fingerprint", None) or getattr(rows, "_fingerprint", None)
-        if identity is None:
+        if rows.fingerprint is None:
             return None
         root = self.anatomy.encoder if self.stem else ""
         weights = fingerprints.weights(self.model, inside=root, outside=self.anatomy.output)
@@ -164,4 +163,4 @@ class Extractor:
         poolings = [*filter(self._keeps, self.poolings)]
         precision = (bf16, self.model.device.type)
         code = [*Path(__file__).parent.glob("*.py"), Path(forward.__file__)]
-        return fingerprints.of(code, weights, identity, poolings, stored, precision)
+        return fingerprints.of(code, weights, rows.fingerprint, poolings, stored, precision)

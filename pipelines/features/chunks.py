@@ -37,6 +37,19 @@ class Chunk:
         """The numbers of its rows in the data set."""
         return self.values[ROWS].numpy()
 
+    @cached_property
+    def bounds(self) -> "dict[str, list[int]]":
+        """Where the entries of each row begin, where rows have several."""
+        sizes = {n.removesuffix(SIZES): v for n, v in self.values.items() if n.endswith(SIZES)}
+        return {name: [0, *size.cumsum(0).tolist()] for name, size in sizes.items()}
+
+    def entry(self, name: str, place: int) -> "torch.Tensor":
+        """Of the row at `place`."""
+        if name not in self.bounds:
+            return self.values[name][place]
+        start, stop = self.bounds[name][place : place + 2]
+        return self.values[name][start:stop]
+
     def entries(self, name: str) -> "Sequence[torch.Tensor] | torch.Tensor":
         """One entry for each row."""
         sizes = self.values.get(name + SIZES)
@@ -109,6 +122,25 @@ class Chunks:
         for chunk in self.chunks:
             stacked[chunk.rows] = chunk.values[name].float().numpy()
         return stacked
+
+    def row(self, name: str, number: int) -> "torch.Tensor":
+        """The entry of one row."""
+        chunk, place = self._places[number]
+        return self.chunks[chunk].entry(name, place)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all that is kept."""
+        return sum(value.nbytes for chunk in self.chunks for value in chunk.values.values())
+
+    @cached_property
+    def _places(self) -> dict[int, tuple[int, int]]:
+        """Row number -> (chunk, place in it)."""
+        return {
+            row: (i, place)
+            for i, chunk in enumerate(self.chunks)
+            for place, row in enumerate(chunk.rows.tolist())
+        }
 
     def _find(self) -> None:
         """Take the files that were not there before; a damaged one is not there."""

@@ -5,6 +5,7 @@ says what trains, `merge` gives back a plain model. A strategy that needs no gra
 overrides `fit`.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.section import Named
@@ -29,8 +30,27 @@ class Strategy(Named):
         return None
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Published TrainingArguments for this strategy; the recipe's `training:` wins."""
-        raise NotImplementedError
+        """Published TrainingArguments for this strategy; the recipe's `training:` wins.
+
+        BERT's grid (arXiv 1810.04805, A.3); ViT's fine-tuning cards; AdamW 1e-3 for convnets. Where
+        nothing normalises (VGG), a tenth of that, as in torchvision's reference training.
+        """
+        rate = {"text": 2e-5, "image": 5e-5, "audio": 3e-5}[modality]
+        if anatomy.is_convolutional:
+            rate = 1e-3 if anatomy.norms else 1e-4
+        return {
+            "learning_rate": rate,
+            "num_train_epochs": 3 if modality == "text" else 5,
+            "per_device_train_batch_size": 32,
+            "lr_scheduler_type": "linear",
+            "warmup_steps": 0.1,  # below 1: a share of all steps
+            "weight_decay": 0.01,
+        }
+
+    def frozen(self, anatomy: "Anatomy") -> tuple[str, ...]:
+        """Modules that are as they were: none of their weights train, and their dropout and
+        normalisation stay in eval mode."""
+        return ()
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
         """Make `model` ready to train: freeze, add adapters. Gives back what the Trainer trains.
@@ -39,6 +59,10 @@ class Strategy(Named):
             ModelError: the strategy does not fit this model; says why.
         """
         return model
+
+    def evaluating(self, model: Any) -> AbstractContextManager[None]:
+        """Around a pass over validation during training: `model` as it runs quickest."""
+        return nullcontext()
 
     def merge(self, model: Any) -> "PreTrainedModel":
         """The trained model as its plain class, without anything that `apply` added."""

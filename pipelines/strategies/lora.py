@@ -48,6 +48,9 @@ class Lora(Strategy):
         image head frozen.
         """
         from peft import LoraConfig, get_peft_model
+        from torch.nn import Linear
+
+        from pipelines.strategies._low_rank import LowRankLinear
 
         targets = anatomy.adaptable if self.target_modules == "auto" else self.target_modules
         saved = anatomy.head if self.modules_to_save == "auto" else self.modules_to_save
@@ -64,6 +67,7 @@ class Lora(Strategy):
             target_modules=list(targets),
             modules_to_save=list(saved),
         )
+        config._register_custom_module({Linear: LowRankLinear})
         # by this name peft would look the base up whenever it saves, find that a CTC head has
         # another vocabulary, and ask for word embeddings that speech models do not have
         model.name_or_path = ""
@@ -74,6 +78,24 @@ class Lora(Strategy):
             raise ModelError(f"lora: does not fit {type(model).__name__}: {error}") from None
         _answer_for_convolutions(adapted)
         return adapted
+
+    @contextmanager
+    def evaluating(self, model: Any) -> Iterator[None]:
+        """The updates are added to copies of the weights, which give way to them again afterwards:
+        to subtract the updates would leave rounding errors in what is frozen."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        layers: list[Any] = [m for m in model.modules() if isinstance(m, BaseTunerLayer)]
+        frozen = [layer.get_base_layer().weight.data for layer in layers]
+        for layer, weight in zip(layers, frozen, strict=True):
+            layer.get_base_layer().weight.data = weight.clone()
+        model.merge_adapter()
+        try:
+            yield
+        finally:
+            for layer, weight in zip(layers, frozen, strict=True):
+                layer.get_base_layer().weight.data = weight
+                layer.merged_adapters.clear()
 
     def merge(self, model: Any) -> "PreTrainedModel":
         """Add the low-rank updates to the weights: the plain class again."""

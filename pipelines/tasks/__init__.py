@@ -61,6 +61,7 @@ class Task(Named):
     answers_per: ClassVar[Literal["example", "token"] | None] = None
     # what the model's loss is the mean of
     loss_per: ClassVar[Literal["row", "token"]] = "row"
+    varies: ClassVar[bool] = False  # whether each batch to train on is made anew, as by masking
     # whether scores stand at the floor for some epochs while the loss falls: early stopping waits
     starts_at_floor: ClassVar[bool] = False
 

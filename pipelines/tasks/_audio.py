@@ -58,7 +58,11 @@ class AudioTask(Task):
             yield from ((row, problem) for row, problem in enumerate(problems) if problem)
 
     def unfit(
-        self, dataset: "Dataset", processor: Any, config: "PretrainedConfig"
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
         """Clips of which the model makes too few frames, or, in training, too few to mask."""
         from pipelines.tasks import _audio_files as files

@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.errors import RecipeError
 from pipelines.labels import IGNORED
 from pipelines.tasks._packed import Packed
+from pipelines.tasks._rows import fingerprint
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,7 @@ class EncodedClips:
             that were trained without an attention mask answer otherwise when padded, and a saved
             one is asked about a clip at a time.
         texts: the transcripts behind the labels, where there are any.
+        fingerprint: the same in all runs in which the rows are; None where they are varied.
     """
 
     mixes_lengths = False
@@ -54,6 +56,7 @@ class EncodedClips:
         self.labels, self.lengths = labels, lengths
         self._read, self._extractor = read, extractor
         self._take, self._mask = take, mask
+        self.fingerprint = None if take or mask else fingerprint(key, list(labels))
         keeps = Packed.is_kept(key) or self._fits()
         self._kept = Packed.kept(key, self._encode_all) if keeps else None
 

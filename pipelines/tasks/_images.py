@@ -1,10 +1,10 @@
-"""Images -> pixel tensors, decoded and resized once where they fit in memory."""
+"""Encoded images: rows, or whole batches, of what a model wants."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipelines.tasks._colours import Colours
-from pipelines.tasks._packed import Packed
+from pipelines.tasks._pixels import Pixels
 from pipelines.tasks._rows import fingerprint
 
 if TYPE_CHECKING:
@@ -13,62 +13,45 @@ if TYPE_CHECKING:
 
     from pipelines.augmentations.image import Image
 
-IN_MEMORY = 2**30  # bytes of encoded pixels, per split
-BATCH = 256
-SAMPLE = 32  # images whose sizes tell how large the others are
+Batch = dict[str, Any]
 
 
 class EncodedImages:
     """Rows of `pixel_values` (channels, height, width; float32) and `labels`.
 
-    Resizing and normalising are deterministic, so a split that fits is encoded once, not once
-    an epoch, and kept for later runs; a larger one is encoded batch by batch as the loader asks
-    for it.
+    Attributes:
+        decodes: whether rows are decoded each time they are asked for, which is for workers to do;
+            a split that fits in memory is encoded once.
+        fingerprint: what follows from these rows can be found by; None where they vary.
     """
 
-    kind = "pixel_values"  # what is the same each time
-
     def __init__(self, dataset: "Dataset", processor: Any, labels: Sequence[Any]) -> None:
-        self.dataset, self.processor, self.labels = dataset, processor, labels
-        key = fingerprint(dataset._fingerprint, processor.to_dict(), self.kind)
-        keeps = Packed.is_kept(key) or self._fits()
-        self._kept = Packed.kept(key, self._encode_all) if keeps else None
+        self.labels, self._pixels = labels, Pixels.of(dataset, processor)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        return self.__getitems__([row])[0]
+        return {"pixel_values": self._values([row])[0], "labels": self.labels[row]}
 
-    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
-        """What torch's loader asks for: the rows of one batch at once."""
-        kept = self._kept
-        pixels = self._encode(rows) if kept is None else [kept[row]["pixels"] for row in rows]
-        return [
-            {"pixel_values": self._finish(image), "labels": self.labels[row]}
-            for row, image in zip(rows, pixels, strict=True)
-        ]
+    def __getitems__(self, rows: list[int]) -> Batch:
+        """What torch's loader asks for: a batch at once, in tensors already."""
+        import torch
 
-    def _encode(self, rows: Iterable[int]) -> "Iterable[torch.Tensor]":
-        """What is the same each time, of some rows."""
-        return _pixel_values(self.dataset, rows, self.processor)
+        labels = torch.tensor([self.labels[row] for row in rows])
+        return {"pixel_values": self._values(rows), "labels": labels}
 
-    def _finish(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        return pixels
+    @property
+    def decodes(self) -> bool:
+        return self._pixels.decodes
 
-    def _fits(self) -> bool:
-        sample = range(0, len(self), max(1, len(self) // SAMPLE))
-        return sum(image.nbytes for image in self._encode(sample)) * sample.step <= IN_MEMORY
+    @cached_property
+    def fingerprint(self) -> str | None:
+        return fingerprint(self._pixels.key, self.labels)
 
-    def _encode_all(self) -> "Iterator[dict[str, torch.Tensor]]":
-        from tqdm.auto import tqdm
-
-        from pipelines.console import shows_bars
-
-        rows = range(len(self))
-        starts = tqdm(rows[::BATCH], desc="encoding images", disable=not shows_bars())
-        for start in starts:
-            yield from ({"pixels": image} for image in self._encode(rows[start : start + BATCH]))
+    def _values(self, rows: Sequence[int]) -> "torch.Tensor":
+        """(rows, channels, height, width)."""
+        return self._pixels.values(self._pixels[rows])
 
 
 class VariedImages(EncodedImages):
@@ -79,36 +62,28 @@ class VariedImages(EncodedImages):
         resized ──────────┘
 
     A crop is cut from the image as large as it is; other views start from what the processor
-    makes of it. Both are bytes, of which four times as many fit in memory.
+    makes of it.
     """
+
+    fingerprint = None
 
     def __init__(
         self, dataset: "Dataset", processor: Any, labels: Sequence[Any], augmentation: "Image"
     ) -> None:
-        self.colours = Colours.of(processor)
-        self.is_cropped = augmentation.crop is not None
-        self.kind = "decoded" if self.is_cropped else "resized"
-        height, width = _pixel_values(dataset, [0], processor).shape[2:]
-        self.view, self.erase = augmentation.example((height, width)), augmentation.encoded()
-        super().__init__(dataset, processor, labels)
+        self.labels, self._pixels = labels, Pixels.of(dataset, processor, augmentation)
+        self.view = augmentation.example(self._pixels.size)
+        self.erase = augmentation.encoded()
 
-    def _encode(self, rows: Iterable[int]) -> "Iterable[torch.Tensor]":
-        from torchvision.transforms.v2.functional import pil_to_tensor
+    def _values(self, rows: Sequence[int]) -> "torch.Tensor":
+        import torch
 
-        if self.is_cropped:
-            return [pil_to_tensor(image) for image in _rgb(self.dataset, rows)]
-        return self.colours.invert(_pixel_values(self.dataset, rows, self.processor))
-
-    def _finish(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        viewed = self.colours(self.view(pixels) if self.view else pixels)
-        return self.erase(viewed) if self.erase else viewed
+        images = self._pixels[rows]
+        values = self._pixels.values([self.view(i) for i in images] if self.view else images)
+        return torch.stack([self.erase(v) for v in values]) if self.erase else values
 
 
-def _pixel_values(dataset: "Dataset", rows: Iterable[int], processor: Any) -> "torch.Tensor":
-    """(rows, channels, height, width) float32."""
-    return processor(_rgb(dataset, rows), return_tensors="pt")["pixel_values"]
+def collate(rows: Batch | list[dict[str, Any]]) -> Batch:
+    """Stacks rows; what `__getitems__` gave is a batch already."""
+    from transformers import default_data_collator
 
-
-def _rgb(dataset: "Dataset", rows: Iterable[int]) -> list[Any]:
-    """As `pipeline()` reads them; `datasets` turns them upright by their EXIF, as it does."""
-    return [image.convert("RGB") for image in dataset.select(rows)["image"]]
+    return rows if isinstance(rows, dict) else default_data_collator(rows)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,12 +10,13 @@ from pydantic import Field
 from pipelines.errors import DataError, ModelError, RecipeError
 from pipelines.labels import IGNORED, LANGUAGE, Labels
 from pipelines.tasks import Answers, Batch, Kept, Measure
+from pipelines.tasks._columns import Columns
 from pipelines.tasks._rows import encode_rows
 from pipelines.tasks._texts import TextTask
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
     from transformers import PretrainedConfig
 
     from pipelines.augmentations import Augmentation
@@ -43,6 +44,7 @@ class LanguageModeling(TextTask):
     }
     target: ClassVar[str | None] = None
     streams: ClassVar[bool] = True
+    loss_per: ClassVar[Literal["row", "token"]] = "token"
     max_length: ClassVar[None] = None  # type: ignore[misc]  # `block_size` says it here
 
     block_size: int | None = Field(
@@ -105,14 +107,12 @@ class LanguageModeling(TextTask):
         processor: Any,
         labels: Labels,
         augmentation: "Augmentation | None" = None,
-    ) -> "Dataset":
+    ) -> "Columns | IterableDataset":
         """Blocks of `input_ids`, and their `labels` as evaluation asks for them.
 
         Raises:
             DataError: there is nothing to predict.
         """
-        from datasets import Dataset
-
         end, (first, last) = _end(processor), _around(processor)
         size = min(self.block_size or USUAL, processor.model_max_length)
 
@@ -125,19 +125,12 @@ class LanguageModeling(TextTask):
             return {"input_ids": [ids for ids, _ in asked], "labels": [y for _, y in asked]}
 
         rows = encode_rows(self, dataset, encode, processor)
-        if isinstance(rows, Dataset) and not len(rows):
+        if isinstance(rows, Columns) and not len(rows):
             raise DataError(
                 f"{len(dataset):,} texts hold no token to predict; the first is "
                 f"{dataset[0]['text'][:80]!r}"
             )
         return rows
-
-    def collator(self, processor: Any, *, training: bool = False) -> Callable[[list[Any]], Batch]:
-        """Pads blocks, and their labels with -100: where the padding token is the end token, too,
-        as in GPT-2, ends of texts keep their labels."""
-        from transformers import DataCollatorForTokenClassification
-
-        return DataCollatorForTokenClassification(processor)
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """None: a text of any length fits, since it goes on in the next block."""
@@ -147,7 +140,7 @@ class LanguageModeling(TextTask):
 
     def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Answers:
         """The ids of the tokens that are to be predicted, an array for each block."""
-        return [row[row != IGNORED] for row in rows.with_format("numpy")["labels"]]
+        return [row[row != IGNORED] for row in rows.lists("labels")]
 
     def read(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """The mean negative log-likelihood of each block, in float32 and in nats."""

@@ -5,8 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.tasks._columns import Columns
+
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
 
     from pipelines.tasks import Task
 
@@ -18,7 +20,7 @@ def encode_rows(
     dataset: "Dataset",
     encode: Callable[[dict[str, list[Any]]], dict[str, list[Any]]],
     *reads: Any,
-) -> "Dataset":
+) -> "Columns | IterableDataset":
     """`dataset.map(encode)` in batches, found again in the cache of `datasets`; a stream is mapped
     as it flows.
 
@@ -29,10 +31,10 @@ def encode_rows(
     from datasets import Dataset
 
     options: dict[str, Any] = {"batched": True, "remove_columns": dataset.column_names}
-    if isinstance(dataset, Dataset):
-        key = fingerprint(task.model_dump(), dataset._fingerprint, encode.__qualname__, *reads)
-        options |= {"new_fingerprint": key, "desc": "encoding"}
-    return dataset.map(encode, **options)
+    if not isinstance(dataset, Dataset):
+        return dataset.map(encode, **options)
+    key = fingerprint(task.model_dump(), dataset._fingerprint, encode.__qualname__, *reads)
+    return Columns(dataset.map(encode, **options, new_fingerprint=key, desc="encoding"))
 
 
 def fingerprint(*reads: Any) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from pipelines.errors import ModelError
-from pipelines.tasks import Measure, Task
+from pipelines.tasks import Batch, Measure, Task
+from pipelines.tasks._padding import Padding
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -62,20 +63,16 @@ class TextTask(Task):
         """The columns of strings that the tokenizer reads, in its order."""
         return [name for name in ("text", "text_pair") if name in dataset.column_names]
 
-    def collator(
-        self, processor: Any, *, training: bool = False
-    ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+    def collator(self, processor: Any, *, training: bool = False) -> Callable[[Any], Batch]:
         """Pads each batch to its own longest row."""
-        from transformers import DataCollatorWithPadding
-
-        return DataCollatorWithPadding(processor)
+        return Padding.of(processor)
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """Tokens of each example; those that fill the model are counted again without a limit."""
         columns = self.text_columns(dataset)
         if len(rows) != len(dataset) or not columns:
             return {}  # an example has several rows, or shares one with others
-        lengths = _lengths(rows)
+        lengths = rows.lengths.copy()
         most = processor.model_max_length
         full = np.flatnonzero(lengths >= most)
         if len(full):
@@ -87,11 +84,3 @@ class TextTask(Task):
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """The tokens as the model sees them."""
         return processor.convert_ids_to_tokens(rows[row]["input_ids"])
-
-
-def _lengths(rows: "Dataset") -> np.ndarray:
-    """(rows,) how many token ids each has."""
-    import pyarrow.compute as pc
-
-    ids = rows.select_columns(["input_ids"]).with_format("arrow")[:]["input_ids"]
-    return pc.list_value_length(ids).to_numpy().copy()

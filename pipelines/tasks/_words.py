@@ -23,7 +23,11 @@ def prepend_space(backend: Any) -> None:
 def in_windows(texts: list[list[str]], processor: Any) -> Any:
     """The tokens of each text, in one window or more, with at least one token for every word."""
     split = partial(
-        processor, is_split_into_words=True, truncation=True, return_overflowing_tokens=True
+        processor,
+        is_split_into_words=True,
+        truncation=True,
+        return_overflowing_tokens=True,
+        return_attention_mask=False,
     )
     windows = split(texts)
     there: list[set[int | None]] = [set() for _ in texts]

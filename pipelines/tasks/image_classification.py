@@ -1,8 +1,6 @@
 """One image -> one label, several labels or a number."""
 
-import io
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.tasks import Measure
@@ -10,8 +8,10 @@ from pipelines.tasks._classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from transformers import PretrainedConfig
 
     from pipelines.augmentations import Augmentation
+    from pipelines.augmentations.image import Image
     from pipelines.labels import Labels
 
 
@@ -33,14 +33,20 @@ class ImageClassification(Classification):
         return image_processor(checkpoint, **options)
 
     def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """Images that cannot be decoded to their last pixel."""
-        from datasets import Image
+        """Nothing yet: images are decoded once, when it is known how they are kept (`unfit`)."""
+        return iter(())
 
-        raw = dataset.cast_column("image", Image(decode=False))
-        with ThreadPoolExecutor() as pool:
-            for row, problem in enumerate(pool.map(_unreadable, (r["image"] for r in raw))):
-                if problem:
-                    yield row, problem
+    def unfit(
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
+    ) -> Iterator[tuple[int, str]]:
+        """Images that cannot be decoded to their last pixel; the others are kept for `encode`."""
+        from pipelines.tasks import _pixels
+
+        return _pixels.unreadable(dataset, processor, _of_images(augmentation))
 
     def encode(
         self,
@@ -50,22 +56,21 @@ class ImageClassification(Classification):
         augmentation: "Augmentation | None" = None,
     ) -> Any:
         """Images as the processor wants them, kept in memory when small; and `labels`."""
-        from pipelines.augmentations.image import Image
         from pipelines.tasks._images import EncodedImages, VariedImages
 
         targets = labels.encode(dataset["label"][:], "data")
-        if augmentation is None:
+        varied = _of_images(augmentation)
+        if varied is None:
             return EncodedImages(dataset, processor, targets)
-        assert isinstance(augmentation, Image)
-        return VariedImages(dataset, processor, targets, augmentation)
+        return VariedImages(dataset, processor, targets, varied)
 
     def collator(
         self, processor: Any, *, training: bool = False
     ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Stacks pixel values and labels."""
-        from transformers import default_data_collator
+        from pipelines.tasks._images import collate
 
-        return default_data_collator
+        return collate
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """Sizes and modes of the images."""
@@ -80,17 +85,8 @@ class ImageClassification(Classification):
         return [f"{shape} pixels from {pixels.min():.2f} to {pixels.max():.2f}"]
 
 
-def _unreadable(image: dict[str, Any] | None) -> str | None:
-    """Why an image cannot be decoded; None when it can."""
-    from PIL import Image
+def _of_images(augmentation: "Augmentation | None") -> "Image | None":
+    from pipelines.augmentations.image import Image
 
-    if image is None:
-        return "no image"
-    name = image.get("path") or "image"
-    try:
-        source = image["path"] if image.get("bytes") is None else io.BytesIO(image["bytes"])
-        with Image.open(source) as opened:
-            opened.load()
-    except Exception as error:  # Pillow raises many kinds for damaged files
-        return f"{name} cannot be read as an image ({type(error).__name__})"
-    return None
+    assert augmentation is None or isinstance(augmentation, Image)
+    return augmentation

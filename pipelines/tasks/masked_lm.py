@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +13,10 @@ from pipelines.errors import ModelError
 from pipelines.labels import IGNORED, Labels
 from pipelines.tasks import Batch
 from pipelines.tasks._language_modeling import Ids, LanguageModeling
+from pipelines.tasks._padding import Padding
+
+if TYPE_CHECKING:
+    from transformers import DataCollatorForLanguageModeling
 
 USAGE = """
 from transformers import pipeline
@@ -34,6 +38,7 @@ class MaskedLm(LanguageModeling):
 
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     pipeline: ClassVar[str] = "fill-mask"
+    varies: ClassVar[bool] = True
 
     mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of the tokens asked for")
     line_by_line: bool = Field(False, description="never two texts in a block")
@@ -58,17 +63,18 @@ class MaskedLm(LanguageModeling):
         masked = next(batch for batch in drawn if (batch["labels"] != IGNORED).any())
         return masked["input_ids"][0].tolist(), masked["labels"][0].tolist()
 
-    def collator(self, processor: Any, *, training: bool = False) -> Callable[[list[Any]], Batch]:
+    def collator(self, processor: Any, *, training: bool = False) -> Callable[[Any], Batch]:
         """Pads blocks; in training masks them anew."""
-        if training:
-            return MaskedAnew(self._masking(processor))
-        return super().collator(processor)
+        pad = Padding.of(processor)
+        return MaskedAnew(pad, self._masking(processor)) if training else pad
 
     def usage(self, model: str) -> str | None:
         """The mask's spelling is the tokenizer's business."""
         return USAGE.format(model=model).strip()
 
-    def _masking(self, processor: Any, seed: int | None = None) -> Callable[[list[Any]], Batch]:
+    def _masking(
+        self, processor: Any, seed: int | None = None
+    ) -> "DataCollatorForLanguageModeling":
         from transformers import DataCollatorForLanguageModeling
 
         return DataCollatorForLanguageModeling(
@@ -80,13 +86,16 @@ class MaskedLm(LanguageModeling):
 class MaskedAnew:
     """Blocks as evaluation asks for them -> a batch with other masks."""
 
-    mask: Callable[[list[Any]], Batch]
+    pad: Padding
+    masking: "DataCollatorForLanguageModeling"
 
-    def __call__(self, rows: list[dict[str, Any]]) -> Batch:
+    def __call__(self, rows: Any) -> Batch:
         """Put back what was masked, then mask."""
-        labels = (np.asarray(row["labels"]) for row in rows)
-        whole = [
-            np.where(asked == IGNORED, row["input_ids"], asked)
-            for row, asked in zip(rows, labels, strict=True)
-        ]
-        return self.mask([{"input_ids": ids} for ids in whole])
+        import torch
+
+        batch = self.pad(rows)
+        asked = batch["labels"]
+        whole = torch.where(asked == IGNORED, batch["input_ids"], asked)
+        special = torch.isin(whole, torch.tensor(self.masking.tokenizer.all_special_ids))
+        masked, labels = self.masking.torch_mask_tokens(whole, special)
+        return {**batch, "input_ids": masked, "labels": labels}

@@ -1,6 +1,7 @@
 """A text and several endings or answers -> the one that fits."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from pipelines.errors import DataError
 from pipelines.labels import CHOICE, Labels
 from pipelines.tasks import Answers, Batch, Kept, Measure
+from pipelines.tasks._padding import Padding
 from pipelines.tasks._rows import encode_rows
 from pipelines.tasks._texts import TextTask
 
@@ -92,14 +94,15 @@ class MultipleChoice(TextTask):
         processor: Any,
         labels: Labels,
         augmentation: "Augmentation | None" = None,
-    ) -> "Dataset":
+    ) -> Any:
         """A list for each choice of the token ids of text and choice; and `labels`."""
         num_choices = len(dataset[0]["choices"])
         if num_choices != labels.num_labels:
             raise DataError(f"{num_choices} choices, where train has {labels.num_labels}")
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            encoded = processor(*_pairs(batch["text"], batch["choices"]), truncation=True)
+            pairs = _pairs(batch["text"], batch["choices"])
+            encoded = processor(*pairs, truncation=True, return_attention_mask=False)
             starts = range(0, len(encoded["input_ids"]), num_choices)
             columns = {
                 name: [column[i : i + num_choices] for i in starts]
@@ -109,17 +112,13 @@ class MultipleChoice(TextTask):
 
         return encode_rows(self, dataset, encode, processor, labels)
 
-    def collator(
-        self, processor: Any, *, training: bool = False
-    ) -> Callable[[list[dict[str, Any]]], Batch]:
+    def collator(self, processor: Any, *, training: bool = False) -> Callable[[Any], Batch]:
         """(rows, choices, tokens), padded to the longest choice of the batch."""
-        from transformers import DataCollatorForMultipleChoice
-
-        return DataCollatorForMultipleChoice(processor)
+        return PaddedChoices(Padding.of(processor))
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """Tokens of each example's longest choice and its text, before anything is cut off."""
-        lengths = np.array([max(map(len, choices)) for choices in rows["input_ids"]])
+        lengths = rows.lengths.copy()
         most = processor.model_max_length
         full = np.flatnonzero(lengths >= most)
         if len(full):
@@ -151,6 +150,20 @@ class MultipleChoice(TextTask):
     def usage(self, model: str) -> str:
         """transformers has no pipeline for it."""
         return USAGE.strip().format(model=model)
+
+
+@dataclass(frozen=True)
+class PaddedChoices:
+    """Examples -> batch."""
+
+    pad: Padding
+
+    def __call__(self, rows: Any) -> Batch:
+        """(rows, choices, tokens) of what a choice has, (rows,) labels."""
+        batch = self.pad(rows)
+        labels = batch.pop("labels")
+        shaped = {name: t.view(len(labels), -1, t.shape[1]) for name, t in batch.items()}
+        return {**shaped, "labels": labels}
 
 
 def _in_order(found: set[Any], num_choices: int) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """A question and a context -> the span of the context that answers it, or none."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,6 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pipelines.errors import DataError, ModelError
 from pipelines.labels import Labels
 from pipelines.tasks import Answers, Batch, Kept, _spans
+from pipelines.tasks._columns import by_column
+from pipelines.tasks._padding import Padding
 from pipelines.tasks._rows import encode_rows
 from pipelines.tasks._texts import TextTask
 
@@ -127,7 +130,11 @@ class QuestionAnswering(TextTask):
                     yield row, problem
 
     def unfit(
-        self, dataset: "Dataset", processor: Any, config: "PretrainedConfig"
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
         """Questions so long that the windows could not move on."""
         size = processor.model_max_length
@@ -148,10 +155,10 @@ class QuestionAnswering(TextTask):
         processor: Any,
         labels: Labels,
         augmentation: "Augmentation | None" = None,
-    ) -> "Dataset":
+    ) -> Any:
         """A row for each window, with the positions of the answer's first and last token in it.
 
-        It also keeps what `predict` reads: the number of its example, context and offsets.
+        It also keeps what `predict` reads: the number of its example, context and flat offsets.
         """
         stride = self.stride
 
@@ -163,6 +170,7 @@ class QuestionAnswering(TextTask):
                 stride=stride,
                 return_overflowing_tokens=True,
                 return_offsets_mapping=True,
+                return_attention_mask=False,
             )
             source = windows.pop("overflow_to_sample_mapping")
             offsets = [_spans.offsets_of(windows, row) for row in range(len(source))]
@@ -173,28 +181,15 @@ class QuestionAnswering(TextTask):
                 **dict(zip(POSITIONS, spans.T, strict=True)),
                 "example": [batch["example"][i] for i in source],
                 "context": [batch["context"][i] for i in source],
-                "offset_mapping": offsets,
+                "offset_mapping": [pairs.ravel() for pairs in offsets],
             }
 
         numbered = dataset.add_column("example", list(range(len(dataset))))
         return encode_rows(self, numbered, encode, processor)
 
-    def collator(
-        self, processor: Any, *, training: bool = False
-    ) -> Callable[[list[dict[str, Any]]], Batch]:
+    def collator(self, processor: Any, *, training: bool = False) -> Callable[[Any], Batch]:
         """Pads on the tokenizer's side; positions move along with the tokens."""
-        import torch
-
-        def collate(rows: list[dict[str, Any]]) -> Batch:
-            names = [name for name in processor.model_input_names if name in rows[0]]
-            inputs = [{name: row[name] for name in names} for row in rows]
-            batch = dict(processor.pad(inputs, return_tensors="pt"))
-            first = batch["attention_mask"].argmax(1)  # among equals the first
-            for name in POSITIONS:
-                batch[name] = first + torch.tensor([row[name] for row in rows])
-            return batch
-
-        return collate
+        return PaddedWindows(Padding.of(processor))
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """The tokens of the example's first window."""
@@ -216,11 +211,11 @@ class QuestionAnswering(TextTask):
 
     def predict(self, kept: Kept, rows: Any, processor: Any, labels: Labels) -> Answers:
         """The answers' texts; "" for no answer."""
-        columns = rows["context"][:], map(np.array, rows["offset_mapping"])
+        offsets = (flat.reshape(-1, 2) for flat in rows.lists("offset_mapping"))
         windows = (
-            _spans.read(context, offsets, starts, ends, self.max_answer_length)
-            for context, offsets, starts, ends in zip(
-                *columns, *(kept[name] for name in LOGITS), strict=True
+            _spans.read(context, pairs, starts, ends, self.max_answer_length)
+            for context, pairs, starts, ends in zip(
+                rows["context"][:], offsets, *(kept[name] for name in LOGITS), strict=True
             )
         )
         threshold = self.null_threshold if labels.problem_type == PARTLY else None
@@ -234,3 +229,19 @@ class QuestionAnswering(TextTask):
     def usage(self, model: str) -> str:
         """What `predict` does with a window; transformers 5 has no pipeline for it."""
         return USAGE.format(model=model, max_answer_length=self.max_answer_length)
+
+
+@dataclass(frozen=True)
+class PaddedWindows:
+    """Windows -> batch."""
+
+    pad: Padding
+
+    def __call__(self, rows: Any) -> Batch:
+        """Tokens as `pad` pads them, and where in the batch the answers start and end."""
+        import torch
+
+        batch = self.pad(rows)
+        first = batch["attention_mask"].argmax(1)  # among equals the first
+        found = by_column(rows, POSITIONS)
+        return batch | {name: first + torch.from_numpy(found[name]) for name in POSITIONS}

@@ -121,7 +121,11 @@ class SpeechRecognition(AudioTask):
                 )
 
     def unfit(
-        self, dataset: "Dataset", processor: Any, config: "PretrainedConfig"
+        self,
+        dataset: "Dataset",
+        processor: Any,
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
         """Clips that are too long, or too short for the model or their transcript; characters that
         the vocabulary cannot spell.

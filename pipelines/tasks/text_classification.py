@@ -7,10 +7,11 @@ from pipelines.tasks._rows import encode_rows
 from pipelines.tasks._texts import TextTask
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
 
     from pipelines.augmentations import Augmentation
     from pipelines.labels import Labels
+    from pipelines.tasks._columns import Columns
 
 
 class TextClassification(TextTask, Classification):
@@ -31,12 +32,14 @@ class TextClassification(TextTask, Classification):
         processor: Any,
         labels: "Labels",
         augmentation: "Augmentation | None" = None,
-    ) -> "Dataset":
+    ) -> "Columns | IterableDataset":
         """Token ids without padding, cut at the tokenizer's `model_max_length`, and `labels`."""
         columns = self.text_columns(dataset)
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            tokens = processor(*(batch[name] for name in columns), truncation=True)
+            tokens = processor(
+                *(batch[name] for name in columns), truncation=True, return_attention_mask=False
+            )
             return {**tokens, "labels": labels.encode(batch["label"], "data")}
 
         return encode_rows(self, dataset, encode, processor, labels)

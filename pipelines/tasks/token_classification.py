@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -48,6 +47,7 @@ class TokenClassification(TextTask):
         "label": ("ner_tags", "tags", "labels", "label", "upos", "pos_tags"),
     }
     answers_per: ClassVar[Literal["example", "token"] | None] = "token"
+    loss_per: ClassVar[Literal["row", "token"]] = "token"
 
     # What is to be learned
 
@@ -112,7 +112,7 @@ class TokenClassification(TextTask):
         processor: Any,
         labels: "Labels",
         augmentation: "Augmentation | None" = None,
-    ) -> "Dataset":
+    ) -> Any:
         """A row for each window, with the number of its `example`.
 
         `labels` has a class id where a word begins, and -100 elsewhere.
@@ -122,7 +122,9 @@ class TokenClassification(TextTask):
             windows = in_windows(batch["tokens"], processor)
             tags = labels.encode(batch["label"], "data")
             sources = windows["overflow_to_sample_mapping"]
-            columns = {name: windows[name] for name in processor.model_input_names}
+            columns = {
+                name: windows[name] for name in processor.model_input_names if name in windows
+            }
             columns["labels"] = where_words_begin(windows, tags)
             columns["example"] = [batch["example"][source] for source in sources]
             # a word longer than a window leaves windows in which none begins
@@ -131,14 +133,6 @@ class TokenClassification(TextTask):
 
         numbered = dataset.add_column("example", list(range(len(dataset))))
         return encode_rows(self, numbered, encode, processor, labels)
-
-    def collator(
-        self, processor: Any, *, training: bool = False
-    ) -> Callable[[list[dict[str, Any]]], Batch]:
-        """Pads tokens and labels to the longest row of the batch."""
-        from transformers import DataCollatorForTokenClassification
-
-        return partial(_collate, DataCollatorForTokenClassification(processor))
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """Words of each example; windows take as many as there are."""
@@ -182,8 +176,3 @@ class TokenClassification(TextTask):
     def usage(self, model: str) -> str:
         """With the tag of a word's first sub-word for all of it, as in training."""
         return USAGE.strip().format(model=model)
-
-
-def _collate(pad: Callable[..., Batch], rows: list[dict[str, Any]]) -> Batch:
-    """A batch of what the model takes; the number of the example is not."""
-    return pad([{name: row[name] for name in row if name != "example"} for row in rows])

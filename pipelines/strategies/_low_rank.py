@@ -1,0 +1,64 @@
+"""A linear layer and its low-rank update, in as few passes over memory as it takes.
+
+peft writes the update, its scaling and the sum out one after the other, and in mixed precision
+makes the layer's input large again for it: on long batches that costs more time, and more memory,
+than the gradients of frozen weights save.
+"""
+
+from typing import Any
+
+import torch
+from peft.tuners import lora
+from torch.nn.functional import linear
+
+
+class LowRankLinear(lora.Linear):
+    """peft's layer; beside frozen weights that are not merged, and without dropout, quicker."""
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """(…, in) -> (…, out)."""
+        (name,) = self.active_adapters
+        drops = not isinstance(self.lora_dropout[name], torch.nn.Identity)
+        if drops or self.merged or self.disable_adapters:
+            return super().forward(x, *args, **kwargs)
+        base, down, up = self.get_base_layer(), self.lora_A[name], self.lora_B[name]
+        return _Adapted.apply(x, base.weight, base.bias, down.weight, up.weight, self.scaling[name])
+
+
+class _Adapted(torch.autograd.Function):
+    """x W' + b + scaling (x A') B', with W and b frozen: no gradient is worked out for them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        down: torch.Tensor,
+        up: torch.Tensor,
+        scaling: float,
+    ) -> torch.Tensor:
+        device, shape = x.device.type, x.shape
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+            x, weight, down, up = (tensor.to(dtype) for tensor in (x, weight, down, up))
+            bias = bias if bias is None else bias.to(dtype)
+        with torch.autocast(device, enabled=False):
+            rows = x.reshape(-1, shape[-1])
+            result, reduced = linear(rows, weight, bias), rows @ down.T
+            result.addmm_(reduced, up.T, alpha=scaling)
+        ctx.save_for_backward(rows, reduced, weight, down, up)
+        ctx.shape, ctx.scaling = shape, scaling
+        return result.view(*shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (gradient,) = gradients
+        rows, reduced, weight, down, up = ctx.saved_tensors
+        gradient = gradient.reshape(-1, gradient.shape[-1])
+        of_reduced = (gradient @ up).mul_(ctx.scaling)
+        of_up = (gradient.T @ reduced).mul_(ctx.scaling)
+        of_x = None
+        if ctx.needs_input_grad[0]:  # not in the first block: what lies below it is frozen
+            of_x = (gradient @ weight).addmm_(of_reduced, down).view(ctx.shape)
+        return of_x, None, None, of_reduced.T @ rows, of_up, None
