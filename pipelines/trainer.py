@@ -111,7 +111,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
-    hooks = stay_in_eval(model, strategy.frozen(anatomy))
+    hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
     trainer = _trainer(model, job)
     stop = StopOnSignal()
     trainer.add_callback(stop)

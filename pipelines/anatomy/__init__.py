@@ -24,7 +24,7 @@ from pipelines.anatomy.tree import Names, Tree, inside, outermost
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["Anatomy", "count", "dissect", "inside", "stay_in_eval"]
+__all__ = ["Anatomy", "count", "dissect", "inside", "outermost", "stay_in_eval"]
 
 
 @dataclass(frozen=True)

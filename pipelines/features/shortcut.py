@@ -30,13 +30,17 @@ class Shortcut:
         self.given: Any = None
 
     def __enter__(self) -> "Shortcut":
-        self.hook = self.model.register_forward_pre_hook(self._take, with_kwargs=True)
+        self.hooks = [
+            self.model.register_forward_pre_hook(self._take, with_kwargs=True),
+            self.block.register_forward_pre_hook(self._give, with_kwargs=True),
+        ]
         for module in self.below:
             module.forward = self._around(module.forward)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hook.remove()
+        for hook in self.hooks:
+            hook.remove()
         for module in self.below:
             del module.forward  # the class's own again
 
@@ -58,13 +62,24 @@ class Shortcut:
         self.given = named.pop(GIVEN, None)
         return inputs, named
 
+    def _give(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
+        """Whatever was done on the way from the block before, to what is given already."""
+        if self.given is None:
+            return inputs, named
+        if inputs:
+            return (self.given, *inputs[1:]), named
+        return inputs, {**named, "hidden_states": self.given}
+
     def _around(self, forward: Callable[..., Any]) -> Callable[..., Any]:
-        def around(hidden: Any = None, *inputs: Any, **named: Any) -> Any:
+        others: list[Any] = []  # what a block gives besides hidden states, and nobody reads
+
+        def around(*inputs: Any, **named: Any) -> Any:
             if self.given is not None:
-                return self.given
-            if hidden is None:
-                return forward(**named)
-            return forward(hidden, *inputs, **named)
+                return (self.given, *others) if others else self.given
+            result = forward(*inputs, **named)
+            if isinstance(result, tuple):
+                others[:] = [None] * (len(result) - 1)
+            return result
 
         return around
 

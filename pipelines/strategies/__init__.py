@@ -47,7 +47,7 @@ class Strategy(Named):
             "weight_decay": 0.01,
         }
 
-    def frozen(self, anatomy: "Anatomy") -> tuple[str, ...]:
+    def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
         """Modules that are as they were: none of their weights train, and their dropout and
         normalisation stay in eval mode."""
         return ()

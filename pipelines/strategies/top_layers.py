@@ -1,6 +1,6 @@
 """The last blocks and the head train; what is below them runs once, where that pays."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -27,10 +27,20 @@ class TopLayers(Strategy):
         "auto", description="keep what the frozen blocks give, and run them once"
     )
 
-    def frozen(self, anatomy: "Anatomy") -> tuple[str, ...]:
-        """Everything below the blocks that train."""
-        below = anatomy.depths[: self._first(anatomy)]
-        return tuple(name for names in below for name in names)
+    def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
+        """All of the encoder that does not train, such as GPT-2's dropout before the blocks."""
+        from pipelines.anatomy import inside, outermost
+
+        above = [name for names in anatomy.depths[self._first(anatomy) :] for name in names]
+        below = (
+            name
+            for name, _ in model.named_modules()
+            if name
+            and inside(name, [anatomy.encoder])
+            and not inside(name, above)
+            and not any(inside(other, [name]) for other in above)
+        )
+        return outermost(below)
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
         """Freeze everything below; where no block is left below, that is a mistake."""
