@@ -4,6 +4,8 @@ Imported when training starts: it needs transformers' Trainer at hand.
 """
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +31,13 @@ class GraftTrainer(Trainer):
 
     Attributes:
         batches: what trains together, where rows differ in length; None leaves it to upstream.
+        evaluating: inside, a model is as it is best evaluated: with its adapters merged, say.
         waited: seconds that training has waited for a batch.
     """
 
-    def __init__(self, model: Any, job: "Job") -> None:
+    def __init__(
+        self, model: Any, job: "Job", evaluating: Callable[[Any], AbstractContextManager[None]]
+    ) -> None:
         super().__init__(
             model=model,
             args=job.arguments,
@@ -44,7 +49,7 @@ class GraftTrainer(Trainer):
         # the models' losses are means over the batch: without this the Trainer believes that they
         # were divided by the number of items, and accumulation or a second process inflates them
         self.model_accepts_loss_kwargs = False
-        self.job, self.waited = job, 0.0
+        self.job, self.evaluating, self.waited = job, evaluating, 0.0
         self.batches: TokenBudget | None = job.batches
         if self.batches:
             self.add_callback(NewEpoch(self.batches))
@@ -123,7 +128,10 @@ class GraftTrainer(Trainer):
         """Sorted by length, whatever the order of training; each row read as its task does."""
         prefix = options.get("metric_key_prefix", "eval")
         self.callback_handler.eval_dataloader = dataloader
-        metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, self.job).items()}
+        # weights that are spread over processes cannot be merged in place
+        is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        with nullcontext() if is_sharded else self.evaluating(self.model):
+            metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, self.job).items()}
         nothing: Any = None  # scored already
         return EvalLoopOutput(nothing, nothing, metrics, len(self.job.validation))
 

@@ -112,7 +112,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
-    trainer = _trainer(model, job)
+    trainer = _trainer(strategy, model, job)
     stop = StopOnSignal()
     trainer.add_callback(stop)
     started = time.perf_counter()
@@ -132,14 +132,14 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     return Fitted(output, state.log_history, trainable, chosen, waited)
 
 
-def _trainer(model: Any, job: Job) -> "GraftTrainer":
+def _trainer(strategy: "Strategy", model: Any, job: Job) -> "GraftTrainer":
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     from pipelines.callbacks import LogLines, PatientAtFloor
     from pipelines.graft_trainer import GraftTrainer
 
     try:
-        trainer = GraftTrainer(model, job)
+        trainer = GraftTrainer(model, job, strategy.evaluating)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
     if job.arguments.disable_tqdm:
