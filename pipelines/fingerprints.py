@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 UNREAD = {"_name_or_path", "id2label", "label2id", "num_labels", "problem_type"}
 
 
-def of(code: Iterable[Path], *reads: Any) -> str:
-    """16 hexadecimal digits: the same in every process while `reads`, the sources in `code` and the
-    versions of what they call are the same."""
+def of(*reads: Any) -> str:
+    """16 hexadecimal digits: the same in every process while `reads`, the code that computes
+    features and the versions of what it calls are the same."""
     from importlib.metadata import version
 
     from datasets.fingerprint import Hasher
 
+    root = Path(__file__).parent
+    files = (*sorted((root / "features").glob("*.py")), root / "forward.py")
     packages = [f"{name} {version(name)}" for name in ("torch", "transformers", "timm")]
-    return Hasher.hash([*(file.read_text(encoding="utf-8") for file in code), *packages, *reads])
+    return Hasher.hash([*(file.read_text(encoding="utf-8") for file in files), *packages, *reads])
 
 
 def weights(model: Any, inside: str, outside: str | None) -> str:

@@ -38,6 +38,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "full": {},
     "scratch": {},
     "lora": {"r": 2},
+    "top_layers": {"layers": 1},
     "linear_probe": {"pooling": "head"},  # other poolings are the business of test_features
 }
 by_family = pytest.mark.parametrize("family", FAMILIES)
@@ -116,7 +117,7 @@ def test_every_strategy_is_tested():
 @by_family
 def test_the_loss_on_train_falls(grafted, family, strategy):
     found = grafted(family, strategy)
-    if strategy in ("full", "scratch"):  # running statistics lag behind: judged as it trained
+    if strategy in ("full", "scratch", "top_layers"):  # running statistics lag behind: judged as it trained
         steps = [entry["loss"] for entry in found.fitted.history if "loss" in entry]
         assert np.mean(steps[-4:]) < np.mean(steps[:4])
     else:
@@ -271,10 +272,25 @@ def test_what_trained_is_counted(grafted, family, strategy):
     expected = {
         "full": sum(sizes.values()),
         "scratch": sum(sizes.values()),
+        "top_layers": sum(sizes[name] for name in top_of(found)),
         "linear_probe": sum(sizes[name] for name in output_layer(found)),
         "lora": head + sum(rank_2(found.model.get_submodule(n[:-7])) for n in adapted(found)),
     }
     assert found.fitted.trainable == expected[strategy]
+
+
+def top_of(found: Graft) -> set[str]:
+    """The weights of the last block and of all that is above it."""
+    anatomy = dissect(found.model, found.prepared.checkpoint.fresh)
+    last = len(anatomy.depths) - 1
+    return {name for name, _ in found.model.named_parameters() if anatomy.depth(name) >= last - 1}
+
+
+@by_family
+def test_top_layers_change_and_nothing_below_them(grafted, family):
+    found = grafted(family, "top_layers")
+    assert found.changed - buffers(found) <= top_of(found)
+    assert with_gradient(found) & top_of(found) <= found.changed
 
 
 def rank_2(layer: Any) -> int:

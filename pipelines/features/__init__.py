@@ -7,7 +7,6 @@ found again by weights, rows and precision, by runs with other heads and other s
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,8 +158,7 @@ class Extractor:
             return None
         root = self.anatomy.encoder if self.stem else ""
         weights = fingerprints.weights(self.model, inside=root, outside=self.anatomy.output)
-        stored = [self.stem and self.stem.kind, self.own, self.by_token]
+        stored = [self.stem and self.stem.kind, self.own, self.by_token, self.projection]
         poolings = [*filter(self._keeps, self.poolings)]
         precision = (bf16, self.model.device.type)
-        code = [*Path(__file__).parent.glob("*.py"), Path(forward.__file__)]
-        return fingerprints.of(code, weights, rows.fingerprint, poolings, stored, precision)
+        return fingerprints.of(weights, rows.fingerprint, poolings, stored, precision)

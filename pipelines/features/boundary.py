@@ -37,11 +37,12 @@ def cached(
 
     Says in one line what was decided, and why.
     """
-    model = job.checkpoint.model
+    from accelerate import PartialState
+
+    model = job.checkpoint.model.to(PartialState().device)  # where it is measured
     with Shortcut(model, anatomy.blocks, block) as shortcut:
-        why_not = _obstacle(job, shortcut) if wanted else "cache_activations is false"
-        if why_not is None and wanted == "auto":
-            why_not = _loss(job, shortcut)
+        # by clocks that differ, processes could come to different decisions
+        why_not = console.from_main(lambda: _why_not(job, shortcut, wanted))
         if why_not:
             console.say(f"the frozen blocks run in each epoch: {why_not}")
             yield job
@@ -58,6 +59,12 @@ def cached(
         )
 
 
+def _why_not(job: "Job", shortcut: Shortcut, wanted: Literal["auto"] | bool) -> str | None:
+    if not wanted:
+        return "cache_activations is false"
+    return _obstacle(job, shortcut) or (_cost(job, shortcut) if wanted == "auto" else None)
+
+
 def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
     """Why activations cannot be kept; None where they can."""
     import torch
@@ -66,6 +73,8 @@ def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
         return "examples vary each time that they are seen"
     if getattr(job.train, "fingerprint", None) is None:
         return "train flows by"
+    if job.arguments.n_gpu > 1:
+        return "one process trains on several GPUs; accelerate launch starts one for each"
     model = job.checkpoint.model.eval()
     batch = {k: v.to(model.device) for k, v in probe(job.train, job.collate).items()}
     with torch.inference_mode():
@@ -86,7 +95,7 @@ def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
     return f"{type(model).__name__} cannot start at a block"
 
 
-def _loss(job: "Job", shortcut: Shortcut) -> str | None:
+def _cost(job: "Job", shortcut: Shortcut) -> str | None:
     """Why it would not pay, as measured on a batch and a file of its size; None where it does."""
     import torch
 
@@ -140,11 +149,8 @@ def _with_activations(
     job: "Job", shortcut: Shortcut, block: str, rows: Any, title: str
 ) -> WithActivations:
     model = job.checkpoint.model
-    bf16 = bool(job.arguments.bf16)
-    code = [Path(__file__), Path(forward.__file__)]
-    weights = fingerprints.frozen(model)
-    precision = (bf16, model.device.type)
-    key = fingerprints.of(code, weights, rows.fingerprint, block, precision)
+    precision = (bool(job.arguments.bf16), model.device.type)
+    key = fingerprints.of(fingerprints.frozen(model), rows.fingerprint, block, precision)
     kept = Chunks(key, len(rows), f"{type(model).__name__} below {block}, {len(rows):,} rows")
     kept.exchange()
     if len(kept.missing):

@@ -45,7 +45,8 @@ class Scaler:
         return cls(mean if center else np.zeros_like(mean), np.where(varies, scale, 1.0))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return ((features - self.mean) / self.scale).astype(np.float32)
+        mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
+        return (features - mean) / scale
 
     def fold(self, head: Linear) -> Linear:
         """The same head for features that are not standardised."""
