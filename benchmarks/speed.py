@@ -54,78 +54,66 @@ def images(shared: Path, **limit: int) -> dict[str, Any]:
     }
 
 
+def ours(work: Any, strategy: Any, said: dict[str, Any], cache: str | None = None) -> Arm:
+    """Graft; arms that name the same `cache` find what the other has kept."""
+    options = {"work": work, "strategy": strategy, "training": said}
+    return "graft", options | ({"cache": cache} if cache else {})
+
+
+def plain(work: Any, padding: Any, said: dict[str, Any], *, frozen: bool = False) -> Arm:
+    """A plain Trainer, one epoch."""
+    said = {**TRAIN, **said}
+    return "trainer", {"work": work, "padding": padding, "frozen": frozen, "training": said}
+
+
 def training(shared: Path) -> dict[str, Arm]:
-    """One epoch of full fine-tuning, 6,400 examples."""
-    work = texts(shared, train=6400)
-
-    def plain(padding: Any, precision: Any) -> Arm:
-        options = {"padding": padding, "frozen": False, "training": {**TRAIN, **precision}}
-        return "trainer", {"work": work, **options}
-
-    def ours(precision: Any) -> Arm:
-        return "graft", {"work": work, "strategy": "full", "training": {**TRAIN, **precision}}
-
+    """One epoch of full fine-tuning, 3,200 examples."""
+    work = texts(shared, train=3200)
     return {
-        "run_glue: padded to 128": plain("max_length", FLOAT32),
-        "padded by the batch": plain(False, FLOAT32),
-        "padded by the batch, bf16": plain(False, BF16),
-        "Graft, float32": ours(FLOAT32),
-        "Graft": ours({}),
+        "run_glue: padded to 128": plain(work, "max_length", FLOAT32),
+        "padded by the batch": plain(work, False, FLOAT32),
+        "padded by the batch, bf16": plain(work, False, BF16),
+        "Graft, float32": ours(work, "full", {**TRAIN, **FLOAT32}),
+        "Graft": ours(work, "full", TRAIN),
     }
 
 
 def probe(shared: Path) -> dict[str, Arm]:
     """A head on a frozen encoder, 10,000 examples; the Trainer's arms are of one epoch."""
     work = texts(shared, train=10_000)
-    frozen = {"work": work, "frozen": True, "training": {**TRAIN, **FLOAT32}}
-
-    def ours(precision: Any, cache: str) -> Arm:
-        options = {"work": work, "strategy": "linear_probe", "training": precision}
-        return "graft", {**options, "cache": cache}
-
     return {
         "the forward pass alone": ("forward", {"work": work, "bf16": False}),
-        "Trainer, frozen, 1 epoch": ("trainer", {**frozen, "padding": False}),
-        "Trainer, frozen, padded to 128, 1 epoch": ("trainer", {**frozen, "padding": "max_length"}),
-        "Graft, float32": ours(FLOAT32, "float32"),
-        "Graft, float32, again": ours(FLOAT32, "float32"),
-        "Graft": ours({}, "bf16"),
+        "Trainer, frozen, 1 epoch": plain(work, False, FLOAT32, frozen=True),
+        "Trainer, frozen, padded to 128, 1 epoch": plain(work, "max_length", FLOAT32, frozen=True),
+        "Graft, float32": ours(work, "linear_probe", FLOAT32, "float32"),
+        "Graft, float32, again": ours(work, "linear_probe", FLOAT32, "float32"),
+        "Graft": ours(work, "linear_probe", {}, "bf16"),
     }
 
 
 def image_probe(shared: Path) -> dict[str, Arm]:
     """A head on a frozen MobileNet-v2 at 224 pixels, 1,000 images; decoding counts."""
     work = images(shared, train=1000, validation=100)
-    frozen = {"work": work, "frozen": True, "training": {**TRAIN, **FLOAT32}}
-
-    def ours(precision: Any, cache: str) -> Arm:
-        options = {"work": work, "strategy": "linear_probe", "training": precision}
-        return "graft", {**options, "cache": cache}
-
     return {
         "decoding and the forward pass alone": ("forward", {"work": work, "bf16": False}),
-        "Trainer, frozen, 1 epoch": ("trainer", {**frozen, "padding": None}),
-        "Graft, float32": ours(FLOAT32, "float32"),
-        "Graft, float32, again": ours(FLOAT32, "float32"),
-        "Graft": ours({}, "bf16"),
+        "Trainer, frozen, 1 epoch": plain(work, None, FLOAT32, frozen=True),
+        "Graft, float32": ours(work, "linear_probe", FLOAT32, "float32"),
+        "Graft, float32, again": ours(work, "linear_probe", FLOAT32, "float32"),
+        "Graft": ours(work, "linear_probe", {}, "bf16"),
     }
 
 
 def strategies(shared: Path) -> dict[str, Arm]:
-    """Three epochs of 2,000 examples, in float32."""
-    work = texts(shared, train=2000)
-    steps = {**TRAIN, **FLOAT32, "num_train_epochs": 3}
-
-    def ours(strategy: Any, cache: str | None = None) -> Arm:
-        options = {"work": work, "strategy": strategy, "training": steps}
-        return "graft", {**options, "cache": cache} if cache else options
-
+    """Three epochs of 1,500 examples, in float32."""
+    work = texts(shared, train=1500)
+    said = {**TRAIN, **FLOAT32, "num_train_epochs": 3}
     top = {"name": "top_layers", "layers": 2}
+    each_time, once = ({**top, "cache_activations": cached} for cached in (False, True))
     return {
-        "full": ours("full"),
-        "lora": ours("lora"),
-        "top_layers, frozen blocks each time": ours({**top, "cache_activations": False}),
-        "top_layers": ours({**top, "cache_activations": True}, "activations"),
+        "full": ours(work, "full", said),
+        "lora": ours(work, "lora", said),
+        "top_layers, frozen blocks each time": ours(work, each_time, said),
+        "top_layers": ours(work, once, said),
     }
 
 
@@ -185,7 +173,7 @@ def main() -> None:
     shared = said.shared.resolve()
     with tempfile.TemporaryDirectory() as folder:
         best = {bf16: run("product", {"bf16": bf16}, Path(folder), 0) for bf16 in (False, True)}
-        found = run("size", {"work": texts(shared, train=6400)}, Path(folder), 0)
+        found = run("size", {"work": texts(shared, train=3200)}, Path(folder), 0)
     told = ", ".join(
         f"{'bf16' if b else 'float32'} {p['flops'] / 1e9:,.0f}" for b, p in best.items()
     )

@@ -107,6 +107,9 @@ def test_what_a_run_leaves_behind(ran, kind, strategy):
     assert {path.name for path in run.predictions.iterdir()} == {"validation.csv", "test.csv"}
     found = metrics(run)
     assert found["strategy"] == strategy
+    waited = found["training"]["waiting_for_data"]
+    assert waited is None if strategy == "linear_probe" else 0 < waited < 1
+    assert ("of it waiting for data" in said) == (waited is not None)
     whole = len(tiny.SHADES) if kind == "image" else 1  # as many images of each shade
     assert found["examples"] == {s: n // whole * whole for s, n in tiny.NUM_ROWS.items()}
     assert found["parity"]["ok"]

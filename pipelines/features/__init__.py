@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines import fingerprints, forward
-from pipelines.features import projection
-from pipelines.features.chunks import Chunks
+from pipelines import fingerprints
+from pipelines.features import chunks, projection
 from pipelines.features.pooling import pool
 from pipelines.features.tap import Tap
 from pipelines.labels import IGNORED
@@ -50,32 +49,19 @@ class Extractor:
     stem: "Stem | None" = None
     chosen: str = HEAD
 
-    def extract(
-        self, rows: Any, collate: Any, *, title: str | None = None, **options: Any
-    ) -> tuple[dict[str, Any], Any]:
+    def extract(self, rows: Any, collate: Any, **options: Any) -> tuple[dict[str, Any], Any]:
         """({pooling: (rows, dim) float32}, the rows' labels) from a single pass, or from disk.
 
         By token, a row is (tokens with a label, dim) and has as many labels.
         """
-        with self._left_out():
+        about = f"{type(self.model).__name__}, {len(rows):,} rows, {', '.join(self.poolings)}"
+        with self._left_out(), Tap(self.model, self.anatomy) as tap:
             key = self._key(rows, bool(options.get("bf16")))
-            about = f"{type(self.model).__name__}, {len(rows):,} rows, {', '.join(self.poolings)}"
-            kept = Chunks(key, len(rows), about)
-            kept.exchange()
-            if len(kept.missing):
-                with Tap(self.model, self.anatomy) as tap:
-                    passes = forward.steps(
-                        self.model,
-                        rows,
-                        collate,
-                        lambda _, batch: self._read(tap, batch),
-                        numbers=kept.missing,
-                        title=title,
-                        **options,
-                    )
-                    for numbers, read in passes:
-                        kept.add(numbers, read)
-                kept.complete()
+
+            def read(_: Any, batch: dict[str, Any]) -> dict[str, Any]:
+                return self._read(tap, batch)
+
+            kept = chunks.computed(key, about, self.model, rows, collate, read, **options)
             return self._features(kept), kept.column(LABELS)
 
     def logits(self, head: "Linear", rows: Any, collate: Any, **options: Any) -> Any:
@@ -105,7 +91,7 @@ class Extractor:
             if output.bias is not None:
                 output.bias.copy_(torch.from_numpy(head.bias))
 
-    def _features(self, kept: Chunks) -> dict[str, Any]:
+    def _features(self, kept: chunks.Chunks) -> dict[str, Any]:
         found = {pooling: kept.column(pooling) for pooling in self.poolings if self._keeps(pooling)}
         if HEAD in self.poolings and self.stem:
             found = {HEAD: self._through_head(kept.column(STEM)), **found}

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines import cache, console, fingerprints, forward
 from pipelines.features import chunks
 from pipelines.features.candidates import probe
-from pipelines.features.chunks import Chunks
 from pipelines.features.pooling import mask_of
 from pipelines.features.shortcut import GIVEN, Below, Shortcut, Together, WithActivations, take
 
@@ -151,18 +150,14 @@ def _with_activations(
     model = job.checkpoint.model
     precision = (bool(job.arguments.bf16), model.device.type)
     key = fingerprints.of(fingerprints.frozen(model), rows.fingerprint, block, precision)
-    kept = Chunks(key, len(rows), f"{type(model).__name__} below {block}, {len(rows):,} rows")
-    kept.exchange()
-    if len(kept.missing):
 
-        def read(hidden: "torch.Tensor", batch: dict[str, Any]) -> dict[str, Any]:
-            mask = batch.get("attention_mask")
-            if mask is None:
-                return {GIVEN: hidden}
-            return {GIVEN: [entry[m.bool()] for entry, m in zip(hidden, mask, strict=True)]}
+    def read(hidden: "torch.Tensor", batch: dict[str, Any]) -> dict[str, Any]:
+        mask = batch.get("attention_mask")
+        if mask is None:
+            return {GIVEN: hidden}
+        return {GIVEN: [entry[m.bool()] for entry, m in zip(hidden, mask, strict=True)]}
 
-        options = {**job.fast_options, "numbers": kept.missing, "title": title}
-        for numbers, entries in forward.steps(Below(shortcut), rows, job.collate, read, **options):
-            kept.add(numbers, entries)
-        kept.complete()
+    about = f"{type(model).__name__} below {block}, {len(rows):,} rows"
+    options = {**job.fast_options, "title": title}
+    kept = chunks.computed(key, about, Below(shortcut), rows, job.collate, read, **options)
     return WithActivations(rows, kept)

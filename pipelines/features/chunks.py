@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines import cache, console
+from pipelines import cache, console, forward
 
 if TYPE_CHECKING:
     import torch
@@ -168,6 +168,29 @@ class Chunks:
         self.is_there[chunk.rows] = True
         self.chunks.append(chunk)
         return chunk
+
+
+def computed(
+    key: str | None,
+    about: str,
+    model: Any,
+    rows: Any,
+    collate: Any,
+    read: forward.Read,
+    **options: Any,
+) -> Chunks:
+    """What `read` keeps of all rows, from a pass over those that nobody has computed before.
+
+    `options` are those of `forward.steps`.
+    """
+    kept = Chunks(key, len(rows), about)
+    kept.exchange()
+    if len(kept.missing):
+        missing = {**options, "numbers": kept.missing}
+        for numbers, entries in forward.steps(model, rows, collate, read, **missing):
+            kept.add(numbers, entries)
+        kept.complete()
+    return kept
 
 
 def _merged(pending: "list[tuple[list[int], dict[str, Any]]]") -> "Values":
