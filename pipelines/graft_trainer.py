@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
@@ -50,6 +51,7 @@ class GraftTrainer(Trainer):
         # were divided by the number of items, and accumulation or a second process inflates them
         self.model_accepts_loss_kwargs = False
         self.job, self.evaluating, self.waited = job, evaluating, 0.0
+        self.rows_of_step = 0
         self.batches: TokenBudget | None = job.batches
         if self.batches:
             self.add_callback(NewEpoch(self.batches))
@@ -95,6 +97,7 @@ class GraftTrainer(Trainer):
         if self.batches is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         num_rows = len(next(iter(inputs.values())))
+        self.rows_of_step += num_rows
         share = 1.0 if self.job.task.loss_per == "token" else num_rows / self.batches.rows_each
         if self.job.loss is None:
             loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
@@ -103,6 +106,20 @@ class GraftTrainer(Trainer):
             outputs = model(**inputs)
             loss = self.job.loss(outputs, labels)
         return (loss * share, outputs) if return_outputs else loss * share
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """What is clipped is the mean gradient of an example: clipped alike, large batches of short
+        texts would count for less (on Banking77 two points of accuracy in three epochs)."""
+        if self.batches is None or self.job.task.loss_per == "token":
+            return super()._clip_grad_norm(model)
+        rows, processes = self.rows_of_step, self.accelerator.num_processes
+        if processes > 1:
+            told = torch.tensor(rows, device=self.accelerator.device)
+            rows = int(self.accelerator.reduce(told, "sum"))
+        self.rows_of_step = 0
+        usual = self.batches.rows_each * processes * self.current_gradient_accumulation_steps
+        most = self.args.max_grad_norm * rows / usual
+        return self.accelerator.clip_grad_norm_(model.parameters(), most)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """Lengths of whatever the rows are: upstream looks for a column, row by row."""

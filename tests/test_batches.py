@@ -123,6 +123,27 @@ def test_each_example_counts_as_much(trained, tmp_path, kind, accumulated):
     assert mean == pytest.approx(mean_loss(found), rel=2e-3)
 
 
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_the_gradient_of_an_example_is_clipped_not_that_of_a_batch(
+    trained, text_data, monkeypatch, accumulated
+):
+    from accelerate import Accelerator
+
+    limits, clip = [], Accelerator.clip_grad_norm_
+
+    def noted(self, parameters, max_norm, *others, **named):
+        limits.append(max_norm)
+        return clip(self, parameters, max_norm, *others, **named)
+
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", noted)
+    found, _ = trained(text_data, max_grad_norm=0.5, gradient_accumulation_steps=accumulated)
+    rows = [len(batch) for batch in found.batches]
+    steps = [rows[i : i + accumulated] for i in range(0, len(rows), accumulated)]
+    usual = len(found.encoded["train"]) / len(rows)
+    assert limits == pytest.approx([0.5 * np.mean(step) / usual for step in steps])
+    assert np.ptp(limits) > 0
+
+
 def test_a_recipe_that_names_another_strategy_gets_it(trained, text_data):
     found, _ = trained(text_data, train_sampling_strategy="random")
     assert found.batches is None

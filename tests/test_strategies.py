@@ -117,7 +117,8 @@ def test_every_strategy_is_tested():
 @by_family
 def test_the_loss_on_train_falls(grafted, family, strategy):
     found = grafted(family, strategy)
-    if strategy in ("full", "scratch", "top_layers"):  # running statistics lag behind: judged as it trained
+    # running statistics lag behind: judged as it trained
+    if strategy in ("full", "scratch", "top_layers"):
         steps = [entry["loss"] for entry in found.fitted.history if "loss" in entry]
         assert np.mean(steps[-4:]) < np.mean(steps[:4])
     else:
