@@ -77,7 +77,11 @@ def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
     model = job.checkpoint.model.eval()
     batch = {k: v.to(model.device) for k, v in probe(job.train, job.collate).items()}
     with torch.inference_mode():
-        given, mask = shortcut.reached(**batch), batch.get("attention_mask")
+        try:
+            given = shortcut.reached(**batch)
+        except KeyError:  # it gives hidden states another name
+            return f"{type(model).__name__} cannot start at a block"
+        mask = batch.get("attention_mask")
         if mask is None and forward.lengths(job.train) is not None:
             return "nothing tells what is padding"
         if mask is not None and mask_of(given, batch) is None:

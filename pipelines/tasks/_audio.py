@@ -144,7 +144,7 @@ class AudioTask(Task):
         extractor = _extractor(processor)
         values = rows[row][extractor.model_input_names[0]]
         shape = " x ".join(map(str, values.shape))
-        seconds = rows.lengths[row] / extractor.sampling_rate
+        seconds = rows.samples[row] / extractor.sampling_rate
         return [f"{seconds:.2f} s, {shape} values from {values.min():.2f} to {values.max():.2f}"]
 
     def _read(self, dataset: "Dataset", rate: int, row: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,8 @@ class EncodedClips:
         samples ── take ── extract ── mask ──▶ input_values
 
     Attributes:
-        lengths: samples of each clip at the extractor's rate, before they are varied.
+        samples: of each clip, at the extractor's rate, before they are varied.
+        lengths: the same; None where the extractor makes all clips equally long, as AST's does.
         mixes_lengths: whether evaluation may pad clips of several lengths to one batch. Models
             that were trained without an attention mask answer otherwise when padded, and a saved
             one is asked about a clip at a time.
@@ -48,12 +50,12 @@ class EncodedClips:
         read: Callable[[int], np.ndarray],
         extractor: Any,
         labels: Sequence[Any],
-        lengths: np.ndarray,
+        samples: np.ndarray,
         key: str,
         take: Vary | None = None,
         mask: Vary | None = None,
     ) -> None:
-        self.labels, self.lengths = labels, lengths
+        self.labels, self.samples = labels, samples
         self._read, self._extractor = read, extractor
         self._take, self._mask = take, mask
         self.fingerprint = None if take or mask else fingerprint(key, list(labels))
@@ -70,6 +72,15 @@ class EncodedClips:
             name = self._extractor.model_input_names[0]
             features = {**features, name: _masked(features[name], self._mask, self._extractor)}
         return {**features, "labels": self.labels[row]}
+
+    @cached_property
+    def lengths(self) -> np.ndarray | None:
+        """What batches are made by."""
+        name = self._extractor.model_input_names[0]
+        ends = (
+            self[int(row)][name].shape for row in (self.samples.argmin(), self.samples.argmax())
+        )
+        return self.samples if len(set(ends)) > 1 else None
 
     def _settled(self, row: int) -> Features:
         """What is the same each time: samples, or what the extractor makes of them."""
@@ -89,7 +100,7 @@ class EncodedClips:
         """As estimated from a clip of about the mean length."""
         if not len(self):
             return False
-        settled = self._settled(int(np.abs(self.lengths - self.lengths.mean()).argmin()))
+        settled = self._settled(int(np.abs(self.samples - self.samples.mean()).argmin()))
         return len(self) * sum(array.nbytes for array in settled.values()) <= IN_MEMORY
 
     def _encode_all(self) -> "Iterator[dict[str, torch.Tensor]]":
