@@ -177,7 +177,7 @@ def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     assert fit(found, tmp_path).history  # batches to train on are of similar lengths, and padded
 
 
-@pytest.mark.parametrize("family", tiny_audio.AUDIO_FAMILIES)
+@pytest.mark.parametrize("family", AUDIO_FAMILIES)
 def test_clips_that_are_made_equally_long_have_no_lengths(checkpoint, audio_data, tmp_path, family):
     """Batches by the length of what was recorded would be of different sizes for nothing."""
     found = prepare(tmp_path, checkpoint(family), audio_data, task="audio")
