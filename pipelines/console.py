@@ -57,6 +57,8 @@ def settle(training: Mapping[str, Any]) -> None:
     if not is_main():
         warnings.simplefilter("ignore")
     hardware.share_cores()
+    if trains_on_cpu(training):
+        hardware.keep_memory()
     _count_processes()
     _join(training)
 
