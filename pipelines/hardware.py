@@ -39,7 +39,9 @@ def keep_memory() -> None:
     what this process has taken it keeps. 1.1 times faster steps on a CPU, 1.2 times in bf16."""
     import ctypes
 
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc's
         for option, value in MALLOPT.items():
             libc.mallopt(option, value)
