@@ -27,11 +27,15 @@ def defaults(training: Mapping[str, Any], *, decodes: bool = False) -> dict[str,
     return fields
 
 
-def arrange(model: Any) -> None:
-    """Channels last in memory, as convolutions are fastest: 1.2 to 2 times, on CPUs as well."""
+def arrange(model: Any, *, channels_last: bool) -> None:
+    """Channels last in memory is how convolutions are fastest: 1.2 to 2 times, on CPUs as well.
+
+    What is scored is as it will be loaded: in another order sums differ in their last digits.
+    """
     import torch
 
-    model.to(memory_format=torch.channels_last)
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    model.to(memory_format=order)
 
 
 def keep_memory() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 SAME = 0.05  # of the mean: lengths that differ by less leave no padding to save
+FEW = 32  # batches an epoch: of fewer, each would stand for a length, and the next step for another
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,13 @@ class Prepared:
         lengths = None if self.stream is not None else forward.lengths(self.encoded["train"])
         if lengths is None or "train_sampling_strategy" in self.recipe.training:
             return None
-        if lengths.std() < SAME * lengths.mean() or len(lengths) < console.num_processes():
+        if lengths.std() < SAME * lengths.mean():
             return None
         said = self.arguments()
         seed = said.seed if said.data_seed is None else said.data_seed
-        return TokenBudget(
-            lengths, said.train_batch_size, seed, said.process_index, console.num_processes()
-        )
+        processes = console.num_processes()
+        batches = TokenBudget(lengths, said.train_batch_size, seed, said.process_index, processes)
+        return batches if batches.num_batches >= FEW else None
 
     @property
     def _vary_batch(self) -> Callable[[Any], Any] | None:
@@ -157,7 +158,7 @@ def _training(recipe: Recipe, checkpoint: "Checkpoint", rows: Any, stream: Any) 
 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     if anatomy.is_convolutional:
-        hardware.arrange(checkpoint.model)
+        hardware.arrange(checkpoint.model, channels_last=True)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
     defaults |= training_arguments.STREAMED if stream is not None else {}
     fast = hardware.defaults(recipe.training, decodes=getattr(rows, "decodes", False))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines import hardware
 from pipelines.errors import Interrupted, RecipeError
 
 if TYPE_CHECKING:
@@ -128,8 +129,9 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen = {"step": best or state.global_step}
-    output = PlainModel(strategy.merge(trained))
-    return Fitted(output, state.log_history, trainable, chosen, waited)
+    merged = strategy.merge(trained)
+    hardware.arrange(merged, channels_last=False)
+    return Fitted(PlainModel(merged), state.log_history, trainable, chosen, waited)
 
 
 def _trainer(strategy: "Strategy", model: Any, job: Job) -> "GraftTrainer":

@@ -185,7 +185,6 @@ def test_clips_that_are_made_equally_long_have_no_lengths(checkpoint, audio_data
     name = found.checkpoint.model.main_input_name
     shapes = {rows[i][name].shape for i in range(len(rows))}
     assert (rows.lengths is None) == (len(shapes) == 1)
-    assert (found.batches is None) == (len(shapes) == 1)
 
 
 # Reading

@@ -80,7 +80,7 @@ def trained(checkpoint, tmp_path):
             "weight_decay": 0.0,
             "num_train_epochs": 1,
             "logging_steps": 1,
-            "per_device_train_batch_size": 4,
+            "per_device_train_batch_size": 2,
             **training,
         }
         model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
@@ -125,7 +125,7 @@ def test_each_example_counts_as_much(trained, tmp_path, kind, accumulated):
 
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_a_gradient_is_clipped_by_how_many_rows_it_comes_from(
-    trained, text_data, monkeypatch, accumulated
+    trained, tmp_path, monkeypatch, accumulated
 ):
     from accelerate import Accelerator
 
@@ -136,7 +136,8 @@ def test_a_gradient_is_clipped_by_how_many_rows_it_comes_from(
         return clip(self, parameters, max_norm, *others, **named)
 
     monkeypatch.setattr(Accelerator, "clip_grad_norm_", noted)
-    found, _ = trained(text_data, max_grad_norm=0.5, gradient_accumulation_steps=accumulated)
+    data = problem(tmp_path / "data", "pairs")
+    found, _ = trained(data, max_grad_norm=0.5, gradient_accumulation_steps=accumulated)
     rows = [len(batch) for batch in found.batches]
     steps = [rows[i : i + accumulated] for i in range(0, len(rows), accumulated)]
     usual = len(found.encoded["train"]) / len(rows)
@@ -150,6 +151,8 @@ def test_a_recipe_that_names_another_strategy_gets_it(trained, text_data):
     assert found.batches is None
     found, _ = trained(text_data)
     assert found.batches
+    found, _ = trained(text_data, per_device_train_batch_size=4)  # so few that each is a length
+    assert found.batches is None
 
 
 def test_rows_of_one_length_are_left_to_upstream(trained, tmp_path):
@@ -158,7 +161,7 @@ def test_rows_of_one_length_are_left_to_upstream(trained, tmp_path):
         Dataset.from_list(rows).to_parquet(tmp_path / "same" / f"{split}.parquet")
     found, losses = trained(tmp_path / "same")
     assert found.batches is None
-    assert len(losses) == 6
+    assert len(losses) == 12
 
 
 def test_images_are_left_to_upstream(checkpoint, image_data, tmp_path):

@@ -38,7 +38,7 @@ COMBINATIONS = [
     for family in FAMILIES
     for strategy in ("full", "lora", "scratch")
 ]
-TRAINING = {"num_train_epochs": 5, "learning_rate": 1e-2, "warmup_steps": 0}
+TRAINING = {"num_train_epochs": 8, "learning_rate": 1e-2, "warmup_steps": 0}
 CALM = {
     "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
     "bert": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},

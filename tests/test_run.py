@@ -65,7 +65,8 @@ def ran(checkpoint, image_data, tmp_path_factory):
             data, family, task = image_data, "resnet", "image"
         else:
             data, family, task = problem(folder / "data", kind), "bert", "text"
-        sections = {"task": task, "strategy": strategy, "training": TRAINING}
+        section = {"name": strategy, **({"layers": 1} if strategy == "top_layers" else {})}
+        sections = {"task": task, "strategy": section, "training": TRAINING}
         return write_recipe(folder, checkpoint(family), data, **sections)
 
     return ran

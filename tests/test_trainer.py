@@ -442,11 +442,11 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     # batches of as many tokens are the same ones, two to a step
-    half, twice = "training.per_device_train_batch_size=8", "training.gradient_accumulation_steps=2"
+    half, twice = "training.per_device_train_batch_size=2", "training.gradient_accumulation_steps=2"
     alone = [half, twice]
     if batches == "random":
         recipe.write_text(f"{recipe.read_text()}  train_sampling_strategy: random\n")
-        alone = []
+        alone = ["training.per_device_train_batch_size=4"]
     told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
     assert main(["run", str(recipe), *alone]) == 0
     two, one = runs(tmp_path)
