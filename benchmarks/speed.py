@@ -8,8 +8,8 @@ falls on all of them. A ratio is that of an arm to the first one of its row in t
 is printed is the median, and the lowest and highest. Seconds are of the machine at hand: quote
 ratios only.
 
-Utilisation is 6 (training) or 2 (a pass) FLOPs for each parameter of the blocks and each token that
-is not padding, over what a large product of matrices reaches in the same run and precision.
+Utilisation, of training, is 6 FLOPs for each parameter of the blocks and each token that is not
+padding, over what a large product of matrices reaches in the same run and precision.
 """
 
 import argparse

@@ -96,8 +96,9 @@ def _batches(
 ) -> list[list[int]]:
     """The batches of one process; as many for each, some twice: a sharded model needs them in step.
 
-    A batch holds as many tokens as `size` rows of the mean length, padding included. Rows whose
-    `mixes_lengths` is False share one with rows of their own length only.
+    A batch holds as many tokens as `size` rows of the mean length, or of `SHORT` tokens if that is
+    more, padding included. Rows whose `mixes_lengths` is False share one with rows of their own
+    length only.
     """
     order, found = by_length(rows), lengths(rows)
     if numbers is not None:
