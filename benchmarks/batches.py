@@ -1,0 +1,113 @@
+"""Do batches of equal tokens, and bf16, cost accuracy? MiniLM, fully fine-tuned, five seeds.
+
+    python benchmarks/batches.py SHARED [DATA …] [--processes 1]
+
+`SHARED` holds `data/<name>/<split>.parquet` and `checkpoints/<name>/`. Every arm of a data set sees
+the same examples; the score is accuracy on the last epoch's model, on validation. Prints each arm's
+mean and spread over seeds, and those of its difference from batches drawn at random, by seed.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+SEEDS = range(1, 6)
+RANDOM = "at random, bf16"
+ARMS = {
+    RANDOM: {"bf16": True, "train_sampling_strategy": "random"},
+    "equal tokens, bf16": {"bf16": True},
+    "equal tokens, float32": {"bf16": False},
+}
+DATA = {  # columns, rows, epochs, learning rate
+    "sst2": ({"text": "sentence"}, 4000, 2, 5e-5),
+    "ag_news_small": ({"text": "text"}, 3000, 1, 5e-5),
+    "banking77": ({"text": "text"}, 5000, 3, 2e-4),
+}
+
+
+def score(shared: Path, data: str, arm: str, seed: int) -> float:
+    """Accuracy of one run."""
+    import yaml
+
+    from pipelines import pipeline, recipe
+
+    columns, rows, epochs, rate = DATA[data]
+    said: dict[str, Any] = {
+        "task": {"name": "text_classification", "max_length": 128},
+        "model": str(shared / "checkpoints/all-MiniLM-L6-v2"),
+        "data": {
+            "source": "files",
+            "path": str(shared / "data" / data),
+            "columns": columns,
+            "splits": {"test": None},
+            "limit": {"train": rows, "validation": 2000},
+        },
+        "strategy": "full",
+        "early_stopping": None,
+    }
+    training = {"learning_rate": rate, "num_train_epochs": epochs, "eval_strategy": "no"}
+    with tempfile.TemporaryDirectory() as runs:
+        file = Path(runs) / "batches.yaml"
+        said["training"] = {**training, "seed": seed, "output_dir": runs, **ARMS[arm]}
+        file.write_text(yaml.safe_dump(said))
+        metrics = json.loads(pipeline.run(recipe.load(file)).metrics.read_text())
+    return metrics["validation"]["accuracy"]
+
+
+def apart(shared: Path, said: tuple[str, str, int]) -> float:
+    """The same in a process of its own."""
+    data, arm, seed = said
+    command = [sys.executable, __file__, str(shared), data, "--one", arm, str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{said}\n{done.stderr[-2000:]}")
+    found = float(done.stdout.splitlines()[-1])
+    print(f"  {data}, {arm}, seed {seed}: {found:.4f}", file=sys.stderr, flush=True)
+    return found
+
+
+def table(data: str, found: dict[str, list[float]]) -> Iterator[str]:
+    """A line for each arm."""
+    for arm, scores in found.items():
+        apart = [one - other for one, other in zip(scores, found[RANDOM], strict=True)]
+        difference = "" if arm == RANDOM else f"{_told(apart, '+')}"
+        yield f"| {data} | {arm} | {_told(scores)} | {difference} |"
+
+
+def _told(numbers: list[float], sign: str = "") -> str:
+    mean, spread = statistics.mean(numbers), statistics.stdev(numbers)
+    return f"{100 * mean:{sign}.2f} ± {100 * spread:.2f}"
+
+
+def main() -> None:
+    """Run what is named, or all, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("data", nargs="*", choices=[*DATA, []], metavar="DATA")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--one", nargs=2, metavar=("ARM", "SEED"), help=argparse.SUPPRESS)
+    said = parser.parse_args()
+    shared = said.shared.resolve()
+    if said.one:
+        print(score(shared, said.data[0], said.one[0], int(said.one[1])))
+        return
+    print("| data | batches | accuracy, % | difference |\n|---|---|---:|---:|")
+    with ThreadPoolExecutor(said.processes) as pool:
+        for data in said.data or DATA:
+            todo = product([data], ARMS, SEEDS)
+            scores = iter([*pool.map(partial(apart, shared), todo)])
+            found = {arm: [next(scores) for _ in SEEDS] for arm in ARMS}
+            print("\n".join(table(data, found)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
