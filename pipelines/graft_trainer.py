@@ -4,8 +4,8 @@ Imported when training starts: it needs transformers' Trainer at hand.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from pipelines.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipelines.anatomy import Anatomy
     from pipelines.batches import TokenBudget
+    from pipelines.strategies import Strategy
     from pipelines.trainer import Job
 
 
@@ -32,13 +34,11 @@ class GraftTrainer(Trainer):
 
     Attributes:
         batches: what trains together, where rows differ in length; None leaves it to upstream.
-        evaluating: inside, a model is as it is best evaluated: with its adapters merged, say.
+        strategy: what it says of rates and of evaluation counts here.
         waited: seconds that training has waited for a batch.
     """
 
-    def __init__(
-        self, model: Any, job: "Job", evaluating: Callable[[Any], AbstractContextManager[None]]
-    ) -> None:
+    def __init__(self, model: Any, job: "Job", strategy: "Strategy", anatomy: "Anatomy") -> None:
         super().__init__(
             model=model,
             args=job.arguments,
@@ -50,7 +50,7 @@ class GraftTrainer(Trainer):
         # the models' losses are means over the batch: without this the Trainer believes that they
         # were divided by the number of items, and accumulation or a second process inflates them
         self.model_accepts_loss_kwargs = False
-        self.job, self.evaluating, self.waited = job, evaluating, 0.0
+        self.job, self.strategy, self.anatomy, self.waited = job, strategy, anatomy, 0.0
         self.rows_of_step = 0
         self.batches: TokenBudget | None = job.batches
         if self.batches:
@@ -59,6 +59,24 @@ class GraftTrainer(Trainer):
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
         return [name for name, p in model.named_parameters() if p.ndim > 1]
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Upstream's, with a rate for each parameter; logged is that of the first group, so that
+        the highest comes first."""
+        optimizer = super().create_optimizer(model)
+        trained: Any = self.model if model is None else model
+        named = trained.named_parameters()
+        rates = {id(p): self.strategy.rate(name, self.anatomy) for name, p in named}
+        if {*rates.values()} == {1.0}:
+            return optimizer
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise RecipeError(
+                f"strategy '{self.strategy.name}' gives layers rates of their own, which sharded "
+                "weights have not; use full or lora, or train without FSDP and DeepSpeed"
+            )
+        groups = [part for group in optimizer.param_groups for part in _by_rate(group, rates)]
+        optimizer.param_groups[:] = sorted(groups, key=lambda group: -group["lr"])
+        return optimizer
 
     # Batches
 
@@ -148,7 +166,7 @@ class GraftTrainer(Trainer):
         self.callback_handler.eval_dataloader = dataloader
         # weights that are spread over processes cannot be merged in place
         is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        with nullcontext() if is_sharded else self.evaluating(self.model):
+        with nullcontext() if is_sharded else self.strategy.evaluating(self.model):
             metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, self.job).items()}
         nothing: Any = None  # scored already
         return EvalLoopOutput(nothing, nothing, metrics, len(self.job.validation))
@@ -163,6 +181,13 @@ class NewEpoch(TrainerCallback):
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.batches.epoch = int(state.epoch + 1e-6)
+
+
+def _by_rate(group: dict[str, Any], rates: dict[int, float]) -> Iterator[dict[str, Any]]:
+    """A group of parameters as groups of one rate each."""
+    for rate in sorted({rates[id(p)] for p in group["params"]}):
+        params = [p for p in group["params"] if rates[id(p)] == rate]
+        yield {**group, "params": params, "lr": group["lr"] * rate}
 
 
 def _evaluate(model: Any, job: "Job") -> "Mapping[str, float]":

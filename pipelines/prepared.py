@@ -117,7 +117,7 @@ def prepare(recipe: Recipe) -> Prepared:
     stream = loaded.stream and recipe.task.encode(
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
-    complete = recipe.replace(training=_training(recipe, checkpoint, encoded["train"], stream))
+    complete = _complete(recipe, checkpoint, encoded["train"], stream)
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
@@ -152,14 +152,18 @@ def _encode(
     return encoded, targets
 
 
-def _training(recipe: Recipe, checkpoint: "Checkpoint", rows: Any, stream: Any) -> dict[str, Any]:
-    """What suits machine and strategy, under what the recipe says: the run folder records it."""
+def _complete(recipe: Recipe, checkpoint: "Checkpoint", rows: Any, stream: Any) -> Recipe:
+    """With what suits machine, model and strategy, under what the recipe says: the run folder
+    records it."""
     from pipelines.anatomy import dissect
 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     if anatomy.is_convolutional:
         hardware.arrange(checkpoint.model, channels_last=True)
-    defaults = recipe.strategy.training_defaults(recipe.task.modality, anatomy)
+    modality = recipe.task.modality
+    strategy = recipe.strategy.settled(modality, anatomy)
+    defaults = strategy.training_defaults(modality, anatomy)
     defaults |= training_arguments.STREAMED if stream is not None else {}
     fast = hardware.defaults(recipe.training, decodes=getattr(rows, "decodes", False))
-    return {"seed": recipe.seed, **fast, **defaults, **recipe.training}
+    training = {"seed": recipe.seed, **fast, **defaults, **recipe.training}
+    return recipe.replace(strategy=strategy, training=training)

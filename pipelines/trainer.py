@@ -12,6 +12,7 @@ from pipelines.errors import Interrupted, RecipeError
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
+    from pipelines.anatomy import Anatomy
     from pipelines.batches import TokenBudget
     from pipelines.evaluation import Scorer
     from pipelines.graft_trainer import GraftTrainer
@@ -113,7 +114,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
-    trainer = _trainer(strategy, model, job)
+    trainer = _trainer(strategy, model, job, anatomy)
     stop = StopOnSignal()
     trainer.add_callback(stop)
     started = time.perf_counter()
@@ -134,14 +135,14 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     return Fitted(PlainModel(merged), state.log_history, trainable, chosen, waited)
 
 
-def _trainer(strategy: "Strategy", model: Any, job: Job) -> "GraftTrainer":
+def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> "GraftTrainer":
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     from pipelines.callbacks import LogLines, PatientAtFloor
     from pipelines.graft_trainer import GraftTrainer
 
     try:
-        trainer = GraftTrainer(model, job, strategy.evaluating)
+        trainer = GraftTrainer(model, job, strategy, anatomy)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
     if job.arguments.disable_tqdm:

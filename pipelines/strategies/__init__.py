@@ -6,7 +6,7 @@ overrides `fit`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipelines.section import Named
 
@@ -28,6 +28,10 @@ class Strategy(Named):
     def refuses(self, task: "Task") -> str | None:
         """Why this strategy does not go with `task`; None where it does."""
         return None
+
+    def settled(self, modality: str, anatomy: "Anatomy") -> Self:
+        """This strategy with numbers for what was left to it; the run folder records it."""
+        return self
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Published TrainingArguments for this strategy; the recipe's `training:` wins.
@@ -59,6 +63,11 @@ class Strategy(Named):
             ModelError: the strategy does not fit this model; says why.
         """
         return model
+
+    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+        """By how much the learning rate of one parameter, by its name in what trains, is larger
+        than `training.learning_rate`."""
+        return 1.0
 
     def evaluating(self, model: Any) -> AbstractContextManager[None]:
         """Around a pass over validation during training: `model` as it runs quickest."""

@@ -1,0 +1,37 @@
+"""Everything trains, the deeper the slower: each block has a lower rate than the one above it."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field
+
+from pipelines.strategies import Strategy
+
+if TYPE_CHECKING:
+    from pipelines.anatomy import Anatomy
+
+PUBLISHED = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
+
+
+class LayerwiseLrDecay(Strategy):
+    """The head learns at `training.learning_rate`, each block at `decay` times that of the next.
+
+    Published for base models are 0.95 on texts (arXiv 1905.05583) and 0.65 to 0.75 on images (BEiT,
+    arXiv 2106.08254; MAE, 2111.06377). `auto` lets the first block of any depth of model learn as
+    slowly as that of a base model would: what is pretrained there is as general.
+    """
+
+    decay: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = Field(
+        "auto", description="from one block to the next below"
+    )
+
+    def settled(self, modality: str, anatomy: "Anatomy") -> Self:
+        """With a number in place of `auto`."""
+        if self.decay != "auto":
+            return self
+        decay = PUBLISHED[modality] ** (12 / max(1, len(anatomy.blocks)))
+        return self.replace(decay=round(decay, 4))
+
+    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+        """decay ** (how many depths it lies below the head)."""
+        assert self.decay != "auto"
+        return float(self.decay) ** (len(anatomy.depths) - 1 - anatomy.depth(parameter))
