@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import console, evaluation, hardware, hub, report, trainer, training_arguments
+from pipelines.averaging import soup
 from pipelines.console import say
 from pipelines.errors import ModelError
 from pipelines.output import reload
@@ -114,6 +115,8 @@ def _fit(
         resume_from=_checkpoint(recipe, resumed),
         batches=prepared.batches,
         varies=recipe.augmentation is not None or recipe.task.varies,
+        regularisation=recipe.regularisation,
+        averaging=recipe.averaging,
     )
     of_a_stream = " of a stream" if prepared.stream is not None else ""
     say(
@@ -121,7 +124,9 @@ def _fit(
         f"{hardware.describe(arguments)}"
     )
     started = time.monotonic()
-    return recipe.strategy.fit(job), time.monotonic() - started
+    strategy, mixed = recipe.strategy, recipe.averaging.soup
+    fitted = soup.fit(strategy, job, mixed) if mixed else strategy.fit(job)
+    return fitted, time.monotonic() - started
 
 
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:

@@ -69,8 +69,11 @@ class Prepared:
     def loss(self) -> Callable[..., Any] | None:
         """Another loss than the model's own, which knows no weights and no mixed labels."""
         loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
-        if loss is None and self._vary_batch:
+        focal = self.recipe.regularisation.focal
+        if loss is None and (self._vary_batch or focal):
             loss = CrossEntropy()
+        if focal and isinstance(loss, CrossEntropy):
+            loss = replace(loss, focal=focal)
         smoothing = self.recipe.training.get("label_smoothing_factor") or 0.0
         if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own
             return replace(loss, label_smoothing=smoothing)
@@ -106,6 +109,7 @@ def prepare(recipe: Recipe) -> Prepared:
     for note in loaded.notes:
         say(note)
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
+    recipe.regularisation.check(loaded.labels)
     if recipe.augmentation:
         recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded
     set_seed(recipe.seed)  # the new head's weights

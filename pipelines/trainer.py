@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainingArguments
 
     from pipelines.anatomy import Anatomy
+    from pipelines.averaging import Averaging
     from pipelines.batches import TokenBudget
     from pipelines.evaluation import Scorer
     from pipelines.graft_trainer import GraftTrainer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.model import Checkpoint
     from pipelines.output import Output
     from pipelines.recipe import EarlyStopping
+    from pipelines.regularisation import Regularisation
     from pipelines.strategies import Strategy
     from pipelines.tasks import Kept, Task
     from pipelines.unfreezing import Unfreezing
@@ -38,6 +40,8 @@ class Job:
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         batches: which rows train together, where they differ in length and the recipe does not say.
         varies: whether an example is another one each time that it is trained on.
+        regularisation: what is added to the loss.
+        averaging: of which weights the result is a mean.
     """
 
     task: "Task"
@@ -53,6 +57,8 @@ class Job:
     loss: Callable[..., Any] | None
     arguments: "TrainingArguments"
     early_stopping: "EarlyStopping | None"
+    regularisation: "Regularisation"
+    averaging: "Averaging"
     resume_from: Path | None = None
     batches: "TokenBudget | None" = None
     varies: bool = False
@@ -110,14 +116,18 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
     from pipelines.anatomy import count, dissect, stay_in_eval
+    from pipelines.averaging import wise_ft
     from pipelines.callbacks import StopOnSignal
     from pipelines.output import PlainModel
 
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
+    start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
+    named = job.checkpoint.model.named_parameters()
+    pretrained = [parameter for name, parameter in named if name not in job.checkpoint.fresh]
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
-    trainer = _trainer(strategy, model, job, anatomy)
+    trainer = _trainer(strategy, model, job, anatomy, pretrained)
     stop = StopOnSignal()
     trainer.add_callback(stop)
     started = time.perf_counter()
@@ -132,13 +142,19 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     # mixed precision is a wrapper around `forward`: what is kept computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
-    chosen = {"step": best or state.global_step}
+    chosen: dict[str, Any] = {"step": best or state.global_step}
     merged = strategy.merge(trained)
+    history = state.log_history
+    if start:
+        chosen["alpha"], tried = wise_ft.interpolate(merged, start, job)
+        history = [*history, *tried]
     hardware.arrange(merged, channels_last=False)
-    return Fitted(PlainModel(merged), state.log_history, trainable, chosen, waited)
+    return Fitted(PlainModel(merged), history, trainable, chosen, waited)
 
 
-def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> "GraftTrainer":
+def _trainer(
+    strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy", pretrained: list[Any]
+) -> "GraftTrainer":
     from transformers import PrinterCallback
 
     from pipelines.callbacks import LogLines
@@ -150,7 +166,7 @@ def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> 
     stages = strategy.stages(anatomy, epochs)
     plan = Plan(stages) if stages else None
     try:
-        trainer = GraftTrainer(model, job, strategy, anatomy, plan)
+        trainer = GraftTrainer(model, job, strategy, anatomy, pretrained, plan)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
     if arguments.disable_tqdm:

@@ -14,11 +14,13 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_
 
 from pipelines import registry
 from pipelines.augmentations import Augmentation
+from pipelines.averaging import Averaging
 from pipelines.errors import RecipeError, suggest
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
 from pipelines.recipe.document import Document, Key
 from pipelines.recipe.problems import explain
+from pipelines.regularisation import Regularisation
 from pipelines.section import Section
 from pipelines.sources import Source
 from pipelines.strategies import Strategy
@@ -85,6 +87,8 @@ class Recipe(Section):
     strategy: SerializeAsAny[Strategy]
     augmentation: SerializeAsAny[Augmentation] | None = None
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
+    regularisation: Regularisation = Regularisation()
+    averaging: Averaging = Averaging()
     early_stopping: EarlyStopping | None = EarlyStopping()
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
     hub: Hub = Hub()

@@ -23,8 +23,23 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
             f"strategy '{strategy.name}' sees each example once, so that it cannot vary; use full "
             "or lora, or leave augmentation out",
         )
+    yield from _of_steps(recipe)
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _of_streaming(recipe)
+
+
+def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
+    """What changes how steps are made, or mixes what they come to."""
+    strategy, sections = recipe.strategy, ("regularisation", "averaging")
+    for section in sections:
+        for name, value in dict(getattr(recipe, section)).items():
+            if value and not strategy.by_steps:
+                yield (section, name), f"strategy '{strategy.name}' makes no steps; use lp_ft, say"
+    if recipe.averaging.wise_ft and strategy.by_steps and not strategy.solves_head(recipe.task):
+        yield (
+            ("averaging", "wise_ft"),
+            f"strategy '{strategy.name}' does not start from a probe; use lp_ft",
+        )
 
 
 def _of_streaming(recipe: "Recipe") -> Iterator[Problem]:

@@ -91,7 +91,11 @@ class Evidence:
     def kept(self, key: str) -> Mapping[str, Any] | None:
         """The entry of `history` whose weights were kept, if it has a number at `key`."""
         entries = (entry for entry in self.history if is_number(entry.get(key)))
-        return next((e for e in entries if self.chosen and self.chosen.items() <= e.items()), None)
+        said = self.chosen
+        # what was chosen after training, such as a point between weights, has entries of its own
+        return next(
+            (e for e in entries if said and all(e.get(k, said[k]) == said[k] for k in said)), None
+        )
 
     def table(self) -> Iterator[list[str]]:
         """A header, then a row for each metric: validation, test where there is one, floor."""

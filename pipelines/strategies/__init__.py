@@ -25,6 +25,12 @@ class Strategy(Named):
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
 
+    by_steps: ClassVar[bool] = True  # False: solved, without gradients
+
+    def solves_head(self, task: "Task") -> bool:
+        """Whether steps start from a head that was solved on the features of the encoder."""
+        return False
+
     @property
     def needs_all_rows(self) -> str | None:
         """Why train cannot flow by; None where it can."""

@@ -31,6 +31,7 @@ class LinearProbe(Strategy):
     """
 
     augments: ClassVar[bool] = False
+    by_steps: ClassVar[bool] = False
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"
