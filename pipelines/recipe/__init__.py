@@ -14,6 +14,7 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_
 
 from pipelines import registry
 from pipelines.augmentations import Augmentation
+from pipelines.calibration import Calibration
 from pipelines.errors import RecipeError, suggest
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
@@ -86,6 +87,9 @@ class Recipe(Section):
     augmentation: SerializeAsAny[Augmentation] | None = None
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
     early_stopping: EarlyStopping | None = EarlyStopping()
+    calibration: Calibration | None = Field(
+        default_factory=lambda said: Calibration.usual(said["task"])
+    )
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
     hub: Hub = Hub()
 

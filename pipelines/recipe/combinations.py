@@ -23,6 +23,12 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
             f"strategy '{strategy.name}' sees each example once, so that it cannot vary; use full "
             "or lora, or leave augmentation out",
         )
+    if recipe.calibration and recipe.task.answers_per != "example":
+        yield (
+            ("calibration",),
+            f"{recipe.task.name} does not choose one of some classes for an example: there are no "
+            "probabilities to calibrate; leave it out, or say null",
+        )
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _of_streaming(recipe)
 

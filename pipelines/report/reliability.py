@@ -1,0 +1,82 @@
+"""The reliability diagram: how often a model is right when it is this sure."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.calibration.calibrated import Calibrated
+from pipelines.calibration.reliability import BINS, Reliability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ACCURACY, GAP, PERFECT, COUNT = "#0b6fa4", "#d1495b", "#5c5c5c", "#8c8c8c"
+EDGES = np.arange(BINS) / BINS
+
+
+def draw(path: Path, found: Calibrated) -> None:
+    """Accuracy over confidence above, how many decisions are as confident below; before and after.
+
+    Without a temperature there is one such picture. All of it is of the split that fitted nothing,
+    where there is one.
+    """
+    from matplotlib.figure import Figure
+
+    split = found.judge
+    drawn = {"as trained": found.before[split]}
+    if found.temperature is not None:
+        drawn[f"temperature {found.temperature:.3g}"] = found.after[split]
+    figure = Figure(figsize=(4.2 * len(drawn), 5.2), dpi=150, layout="constrained")
+    rows = figure.subplots(
+        2, len(drawn), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1)
+    )
+    for column, (title, reliability) in zip(rows.T, drawn.items(), strict=True):
+        _bars(column[0], reliability)
+        _counts(column[1], reliability)
+        column[0].set_title(
+            f"{title}\nECE {reliability.ece:.3f}   NLL {reliability.nll:.3f}", fontsize="medium"
+        )
+    fitted = ", where the temperature was fitted" if found.temperature and split != "test" else ""
+    figure.suptitle(f"{split}{fitted}", fontsize="medium")
+    rows[0, 0].set_ylabel("accuracy")
+    rows[1, 0].set_ylabel("decisions")
+    rows[0, 0].legend(frameon=False, fontsize="small", loc="upper left")
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e6e6e6")
+        axes.set_axisbelow(True)
+    figure.savefig(path)
+
+
+def _bars(axes: "Axes", found: Reliability) -> None:
+    """The share that is right, and how far it is from the mean confidence of the bin."""
+    there = found.counts > 0
+    low, high = (side(found.accuracy, found.confidence)[there] for side in (np.minimum, np.maximum))
+    x, width = EDGES[there], 1 / BINS
+    edge = {"edgecolor": "white", "linewidth": 0.8}
+    axes.bar(
+        x, found.accuracy[there], width, align="edge", color=ACCURACY, label="accuracy", **edge
+    )
+    axes.bar(
+        x,
+        high - low,
+        width,
+        bottom=low,
+        align="edge",
+        color=GAP,
+        alpha=0.45,
+        label="gap to confidence",
+        **edge,
+    )
+    axes.plot([0, 1], [0, 1], color=PERFECT, linestyle=":", label="as sure as right")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+
+
+def _counts(axes: "Axes", found: Reliability) -> None:
+    """How many decisions stand behind each bar."""
+    bars = axes.bar(EDGES, found.counts, 1 / BINS, align="edge", color=COUNT, edgecolor="white")
+    told = [f"{count:,}" if count else "" for count in found.counts]
+    axes.bar_label(bars, told, fontsize=5.5, color=PERFECT, padding=1)
+    axes.margins(y=0.15)
+    axes.set(xlabel="confidence")
