@@ -45,7 +45,7 @@ class Calibrated:
         }
         return {
             "temperature": self.temperature,
-            "fitted_on": "validation",
+            "fitted_on": "validation" if self.temperature else None,
             "ece_bins": BINS,
             **splits,
             "conformal": vars(self.sets) if self.sets else None,

@@ -1,7 +1,7 @@
 """The reliability diagram: how often a model is right when it is this sure."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from pipelines.calibration.reliability import BINS, Reliability
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ACCURACY, GAP, PERFECT, COUNT = "#0b6fa4", "#d1495b", "#5c5c5c", "#8c8c8c"
+ACCURACY, OVER, UNDER = "#0b6fa4", "#e39aa4", "#8fc1dd"
+PERFECT, COUNT = "#5c5c5c", "#8c8c8c"
 EDGES = np.arange(BINS) / BINS
+BAR: dict[str, Any] = {"width": 1 / BINS, "align": "edge", "edgecolor": "white"}
 
 
 def draw(path: Path, found: Calibrated) -> None:
@@ -38,7 +40,8 @@ def draw(path: Path, found: Calibrated) -> None:
             f"{title}\nECE {reliability.ece:.3f}   NLL {reliability.nll:.3f}", fontsize="medium"
         )
     fitted = ", where the temperature was fitted" if found.temperature and split != "test" else ""
-    figure.suptitle(f"{split}{fitted}", fontsize="medium")
+    number = found.after[split].counts.sum()
+    figure.suptitle(f"{split}: {number:,} decisions{fitted}", fontsize="medium")
     rows[0, 0].set_ylabel("accuracy")
     rows[1, 0].set_ylabel("decisions")
     rows[0, 0].legend(frameon=False, fontsize="small", loc="upper left")
@@ -50,33 +53,26 @@ def draw(path: Path, found: Calibrated) -> None:
 
 
 def _bars(axes: "Axes", found: Reliability) -> None:
-    """The share that is right, and how far it is from the mean confidence of the bin."""
+    """The share that is right, and how far the mean confidence of the bin is above or below."""
+    right, sure = found.accuracy, found.confidence
     there = found.counts > 0
-    low, high = (side(found.accuracy, found.confidence)[there] for side in (np.minimum, np.maximum))
-    x, width = EDGES[there], 1 / BINS
-    edge = {"edgecolor": "white", "linewidth": 0.8}
-    axes.bar(
-        x, found.accuracy[there], width, align="edge", color=ACCURACY, label="accuracy", **edge
-    )
-    axes.bar(
-        x,
-        high - low,
-        width,
-        bottom=low,
-        align="edge",
-        color=GAP,
-        alpha=0.45,
-        label="gap to confidence",
-        **edge,
-    )
+    axes.bar(EDGES[there], right[there], color=ACCURACY, label="right", **BAR)
+    for low, high, colour, label in (
+        (right, sure, OVER, "too sure"),
+        (sure, right, UNDER, "not sure enough"),
+    ):
+        gap = low < high
+        height = (high - low)[gap]
+        axes.bar(EDGES[gap], height, bottom=low[gap], color=colour, label=label, **BAR)
     axes.plot([0, 1], [0, 1], color=PERFECT, linestyle=":", label="as sure as right")
     axes.set(xlim=(0, 1), ylim=(0, 1))
 
 
 def _counts(axes: "Axes", found: Reliability) -> None:
     """How many decisions stand behind each bar."""
-    bars = axes.bar(EDGES, found.counts, 1 / BINS, align="edge", color=COUNT, edgecolor="white")
-    told = [f"{count:,}" if count else "" for count in found.counts]
-    axes.bar_label(bars, told, fontsize=5.5, color=PERFECT, padding=1)
+    there = found.counts > 0
+    counts = found.counts[there]
+    bars = axes.bar(EDGES[there], counts, color=COUNT, **BAR)
+    axes.bar_label(bars, [f"{n:,}" for n in counts], fontsize=5.5, color=PERFECT, padding=1)
     axes.margins(y=0.15)
     axes.set(xlabel="confidence")
