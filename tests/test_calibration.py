@@ -288,7 +288,7 @@ def test_a_run_is_calibrated_and_reloads(
     found = metrics(run)
     told = found["calibration"]
     assert found["parity"]["ok"]
-    assert found["parity"]["max_difference"] < 1e-5
+    assert found["parity"]["max_difference"] < 1e-4
     assert told["temperature"] != 1
     after, before = told["validation"]["after"], told["validation"]["before"]
     assert after["nll"] <= before["nll"] + 1e-3  # the prior may cost a little
@@ -342,7 +342,8 @@ def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, tmp_path) -> 
     run = ran(tmp_path, checkpoint("bert"), data, **asked)
     from datasets import Dataset
 
-    first = Dataset.from_parquet(str(data / "test.parquet"))[0]
+    row = next(i for i, row in enumerate(rows(run)) if row["set"])
+    first = Dataset.from_parquet(str(data / "test.parquet"))[row]
     program = run.card.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     for text in (first["sentence1"], first["sentence2"]):
         program = program.replace('…"', f'{text}"', 1)
@@ -355,7 +356,7 @@ def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, tmp_path) -> 
     )
     assert done.returncode == 0, done.stderr
     names = sorted(done.stdout.strip().split("|"))
-    assert names == sorted(rows(run)[0]["set"].split("|"))
+    assert names == sorted(rows(run)[row]["set"].split("|"))
 
 
 # Where there is nothing to calibrate

@@ -56,10 +56,10 @@ def _bars(axes: "Axes", found: Reliability) -> None:
     """The share that is right, and how far the mean confidence of the bin is above or below."""
     right, sure = found.accuracy, found.confidence
     there = found.counts > 0
-    axes.bar(EDGES[there], right[there], color=ACCURACY, label="right", **BAR)
+    axes.bar(EDGES[there], right[there], color=ACCURACY, label="right, and sure", **BAR)
     for low, high, colour, label in (
-        (right, sure, OVER, "too sure"),
-        (sure, right, UNDER, "not sure enough"),
+        (right, sure, OVER, "sure, and not right"),
+        (sure, right, UNDER, "right, and not sure"),
     ):
         gap = low < high
         height = (high - low)[gap]
