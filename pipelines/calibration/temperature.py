@@ -15,9 +15,9 @@ def fit(decisions: Decisions) -> float:
     """The temperature T at which `decisions` are likeliest, held to 1 by a weak prior.
 
     It minimises the summed negative log-likelihood of logits / T plus (log T)²/2, the posterior
-    mode under a standard normal on log T. Without the latter, a small validation split on which the model is
-    never wrong has no optimum: T = 0, and a certainty of 1 for everything. With n rows the prior
-    counts for one part in n, so that it vanishes where there is evidence.
+    mode under a standard normal on log T. Without the latter, a small validation split on which the
+    model is never wrong has no optimum: T = 0, and a certainty of 1 for everything. With n rows the
+    prior counts for one part in n, so that it vanishes where there is evidence.
     """
     from scipy.optimize import minimize_scalar
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ACCURACY, OVER, UNDER = "#0b6fa4", "#e39aa4", "#8fc1dd"
+COLOURS = {ACCURACY: "right, and sure", OVER: "sure, and not right", UNDER: "right, and not sure"}
 PERFECT, COUNT = "#5c5c5c", "#8c8c8c"
 EDGES = np.arange(BINS) / BINS
 BAR: dict[str, Any] = {"width": 1 / BINS, "align": "edge", "edgecolor": "white"}
@@ -24,6 +25,7 @@ def draw(path: Path, found: Calibrated) -> None:
     where there is one.
     """
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     split = found.judge
     drawn = {"as trained": found.before[split]}
@@ -44,7 +46,8 @@ def draw(path: Path, found: Calibrated) -> None:
     figure.suptitle(f"{split}: {number:,} decisions{fitted}", fontsize="medium")
     rows[0, 0].set_ylabel("accuracy")
     rows[1, 0].set_ylabel("decisions")
-    rows[0, 0].legend(frameon=False, fontsize="small", loc="upper left")
+    told = [Patch(color=colour, label=label) for colour, label in COLOURS.items()]
+    rows[0, 0].legend(handles=told, frameon=False, fontsize="small", loc="upper left")
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e6e6")
@@ -56,15 +59,11 @@ def _bars(axes: "Axes", found: Reliability) -> None:
     """The share that is right, and how far the mean confidence of the bin is above or below."""
     right, sure = found.accuracy, found.confidence
     there = found.counts > 0
-    axes.bar(EDGES[there], right[there], color=ACCURACY, label="right, and sure", **BAR)
-    for low, high, colour, label in (
-        (right, sure, OVER, "sure, and not right"),
-        (sure, right, UNDER, "right, and not sure"),
-    ):
+    axes.bar(EDGES[there], right[there], color=ACCURACY, **BAR)
+    for low, high, colour in ((right, sure, OVER), (sure, right, UNDER)):
         gap = low < high
-        height = (high - low)[gap]
-        axes.bar(EDGES[gap], height, bottom=low[gap], color=colour, label=label, **BAR)
-    axes.plot([0, 1], [0, 1], color=PERFECT, linestyle=":", label="as sure as right")
+        axes.bar(EDGES[gap], (high - low)[gap], bottom=low[gap], color=colour, **BAR)
+    axes.plot([0, 1], [0, 1], color=PERFECT, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(0, 1))
 
 
