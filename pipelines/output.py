@@ -6,7 +6,7 @@ cannot express, such as mean-pooled BERT features.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -37,6 +37,10 @@ class Output(Protocol):
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """What `read` keeps of a pass over encoded rows."""
 
+    def divided(self, temperature: float, batch: Any) -> "Output | None":
+        """The same, with logits that are divided by `temperature` in its own weights; None where
+        no weights can do that, which is tried on `batch`."""
+
     def save(self, folder: Path, processor: Any) -> None:
         """Write a folder that the library's `from_pretrained` or constructor loads."""
 
@@ -51,6 +55,21 @@ class PlainModel:
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """What `read` keeps of a pass over encoded rows."""
         return forward.run(self.model, rows, collate, read, **options)
+
+    def divided(self, temperature: float, batch: Any) -> "Output | None":
+        """The output layer's weights change in place."""
+        import torch
+
+        from pipelines.anatomy import dissect
+        from pipelines.anatomy.last_word import has_last_word
+
+        name = dissect(self.model).output
+        if name is None or not has_last_word(self.model, name, batch):
+            return None
+        with torch.no_grad():
+            for parameter in self.model.get_submodule(name).parameters():
+                parameter /= temperature
+        return self
 
     def save(self, folder: Path, processor: Any) -> None:
         """Weights as safetensors, config, and the processor."""
@@ -69,6 +88,12 @@ class ProbedModel(PlainModel):
         """Logits of the head on what the output layer reads."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
+    def divided(self, temperature: float, batch: Any) -> "Output":
+        """The head, and the layer that it was written into."""
+        head = self.head.divided(temperature)
+        self.extractor.graft(head)
+        return replace(self, head=head)
+
 
 @dataclass(frozen=True)
 class SentenceModel:
@@ -82,6 +107,10 @@ class SentenceModel:
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """(rows, num_labels) logits of the head on pooled features."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
+
+    def divided(self, temperature: float, batch: Any) -> "Output":
+        """The head is all that gives logits."""
+        return replace(self, head=self.head.divided(temperature))
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layer with sentence-transformers itself."""

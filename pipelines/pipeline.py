@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import console, evaluation, hardware, hub, report, trainer, training_arguments
 from pipelines.averaging import soup
+from pipelines.calibration import calibrated, temperature
+from pipelines.calibration.calibrated import Calibrated
+from pipelines.calibration.decisions import Decisions
 from pipelines.console import say
 from pipelines.errors import ModelError
+from pipelines.features.candidates import probe
 from pipelines.output import reload
 from pipelines.prepared import Prepared, prepare
 from pipelines.recipe import Recipe
@@ -44,7 +48,8 @@ def run(recipe: Recipe) -> RunFolder:
         lock.write(folder, recipe, locked)
         report.write_data(folder, prepared.data, prepared.findings)
     fitted, seconds = _fit(prepared, folder, resumed)
-    evidence = _evidence(prepared, fitted, seconds)
+    fitted, validation = _calibrated(prepared, fitted)
+    evidence = _evidence(prepared, fitted, validation, seconds)
     if console.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     console.wait()
@@ -134,22 +139,60 @@ def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
     return resumed.checkpoint_at(str(said)) if resumed else None
 
 
-def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
+def _calibrated(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", Predictions]:
+    """The model with the temperature of validation in its weights, and what it says of validation.
+
+    Dividing the logits that are there already stands for a second pass.
+    """
+    said = _predictions(prepared, fitted, "validation")
+    asked, labels = prepared.recipe.calibration, prepared.data.labels
+    if not asked or not asked.temperature:
+        return fitted, said
+    logits: Any = said.kept["logits"]
+    found = temperature.fit(Decisions.of(logits, said.targets, labels.problem_type))
+    output = fitted.output.divided(found, probe(prepared.encoded["validation"], prepared.collate))
+    if output is None:
+        say("calibration: no linear layer has the last word: probabilities stay as trained")
+        return fitted, said
+    fitted = replace(fitted, output=output, temperature=found)
+    return fitted, replace(said, kept={**said.kept, "logits": logits / found})
+
+
+def _predictions(prepared: Prepared, fitted: "Fitted", split: str) -> Predictions:
+    """What the model says of a split."""
+    task, rows, collate = prepared.recipe.task, prepared.encoded[split], prepared.collate
+    options = training_arguments.forward_options(prepared.arguments())
+    kept = fitted.output.run(rows, collate, task.read, title=f"predicting {split}", **options)
+    processor, labels = prepared.checkpoint.processor, prepared.data.labels
+    predicted = evaluation.predict(task, kept, rows, processor, labels)
+    return Predictions(kept, predicted, prepared.targets[split])
+
+
+def _reliability(
+    prepared: Prepared, fitted: "Fitted", predictions: dict[str, Predictions]
+) -> Calibrated | None:
+    """How true the probabilities are, where there are any."""
+    recipe, kind = prepared.recipe, prepared.data.labels.problem_type
+    if not recipe.calibration:
+        return None
+    said = {split: (found.kept["logits"], found.targets) for split, found in predictions.items()}
+    return calibrated.measure(recipe.calibration, fitted.temperature, said, kind, recipe.seed)
+
+
+def _evidence(
+    prepared: Prepared, fitted: "Fitted", validation: Predictions, seconds: float
+) -> Evidence:
     """Score validation, then test: the one time that test is looked at."""
     recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
-    task, processor = recipe.task, prepared.checkpoint.processor
-    options = training_arguments.forward_options(prepared.arguments())
-    predictions: dict[str, Predictions] = {}
+    task = recipe.task
+    predictions = {"validation": validation}
     scores: dict[str, dict[str, float]] = {}
     floor: dict[str, dict[str, float]] = {}
-    for split in [name for name in ("validation", "test") if name in prepared.encoded]:
-        targets, rows = prepared.targets[split], prepared.encoded[split]
-        kept = fitted.output.run(
-            rows, prepared.collate, task.read, title=f"predicting {split}", **options
-        )
-        predicted = evaluation.predict(task, kept, rows, processor, labels)
-        predictions[split] = Predictions(kept, predicted, targets)
-        scores[split] = scorer(predicted, targets)
+    if "test" in prepared.encoded:
+        predictions["test"] = _predictions(prepared, fitted, "test")
+    for split, said in predictions.items():
+        targets = prepared.targets[split]
+        scores[split] = scorer(said.predictions, targets)
         constant = task.floor(prepared.targets["train"], targets, labels)
         floor[split] = scorer(constant, targets)
     return Evidence(
@@ -176,4 +219,5 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         chosen=fitted.chosen,
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=predictions,
+        calibration=_reliability(prepared, fitted, predictions),
     )

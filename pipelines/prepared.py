@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines import console, data, evaluation, forward, hardware, model, training_arguments
 from pipelines.augmentations import Varied
 from pipelines.batches import TokenBudget
+from pipelines.calibration import Calibration
+from pipelines.calibration.conformal import too_few
 from pipelines.console import say
 from pipelines.data import findings
 from pipelines.losses import CrossEntropy
@@ -112,6 +114,7 @@ def prepare(recipe: Recipe) -> Prepared:
     recipe.regularisation.check(loaded.labels)
     if recipe.augmentation:
         recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded
+    calibration = _calibration(recipe, loaded)
     set_seed(recipe.seed)  # the new head's weights
     checkpoint = model.load(
         recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
@@ -122,12 +125,23 @@ def prepare(recipe: Recipe) -> Prepared:
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
     complete = _complete(recipe, checkpoint, encoded["train"], stream)
+    complete = complete.replace(calibration=calibration)
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
     ready = Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
     ready.arguments()  # refused before anything is written
     return ready
+
+
+def _calibration(recipe: Recipe, loaded: "Data") -> Calibration | None:
+    """What the recipe says of it, where these labels have probabilities."""
+    asked = "calibration" in recipe.model_fields_set
+    section = recipe.calibration and recipe.calibration.of(loaded.labels, asked=asked)
+    if section and section.conformal:
+        for warning in filter(None, [too_few(len(loaded.validation), section.conformal)]):
+            say(warning)
+    return section
 
 
 def _fitting(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":

@@ -100,6 +100,7 @@ class Fitted:
         chosen: what tells the chosen entry of `history` from the others: its step, or a head's
             pooling and regularisation.
         waited: the share of training that went by waiting for data.
+        temperature: what the logits of `output` were divided by after training, in its weights.
     """
 
     output: "Output"
@@ -107,6 +108,7 @@ class Fitted:
     trainable: int
     chosen: dict[str, Any] = field(default_factory=dict)
     waited: float | None = None
+    temperature: float | None = None
 
 
 def fit(strategy: "Strategy", job: Job) -> Fitted:

@@ -15,6 +15,7 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_
 from pipelines import registry
 from pipelines.augmentations import Augmentation
 from pipelines.averaging import Averaging
+from pipelines.calibration import Calibration
 from pipelines.errors import RecipeError, suggest
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
@@ -90,6 +91,9 @@ class Recipe(Section):
     regularisation: Regularisation = Regularisation()
     averaging: Averaging = Averaging()
     early_stopping: EarlyStopping | None = EarlyStopping()
+    calibration: Calibration | None = Field(
+        default_factory=lambda said: Calibration.usual(said["task"])
+    )
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
     hub: Hub = Hub()
 

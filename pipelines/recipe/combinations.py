@@ -24,6 +24,12 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
             "or lora, or leave augmentation out",
         )
     yield from _of_steps(recipe)
+    if recipe.calibration and recipe.task.answers_per != "example":
+        yield (
+            ("calibration",),
+            f"{recipe.task.name} does not choose one of some classes for an example: there are no "
+            "probabilities to calibrate; leave it out, or say null",
+        )
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _of_streaming(recipe)
 

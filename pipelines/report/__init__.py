@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.report import curve, predictions, strict_json
+from pipelines.report import confidence, curve, predictions, reliability, strict_json
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
 
@@ -12,18 +12,23 @@ if TYPE_CHECKING:
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
-    """Predictions, history, learning curve and, last of all, metrics.json: the run is done.
+    """Predictions, history, pictures and, last of all, metrics.json: the run is done.
 
     Raises:
         RunError: the folder cannot be written.
     """
     with writing(folder.path):
         folder.predictions.mkdir(exist_ok=True)
+        found = evidence.calibration
+        least = found.sets.threshold if found and found.sets else None
         for split, predicted in evidence.predictions.items():
-            predictions.write(folder.predictions / f"{split}.csv", predicted, evidence.labels)
+            path = folder.predictions / f"{split}.csv"
+            predictions.write(path, predicted, evidence.labels, least)
         strict_json.write_lines(folder.history, evidence.history)
         if evidence.history:
             curve.draw(folder.curve, evidence)
+        if found:
+            reliability.draw(folder.reliability, found)
         strict_json.write(folder.metrics, _metrics(evidence))
 
 
@@ -48,6 +53,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "validation": evidence.validation,
         "test": evidence.test,
         "floor": evidence.floor,
+        "calibration": evidence.calibration.json() if evidence.calibration else None,
         "training": {
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,
@@ -71,6 +77,7 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
             "",
             *_aligned(list(evidence.table())),
             "",
+            *(confidence.lines(evidence.calibration) if evidence.calibration else ()),
             f"reload parity: {evidence.parity or 'not checked'}",
             f"model: {model}",
             "",

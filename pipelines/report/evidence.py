@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.labels import MULTI, REGRESSION, Labels
 
 if TYPE_CHECKING:
+    from pipelines.calibration.calibrated import Calibrated
     from pipelines.output import Library
     from pipelines.tasks import Kept, Task
 
@@ -60,6 +61,7 @@ class Evidence:
         chosen: what tells the entry of `history` whose weights were kept from the others, such as
             `{"step": 500}` or `{"pooling": "mean", "C": 0.1}`.
         pair: whether an example is two texts.
+        calibration: how true the probabilities are; None where there are none.
     """
 
     task: "Task"
@@ -82,6 +84,7 @@ class Evidence:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     pair: bool = False
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    calibration: "Calibrated | None" = None
 
     @property
     def splits(self) -> dict[str, Scores]:
@@ -111,8 +114,8 @@ class Evidence:
 
         Two statements, unless the task needs others.
         """
+        example = self._example
         if self.library == "sentence-transformers":
-            example = '("…", "…")' if self.pair else EXAMPLES[self.task.modality]
             decide = {MULTI: " > 0", REGRESSION: ""}.get(self.labels.problem_type, ".argmax(-1)")
             return (
                 "from sentence_transformers import SentenceTransformer\n"
@@ -121,12 +124,36 @@ class Evidence:
         own = self.task.usage(model)
         if own:
             return own
-        example = '{"text": "…", "text_pair": "…"}' if self.pair else EXAMPLES[self.task.modality]
         several = ", top_k=None" if self.labels.problem_type == MULTI else ""
         return (
             "from transformers import pipeline\n"
             f'pipeline("{self.task.pipeline}", model="{model}"{several})({example})'
         )
+
+    def usage_of_sets(self, model: str, threshold: float) -> str:
+        """Python that gives the classes of an example whose probability reaches `threshold`."""
+        if self.library == "sentence-transformers":
+            return (
+                "from scipy.special import softmax\n"
+                "from sentence_transformers import SentenceTransformer\n"
+                f'logits = SentenceTransformer("{model}").encode([{self._example}])\n'
+                f"(softmax(logits, axis=1)[0] >= {threshold:.6f}).nonzero()[0]"
+            )
+        load = f'pipeline("{self.task.pipeline}", model="{model}", top_k={self.labels.num_labels})'
+        return (
+            "from transformers import pipeline\n"
+            f"scores = {load}({self._example})\n"
+            f'[score["label"] for score in scores if score["score"] >= {threshold:.6f}]'
+        )
+
+    @property
+    def _example(self) -> str:
+        """An example, in Python, as what loads the model takes it."""
+        if not self.pair:
+            return EXAMPLES[self.task.modality]
+        if self.library == "sentence-transformers":
+            return '("…", "…")'
+        return '{"text": "…", "text_pair": "…"}'
 
 
 def is_number(value: Any) -> bool:
