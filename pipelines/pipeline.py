@@ -17,6 +17,8 @@ from pipelines.report.evidence import Evidence, Predictions
 from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
     from pipelines.trainer import Fitted
 
 
@@ -57,6 +59,28 @@ def run(recipe: Recipe) -> RunFolder:
     return folder
 
 
+def trial(
+    recipe: Recipe, checkpoints: Path, callbacks: "tuple[TrainerCallback, ...]" = ()
+) -> dict[str, float]:
+    """Train as `recipe` says and give back what its run would score on validation.
+
+    Test is left aside. What it takes on the way it leaves in `checkpoints`; nothing else stays.
+
+    Raises:
+        GraftError: as `run` does; DivergedError where training came to nothing.
+        Interrupted: on a signal.
+    """
+    whole = not recipe.training.keys() & {"fsdp", "deepspeed"}  # is put together by rank 0
+    prepared = prepare(
+        recipe.replace(training={"save_only_model": whole, **recipe.training}), test=False
+    )
+    job = job_of(prepared, checkpoints, callbacks=callbacks)
+    output = recipe.strategy.fit(job).output
+    return job.score(
+        output.run(job.validation, job.collate, recipe.task.read, **job.forward_options)
+    )
+
+
 def _tell(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:
     """Card, report, summary; then the push, of a model that is what it was trained to be."""
     card.write(folder, evidence, recipe, locked)
@@ -95,12 +119,23 @@ def _fit(
     prepared: Prepared, folder: RunFolder, resumed: RunFolder | None
 ) -> tuple["Fitted", float]:
     recipe = prepared.recipe
-    arguments = prepared.arguments(folder.checkpoints)
-    labels = prepared.data.labels
-    job = trainer.Job(
+    job = job_of(prepared, folder.checkpoints, resume_from=_checkpoint(recipe, resumed))
+    of_a_stream = " of a stream" if prepared.stream is not None else ""
+    say(
+        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
+        f"{hardware.describe(job.arguments)}"
+    )
+    started = time.monotonic()
+    return recipe.strategy.fit(job), time.monotonic() - started
+
+
+def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
+    """What a strategy needs to fit what was prepared; `how` are more fields of the job."""
+    recipe = prepared.recipe
+    return trainer.Job(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
-        labels=labels,
+        labels=prepared.data.labels,
         train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
         validation=prepared.encoded["validation"],
         train_targets=prepared.targets["train"],
@@ -109,19 +144,12 @@ def _fit(
         collate_train=prepared.collate_train,
         loss=prepared.loss,
         scorer=prepared.scorer,
-        arguments=arguments,
+        arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,
-        resume_from=_checkpoint(recipe, resumed),
         batches=prepared.batches,
         varies=recipe.augmentation is not None or recipe.task.varies,
+        **how,
     )
-    of_a_stream = " of a stream" if prepared.stream is not None else ""
-    say(
-        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
-        f"{hardware.describe(arguments)}"
-    )
-    started = time.monotonic()
-    return recipe.strategy.fit(job), time.monotonic() - started
 
 
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:

@@ -10,7 +10,7 @@ from pipelines import hardware
 from pipelines.errors import Interrupted, RecipeError
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
+    from transformers import TrainerCallback, TrainingArguments
 
     from pipelines.batches import TokenBudget
     from pipelines.evaluation import Scorer
@@ -34,6 +34,7 @@ class Job:
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         batches: which rows train together, where they differ in length and the recipe does not say.
         varies: whether an example is another one each time that it is trained on.
+        callbacks: what else is to happen while the Trainer trains.
     """
 
     task: "Task"
@@ -52,6 +53,7 @@ class Job:
     resume_from: Path | None = None
     batches: "TokenBudget | None" = None
     varies: bool = False
+    callbacks: "tuple[TrainerCallback, ...]" = ()
 
     def score(self, kept: "Kept") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
@@ -153,4 +155,6 @@ def _trainer(strategy: "Strategy", model: Any, job: Job) -> "GraftTrainer":
         if job.task.starts_at_floor and job.arguments.metric_for_best_model == job.scorer.main:
             trainer.add_callback(PatientAtFloor(stopping, job.floor[job.scorer.main]))
         trainer.add_callback(stopping)
+    for callback in job.callbacks:
+        trainer.add_callback(callback)
     return trainer

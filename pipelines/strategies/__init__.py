@@ -24,6 +24,7 @@ class Strategy(Named):
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
     needs_all_rows: ClassVar[str | None] = None  # why train cannot flow by, where it cannot
+    takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
 
     def refuses(self, task: "Task") -> str | None:
         """Why this strategy does not go with `task`; None where it does."""

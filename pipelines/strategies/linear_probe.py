@@ -32,6 +32,7 @@ class LinearProbe(Strategy):
 
     augments: ClassVar[bool] = False
     needs_all_rows: ClassVar[str | None] = "its head is solved on the features of all examples"
+    takes_no_steps: ClassVar[str | None] = "its head is solved for, at no learning rate"
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"
