@@ -113,7 +113,7 @@ def run(recipe: "Recipe", sweep: Sweep, command: str) -> None:
     """
     refuse(recipe)
     prepared = pipeline.prepare(recipe, test=False)
-    folder = Path(recipe.training.get("output_dir") or "runs") / recipe.name
+    folder = Path(pipeline.root(recipe)) / recipe.name
     found = _test(prepared, sweep)
     if console.is_main():
         stem = folder / f"lr_find_{recipe.strategy.name}"

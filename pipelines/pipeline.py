@@ -102,16 +102,17 @@ def _resumed(recipe: Recipe) -> RunFolder | None:
     if not said:
         return None
     if said is True:
-        return RunFolder.latest_resumable(_root(recipe), recipe.name)
+        return RunFolder.latest_resumable(root(recipe), recipe.name)
     return RunFolder.resumable(said)
 
 
 def _new_folder(recipe: Recipe) -> RunFolder:
     """One folder for all processes: the main one makes it and tells the others."""
-    return console.from_main(lambda: RunFolder.create(_root(recipe), recipe.name))
+    return console.from_main(lambda: RunFolder.create(root(recipe), recipe.name))
 
 
-def _root(recipe: Recipe) -> str:
+def root(recipe: Recipe) -> str:
+    """The folder of all runs."""
     return recipe.training.get("output_dir") or "runs"
 
 

@@ -27,7 +27,7 @@ def refuse(space: Space, path: str, said: Iterable[str]) -> Recipe:
     """
     fixed = [*map(parse_override, said)]
     wrong = {d.name: [*_of_key(space, d, fixed)] for d in space.dimensions}
-    problems = [line for lines in wrong.values() for line in lines]
+    problems = [*space.problems, *(line for lines in wrong.values() for line in lines)]
     rest = Space(tuple(d for d in space.dimensions if not wrong[d.name]))
     built: list[Recipe] = []
     for strategy in rest.strategies if rest.dimensions else ():
@@ -36,7 +36,7 @@ def refuse(space: Space, path: str, said: Iterable[str]) -> Recipe:
                 built.append(recipe.load(path, [*fixed, *overrides(point)]))
             except RecipeError as error:
                 problems += str(error).splitlines()
-    problems += _of_strategy(space, built)
+    problems = problems or [*_of_strategy(space, built)]
     if problems:
         raise RecipeError("\n".join(dict.fromkeys(problems)))
     return built[0]

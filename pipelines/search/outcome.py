@@ -44,11 +44,8 @@ def tell(study: "Study", search: "Search", folder: Path, metric: str, floor: flo
         f"validation (floor {floor:.4f}).",
         "Validation chose it, so that this number flatters; no trial has seen test.",
     ]
-    said: list[str | documents.Override] = [
-        *search.said,
-        *search.overrides(best.user_attrs["texts"]),
-    ]
-    values = recipe.read(search.path, said).values
+    chosen = search.overrides(best.user_attrs["texts"])
+    values = recipe.read(search.path, (*search.said, *chosen)).values
     # `./x` on the command line is meant from where it was typed
     text = yaml.safe_dump(
         without_tokens(documents.anchored(values, Path())), sort_keys=False, allow_unicode=True
@@ -70,7 +67,7 @@ def _table(study: "Study", search: "Search", metric: str) -> Iterator[str]:
     trials = sorted(study.finished, key=place)
     rows = [["trial", *names, metric, "seconds", ""]]
     rows += [[str(t.user_attrs["number"]), *_cells(t, names)] for t in trials[:SHOWN]]
-    yield from aligned(rows)
+    yield from map(str.rstrip, aligned(rows))
     if len(trials) > SHOWN:
         yield f"… and {len(trials) - SHOWN} more in {study.path}"
 

@@ -52,15 +52,20 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """All dimensions; what the strategy may be comes first."""
+    """All dimensions; what the strategy may be comes first.
+
+    Attributes:
+        problems: what was said and is no dimension.
+    """
 
     dimensions: tuple[Dimension, ...]
+    problems: tuple[str, ...] = ()
 
     @property
     def strategies(self) -> tuple[str | None, ...]:
         """What is chosen among; None for the one that the recipe has."""
-        first = self.dimensions[0]
-        return first.values.extremes if first.key == STRATEGY else (None,)
+        first = self.dimensions[:1]
+        return first[0].values.extremes if first and first[0].key == STRATEGY else (None,)
 
     def has(self, strategy: str | None, dimension: Dimension) -> bool:
         """Whether a dimension means anything to a strategy.
@@ -121,10 +126,10 @@ def overrides(texts: Iterable[tuple[Dimension, str]]) -> list[Override]:
 
 
 def load(items: Iterable[str]) -> Space:
-    """Read `key=values` items and YAML files.
+    """Read `key=values` items and YAML files; what is no range of values is among the problems.
 
     Raises:
-        RecipeError: one line for each thing that is wrong.
+        RecipeError: an item that is none, a file that cannot be read, or nothing in it.
     """
     dimensions: list[Dimension] = []
     problems: list[str] = []
@@ -134,10 +139,9 @@ def load(items: Iterable[str]) -> Space:
         except RecipeError as error:
             problems.append(f"{place}: {'.'.join(key)}: {error}")
     if not dimensions and not problems:
-        problems.append("--space: nothing to search")
-    if problems:
-        raise RecipeError("\n".join(problems))
-    return Space(tuple(sorted(dimensions, key=lambda d: d.key != STRATEGY)))
+        raise RecipeError("command line: --space: nothing to search in it")
+    first = sorted(dimensions, key=lambda d: d.key != STRATEGY)
+    return Space(tuple(first), tuple(problems))
 
 
 def _said(item: str) -> Iterator[tuple[Key, Any, str]]:

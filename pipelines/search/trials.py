@@ -80,7 +80,7 @@ def run(search: Search, first: Recipe) -> None:
     constant = task.floor(targets["train"], targets["validation"], prepared.data.labels)
     floor = scorer(constant, targets["validation"])[scorer.main]
     del prepared
-    folder = Path(first.training.get("output_dir") or "runs") / f"{first.name}_search"
+    folder = Path(pipeline.root(first)) / f"{first.name}_search"
     greater = scorer.greater_is_better
     path, seed = folder / "study.log", first.seed
     study = Study(path, search.asked, search.space, search.most, seed=seed, greater=greater)
@@ -99,7 +99,7 @@ def _tell(search: Search, study: Study, folder: Path, scorer: "Scorer", floor: f
     say(f"{folder}: {among} {study.most} trials of {keys}; floor {scorer.main} {floor:.4f}")
     before = study.num_finished
     if before:
-        say(f"{before} trials of before count")
+        say(f"{before} of them are done")
 
 
 def _until_enough(search: Search, study: Study, folder: Path, scorer: "Scorer") -> None:
