@@ -56,9 +56,11 @@ class RangeTest(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if "loss" in logs:
             step = state.global_step - 1
-            self._note(logs["loss"] / self.shares[(step - self.steps_before) % len(self.shares)])
+            share = self.shares[(step - self.steps_before) % len(self.shares)]
+            self._note(float(logs["loss"] / share))
             self.seen(step, self.rate(step), self.losses[-1], self.smoothed[-1])
-            control.should_training_stop |= self.diverged
+            if self.diverged:
+                control.should_training_stop = True
 
     def _note(self, loss: float) -> None:
         """The moving average starts at 0: divided by how much of it is losses, it is theirs."""

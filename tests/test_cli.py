@@ -17,26 +17,11 @@ from pipelines.errors import Interrupted
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "pipelines" / "run.py"
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "peft", "sklearn", "timm", "accelerate"}
-HEAVY |= {
-    "optuna",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "torchvision",
-    "matplotlib",
-    "sentence_transformers",
-}
+HEAVY |= {"scipy", "pandas", "pyarrow", "torchvision", "matplotlib", "sentence_transformers"}
+HEAVY |= {"optuna"}
 # what an ordinary recipe needs later or never (peft and torchvision the Trainer imports itself)
-LATER = {
-    "optuna",
-    "evaluate",
-    "sklearn",
-    "matplotlib",
-    "timm",
-    "sentence_transformers",
-    "seqeval",
-    "jiwer",
-}
+LATER = {"evaluate", "sklearn", "matplotlib", "timm", "sentence_transformers", "seqeval", "jiwer"}
+LATER |= {"optuna"}
 # run a recipe up to its first step, then tell what was imported
 STARTED = """
 import sys

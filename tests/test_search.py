@@ -171,11 +171,11 @@ def test_an_interrupted_search_goes_on_with_the_same_trial(said, tmp_path):
 
 @pytest.mark.slow
 def test_processes_that_train_together_try_the_same(said, tmp_path):
-    launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    spaces = items("training.learning_rate=1e-4..1e-1")
+    command = ["-m", "pipelines.cli", "search", str(said), *spaces, "--trials", "2"]
     done = subprocess.run(
-        [sys.executable, "-m", *launch, "-m", "pipelines.cli", "search", str(said)]
-        + [*items("training.learning_rate=1e-4..1e-1"), "--trials", "2"]
-        + ["training.ddp_backend=gloo"],
+        [sys.executable, *launch, *command, "training.ddp_backend=gloo"],
         env={**os.environ, "HF_HOME": str(tmp_path / "home")},
         cwd=ROOT,
         capture_output=True,
