@@ -2,7 +2,13 @@
 
 import csv
 import io
+import os
+import re
+import signal
+import subprocess
+import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +20,7 @@ from pipelines.batches import TokenBudget
 from pipelines.cli import main
 from pipelines.range_test import RangeTest
 
+ROOT = Path(__file__).parents[1]
 LOW, HIGH, STEPS = 1e-6, 1e6, 60
 
 
@@ -114,3 +121,24 @@ def test_what_cannot_be_tested_is_refused(arguments, told, tmp_path, capsys):
     said = write_recipe(tmp_path, tmp_path / "nowhere", tmp_path)
     assert main(["lr-find", str(said), *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interrupted_test_leaves_nothing(text_checkpoint, text_data, tmp_path):
+    said = write_recipe(tmp_path, text_checkpoint, text_data)
+    sweep = ["--low", "1e-9", "--high", "1e-6", "--steps", "100000"]
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "pipelines.cli", "lr-find", str(said), *sweep],
+        env={**os.environ, "HF_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        next(line for line in running.stdout if line.startswith("    1  "))
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=120)
+    assert running.returncode == 130, error
+    assert re.fullmatch(r"stopped by SIGINT at step \d+\n", error)
+    assert not (tmp_path / "runs").exists()
+    assert not [*tmp_path.rglob("*checkpoint*")]
