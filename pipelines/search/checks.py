@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from pipelines import recipe, registry
+from pipelines import recipe
 from pipelines.errors import RecipeError, suggest
 from pipelines.recipe import Recipe
 from pipelines.recipe.document import Key, Override, parse_override
-from pipelines.search.space import STRATEGY, Dimension, Space, overrides
+from pipelines.search.space import STRATEGY, Dimension, Space, fields_of, overrides
 
 MEASURING = ("name", "metrics", "hub")  # sections that decide how trials are measured
 MEASURING_ARGUMENTS = (
@@ -66,7 +66,7 @@ def _of_key(space: Space, dimension: Dimension, fixed: list[Override]) -> Iterat
         if len(same) > 1 and dimension is same[-1]:
             yield f"{told}: stands twice in the space"
             break
-    known = {field for s in among for field in _fields(s)}
+    known = {field for s in among for field in fields_of(s)}
     if known and key[0] == "strategy" and key != STRATEGY and key[1] not in known:
         yield f"{dimension.place}: unknown key '{dimension.name}'; {suggest(key[1], known)}"
 
@@ -91,8 +91,3 @@ def _measures(key: Key) -> bool:
     if section == "training":
         return any(name in MEASURING_ARGUMENTS for name in rest)
     return section in MEASURING
-
-
-def _fields(strategy: str) -> set[str]:
-    known = registry.names("strategies")
-    return {*registry.find("strategies", strategy).model_fields} if strategy in known else set()

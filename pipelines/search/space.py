@@ -79,7 +79,7 @@ class Space:
             return dimension.only in (None, strategy) and (steps or dimension.key[0] != "training")
         if dimension.key[0] != "strategy" or len(dimension.key) == 1:
             return True
-        having = [s for s in self.strategies if dimension.key[1] in _fields(s)]
+        having = [s for s in self.strategies if dimension.key[1] in fields_of(s)]
         return strategy in having or not having
 
     def active(self, strategy: str | None) -> list[Dimension]:
@@ -220,6 +220,7 @@ def _explained(error: Any) -> str:
     return f"{name} {error['input']!r}: expected a number" if name in ("low", "high") else message
 
 
-def _fields(strategy: str | None) -> set[str]:
+def fields_of(strategy: str | None) -> set[str]:
+    """The keys of a strategy; none where there is no such strategy."""
     known = registry.names("strategies")
     return {*registry.find("strategies", strategy).model_fields} if strategy in known else set()

@@ -79,7 +79,15 @@ class Study:
 
     @property
     def num_finished(self) -> int:
+        """How many trials count."""
         return self._on_main(lambda: len(self.finished))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every point of few was tried, or as many as there were to be."""
+        return self._on_main(
+            lambda: len(self.finished) >= self.most if self.grid is None else not self._untried()
+        )
 
     def ask(self) -> Trial:
         """The next trial."""
@@ -151,12 +159,15 @@ class Study:
     def _drawn(self, number: int, draw: int) -> optuna.Trial:
         """Of few points the next one; else what a sampler says that is made anew each time."""
         if self.grid is not None:
-            points = [{d.name: value for d, value in point} for point in self.grid]
-            tried = [trial.params for trial in self.finished]
-            self.study.enqueue_trial(next(point for point in points if point not in tried))
+            self.study.enqueue_trial(self._untried()[0])
         seeds = np.random.SeedSequence([self.seed, number, draw]).generate_state(1)
         self.study.sampler = TPESampler(seed=int(seeds[0]))
         return self.study.ask()
+
+    def _untried(self) -> list[dict[str, Any]]:
+        points = [{d.name: value for d, value in point} for point in self.grid or ()]
+        tried = [trial.params for trial in self.finished]
+        return [point for point in points if point not in tried]
 
     def _report(self, score: float, percent: int) -> bool:
         assert self.running

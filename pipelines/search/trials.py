@@ -104,7 +104,7 @@ def _tell(search: Search, study: Study, folder: Path, scorer: "Scorer", floor: f
 
 def _until_enough(search: Search, study: Study, folder: Path, scorer: "Scorer") -> None:
     started = time.monotonic()
-    while study.num_finished < study.most:
+    while not study.is_over:
         if console.from_main(lambda: time.monotonic() - started > search.timeout):
             say(f"{search.timeout:g} s are over: no new trial (--timeout)")
             return
