@@ -59,6 +59,12 @@ class TokenBudget:
         other.seed, other.epoch = seed, 0
         return other
 
+    def shares(self, accumulated: int = 1) -> np.ndarray:
+        """(steps,) rows of this epoch's steps, all processes together; 1 is the usual number."""
+        sizes = np.array([len(batch) for batch in self.all()]) / self.rows_each
+        starts = np.arange(0, len(sizes), accumulated * self.num_processes)
+        return np.add.reduceat(sizes, starts) / np.diff([*starts, len(sizes)])
+
     def all(self) -> list[np.ndarray]:
         """This epoch's batches of all processes, in turn; every row is in one of them."""
         random = np.random.default_rng([self.seed, self.epoch])

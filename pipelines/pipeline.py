@@ -22,6 +22,8 @@ from pipelines.report.evidence import Evidence, Predictions
 from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
     from pipelines.trainer import Fitted
 
 
@@ -63,6 +65,29 @@ def run(recipe: Recipe) -> RunFolder:
     return folder
 
 
+def trial(
+    recipe: Recipe, checkpoints: Path, callbacks: "tuple[TrainerCallback, ...]" = ()
+) -> dict[str, float]:
+    """Train as `recipe` says and give back what its run would score on validation.
+
+    Test is left aside. What it takes on the way it leaves in `checkpoints`; nothing else stays.
+
+    Raises:
+        GraftError: as `run` does; DivergedError where training came to nothing.
+        Interrupted: on a signal.
+    """
+    whole = not recipe.training.keys() & {"fsdp", "deepspeed"}  # is put together by rank 0
+    prepared = prepare(
+        recipe.replace(training={"save_only_model": whole, **recipe.training}), test=False
+    )
+    of_one_run = () if recipe.averaging.soup else callbacks
+    job = job_of(prepared, checkpoints, callbacks=of_one_run)
+    output = _train(recipe, job).output
+    return job.score(
+        output.run(job.validation, job.collate, recipe.task.read, **job.forward_options)
+    )
+
+
 def _tell(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:
     """Card, report, summary; then the push, of a model that is what it was trained to be."""
     card.write(folder, evidence, recipe, locked)
@@ -84,16 +109,17 @@ def _resumed(recipe: Recipe) -> RunFolder | None:
     if not said:
         return None
     if said is True:
-        return RunFolder.latest_resumable(_root(recipe), recipe.name)
+        return RunFolder.latest_resumable(root(recipe), recipe.name)
     return RunFolder.resumable(said)
 
 
 def _new_folder(recipe: Recipe) -> RunFolder:
     """One folder for all processes: the main one makes it and tells the others."""
-    return console.from_main(lambda: RunFolder.create(_root(recipe), recipe.name))
+    return console.from_main(lambda: RunFolder.create(root(recipe), recipe.name))
 
 
-def _root(recipe: Recipe) -> str:
+def root(recipe: Recipe) -> str:
+    """The folder of all runs."""
     return recipe.training.get("output_dir") or "runs"
 
 
@@ -101,12 +127,29 @@ def _fit(
     prepared: Prepared, folder: RunFolder, resumed: RunFolder | None
 ) -> tuple["Fitted", float]:
     recipe = prepared.recipe
-    arguments = prepared.arguments(folder.checkpoints)
-    labels = prepared.data.labels
-    job = trainer.Job(
+    job = job_of(prepared, folder.checkpoints, resume_from=_checkpoint(recipe, resumed))
+    of_a_stream = " of a stream" if prepared.stream is not None else ""
+    say(
+        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
+        f"{hardware.describe(job.arguments)}"
+    )
+    started = time.monotonic()
+    return _train(recipe, job), time.monotonic() - started
+
+
+def _train(recipe: Recipe, job: trainer.Job) -> "Fitted":
+    """Once, or for each ingredient of a soup."""
+    mixed = recipe.averaging.soup
+    return soup.fit(recipe.strategy, job, mixed) if mixed else recipe.strategy.fit(job)
+
+
+def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
+    """What a strategy needs to fit what was prepared; `how` are more fields of the job."""
+    recipe = prepared.recipe
+    return trainer.Job(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
-        labels=labels,
+        labels=prepared.data.labels,
         train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
         validation=prepared.encoded["validation"],
         train_targets=prepared.targets["train"],
@@ -115,23 +158,14 @@ def _fit(
         collate_train=prepared.collate_train,
         loss=prepared.loss,
         scorer=prepared.scorer,
-        arguments=arguments,
+        arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,
-        resume_from=_checkpoint(recipe, resumed),
         batches=prepared.batches,
         varies=recipe.augmentation is not None or recipe.task.varies,
         regularisation=recipe.regularisation,
         averaging=recipe.averaging,
+        **how,
     )
-    of_a_stream = " of a stream" if prepared.stream is not None else ""
-    say(
-        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
-        f"{hardware.describe(arguments)}"
-    )
-    started = time.monotonic()
-    strategy, mixed = recipe.strategy, recipe.averaging.soup
-    fitted = soup.fit(strategy, job, mixed) if mixed else strategy.fit(job)
-    return fitted, time.monotonic() - started
 
 
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:

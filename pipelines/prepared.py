@@ -102,12 +102,16 @@ class Prepared:
         return augmentation.batch(self.data.labels) if augmentation else None
 
 
-def prepare(recipe: Recipe) -> Prepared:
-    """Load data and checkpoint, and encode every split; nothing is trained or written."""
+def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
+    """Load data and checkpoint, and encode every split; nothing is trained or written.
+
+    Without `test` its rows are left aside: what chooses must not have seen them.
+    """
     from transformers import set_seed
 
     console.settle(recipe.training)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
+    loaded = loaded if test else loaded.without("test")
     for note in loaded.notes:
         say(note)
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)

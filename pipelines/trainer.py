@@ -42,6 +42,7 @@ class Job:
         varies: whether an example is another one each time that it is trained on.
         regularisation: what is added to the loss.
         averaging: of which weights the result is a mean.
+        callbacks: what else is to happen while the Trainer trains.
     """
 
     task: "Task"
@@ -62,6 +63,7 @@ class Job:
     resume_from: Path | None = None
     batches: "TokenBudget | None" = None
     varies: bool = False
+    callbacks: "tuple[TrainerCallback, ...]" = ()
 
     def score(self, kept: "Kept") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
@@ -177,7 +179,7 @@ def _trainer(
     unfreezing = Unfreezing(model, anatomy, plan) if plan else None
     if unfreezing:
         trainer.add_callback(unfreezing)
-    for callback in _early_stopping(job, unfreezing):
+    for callback in (*_early_stopping(job, unfreezing), *job.callbacks):
         trainer.add_callback(callback)
     return trainer
 

@@ -39,9 +39,13 @@ def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
     strategy, sections = recipe.strategy, ("regularisation", "averaging")
     for section in sections:
         for name, value in dict(getattr(recipe, section)).items():
-            if value and not strategy.by_steps:
+            if value and strategy.takes_no_steps:
                 yield (section, name), f"strategy '{strategy.name}' makes no steps; use lp_ft, say"
-    if recipe.averaging.wise_ft and strategy.by_steps and not strategy.solves_head(recipe.task):
+    if (
+        recipe.averaging.wise_ft
+        and not strategy.takes_no_steps
+        and not strategy.solves_head(recipe.task)
+    ):
         yield (
             ("averaging", "wise_ft"),
             f"strategy '{strategy.name}' does not start from a probe; use lp_ft",

@@ -75,7 +75,7 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
             f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
             f"in {evidence.seconds:.1f} s{_waited(evidence)}",
             "",
-            *_aligned(list(evidence.table())),
+            *aligned(list(evidence.table())),
             "",
             *(confidence.lines(evidence.calibration) if evidence.calibration else ()),
             f"reload parity: {evidence.parity or 'not checked'}",
@@ -92,7 +92,7 @@ def _waited(evidence: Evidence) -> str:
     return f", {evidence.waited:.1%} of it waiting for data"
 
 
-def _aligned(table: list[list[str]]) -> list[str]:
+def aligned(table: list[list[str]]) -> list[str]:
     """Names to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [

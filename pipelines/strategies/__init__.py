@@ -24,8 +24,7 @@ class Strategy(Named):
 
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
-
-    by_steps: ClassVar[bool] = True  # False: solved, without gradients
+    takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
 
     def solves_head(self, task: "Task") -> bool:
         """Whether steps start from a head that was solved on the features of the encoder."""
