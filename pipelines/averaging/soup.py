@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-
 from pipelines import console
 from pipelines.averaging import Soup
 from pipelines.console import say
@@ -70,6 +67,8 @@ class Ingredient:
 
     def _keep(self, model: Any, known: dict[str, Any]) -> None:
         """Its checkpoints go first: the next one is not to resume from them."""
+        from safetensors.torch import save_file
+
         self.file.parent.mkdir(exist_ok=True)
         unfinished = self.file.with_suffix(".tmp")
         tensors = {name: t.contiguous().clone() for name, t in model.state_dict().items()}
@@ -80,6 +79,8 @@ class Ingredient:
 
     @property
     def metadata(self) -> dict[str, str]:
+        from safetensors import safe_open
+
         with safe_open(self.file, "pt") as opened:
             return dict(opened.metadata())
 
@@ -90,6 +91,8 @@ class Ingredient:
 
 def _mix(model: Any, tried: list[Ingredient], job: "Job") -> tuple[list[Ingredient], float]:
     """Leave `model` with the best mean; (the ingredients in it, its score on validation)."""
+    from safetensors.torch import load_file
+
     from pipelines import forward
 
     sign = 1 if job.scorer.greater_is_better else -1
