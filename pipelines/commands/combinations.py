@@ -39,7 +39,7 @@ def table(columns: "dict[tuple[str, ...], Cells]") -> Iterator[str]:
     yield f"| {' | '.join(header)} |"
     yield f"|---{'|:-:' * len(columns)}|"
     for strategy in registry.names("strategies"):
-        cells = ("–" if column[strategy] else "✓" for column in columns.values())
+        cells = ("-" if column[strategy] else "✓" for column in columns.values())
         yield f"| `{strategy}` | {' | '.join(cells)} |"
 
 
