@@ -2,23 +2,17 @@
 
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import console, evaluation, hardware, hub, report, trainer, training_arguments
+from pipelines import console, examination, hardware, hub, report, trainer
 from pipelines.averaging import soup
-from pipelines.calibration import calibrated, temperature
-from pipelines.calibration.calibrated import Calibrated
-from pipelines.calibration.decisions import Decisions
 from pipelines.console import say
 from pipelines.errors import ModelError
-from pipelines.features.candidates import probe
-from pipelines.output import reload
 from pipelines.prepared import Prepared, prepare
 from pipelines.recipe import Recipe
-from pipelines.report import card, lock, parity
-from pipelines.report.evidence import Evidence, Predictions
+from pipelines.report import card, lock
+from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -50,16 +44,12 @@ def run(recipe: Recipe) -> RunFolder:
         lock.write(folder, recipe, locked)
         report.write_data(folder, prepared.data, prepared.findings)
     fitted, seconds = _fit(prepared, folder, resumed)
-    fitted, validation = _calibrated(prepared, fitted)
-    evidence = _evidence(prepared, fitted, validation, seconds)
+    fitted, validation = examination.calibrate(prepared, fitted)
+    evidence = examination.examine(prepared, fitted, validation, seconds)
     if console.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     console.wait()
-    options = training_arguments.forward_options(prepared.arguments())
-    library, labels = fitted.output.library, prepared.data.labels
-    predict = reload(folder.model, library, recipe.task, labels, **options)
-    trained = evidence.predictions["validation"].kept
-    evidence = replace(evidence, parity=parity.compare(predict, prepared.data.validation, trained))
+    evidence = examination.reloaded(prepared, evidence, folder.model)
     if console.is_main():
         _tell(recipe, folder, evidence, locked)
     return folder
@@ -171,87 +161,3 @@ def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
     said = recipe.training.get("resume_from_checkpoint")
     return resumed.checkpoint_at(str(said)) if resumed else None
-
-
-def _calibrated(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", Predictions]:
-    """The model with the temperature of validation in its weights, and what it says of validation.
-
-    Dividing the logits that are there already stands for a second pass.
-    """
-    said = _predictions(prepared, fitted, "validation")
-    asked, labels = prepared.recipe.calibration, prepared.data.labels
-    if not asked or not asked.temperature:
-        return fitted, said
-    logits: Any = said.kept["logits"]
-    found = temperature.fit(Decisions.of(logits, said.targets, labels.problem_type))
-    output = fitted.output.divided(found, probe(prepared.encoded["validation"], prepared.collate))
-    if output is None:
-        say("calibration: no linear layer has the last word: probabilities stay as trained")
-        return fitted, said
-    fitted = replace(fitted, output=output, temperature=found)
-    return fitted, replace(said, kept={**said.kept, "logits": logits / found})
-
-
-def _predictions(prepared: Prepared, fitted: "Fitted", split: str) -> Predictions:
-    """What the model says of a split."""
-    task, rows, collate = prepared.recipe.task, prepared.encoded[split], prepared.collate
-    options = training_arguments.forward_options(prepared.arguments())
-    kept = fitted.output.run(rows, collate, task.read, title=f"predicting {split}", **options)
-    processor, labels = prepared.checkpoint.processor, prepared.data.labels
-    predicted = evaluation.predict(task, kept, rows, processor, labels)
-    return Predictions(kept, predicted, prepared.targets[split])
-
-
-def _reliability(
-    prepared: Prepared, fitted: "Fitted", predictions: dict[str, Predictions]
-) -> Calibrated | None:
-    """How true the probabilities are, where there are any."""
-    recipe, kind = prepared.recipe, prepared.data.labels.problem_type
-    if not recipe.calibration:
-        return None
-    said = {split: (found.kept["logits"], found.targets) for split, found in predictions.items()}
-    return calibrated.measure(recipe.calibration, fitted.temperature, said, kind, recipe.seed)
-
-
-def _evidence(
-    prepared: Prepared, fitted: "Fitted", validation: Predictions, seconds: float
-) -> Evidence:
-    """Score validation, then test: the one time that test is looked at."""
-    recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
-    task = recipe.task
-    predictions = {"validation": validation}
-    scores: dict[str, dict[str, float]] = {}
-    floor: dict[str, dict[str, float]] = {}
-    if "test" in prepared.encoded:
-        predictions["test"] = _predictions(prepared, fitted, "test")
-    for split, said in predictions.items():
-        targets = prepared.targets[split]
-        scores[split] = scorer(said.predictions, targets)
-        constant = task.floor(prepared.targets["train"], targets, labels)
-        floor[split] = scorer(constant, targets)
-    return Evidence(
-        task=task,
-        labels=labels,
-        checkpoint=recipe.model.checkpoint,
-        strategy=recipe.strategy.name,
-        pretrained=recipe.strategy.pretrained,
-        library=fitted.output.library,
-        parameters=sum(p.numel() for p in fitted.output.model.parameters()),
-        trainable=fitted.trainable,
-        seconds=seconds,
-        waited=fitted.waited,
-        examples={
-            split: prepared.num_examples if split == "train" else len(targets)
-            for split, targets in prepared.targets.items()
-        },
-        main_metric=scorer.main,
-        validation=scores["validation"],
-        test=scores.get("test"),
-        floor=floor,
-        parity=None,
-        history=fitted.history,
-        chosen=fitted.chosen,
-        pair="text_pair" in prepared.data.validation.column_names,
-        predictions=predictions,
-        calibration=_reliability(prepared, fitted, predictions),
-    )
