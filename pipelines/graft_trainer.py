@@ -6,19 +6,18 @@ Imported when training starts: it needs transformers' Trainer at hand.
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate.data_loader import prepare_data_loader
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer
 from transformers.trainer_pt_utils import LengthGroupedSampler
-from transformers.trainer_utils import EvalLoopOutput, seed_worker
+from transformers.trainer_utils import EvalLoopOutput
 
 from pipelines import forward
 from pipelines.averaging.ema import Ema
+from pipelines.batches import LENGTHS, cut, setup
 from pipelines.errors import RecipeError
 from pipelines.labels import IGNORED
 from pipelines.regularisation import Anchor, disagreement, drops
@@ -27,18 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipelines.anatomy import Anatomy
-    from pipelines.batches import TokenBudget
     from pipelines.stages import Plan
     from pipelines.strategies import Strategy
     from pipelines.trainer import Job
 
 
 class GraftTrainer(Trainer):
-    """No decay for vectors; batches of equal length in tokens; evaluation is the pass that
-    predictions come from, too.
+    """No decay for vectors; batches without much padding; evaluation is the pass that predictions
+    come from, too.
 
     Attributes:
-        batches: what trains together, where rows differ in length; None leaves it to upstream.
         pretrained: the parameters that the checkpoint brought along, those that train and others.
         plan: the stages of the run, where it has any.
         strategy: what it says of rates and of evaluation counts here.
@@ -60,15 +57,13 @@ class GraftTrainer(Trainer):
             train_dataset=job.train,
             eval_dataset=job.validation,
             data_collator=job.collate_train,
-            compute_loss_func=None if job.batches else job.loss,
+            compute_loss_func=job.loss,
         )
         # the models' losses are means over the batch: without this the Trainer believes that they
         # were divided by the number of items, and accumulation or a second process inflates them
         self.model_accepts_loss_kwargs = False
         self.job, self.strategy, self.anatomy, self.waited = job, strategy, anatomy, 0.0
-        self.rows_of_step = 0
-        self.plan = plan
-        self.batches: TokenBudget | None = job.batches
+        self.plan, self.share = plan, 1.0
         said = job.regularisation
         self.anchor = Anchor(pretrained) if said.l2_sp else None
         if said.r_drop:
@@ -77,8 +72,10 @@ class GraftTrainer(Trainer):
         self.ema = Ema(model, decay, job.resume_from) if decay else None
         if self.ema:
             self.add_callback(self.ema)
-        if self.batches:
-            self.add_callback(NewEpoch(self.batches))
+        # weights that are spread over processes take part in every pass, and statistics in all rows
+        norms = any(isinstance(module, _BatchNorm) for module in model.modules())
+        self.setup = setup(model, self.args.device.type)
+        self.cuts = not (norms or self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
@@ -114,27 +111,6 @@ class GraftTrainer(Trainer):
 
     # Batches
 
-    def get_train_dataloader(self) -> DataLoader:
-        """Of batches that are shared among the processes already: accelerate is not to do it again,
-        and it could not, since they have no one size."""
-        if self.batches is None:
-            return super().get_train_dataloader()
-        args = self.args
-        loader = DataLoader(
-            self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=self.batches,
-            collate_fn=self.data_collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers,
-            prefetch_factor=args.dataloader_prefetch_factor,
-            worker_init_fn=partial(
-                seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index
-            ),
-        )
-        device = self.accelerator.device
-        return prepare_data_loader(loader, device, num_processes=1, process_index=0)
-
     def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
         """Timed: how long training waits for data."""
         start = time.perf_counter()
@@ -142,62 +118,59 @@ class GraftTrainer(Trainer):
         self.waited += time.perf_counter() - start
         return samples
 
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Forward and backward of each part of a batch, as long as its own rows."""
+        parts = cut(inputs, self.setup)
+        if len(parts) == 1 or not self.cuts:
+            inputs.pop(LENGTHS, None)
+            return super().training_step(model, inputs, num_items_in_batch)
+        weights = [self._weight(part) for part in parts]
+        shares = [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True) if w]
+        loss = torch.zeros((), device=self.args.device)
+        for number, (part, self.share) in enumerate(shares, 1):
+            # processes put their gradients together once
+            with nullcontext() if number == len(shares) else self.accelerator.no_sync(model):
+                loss += super().training_step(model, part, num_items_in_batch)
+        self.share = 1.0
+        return loss
+
+    def _weight(self, part: dict[str, Any]) -> int:
+        """Of how many terms the loss of a part is the mean."""
+        if self.job.task.loss_per == "token":
+            return int((part["labels"] != IGNORED).sum())
+        return len(next(iter(part.values())))
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The task's, and what regularisation adds to it."""
-        if self.batches:
-            self.rows_of_step += _num_rows(inputs)
-        loss, outputs = self._task_loss(model, {**inputs}, num_items_in_batch)
+        loss, outputs = self._task_loss(model, inputs, num_items_in_batch)
         said = self.job.regularisation
         if said.r_drop:
-            again, others = self._task_loss(model, {**inputs}, num_items_in_batch)
-            apart = disagreement(outputs["logits"], others["logits"], inputs["labels"])
-            share = self._share(inputs, num_items_in_batch)
+            again, others = self._task_loss(model, inputs, num_items_in_batch)
+            labels = inputs["labels"]
+            apart = disagreement(outputs["logits"], others["logits"], labels)
+            if self._is_sum(num_items_in_batch):
+                share = (labels != IGNORED).sum() / num_items_in_batch
+                share = share * self.accelerator.num_processes
+            else:
+                share = self.share
             loss = (loss + again) / 2 + said.r_drop * share * apart
         if self.anchor:  # upstream divides by the batches of a step, but not what a loss of ours is
             batches = self.current_gradient_accumulation_steps if self.compute_loss_func else 1
-            loss = loss + said.l2_sp * self.anchor() / batches
+            loss = loss + said.l2_sp * self.share * self.anchor() / batches
         return (loss, outputs) if return_outputs else loss
 
     def _task_loss(self, model: Any, inputs: Any, num_items_in_batch: Any) -> tuple[Any, Any]:
-        """Of batches with different numbers of rows, such that each example counts as much."""
-        if self.batches is None:
-            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-            return loss, outputs
-        share = self._share(inputs, None)
-        if self.job.loss is None:
-            loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        else:
-            labels = inputs.pop("labels")
-            outputs = model(**inputs)
-            loss = self.job.loss(outputs, labels)
-        return loss * share, outputs
+        """Of a part of a batch, as much as it counts for."""
+        loss, outputs = super().compute_loss(model, {**inputs}, True, num_items_in_batch)
+        return loss if self._is_sum(num_items_in_batch) else loss * self.share, outputs
 
-    def _share(self, inputs: Any, num_items_in_batch: Any) -> Any:
-        """What a mean over this batch counts for, beside those of others."""
-        if self.batches:
-            each = self.batches.rows_each
-            return 1.0 if self.job.task.loss_per == "token" else _num_rows(inputs) / each
-        if self.compute_loss_func is None or num_items_in_batch is None:
-            return 1.0
-        here = (inputs["labels"] != IGNORED).sum() / num_items_in_batch
-        return here * self.accelerator.num_processes
-
-    def _clip_grad_norm(self, model: Any) -> Any:
-        """A batch may have as large a gradient as its rows explain: n times that of one where they
-        agree, and sqrt(n) times where they are noise. Clipped all alike, large batches of short
-        texts would count for less: on Banking77 two points of accuracy in three epochs."""
-        if self.batches is None or self.job.task.loss_per == "token":
-            return super()._clip_grad_norm(model)
-        rows, processes = self.rows_of_step, self.accelerator.num_processes
-        if processes > 1:
-            told = torch.tensor(rows, device=self.accelerator.device)
-            rows = int(self.accelerator.reduce(told, "sum"))
-        self.rows_of_step = 0
-        usual = self.batches.rows_each * processes * self.current_gradient_accumulation_steps
-        most = self.args.max_grad_norm * max(rows / usual, (rows / usual) ** 0.5)
-        return self.accelerator.clip_grad_norm_(model.parameters(), most)
+    def _is_sum(self, num_items_in_batch: Any) -> bool:
+        """Whether the loss is a sum already, divided by what the whole step holds."""
+        return self.compute_loss_func is not None and num_items_in_batch is not None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """Lengths of whatever the rows are: upstream looks for a column, row by row."""
@@ -240,21 +213,6 @@ class GraftTrainer(Trainer):
         return EvalLoopOutput(nothing, nothing, metrics, len(self.job.validation))
 
 
-def _num_rows(batch: dict[str, Any]) -> int:
-    return len(next(iter(batch.values())))
-
-
-class NewEpoch(TrainerCallback):
-    """Tells the batches which epoch it is; on its way there, upstream's word is lost where several
-    processes resume."""
-
-    def __init__(self, batches: "TokenBudget") -> None:
-        self.batches = batches
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.batches.epoch = int(state.epoch + 1e-6)
-
-
 def _by_rate(group: dict[str, Any], rates: dict[int, float]) -> Iterator[dict[str, Any]]:
     """A group of parameters as groups of one rate each."""
     for rate in sorted({rates[id(p)] for p in group["params"]}):
@@ -267,7 +225,10 @@ def _evaluate(model: Any, job: "Job") -> "Mapping[str, float]":
 
     def read(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
         loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
-        return {"loss": loss.expand(_num_rows(batch)), **job.task.read(outputs, batch)}
+        return {
+            "loss": loss.expand(len(next(iter(batch.values())))),
+            **job.task.read(outputs, batch),
+        }
 
     kept = forward.run(
         model,

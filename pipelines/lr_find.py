@@ -139,8 +139,7 @@ def _test(prepared: "Prepared", sweep: Sweep) -> Found:
                 tell(f"{step + 1:>5}  {rate:>9.1e}  {loss:>9.4f}  {smoothed:>9.4f}")
 
         job = pipeline.job_of(quiet, Path(checkpoints))
-        # the batches as the recipe has them: a budget of tokens is not one of `max_steps`
-        test = RangeTest(sweep.rate, job.batches, seen)
+        test = RangeTest(sweep.rate, seen)
         strategy, where = quiet.recipe.strategy, hardware.describe(job.arguments)
         tell(f"range test of {strategy.name}, at most {sweep.steps} steps, {where}")
         tell(f"{'step':>5}  {'rate':>9}  {'loss':>9}  {'smoothed':>9}")

@@ -150,7 +150,6 @@ def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
         scorer=prepared.scorer,
         arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,
-        batches=prepared.batches,
         varies=recipe.augmentation is not None or recipe.task.varies,
         regularisation=recipe.regularisation,
         averaging=recipe.averaging,

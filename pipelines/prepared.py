@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import console, data, evaluation, forward, hardware, model, training_arguments
+from pipelines import console, data, evaluation, hardware, model, training_arguments
 from pipelines.augmentations import Varied
-from pipelines.batches import TokenBudget
 from pipelines.calibration import Calibration
 from pipelines.calibration.conformal import too_few
 from pipelines.console import say
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from pipelines.evaluation import Scorer
     from pipelines.model import Checkpoint
     from pipelines.trainer import Collate
-
-
-SAME = 0.05  # of the mean: lengths that differ by less leave no padding to save
-FEW = 32  # batches an epoch: of fewer, each would stand for a length, and the next step for another
 
 
 @dataclass(frozen=True)
@@ -80,21 +75,6 @@ class Prepared:
         if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own
             return replace(loss, label_smoothing=smoothing)
         return loss
-
-    @property
-    def batches(self) -> "TokenBudget | None":
-        """Batches of as many tokens each, where examples differ in length and the recipe names no
-        other strategy."""
-        lengths = None if self.stream is not None else forward.lengths(self.encoded["train"])
-        if lengths is None or "train_sampling_strategy" in self.recipe.training:
-            return None
-        if lengths.std() < SAME * lengths.mean():
-            return None
-        said = self.arguments()
-        seed = said.seed if said.data_seed is None else said.data_seed
-        processes = console.num_processes()
-        batches = TokenBudget(lengths, said.train_batch_size, seed, said.process_index, processes)
-        return batches if batches.num_batches >= FEW else None
 
     @property
     def _vary_batch(self) -> Callable[[Any], Any] | None:

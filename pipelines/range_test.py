@@ -2,13 +2,9 @@
 
 from collections.abc import Callable
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from transformers import TrainerCallback
-
-if TYPE_CHECKING:
-    from pipelines.batches import TokenBudget
 
 BETA = 0.98  # of the moving average, as in fastai
 DIVERGED = 4  # times the least smoothed loss
@@ -17,8 +13,7 @@ DIVERGED = 4  # times the least smoothed loss
 class RangeTest(TrainerCallback):
     """Sets the rate of each step; stops where the smoothed loss leaves what it has reached.
 
-    A group of parameters that has a multiple of the base rate keeps it. A batch of as many tokens
-    as any other counts by its rows: here that is undone, since losses of single steps are compared.
+    A group of parameters that has a multiple of the base rate keeps it.
 
     Args:
         rate: the base rate of a step, counted from 0.
@@ -32,19 +27,12 @@ class RangeTest(TrainerCallback):
     def __init__(
         self,
         rate: Callable[[int], float],
-        batches: "TokenBudget | None",
         seen: Callable[[int, float, float, float], None],
     ) -> None:
-        self.rate, self.batches, self.seen = rate, batches, seen
-        self.shares, self.steps_before = np.ones(1), 0
+        self.rate, self.seen = rate, seen
         self.average, self.diverged = 0.0, False
         self.losses: list[float] = []
         self.smoothed: list[float] = []
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.steps_before = state.global_step
-        if self.batches:
-            self.shares = self.batches.shares(args.gradient_accumulation_steps)
 
     def on_step_begin(
         self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any
@@ -56,8 +44,7 @@ class RangeTest(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if "loss" in logs:
             step = state.global_step - 1
-            share = self.shares[(step - self.steps_before) % len(self.shares)]
-            self._note(float(logs["loss"] / share))
+            self._note(float(logs["loss"]))
             self.seen(step, self.rate(step), self.losses[-1], self.smoothed[-1])
             if self.diverged:
                 control.should_training_stop = True

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from pipelines.anatomy import Anatomy
     from pipelines.averaging import Averaging
-    from pipelines.batches import TokenBudget
     from pipelines.evaluation import Scorer
     from pipelines.graft_trainer import GraftTrainer
     from pipelines.labels import Labels
@@ -38,7 +37,6 @@ class Job:
     Attributes:
         collate_train: puts together a batch to train on; what it draws it draws anew each time.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
-        batches: which rows train together, where they differ in length and the recipe does not say.
         varies: whether an example is another one each time that it is trained on.
         regularisation: what is added to the loss.
         averaging: of which weights the result is a mean.
@@ -61,7 +59,6 @@ class Job:
     regularisation: "Regularisation"
     averaging: "Averaging"
     resume_from: Path | None = None
-    batches: "TokenBudget | None" = None
     varies: bool = False
     callbacks: "tuple[TrainerCallback, ...]" = ()
 

@@ -71,7 +71,6 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
         "collate": prepared.collate,
         "collate_train": prepared.collate_train,
         "loss": prepared.loss,
-        "batches": prepared.batches,
         "varies": said.augmentation is not None or said.task.varies,
         "scorer": prepared.scorer,
         "arguments": prepared.arguments(folder),

@@ -170,7 +170,7 @@ def test_a_soup_that_was_stopped_goes_on_where_it_was(checkpoint, text_data, tmp
     third = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     arguments = job(third, tmp_path / "third").arguments
     arguments.seed = 3
-    fit(third, tmp_path / "third", arguments=arguments, batches=third.batches)
+    fit(third, tmp_path / "third", arguments=arguments)
     half = min((tmp_path / "third").glob("checkpoint-*"), key=lambda p: len(p.name))
     shutil.copytree(half, run.checkpoints / half.name)
     run.lock.write_text("{}")

@@ -1,170 +1,170 @@
-"""Batches of as many tokens each: no padding to speak of, and every example counts as much."""
+"""A batch is cut into parts of about one length, and a step comes to what it would have come to."""
+
+from random import Random
 
 import numpy as np
 import pytest
 import tiny
+import torch
 from datasets import Dataset
 from grafting import fit, prepare, problem
 
-from pipelines.batches import TokenBudget
-from pipelines.pipeline import Prepared
+from pipelines.batches import LENGTHS, cut
+from pipelines.graft_trainer import GraftTrainer
 
-LENGTHS = {
-    "short and long": np.random.default_rng(0).geometric(0.08, 3000) + 2,
-    "two lengths": np.array([5, 500] * 200),
-    "one long": np.array([400, *[3] * 999]),
-    "few": np.arange(1, 40),
-}
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+STEADY = {"learning_rate": 1e-3, "logging_steps": 1, "num_train_epochs": 1, "seed": 7}
+SLOW = pytest.mark.slow
 
 
-def padded(lengths, batches):
-    return sum(lengths[batch].max() * len(batch) for batch in batches)
+def batch_of(lengths, left=False):
+    """Token ids that name their row and place; (rows, width) but for the labels."""
+    width = max(lengths)
+    ids = torch.zeros(len(lengths), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, length in enumerate(lengths):
+        place = slice(width - length, width) if left else slice(0, length)
+        ids[row, place] = 1000 * row + torch.arange(1, length + 1)
+        mask[row, place] = 1
+    labels = torch.arange(len(lengths))
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
-@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_every_row_is_in_one_batch_and_each_process_has_as_many(lengths, processes):
-    shares = [[*TokenBudget(lengths, 16, 1, rank, processes)] for rank in range(processes)]
-    assert len({len(share) for share in shares}) == 1
-    assert {len(share) for share in shares} == {len(TokenBudget(lengths, 16, 1, 0, processes))}
-    rows = [row for share in shares for batch in share for row in batch]
-    assert sorted(rows) == list(range(len(lengths)))
-    assert all(batch for share in shares for batch in share)
-    num_batches = sum(map(len, shares))
-    # as many steps as with batches of 16 rows
-    assert num_batches == -(-len(lengths) // (16 * processes)) * processes
+@pytest.mark.parametrize("rows", [1, 3, 16, 31])
+def test_parts_hold_each_row_once_and_all_of_it(rows):
+    random = Random(rows)
+    batch = batch_of([random.choice([5, 6, 20, 60]) for _ in range(rows)])
+    parts = cut(batch, 24)
+    assert sorted(label for part in parts for label in part["labels"].tolist()) == [*range(rows)]
+    for part in parts:
+        for ids, mask, label in zip(*(part[name] for name in batch), strict=True):
+            whole = batch["input_ids"][label]
+            assert ids[mask.bool()].tolist() == whole[whole > 0].tolist()
+    assert len(parts) > 1 or rows < 16
 
 
-def test_batches_hold_as_many_tokens_and_hardly_any_padding():
-    lengths = LENGTHS["short and long"]
-    batches = TokenBudget(lengths, 16, 1).all()
-    tokens = [lengths[batch].max() * len(batch) for batch in batches]
-    assert padded(lengths, batches) < 1.1 * lengths.sum()
-    random = np.split(np.random.default_rng(0).permutation(3000), range(16, 3000, 16))
-    assert padded(lengths, random) > 2 * lengths.sum()
-    # the last batch of the shortest rows takes what is left
-    assert max(tokens) < 1.2 * np.mean(tokens)
+def test_parts_leave_little_padding_and_have_few_shapes():
+    random = np.random.default_rng(0)
+    padded = needed = whole = 0
+    shapes = set()
+    for _ in range(50):
+        batch = batch_of(random.geometric(0.08, 32).clip(3, 64).tolist())
+        parts = cut(batch, 24)
+        shapes |= {tuple(part["input_ids"].shape) for part in parts}
+        padded += sum(part["input_ids"].numel() for part in parts)
+        needed += int(batch["attention_mask"].sum())
+        whole += batch["input_ids"].numel()
+    assert padded < 1.35 * needed < 0.6 * whole
+    assert len({rows for rows, _ in shapes}) <= 8
+    assert len(shapes) < 80
 
 
-def test_whole_batches_are_shuffled_and_rows_meet_others():
-    lengths = LENGTHS["short and long"]
-    batches = TokenBudget(lengths, 16, 1)
-    means = [lengths[batch].mean() for batch in batches.all()]
-    assert abs(np.corrcoef(range(len(means)), means)[0, 1]) < 0.2
-    met = {frozenset(batch.tolist()) for batch in batches.all()}
-    batches.epoch = 1
-    assert len(met & {frozenset(batch.tolist()) for batch in batches.all()}) < 0.05 * len(met)
+def test_a_batch_is_cut_where_that_is_quicker():
+    batch = batch_of([64] * 4 + [8] * 28)
+    assert [len(part["labels"]) for part in cut(batch, 24)] == [4, 28]
+    assert len(cut(batch, 8192)) == 1  # on a GPU that computes as much while it sets a pass up
+    assert len(cut(batch_of([8] * 32), 24)) == 1
+    assert len(cut({"pixel_values": torch.zeros(32, 3, 8, 8)}, 24)) == 1
 
 
-def test_an_epoch_follows_from_seed_and_number():
-    lengths = LENGTHS["short and long"]
+def test_what_is_padded_on_the_left_stays_where_it_is():
+    batch = batch_of([5] * 16 + [60] * 16, left=True)
+    (part,) = cut(batch, 24)
+    assert part["input_ids"].equal(batch["input_ids"])
 
-    def epoch(seed, number):
-        batches = TokenBudget(lengths, 16, seed)
-        batches.epoch = number
-        return [batch.tolist() for batch in batches.all()]
 
-    assert epoch(1, 3) == epoch(1, 3)
-    assert epoch(1, 3) != epoch(1, 2)
-    assert epoch(1, 3) != epoch(2, 3)
+def test_sounds_without_a_mask_bring_their_lengths():
+    values = torch.randn(8, 4000)
+    lengths = torch.tensor([4000, 4000, 900, 900, 900, 900, 900, 900])
+    batch = {"input_values": values, LENGTHS: lengths, "labels": torch.full((8, 3), 5)}
+    parts = cut(batch, 24)
+    assert [tuple(part["input_values"].shape) for part in parts] == [(2, 4000), (6, 960)]
+    assert all(part["labels"].shape[1] == 3 for part in parts)
+    assert not any(LENGTHS in part for part in parts)
 
 
 @pytest.fixture
-def trained(checkpoint, tmp_path):
-    """trained(data, …) -> (what was prepared, the losses of each step at a rate of 0)."""
+def curve(checkpoint, tmp_path, monkeypatch):
+    """curve(data, whole, …): loss and gradient norm of each step; `whole`: batches as they are."""
 
-    def trained(data, task="text", **training):
-        still = {
-            "learning_rate": 0.0,
-            "weight_decay": 0.0,
-            "num_train_epochs": 1,
-            "logging_steps": 1,
-            "per_device_train_batch_size": 2,
-            **training,
-        }
-        model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
-        found = prepare(tmp_path, checkpoint("bert"), data, task=task, model=model, training=still)
-        fitted = fit(found, tmp_path / "checkpoints")
-        return found, [entry["loss"] for entry in fitted.history if "loss" in entry]
+    def curve(data, whole, task="text", **sections):
+        with monkeypatch.context() as patched:
+            if whole:  # as on a machine where setting up a pass takes very long
+                patched.setattr("pipelines.batches.SETUP", {"cpu": 10**9})
+            training = {**STEADY, **sections.pop("training", {})}
+            model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
+            found = prepare(
+                tmp_path,
+                checkpoint("bert"),
+                data,
+                **{"task": task, "model": model, "training": training, **sections},
+            )
+            fitted = fit(found, tmp_path / "checkpoints")
+        entries = [entry for entry in fitted.history if "loss" in entry]
+        return [entry[key] for entry in entries for key in ("loss", "grad_norm")]
 
-    return trained
-
-
-def mean_loss(found: Prepared):
-    """Over all examples of train, each by itself: no batches, no padding."""
-    import torch
-
-    rows, model = found.encoded["train"], found.checkpoint.model.eval()
-    losses = []
-    with torch.no_grad():
-        for row in range(len(rows)):
-            batch = found.collate([rows[row]])
-            if found.loss is None:
-                losses.append(float(model(**batch).loss))
-            else:
-                labels = batch.pop("labels")
-                losses.append(float(found.loss(model(**batch), labels)))
-    return np.mean(losses)
+    return curve
 
 
-@pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
-@pytest.mark.parametrize("accumulated", [1, 3])
-def test_each_example_counts_as_much(trained, tmp_path, kind, accumulated):
-    data = problem(tmp_path / "data", kind)
-    found, losses = trained(data, gradient_accumulation_steps=accumulated)
-    assert len({len(batch) for batch in found.batches}) > 1
-    num_batches = len(found.batches)
-    steps = -(-num_batches // accumulated)
-    assert len(losses) == steps
-    in_step = np.full(steps, accumulated)
-    in_step[-1] = num_batches - accumulated * (steps - 1)
-    mean = np.average(losses, weights=in_step)
-    assert mean == pytest.approx(mean_loss(found), rel=2e-3)
+@pytest.fixture
+def counted(monkeypatch):
+    """How many passes forward and backward there were."""
+    passes = []
+    compute = GraftTrainer.compute_loss
+
+    def compute_loss(self, *arguments, **named):
+        passes.append(self.share)
+        return compute(self, *arguments, **named)
+
+    monkeypatch.setattr(GraftTrainer, "compute_loss", compute_loss)
+    return passes
 
 
-@pytest.mark.parametrize("accumulated", [1, 2])
-def test_a_gradient_is_clipped_by_how_many_rows_it_comes_from(
-    trained, tmp_path, monkeypatch, accumulated
-):
-    from accelerate import Accelerator
-
-    limits, clip = [], Accelerator.clip_grad_norm_
-
-    def noted(self, parameters, max_norm, *others, **named):
-        limits.append(max_norm)
-        return clip(self, parameters, max_norm, *others, **named)
-
-    monkeypatch.setattr(Accelerator, "clip_grad_norm_", noted)
-    data = problem(tmp_path / "data", "pairs")
-    found, _ = trained(data, max_grad_norm=0.5, gradient_accumulation_steps=accumulated)
-    rows = [len(batch) for batch in found.batches]
-    steps = [rows[i : i + accumulated] for i in range(0, len(rows), accumulated)]
-    usual = len(found.encoded["train"]) / len(rows)
-    shares = np.array([np.mean(step) / usual for step in steps])
-    assert limits == pytest.approx(0.5 * np.maximum(shares, shares**0.5))
-    assert np.ptp(limits) > 0
+SECTIONS = {
+    "single": {},
+    "pairs": {},
+    "several": {},
+    "number": {},
+    "weighted": {"task": {"name": "text_classification", "class_weights": "balanced"}},
+    "focal": {"regularisation": {"focal": 2.0, "l2_sp": 0.5}},
+    "anchored": {"regularisation": {"l2_sp": 0.5}},
+}
 
 
-def test_a_recipe_that_names_another_strategy_gets_it(trained, text_data):
-    found, _ = trained(text_data, train_sampling_strategy="random")
-    assert found.batches is None
-    found, _ = trained(text_data)
-    assert found.batches
-    found, _ = trained(text_data, per_device_train_batch_size=4)  # so few that each is a length
-    assert found.batches is None
+@pytest.mark.parametrize("accumulated", [1, pytest.param(3, marks=SLOW)])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=() if k in ("single", "weighted") else SLOW) for k in SECTIONS]
+)
+def test_a_step_is_the_same_whole_and_in_parts(tmp_path, curve, counted, kind, accumulated):
+    data = problem(
+        tmp_path / "data", kind if kind not in ("weighted", "focal", "anchored") else "single"
+    )
+    training = {"gradient_accumulation_steps": accumulated}
+    whole = curve(data, True, training=training, **SECTIONS[kind])
+    assert {*counted} == {1.0}
+    counted.clear()
+    parts = curve(data, False, training=training, **SECTIONS[kind])
+    assert min(counted) < 1
+    assert parts == pytest.approx(whole, rel=2e-4, abs=1e-5)
 
 
-def test_rows_of_one_length_are_left_to_upstream(trained, tmp_path):
-    rows = [{"text": "the good film", "label": i % 2} for i in range(24)]
+def test_the_loss_of_tokens_counts_each_of_them(tmp_path, curve, counted):
+    random, rows = Random(3), []
+    for _ in range(48):
+        words = random.choices(tiny.WORDS, k=random.choice([2, 3, 25]))
+        tags = ["good" if word in tiny.CLASSES["positive"] else "O" for word in words]
+        rows.append({"tokens": words, "tags": tags})
     for split in ("train", "validation"):
-        Dataset.from_list(rows).to_parquet(tmp_path / "same" / f"{split}.parquet")
-    found, losses = trained(tmp_path / "same")
-    assert found.batches is None
-    assert len(losses) == 12
+        Dataset.from_list(rows).to_parquet(tmp_path / "data" / f"{split}.parquet")
+    whole, parts = (
+        curve(tmp_path / "data", as_they_are, task="token_classification")
+        for as_they_are in (True, False)
+    )
+    assert min(counted) < 1
+    assert parts == pytest.approx(whole, rel=2e-4, abs=1e-5)
 
 
-def test_images_are_left_to_upstream(checkpoint, image_data, tmp_path):
-    found = prepare(tmp_path, checkpoint("resnet"), image_data, task="image")
-    assert found.batches is None
-    assert len(found.encoded["train"]) <= tiny.NUM_ROWS["train"]
+def test_statistics_are_of_whole_batches(checkpoint, image_data, tmp_path, counted):
+    found = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=STEADY)
+    fit(found, tmp_path / "checkpoints")
+    assert {*counted} == {1.0}

@@ -16,7 +16,6 @@ import torch
 from grafting import write_recipe
 
 from pipelines import lr_find
-from pipelines.batches import TokenBudget
 from pipelines.cli import main
 from pipelines.range_test import RangeTest
 
@@ -86,24 +85,12 @@ def test_groups_keep_their_multiples_of_the_base_rate():
     groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr} for lr in (1.0, 0.1)]
     optimizer = torch.optim.SGD(groups)
     torch.optim.lr_scheduler.ConstantLR(optimizer, 1)
-    test = RangeTest(lr_find.Sweep(1e-4, 1, 20).rate, None, print)
+    test = RangeTest(lr_find.Sweep(1e-4, 1, 20).rate, print)
     for step in (0, 19):
         args, state = type("", (), {"learning_rate": 1.0}), type("", (), {"global_step": step})
         test.on_step_begin(args, state, None, optimizer=optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
         assert rates == pytest.approx([1e-4, 1e-5] if step == 0 else [1, 0.1])
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("accumulated", [1, 3])
-def test_shares_of_steps_are_those_of_their_rows(processes, accumulated):
-    lengths = np.random.default_rng(0).integers(1, 60, 500)
-    batches = TokenBudget(lengths, 8, 0, 0, processes)
-    shares = batches.shares(accumulated)
-    assert len(shares) == -(-len(batches) // accumulated)
-    first = sum(map(len, batches.all()[: accumulated * processes]))
-    assert shares[0] == pytest.approx(first / (batches.rows_each * accumulated * processes))
-    assert shares.std() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from pipelines.regularisation import disagreement
 
 STEADY = {"learning_rate": 1e-3, "lr_scheduler_type": "constant", "warmup_steps": 0}
 STEADY |= {"weight_decay": 0.0, "logging_steps": 1, "max_grad_norm": 0.0}
-RANDOM = {"train_sampling_strategy": "random"}
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -56,7 +55,7 @@ def test_l2_sp_holds_weights_near_their_start(trained):
 
 def test_l2_sp_is_half_the_squared_distance(trained):
     """Of one step from where they start it knows nothing; of the next, what plain descent says."""
-    steps = {"optim": "sgd", "max_steps": 2, "learning_rate": 0.1, **RANDOM}
+    steps = {"optim": "sgd", "max_steps": 2, "learning_rate": 0.1}
     _, free, _ = trained({}, training=steps)
     found, tied, before = trained({"l2_sp": 0.3}, training={**steps, "max_steps": 1})
     moved = distance(found, before)
@@ -113,16 +112,14 @@ def test_focal_loss_is_that_of_its_paper(focal, weights):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampling", [RANDOM, {}], ids=["random", "budget"])
 @pytest.mark.parametrize(
     "said", [{"l2_sp": 0.1}, {"focal": 2.0}, {"focal": 2.0, "l2_sp": 0.1}], ids=str
 )
-def test_a_step_is_the_same_however_it_is_accumulated(trained, said, sampling):
+def test_a_step_is_the_same_however_it_is_accumulated(trained, said):
     one, several = (
         trained(
             said,
             training={
-                **sampling,
                 "per_device_train_batch_size": size,
                 "gradient_accumulation_steps": 8 // size,
                 "num_train_epochs": 1,
@@ -130,7 +127,7 @@ def test_a_step_is_the_same_however_it_is_accumulated(trained, said, sampling):
                 "learning_rate": 0.05,
             },
         )[1]
-        for size in ((8, 2) if sampling else (2, 2))
+        for size in (8, 2)
     )
     assert losses(several) == pytest.approx(losses(one), rel=1e-3)
     assert norms(several) == pytest.approx(norms(one), rel=1e-3)

@@ -55,9 +55,8 @@ class Ingredient:
         arguments = copy.copy(job.arguments)
         for name, value in self.said.items():
             setattr(arguments, name, value)
-        batches = job.batches and job.batches.seeded(arguments.seed)
         checkpoint = replace(job.checkpoint, model=copy.deepcopy(job.checkpoint.model))
-        job = replace(job, arguments=arguments, batches=batches, checkpoint=checkpoint)
+        job = replace(job, arguments=arguments, checkpoint=checkpoint)
         fitted = strategy.fit(job)
         kept = fitted.output.run(job.validation, job.collate, job.task.read, **job.forward_options)
         known = {"score": job.score(kept)[job.scorer.main], "trainable": fitted.trainable}

@@ -113,7 +113,7 @@ class AudioTask(Task):
         """Pads each batch to its own longest clip, with a mask where the extractor gives one."""
         from pipelines.tasks._audio_rows import Padded
 
-        return Padded(_extractor(processor))
+        return Padded(_extractor(processor), tells_lengths=training)
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """Seconds and sampling rate of each clip as it is stored, from the headers."""

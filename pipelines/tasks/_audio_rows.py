@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.batches import LENGTHS
 from pipelines.errors import RecipeError
 from pipelines.labels import IGNORED
 from pipelines.tasks._packed import Packed
@@ -119,9 +120,13 @@ class EncodedClips:
 @dataclass(frozen=True)
 class Padded:
     """Rows -> batch, padded to its longest clip as the extractor was made to: with an attention
-    mask or without. Labels that are sequences are padded with -100."""
+    mask or without. Labels that are sequences are padded with -100.
+
+    With `tells_lengths`, what no mask says the batch does: to whom trains on it.
+    """
 
     extractor: Any
+    tells_lengths: bool = False
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, "torch.Tensor"]:
         """Rows of an `EncodedClips` -> tensors."""
@@ -130,6 +135,9 @@ class Padded:
 
         inputs = [{k: v for k, v in row.items() if k != "labels"} for row in rows]
         batch = dict(self.extractor.pad(inputs, padding=True, return_tensors="pt"))
+        lengths = [len(row["input_values"]) for row in rows if "input_values" in row]
+        if self.tells_lengths and "attention_mask" not in batch and len({*lengths}) > 1:
+            batch[LENGTHS] = torch.tensor(lengths)
         labels = [torch.as_tensor(row["labels"]) for row in rows]
         if labels[0].dim():
             return {**batch, "labels": pad_sequence(labels, True, IGNORED)}
