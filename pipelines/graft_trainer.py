@@ -74,6 +74,7 @@ class GraftTrainer(Trainer):
             self.add_callback(self.ema)
         # weights that are spread over processes take part in every pass, and statistics in all rows
         norms = any(isinstance(module, _BatchNorm) for module in model.modules())
+        self.packs = False  # whether the model leaves padding out by itself
         self.setup = setup(model, self.args.device.type)
         self.cuts = not (norms or self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
@@ -122,8 +123,8 @@ class GraftTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """Forward and backward of each part of a batch, as long as its own rows."""
-        parts = cut(inputs, self.setup)
-        if len(parts) == 1 or not self.cuts:
+        parts = cut(inputs, self.setup) if self.cuts and not self.packs else []
+        if len(parts) <= 1:
             inputs.pop(LENGTHS, None)
             return super().training_step(model, inputs, num_items_in_batch)
         weights = [self._weight(part) for part in parts]

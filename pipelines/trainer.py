@@ -116,6 +116,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
+    from pipelines import packing
     from pipelines.anatomy import count, dissect, stay_in_eval
     from pipelines.averaging import wise_ft
     from pipelines.callbacks import StopOnSignal
@@ -132,7 +133,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     stop = StopOnSignal()
     trainer.add_callback(stop)
     started = time.perf_counter()
-    with stop:
+    with stop, packing.where_it_fits(job, trainer.model, anatomy) as trainer.packs:
         trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
     waited = trainer.waited / (time.perf_counter() - started)
     for hook in hooks:
