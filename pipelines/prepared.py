@@ -105,6 +105,10 @@ def prepare(recipe: Recipe) -> Prepared:
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     for note in loaded.notes:
         say(note)
+    unread = recipe.strategy.unread(recipe.training)
+    if unread:
+        keys = ", ".join(f"training.{key}" for key in unread)
+        say(f"note: {recipe.strategy.name} does not train by steps: nothing follows from {keys}")
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
     if recipe.augmentation:
         recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded

@@ -17,7 +17,7 @@ from pipelines.features.pooling import POOLINGS, pool
 from pipelines.heads import Linear, Problem, Scaler
 from pipelines.heads.logistic_regression import LogisticRegression
 from pipelines.heads.ridge import Ridge
-from pipelines.labels import MULTI, REGRESSION, SINGLE
+from pipelines.labels import MULTI, SINGLE
 
 SLOW = pytest.mark.slow
 TEXTS = [pytest.param(f, marks=() if f in ("bert", "gpt2") else SLOW) for f in tiny.TEXT_FAMILIES]
@@ -419,7 +419,10 @@ def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "head", "solves"),
-    [("single", "ridge", REGRESSION), ("number", "logistic_regression", f"{SINGLE}, {MULTI}")],
+    [
+        ("number", "logistic_regression", f"{SINGLE}, {MULTI}"),
+        ("number", "class_prototypes", f"{SINGLE}, {MULTI}"),
+    ],
 )
 def test_a_head_for_something_else_is_refused(prepared, tmp_path, kind, head, solves):
     strategy = {"name": "linear_probe", "head": head}

@@ -1,6 +1,6 @@
 """Which features there are to choose from: found out on a probe batch."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines import forward
 from pipelines.errors import ModelError
@@ -44,6 +44,41 @@ def extractor(
         is_new = [n for n in fresh if not n.startswith((f"{anatomy.output}.", f"{name}."))]
         taken = stem.find(model, anatomy, batch) if is_new and own is None else None
     return Extractor(model, anatomy, poolings, own, projection=name, stem=taken)
+
+
+def pooled(
+    model: Any,
+    anatomy: "Anatomy",
+    pooling: str,
+    rows: Any,
+    collate: Any,
+    layer: Literal["last", "mean"],
+) -> Extractor:
+    """The poolings of texts, for what no plain class holds: a sentence-transformers folder does.
+
+    The head's own pooling is one of them here, under its own name.
+
+    Raises:
+        ModelError: `pooling` or `layer` does not exist for this model.
+    """
+    import torch
+
+    batch = {name: tensor.to(model.device) for name, tensor in probe(rows, collate).items()}
+    with torch.inference_mode(), Tap(model.eval(), anatomy, layer) as tap:
+        model(**batch)
+        states = getattr(tap.outputs, "hidden_states", None) or ()
+        if layer == "mean" and len(states) != 1 + getattr(model.config, "num_hidden_layers", 0):
+            raise ModelError(
+                f"linear_probe: strategy.layer mean: {type(model).__name__} does not give what "
+                "each of its blocks gives; use layer=last"
+            )
+        there = POOLINGS if mask_of(tap.hidden, batch) is not None else ()
+    if pooling not in ("auto", *there):
+        raise ModelError(
+            f"linear_probe: pooling '{pooling}' of {type(model).__name__} cannot be saved in a "
+            f"sentence-transformers folder, which head or layer need; known: {', '.join(there)}"
+        )
+    return Extractor(model, anatomy, there if pooling == "auto" else (pooling,), None, layer=layer)
 
 
 def _candidates(

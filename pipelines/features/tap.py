@@ -1,7 +1,7 @@
 """What is read of a forward pass on its way."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
@@ -13,6 +13,7 @@ class Tap:
 
     model: Any
     anatomy: "Anatomy"
+    layer: Literal["last", "mean"] = "last"
     input: Any = None
     outputs: Any = None
 
@@ -31,7 +32,11 @@ class Tap:
 
     @property
     def hidden(self) -> Any:
-        """(rows, tokens, dim), where the encoder gives that."""
+        """(rows, tokens, dim): the encoder's last state, or the mean of its blocks'."""
+        if self.layer == "mean":
+            import torch
+
+            return torch.stack(self.outputs.hidden_states[1:]).mean(0)
         return getattr(self.outputs, "last_hidden_state", None)
 
     def _catch_input(self, _: Any, inputs: tuple[Any, ...]) -> None:

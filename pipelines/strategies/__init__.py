@@ -29,6 +29,10 @@ class Strategy(Named):
         """Why this strategy does not go with `task`; None where it does."""
         return None
 
+    def unread(self, training: dict[str, Any]) -> tuple[str, ...]:
+        """The keys of the recipe's `training:` that mean nothing to this strategy."""
+        return ()
+
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Published TrainingArguments for this strategy; the recipe's `training:` wins.
 
