@@ -41,7 +41,7 @@ class ClassPrototypes(Head):
             scale = _scale(problem, features @ weight.T + bias, prior, targets, rows)
             weight, bias = scale * weight, scale * bias + prior
             if not problem.bias:
-                weight = weight + np.outer(bias, _constant(features))
+                weight = weight + np.outer(bias, _constant(features, rows))
             yield placed(weight, bias, classes, problem)
 
 
@@ -85,8 +85,9 @@ def _scale(
     return float(SCALES[int(np.argmin(losses))])
 
 
-def _constant(features: np.ndarray) -> np.ndarray:
+def _constant(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(dim,) weights that give 1 for every example as nearly as they can: a bias for a head that
     has none."""
-    moments = features.T @ features / len(features)
-    return np.linalg.solve(moments + 1e-3 * np.eye(len(moments)), features.mean(axis=0))
+    shares = rows / rows.sum()
+    moments = (features.T * shares) @ features
+    return np.linalg.solve(moments + 1e-3 * np.eye(len(moments)), shares @ features)

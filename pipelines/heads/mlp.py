@@ -11,7 +11,7 @@ from pipelines.heads._classes import placed
 from pipelines.labels import MULTI, REGRESSION, SINGLE
 
 HIDDEN = 256
-BATCH, EPOCHS, STEPS = 128, 30, 600  # of few examples more epochs, until there were enough steps
+BATCH, EPOCHS, STEPS = 128, 30, 400  # of few examples more epochs, until there were enough steps
 
 
 class Mlp(Head):
@@ -34,7 +34,13 @@ def _fitted(problem: Problem, alpha: float) -> Any:
     kind = MLPRegressor if problem.problem_type == REGRESSION else MLPClassifier
     size = min(BATCH, len(problem.features))
     epochs = max(EPOCHS, STEPS * size // len(problem.features))
-    model = kind((HIDDEN,), alpha=alpha, batch_size=size, max_iter=epochs, random_state=0)
+    model = kind(
+        hidden_layer_sizes=(HIDDEN,),
+        alpha=alpha,
+        batch_size=size,
+        max_iter=epochs,
+        random_state=0,
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
         return model.fit(problem.features, problem.targets, problem.weights)
