@@ -38,6 +38,8 @@ class Extractor:
         stem: what is kept for a head that has other new layers than the last; None where what the
             output layer reads follows from the checkpoint alone.
         layer: which states the poolings read: the last ones, or the mean of all blocks'.
+        plain: whether the plain class can hold what is solved. What its output layer reads is
+            kept for other heads, but not given, where it cannot.
         chosen: the pooling that a head was solved on.
     """
 
@@ -49,6 +51,7 @@ class Extractor:
     projection: str | None = None
     stem: "Stem | None" = None
     layer: Literal["last", "mean"] = "last"
+    plain: bool = True
     chosen: str = HEAD
 
     def extract(self, rows: Any, collate: Any, **options: Any) -> tuple[dict[str, Any], Any]:
@@ -95,7 +98,9 @@ class Extractor:
 
     def _features(self, kept: chunks.Chunks) -> dict[str, Any]:
         found = {pooling: kept.column(pooling) for pooling in self.poolings if self._keeps(pooling)}
-        if HEAD in self.poolings and self.stem:
+        if not self.plain:
+            found.pop(HEAD, None)
+        elif HEAD in self.poolings and self.stem:
             found = {HEAD: self._through_head(kept.column(STEM)), **found}
         return found
 

@@ -52,6 +52,16 @@ def reveal(model: Any) -> None:
     model.config.output_hidden_states = True
 
 
+def mean(outputs: Any) -> Any:
+    """(rows, tokens, dim), the mean of what the blocks give; embeddings are not among them."""
+    import torch
+
+    states = getattr(outputs, "hidden_states", None)
+    if not states:
+        _refuse(f"mean: a {type(outputs).__name__} does not hold what each block gives")
+    return torch.stack(states[1:]).mean(0)
+
+
 def _refuse(why: str) -> NoReturn:
     raise ModelError(f"linear_probe: strategy.layer {why}; use layer=last")
 

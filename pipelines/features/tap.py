@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines.features import layers
+
 if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
 
@@ -34,9 +36,7 @@ class Tap:
     def hidden(self) -> Any:
         """(rows, tokens, dim): the encoder's last state, or the mean of its blocks'."""
         if self.layer == "mean":
-            import torch
-
-            return torch.stack(self.outputs.hidden_states[1:]).mean(0)
+            return layers.mean(self.outputs)
         return getattr(self.outputs, "last_hidden_state", None)
 
     def _catch_input(self, _: Any, inputs: tuple[Any, ...]) -> None:

@@ -18,10 +18,14 @@ ALWAYS = 10.0  # the logit of a label that stands on all examples of train
 
 
 def path(
-    problem: Problem, targets: np.ndarray, loss: Loss, strengths: Iterable[float]
+    problem: Problem,
+    targets: np.ndarray,
+    loss: Loss,
+    strengths: Iterable[float],
+    gain: float = 2e-9,
 ) -> Iterator[Linear]:
     """A row for each column of `targets` (rows, classes), for each strength C of the loss against
-    an L2 penalty."""
+    an L2 penalty. The last step gained less than `gain` of the loss."""
     from scipy.optimize import minimize
 
     dim, count = problem.features.shape[1], targets.shape[1]
@@ -30,7 +34,7 @@ def path(
     found = np.zeros((count, dim + 1))
     for strength in strengths:
         total = _Sum(problem, targets, loss, varies, strength)
-        options = {"maxiter": MOST, "gtol": 1e-4 * len(targets)}
+        options = {"maxiter": MOST, "gtol": 1e-4 * len(targets), "ftol": gain}
         found = minimize(total, found.ravel(), jac=True, method="L-BFGS-B", options=options).x
         found = found.reshape(count, dim + 1)
         always = np.where(varies, found[:, -1], np.where(targets[0], ALWAYS, -ALWAYS))

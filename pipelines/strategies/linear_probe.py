@@ -137,11 +137,16 @@ class LinearProbe(Strategy):
         anatomy = dissect(model, fresh)
         if job.task.answers_per == "token":
             return candidates.by_token(model, anatomy)
-        asked = (model, anatomy, self.pooling, job.train, job.collate)
-        if self._beyond():
-            layer: Literal["last", "mean"] = "mean" if self.layer == "mean" else "last"
-            return candidates.pooled(*asked, layer)
-        return candidates.extractor(*asked, fresh)
+        return candidates.extractor(
+            model,
+            anatomy,
+            self.pooling,
+            job.train,
+            job.collate,
+            fresh,
+            layer="mean" if self.layer == "mean" else "last",
+            plain=self._beyond() is None,
+        )
 
     def _head(self, job: "Job") -> "Head":
         kind = SINGLE if job.task.answers_per == "token" else job.labels.problem_type
