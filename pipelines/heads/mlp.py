@@ -11,7 +11,7 @@ from pipelines.heads._classes import placed
 from pipelines.labels import MULTI, REGRESSION, SINGLE
 
 HIDDEN = 256
-BATCH, EPOCHS, STEPS = 128, 30, 400  # of few examples more epochs, until there were enough steps
+BATCH, EPOCHS, STEPS = 128, 12, 400  # of few examples more epochs, until there were enough steps
 
 
 class Mlp(Head):
@@ -19,7 +19,7 @@ class Mlp(Head):
 
     problem_types: ClassVar[tuple[str, ...]] = (SINGLE, MULTI, REGRESSION)
     strength: ClassVar[str] = "alpha"
-    grid: ClassVar[tuple[float, ...]] = (0.1, 1.0, 10.0, 100.0)
+    grid: ClassVar[tuple[float, ...]] = (0.03, 0.3, 1.0, 3.0)
     is_deep: ClassVar[bool] = True
 
     def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[Deep]:

@@ -1,4 +1,4 @@
-"""Frozen encoder, new linear head: one forward pass, then a solver (arXiv 1610.01644)."""
+"""Frozen encoder, new head: one forward pass, then a solver (arXiv 1610.01644)."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # what a pass without gradients, and a solver, look at; as do all fields of loaders and devices
 READ = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
-READ_GROUPS = ("dataloader_", "ddp_", "disable_tqdm")
+READ_GROUPS = ("dataloader_", "ddp_")
 
 
 class LinearProbe(Strategy):
@@ -54,21 +54,20 @@ class LinearProbe(Strategy):
 
     def refuses(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
+        if not task.answers_per:
+            return (
+                f"{task.name} has no linear head that can be solved for on frozen features; "
+                "use full or lora"
+            )
         if task.answers_per == "token" and self.pooling not in ("auto", "head"):
             return f"pooling '{self.pooling}': {task.name} reads every token, not a pooled sequence"
-        if task.answers_per and (beyond := self._beyond()):
-            if task.modality == "text" and task.answers_per == "example":
-                return None
+        beyond, pools = self._beyond(), (task.modality, task.answers_per) == ("text", "example")
+        if beyond and not pools:
             return (
                 f"{beyond} cannot be saved as a plain class, only as a sentence-transformers "
                 f"folder, which pools texts; {task.name} is something else"
             )
-        if task.answers_per:
-            return None
-        return (
-            f"{task.name} has no linear head that can be solved for on frozen features; "
-            "use full or lora"
-        )
+        return None
 
     def _beyond(self) -> str | None:
         """What no plain class can hold; None where one can."""
