@@ -23,6 +23,7 @@ from pipelines.output import reload
 SLOW = pytest.mark.slow
 HEADS = {name: registry.find("heads", name) for name in registry.names("heads")}
 DEEP = [name for name, head in HEADS.items() if head.is_deep]
+OTHERS = [name for name in HEADS if name not in (*DEEP, "class_prototypes")]
 
 
 def those_that_solve(problem_type):
@@ -218,6 +219,7 @@ def test_deep_heads_see_what_linear_ones_cannot(name):
     assert right > 0.9 if name in DEEP else right < 0.7
 
 
+@pytest.mark.slow
 def test_a_perceptron_learns_numbers_and_several_labels():
     features = features_of(rows=200)
     scaled = Scaler.of(features)(features)
@@ -262,7 +264,9 @@ def said_by_its_library(found):
     return predict(rows)["logits"]
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize(
+    "name", [*DEEP, "class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHERS)]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_reloaded_model_says_what_was_solved(checkpoint, tmp_path, family, name):
     kind = "single" if SINGLE in HEADS[name].problem_types else "number"
@@ -295,7 +299,9 @@ def test_a_reloaded_model_says_what_was_solved_of_every_kind(
 
 
 @pytest.mark.parametrize("family", ["resnet", pytest.param("vit", marks=SLOW)])
-@pytest.mark.parametrize("name", [name for name in those_that_solve(SINGLE) if name not in DEEP])
+@pytest.mark.parametrize(
+    "name", ["class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHERS)]
+)
 def test_linear_heads_of_images_are_saved_as_the_plain_class(
     checkpoint, image_data, tmp_path, family, name
 ):
@@ -305,6 +311,7 @@ def test_linear_heads_of_images_are_saved_as_the_plain_class(
     np.testing.assert_allclose(said_by_its_library(found), found.logits(), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_saved_perceptron_is_two_dense_modules(text_checkpoint, text_data, tmp_path):
     section = {"name": "linear_probe", "head": "mlp", "pooling": "mean"}
     found = graft(tmp_path, text_checkpoint, text_data, strategy=section)

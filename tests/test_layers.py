@@ -126,6 +126,7 @@ def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint)
     np.testing.assert_allclose(ours["mean"], mean(hidden, mask), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_mean_of_layers_is_saved_as_such(grafted):
     found = grafted("bert", layer="mean", head="mlp", pooling="mean")
     modules = json.loads((found.folder / "modules.json").read_text())
