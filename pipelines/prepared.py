@@ -94,6 +94,10 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     loaded = loaded if test else loaded.without("test")
     for note in loaded.notes:
         say(note)
+    unread = recipe.strategy.unread(recipe.training)
+    if unread:
+        keys = ", ".join(f"training.{key}" for key in unread)
+        say(f"note: {recipe.strategy.name} does not train by steps: nothing follows from {keys}")
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
     recipe.regularisation.check(loaded.labels)
     if recipe.augmentation:

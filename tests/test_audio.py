@@ -145,6 +145,15 @@ def test_a_probe_reads_the_encoder_itself_and_not_a_random_projection_of_it(
     # both layers of the plain class hold what was found, and nothing else changed
     moved = {"projector.weight", "classifier.weight", "classifier.bias"}
     assert found.changed - {"projector.bias"} == moved
+    # nor do units of the projection that the head does not read: a training could go on with them
+    for name in ("projector.weight", "projector.bias"):
+        drawn, now = found.before[name][classes:], found.model.state_dict()[name][classes:]
+        assert now.equal(drawn)
+        assert name == "projector.bias" or now.any(dim=1).all()
+    assert not found.model.classifier.weight[:, classes:].any()
+    batch = found.prepared.collate([found.prepared.encoded["train"][i] for i in range(8)])
+    found.model(**batch).loss.backward()
+    assert found.model.classifier.weight.grad[:, classes:].any(dim=0).all()
     chosen = next(t for t in found.fitted.history if found.fitted.chosen.items() <= t.items())
     right = found.logits().argmax(-1) == np.asarray(found.prepared.targets["validation"])
     assert right.mean() == chosen["validation_accuracy"]

@@ -8,16 +8,14 @@ import tiny
 import torch
 from grafting import fit, graft, job, prepare, problem
 from grafting import logits as logits_of
+from references import Scikit, softmax
 
 from pipelines import forward
 from pipelines.anatomy import dissect
 from pipelines.errors import ModelError, RecipeError
 from pipelines.features.candidates import extractor
 from pipelines.features.pooling import POOLINGS, pool
-from pipelines.heads import Linear, Problem, Scaler
-from pipelines.heads.logistic_regression import LogisticRegression
-from pipelines.heads.ridge import Ridge
-from pipelines.labels import MULTI, REGRESSION, SINGLE
+from pipelines.labels import MULTI, SINGLE
 
 SLOW = pytest.mark.slow
 TEXTS = [pytest.param(f, marks=() if f in ("bert", "gpt2") else SLOW) for f in tiny.TEXT_FAMILIES]
@@ -181,134 +179,6 @@ def test_an_alias_of_the_head_is_saved_as_the_plain_class(
     assert json.loads((found.folder / "config.json").read_text())["architectures"] == [kind]
 
 
-# Heads, against scikit-learn
-
-
-def features_of(rows=60, dim=5, seed=0):
-    random = np.random.default_rng(seed)
-    return random.normal(3, random.uniform(0.1, 9, dim), (rows, dim)) + random.normal(0, 50, dim)
-
-
-def solved(head, features, targets, num_labels, strength, bias=True):
-    """The head that is solved on standardised features, folded to read raw ones."""
-    scaler = Scaler.of(features, center=bias)
-    # a path ends where it should; without a bias these features are far from 0, and in single
-    # precision the search ends early on the way
-    before = [strength / 100] if bias else []
-    problem = Problem(scaler(features), np.asarray(targets), num_labels, bias)
-    return scaler.fold([*head.path(problem, [*before, strength])][-1])
-
-
-def softmax(logits):
-    odds = np.exp(logits - logits.max(1, keepdims=True))
-    return odds / odds.sum(1, keepdims=True)
-
-
-class Scikit:
-    """The same with scikit-learn's own objects, on standardised features, not folded."""
-
-    def __init__(self, features, targets, strength, bias=True):
-        from sklearn.linear_model import LogisticRegression, Ridge
-
-        if np.asarray(targets).dtype == float:
-            model = Ridge(alpha=strength, fit_intercept=bias)
-        else:
-            model = LogisticRegression(C=strength, max_iter=300, fit_intercept=bias)
-        self.scaler = Scaler.of(features, center=bias)
-        self.model = model.fit(self.scaler(features), targets)
-
-    def __getattr__(self, name):
-        """predict, predict_proba, decision_function of raw features."""
-        return lambda features: getattr(self.model, name)(self.scaler(features))
-
-
-def test_features_are_standardised_as_scikit_learn_does():
-    from sklearn.preprocessing import StandardScaler
-
-    features = features_of()
-    for center in (True, False):
-        theirs = StandardScaler(with_mean=center).fit_transform(features)
-        np.testing.assert_allclose(Scaler.of(features, center=center)(features), theirs, rtol=1e-4)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("classes", [2, 3, 5])
-def test_a_solved_head_says_what_scikit_learn_says(classes, bias):
-    features = features_of()
-    targets = (features @ np.arange(1, 6) // 7 % classes).astype(int)
-    logits = solved(LogisticRegression(), features, targets, classes, 0.3, bias)(features)
-    theirs = Scikit(features, targets, 0.3, bias)
-    np.testing.assert_allclose(softmax(logits), theirs.predict_proba(features), atol=3e-3)
-    assert (logits.argmax(1) == theirs.predict(features)).all()
-    if classes == 2:
-        decision = theirs.decision_function(features)
-        np.testing.assert_allclose(logits[:, 1] - logits[:, 0], decision, atol=3e-3)
-
-
-def test_several_labels_are_one_sigmoid_each():
-    features = features_of()
-    targets = np.stack([features[:, i] > features[:, i].mean() for i in range(3)], axis=1) * 1.0
-    targets = np.column_stack([targets, np.ones(60), np.zeros(60)])  # always there, and never
-    logits = solved(LogisticRegression(), features, targets, 5, 0.3)(features)
-    for column in range(3):
-        theirs = Scikit(features, targets[:, column] > 0, 0.3).decision_function(features)
-        np.testing.assert_allclose(logits[:, column], theirs, atol=3e-3)
-    assert (logits[:, 3] > 5).all()
-    assert (logits[:, 4] < -5).all()
-    # without a bias there is no way to say so: the logit is the one that will be saved
-    logits = solved(LogisticRegression(), features, targets, 5, 0.3, bias=False)(features)
-    assert not logits[:, 3:].any()
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_numbers_are_those_of_ridge_regression(bias):
-    features = features_of()
-    targets = features @ np.arange(1.0, 6.0) - 7
-    ours = solved(Ridge(), features, targets, 1, 10.0, bias)(features)
-    theirs = Scikit(features, targets, 10.0, bias)
-    np.testing.assert_allclose(ours[:, 0], theirs.predict(features), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("there", [(0, 2), (1, 2, 4)])
-def test_a_class_that_train_lacks_is_never_predicted(there, bias):
-    features = features_of()
-    ranks = (features @ np.arange(1, 6)).argsort().argsort()
-    targets = np.asarray(there)[ranks * len(there) // 60]
-    logits = solved(LogisticRegression(), features, targets, 5, 0.3, bias)(features)
-    theirs = Scikit(features, targets, 0.3, bias)
-    assert (logits.argmax(1) == theirs.predict(features)).all()
-    if bias:
-        ours = softmax(logits)[:, there]
-        np.testing.assert_allclose(ours, theirs.predict_proba(features), atol=3e-3)
-
-
-def test_one_class_alone_is_always_predicted():
-    logits = solved(LogisticRegression(), features_of(), np.full(60, 2), 4, 1.0)(
-        features_of(seed=1)
-    )
-    assert (logits.argmax(1) == 2).all()
-
-
-def test_a_saturated_feature_is_not_blown_up():
-    """A tanh at its end differs by rounding, and by another rounding in another batch."""
-    features = features_of()
-    rounding = np.random.default_rng(1).integers(-1, 2, (60, 2)) * 6e-8
-    targets = (features[:, 0] > features[:, 0].mean()).astype(int)
-    found = {
-        name: solved(LogisticRegression(), np.column_stack([features, -1 + r]), targets, 2, 1.0)
-        for name, r in (("trained", rounding[:, 0]), ("other", rounding[:, 1]))
-    }
-    one, other = (found["trained"](np.column_stack([features, -1 + r])) for r in rounding.T)
-    np.testing.assert_allclose(one, other, atol=1e-4)
-
-
-def test_folding_gives_the_same_logits_on_raw_features():
-    features = features_of()
-    scaler, head = Scaler.of(features), Linear(np.arange(10.0).reshape(2, 5), np.array([1.0, -1]))
-    np.testing.assert_allclose(scaler.fold(head)(features), head(scaler(features)), rtol=1e-4)
-
-
 # From a recipe
 
 
@@ -419,7 +289,10 @@ def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "head", "solves"),
-    [("single", "ridge", REGRESSION), ("number", "logistic_regression", f"{SINGLE}, {MULTI}")],
+    [
+        ("number", "logistic_regression", f"{SINGLE}, {MULTI}"),
+        ("number", "class_prototypes", f"{SINGLE}, {MULTI}"),
+    ],
 )
 def test_a_head_for_something_else_is_refused(prepared, tmp_path, kind, head, solves):
     strategy = {"name": "linear_probe", "head": head}

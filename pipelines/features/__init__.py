@@ -7,7 +7,7 @@ found again by weights, rows and precision, by runs with other heads and other s
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from pipelines.labels import IGNORED
 if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
     from pipelines.features.stem import Stem
-    from pipelines.heads import Linear
+    from pipelines.heads import Linear, Solved
 
 HEAD, LABELS, STEM = "head", "labels", "stem"
 BATCH = 1024  # rows that a head reads at once
@@ -37,6 +37,9 @@ class Extractor:
         projection: a new layer of the head that is left out, since what is solved stands for both.
         stem: what is kept for a head that has other new layers than the last; None where what the
             output layer reads follows from the checkpoint alone.
+        layer: which states the poolings read: the last ones, or the mean of all blocks'.
+        plain: whether the plain class can hold what is solved. What its output layer reads is
+            kept for other heads, but not given, where it cannot.
         chosen: the pooling that a head was solved on.
     """
 
@@ -47,6 +50,8 @@ class Extractor:
     by_token: bool = False
     projection: str | None = None
     stem: "Stem | None" = None
+    layer: Literal["last", "mean"] = "last"
+    plain: bool = True
     chosen: str = HEAD
 
     def extract(self, rows: Any, collate: Any, **options: Any) -> tuple[dict[str, Any], Any]:
@@ -55,7 +60,7 @@ class Extractor:
         By token, a row is (tokens with a label, dim) and has as many labels.
         """
         about = f"{type(self.model).__name__}, {len(rows):,} rows, {', '.join(self.poolings)}"
-        with self._left_out(), Tap(self.model, self.anatomy) as tap:
+        with self._left_out(), Tap(self.model, self.anatomy, self.layer) as tap:
             key = self._key(rows, bool(options.get("bf16")))
 
             def read(_: Any, batch: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +69,7 @@ class Extractor:
             kept = chunks.computed(key, about, self.model, rows, collate, read, **options)
             return self._features(kept), kept.column(LABELS)
 
-    def logits(self, head: "Linear", rows: Any, collate: Any, **options: Any) -> Any:
+    def logits(self, head: "Solved", rows: Any, collate: Any, **options: Any) -> Any:
         """(rows, classes) of a head on the chosen pooling; by token a list of such arrays."""
         features, _ = self.extract(rows, collate, **options)
         found = features[self.chosen]
@@ -93,7 +98,9 @@ class Extractor:
 
     def _features(self, kept: chunks.Chunks) -> dict[str, Any]:
         found = {pooling: kept.column(pooling) for pooling in self.poolings if self._keeps(pooling)}
-        if HEAD in self.poolings and self.stem:
+        if not self.plain:
+            found.pop(HEAD, None)
+        elif HEAD in self.poolings and self.stem:
             found = {HEAD: self._through_head(kept.column(STEM)), **found}
         return found
 
@@ -145,6 +152,7 @@ class Extractor:
         root = self.anatomy.encoder if self.stem else ""
         weights = fingerprints.weights(self.model, inside=root, outside=self.anatomy.output)
         stored = [self.stem and self.stem.kind, self.own, self.by_token, self.projection]
+        stored.append(self.layer)
         poolings = [*filter(self._keeps, self.poolings)]
         precision = (bf16, self.model.device.type)
         return fingerprints.of(weights, rows.fingerprint, poolings, stored, precision)

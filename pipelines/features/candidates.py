@@ -1,6 +1,6 @@
 """Which features there are to choose from: found out on a probe batch."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines import forward
 from pipelines.errors import ModelError
@@ -26,51 +26,59 @@ def extractor(
     rows: Any,
     collate: Any,
     fresh: tuple[str, ...] = (),
+    *,
+    layer: Literal["last", "mean"] = "last",
+    plain: bool = True,
 ) -> Extractor:
     """Find out, on a probe batch, which poolings there are and which of them are the head's own.
 
     A pooling that equals what the head reads (ViT's `cls`, GPT-2's `last`) is the head's: it is
     solved as `head` and saved as the plain class. `fresh` names the parameters that the checkpoint
-    did not hold.
+    did not hold. What no plain class can hold (not `plain`) is left the poolings of texts, under
+    their own names: a sentence-transformers folder holds it.
 
     Raises:
-        ModelError: `pooling` does not exist for this model.
+        ModelError: `pooling` or `layer` does not exist for this model.
     """
+    import torch
+
     batch = {name: tensor.to(model.device) for name, tensor in probe(rows, collate).items()}
     name = projection.find(model.eval(), anatomy, fresh, batch)
     found = Extractor(model, anatomy, (HEAD,), own=None, projection=name)
     with found._left_out():
-        poolings, own = _candidates(model, anatomy, pooling, batch)
+        with torch.inference_mode(), Tap(model, anatomy, layer) as tap:
+            logits = model(**batch).logits
+        own = _own_pooling(tap, batch, logits) if tap.input.dim() > 2 else None
+        poolings = _candidates(tap, own, pooling, batch, plain)
         is_new = [n for n in fresh if not n.startswith((f"{anatomy.output}.", f"{name}."))]
         taken = stem.find(model, anatomy, batch) if is_new and own is None else None
-    return Extractor(model, anatomy, poolings, own, projection=name, stem=taken)
+    return Extractor(
+        model, anatomy, poolings, own, projection=name, stem=taken, layer=layer, plain=plain
+    )
 
 
 def _candidates(
-    model: Any, anatomy: "Anatomy", pooling: str, batch: dict[str, Any]
-) -> tuple[tuple[str, ...], str | None]:
-    """(the poolings to compute, the head's own)."""
-    import torch
-
-    with torch.inference_mode(), Tap(model, anatomy) as tap:
-        logits = model(**batch).logits
+    tap: Tap, own: str | None, pooling: str, batch: dict[str, Any], plain: bool
+) -> tuple[str, ...]:
+    """The poolings to compute: what the head reads first, which stands for those that equal it."""
     said: Any = batch.get("attention_mask")
     mask = mask_of(tap.hidden, batch)
-    own = _own_pooling(model, anatomy, tap, said, logits) if tap.input.dim() > 2 else None
     read = tap.input if own is None else pool(tap.input, said, own)
     there = POOLINGS if mask is not None else ()
-    same = {p for p in there if _equal(pool(tap.hidden, mask, p), read)}
+    same = {p for p in there if plain and _equal(pool(tap.hidden, mask, p), read)}
     # sentence-transformers pools texts; of images only what the plain class reads can be saved
-    pools = said is not None and model.main_input_name == "input_ids"
+    pools = said is not None and tap.model.main_input_name == "input_ids"
     others = [p for p in there if p in same or pools]
-    if pooling not in ("auto", HEAD, *others):
+    known = [HEAD, *others] if plain else others
+    if pooling not in ("auto", *known) or not known:
         raise ModelError(
             f"linear_probe: pooling '{pooling}' cannot be saved as a standard checkpoint for "
-            f"{type(model).__name__}; known: auto, {', '.join((HEAD, *others))}"
+            f"{type(tap.model).__name__}{'' if plain else ' with this head or layer'}; "
+            f"known: {', '.join(('auto', *known)) if known else 'none'}"
         )
-    candidates = (HEAD, *(p for p in others if p not in same))
-    chosen = candidates if pooling == "auto" else (HEAD if pooling in same else pooling,)
-    return chosen, own
+    if pooling == "auto":
+        return (HEAD, *(p for p in others if p not in same))
+    return (HEAD if pooling in same else pooling,)
 
 
 def probe(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
@@ -83,15 +91,16 @@ def probe(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
     return {name: tensor for name, tensor in batch.items() if name not in forward.ANSWERS}
 
 
-def _own_pooling(model: Any, anatomy: "Anatomy", tap: Tap, mask: Any, logits: Any) -> str:
-    output = model.get_submodule(anatomy.output)
+def _own_pooling(tap: Tap, batch: dict[str, Any], logits: Any) -> str:
+    output = tap.model.get_submodule(tap.anatomy.output)
+    mask: Any = batch.get("attention_mask")
     for pooling in POOLINGS if mask is not None else ():
         pooled = pool(tap.input, mask, pooling)
         if pooled.shape[-1] == tap.input.shape[-1] and _equal(output(pooled), logits):
             return pooling
     raise ModelError(
-        f"linear_probe: cannot tell how {type(model).__name__} reduces a sequence to one vector; "
-        "use full or lora"
+        f"linear_probe: cannot tell how {type(tap.model).__name__} reduces a sequence to one "
+        "vector; use full or lora"
     )
 
 

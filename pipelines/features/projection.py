@@ -65,20 +65,25 @@ def left_out(model: Any, anatomy: "Anatomy", name: str) -> Iterator[None]:
 
 def fold(model: Any, anatomy: "Anatomy", name: str, head: "Linear") -> None:
     """Let projection and output layer together compute `head`: the first rows of the projection get
-    its weights, and the output layer picks these rows."""
+    its weights, and the output layer picks these rows.
+
+    The other rows stay as they were drawn. Nothing reads them yet, but a training that goes on from
+    here can: the output layer's weights for them have gradients, as those for zeros would not.
+    """
     import torch
 
     assert anatomy.output
     projection, output = (model.get_submodule(n) for n in (name, anatomy.output))
     num_labels = output.out_features
     with torch.no_grad():
-        for parameter in (*projection.parameters(), *output.parameters()):
-            parameter.zero_()
-        projection.weight[:num_labels] = torch.from_numpy(head.weight)
+        output.weight.zero_()
         output.weight[:, :num_labels] = torch.eye(num_labels)
-        biased = output if output.bias is not None else projection
-        if biased.bias is not None:
-            biased.bias[:num_labels] = torch.from_numpy(head.bias)
+        projection.weight[:num_labels] = torch.from_numpy(head.weight)
+        biases = [layer.bias for layer in (output, projection) if layer.bias is not None]
+        for bias in biases:
+            bias[:num_labels] = 0
+        if biases:
+            biases[0][:num_labels] = torch.from_numpy(head.bias)
 
 
 def _commutes(model: Any, name: str, output: Any, batch: Batch) -> bool:

@@ -1,7 +1,9 @@
 """What is read of a forward pass on its way."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.features import layers
 
 if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
@@ -13,6 +15,7 @@ class Tap:
 
     model: Any
     anatomy: "Anatomy"
+    layer: Literal["last", "mean"] = "last"
     input: Any = None
     outputs: Any = None
 
@@ -31,7 +34,9 @@ class Tap:
 
     @property
     def hidden(self) -> Any:
-        """(rows, tokens, dim), where the encoder gives that."""
+        """(rows, tokens, dim): the encoder's last state, or the mean of its blocks'."""
+        if self.layer == "mean":
+            return layers.mean(self.outputs)
         return getattr(self.outputs, "last_hidden_state", None)
 
     def _catch_input(self, _: Any, inputs: tuple[Any, ...]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.heads import Head, Linear, Problem, Scaler
+from pipelines.heads import Head, Problem, Scaler, Solved
 
 if TYPE_CHECKING:
     from pipelines.trainer import Job
@@ -22,7 +22,13 @@ class Trial:
     strength: float
     biased: bool
     score: float
-    head: "Linear"
+    head: "Solved"
+
+    @property
+    def num_parameters(self) -> int:
+        """Of the head; a bias that the model has no place for is none."""
+        layers = [layer.linear for layer in self.head.layers]
+        return sum(layer.weight.size + layer.bias.size * self.biased for layer in layers)
 
 
 @dataclass(frozen=True)

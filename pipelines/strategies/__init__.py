@@ -43,6 +43,10 @@ class Strategy(Named):
         """This strategy with numbers for what was left to it; the run folder records it."""
         return self
 
+    def unread(self, training: dict[str, Any]) -> tuple[str, ...]:
+        """The keys of the recipe's `training:` that mean nothing to this strategy."""
+        return ()
+
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Published TrainingArguments for this strategy; the recipe's `training:` wins.
 

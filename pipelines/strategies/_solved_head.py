@@ -24,22 +24,11 @@ def kind(job: "Job") -> str:
     return SINGLE if job.task.answers_per == "token" else job.labels.problem_type
 
 
-def solve(
-    job: "Job", head: "Head", pooling: str
-) -> tuple["Extractor", "Search", "Trial", list["Trial"]]:
+def solve(job: "Job", head: "Head", found: "Extractor") -> tuple["Search", "Trial", list["Trial"]]:
     """Features of train and validation, a head for each candidate, and the best of them."""
-    from pipelines.anatomy import dissect
-    from pipelines.features.candidates import by_token, extractor
     from pipelines.heads._search import Answers, Search
 
-    model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
-    anatomy = dissect(model, fresh)
-    tokens = job.task.answers_per == "token"
-    if tokens:
-        found = by_token(model, anatomy)
-    else:
-        found = extractor(model, anatomy, pooling, job.train, job.collate, fresh)
-    is_regression = job.labels.problem_type == REGRESSION
+    tokens, is_regression = found.by_token, job.labels.problem_type == REGRESSION
     # what is scored is computed as precisely as the saved model will
     train, validation = (
         Answers.of(*found.extract(rows, job.collate, **options), tokens, is_regression)
@@ -49,12 +38,23 @@ def solve(
         )
     )
     search = Search(job, head, train, validation, found.has_bias)
-    return found, search, *search.run()
+    return search, *search.run()
 
 
 def start_from_solved_head(job: "Job") -> None:
     """Write the best linear head into the model, and say how good that is."""
-    found, _, best, _ = solve(job, usual(job), "head")
+    from pipelines.anatomy import dissect
+    from pipelines.features.candidates import by_token, extractor
+    from pipelines.heads import Linear
+
+    model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
+    anatomy = dissect(model, fresh)
+    if job.task.answers_per == "token":
+        found = by_token(model, anatomy)
+    else:
+        found = extractor(model, anatomy, "head", job.train, job.collate, fresh)
+    _, best, _ = solve(job, usual(job), found)
+    assert isinstance(best.head, Linear)
     found.graft(best.head)
     told = f"{job.scorer.main} {best.score:.4f}"
     say(f"the head was solved on frozen features: {told} on validation")

@@ -1,8 +1,8 @@
-"""Frozen encoder, new linear head: one forward pass, then a solver (arXiv 1610.01644)."""
+"""Frozen encoder, new head: one forward pass, then a solver (arXiv 1610.01644)."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from pipelines import registry
 from pipelines.errors import RecipeError, suggest
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
+# what a pass without gradients, and a solver, look at; as do all fields of loaders and devices
+READ = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
+READ_GROUPS = ("dataloader_", "ddp_")
+
 
 class LinearProbe(Strategy):
     """The encoder runs once over each split; the head is solved on its features.
@@ -27,13 +31,17 @@ class LinearProbe(Strategy):
     Nothing frozen changes by a bit, and dropout and normalisation stay in eval mode, because
     the encoder is never trained. With `pooling: auto`, validation chooses between what the
     model's own head reads (`head`) and poolings of the last hidden state: the pooler of a
-    sentence encoder is its worst feature by far.
+    sentence encoder is its worst feature by far. The best features for another task are often not
+    the last layer's (arXiv 1905.06316): a number is a block, and the saved model ends there.
     """
 
     augments: ClassVar[bool] = False
     takes_no_steps: ClassVar[str | None] = "its head is solved for, at no learning rate"
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
+    layer: Literal["last", "mean"] | Annotated[int, Field(ge=1)] = Field(
+        "last", description="which block features come from: last, its number, or mean of all"
+    )
     head: str = "auto"
 
     @field_validator("head")
@@ -50,22 +58,39 @@ class LinearProbe(Strategy):
 
     def refuses(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
+        if not task.answers_per:
+            return (
+                f"{task.name} has no linear head that can be solved for on frozen features; "
+                "use full or lora"
+            )
         if task.answers_per == "token" and self.pooling not in ("auto", "head"):
             return f"pooling '{self.pooling}': {task.name} reads every token, not a pooled sequence"
-        if task.answers_per:
-            return None
-        return (
-            f"{task.name} has no linear head that can be solved for on frozen features; "
-            "use full or lora"
-        )
+        beyond, pools = self._beyond(), (task.modality, task.answers_per) == ("text", "example")
+        if beyond and not pools:
+            return (
+                f"{beyond} cannot be saved as a plain class, only as a sentence-transformers "
+                f"folder, which pools texts; {task.name} is something else"
+            )
+        return None
+
+    def _beyond(self) -> str | None:
+        """What no plain class can hold; None where one can."""
+        if self.head != "auto" and registry.find("heads", self.head).is_deep:
+            return f"head '{self.head}'"
+        return "layer 'mean'" if self.layer == "mean" else None
+
+    def unread(self, training: dict[str, Any]) -> tuple[str, ...]:
+        """All but seed, precision and what a forward pass needs."""
+        return tuple(k for k in training if k not in READ and not k.startswith(READ_GROUPS))
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Nothing is trained by steps: only batch size, precision and seed have a meaning here."""
         return {}
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
-        """Freeze everything but the layer that gives the logits."""
+        """End at the chosen block; freeze everything but the layer that gives the logits."""
         assert anatomy.output  # tasks without one are refused
+        self._end(model, anatomy)
         model.requires_grad_(False)
         model.get_submodule(anatomy.output).requires_grad_(True)
         return model
@@ -74,13 +99,43 @@ class LinearProbe(Strategy):
         """Features of train and validation, a head for each candidate, and the best of them."""
         from pipelines.trainer import Fitted
 
-        head = self._head(job)
-        found, search, best, trials = solve(job, head, self.pooling)
+        head, found = self._head(job), self._extractor(job)
+        search, best, trials = solve(job, head, found)
         return Fitted(
             output=_graft(found, best),
             history=[search.record(trial) for trial in trials],
-            trainable=best.head.weight.size + (best.head.bias.size if best.biased else 0),
+            trainable=best.num_parameters,
             chosen={"pooling": best.pooling, head.strength: best.strength},
+        )
+
+    def _end(self, model: Any, anatomy: "Anatomy") -> None:
+        """Let `model` give what features are read of, and no more."""
+        from pipelines.features import layers
+
+        if isinstance(self.layer, int):
+            layers.truncate(model, anatomy, self.layer)
+        if self.layer == "mean":
+            layers.reveal(model)
+
+    def _extractor(self, job: "Job") -> "Extractor":
+        """The features to choose from, of a model that ends at the chosen block."""
+        from pipelines.anatomy import dissect
+        from pipelines.features import candidates
+
+        model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
+        self._end(model, dissect(model, fresh))
+        anatomy = dissect(model, fresh)
+        if job.task.answers_per == "token":
+            return candidates.by_token(model, anatomy)
+        return candidates.extractor(
+            model,
+            anatomy,
+            self.pooling,
+            job.train,
+            job.collate,
+            fresh,
+            layer="mean" if self.layer == "mean" else "last",
+            plain=self._beyond() is None,
         )
 
     def _head(self, job: "Job") -> "Head":
@@ -97,10 +152,12 @@ def _graft(found: "Extractor", best: "Trial") -> "Output":
     """Put the solved head where it belongs: into the plain class, or beside its pooling."""
     import dataclasses
 
+    from pipelines.heads import Linear
     from pipelines.output import ProbedModel, SentenceModel
 
     chosen = dataclasses.replace(found, chosen=best.pooling)
     if best.pooling != "head":
         return SentenceModel(found.model, chosen, best.head)
+    assert isinstance(best.head, Linear)  # others are solved on poolings only
     found.graft(best.head)
     return ProbedModel(found.model, chosen, best.head)
