@@ -1,8 +1,9 @@
-"""What comes out: a standard checkpoint, in one of two forms, that loads without our code.
+"""What comes out: a standard checkpoint, in one of three forms, that loads without our code.
 
 A `PlainModel` is an ordinary `AutoModelFor…`. A `SentenceModel` is a sentence-transformers
 folder (encoder, pooling, dense): it holds a linear head on a pooling that the plain class
-cannot express, such as mean-pooled BERT features.
+cannot express, such as mean-pooled BERT features. An `AdapterModel` is a peft folder: what was
+learned, without the checkpoint that it was learned on.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pipelines import forward
+from pipelines import adapter_folder, forward
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
     from pipelines.forward import Read
     from pipelines.heads import Linear
     from pipelines.labels import Labels
+    from pipelines.quantization import Bits
     from pipelines.tasks import Kept, Task
 
 
-Library = Literal["transformers", "sentence-transformers"]
+Library = Literal["transformers", "sentence-transformers", "peft"]
 
 
 class Output(Protocol):
-    """A trained model of either form."""
+    """A trained model of any form."""
 
     library: ClassVar[Library]
 
@@ -106,8 +108,35 @@ class SentenceModel:
             SentenceTransformer(modules=modules, device="cpu").save(str(folder))
 
 
+@dataclass(frozen=True)
+class AdapterModel(PlainModel):
+    """A PeftModel: its folder holds adapters and head, and names the checkpoint.
+
+    Attributes:
+        revision: the commit of the checkpoint; None for a folder.
+    """
+
+    library: ClassVar[Library] = "peft"
+    revision: str | None
+
+    @property
+    def prompts(self) -> bool:
+        """Whether it is tokens before the input, and no layers in the checkpoint."""
+        return self.model.active_peft_config.is_prompt_learning
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Adapters, head, config, and the processor."""
+        adapter_folder.write(self.model, folder, self.revision)
+        processor.save_pretrained(folder)
+
+
 def reload(
-    folder: Path, library: str, task: "Task", labels: "Labels", **options: Any
+    folder: Path,
+    library: str,
+    task: "Task",
+    labels: "Labels",
+    quantization: "Bits | None" = None,
+    **options: Any,
 ) -> Callable[["Dataset"], "Kept"]:
     """Load a saved folder by its library alone; gives back raw rows -> what the task reads."""
     if library == "sentence-transformers":
@@ -115,7 +144,11 @@ def reload(
     import torch
     import transformers
 
-    model = getattr(transformers, task.auto_class).from_pretrained(folder, dtype=torch.float32)
+    auto = getattr(transformers, task.auto_class)
+    if library == "peft":
+        model = adapter_folder.read(folder, auto, quantization)
+    else:
+        model = auto.from_pretrained(folder, dtype=torch.float32)
     processor = task.load_processor(str(folder), labels)
 
     def predict(rows: "Dataset") -> "Kept":

@@ -49,7 +49,8 @@ def run(recipe: Recipe) -> RunFolder:
     console.wait()
     options = training_arguments.forward_options(prepared.arguments())
     library, labels = fitted.output.library, prepared.data.labels
-    predict = reload(folder.model, library, recipe.task, labels, **options)
+    bits = recipe.model.quantization
+    predict = reload(folder.model, library, recipe.task, labels, bits, **options)
     trained = evidence.predictions["validation"].kept
     evidence = replace(evidence, parity=parity.compare(predict, prepared.data.validation, trained))
     if console.is_main():
@@ -154,6 +155,8 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         strategy=recipe.strategy.name,
         pretrained=recipe.strategy.pretrained,
         library=fitted.output.library,
+        quantization=recipe.model.quantization,
+        prompts=getattr(fitted.output, "prompts", False),
         parameters=sum(p.numel() for p in fitted.output.model.parameters()),
         trainable=fitted.trainable,
         seconds=seconds,

@@ -108,7 +108,6 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     """
     from pipelines.anatomy import count, dissect, stay_in_eval
     from pipelines.callbacks import StopOnSignal
-    from pipelines.output import PlainModel
 
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
     model = strategy.apply(job.checkpoint.model, anatomy)
@@ -130,9 +129,9 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen = {"step": best or state.global_step}
-    merged = strategy.merge(trained)
-    hardware.arrange(merged, channels_last=False)
-    return Fitted(PlainModel(merged), state.log_history, trainable, chosen, waited)
+    output = strategy.output(trained, job.checkpoint)
+    hardware.arrange(output.model, channels_last=False)
+    return Fitted(output, state.log_history, trainable, chosen, waited)
 
 
 def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> "GraftTrainer":

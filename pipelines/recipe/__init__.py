@@ -15,6 +15,7 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_
 from pipelines import registry
 from pipelines.augmentations import Augmentation
 from pipelines.errors import RecipeError, suggest
+from pipelines.quantization import Bits
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
 from pipelines.recipe.document import Document, Key
@@ -42,6 +43,9 @@ class Model(Section):
     trust_remote_code: bool = Field(False, description="only with `revision` a full commit hash")
     use_safetensors: bool = Field(True, description="false also accepts pickled weights")
     attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
+    quantization: Bits | None = Field(
+        None, description="keep the frozen weights in so many bits; for adapters"
+    )
     config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
 
     @model_validator(mode="after")

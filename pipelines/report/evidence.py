@@ -6,9 +6,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipelines.labels import MULTI, REGRESSION, Labels
+from pipelines.report import adapter_usage
 
 if TYPE_CHECKING:
     from pipelines.output import Library
+    from pipelines.quantization import Bits
     from pipelines.tasks import Kept, Task
 
 Scores = Mapping[str, Any]
@@ -51,6 +53,8 @@ class Evidence:
         checkpoint: the Hub id or folder that was grafted.
         pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
+        quantization: in how many bits the checkpoint was loaded, under an adapter.
+        prompts: whether an adapter is tokens before the input, and no layers in the checkpoint.
         seconds: wall-clock time of training.
         waited: the share of it that went by waiting for data; None where nothing was trained.
         examples: split -> how many.
@@ -68,6 +72,8 @@ class Evidence:
     strategy: str
     pretrained: bool = True
     library: "Library"
+    quantization: "Bits | None" = None
+    prompts: bool = False
     parameters: int
     trainable: int
     seconds: float
@@ -114,9 +120,14 @@ class Evidence:
                 "from sentence_transformers import SentenceTransformer\n"
                 f'SentenceTransformer("{model}").encode([{example}]){decide}'
             )
-        own = self.task.usage(model)
-        if own:
-            return own
+        plain = self.task.usage(model) or self._pipeline(model)
+        if self.library == "transformers":
+            return plain
+        auto, modality = self.task.auto_class, self.task.modality
+        return adapter_usage.of(plain, model, auto, modality, self.quantization, self.prompts)
+
+    def _pipeline(self, model: str) -> str:
+        """A pipeline of transformers, and an example."""
         example = '{"text": "…", "text_pair": "…"}' if self.pair else EXAMPLES[self.task.modality]
         several = ", top_k=None" if self.labels.problem_type == MULTI else ""
         return (

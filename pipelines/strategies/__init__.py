@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from pipelines.anatomy import Anatomy
+    from pipelines.model import Checkpoint
+    from pipelines.output import Output
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
@@ -23,6 +25,7 @@ class Strategy(Named):
 
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
+    quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
     needs_all_rows: ClassVar[str | None] = None  # why train cannot flow by, where it cannot
 
     def refuses(self, task: "Task") -> str | None:
@@ -76,6 +79,13 @@ class Strategy(Named):
     def merge(self, model: Any) -> "PreTrainedModel":
         """The trained model as its plain class, without anything that `apply` added."""
         return model
+
+    def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
+        """What comes out of training on `checkpoint`: the plain model, unless a recipe asks for
+        something else."""
+        from pipelines.output import PlainModel
+
+        return PlainModel(self.merge(model))
 
     def fit(self, job: "Job") -> "Fitted":
         """Train on `job` and give back the result with the best validation score."""
