@@ -57,6 +57,7 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
             ignore_mismatched_sizes=True,
             **more,
         )
+    quantization.leave_unpacked(base)
     with silenced():
         return PeftModel.from_pretrained(base, folder)
 

@@ -80,6 +80,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             )
             fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
             _brings_weights(model, fresh, section)
+            quantization.leave_unpacked(model)
     return Checkpoint(model, processor, tuple(sorted(fresh)), commit)
 
 

@@ -1,5 +1,6 @@
 """Frozen weights kept in 4 or 8 bits by bitsandbytes (QLoRA, arXiv 2305.14314)."""
 
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,7 @@ def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytes
 
     if not is_installed():
         raise ModelError(f"model.quantization: '{bits}': {INSTALL}")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each step what it casts
     try:
         validate_bnb_backend_availability(raise_exception=True)
     except (ImportError, RuntimeError) as error:
@@ -50,6 +52,14 @@ def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytes
     with torch.device("meta"):
         head = dissect(auto.from_config(config)).head
     return BitsAndBytesConfig(llm_int8_skip_modules=list(head) or None, **ARGUMENTS[bits])
+
+
+def leave_unpacked(model: Any) -> None:
+    """On CPUs with AVX-512 bitsandbytes packs the 4 bits that it evaluates for its own inference,
+    and leaves them so: from the first evaluation on, no gradient would pass them."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def usage(bits: Bits) -> str:

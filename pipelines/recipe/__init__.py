@@ -194,8 +194,11 @@ def _leave_behind(document: Document, section: str, over: Any) -> None:
     kind_key, package = KINDS[section]
     old, new = document.get((section, kind_key)), documents.children(over).get(kind_key)
     if {str(old), str(new)} <= set(registry.names(package)):
-        ours, theirs = (registry.find(package, kind).model_fields for kind in (old, new))
-        for name in set(ours) - set(theirs):
+        ours, theirs = (registry.find(package, kind) for kind in (old, new))
+        dropped = set(ours.model_fields)
+        if ours.model_config.get("extra") == "allow":
+            dropped |= set(documents.children(document.values[section]))
+        for name in dropped - set(theirs.model_fields):
             document.values[section].pop(name, None)
 
 

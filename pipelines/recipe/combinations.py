@@ -55,6 +55,8 @@ def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
             ("model", "quantization"),
             f"'{bits}': what is merged would be rounded once more; use strategy.save=adapter",
         )
+    if bits == "8bit" and getattr(strategy, "use_dora", False):
+        yield ("strategy", "use_dora"), "DoRA loses the scales of 8-bit weights in peft; use 4bit"
     if not quantization.is_installed():
         yield ("model", "quantization"), f"'{bits}': {quantization.INSTALL}"
 

@@ -88,9 +88,8 @@ class Adapter(Strategy):
             adapted = get_peft_model(model, self.config(model, targets, saved))
         self._adapts(adapted, model)
         asks = _ask_convolutions(adapted)
-        if self.save == "merged":
-            _merging.try_out(adapted, self.name)
-        elif asks and getattr(model.config, "tf_padding", False):
+        _merging.try_out(adapted, self.name, merge=self.save == "merged")
+        if self.save == "adapter" and asks and getattr(model.config, "tf_padding", False):
             raise ModelError(
                 f"strategy.save: 'adapter': {type(model).__name__} pads by the stride of its "
                 "convolutions, which peft's layers do not tell; use merged"

@@ -1,5 +1,7 @@
 """Adapters -> the plain class, for every method and every head; and whether it would work."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -28,51 +30,65 @@ def merged(model: Any) -> "PreTrainedModel":
     return model.merge_and_unload()
 
 
-def try_out(model: Any, strategy: str) -> None:
-    """Merge a copy of one adapted layer of each kind, with weights as if it had learned something.
+def try_out(model: Any, strategy: str, *, merge: bool) -> None:
+    """Run a copy of one adapted layer of each kind, with weights as if it had learned something;
+    merged, it has to say the same.
 
     Raises:
-        ModelError: the method cannot be merged, or merges into something else.
+        ModelError: the method cannot do that here; says what can be done instead.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
     kinds = {(type(layer), type(layer.get_base_layer())): layer for layer in layers}
     for (_, base), layer in kinds.items():
-        try:
-            same = _merges(deepcopy(layer))
-        except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-            told = str(error).partition("\n")[0]
+        x = _input(layer.get_base_layer())
+        if x is None:
+            continue
+        copy = deepcopy(layer).eval()
+        with _explained(f"{strategy}: fails on a {base.__name__}", "use plain lora"):
+            expected = _run(copy, x)
+        if not merge:
+            continue
+        instead = "strategy.save=adapter keeps it beside the checkpoint"
+        with _explained(f"{strategy}: cannot be merged into a {base.__name__}", instead):
+            found = _run_merged(copy, x)
+        if (found - expected).abs().max() > TOLERANCE * max(float(expected.abs().max()), 1.0):
             raise ModelError(
-                f"{strategy}: cannot be merged into {base.__name__} ({told}); "
-                "strategy.save=adapter keeps it beside the checkpoint"
-            ) from error
-        if not same:
-            raise ModelError(
-                f"{strategy}: peft merges it wrongly into {base.__name__}: the outputs differ; "
+                f"{strategy}: peft merges it wrongly into a {base.__name__}: the outputs differ; "
                 "name other layers in strategy.target_modules, or use lora"
             )
 
 
-def _merges(layer: Any) -> bool:
-    """Whether a layer computes the same before and after."""
+@contextmanager
+def _explained(what: str, instead: str) -> Iterator[None]:
+    """Whatever a library raises, as one clear message."""
+    try:
+        yield
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        told = str(error).partition("\n")[0]
+        raise ModelError(f"{what} ({told}); {instead}") from error
+
+
+def _run(layer: Any, x: "torch.Tensor") -> "torch.Tensor":
+    """What a layer says after some learning."""
     import torch
 
-    x = _input(layer.get_base_layer())
-    if x is None:
-        return True
-    layer.eval()
     drawn = torch.Generator().manual_seed(0)  # of its own: training draws what it always did
     with torch.no_grad():
         for parameter in layer.parameters():
             if parameter.requires_grad:
                 noise = torch.randn(parameter.shape, generator=drawn) * 0.05
                 parameter.add_(noise.to(parameter))
-        expected = layer(x)
+        return layer(x)
+
+
+def _run_merged(layer: Any, x: "torch.Tensor") -> "torch.Tensor":
+    import torch
+
+    with torch.no_grad():
         layer.merge()
-        found = layer.get_base_layer()(x)
-    largest = float(expected.abs().max())
-    return bool((found - expected).abs().max() <= TOLERANCE * max(largest, 1.0))
+        return layer.get_base_layer()(x)
 
 
 def _input(base: "torch.nn.Module") -> "torch.Tensor | None":
@@ -90,4 +106,5 @@ def _input(base: "torch.nn.Module") -> "torch.Tensor | None":
         x = torch.randn(3, base.nx, generator=drawn)
     else:
         return None
-    return x.to(base.weight)
+    weight = base.weight
+    return x.to(weight.device, weight.dtype if weight.is_floating_point() else None)
