@@ -4,6 +4,7 @@ import operator
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -64,20 +65,30 @@ class StopOnSignal(TrainerCallback):
         return bool(flag)
 
 
-class PatientAtFloor(TrainerCallback):
-    """Early stopping counts from the first score that beats the floor; `stopping` comes after it.
+class Patience(TrainerCallback):
+    """Early stopping counts from when there is something to stop for; `stopping` comes after it.
 
-    CTC learns to say nothing before it says its first character: for some epochs the loss falls
-    and the error rate stands still.
+    Args:
+        ready: of the Trainer's arguments and state, whether an evaluation counts.
     """
 
-    def __init__(self, stopping: EarlyStoppingCallback, floor: float) -> None:
-        self.stopping, self.floor = stopping, floor
+    def __init__(self, stopping: EarlyStoppingCallback, ready: Callable[[Any, Any], bool]) -> None:
+        self.stopping, self.ready = stopping, ready
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        best, better = state.best_metric, operator.gt if args.greater_is_better else operator.lt
-        if best is None or not better(best, self.floor):
+        if not self.ready(args, state):
             self.stopping.early_stopping_patience_counter = -1  # it adds one
+
+
+def beats(floor: float) -> Callable[[Any, Any], bool]:
+    """Whether a score was better than the floor. CTC learns to say nothing before it says its first
+    character: for some epochs the loss falls and the error rate stands still."""
+
+    def beaten(args: Any, state: Any) -> bool:
+        better = operator.gt if args.greater_is_better else operator.lt
+        return state.best_metric is not None and better(state.best_metric, floor)
+
+    return beaten
 
 
 class LogLines(TrainerCallback):

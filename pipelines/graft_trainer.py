@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipelines.anatomy import Anatomy
     from pipelines.batches import TokenBudget
+    from pipelines.stages import Plan
     from pipelines.strategies import Strategy
     from pipelines.trainer import Job
 
@@ -34,11 +36,19 @@ class GraftTrainer(Trainer):
 
     Attributes:
         batches: what trains together, where rows differ in length; None leaves it to upstream.
+        plan: the stages of the run, where it has any.
         strategy: what it says of rates and of evaluation counts here.
         waited: seconds that training has waited for a batch.
     """
 
-    def __init__(self, model: Any, job: "Job", strategy: "Strategy", anatomy: "Anatomy") -> None:
+    def __init__(
+        self,
+        model: Any,
+        job: "Job",
+        strategy: "Strategy",
+        anatomy: "Anatomy",
+        plan: "Plan | None" = None,
+    ) -> None:
         super().__init__(
             model=model,
             args=job.arguments,
@@ -52,6 +62,7 @@ class GraftTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.job, self.strategy, self.anatomy, self.waited = job, strategy, anatomy, 0.0
         self.rows_of_step = 0
+        self.plan = plan
         self.batches: TokenBudget | None = job.batches
         if self.batches:
             self.add_callback(NewEpoch(self.batches))
@@ -77,6 +88,16 @@ class GraftTrainer(Trainer):
         groups = [part for group in optimizer.param_groups for part in _by_rate(group, rates)]
         optimizer.param_groups[:] = sorted(groups, key=lambda group: -group["lr"])
         return optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Of a run in stages, the courses that they say."""
+        if self.plan is None or self.lr_scheduler is not None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        plan, optimizer = self.plan, optimizer or self.optimizer
+        assert optimizer is not None
+        self.lr_scheduler = LambdaLR(optimizer, lambda step: plan.rate(step / num_training_steps))
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     # Batches
 

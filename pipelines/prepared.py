@@ -160,9 +160,8 @@ def _complete(recipe: Recipe, checkpoint: "Checkpoint", rows: Any, stream: Any) 
     anatomy = dissect(checkpoint.model, checkpoint.fresh)
     if anatomy.is_convolutional:
         hardware.arrange(checkpoint.model, channels_last=True)
-    modality = recipe.task.modality
-    strategy = recipe.strategy.settled(modality, anatomy)
-    defaults = strategy.training_defaults(modality, anatomy)
+    strategy = recipe.strategy.settled(recipe.task, anatomy)
+    defaults = strategy.training_defaults(recipe.task.modality, anatomy)
     defaults |= training_arguments.STREAMED if stream is not None else {}
     fast = hardware.defaults(recipe.training, decodes=getattr(rows, "decodes", False))
     training = {"seed": recipe.seed, **fast, **defaults, **recipe.training}

@@ -1,16 +1,18 @@
 """`transformers.Trainer`, composed: arguments, repairs, and what training gives back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import hardware
 from pipelines.errors import Interrupted, RecipeError
+from pipelines.stages import Plan
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
+    from transformers import TrainerCallback, TrainingArguments
 
     from pipelines.anatomy import Anatomy
     from pipelines.batches import TokenBudget
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pipelines.recipe import EarlyStopping
     from pipelines.strategies import Strategy
     from pipelines.tasks import Kept, Task
+    from pipelines.unfreezing import Unfreezing
 
 Collate = Callable[[list[Any]], dict[str, Any]]
 
@@ -135,22 +138,43 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
 
 
 def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> "GraftTrainer":
-    from transformers import EarlyStoppingCallback, PrinterCallback
+    from transformers import PrinterCallback
 
-    from pipelines.callbacks import LogLines, PatientAtFloor
+    from pipelines.callbacks import LogLines
     from pipelines.graft_trainer import GraftTrainer
+    from pipelines.unfreezing import Unfreezing
 
+    arguments = job.arguments
+    epochs = nan if arguments.max_steps > 0 else arguments.num_train_epochs
+    stages = strategy.stages(anatomy, epochs)
+    plan = Plan(stages) if stages else None
     try:
-        trainer = GraftTrainer(model, job, strategy, anatomy)
+        trainer = GraftTrainer(model, job, strategy, anatomy, plan)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
-    if job.arguments.disable_tqdm:
+    if arguments.disable_tqdm:
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(LogLines())
-    early = job.early_stopping
-    if early and job.arguments.load_best_model_at_end:
-        stopping = EarlyStoppingCallback(early.patience, early.threshold)
-        if job.task.starts_at_floor and job.arguments.metric_for_best_model == job.scorer.main:
-            trainer.add_callback(PatientAtFloor(stopping, job.floor[job.scorer.main]))
-        trainer.add_callback(stopping)
+    unfreezing = Unfreezing(model, anatomy, plan) if plan else None
+    if unfreezing:
+        trainer.add_callback(unfreezing)
+    for callback in _early_stopping(job, unfreezing):
+        trainer.add_callback(callback)
     return trainer
+
+
+def _early_stopping(job: Job, unfreezing: "Unfreezing | None") -> Iterator["TrainerCallback"]:
+    """What makes it wait, then what stops."""
+    from transformers import EarlyStoppingCallback
+
+    from pipelines.callbacks import Patience, beats
+
+    early = job.early_stopping
+    if not early or not job.arguments.load_best_model_at_end:
+        return
+    stopping = EarlyStoppingCallback(early.patience, early.threshold)
+    if job.task.starts_at_floor and job.arguments.metric_for_best_model == job.scorer.main:
+        yield Patience(stopping, beats(job.floor[job.scorer.main]))
+    if unfreezing:
+        yield Patience(stopping, unfreezing.is_last)
+    yield stopping

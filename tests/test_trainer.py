@@ -433,12 +433,19 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batches", ["random", "budget"])
-def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys, batches):
+@pytest.mark.parametrize(
+    ("batches", "strategy"),
+    [("random", "full"), ("budget", "full"), ("budget", "gradual_unfreezing")],
+)
+def test_two_processes_train_as_one_does(
+    checkpoint, text_data, tmp_path, capsys, batches, strategy
+):
     """One run folder, one global batch, every row predicted once and in its place."""
     training = {"num_train_epochs": 2, "logging_steps": 1, **STEADY, "ddp_backend": "gloo"}
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
-    sections = {"model": model, "training": training}
+    if strategy != "full":  # what waits for its stage gets no gradient
+        training |= {"num_train_epochs": 4, "lr_scheduler_type": "linear", "warmup_steps": 0}
+    sections = {"model": model, "training": training, "strategy": strategy}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     # batches of as many tokens are the same ones, two to a step
@@ -447,11 +454,11 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     if batches == "random":
         recipe.write_text(f"{recipe.read_text()}  train_sampling_strategy: random\n")
         alone = ["training.per_device_train_batch_size=4"]
-    told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
+    told = finish(start(TWO, recipe, half, home=tmp_path / "home")).split("on validation\n")[-1]
     assert main(["run", str(recipe), *alone]) == 0
     two, one = runs(tmp_path)
-    assert told.startswith(f"{two}: full on 64 examples, 2 x cpu, ")
-    assert capsys.readouterr().out.startswith(f"{one}: full on 64 examples, 1 x cpu, ")
+    assert told.startswith(f"{two}: {strategy} on 64 examples, 2 x cpu, ")
+    assert f"{one}: {strategy} on 64 examples, 1 x cpu, " in capsys.readouterr().out
     assert told.count("reload parity: ok") == 1  # one voice
     assert [json.loads(run.lock.read_text())["num_processes"] for run in (two, one)] == [2, 1]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
     from pipelines.model import Checkpoint
     from pipelines.output import Output
+    from pipelines.stages import Stage
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
@@ -26,13 +27,17 @@ class Strategy(Named):
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
     quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
-    needs_all_rows: ClassVar[str | None] = None  # why train cannot flow by, where it cannot
+
+    @property
+    def needs_all_rows(self) -> str | None:
+        """Why train cannot flow by; None where it can."""
+        return None
 
     def refuses(self, task: "Task") -> str | None:
         """Why this strategy does not go with `task`; None where it does."""
         return None
 
-    def settled(self, modality: str, anatomy: "Anatomy") -> Self:
+    def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
         """This strategy with numbers for what was left to it; the run folder records it."""
         return self
 
@@ -55,8 +60,12 @@ class Strategy(Named):
         }
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """Modules that are as they were: none of their weights train, and their dropout and
-        normalisation stay in eval mode."""
+        """Modules whose dropout and normalisation stay in eval mode, in all stages."""
+        return ()
+
+    def stages(self, anatomy: "Anatomy", epochs: float) -> tuple["Stage", ...]:
+        """What trains when, with courses of the rate instead of the Trainer's; none: all the time
+        what `apply` says. Lengths are in epochs; nan: training counts in steps."""
         return ()
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:

@@ -8,6 +8,7 @@ from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
+    from pipelines.tasks import Task
 
 PUBLISHED = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
 
@@ -24,11 +25,11 @@ class LayerwiseLrDecay(Strategy):
         "auto", description="from one block to the next below"
     )
 
-    def settled(self, modality: str, anatomy: "Anatomy") -> Self:
+    def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
         """With a number in place of `auto`."""
         if self.decay != "auto":
             return self
-        decay = PUBLISHED[modality] ** (12 / max(1, len(anatomy.blocks)))
+        decay = PUBLISHED[task.modality] ** (12 / max(1, len(anatomy.blocks)))
         return self.replace(decay=round(decay, 4))
 
     def rate(self, parameter: str, anatomy: "Anatomy") -> float:

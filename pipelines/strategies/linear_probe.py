@@ -6,8 +6,8 @@ from pydantic import field_validator
 
 from pipelines import registry
 from pipelines.errors import RecipeError, suggest
-from pipelines.labels import REGRESSION, SINGLE
 from pipelines.strategies import Strategy
+from pipelines.strategies._solved_head import kind, solve, usual
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,7 +31,6 @@ class LinearProbe(Strategy):
     """
 
     augments: ClassVar[bool] = False
-    needs_all_rows: ClassVar[str | None] = "its head is solved on the features of all examples"
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"
@@ -43,6 +42,10 @@ class LinearProbe(Strategy):
         if head not in known:
             raise ValueError(f"no such head; {suggest(head, known)}")
         return head
+
+    @property
+    def needs_all_rows(self) -> str | None:
+        return "its head is solved on the features of all examples"
 
     def refuses(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
@@ -68,30 +71,10 @@ class LinearProbe(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Features of train and validation, a head for each candidate, and the best of them."""
-        from pipelines.anatomy import dissect
-        from pipelines.features.candidates import by_token, extractor
-        from pipelines.heads._search import Answers, Search
         from pipelines.trainer import Fitted
 
         head = self._head(job)
-        model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
-        anatomy = dissect(model, fresh)
-        tokens = job.task.answers_per == "token"
-        if tokens:
-            found = by_token(model, anatomy)
-        else:
-            found = extractor(model, anatomy, self.pooling, job.train, job.collate, fresh)
-        is_regression = job.labels.problem_type == REGRESSION
-        # what is scored is computed as precisely as the saved model will
-        train, validation = (
-            Answers.of(*found.extract(rows, job.collate, **options), tokens, is_regression)
-            for rows, options in (
-                (job.train, {"title": "features of train", **job.fast_options}),
-                (job.validation, {"title": "… of validation", **job.forward_options}),
-            )
-        )
-        search = Search(job, head, train, validation, found.has_bias)
-        best, trials = search.run()
+        found, search, best, trials = solve(job, head, self.pooling)
         return Fitted(
             output=_graft(found, best),
             history=[search.record(trial) for trial in trials],
@@ -100,12 +83,12 @@ class LinearProbe(Strategy):
         )
 
     def _head(self, job: "Job") -> "Head":
-        kind = SINGLE if job.task.answers_per == "token" else job.labels.problem_type
-        usual = "ridge" if kind == REGRESSION else "logistic_regression"
-        head = registry.find("heads", usual if self.head == "auto" else self.head)()
-        if kind not in head.problem_types:
+        if self.head == "auto":
+            return usual(job)
+        head = registry.find("heads", self.head)()
+        if kind(job) not in head.problem_types:
             told = ", ".join(head.problem_types)
-            raise RecipeError(f"strategy.head: '{self.head}' solves {told}; this is a {kind}")
+            raise RecipeError(f"strategy.head: '{self.head}' solves {told}; this is a {kind(job)}")
         return head
 
 

@@ -1,11 +1,12 @@
-"""The last blocks and the head train; what is below them runs once, where that pays."""
+"""The last blocks, or chosen ones, and the head train; what is frozen below runs once."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from pipelines.errors import ModelError
 from pipelines.strategies import Strategy
+from pipelines.strategies._depths import resting, train_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -16,47 +17,32 @@ if TYPE_CHECKING:
 
 class TopLayers(Strategy):
     """The last `layers` blocks and the head train (arXiv 1911.03090: a quarter of them reaches nine
-    tenths of the quality).
+    tenths of the quality); a list of blocks, from 0, is surgical fine-tuning (arXiv 2210.11466).
 
-    What is below never changes: no gradients, no dropout, no drifting statistics. With
-    `cache_activations: auto` what it gives is kept on disk when that saves time and fits.
+    What else there is never changes: no gradients, no dropout, no drifting statistics. With
+    `cache_activations: auto` what the blocks below give is kept on disk when that saves time and
+    fits.
     """
 
-    layers: int = Field(2, ge=1, description="blocks that train, counted from the head")
+    layers: (
+        Annotated[int, Field(ge=1)]
+        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    ) = Field(2, description="how many blocks train, counted from the head; or a list of them")
     cache_activations: Literal["auto"] | bool = Field(
         "auto", description="keep what the frozen blocks give, and run them once"
     )
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """All of the encoder that does not train, such as GPT-2's dropout before the blocks."""
-        from pipelines.anatomy import inside, outermost
-
-        above = [name for names in anatomy.depths[self._first(anatomy) :] for name in names]
-        below = (
-            name
-            for name, _ in model.named_modules()
-            if name
-            and inside(name, [anatomy.encoder])
-            and not inside(name, above)
-            and not any(inside(other, [name]) for other in above)
-        )
-        return outermost(below)
+        """All of the encoder that does not train."""
+        return resting(model, anatomy, self._depths(model, anatomy))
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
-        """Freeze everything below; where no block is left below, that is a mistake."""
-        num_blocks = len(anatomy.blocks)
-        if self.layers >= num_blocks:
-            raise ModelError(
-                f"top_layers: {type(model).__name__} has {num_blocks} blocks; strategy.layers "
-                f"{self.layers} leaves none to freeze: use full, or a smaller number"
-            )
-        first = self._first(anatomy)
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(anatomy.depth(name) >= first)
+        """Freeze everything else; where that is nothing, it is a mistake."""
+        train_only(model, anatomy, self._depths(model, anatomy))
         return model
 
     def fit(self, job: "Job") -> "Fitted":
-        """Train the top on what comes out of the rest."""
+        """Train the rest on what comes out of the blocks below."""
         from pipelines import trainer
         from pipelines.anatomy import dissect
         from pipelines.features import boundary
@@ -64,10 +50,25 @@ class TopLayers(Strategy):
         model = job.checkpoint.model
         anatomy = dissect(model, job.checkpoint.fresh)
         self.apply(model, anatomy)
-        block = anatomy.blocks[-self.layers]
+        lowest = self._depths(model, anatomy)[0]
+        if lowest == 1:  # nothing but embeddings lies below
+            return trainer.fit(self, job)
+        block = anatomy.blocks[lowest - 1]
         with boundary.cached(job, anatomy, block, self.cache_activations) as shorter:
             return trainer.fit(self, shorter)
 
-    def _first(self, anatomy: "Anatomy") -> int:
-        """The lowest depth that trains; the deepest is the head."""
-        return len(anatomy.depths) - 1 - self.layers
+    def _depths(self, model: Any, anatomy: "Anatomy") -> list[int]:
+        """What trains, in order; the deepest is the head, the first block is at 1."""
+        num_blocks = len(anatomy.blocks)
+        has = f"top_layers: {type(model).__name__} has {num_blocks} blocks; strategy.layers"
+        if isinstance(self.layers, int):
+            if self.layers >= num_blocks:
+                raise ModelError(
+                    f"{has} {self.layers} leaves none to freeze: use full, or a smaller number"
+                )
+            return list(range(num_blocks + 1 - self.layers, num_blocks + 2))
+        unknown = sorted({*self.layers} - {*range(num_blocks)})
+        if unknown:
+            told = ", ".join(map(str, unknown))
+            raise ModelError(f"{has} names {told}; expected numbers from 0 to {num_blocks - 1}")
+        return [*(block + 1 for block in sorted({*self.layers})), num_blocks + 1]

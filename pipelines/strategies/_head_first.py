@@ -1,0 +1,51 @@
+"""The new head first, then what lies below it: what gradual unfreezing and fine-tuning share."""
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
+
+from pipelines.strategies import Strategy
+from pipelines.strategies._solved_head import start_from_solved_head
+
+if TYPE_CHECKING:
+    from pipelines.anatomy import Anatomy
+    from pipelines.tasks import Task
+    from pipelines.trainer import Fitted, Job
+
+
+class HeadFirst(Strategy):
+    """A random head would tear at what is pretrained before it knows anything itself.
+
+    `solved`: its weights are those of `linear_probe` on the features of the frozen encoder, one
+    forward pass that is kept on disk; `trained`: by steps, with the encoder frozen.
+    """
+
+    head: Literal["auto", "solved", "trained"] = Field(
+        "auto", description="auto: solved, where the task has a linear head to solve for"
+    )
+
+    @property
+    def needs_all_rows(self) -> str | None:
+        return (
+            None if self.head == "trained" else "its head is solved first; or strategy.head=trained"
+        )
+
+    def refuses(self, task: "Task") -> str | None:
+        """A head can be solved for where the loss is a sum over single answers."""
+        if self.head == "solved" and task.answers_per is None:
+            return f"{task.name} has no linear head to solve for; leave out strategy.head"
+        return None
+
+    def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
+        """With a word in place of `auto`."""
+        if self.head != "auto":
+            return self
+        return self.replace(head="trained" if task.answers_per is None else "solved")
+
+    def fit(self, job: "Job") -> "Fitted":
+        """The head, where it is solved for; then the stages."""
+        from pipelines import trainer
+
+        if self.head == "solved":
+            start_from_solved_head(job)
+        return trainer.fit(self, job)

@@ -1,0 +1,48 @@
+"""Only biases and the new head train: a thousandth of the weights (arXiv 2106.10199)."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import ModelError
+from pipelines.strategies import Strategy
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from pipelines.anatomy import Anatomy
+
+
+class Bitfit(Strategy):
+    """Every bias of the encoder, that of normalisation included, and all of the head."""
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Rates of the paper lie between 1e-4 and 9e-4 for BERT; biases are not decayed."""
+        return {
+            **super().training_defaults(modality, anatomy),
+            "learning_rate": 5e-4 if modality == "text" else 1e-3,
+        }
+
+    def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
+        """Batch normalisation: its bias trains, its statistics are weights that do not."""
+        from torch.nn.modules.batchnorm import _BatchNorm
+
+        return tuple(name for name, m in model.named_modules() if isinstance(m, _BatchNorm))
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
+        """Freeze everything but biases and head."""
+        from pipelines.anatomy import inside
+
+        model.requires_grad_(False)
+        biases = [
+            module.bias
+            for name, module in model.named_modules()
+            if hasattr(module, "bias") and not inside(name, anatomy.head)
+        ]
+        trained = [bias for bias in biases if bias is not None and hasattr(bias, "requires_grad_")]
+        if not trained:
+            raise ModelError(
+                f"bitfit: {type(model).__name__} has no biases; use lora, or ln_tuning"
+            )
+        head = [model.get_submodule(name) for name in anatomy.head]
+        for parameter in (*trained, *(p for module in head for p in module.parameters())):
+            parameter.requires_grad_(True)
+        return model

@@ -1,0 +1,42 @@
+"""The last blocks start from random weights again, then everything trains (arXiv 2006.05987)."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from pipelines.errors import ModelError
+from pipelines.strategies import Strategy
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from pipelines.anatomy import Anatomy
+
+
+class ReinitTop(Strategy):
+    """What the last blocks learned belongs to the pretraining task: on a few thousand examples it
+    can be worse than nothing, and makes fine-tuning unstable."""
+
+    layers: int = Field(1, ge=1, description="blocks drawn anew, counted from the head")
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
+        """Draw the last blocks, and what stands between them and the head, as for a new model."""
+        import torch
+
+        from pipelines import timm_checkpoint
+        from pipelines.anatomy import inside
+
+        num_blocks = len(anatomy.blocks)
+        if self.layers >= num_blocks:
+            raise ModelError(
+                f"reinit_top: {type(model).__name__} has {num_blocks} blocks; strategy.layers "
+                f"{self.layers} leaves nothing pretrained: use scratch, or a smaller number"
+            )
+        drawn = type(model)(model.config)
+        timm_checkpoint.draw_weights(drawn)
+        new, first = drawn.state_dict(), num_blocks + 1 - self.layers
+        with torch.no_grad():
+            for name, tensor in model.state_dict().items():
+                if anatomy.depth(name) >= first and not inside(name, anatomy.head):
+                    tensor.copy_(new[name])
+        return model
