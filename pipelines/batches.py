@@ -8,6 +8,7 @@ Lengths then go together with steps: whole batches are shuffled, lengths are noi
 a batch counts by how many rows it has (`weight`), so that each example counts as much as any other.
 """
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,6 +52,18 @@ class TokenBudget:
     def rows_each(self) -> float:
         """Rows in a batch on average."""
         return len(self.lengths) / self.num_batches
+
+    def seeded(self, seed: int) -> "TokenBudget":
+        """The same rows in other batches, from the first epoch on."""
+        other = copy.copy(self)
+        other.seed, other.epoch = seed, 0
+        return other
+
+    def shares(self, accumulated: int = 1) -> np.ndarray:
+        """(steps,) rows of this epoch's steps, all processes together; 1 is the usual number."""
+        sizes = np.array([len(batch) for batch in self.all()]) / self.rows_each
+        starts = np.arange(0, len(sizes), accumulated * self.num_processes)
+        return np.add.reduceat(sizes, starts) / np.diff([*starts, len(sizes)])
 
     def all(self) -> list[np.ndarray]:
         """This epoch's batches of all processes, in turn; every row is in one of them."""

@@ -4,12 +4,13 @@ Bars appear on terminals and in notebooks only; a log file gets plain lines. Of 
 processes, the main one speaks.
 """
 
+import io
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, TypeVar
 
 from pipelines import hardware
@@ -31,6 +32,19 @@ def say(text: str) -> None:
     """A line for the user."""
     if is_main():
         print(text, flush=True)
+
+
+@contextmanager
+def aside() -> Iterator[Callable[[str], None]]:
+    """Nobody hears what is said in here, but for what is said through what this gives back."""
+    out = sys.stdout
+
+    def say_aloud(text: str) -> None:
+        if is_main():
+            print(text, file=out, flush=True)
+
+    with redirect_stdout(io.StringIO()):
+        yield say_aloud
 
 
 def shows_bars() -> bool:

@@ -4,6 +4,7 @@ GraftError               a mistake with one clear message: stderr, exit code 2, 
 ├── RecipeError          the recipe: file, line, key, value, what was expected
 ├── DataError            the data: split, row, column, label
 ├── ModelError           the checkpoint: missing, of another kind, does not fit the strategy
+│   └── DivergedError    training came to numbers that are not finite
 ├── HubError             the Hub: unreachable, refused, not found
 └── RunError             the run folder: unwritable, nothing to resume
 Interrupted              Ctrl-C or SIGTERM; the run can be resumed (exit code 130)
@@ -27,6 +28,10 @@ class DataError(GraftError):
 
 class ModelError(GraftError):
     """The checkpoint cannot be loaded, or does not fit the task or the strategy."""
+
+
+class DivergedError(ModelError):
+    """What the model says is not finite any more."""
 
 
 class HubError(GraftError):

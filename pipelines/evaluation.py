@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.errors import ModelError, RecipeError
+from pipelines.errors import DivergedError, RecipeError
 from pipelines.labels import Labels
 from pipelines.metric import Metric
 
@@ -69,12 +69,12 @@ def predict(task: "Task", kept: "Kept", rows: Any, processor: Any, labels: Label
     """What was kept of a pass over encoded `rows` -> one prediction for each example.
 
     Raises:
-        ModelError: some of it is not finite.
+        DivergedError: some of it is not finite.
     """
     for column in kept.values():
         lost = sum(int((~np.isfinite(entry)).any()) for entry in column)
         if lost:
-            raise ModelError(
+            raise DivergedError(
                 f"the model's outputs for {lost:,} of {len(column):,} rows are not finite: "
                 "training diverged; lower training.learning_rate, or train in float32"
             )

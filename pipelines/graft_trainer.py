@@ -18,7 +18,10 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput, seed_worker
 
 from pipelines import forward
+from pipelines.averaging.ema import Ema
 from pipelines.errors import RecipeError
+from pipelines.labels import IGNORED
+from pipelines.regularisation import Anchor, disagreement, drops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +39,7 @@ class GraftTrainer(Trainer):
 
     Attributes:
         batches: what trains together, where rows differ in length; None leaves it to upstream.
+        pretrained: the parameters that the checkpoint brought along, those that train and others.
         plan: the stages of the run, where it has any.
         strategy: what it says of rates and of evaluation counts here.
         waited: seconds that training has waited for a batch.
@@ -47,6 +51,7 @@ class GraftTrainer(Trainer):
         job: "Job",
         strategy: "Strategy",
         anatomy: "Anatomy",
+        pretrained: list[Any],
         plan: "Plan | None" = None,
     ) -> None:
         super().__init__(
@@ -64,6 +69,14 @@ class GraftTrainer(Trainer):
         self.rows_of_step = 0
         self.plan = plan
         self.batches: TokenBudget | None = job.batches
+        said = job.regularisation
+        self.anchor = Anchor(pretrained) if said.l2_sp else None
+        if said.r_drop:
+            drops(model)
+        decay = job.averaging.ema
+        self.ema = Ema(model, decay, job.resume_from) if decay else None
+        if self.ema:
+            self.add_callback(self.ema)
         if self.batches:
             self.add_callback(NewEpoch(self.batches))
 
@@ -132,19 +145,44 @@ class GraftTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
+        """The task's, and what regularisation adds to it."""
+        if self.batches:
+            self.rows_of_step += _num_rows(inputs)
+        loss, outputs = self._task_loss(model, {**inputs}, num_items_in_batch)
+        said = self.job.regularisation
+        if said.r_drop:
+            again, others = self._task_loss(model, {**inputs}, num_items_in_batch)
+            apart = disagreement(outputs["logits"], others["logits"], inputs["labels"])
+            share = self._share(inputs, num_items_in_batch)
+            loss = (loss + again) / 2 + said.r_drop * share * apart
+        if self.anchor:  # upstream divides by the batches of a step, but not what a loss of ours is
+            batches = self.current_gradient_accumulation_steps if self.compute_loss_func else 1
+            loss = loss + said.l2_sp * self.anchor() / batches
+        return (loss, outputs) if return_outputs else loss
+
+    def _task_loss(self, model: Any, inputs: Any, num_items_in_batch: Any) -> tuple[Any, Any]:
         """Of batches with different numbers of rows, such that each example counts as much."""
         if self.batches is None:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        num_rows = len(next(iter(inputs.values())))
-        self.rows_of_step += num_rows
-        share = 1.0 if self.job.task.loss_per == "token" else num_rows / self.batches.rows_each
+            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+            return loss, outputs
+        share = self._share(inputs, None)
         if self.job.loss is None:
             loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
         else:
             labels = inputs.pop("labels")
             outputs = model(**inputs)
             loss = self.job.loss(outputs, labels)
-        return (loss * share, outputs) if return_outputs else loss * share
+        return loss * share, outputs
+
+    def _share(self, inputs: Any, num_items_in_batch: Any) -> Any:
+        """What a mean over this batch counts for, beside those of others."""
+        if self.batches:
+            each = self.batches.rows_each
+            return 1.0 if self.job.task.loss_per == "token" else _num_rows(inputs) / each
+        if self.compute_loss_func is None or num_items_in_batch is None:
+            return 1.0
+        here = (inputs["labels"] != IGNORED).sum() / num_items_in_batch
+        return here * self.accelerator.num_processes
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """A batch may have as large a gradient as its rows explain: n times that of one where they
@@ -174,6 +212,12 @@ class GraftTrainer(Trainer):
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return LengthGroupedSampler(size, lengths=lengths.tolist())
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """With the mean of the weights beside them, before anything says that this is whole."""
+        super().save_model(output_dir, _internal_call)
+        if self.ema and output_dir and self.args.should_save:
+            self.ema.save(output_dir)
+
     # Evaluation
 
     def _get_eval_sampler(self, eval_dataset: Any) -> None:
@@ -187,10 +231,17 @@ class GraftTrainer(Trainer):
         self.callback_handler.eval_dataloader = dataloader
         # weights that are spread over processes cannot be merged in place
         is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        with nullcontext() if is_sharded else self.strategy.evaluating(self.model):
+        with (
+            self.ema.applied() if self.ema else nullcontext(),
+            nullcontext() if is_sharded else self.strategy.evaluating(self.model),
+        ):
             metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, self.job).items()}
         nothing: Any = None  # scored already
         return EvalLoopOutput(nothing, nothing, metrics, len(self.job.validation))
+
+
+def _num_rows(batch: dict[str, Any]) -> int:
+    return len(next(iter(batch.values())))
 
 
 class NewEpoch(TrainerCallback):
@@ -216,8 +267,7 @@ def _evaluate(model: Any, job: "Job") -> "Mapping[str, float]":
 
     def read(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
         loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
-        num_rows = len(next(iter(batch.values())))
-        return {"loss": loss.expand(num_rows), **job.task.read(outputs, batch)}
+        return {"loss": loss.expand(_num_rows(batch)), **job.task.read(outputs, batch)}
 
     kept = forward.run(
         model,

@@ -17,11 +17,14 @@ class CrossEntropy:
     """Softmax cross-entropy for class ids (rows, …) or probabilities (rows, classes).
 
     The mean over all examples, or over all tokens whose label is not -100; `weights` (classes,)
-    make those of a class count for more. `label_smoothing` is that of torch (arXiv 1512.00567).
+    make those of a class count for more. `label_smoothing` is that of torch (arXiv 1512.00567);
+    `focal` the exponent of the focal loss (arXiv 1708.02002): what is right with probability p
+    counts (1 - p) ** focal.
     """
 
     weights: "np.ndarray | None" = None
     label_smoothing: float = 0.0
+    focal: float = 0.0
 
     def __call__(
         self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
@@ -40,10 +43,22 @@ class CrossEntropy:
         if self.weights is not None:
             weights = torch.as_tensor(self.weights, dtype=logits.dtype, device=logits.device)
         smoothing = self.label_smoothing
-        total = cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing)
+        each = cross_entropy(logits, labels, weights, reduction="none", label_smoothing=smoothing)
+        total = (each * self._hardness(logits, labels)).sum() if self.focal else each.sum()
         # the Trainer counts numbers: one for an id, as many as there are classes for probabilities
         num_each = labels.shape[1] if labels.is_floating_point() else 1
         return _mean(total * num_each, (labels != IGNORED).sum(), num_items_in_batch)
+
+    def _hardness(self, logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+        """(rows,): how far each is from being right, to the power of `focal`."""
+        from torch.nn.functional import softmax
+
+        found = softmax(logits, -1)
+        if labels.is_floating_point():
+            right = (found * labels).sum(-1)
+        else:
+            right = found.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        return (1 - right) ** self.focal
 
 
 def binary_cross_entropy(

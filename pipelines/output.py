@@ -7,7 +7,7 @@ learned, without the checkpoint that it was learned on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -39,6 +39,10 @@ class Output(Protocol):
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """What `read` keeps of a pass over encoded rows."""
 
+    def divided(self, temperature: float, batch: Any) -> "Output | None":
+        """The same, with logits that are divided by `temperature` in its own weights; None where
+        no weights can do that, which is tried on `batch`."""
+
     def save(self, folder: Path, processor: Any) -> None:
         """Write a folder that the library's `from_pretrained` or constructor loads."""
 
@@ -53,6 +57,26 @@ class PlainModel:
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """What `read` keeps of a pass over encoded rows."""
         return forward.run(self.model, rows, collate, read, **options)
+
+    def divided(self, temperature: float, batch: Any) -> "Output | None":
+        """The output layer's weights change in place."""
+        import torch
+
+        from pipelines.anatomy.last_word import has_last_word
+
+        name = self._output_layer
+        if name is None or not has_last_word(self.model, name, batch):
+            return None
+        with torch.no_grad():
+            for parameter in self.model.get_submodule(name).parameters():
+                parameter /= temperature
+        return self
+
+    @property
+    def _output_layer(self) -> str | None:
+        from pipelines.anatomy import dissect
+
+        return dissect(self.model).output
 
     def save(self, folder: Path, processor: Any) -> None:
         """Weights as safetensors, config, and the processor."""
@@ -71,6 +95,12 @@ class ProbedModel(PlainModel):
         """Logits of the head on what the output layer reads."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
+    def divided(self, temperature: float, batch: Any) -> "Output":
+        """The head, and the layer that it was written into."""
+        head = self.head.divided(temperature)
+        self.extractor.graft(head)
+        return replace(self, head=head)
+
 
 @dataclass(frozen=True)
 class SentenceModel:
@@ -84,6 +114,10 @@ class SentenceModel:
     def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
         """(rows, num_labels) logits of the head on pooled features."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
+
+    def divided(self, temperature: float, batch: Any) -> "Output":
+        """The head is all that gives logits."""
+        return replace(self, head=self.head.divided(temperature))
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layer with sentence-transformers itself."""
@@ -123,6 +157,16 @@ class AdapterModel(PlainModel):
     def prompts(self) -> bool:
         """Whether it is tokens before the input, and no layers in the checkpoint."""
         return self.model.active_peft_config.is_prompt_learning
+
+    @property
+    def _output_layer(self) -> str | None:
+        """The trained copy of it: others are the checkpoint's, and not saved."""
+        from pipelines.anatomy import dissect
+
+        base = self.model.get_base_model()
+        layer = base.get_submodule(dissect(base).output or "")
+        names = (name for name, module in self.model.named_modules() if module is layer)
+        return next((name for name in names if ".modules_to_save." in name), None)
 
     def save(self, folder: Path, processor: Any) -> None:
         """Adapters, head, config, and the processor."""

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import console, evaluation, hardware, hub, report, trainer, training_arguments
+from pipelines.averaging import soup
+from pipelines.calibration import calibrated, temperature
+from pipelines.calibration.calibrated import Calibrated
+from pipelines.calibration.decisions import Decisions
 from pipelines.console import say
 from pipelines.errors import ModelError
+from pipelines.features.candidates import probe
 from pipelines.output import reload
 from pipelines.prepared import Prepared, prepare
 from pipelines.recipe import Recipe
@@ -17,6 +22,8 @@ from pipelines.report.evidence import Evidence, Predictions
 from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
     from pipelines.trainer import Fitted
 
 
@@ -43,7 +50,8 @@ def run(recipe: Recipe) -> RunFolder:
         lock.write(folder, recipe, locked)
         report.write_data(folder, prepared.data, prepared.findings)
     fitted, seconds = _fit(prepared, folder, resumed)
-    evidence = _evidence(prepared, fitted, seconds)
+    fitted, validation = _calibrated(prepared, fitted)
+    evidence = _evidence(prepared, fitted, validation, seconds)
     if console.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     console.wait()
@@ -56,6 +64,29 @@ def run(recipe: Recipe) -> RunFolder:
     if console.is_main():
         _tell(recipe, folder, evidence, locked)
     return folder
+
+
+def trial(
+    recipe: Recipe, checkpoints: Path, callbacks: "tuple[TrainerCallback, ...]" = ()
+) -> dict[str, float]:
+    """Train as `recipe` says and give back what its run would score on validation.
+
+    Test is left aside. What it takes on the way it leaves in `checkpoints`; nothing else stays.
+
+    Raises:
+        GraftError: as `run` does; DivergedError where training came to nothing.
+        Interrupted: on a signal.
+    """
+    whole = not recipe.training.keys() & {"fsdp", "deepspeed"}  # is put together by rank 0
+    prepared = prepare(
+        recipe.replace(training={"save_only_model": whole, **recipe.training}), test=False
+    )
+    of_one_run = () if recipe.averaging.soup else callbacks
+    job = job_of(prepared, checkpoints, callbacks=of_one_run)
+    output = _train(recipe, job).output
+    return job.score(
+        output.run(job.validation, job.collate, recipe.task.read, **job.forward_options)
+    )
 
 
 def _tell(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:
@@ -79,16 +110,17 @@ def _resumed(recipe: Recipe) -> RunFolder | None:
     if not said:
         return None
     if said is True:
-        return RunFolder.latest_resumable(_root(recipe), recipe.name)
+        return RunFolder.latest_resumable(root(recipe), recipe.name)
     return RunFolder.resumable(said)
 
 
 def _new_folder(recipe: Recipe) -> RunFolder:
     """One folder for all processes: the main one makes it and tells the others."""
-    return console.from_main(lambda: RunFolder.create(_root(recipe), recipe.name))
+    return console.from_main(lambda: RunFolder.create(root(recipe), recipe.name))
 
 
-def _root(recipe: Recipe) -> str:
+def root(recipe: Recipe) -> str:
+    """The folder of all runs."""
     return recipe.training.get("output_dir") or "runs"
 
 
@@ -96,12 +128,29 @@ def _fit(
     prepared: Prepared, folder: RunFolder, resumed: RunFolder | None
 ) -> tuple["Fitted", float]:
     recipe = prepared.recipe
-    arguments = prepared.arguments(folder.checkpoints)
-    labels = prepared.data.labels
-    job = trainer.Job(
+    job = job_of(prepared, folder.checkpoints, resume_from=_checkpoint(recipe, resumed))
+    of_a_stream = " of a stream" if prepared.stream is not None else ""
+    say(
+        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
+        f"{hardware.describe(job.arguments)}"
+    )
+    started = time.monotonic()
+    return _train(recipe, job), time.monotonic() - started
+
+
+def _train(recipe: Recipe, job: trainer.Job) -> "Fitted":
+    """Once, or for each ingredient of a soup."""
+    mixed = recipe.averaging.soup
+    return soup.fit(recipe.strategy, job, mixed) if mixed else recipe.strategy.fit(job)
+
+
+def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
+    """What a strategy needs to fit what was prepared; `how` are more fields of the job."""
+    recipe = prepared.recipe
+    return trainer.Job(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
-        labels=labels,
+        labels=prepared.data.labels,
         train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
         validation=prepared.encoded["validation"],
         train_targets=prepared.targets["train"],
@@ -110,19 +159,14 @@ def _fit(
         collate_train=prepared.collate_train,
         loss=prepared.loss,
         scorer=prepared.scorer,
-        arguments=arguments,
+        arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,
-        resume_from=_checkpoint(recipe, resumed),
         batches=prepared.batches,
         varies=recipe.augmentation is not None or recipe.task.varies,
+        regularisation=recipe.regularisation,
+        averaging=recipe.averaging,
+        **how,
     )
-    of_a_stream = " of a stream" if prepared.stream is not None else ""
-    say(
-        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
-        f"{hardware.describe(arguments)}"
-    )
-    started = time.monotonic()
-    return recipe.strategy.fit(job), time.monotonic() - started
 
 
 def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
@@ -130,22 +174,60 @@ def _checkpoint(recipe: Recipe, resumed: RunFolder | None) -> Path | None:
     return resumed.checkpoint_at(str(said)) if resumed else None
 
 
-def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
+def _calibrated(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", Predictions]:
+    """The model with the temperature of validation in its weights, and what it says of validation.
+
+    Dividing the logits that are there already stands for a second pass.
+    """
+    said = _predictions(prepared, fitted, "validation")
+    asked, labels = prepared.recipe.calibration, prepared.data.labels
+    if not asked or not asked.temperature:
+        return fitted, said
+    logits: Any = said.kept["logits"]
+    found = temperature.fit(Decisions.of(logits, said.targets, labels.problem_type))
+    output = fitted.output.divided(found, probe(prepared.encoded["validation"], prepared.collate))
+    if output is None:
+        say("calibration: no linear layer has the last word: probabilities stay as trained")
+        return fitted, said
+    fitted = replace(fitted, output=output, temperature=found)
+    return fitted, replace(said, kept={**said.kept, "logits": logits / found})
+
+
+def _predictions(prepared: Prepared, fitted: "Fitted", split: str) -> Predictions:
+    """What the model says of a split."""
+    task, rows, collate = prepared.recipe.task, prepared.encoded[split], prepared.collate
+    options = training_arguments.forward_options(prepared.arguments())
+    kept = fitted.output.run(rows, collate, task.read, title=f"predicting {split}", **options)
+    processor, labels = prepared.checkpoint.processor, prepared.data.labels
+    predicted = evaluation.predict(task, kept, rows, processor, labels)
+    return Predictions(kept, predicted, prepared.targets[split])
+
+
+def _reliability(
+    prepared: Prepared, fitted: "Fitted", predictions: dict[str, Predictions]
+) -> Calibrated | None:
+    """How true the probabilities are, where there are any."""
+    recipe, kind = prepared.recipe, prepared.data.labels.problem_type
+    if not recipe.calibration:
+        return None
+    said = {split: (found.kept["logits"], found.targets) for split, found in predictions.items()}
+    return calibrated.measure(recipe.calibration, fitted.temperature, said, kind, recipe.seed)
+
+
+def _evidence(
+    prepared: Prepared, fitted: "Fitted", validation: Predictions, seconds: float
+) -> Evidence:
     """Score validation, then test: the one time that test is looked at."""
     recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
-    task, processor = recipe.task, prepared.checkpoint.processor
-    options = training_arguments.forward_options(prepared.arguments())
-    predictions: dict[str, Predictions] = {}
+    task = recipe.task
+    predictions = {"validation": validation}
     scores: dict[str, dict[str, float]] = {}
     floor: dict[str, dict[str, float]] = {}
-    for split in [name for name in ("validation", "test") if name in prepared.encoded]:
-        targets, rows = prepared.targets[split], prepared.encoded[split]
-        kept = fitted.output.run(
-            rows, prepared.collate, task.read, title=f"predicting {split}", **options
-        )
-        predicted = evaluation.predict(task, kept, rows, processor, labels)
-        predictions[split] = Predictions(kept, predicted, targets)
-        scores[split] = scorer(predicted, targets)
+    if "test" in prepared.encoded:
+        predictions["test"] = _predictions(prepared, fitted, "test")
+    for split, said in predictions.items():
+        targets = prepared.targets[split]
+        scores[split] = scorer(said.predictions, targets)
         constant = task.floor(prepared.targets["train"], targets, labels)
         floor[split] = scorer(constant, targets)
     return Evidence(
@@ -174,4 +256,5 @@ def _evidence(prepared: Prepared, fitted: "Fitted", seconds: float) -> Evidence:
         chosen=fitted.chosen,
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=predictions,
+        calibration=_reliability(prepared, fitted, predictions),
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines import console, data, evaluation, forward, hardware, model, training_arguments
 from pipelines.augmentations import Varied
 from pipelines.batches import TokenBudget
+from pipelines.calibration import Calibration
+from pipelines.calibration.conformal import too_few
 from pipelines.console import say
 from pipelines.data import findings
 from pipelines.losses import CrossEntropy
@@ -69,8 +71,11 @@ class Prepared:
     def loss(self) -> Callable[..., Any] | None:
         """Another loss than the model's own, which knows no weights and no mixed labels."""
         loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
-        if loss is None and self._vary_batch:
+        focal = self.recipe.regularisation.focal
+        if loss is None and (self._vary_batch or focal):
             loss = CrossEntropy()
+        if focal and isinstance(loss, CrossEntropy):
+            loss = replace(loss, focal=focal)
         smoothing = self.recipe.training.get("label_smoothing_factor") or 0.0
         if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own
             return replace(loss, label_smoothing=smoothing)
@@ -97,17 +102,23 @@ class Prepared:
         return augmentation.batch(self.data.labels) if augmentation else None
 
 
-def prepare(recipe: Recipe) -> Prepared:
-    """Load data and checkpoint, and encode every split; nothing is trained or written."""
+def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
+    """Load data and checkpoint, and encode every split; nothing is trained or written.
+
+    Without `test` its rows are left aside: what chooses must not have seen them.
+    """
     from transformers import set_seed
 
     console.settle(recipe.training)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
+    loaded = loaded if test else loaded.without("test")
     for note in loaded.notes:
         say(note)
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
+    recipe.regularisation.check(loaded.labels)
     if recipe.augmentation:
         recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded
+    calibration = _calibration(recipe, loaded)
     set_seed(recipe.seed)  # the new head's weights
     checkpoint = model.load(
         recipe.model, recipe.task, loaded.labels, pretrained=recipe.strategy.pretrained
@@ -118,12 +129,23 @@ def prepare(recipe: Recipe) -> Prepared:
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
     complete = _complete(recipe, checkpoint, encoded["train"], stream)
+    complete = complete.replace(calibration=calibration)
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
     ready = Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
     ready.arguments()  # refused before anything is written
     return ready
+
+
+def _calibration(recipe: Recipe, loaded: "Data") -> Calibration | None:
+    """What the recipe says of it, where these labels have probabilities."""
+    asked = "calibration" in recipe.model_fields_set
+    section = recipe.calibration and recipe.calibration.of(loaded.labels, asked=asked)
+    if section and section.conformal:
+        for warning in filter(None, [too_few(len(loaded.validation), section.conformal)]):
+            say(warning)
+    return section
 
 
 def _fitting(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainingArguments
 
     from pipelines.anatomy import Anatomy
+    from pipelines.averaging import Averaging
     from pipelines.batches import TokenBudget
     from pipelines.evaluation import Scorer
     from pipelines.graft_trainer import GraftTrainer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.model import Checkpoint
     from pipelines.output import Output
     from pipelines.recipe import EarlyStopping
+    from pipelines.regularisation import Regularisation
     from pipelines.strategies import Strategy
     from pipelines.tasks import Kept, Task
     from pipelines.unfreezing import Unfreezing
@@ -38,6 +40,9 @@ class Job:
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         batches: which rows train together, where they differ in length and the recipe does not say.
         varies: whether an example is another one each time that it is trained on.
+        regularisation: what is added to the loss.
+        averaging: of which weights the result is a mean.
+        callbacks: what else is to happen while the Trainer trains.
     """
 
     task: "Task"
@@ -53,9 +58,12 @@ class Job:
     loss: Callable[..., Any] | None
     arguments: "TrainingArguments"
     early_stopping: "EarlyStopping | None"
+    regularisation: "Regularisation"
+    averaging: "Averaging"
     resume_from: Path | None = None
     batches: "TokenBudget | None" = None
     varies: bool = False
+    callbacks: "tuple[TrainerCallback, ...]" = ()
 
     def score(self, kept: "Kept") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
@@ -94,6 +102,7 @@ class Fitted:
         chosen: what tells the chosen entry of `history` from the others: its step, or a head's
             pooling and regularisation.
         waited: the share of training that went by waiting for data.
+        temperature: what the logits of `output` were divided by after training, in its weights.
     """
 
     output: "Output"
@@ -101,6 +110,7 @@ class Fitted:
     trainable: int
     chosen: dict[str, Any] = field(default_factory=dict)
     waited: float | None = None
+    temperature: float | None = None
 
 
 def fit(strategy: "Strategy", job: Job) -> Fitted:
@@ -110,13 +120,17 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
     from pipelines.anatomy import count, dissect, stay_in_eval
+    from pipelines.averaging import wise_ft
     from pipelines.callbacks import StopOnSignal
 
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
+    start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
+    named = job.checkpoint.model.named_parameters()
+    pretrained = [parameter for name, parameter in named if name not in job.checkpoint.fresh]
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
-    trainer = _trainer(strategy, model, job, anatomy)
+    trainer = _trainer(strategy, model, job, anatomy, pretrained)
     stop = StopOnSignal()
     trainer.add_callback(stop)
     started = time.perf_counter()
@@ -131,13 +145,19 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     # mixed precision is a wrapper around `forward`: what is kept computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
-    chosen = {"step": best or state.global_step}
+    chosen: dict[str, Any] = {"step": best or state.global_step}
     output = strategy.output(trained, job.checkpoint)
+    history = state.log_history
+    if start:
+        chosen["alpha"], tried = wise_ft.interpolate(output.model, start, job)
+        history = [*history, *tried]
     hardware.arrange(output.model, channels_last=False)
-    return Fitted(output, state.log_history, trainable, chosen, waited)
+    return Fitted(output, history, trainable, chosen, waited)
 
 
-def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> "GraftTrainer":
+def _trainer(
+    strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy", pretrained: list[Any]
+) -> "GraftTrainer":
     from transformers import PrinterCallback
 
     from pipelines.callbacks import LogLines
@@ -149,7 +169,7 @@ def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> 
     stages = strategy.stages(anatomy, epochs)
     plan = Plan(stages) if stages else None
     try:
-        trainer = GraftTrainer(model, job, strategy, anatomy, plan)
+        trainer = GraftTrainer(model, job, strategy, anatomy, pretrained, plan)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
     if arguments.disable_tqdm:
@@ -158,7 +178,7 @@ def _trainer(strategy: "Strategy", model: Any, job: Job, anatomy: "Anatomy") -> 
     unfreezing = Unfreezing(model, anatomy, plan) if plan else None
     if unfreezing:
         trainer.add_callback(unfreezing)
-    for callback in _early_stopping(job, unfreezing):
+    for callback in (*_early_stopping(job, unfreezing), *job.callbacks):
         trainer.add_callback(callback)
     return trainer
 

@@ -76,6 +76,8 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
         "scorer": prepared.scorer,
         "arguments": prepared.arguments(folder),
         "early_stopping": said.early_stopping,
+        "regularisation": said.regularisation,
+        "averaging": said.averaging,
     }
     return trainer.Job(**{**fields, **changes})
 

@@ -18,8 +18,10 @@ ROOT = Path(__file__).parents[1]
 RUN = ROOT / "pipelines" / "run.py"
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "peft", "sklearn", "timm", "accelerate"}
 HEAVY |= {"scipy", "pandas", "pyarrow", "torchvision", "matplotlib", "sentence_transformers"}
+HEAVY |= {"optuna"}
 # what an ordinary recipe needs later or never (peft and torchvision the Trainer imports itself)
 LATER = {"evaluate", "sklearn", "matplotlib", "timm", "sentence_transformers", "seqeval", "jiwer"}
+LATER |= {"optuna"}
 # run a recipe up to its first step, then tell what was imported
 STARTED = """
 import sys
@@ -82,6 +84,8 @@ def python(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProc
         (["run", "BAD"], "2"),
         (["check", "BAD", "strategy=linear_probe"], "2"),
         (["run", "nowhere.yaml"], "2"),
+        (["lr-find", "BAD"], "2"),
+        (["search", "BAD", "--space", "strategy.r=4..8", "strategy=full"], "2"),
     ],
     ids=" ".join,
 )
@@ -126,11 +130,14 @@ def test_every_command_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert stop.value.code == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for name, command in cli.COMMANDS.items():
-        assert f"{name} {(command.__doc__ or '').splitlines()[0]}" in shown
+    assert {"run", "check", "list"} <= {*registry.names("commands")}
+    for name in registry.names("commands"):
+        assert f"{name.replace('_', '-')} {registry.summary('commands', name)}" in shown
 
 
-@pytest.mark.parametrize("arguments", [[], ["tune"], ["run"], ["push", "run"], ["list", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["tune"], ["run"], ["push", "run"], ["list", "x"], ["search", "x"]]
+)
 def test_a_command_line_that_is_none(arguments: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)

@@ -212,8 +212,9 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: 'extends' is for files",
         "command line: training.seed: 'x': should be a valid integer, unable to parse string as "
         "an integer",
-        "command line: unknown key 'foo'; known: augmentation, data, early_stopping, "
-        "extends, hub, metrics, model, name, strategy, task, training",
+        "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
+        "early_stopping, extends, hub, metrics, model, name, regularisation, strategy, task, "
+        "training",
         "command line: unknown key 'strategy.rank'; known: lora_alpha, lora_dropout, "
         "modules_to_save, name, r, target_modules, use_rslora",
     ]
@@ -334,8 +335,9 @@ METRICS = ", ".join(registry.names("metrics"))
 STRATEGIES = ", ".join(registry.names("strategies"))
 MISTAKES = {
     "trainin: {}": (
-        "unknown key 'trainin'; did you mean 'training'? known: augmentation, data, "
-        "early_stopping, extends, hub, metrics, model, name, strategy, task, training"
+        "unknown key 'trainin'; did you mean 'training'? known: augmentation, averaging, "
+        "calibration, data, early_stopping, extends, hub, metrics, model, name, regularisation, "
+        "strategy, task, training"
     ),
     "hub: {repo: x}": (
         "unknown key 'hub.repo'; did you mean 'repo_id'? known: private, push, repo_id"

@@ -105,7 +105,8 @@ def scores(kind, found):
 @pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS)
 def test_what_a_run_leaves_behind(ran, kind, strategy):
     run, said = ran(kind, strategy)
-    assert {path.name for path in run.path.iterdir()} == LEFT
+    sure = set() if kind == "number" else {"reliability.png"}  # a number has no probability
+    assert {path.name for path in run.path.iterdir()} == LEFT | sure
     assert {path.name for path in run.predictions.iterdir()} == {"validation.csv", "test.csv"}
     found = metrics(run)
     assert found["strategy"] == strategy
@@ -115,7 +116,9 @@ def test_what_a_run_leaves_behind(ran, kind, strategy):
     whole = len(tiny.SHADES) if kind == "image" else 1  # as many images of each shade
     assert found["examples"] == {s: n // whole * whole for s, n in tiny.NUM_ROWS.items()}
     assert found["parity"]["ok"]
-    assert found["parity"]["max_difference"] < 1e-5
+    # rounding grows with logits that are divided by less than 1
+    temperature = 1 if kind == "number" else found["calibration"]["temperature"]
+    assert found["parity"]["max_difference"] * min(1, temperature) < 1e-5
     assert found["main_metric"] in found["validation"]
     assert set(found["validation"]) == set(found["test"])
 

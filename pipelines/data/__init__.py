@@ -70,6 +70,10 @@ class Data:
     def test(self) -> "Dataset | None":
         return self.parts["test"].dataset if "test" in self.parts else None
 
+    def without(self, part: str) -> "Data":
+        """All but one of the parts; the others are what they were."""
+        return replace(self, parts={p: rows for p, rows in self.parts.items() if p != part})
+
 
 def load(source: "Source", task: "Task", seed: int) -> Data:
     """Load, choose, check and cut the data of a run.

@@ -24,6 +24,10 @@ class Linear:
         """(rows, dim) -> (rows, num_labels)."""
         return features @ self.weight.T + self.bias
 
+    def divided(self, temperature: float) -> "Linear":
+        """The same with logits that are divided by `temperature`."""
+        return Linear(self.weight / temperature, self.bias / temperature)
+
 
 @dataclass(frozen=True)
 class Scaler:

@@ -14,12 +14,15 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, model_
 
 from pipelines import registry
 from pipelines.augmentations import Augmentation
+from pipelines.averaging import Averaging
+from pipelines.calibration import Calibration
 from pipelines.errors import RecipeError, suggest
 from pipelines.quantization import Bits
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
-from pipelines.recipe.document import Document, Key
+from pipelines.recipe.document import Document, Override
 from pipelines.recipe.problems import explain
+from pipelines.regularisation import Regularisation
 from pipelines.section import Section
 from pipelines.sources import Source
 from pipelines.strategies import Strategy
@@ -89,7 +92,12 @@ class Recipe(Section):
     strategy: SerializeAsAny[Strategy]
     augmentation: SerializeAsAny[Augmentation] | None = None
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
+    regularisation: Regularisation = Regularisation()
+    averaging: Averaging = Averaging()
     early_stopping: EarlyStopping | None = EarlyStopping()
+    calibration: Calibration | None = Field(
+        default_factory=lambda said: Calibration.usual(said["task"])
+    )
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
     hub: Hub = Hub()
 
@@ -99,11 +107,20 @@ class Recipe(Section):
         return self.training.get("seed", 42)
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+def load(path: str | Path, overrides: Iterable[str | Override] = ()) -> Recipe:
     """Read, override and check a recipe.
 
     Raises:
         RecipeError: one line for each thing that is wrong.
+    """
+    return build(read(path, overrides))
+
+
+def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document:
+    """What a recipe and overrides say, nothing of which is checked yet.
+
+    Raises:
+        RecipeError: a file that cannot be read, or an override that is none.
     """
     document = Document(str(path))
     for layer in documents.layers(Path(path)):
@@ -111,13 +128,14 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
             _leave_behind(document, section, layer.get((section,)))
         document.merge(layer)
         _expand(document)
-    for key, value in sorted(map(documents.parse_override, overrides), key=_is_detail):
+    said = (documents.parse_override(o) if isinstance(o, str) else o for o in overrides)
+    for key, value, place in sorted(said, key=_is_detail):
         if key in KIND_KEYS:
             _leave_behind(document, key[0], {key[1]: value})
-        document.put(key, value, "command line")
+        document.put(key, value, place)
         _expand(document)
     document.values.setdefault("name", Path(path).stem)
-    return build(document)
+    return document
 
 
 def build(document: Document) -> Recipe:
@@ -183,10 +201,9 @@ def _expand(document: Document) -> None:
             document.values[key] = {field: str(value)}
 
 
-def _is_detail(override: tuple[Key, Any]) -> bool:
+def _is_detail(override: Override) -> bool:
     """Whole sections and kinds are set first: `strategy.r=4 strategy=lora` means both."""
-    key, _ = override
-    return len(key) > 1 and key not in KIND_KEYS
+    return len(override.key) > 1 and override.key not in KIND_KEYS
 
 
 def _leave_behind(document: Document, section: str, over: Any) -> None:

@@ -27,11 +27,14 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
         )
     if recipe.model.quantization:
         yield from _of_quantization(recipe)
-    if recipe.hub.push and _saves(recipe) == "adapter" and Path(recipe.model.checkpoint).exists():
+    if _saves(recipe) == "adapter":
+        yield from _of_an_adapter(recipe)
+    yield from _of_steps(recipe)
+    if recipe.calibration and recipe.task.answers_per != "example":
         yield (
-            ("strategy", "save"),
-            f"adapter: on the Hub nobody has the folder {recipe.model.checkpoint} that it is for; "
-            "use merged",
+            ("calibration",),
+            f"{recipe.task.name} does not choose one of some classes for an example: there are no "
+            "probabilities to calibrate; leave it out, or say null",
         )
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _of_streaming(recipe)
@@ -40,6 +43,17 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
 def _saves(recipe: "Recipe") -> str | None:
     """What a strategy that has adapters makes of them."""
     return getattr(recipe.strategy, "save", None)
+
+
+def _of_an_adapter(recipe: "Recipe") -> Iterator[Problem]:
+    key, folder = ("strategy", "save"), recipe.model.checkpoint
+    if recipe.hub.push and Path(folder).exists():
+        yield (
+            key,
+            f"'adapter': on the Hub nobody has the folder {folder} that it is for; use merged",
+        )
+    if recipe.averaging.soup:
+        yield key, "'adapter': a soup is made of whole weights; use merged"
 
 
 def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
@@ -59,6 +73,24 @@ def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
         yield ("strategy", "use_dora"), "DoRA loses the scales of 8-bit weights in peft; use 4bit"
     if not quantization.is_installed():
         yield ("model", "quantization"), f"'{bits}': {quantization.INSTALL}"
+
+
+def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
+    """What changes how steps are made, or mixes what they come to."""
+    strategy, sections = recipe.strategy, ("regularisation", "averaging")
+    for section in sections:
+        for name, value in dict(getattr(recipe, section)).items():
+            if value and strategy.takes_no_steps:
+                yield (section, name), f"strategy '{strategy.name}' makes no steps; use lp_ft, say"
+    if (
+        recipe.averaging.wise_ft
+        and not strategy.takes_no_steps
+        and not strategy.solves_head(recipe.task)
+    ):
+        yield (
+            ("averaging", "wise_ft"),
+            f"strategy '{strategy.name}' does not start from a probe; use lp_ft",
+        )
 
 
 def _of_streaming(recipe: "Recipe") -> Iterator[Problem]:

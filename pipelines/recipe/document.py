@@ -10,13 +10,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from pipelines.errors import RecipeError
 
 Key = tuple[str, ...]
+
+
+class Override(NamedTuple):
+    """A value that is laid over a recipe's, and the place that says so."""
+
+    key: Key
+    value: Any
+    place: str = "command line"
 
 
 class _Loader(yaml.SafeLoader):
@@ -102,13 +110,7 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
     asked = f"{wanted}: extends: " if wanted else ""
     if path.resolve() in above:
         raise RecipeError(f"{asked}{path} leads back to itself")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise RecipeError(f"{asked}{path}: cannot read the recipe ({reason})") from None
-    document = parse(text, str(path))
-    document.values = _anchored(document.values, path.parent)
+    document = read(path, f"{asked}{path}: cannot read the recipe")
     base = document.values.pop("extends", None)
     if base is None:
         return [document]
@@ -116,6 +118,18 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
     if not isinstance(base, str):
         raise RecipeError(f"{place}: extends: {base!r}: expected the path of one recipe")
     return [*layers(path.parent / base, (*above, path.resolve()), place), document]
+
+
+def read(path: Path, refusal: str) -> Document:
+    """One YAML file; `./x` and `../x` in it are meant from its folder."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise RecipeError(f"{refusal} ({reason})") from None
+    document = parse(text, str(path))
+    document.values = anchored(document.values, path.parent)
+    return document
 
 
 def parse(text: str, origin: str) -> Document:
@@ -138,15 +152,20 @@ def parse(text: str, origin: str) -> Document:
     return document
 
 
-def parse_override(text: str) -> tuple[Key, Any]:
-    """`training.learning_rate=3e-5` -> (("training", "learning_rate"), 3e-5)."""
+def parse_override(text: str) -> Override:
+    """`training.learning_rate=3e-5` -> (("training", "learning_rate"), 3e-5), and its place."""
     name, equals, value = text.partition("=")
     if not equals or not all(name.split(".")):
         raise RecipeError(f"command line: '{text}': expected key=value, such as strategy=lora")
     try:
-        return tuple(name.split(".")), yaml.load(value, Loader=_Loader)  # a SafeLoader
+        return Override(tuple(name.split(".")), value_of(value))
     except (yaml.YAMLError, ValueError):
         raise RecipeError(f"command line: '{text}': the value is not YAML") from None
+
+
+def value_of(text: str) -> Any:
+    """What a text means as YAML: `3e-5` a number, `[1, 2]` a list."""
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader
 
 
 def _build(node: yaml.Node, key: Key, origin: str, places: dict[Key, str]) -> Any:
@@ -177,11 +196,11 @@ def _items(node: yaml.MappingNode, key: Key, origin: str) -> Iterator[tuple[str,
         yield name, child, line
 
 
-def _anchored(value: Any, folder: Path) -> Any:
+def anchored(value: Any, folder: Path) -> Any:
     """`value` with `./x` and `../x` independent of the working directory."""
     if isinstance(value, dict):
-        return {key: _anchored(child, folder) for key, child in value.items()}
+        return {key: anchored(child, folder) for key, child in value.items()}
     if isinstance(value, list):
-        return [_anchored(child, folder) for child in value]
+        return [anchored(child, folder) for child in value]
     is_path = isinstance(value, str) and value.startswith(("./", "../"))
     return str((folder / value).resolve()) if is_path else value

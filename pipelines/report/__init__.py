@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipelines.report import curve, predictions, strict_json
+from pipelines.report import confidence, curve, predictions, reliability, strict_json
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
 
@@ -15,18 +15,23 @@ MIB = 2**20
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
-    """Predictions, history, learning curve and, last of all, metrics.json: the run is done.
+    """Predictions, history, pictures and, last of all, metrics.json: the run is done.
 
     Raises:
         RunError: the folder cannot be written.
     """
     with writing(folder.path):
         folder.predictions.mkdir(exist_ok=True)
+        found = evidence.calibration
+        least = found.sets.threshold if found and found.sets else None
         for split, predicted in evidence.predictions.items():
-            predictions.write(folder.predictions / f"{split}.csv", predicted, evidence.labels)
+            path = folder.predictions / f"{split}.csv"
+            predictions.write(path, predicted, evidence.labels, least)
         strict_json.write_lines(folder.history, evidence.history)
         if evidence.history:
             curve.draw(folder.curve, evidence)
+        if found:
+            reliability.draw(folder.reliability, found)
         strict_json.write(folder.metrics, _metrics(evidence))
 
 
@@ -51,6 +56,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "validation": evidence.validation,
         "test": evidence.test,
         "floor": evidence.floor,
+        "calibration": evidence.calibration.json() if evidence.calibration else None,
         "training": {
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,
@@ -72,8 +78,9 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
             f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
             f"in {evidence.seconds:.1f} s{_waited(evidence)}",
             "",
-            *_aligned(list(evidence.table())),
+            *aligned(list(evidence.table())),
             "",
+            *(confidence.lines(evidence.calibration) if evidence.calibration else ()),
             f"reload parity: {evidence.parity or 'not checked'}",
             f"model: {model}",
             *_adapter(folder, evidence),
@@ -96,7 +103,7 @@ def _waited(evidence: Evidence) -> str:
     return f", {evidence.waited:.1%} of it waiting for data"
 
 
-def _aligned(table: list[list[str]]) -> list[str]:
+def aligned(table: list[list[str]]) -> list[str]:
     """Names to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [

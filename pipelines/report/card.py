@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.labels import REGRESSION, Labels
+from pipelines.report import confidence
 from pipelines.report import lock as locks
 from pipelines.report.evidence import Evidence, is_number
 from pipelines.report.privacy import without_paths, without_tokens
@@ -40,7 +41,7 @@ TEXT = """
 The floor is what a predictor scores that never looks at its input. Validation chose what was
 kept. {test} Reload parity: {parity}.
 
-## How to use
+{calibration}## How to use
 
 ```python
 {usage}
@@ -106,6 +107,7 @@ def address(card: Path, repo_id: str) -> None:
 def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
     """What the text has gaps for."""
     tested = evidence.test is not None
+    model = values["hub"]["repo_id"] or "model"
     versions = {"graft": lock["graft"]["commit"], "python": lock["python"], **lock["packages"]}
     return {
         "name": values["name"],
@@ -117,7 +119,8 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "results": _markdown(evidence),
         "test": "Test was scored once, after that." if tested else "There was no test split.",
         "parity": evidence.parity or "not checked",
-        "usage": evidence.usage(values["hub"]["repo_id"] or "model"),
+        "calibration": _calibration(evidence, model),
+        "usage": evidence.usage(model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,
         "trainable": evidence.trainable,
@@ -193,6 +196,11 @@ def _markdown(evidence: Evidence) -> str:
     header, *rows = evidence.table()
     rule = ["---", *("---:" for _ in header[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def _calibration(evidence: Evidence, model: str) -> str:
+    told = confidence.section(evidence, model)
+    return f"{told}\n" if told else ""
 
 
 def _hardware(hardware: dict[str, Any]) -> str:

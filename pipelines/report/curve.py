@@ -8,6 +8,7 @@ from pipelines.report.evidence import Evidence, is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TRAIN, VALIDATION, KEPT, FLOOR = "#8c8c8c", "#0b6fa4", "#d1495b", "#5c5c5c"
 Entry = Mapping[str, Any]
@@ -29,13 +30,18 @@ def draw(path: Path, evidence: Evidence) -> None:
     else:
         scores = figure.subplots()
         _trials(scores, evidence)
+    settle(figure)
+    figure.savefig(path)
+
+
+def settle(figure: "Figure") -> None:
+    """The look that all pictures share, once everything is drawn."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e6e6")
         axes.set_axisbelow(True)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize="small")
-    figure.savefig(path)
 
 
 def _losses(axes: "Axes", history: Iterable[Entry]) -> None:

@@ -9,6 +9,7 @@ from pipelines.labels import MULTI, REGRESSION, Labels
 from pipelines.report import adapter_usage
 
 if TYPE_CHECKING:
+    from pipelines.calibration.calibrated import Calibrated
     from pipelines.output import Library
     from pipelines.quantization import Bits
     from pipelines.tasks import Kept, Task
@@ -64,6 +65,7 @@ class Evidence:
         chosen: what tells the entry of `history` whose weights were kept from the others, such as
             `{"step": 500}` or `{"pooling": "mean", "C": 0.1}`.
         pair: whether an example is two texts.
+        calibration: how true the probabilities are; None where there are none.
     """
 
     task: "Task"
@@ -88,6 +90,7 @@ class Evidence:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     pair: bool = False
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    calibration: "Calibrated | None" = None
 
     @property
     def splits(self) -> dict[str, Scores]:
@@ -97,7 +100,11 @@ class Evidence:
     def kept(self, key: str) -> Mapping[str, Any] | None:
         """The entry of `history` whose weights were kept, if it has a number at `key`."""
         entries = (entry for entry in self.history if is_number(entry.get(key)))
-        return next((e for e in entries if self.chosen and self.chosen.items() <= e.items()), None)
+        said = self.chosen
+        # what was chosen after training, such as a point between weights, has entries of its own
+        return next(
+            (e for e in entries if said and all(e.get(k, said[k]) == said[k] for k in said)), None
+        )
 
     def table(self) -> Iterator[list[str]]:
         """A header, then a row for each metric: validation, test where there is one, floor."""
@@ -113,27 +120,55 @@ class Evidence:
 
         Two statements, unless the task needs others.
         """
+        example = self._example
         if self.library == "sentence-transformers":
-            example = '("…", "…")' if self.pair else EXAMPLES[self.task.modality]
             decide = {MULTI: " > 0", REGRESSION: ""}.get(self.labels.problem_type, ".argmax(-1)")
             return (
                 "from sentence_transformers import SentenceTransformer\n"
                 f'SentenceTransformer("{model}").encode([{example}]){decide}'
             )
-        plain = self.task.usage(model) or self._pipeline(model)
-        if self.library == "transformers":
+        own = self.task.usage(model)
+        if own:
+            return self._adapted(own, model)
+        several = ", top_k=None" if self.labels.problem_type == MULTI else ""
+        return self._adapted(
+            "from transformers import pipeline\n"
+            f'pipeline("{self.task.pipeline}", model="{model}"{several})({example})',
+            model,
+        )
+
+    def usage_of_sets(self, model: str, threshold: float) -> str:
+        """Python that gives the classes of an example whose probability reaches `threshold`."""
+        if self.library == "sentence-transformers":
+            return (
+                "from scipy.special import softmax\n"
+                "from sentence_transformers import SentenceTransformer\n"
+                f'logits = SentenceTransformer("{model}").encode([{self._example}])\n'
+                f"(softmax(logits, axis=1)[0] >= {threshold:.6f}).nonzero()[0]"
+            )
+        load = f'pipeline("{self.task.pipeline}", model="{model}", top_k={self.labels.num_labels})'
+        return self._adapted(
+            "from transformers import pipeline\n"
+            f"scores = {load}({self._example})\n"
+            f'[score["label"] for score in scores if score["score"] >= {threshold:.6f}]',
+            model,
+        )
+
+    def _adapted(self, plain: str, model: str) -> str:
+        """`plain`, which uses a whole model, for what lies in the folder."""
+        if self.library != "peft":
             return plain
         auto, modality = self.task.auto_class, self.task.modality
         return adapter_usage.of(plain, model, auto, modality, self.quantization, self.prompts)
 
-    def _pipeline(self, model: str) -> str:
-        """A pipeline of transformers, and an example."""
-        example = '{"text": "…", "text_pair": "…"}' if self.pair else EXAMPLES[self.task.modality]
-        several = ", top_k=None" if self.labels.problem_type == MULTI else ""
-        return (
-            "from transformers import pipeline\n"
-            f'pipeline("{self.task.pipeline}", model="{model}"{several})({example})'
-        )
+    @property
+    def _example(self) -> str:
+        """An example, in Python, as what loads the model takes it."""
+        if not self.pair:
+            return EXAMPLES[self.task.modality]
+        if self.library == "sentence-transformers":
+            return '("…", "…")'
+        return '{"text": "…", "text_pair": "…"}'
 
 
 def is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ model/               a standard checkpoint and its card
 predictions/         <split>.csv, one row per example
 history.jsonl        what was logged on the way
 learning_curve.png
+reliability.png      accuracy over confidence, before and after calibration
 metrics.json         validation and test apart; written last: a run with it is done
 """
 
@@ -115,6 +116,10 @@ class RunFolder:
     @property
     def curve(self) -> Path:
         return self.path / "learning_curve.png"
+
+    @property
+    def reliability(self) -> Path:
+        return self.path / "reliability.png"
 
     @property
     def predictions(self) -> Path:

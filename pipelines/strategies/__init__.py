@@ -27,6 +27,11 @@ class Strategy(Named):
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
     quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
+    takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
+
+    def solves_head(self, task: "Task") -> bool:
+        """Whether steps start from a head that was solved on the features of the encoder."""
+        return False
 
     @property
     def needs_all_rows(self) -> str | None:

@@ -36,11 +36,12 @@ class HeadFirst(Strategy):
             return f"{task.name} has no linear head to solve for; leave out strategy.head"
         return None
 
+    def solves_head(self, task: "Task") -> bool:
+        return self.head != "trained" and task.answers_per is not None
+
     def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
         """With a word in place of `auto`."""
-        if self.head != "auto":
-            return self
-        return self.replace(head="trained" if task.answers_per is None else "solved")
+        return self.replace(head="solved" if self.solves_head(task) else "trained")
 
     def fit(self, job: "Job") -> "Fitted":
         """The head, where it is solved for; then the stages."""

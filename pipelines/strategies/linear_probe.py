@@ -31,6 +31,7 @@ class LinearProbe(Strategy):
     """
 
     augments: ClassVar[bool] = False
+    takes_no_steps: ClassVar[str | None] = "its head is solved for, at no learning rate"
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     head: str = "auto"

@@ -25,6 +25,9 @@ class LpFt(Strategy):
             return None
         return f"{task.name} has no linear head to solve for; use full, or gradual_unfreezing"
 
+    def solves_head(self, task: "Task") -> bool:
+        return True
+
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Half the rate of `full`: the head need not learn from nothing."""
         usual = super().training_defaults(modality, anatomy)
