@@ -136,6 +136,7 @@ def test_the_lines_of_the_summary_load_an_adapter(checkpoint, text_data, tmp_pat
         assert main(["run", str(path)]) == 0
     told = said.getvalue()
     assert "\nan adapter of 0.0 MiB, for " in told
+    assert "no linear layer has the last word" not in told  # calibrated as a whole model is
     *setup, use = told[told.index("from peft import") :].strip().splitlines()
     program = "\n".join(["import sys; sys.modules['pipelines'] = None", *setup, f"print({use})"])
     done = subprocess.run(
@@ -301,6 +302,21 @@ def test_all_linear_layers_are_all_but_those_of_the_head(checkpoint, text_data, 
     adapted = {name.partition(".lora_A")[0] for name, _ in model.named_parameters() if "_A" in name}
     assert any(name.endswith("pooler.dense") for name in adapted)  # outside the blocks
     assert not any("classifier" in name for name in adapted)
+
+
+def test_a_soup_is_made_of_whole_weights(tmp_path):
+    strategy = {"name": "lora", "save": "adapter"}
+    averaging = {"soup": {"ingredients": [{"seed": 1}, {"seed": 2}]}}
+    path = write_recipe(tmp_path, "m", tmp_path, strategy=strategy, averaging=averaging)
+    with pytest.raises(RecipeError, match="'adapter': a soup is made of whole weights; use merged"):
+        recipes.load(path)
+
+
+def test_an_adapter_of_a_folder_is_not_pushed(checkpoint, tmp_path):
+    strategy = {"name": "lora", "save": "adapter"}
+    path = write_recipe(tmp_path, checkpoint("bert"), tmp_path, strategy=strategy)
+    with pytest.raises(RecipeError, match=r"strategy\.save: 'adapter': on the Hub nobody has"):
+        recipes.load(path, ["hub.push=true", "hub.repo_id=me/x"])
 
 
 # Frozen weights of few bits
