@@ -306,7 +306,7 @@ def test_all_linear_layers_are_all_but_those_of_the_head(checkpoint, text_data, 
 
 def test_a_soup_is_made_of_whole_weights(tmp_path):
     strategy = {"name": "lora", "save": "adapter"}
-    averaging = {"soup": {"ingredients": [{"seed": 1}, {"seed": 2}]}}
+    averaging = {"soup": {"seed": [1, 2]}}
     path = write_recipe(tmp_path, "m", tmp_path, strategy=strategy, averaging=averaging)
     with pytest.raises(RecipeError, match="'adapter': a soup is made of whole weights; use merged"):
         recipes.load(path)
