@@ -5,6 +5,7 @@ adapter_config.json         which method, which modules, which checkpoint and co
 config.json                 the model's config with its labels, which the checkpoint does not know
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,16 @@ def write(model: Any, folder: Path, revision: str | None) -> None:
     fields = config.to_dict()
     fields.pop("quantization_config", None)  # the checkpoint is not; a reader may quantise it
     type(config).from_dict(fields).save_pretrained(folder)
+
+
+def folder_below(folder: Path) -> str | None:
+    """The folder of this machine that the adapter in `folder` is for; None of a Hub id or of a
+    whole model."""
+    file = folder / "adapter_config.json"
+    if not file.is_file():
+        return None
+    said = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return said if Path(said).exists() else None
 
 
 def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:

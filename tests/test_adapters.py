@@ -17,6 +17,7 @@ import torch
 from grafting import graft, prepare, write_recipe
 
 from pipelines import recipe as recipes
+from pipelines.adapter_folder import folder_below
 from pipelines.anatomy import dissect
 from pipelines.cli import main
 from pipelines.errors import ModelError, RecipeError
@@ -254,6 +255,11 @@ def test_switching_from_a_method_of_peft_drops_its_fields(tmp_path):
 WRONG = [
     ("bert", {"name": "lora", "target_modules": ["qery"]}, "'qery': .* did you mean 'query'?"),
     ("bert", {"name": "ia3", "modules_to_save": ["clasifier"]}, "did you mean 'classifier'?"),
+    (
+        "roberta",
+        {"name": "lora", "modules_to_save": ["out_proj"], "save": "adapter"},
+        "without classifier, which is new",
+    ),
     ("resnet", {"name": "lora", "init_lora_weights": "pissa"}, "'pissa' decomposes linear layers"),
     ("resnet", {"name": "lora", "target_modules": "all-linear"}, "has no linear layer to adapt"),
     ("gpt2", {"name": "lora", "init_lora_weights": "olora", "r": 2}, "is a Conv1D"),
@@ -317,6 +323,11 @@ def test_an_adapter_of_a_folder_is_not_pushed(checkpoint, tmp_path):
     path = write_recipe(tmp_path, checkpoint("bert"), tmp_path, strategy=strategy)
     with pytest.raises(RecipeError, match=r"strategy\.save: 'adapter': on the Hub nobody has"):
         recipes.load(path, ["hub.push=true", "hub.repo_id=me/x"])
+    assert folder_below(tmp_path) is None
+    (tmp_path / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": str(checkpoint("bert"))}), encoding="utf-8"
+    )
+    assert folder_below(tmp_path) == str(checkpoint("bert"))
 
 
 # Frozen weights of few bits

@@ -77,10 +77,17 @@ class Adapter(Strategy):
         with silenced():
             from peft import get_peft_model
 
+        from pipelines.anatomy import inside
         from pipelines.strategies import _merging
 
         saved = _targets.to_save(model, anatomy, self.modules_to_save)
         targets = self._targets(model, anatomy, saved)
+        left_out = [name for name in anatomy.head if not inside(name, saved)]
+        if self.save == "adapter" and left_out:
+            raise ModelError(
+                f"strategy.modules_to_save: without {left_out[0]}, which is new, nobody could load "
+                "the adapter"
+            )
         # by this name peft would look the base up whenever it saves, find that a CTC head has
         # another vocabulary, and ask for word embeddings that speech models do not have
         model.name_or_path = ""

@@ -1,6 +1,6 @@
 """Only the normalisation layers and the new head train (arXiv 2312.11420)."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pipelines.strategies._adapter import Adapter, Names
 
@@ -17,6 +17,8 @@ class LnTuning(Adapter):
 
     adapts: ClassVar[str] = "normalisation layer"
     quantizes: ClassVar[bool] = True
+
+    target_modules: Literal["auto"] | list[str] = "auto"
 
     def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
         """All normalisation outside the head."""

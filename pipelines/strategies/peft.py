@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -40,7 +40,6 @@ class Peft(Adapter):
     model_config = ConfigDict(extra="allow")
 
     peft_type: str
-    target_modules: Literal["auto", "all-linear"] | list[str] = "auto"
 
     @model_validator(mode="after")
     def _known(self) -> "Peft":
