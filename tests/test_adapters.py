@@ -15,6 +15,7 @@ import tiny
 import tiny_audio
 import torch
 from grafting import graft, prepare, write_recipe
+from transformers import AutoConfig
 
 from pipelines import recipe as recipes
 from pipelines.adapter_folder import folder_below
@@ -100,8 +101,8 @@ def test_an_adapter_holds_what_was_learned_and_names_the_rest(checkpoint, traine
     assert not {"model.safetensors", "README.md"} & files
     said = json.loads((found.folder / "adapter_config.json").read_text(encoding="utf-8"))
     assert said["base_model_name_or_path"] == str(checkpoint(family))
-    config = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
-    assert tuple(config["id2label"].values()) == found.prepared.data.labels.names
+    config = AutoConfig.from_pretrained(found.folder)
+    assert tuple(config.id2label.values()) == found.prepared.data.labels.names
 
 
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=SLOW)])
