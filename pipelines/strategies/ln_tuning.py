@@ -1,6 +1,6 @@
 """Only the normalisation layers and the new head train (arXiv 2312.11420)."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pipelines.strategies._adapter import Adapter, Names
 
@@ -19,6 +19,12 @@ class LnTuning(Adapter):
     quantizes: ClassVar[bool] = True
 
     target_modules: Literal["auto"] | list[str] = "auto"
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Few numbers, each with far to go: on 1,000 sentences of SST-2, MiniLM learns nothing in
+        three epochs at 1e-3 and is best at 5e-3."""
+        defaults = super().training_defaults(modality, anatomy)
+        return {**defaults, "learning_rate": 5e-3 if modality == "text" else 1e-3}
 
     def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
         """All normalisation outside the head."""
