@@ -87,6 +87,8 @@ def examine(
         strategy=recipe.strategy.name,
         pretrained=recipe.strategy.pretrained,
         library=fitted.output.library,
+        quantization=recipe.model.quantization,
+        prompts=getattr(fitted.output, "prompts", False),
         parameters=sum(p.numel() for p in fitted.output.model.parameters()),
         trainable=fitted.trainable,
         seconds=seconds,
@@ -111,7 +113,7 @@ def examine(
 def reloaded(prepared: Prepared, evidence: Evidence, folder: Path) -> Evidence:
     """With the parity of what lies in `folder`, loaded by its library alone."""
     options = training_arguments.forward_options(prepared.arguments())
-    task, labels = evidence.task, evidence.labels
-    predict = reload(folder, evidence.library, task, labels, **options)
+    task, labels, bits = evidence.task, evidence.labels, evidence.quantization
+    predict = reload(folder, evidence.library, task, labels, bits, **options)
     trained = evidence.predictions["validation"].kept
     return replace(evidence, parity=parity.compare(predict, prepared.data.validation, trained))

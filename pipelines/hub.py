@@ -2,6 +2,7 @@
 
 from shlex import join
 
+from pipelines import adapter_folder
 from pipelines.errors import HubError, RunError
 from pipelines.report import card
 from pipelines.report.privacy import without_tokens
@@ -39,7 +40,7 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
         private: visibility of a repository that has to be created.
 
     Raises:
-        RunError: the run has not finished.
+        RunError: the run has not finished, or is an adapter for a folder of this machine.
         HubError: the push failed; the run is as complete as before. Says how to repeat it.
     """
     from huggingface_hub import HfApi
@@ -47,6 +48,12 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
     if not (folder.done and folder.card.is_file()):
         raise RunError(f"{folder}: this run has not finished; there is no model to push yet")
     _check_name(repo_id)
+    below = adapter_folder.folder_below(folder.model)
+    if below:
+        raise RunError(
+            f"{folder}: an adapter for the folder {below}, which nobody on the Hub has; train with "
+            "strategy.save=merged, or on a checkpoint of the Hub"
+        )
     try:
         api = HfApi()
         url = api.create_repo(repo_id, private=private, exist_ok=True)

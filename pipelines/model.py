@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import registry, remote, timm_checkpoint
+from pipelines import quantization, registry, remote, timm_checkpoint
 from pipelines.errors import HubError, ModelError
 from pipelines.labels import Labels
 
@@ -48,7 +48,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     import transformers
 
     auto = getattr(transformers, task.auto_class)
-    with _explained(section, task), _quiet():
+    with _explained(section, task), quiet():
         commit = _commit(section)
         options = {
             "revision": commit or section.revision,
@@ -60,7 +60,10 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         timm_checkpoint.complete(config)
         processor = task.load_processor(section.checkpoint, labels, **options)
         task.configure(config, processor, labels)
-        build = {"attn_implementation": section.attn_implementation, "dtype": torch.float32}
+        build: dict[str, Any] = {"dtype": torch.float32}
+        build["attn_implementation"] = section.attn_implementation
+        if section.quantization:
+            build["quantization_config"] = quantization.settings(section.quantization, auto, config)
         if not pretrained:
             model = auto.from_config(config, trust_remote_code=section.trust_remote_code, **build)
             timm_checkpoint.draw_weights(model)
@@ -77,6 +80,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             )
             fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
             _brings_weights(model, fresh, section)
+            quantization.leave_unpacked(model)
     return Checkpoint(model, processor, tuple(sorted(fresh)), commit)
 
 
@@ -92,7 +96,7 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
     import torch
     import transformers
 
-    with _explained(section, task), _quiet():
+    with _explained(section, task), quiet():
         revision = _commit(section) or section.revision
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, revision=revision)
         timm_checkpoint.complete(config)
@@ -201,7 +205,7 @@ def _explanation(section: "Model", task: "Task | None", error: Exception) -> Mod
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """A new head is what we ask for: transformers need not report it as missing weights."""
     logger = logging.getLogger("transformers")
     level = logger.level

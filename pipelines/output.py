@@ -1,8 +1,9 @@
-"""What comes out: a standard checkpoint, in one of two forms, that loads without our code.
+"""What comes out: a standard checkpoint, in one of three forms, that loads without our code.
 
 A `PlainModel` is an ordinary `AutoModelFor…`. A `SentenceModel` is a sentence-transformers
 folder (encoder, pooling, dense): it holds a head that the plain class cannot express, such as a
-linear one on mean-pooled BERT features, or one of several layers.
+linear one on mean-pooled BERT features, or one of several layers. An `AdapterModel` is a peft
+folder: what was learned, without the checkpoint that it was learned on.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pipelines import forward
+from pipelines import adapter_folder, forward
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from pipelines.forward import Read
     from pipelines.heads import Layer, Linear, Solved
     from pipelines.labels import Labels
+    from pipelines.quantization import Bits
     from pipelines.tasks import Kept, Task
 
 
-Library = Literal["transformers", "sentence-transformers"]
+Library = Literal["transformers", "sentence-transformers", "peft"]
 
 
 class Output(Protocol):
-    """A trained model of either form."""
+    """A trained model of any form."""
 
     library: ClassVar[Library]
 
@@ -61,16 +63,21 @@ class PlainModel:
         """The output layer's weights change in place."""
         import torch
 
-        from pipelines.anatomy import dissect
         from pipelines.anatomy.last_word import has_last_word
 
-        name = dissect(self.model).output
+        name = self._output_layer
         if name is None or not has_last_word(self.model, name, batch):
             return None
         with torch.no_grad():
             for parameter in self.model.get_submodule(name).parameters():
                 parameter /= temperature
         return self
+
+    @property
+    def _output_layer(self) -> str | None:
+        from pipelines.anatomy import dissect
+
+        return dissect(self.model).output
 
     def save(self, folder: Path, processor: Any) -> None:
         """Weights as safetensors, config, and the processor."""
@@ -170,8 +177,45 @@ def _modules(layer: "Layer") -> Iterator[Any]:
         yield Normalize()
 
 
+@dataclass(frozen=True)
+class AdapterModel(PlainModel):
+    """A PeftModel: its folder holds adapters and head, and names the checkpoint.
+
+    Attributes:
+        revision: the commit of the checkpoint; None for a folder.
+    """
+
+    library: ClassVar[Library] = "peft"
+    revision: str | None
+
+    @property
+    def prompts(self) -> bool:
+        """Whether it is tokens before the input, and no layers in the checkpoint."""
+        return self.model.active_peft_config.is_prompt_learning
+
+    @property
+    def _output_layer(self) -> str | None:
+        """The trained copy of it: others are the checkpoint's, and not saved."""
+        from pipelines.anatomy import dissect
+
+        base = self.model.get_base_model()
+        layer = base.get_submodule(dissect(base).output or "")
+        names = (name for name, module in self.model.named_modules() if module is layer)
+        return next((name for name in names if ".modules_to_save." in name), None)
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Adapters, head, config, and the processor."""
+        adapter_folder.write(self.model, folder, self.revision)
+        processor.save_pretrained(folder)
+
+
 def reload(
-    folder: Path, library: str, task: "Task", labels: "Labels", **options: Any
+    folder: Path,
+    library: str,
+    task: "Task",
+    labels: "Labels",
+    quantization: "Bits | None" = None,
+    **options: Any,
 ) -> Callable[["Dataset"], "Kept"]:
     """Load a saved folder by its library alone; gives back raw rows -> what the task reads."""
     if library == "sentence-transformers":
@@ -179,7 +223,11 @@ def reload(
     import torch
     import transformers
 
-    model = getattr(transformers, task.auto_class).from_pretrained(folder, dtype=torch.float32)
+    auto = getattr(transformers, task.auto_class)
+    if library == "peft":
+        model = adapter_folder.read(folder, auto, quantization)
+    else:
+        model = auto.from_pretrained(folder, dtype=torch.float32)
     processor = task.load_processor(str(folder), labels)
 
     def predict(rows: "Dataset") -> "Kept":

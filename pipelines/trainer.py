@@ -120,7 +120,6 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     from pipelines.anatomy import count, dissect, stay_in_eval
     from pipelines.averaging import wise_ft
     from pipelines.callbacks import StopOnSignal
-    from pipelines.output import PlainModel
 
     anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
@@ -145,13 +144,13 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen: dict[str, Any] = {"step": best or state.global_step}
-    merged = strategy.merge(trained)
+    output = strategy.output(trained, job.checkpoint)
     history = state.log_history
     if start:
-        chosen["alpha"], tried = wise_ft.interpolate(merged, start, job)
+        chosen["alpha"], tried = wise_ft.interpolate(output.model, start, job)
         history = [*history, *tried]
-    hardware.arrange(merged, channels_last=False)
-    return Fitted(PlainModel(merged), history, trainable, chosen, waited)
+    hardware.arrange(output.model, channels_last=False)
+    return Fitted(output, history, trainable, chosen, waited)
 
 
 def _trainer(

@@ -113,7 +113,7 @@ CASES = {
         "training.learning_rate=fast",
         told="command line: training.learning_rate: 'fast': should be a valid number",
     ),
-    "unknown strategy": said("strategy=lorra", told="'lorra'; did you mean 'lora'? known: full,"),
+    "unknown strategy": said("strategy=lorra", told="'lorra'; did you mean 'lora'? known: bitfit,"),
     "not YAML": line("metrics: [f1\n", "recipe.yaml:7: not YAML: "),
     "not an override": said("strategy", told="'strategy': expected key=value"),
     # data
@@ -217,7 +217,7 @@ CASES = {
     "modules that are not there": said(
         "strategy=lora",
         "strategy.target_modules=[nowhere]",
-        told="lora: does not fit BertForSequenceClassification: ",
+        told="strategy.target_modules: 'nowhere': BertForSequenceClassification has no such module",
     ),
     "a pooling that nobody could load": said(
         "strategy=linear_probe",

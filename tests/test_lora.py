@@ -3,7 +3,7 @@
 import pytest
 import tiny
 import torch
-from grafting import changed, prepare, state
+from grafting import changed, graft, prepare, state
 from peft.tuners.lora import Linear
 
 from pipelines.anatomy import dissect
@@ -36,8 +36,9 @@ def layer_of(model):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_evaluation_runs_on_merged_weights_and_leaves_no_trace(adapted, family):
-    lora, model, batch = adapted(family)
+@pytest.mark.parametrize("dora", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_evaluation_runs_on_merged_weights_and_leaves_no_trace(adapted, family, dora):
+    lora, model, batch = adapted(family, use_dora=dora)
     before = state(model)
     with torch.no_grad():
         expected = model(**batch).logits
@@ -48,6 +49,40 @@ def test_evaluation_runs_on_merged_weights_and_leaves_no_trace(adapted, family):
     assert merged
     assert all("base_layer.weight" in name for name in merged)
     assert not changed(before, state(model))  # not by a bit, in what is frozen
+
+
+@pytest.mark.parametrize("start", ["gaussian", "olora", "pissa", "pissa_niter_2"])
+def test_training_starts_from_what_was_pretrained(checkpoint, text_data, tmp_path, start):
+    section = {"name": "lora", "r": 2, "init_lora_weights": start}
+    prepared = prepare(tmp_path, checkpoint("bert"), text_data, strategy=section)
+    found, lora, rows = prepared.checkpoint, prepared.recipe.strategy, prepared.encoded["train"]
+    batch, before = prepared.collate([rows[i] for i in range(8)]), state(found.model)
+    with torch.no_grad():
+        expected = found.model.eval()(**batch).logits
+        model = lora.apply(found.model, dissect(found.model, found.fresh)).eval()
+        torch.testing.assert_close(model(**batch).logits, expected, rtol=1e-4, atol=1e-4)
+        layer, named = layer_of(model), "bert.encoder.layer.0.attention.self.query.weight"
+        taken = not layer.base_layer.weight.equal(before[named])
+        assert taken == start.startswith(("olora", "pissa"))
+        assert layer.lora_B["default"].weight.any() == taken
+        merged = lora.merge(model)
+        for name, tensor in merged.state_dict().items():  # nothing was learned yet
+            torch.testing.assert_close(tensor, before[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [1, 16])
+def test_b_matrices_learn_faster_by_the_ratio(checkpoint, text_data, tmp_path, ratio):
+    """LoRA+. The first step of Adam is as long as its rate, whatever the gradient."""
+    training = {"max_steps": 1, "learning_rate": 1e-3, "lr_scheduler_type": "constant"}
+    training |= {"warmup_steps": 0, "weight_decay": 0, "load_best_model_at_end": False}
+    section = {"name": "lora", "r": 2, "lora_plus_ratio": ratio, "save": "adapter"}
+    found = graft(tmp_path, checkpoint("bert"), text_data, strategy=section, training=training)
+    weights = dict(found.model.named_parameters())
+    steps = [tensor.detach().abs().max() for name, tensor in weights.items() if "lora_B" in name]
+    assert float(max(steps)) == pytest.approx(1e-3 * ratio, rel=0.01)
+    (head,) = (t for n, t in weights.items() if n.endswith("modules_to_save.default.weight"))
+    moved = (head.detach() - found.before["classifier.weight"]).abs().max()
+    assert float(moved) == pytest.approx(1e-3, rel=0.01)
 
 
 def test_training_goes_on_after_an_evaluation_that_failed(adapted):

@@ -215,8 +215,9 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
         "early_stopping, extends, hub, metrics, model, name, regularisation, strategy, task, "
         "training",
-        "command line: unknown key 'strategy.rank'; known: lora_alpha, lora_dropout, "
-        "modules_to_save, name, r, target_modules, use_rslora",
+        "command line: unknown key 'strategy.rank'; known: init_lora_weights, lora_alpha, "
+        "lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, target_modules, use_dora, "
+        "use_rslora",
     ]
 
 
@@ -396,8 +397,9 @@ KIND_MISTAKES = {
     ("r: 4", "r: 0"): (4, "strategy.r: 0: should be greater than or equal to 1"),
     ("r: 4", "rr: 4"): (
         4,
-        "unknown key 'strategy.rr'; did you mean 'r'? known: lora_alpha, lora_dropout, "
-        "modules_to_save, name, r, target_modules, use_rslora",
+        "unknown key 'strategy.rr'; did you mean 'r'? known: init_lora_weights, lora_alpha, "
+        "lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, target_modules, use_dora, "
+        "use_rslora",
     ),
     ("train: 2000", "train: 0"): (3, "data.limit.train: 0: should be greater than or equal to 1"),
     ("train: 2000", "trian: 5"): (
@@ -412,7 +414,7 @@ KIND_MISTAKES = {
     ("revision: v1", "revison: v1"): (
         2,
         "unknown key 'model.revison'; did you mean 'revision'? known: attn_implementation, "
-        "checkpoint, config, revision, trust_remote_code, use_safetensors",
+        "checkpoint, config, quantization, revision, trust_remote_code, use_safetensors",
     ),
     ("revision: v1", "trust_remote_code: true"): (
         2,

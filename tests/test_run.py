@@ -65,7 +65,8 @@ def ran(checkpoint, image_data, tmp_path_factory):
             data, family, task = image_data, "resnet", "image"
         else:
             data, family, task = problem(folder / "data", kind), "bert", "text"
-        section = {"name": strategy, **({"layers": 1} if strategy == "top_layers" else {})}
+        fields = {"top_layers": {"layers": 1}, "peft": {"peft_type": "LOHA"}}
+        section = {"name": strategy, **fields.get(strategy, {})}
         sections = {"task": task, "strategy": section, "training": TRAINING}
         return write_recipe(folder, checkpoint(family), data, **sections)
 

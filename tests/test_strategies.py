@@ -35,6 +35,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "full": {},
     "scratch": {},
     "lora": {"r": 2},
+    "ia3": {},
+    "ln_tuning": {},
+    "peft": {"peft_type": "HIRA", "r": 2},  # the other methods: test_peft
     "top_layers": {"layers": 1},
     "freeze_embeddings": {},
     "bitfit": {},
@@ -47,10 +50,17 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 RATES = {
     "lora": 1e-3,  # more throws a small MobileNet's adapters about
+    "peft": 1e-3,
     # a head that was solved on the features of random encoders is steep
     **dict.fromkeys(("lp_ft", "fine_tune", "gradual_unfreezing"), 1e-4),
 }
+ADAPTERS = ("lora", "ia3", "ln_tuning", "peft")
+UNFIT = {("timm-vgg", "ln_tuning")}  # no normalisation
 by_family = pytest.mark.parametrize("family", FAMILIES)
+by_adapter = pytest.mark.parametrize(
+    "strategy",
+    [ADAPTERS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in ADAPTERS[1:])],
+)
 OFTEN = ("full", "linear_probe", "lora", "gradual_unfreezing")  # the rest is left to the slow tests
 by_strategy = pytest.mark.parametrize(
     "strategy",
@@ -67,6 +77,8 @@ def grafted(checkpoint, text_data, image_data, tmp_path_factory):
 
     @cache
     def grafted(family: str, strategy: str) -> Graft:
+        if (family, strategy) in UNFIT:
+            pytest.skip("refused: test_adapters")
         task, data = of(family)
         section = {"name": strategy, **CHANGES[strategy]}
         folder = tmp_path_factory.mktemp("graft")
@@ -132,6 +144,12 @@ def adapted(found: Graft) -> set[str]:
     return {f"{name}.weight" for name in anatomy.adaptable}
 
 
+def normalising(found: Graft) -> set[str]:
+    """The weights of all normalisation."""
+    norms = dissect(found.model, found.prepared.checkpoint.fresh).norms
+    return {name for name in everything(found) if name.rpartition(".")[0] in norms}
+
+
 def fresh(found: Graft) -> set[str]:
     return set(found.prepared.checkpoint.fresh)
 
@@ -148,6 +166,9 @@ def biases(found: Graft) -> set[str]:
 # what a strategy may change; those that are not here, everything
 PROMISES: dict[str, Callable[[Graft], set[str]]] = {
     "lora": lambda found: adapted(found) | fresh(found),
+    "ia3": lambda found: adapted(found) | fresh(found),
+    "peft": lambda found: adapted(found) | fresh(found),
+    "ln_tuning": lambda found: normalising(found) | fresh(found),
     "linear_probe": output_layer,
     "top_layers": lambda found: above(found, -2),
     "freeze_embeddings": lambda found: above(found, 1),
@@ -165,7 +186,7 @@ def test_the_loss_on_train_falls(grafted, family, strategy):
     found = grafted(family, strategy)
     # running statistics lag behind: judged as it trained
     solved = ("linear_probe", "lp_ft", "fine_tune", "gradual_unfreezing")
-    if strategy not in ("lora", *solved):
+    if strategy not in (*ADAPTERS, *solved):
         steps = [entry["loss"] for entry in found.fitted.history if "loss" in entry]
         assert np.mean(steps[-4:]) < np.mean(steps[:4])
     else:
@@ -179,11 +200,13 @@ def test_the_loss_on_train_falls(grafted, family, strategy):
 def test_it_changes_what_it_promises_and_not_a_bit_more(grafted, family, strategy):
     found = grafted(family, strategy)
     promised = PROMISES.get(strategy, everything)(found)
-    assert found.changed - buffers(found) <= promised
+    scaled = {f"{name[:-7]}.bias" for name in adapted(found)} if strategy == "ia3" else set()
+    assert found.changed - buffers(found) <= promised | scaled
     assert promised & with_gradient(found) <= found.changed
-    # statistics of batch normalisation learn with its scales, or not at all
+    # statistics of batch normalisation learn with its scales, or not at all as under adapters
     statistics = {name for name in buffers(found) if "running" in name or "tracked" in name}
     learning = {n for n in statistics if f"{n.rpartition('.')[0]}.weight" in promised}
+    learning -= statistics if strategy in ADAPTERS else set()
     assert found.changed & statistics == learning
     assert found.changed & buffers(found) <= learning
 
@@ -198,9 +221,10 @@ def test_lora_updates_are_of_low_rank(grafted, family):
         assert (sizes[2:] < 1e-4 * sizes[0] + 1e-6).all(), name
 
 
+@by_adapter
 @by_family
-def test_lora_trains_every_module_of_a_new_head(grafted, family):
-    found = grafted(family, "lora")
+def test_adapters_train_every_module_of_a_new_head(grafted, family, strategy):
+    found = grafted(family, strategy)
     fresh = set(found.prepared.checkpoint.fresh)
     assert fresh
     assert fresh & with_gradient(found) <= found.changed
@@ -298,12 +322,22 @@ def test_what_trained_is_counted(grafted, family, strategy):
     found = grafted(family, strategy)
     sizes = {name: p.numel() for name, p in found.model.named_parameters()}
     promised = PROMISES.get(strategy, everything)(found)
-    if strategy == "lora":
+    beside = {"lora": rank_2, "peft": rank_2, "ia3": larger_side}.get(strategy)
+    if beside:
         promised -= adapted(found)
     expected = sum(sizes[name] for name in promised)
-    if strategy == "lora":
-        expected += sum(rank_2(found.model.get_submodule(n[:-7])) for n in adapted(found))
+    if beside:
+        expected += sum(beside(found.model.get_submodule(n[:-7])) for n in adapted(found))
     assert found.fitted.trainable == expected
+
+
+def larger_side(layer: Any) -> int:
+    """The scales of a layer's outputs, or of its inputs where they are more."""
+    if hasattr(layer, "nf"):
+        return max(layer.nx, layer.nf)
+    if hasattr(layer, "in_channels"):
+        return max(layer.in_channels, layer.out_channels)
+    return max(layer.in_features, layer.out_features)
 
 
 def rank_2(layer: Any) -> int:

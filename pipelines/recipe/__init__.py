@@ -17,6 +17,7 @@ from pipelines.augmentations import Augmentation
 from pipelines.averaging import Averaging
 from pipelines.calibration import Calibration
 from pipelines.errors import RecipeError, suggest
+from pipelines.quantization import Bits
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
 from pipelines.recipe.document import Document, Override
@@ -45,6 +46,9 @@ class Model(Section):
     trust_remote_code: bool = Field(False, description="only with `revision` a full commit hash")
     use_safetensors: bool = Field(True, description="false also accepts pickled weights")
     attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
+    quantization: Bits | None = Field(
+        None, description="keep the frozen weights in so many bits; for adapters"
+    )
     config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
 
     @model_validator(mode="after")
@@ -207,8 +211,11 @@ def _leave_behind(document: Document, section: str, over: Any) -> None:
     kind_key, package = KINDS[section]
     old, new = document.get((section, kind_key)), documents.children(over).get(kind_key)
     if {str(old), str(new)} <= set(registry.names(package)):
-        ours, theirs = (registry.find(package, kind).model_fields for kind in (old, new))
-        for name in set(ours) - set(theirs):
+        ours, theirs = (registry.find(package, kind) for kind in (old, new))
+        dropped = set(ours.model_fields)
+        if ours.model_config.get("extra") == "allow":
+            dropped |= set(documents.children(document.values[section]))
+        for name in dropped - set(theirs.model_fields):
             document.values[section].pop(name, None)
 
 

@@ -1,8 +1,10 @@
 """Sections of a recipe that are right by themselves and do not go together."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines import quantization
 from pipelines.sources import StreamedSource
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
             f"strategy '{strategy.name}' sees each example once, so that it cannot vary; use full "
             "or lora, or leave augmentation out",
         )
+    if recipe.model.quantization:
+        yield from _of_quantization(recipe)
+    if _saves(recipe) == "adapter":
+        yield from _of_an_adapter(recipe)
     yield from _of_steps(recipe)
     if recipe.calibration and recipe.task.answers_per != "example":
         yield (
@@ -32,6 +38,41 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
         )
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _of_streaming(recipe)
+
+
+def _saves(recipe: "Recipe") -> str | None:
+    """What a strategy that has adapters makes of them."""
+    return getattr(recipe.strategy, "save", None)
+
+
+def _of_an_adapter(recipe: "Recipe") -> Iterator[Problem]:
+    key, folder = ("strategy", "save"), recipe.model.checkpoint
+    if recipe.hub.push and Path(folder).exists():
+        yield (
+            key,
+            f"'adapter': on the Hub nobody has the folder {folder} that it is for; use merged",
+        )
+    if recipe.averaging.soup:
+        yield key, "'adapter': a soup is made of whole weights; use merged"
+
+
+def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
+    bits, strategy = recipe.model.quantization, recipe.strategy
+    if not strategy.quantizes:
+        yield (
+            ("model", "quantization"),
+            f"'{bits}': strategy '{strategy.name}' needs the weights themselves; use lora, ia3 or "
+            "ln_tuning",
+        )
+    elif _saves(recipe) != "adapter":
+        yield (
+            ("model", "quantization"),
+            f"'{bits}': what is merged would be rounded once more; use strategy.save=adapter",
+        )
+    if bits == "8bit" and getattr(strategy, "use_dora", False):
+        yield ("strategy", "use_dora"), "DoRA loses the scales of 8-bit weights in peft; use 4bit"
+    if not quantization.is_installed():
+        yield ("model", "quantization"), f"'{bits}': {quantization.INSTALL}"
 
 
 def _of_steps(recipe: "Recipe") -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """The evidence, written down: for programs in the run folder, for people as a short text."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipelines.report import confidence, curve, predictions, reliability, strict_json
@@ -9,6 +10,8 @@ from pipelines.report.run_folder import RunFolder, writing
 if TYPE_CHECKING:
     from pipelines.data import Data
     from pipelines.data.findings import Findings
+
+MIB = 2**20
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
@@ -80,10 +83,18 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
             *(confidence.lines(evidence.calibration) if evidence.calibration else ()),
             f"reload parity: {evidence.parity or 'not checked'}",
             f"model: {model}",
+            *_adapter(folder, evidence),
             "",
             evidence.usage(model),
         ]
     )
+
+
+def _adapter(folder: RunFolder, evidence: Evidence) -> Iterator[str]:
+    """What is in the folder if it is not a whole model."""
+    if evidence.library == "peft":
+        size = sum(file.stat().st_size for file in folder.model.glob("*.safetensors"))
+        yield f"an adapter of {size / MIB:,.1f} MiB, for {evidence.checkpoint}"
 
 
 def _waited(evidence: Evidence) -> str:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
 LOADED = (r'model="', r'SentenceTransformer\("', r'from_pretrained\("')
-ADDRESS = re.compile("|".join(f'(?<={call})[^"]+(?=")' for call in LOADED))
+BESIDE = (r'model_id="', r'tokenizer="', r'image_processor="', r'feature_extractor="')  # an adapter
+ADDRESS = re.compile("|".join(f'(?<={call})[^"]+(?=")' for call in LOADED + BESIDE))
 MANY = 50  # more class names than this are left to the model's config
 
 TEXT = """

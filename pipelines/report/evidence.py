@@ -6,10 +6,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipelines.labels import MULTI, REGRESSION, Labels
+from pipelines.report import adapter_usage
 
 if TYPE_CHECKING:
     from pipelines.calibration.calibrated import Calibrated
     from pipelines.output import Library
+    from pipelines.quantization import Bits
     from pipelines.tasks import Kept, Task
 
 Scores = Mapping[str, Any]
@@ -52,6 +54,8 @@ class Evidence:
         checkpoint: the Hub id or folder that was grafted.
         pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
+        quantization: in how many bits the checkpoint was loaded, under an adapter.
+        prompts: whether an adapter is tokens before the input, and no layers in the checkpoint.
         seconds: wall-clock time of training.
         waited: the share of it that went by waiting for data; None where nothing was trained.
         examples: split -> how many.
@@ -70,6 +74,8 @@ class Evidence:
     strategy: str
     pretrained: bool = True
     library: "Library"
+    quantization: "Bits | None" = None
+    prompts: bool = False
     parameters: int
     trainable: int
     seconds: float
@@ -123,11 +129,12 @@ class Evidence:
             )
         own = self.task.usage(model)
         if own:
-            return own
+            return self._adapted(own, model)
         several = ", top_k=None" if self.labels.problem_type == MULTI else ""
-        return (
+        return self._adapted(
             "from transformers import pipeline\n"
-            f'pipeline("{self.task.pipeline}", model="{model}"{several})({example})'
+            f'pipeline("{self.task.pipeline}", model="{model}"{several})({example})',
+            model,
         )
 
     def usage_of_sets(self, model: str, threshold: float) -> str:
@@ -140,11 +147,19 @@ class Evidence:
                 f"(softmax(logits, axis=1)[0] >= {threshold:.6f}).nonzero()[0]"
             )
         load = f'pipeline("{self.task.pipeline}", model="{model}", top_k={self.labels.num_labels})'
-        return (
+        return self._adapted(
             "from transformers import pipeline\n"
             f"scores = {load}({self._example})\n"
-            f'[score["label"] for score in scores if score["score"] >= {threshold:.6f}]'
+            f'[score["label"] for score in scores if score["score"] >= {threshold:.6f}]',
+            model,
         )
+
+    def _adapted(self, plain: str, model: str) -> str:
+        """`plain`, which uses a whole model, for what lies in the folder."""
+        if self.library != "peft":
+            return plain
+        auto, modality = self.task.auto_class, self.task.modality
+        return adapter_usage.of(plain, model, auto, modality, self.quantization, self.prompts)
 
     @property
     def _example(self) -> str:

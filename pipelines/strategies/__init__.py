@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from pipelines.anatomy import Anatomy
+    from pipelines.model import Checkpoint
+    from pipelines.output import Output
     from pipelines.stages import Stage
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
@@ -24,6 +26,7 @@ class Strategy(Named):
 
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
+    quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
     takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
 
     def solves_head(self, task: "Task") -> bool:
@@ -94,6 +97,13 @@ class Strategy(Named):
     def merge(self, model: Any) -> "PreTrainedModel":
         """The trained model as its plain class, without anything that `apply` added."""
         return model
+
+    def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
+        """What comes out of training on `checkpoint`: the plain model, unless a recipe asks for
+        something else."""
+        from pipelines.output import PlainModel
+
+        return PlainModel(self.merge(model))
 
     def fit(self, job: "Job") -> "Fitted":
         """Train on `job` and give back the result with the best validation score."""

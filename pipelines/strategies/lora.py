@@ -1,83 +1,95 @@
 """LoRA: low-rank updates beside frozen weights, merged back at the end (arXiv 2106.09685)."""
 
-import warnings
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from pipelines.errors import ModelError
-from pipelines.strategies import Strategy
+from pipelines.errors import ModelError, suggest
+from pipelines.strategies._adapter import Adapter, Names
 
 if TYPE_CHECKING:
+    from peft import PeftConfig
     from transformers import PreTrainedModel
 
     from pipelines.anatomy import Anatomy
 
+INITIAL = ("true", "gaussian", "olora", "pissa", "pissa_niter_4")  # any number of iterations
 
-class Lora(Strategy):
+
+class Lora(Adapter):
     """Fields are peft's LoraConfig's, with the values published for encoders.
 
-    `target_modules: auto` takes every linear layer of the blocks (convolutions in a convnet);
-    `modules_to_save: auto` takes whatever the checkpoint did not bring along: the new head.
+    `target_modules: auto` takes every linear layer of the blocks (convolutions in a convnet).
+    PiSSA (arXiv 2404.02948) and OLoRA (arXiv 2406.01775) start from the largest directions of the
+    weights instead of zero, DoRA (arXiv 2402.09353) learns the lengths of the columns apart.
     """
+
+    quantizes: ClassVar[bool] = True
 
     r: int = Field(8, ge=1)
     lora_alpha: int = Field(16, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
     use_rslora: bool = False
-    target_modules: Literal["auto"] | list[str] = "auto"
-    modules_to_save: Literal["auto"] | list[str] = "auto"
+    use_dora: bool = False
+    init_lora_weights: bool | str = Field(
+        True, description="true, gaussian, olora, pissa or pissa_niter_N, N iterations being faster"
+    )
+    lora_plus_ratio: float = Field(
+        1.0, gt=0, description="how much faster the B matrices learn: LoRA+, arXiv 2402.12354"
+    )
+
+    @field_validator("init_lora_weights")
+    @classmethod
+    def _known(cls, initial: bool | str) -> bool | str:
+        if initial is True or initial in INITIAL or re.fullmatch(r"pissa_niter_\d+", str(initial)):
+            return initial
+        raise ValueError(f"no such start; {suggest(initial, INITIAL)}")
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Rates of the paper's GLUE runs (arXiv 2106.09685, table 9): 4e-4 to 5e-4, warm-up 6 %."""
-        return {
-            "learning_rate": 5e-4 if modality == "text" else 1e-3,
-            "num_train_epochs": 3 if modality == "text" else 5,
-            "per_device_train_batch_size": 32,
-            "lr_scheduler_type": "linear",
-            "warmup_steps": 0.06,
-            "weight_decay": 0.1,
-        }
+        rate = 5e-4 if modality == "text" else 1e-3
+        defaults = super().training_defaults(modality, anatomy)
+        return {**defaults, "learning_rate": rate, "weight_decay": 0.1}
 
-    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
-        """Wrap `model` in a PeftModel whose adapters and new head train.
-
-        No TaskType: peft's own ones exist for text only and would leave parts of an audio or
-        image head frozen.
-        """
-        from peft import LoraConfig, get_peft_model
+    def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
+        """LoraConfig, with a quicker layer of ours where plain LoRA is all that is asked for."""
+        from peft import LoraConfig
         from torch.nn import Linear
 
         from pipelines.strategies._low_rank import LowRankLinear
 
-        targets = anatomy.adaptable if self.target_modules == "auto" else self.target_modules
-        saved = anatomy.head if self.modules_to_save == "auto" else self.modules_to_save
-        if not targets:
-            raise ModelError(
-                f"lora: {type(model).__name__} has no linear or convolution layer in its blocks to "
-                "adapt; name some in strategy.target_modules, or use full or linear_probe"
-            )
+        self._takes_vectors_of(model, targets)
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             use_rslora=self.use_rslora,
+            use_dora=self.use_dora,
+            init_lora_weights=self.init_lora_weights,  # type: ignore[arg-type]  # checked above
             target_modules=list(targets),
             modules_to_save=list(saved),
         )
-        config._register_custom_module({Linear: LowRankLinear})
-        # by this name peft would look the base up whenever it saves, find that a CTC head has
-        # another vocabulary, and ask for word embeddings that speech models do not have
-        model.name_or_path = ""
-        try:
-            with _quiet():
-                adapted = get_peft_model(model, config)
-        except ValueError as error:
-            raise ModelError(f"lora: does not fit {type(model).__name__}: {error}") from None
-        _answer_for_convolutions(adapted)
+        if not self.use_dora and not getattr(model, "is_quantized", False):
+            config._register_custom_module({Linear: LowRankLinear})
+        return config
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
+        """Wrap `model` in a PeftModel; remembers where the updates started if not from zero, which
+        an adapter for the unchanged checkpoint has to give back."""
+        from peft import get_peft_model_state_dict
+
+        adapted = super().apply(model, anatomy)
+        if self._decomposes and self.save == "adapter":
+            state = get_peft_model_state_dict(adapted)
+            adapted.start = {name: tensor.clone() for name, tensor in state.items()}
         return adapted
+
+    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+        """B matrices learn `lora_plus_ratio` times as fast as A matrices and head."""
+        return self.lora_plus_ratio if ".lora_B." in parameter else 1.0
 
     @contextmanager
     def evaluating(self, model: Any) -> Iterator[None]:
@@ -85,6 +97,9 @@ class Lora(Strategy):
         to subtract the updates would leave rounding errors in what is frozen."""
         from peft.tuners.tuners_utils import BaseTunerLayer
 
+        if getattr(model.get_base_model(), "is_quantized", False):  # rounded anew, if merged
+            yield
+            return
         layers: list[Any] = [m for m in model.modules() if isinstance(m, BaseTunerLayer)]
         frozen = [layer.get_base_layer().weight.data for layer in layers]
         for layer, weight in zip(layers, frozen, strict=True):
@@ -97,29 +112,28 @@ class Lora(Strategy):
                 layer.get_base_layer().weight.data = weight
                 layer.merged_adapters.clear()
 
-    def merge(self, model: Any) -> "PreTrainedModel":
-        """Add the low-rank updates to the weights: the plain class again."""
-        return model.merge_and_unload()
+    @property
+    def _decomposes(self) -> bool:
+        """Whether part of the frozen weights moves into the updates before training."""
+        return str(self.init_lora_weights).startswith(("pissa", "olora"))
 
+    def _takes_vectors_of(self, model: "PreTrainedModel", targets: Names) -> None:
+        """PiSSA and OLoRA decompose matrices: peft knows no decomposition of kernels, and takes
+        that of GPT-2's transposed layers the wrong way round for OLoRA."""
+        from torch.nn import Linear
+        from transformers.pytorch_utils import Conv1D
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What peft remarks on nobody here can change: a name of transformers' that it still uses, and
-    that it found out itself how GPT-2's layers are turned."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
-        )
-        warnings.filterwarnings("ignore", "fan_in_fan_out is set to")
-        yield
-
-
-def _answer_for_convolutions(model: Any) -> None:
-    """MobileNet works out its padding from a convolution's fields: the adapter needs them too."""
-    from torch.nn import Conv2d
-
-    for module in model.modules():
-        wrapped = getattr(module, "base_layer", None)
-        if isinstance(wrapped, Conv2d):
-            for name in ("stride", "kernel_size", "dilation"):
-                setattr(module, name, getattr(wrapped, name))
+        fits = (Linear,) if self.init_lora_weights == "olora" else (Linear, Conv1D)
+        if not self._decomposes:
+            return
+        for name, layer in zip(targets, map(model.get_submodule, targets), strict=True):
+            if not isinstance(layer, fits):
+                raise ModelError(
+                    f"strategy.init_lora_weights: '{self.init_lora_weights}' decomposes linear "
+                    f"layers, and {name} is a {type(layer).__name__}; use true or gaussian"
+                )
+            if self.r > min(layer.weight.shape):
+                raise ModelError(
+                    f"strategy.r: {self.r}: {name} has {min(layer.weight.shape)} directions only; "
+                    f"use less, or leave out init_lora_weights: {self.init_lora_weights}"
+                )

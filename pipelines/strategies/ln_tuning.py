@@ -1,0 +1,37 @@
+"""Only the normalisation layers and the new head train (arXiv 2312.11420)."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pipelines.strategies._adapter import Adapter, Names
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel
+
+    from pipelines.anatomy import Anatomy
+
+
+class LnTuning(Adapter):
+    """Scales and shifts of layer, batch, group and RMS normalisation; the running statistics of
+    batch normalisation stay."""
+
+    adapts: ClassVar[str] = "normalisation layer"
+    quantizes: ClassVar[bool] = True
+
+    target_modules: Literal["auto"] | list[str] = "auto"
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Few numbers, each with far to go: on 1,000 sentences of SST-2, MiniLM learns nothing in
+        three epochs at 1e-3 and is best at 5e-3."""
+        defaults = super().training_defaults(modality, anatomy)
+        return {**defaults, "learning_rate": 5e-3 if modality == "text" else 1e-3}
+
+    def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
+        """All normalisation outside the head."""
+        return anatomy.norms
+
+    def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
+        """LNTuningConfig."""
+        from peft import LNTuningConfig
+
+        return LNTuningConfig(target_modules=list(targets), modules_to_save=list(saved))
