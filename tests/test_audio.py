@@ -86,6 +86,7 @@ def samples(rows, row=0):
 # A run, end to end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_a_run_leaves_a_model_that_predicts_the_same_without_graft(
     ran, audio_data, family, strategy, monkeypatch
@@ -120,12 +121,14 @@ def said_by(usage, clip):
     return eval(last, names)
 
 
+@pytest.mark.slow
 def test_a_probe_tells_tones_apart(ran):
     run, _ = ran("whisper", "linear_probe")
     found = json.loads(run.metrics.read_text())
     assert found["test"]["accuracy"] > 0.9 > found["floor"]["test"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_lora_trains_the_whole_head(checkpoint, audio_data, tmp_path):
     # peft's own task type would leave the projector as random as it was drawn
     sections = {"task": "audio", "strategy": {"name": "lora", "r": 2}, "training": TRAINING}
@@ -134,6 +137,7 @@ def test_lora_trains_the_whole_head(checkpoint, audio_data, tmp_path):
     assert not any("feature_extractor" in name for name in found.changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert", "whisper"])
 def test_a_probe_reads_the_encoder_itself_and_not_a_random_projection_of_it(
     checkpoint, audio_data, tmp_path, family
@@ -159,6 +163,7 @@ def test_a_probe_reads_the_encoder_itself_and_not_a_random_projection_of_it(
     assert right.mean() == chosen["validation_accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [[["a"], ["a", "b"], ["b"], []], [0.5, 1.5, 2.5, 3.5]])
 def test_several_labels_and_numbers_though_the_head_knows_classes_only(
     checkpoint, tmp_path, labels
@@ -188,6 +193,7 @@ def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     assert fit(found, tmp_path).history  # batches to train on are of similar lengths, and padded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", AUDIO_FAMILIES)
 def test_clips_that_are_made_equally_long_have_no_lengths(checkpoint, audio_data, tmp_path, family):
     """Batches by the length of what was recorded would be of different sizes for nothing."""

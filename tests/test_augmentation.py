@@ -65,6 +65,7 @@ def test_every_field_is_tested():
     assert tested == set(augmentations.Image.model_fields) - {"modality"}
 
 
+@pytest.mark.slow
 @every
 def test_training_varies(prepared, kind):
     found = prepared(ALL[kind])
@@ -76,6 +77,7 @@ def test_training_varies(prepared, kind):
     assert not torch.allclose(one, plain, atol=1e-3)
 
 
+@pytest.mark.slow
 @every
 def test_evaluation_does_not(prepared, kind):
     found, plain = prepared(ALL[kind]), prepared(None)
@@ -107,6 +109,7 @@ def test_an_empty_section_changes_nothing_that_can_be_seen(prepared):
     torch.testing.assert_close(one["pixel_values"], other["pixel_values"], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @every
 def test_images_that_do_not_fit_in_memory_are_varied_alike(prepared, kind, tmp_path, monkeypatch):
     kept = batch_of(prepared(ALL[kind]))
@@ -238,6 +241,7 @@ def test_the_model_learns_from_mixed_labels(prepared, tmp_path, monkeypatch):
     assert logged == pytest.approx(-(seen[0]["labels"] * scores).sum(1).mean().item(), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_weights", [None, "balanced"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_accumulation_changes_neither_loss_nor_gradient(
@@ -266,6 +270,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(
 # Runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rand_augment", "trivial_augment", "both"])
 def test_a_run_from_end_to_end(tmp_path, image_checkpoint, image_data, kind):
     def run(folder):
@@ -318,6 +323,7 @@ def upright(folder: Path, mode: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "EXIF"])
 @pytest.mark.parametrize("augmentation", [None, {}, {"crop": [1, 1]}])
 def test_images_are_read_as_the_pipeline_reads_them(prepared, tmp_path, mode, augmentation):
@@ -469,6 +475,7 @@ def test_only_single_labels_are_smoothed(prepared, tmp_path, labels, problem):
 # The contact sheet
 
 
+@pytest.mark.slow
 def test_check_draws_what_the_model_sees(tmp_path, image_checkpoint, image_data, capsys):
     sections = {"task": "image", "augmentation": {**VIEWS["crop"], **MIXTURES["both"]}}
     path = write_recipe(tmp_path, image_checkpoint, image_data, **sections)

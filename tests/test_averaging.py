@@ -98,6 +98,7 @@ def test_frozen_weights_are_left_alone(prepared, tmp_path):
 # At both ends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
 def test_wise_ft_chooses_between_probe_and_fine_tuned_on_validation(prepared, tmp_path, strategy):
     training = {"load_best_model_at_end": False, "save_strategy": "no"}

@@ -360,6 +360,7 @@ def test_neither_a_finished_run_nor_half_a_checkpoint_is_resumed(start, tmp_path
         assert refusal(path) == f"error: {path}: nothing to resume: there is no whole checkpoint\n"
 
 
+@pytest.mark.slow
 def test_an_error_has_no_traceback(start, tmp_path: Path) -> None:
     arguments = start(CASES["label only in validation"])
     done = subprocess.run(

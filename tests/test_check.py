@@ -61,6 +61,7 @@ def test_images_are_counted_by_class_and_shown_as_pixels(check: Check) -> None:
     assert all(-1 <= float(low) < float(high) <= 1 for low, high in ranges)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "gpt2", "resnet", "vit"])
 def test_every_strategy_says_how_much_of_the_model_trains(check: Check, family: str) -> None:
     pattern = r"trains ([\d,]+) of ([\d,]+) parameters"

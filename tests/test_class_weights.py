@@ -49,6 +49,7 @@ def rare(tmp_path):
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["full", "linear_probe"])
 def test_a_rare_class_is_as_likely_as_a_frequent_one_where_it_counts_for_more(
     tmp_path, text_checkpoint, rare, strategy

@@ -125,6 +125,7 @@ def test_the_second_run_reads_what_the_first_one_kept(asked, modality):
     assert same(rows, again)
 
 
+@pytest.mark.slow
 def test_clips_know_what_they_follow_from(tmp_path, checkpoint, audio_data):
     def fingerprint(split="train", other_ids=False, **sections):
         sections = {"task": "audio", **sections}

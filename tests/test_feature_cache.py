@@ -140,6 +140,7 @@ def test_a_pass_that_is_killed_goes_on_where_it_was(checkpoint, text_data, tmp_p
     assert again.history == whole.history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "gone", "unwritable"])
 def test_a_cache_that_fails_costs_time_only(
     checkpoint, text_data, tmp_path, monkeypatch, folder, damage
@@ -155,6 +156,7 @@ def test_a_cache_that_fails_costs_time_only(
     assert again.history == first.history
 
 
+@pytest.mark.slow
 def test_predictions_follow_from_features_and_parity_holds(checkpoint, text_data, tmp_path):
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     loaded = recipe.load(path)

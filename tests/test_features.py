@@ -208,6 +208,7 @@ def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_pat
     np.testing.assert_allclose(logits, theirs, atol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("pooling", ["mean", "mean_max", "cls", "last"])
 def test_a_sentence_transformers_folder_says_the_same(text_checkpoint, tmp_path, pooling, kind):

@@ -264,6 +264,7 @@ def said_by_its_library(found):
     return predict(rows)["logits"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*DEEP, "class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHERS)]
 )

@@ -133,6 +133,7 @@ def padded(rows, name, value):
 # A run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_perplexity_is_what_plain_transformers_finds(ran, family, strategy):
     """By the model's own loss, block by block."""
@@ -171,6 +172,7 @@ def blocks_of_test(family, tokenizer):
     return [{"input_ids": block, "labels": [IGNORED, *block[1:]]} for block in cut]
 
 
+@pytest.mark.slow
 @by_family
 def test_a_circle_of_words_is_learned(ran, family):
     """Better than by how frequent a word is, which tells nothing here."""
@@ -180,6 +182,7 @@ def test_a_circle_of_words_is_learned(ran, family):
     assert metrics["validation"]["perplexity"] < (0.5 if family == "gpt2" else 1) * floor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_the_output_layer_stays_tied(ran, family, strategy):
     run, _ = ran(family, strategy)

@@ -15,6 +15,7 @@ def render(**changes: object) -> tuple[np.ndarray, list[int], list[str]]:
     return glyphs.render(**{"num_per_class": 3, "size": 8, "seed": 0, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_letters_and_another_one_others() -> None:
     images, labels, names = render()
     assert images.shape == (3 * 52, 8, 8)
@@ -25,6 +26,7 @@ def test_the_same_seed_draws_the_same_letters_and_another_one_others() -> None:
     assert not np.array_equal(images, render(seed=1)[0])
 
 
+@pytest.mark.slow
 def test_hardly_any_letter_is_drawn_the_same_way_twice_and_none_is_left_empty() -> None:
     images, _, _ = render(num_per_class=20)
     # on 8 x 8 pixels two strokes (I, l) may fall together

@@ -78,6 +78,7 @@ def written(folder, validation=None, **columns):
 # A run, from end to end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_what_a_run_leaves_behind(ran, data, family, strategy):
     run, _ = ran(family, strategy)

@@ -112,6 +112,7 @@ def test_what_is_pushed_is_the_model_folder_and_nothing_else(tmp_path, hub) -> N
     assert {result.dataset_split for result in card.data.eval_results} == {"validation", "test"}
 
 
+@pytest.mark.slow
 def test_a_second_push_is_a_second_commit(tmp_path, hub) -> None:
     run = finished(tmp_path)
     assert push(run, hub).returncode == 0
@@ -120,6 +121,7 @@ def test_a_second_push_is_a_second_commit(tmp_path, hub) -> None:
     assert hub.read(REPO, "config.json") == b'{"model_type": "roberta"}'
 
 
+@pytest.mark.slow
 def test_the_token_is_in_no_file_no_address_and_no_output(tmp_path, hub) -> None:
     run = finished(tmp_path)
     pushed = push(run, hub)

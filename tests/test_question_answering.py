@@ -72,6 +72,7 @@ def table(run, split):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), RUNS)
 def test_a_run(ran, data, family, strategy):
     run, said = ran(family, strategy)

@@ -98,6 +98,7 @@ def saved(folder, *texts):
 # A run, end to end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_a_run_leaves_a_model_that_hears_the_same_without_graft(
     ran, speech_data, family, strategy, monkeypatch, tmp_path
@@ -141,6 +142,7 @@ def test_a_head_that_is_solved_for_is_refused(checkpoint, speech_data, tmp_path,
 # The loss
 
 
+@pytest.mark.slow
 def test_accumulated_batches_train_as_one_does(checkpoint, speech_data, tmp_path):
     def first_step(size: int, accumulated: int) -> dict:
         training = {
@@ -163,6 +165,7 @@ def test_accumulated_batches_train_as_one_does(checkpoint, speech_data, tmp_path
     assert parts["grad_norm"] == pytest.approx(whole["grad_norm"], rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("patience", "num_epochs"), [(1, 3)])
 def test_early_stopping_waits_for_the_first_character(
     checkpoint, speech_data, tmp_path, patience, num_epochs

@@ -222,6 +222,7 @@ print(source.identity()["commit"])
 """
 
 
+@pytest.mark.slow
 def test_a_data_set_of_the_hub_flows_by(tmp_path, data):
     with HubServer(tmp_path / "hub") as hub:
         commit = hub.add_dataset("owner/texts", data)

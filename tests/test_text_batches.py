@@ -99,6 +99,7 @@ def same(one, other):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(("task", "kind", "family"), CASES)
 def test_a_batch_is_what_transformers_makes_of_the_rows(prepared, task, kind, family, side):

@@ -84,6 +84,7 @@ def predicted(run, split):
 # A run, from end to end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_every_word_of_every_text_has_its_prediction(ran, data, family, strategy):
     run, _ = ran(family, strategy)

@@ -68,6 +68,7 @@ def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(trai
     assert not any("forward" in vars(module) for module in shorter.output.model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
 @pytest.mark.parametrize("cached", [False, True])
 def test_what_is_frozen_does_not_change_by_a_bit(
@@ -113,6 +114,7 @@ def test_there_must_be_blocks_left_to_freeze(trained):
         trained("bert", cached=False, layers=2)
 
 
+@pytest.mark.slow
 def test_regression_and_pairs_go_around_as_well(trained, tmp_path):
     for kind in ("number", "pairs"):
         data = problem(tmp_path / kind, kind)
