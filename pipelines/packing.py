@@ -4,8 +4,8 @@
                                     attention: some rows of about one length after the other
 
 What comes out is what would have come out, to rounding, so that the examples of a step need not be
-of one length to be computed without waste: batches that are cost accuracy (on Banking77 0.8 points
-in three epochs). Whether a model can do it is tried on a batch.
+of one length to be computed without waste: batches that are cost accuracy (on Banking77 0.8 ± 0.5
+points in three epochs). Whether a model can do it is tried on a batch.
 """
 
 from collections.abc import Iterator

@@ -148,9 +148,10 @@ def test_what_makes_no_steps_is_not_regularised(checkpoint, text_data, tmp_path,
     assert "regularisation.l2_sp: strategy 'linear_probe' makes no steps" in told
 
 
-def test_adapters_have_nowhere_to_be_pulled_to(trained):
-    with pytest.raises(ModelError, match=r"l2_sp: no pretrained weight trains: use strategy=full"):
-        trained({"l2_sp": 0.1}, strategy="lora")
+@pytest.mark.parametrize("strategy", ["lora", "ln_tuning", "scratch"])
+def test_what_moves_nothing_pretrained_has_nowhere_to_be_pulled_to(trained, strategy):
+    with pytest.raises(RecipeError, match=r"l2_sp: .* moves nothing that was pretrained"):
+        trained({"l2_sp": 0.1}, strategy=strategy)
 
 
 def test_frozen_weights_stay_as_they_are(trained):

@@ -8,6 +8,7 @@ from pipelines import registry
 from pipelines.commands import Command
 
 Cells = dict[str, str | None]  # strategy -> why not; None: it goes
+NEEDED: dict[str, dict[str, Any]] = {"peft": {"peft_type": "OFT"}}  # has no default
 SECTIONS: dict[str, dict[str, Any]] = {
     "streaming": {"data": {"streaming": True}, "training": {"max_steps": 1}},
     "l2_sp": {"regularisation": {"l2_sp": 1.0}},
@@ -66,7 +67,7 @@ def _refusal(task: str, strategy: str, said: dict[str, Any]) -> str | None:
     values = {
         "task": {"name": task},
         "model": {"checkpoint": "bert"},
-        "strategy": {"name": strategy},
+        "strategy": {"name": strategy, **NEEDED.get(strategy, {})},
         **{key: value for key, value in said.items() if key != "data"},
         "data": {"source": "files", "path": "x", **said.get("data", {})},
     }

@@ -77,16 +77,19 @@ def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
 
 def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
     """What changes how steps are made, or mixes what they come to."""
-    strategy, sections = recipe.strategy, ("regularisation", "averaging")
-    for section in sections:
-        for name, value in dict(getattr(recipe, section)).items():
-            if value and strategy.takes_no_steps:
+    strategy = recipe.strategy
+    if strategy.takes_no_steps:
+        for section in ("regularisation", "averaging"):
+            said = dict(getattr(recipe, section))
+            for name in (name for name, value in said.items() if value):
                 yield (section, name), f"strategy '{strategy.name}' makes no steps; use lp_ft, say"
-    if (
-        recipe.averaging.wise_ft
-        and not strategy.takes_no_steps
-        and not strategy.solves_head(recipe.task)
-    ):
+        return
+    if recipe.regularisation.l2_sp and not strategy.moves_pretrained:
+        yield (
+            ("regularisation", "l2_sp"),
+            f"strategy '{strategy.name}' moves nothing that was pretrained; use full",
+        )
+    if recipe.averaging.wise_ft and not strategy.solves_head(recipe.task):
         yield (
             ("averaging", "wise_ft"),
             f"strategy '{strategy.name}' does not start from a probe; use lp_ft",

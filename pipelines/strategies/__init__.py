@@ -27,6 +27,7 @@ class Strategy(Named):
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
     quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
+    moves_pretrained: ClassVar[bool] = True  # False: learns beside what was pretrained, or without
     takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
 
     def solves_head(self, task: "Task") -> bool:

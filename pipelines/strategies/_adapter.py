@@ -33,6 +33,7 @@ class Adapter(Strategy):
     head frozen.
     """
 
+    moves_pretrained: ClassVar[bool] = False
     adapts: ClassVar[str] = "linear or convolution layer in its blocks"
 
     target_modules: Literal["auto", "all-linear"] | list[str] = "auto"
