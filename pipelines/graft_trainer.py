@@ -73,10 +73,10 @@ class GraftTrainer(Trainer):
         if self.ema:
             self.add_callback(self.ema)
         # weights that are spread over processes take part in every pass, and statistics in all rows
-        norms = any(isinstance(module, _BatchNorm) for module in model.modules())
+        gathers = any(isinstance(module, _BatchNorm) for module in model.modules())
         self.packs = False  # whether the model leaves padding out by itself
         self.setup = setup(model, self.args.device.type)
-        self.cuts = not (norms or self.is_fsdp_enabled or self.is_deepspeed_enabled)
+        self.cuts = not (gathers or self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Matrices and kernels only: upstream's name patterns miss BatchNorm scales."""
@@ -124,10 +124,10 @@ class GraftTrainer(Trainer):
     ) -> torch.Tensor:
         """Forward and backward of each part of a batch, as long as its own rows."""
         parts = cut(inputs, self.setup) if self.cuts and not self.packs else []
-        if len(parts) <= 1:
+        weights = [self._weight(part) for part in parts]
+        if len(parts) <= 1 or not any(weights):
             inputs.pop(LENGTHS, None)
             return super().training_step(model, inputs, num_items_in_batch)
-        weights = [self._weight(part) for part in parts]
         shares = [(part, w / sum(weights)) for part, w in zip(parts, weights, strict=True) if w]
         loss = torch.zeros((), device=self.args.device)
         for number, (part, self.share) in enumerate(shares, 1):
