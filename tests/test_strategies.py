@@ -43,19 +43,24 @@ CHANGES: dict[str, dict[str, Any]] = {
     "bitfit": {},
     "reinit_top": {},
     "layerwise_lr_decay": {"decay": 0.8},
-    "gradual_unfreezing": {},
-    "fine_tune": {"lr_mult": 10},
+    "gradual_unfreezing": {"head": "trained"},  # solved heads: lp_ft, and test_stages
+    "fine_tune": {"lr_mult": 10, "head": "trained"},
     "lp_ft": {},
     "linear_probe": {"pooling": "head"},  # other poolings are the business of test_features
 }
 RATES = {
     "lora": 1e-3,  # more throws a small MobileNet's adapters about
     "peft": 1e-3,
-    # a head that was solved on the features of random encoders is steep
-    **dict.fromkeys(("lp_ft", "fine_tune", "gradual_unfreezing"), 1e-4),
+    "lp_ft": 1e-5,  # a head that was solved on the features of random encoders is steep
+    "convnext, lp_ft": 1e-4,  # its layer scales of 1e-6 have gradients to match
+    "layerwise_lr_decay": 1e-2,
+    "bitfit": 1e-2,
 }
 ADAPTERS = ("lora", "ia3", "ln_tuning", "peft")
-UNFIT = {("timm-vgg", "ln_tuning")}  # no normalisation
+# start with statistics as they were, and go on with those of batches
+STARTLED = ("lp_ft", "gradual_unfreezing")
+# no normalisation; nothing before the first block; no biases
+UNFIT = {("timm-vgg", "ln_tuning"), ("timm-vgg", "freeze_embeddings"), ("modernbert", "bitfit")}
 by_family = pytest.mark.parametrize("family", FAMILIES)
 by_adapter = pytest.mark.parametrize(
     "strategy",
@@ -78,11 +83,14 @@ def grafted(checkpoint, text_data, image_data, tmp_path_factory):
     @cache
     def grafted(family: str, strategy: str) -> Graft:
         if (family, strategy) in UNFIT:
-            pytest.skip("refused: test_adapters")
+            pytest.skip("refused: test_adapters, test_stages")
         task, data = of(family)
         section = {"name": strategy, **CHANGES[strategy]}
         folder = tmp_path_factory.mktemp("graft")
-        training = {**TRAINING, "learning_rate": RATES.get(strategy, 3e-3)}
+        rate = RATES.get(f"{family}, {strategy}", RATES.get(strategy, 3e-3))
+        training = {**TRAINING, "learning_rate": rate}
+        if strategy == "gradual_unfreezing":  # most wait for most of the time
+            training["num_train_epochs"] = 10
         sections = {"task": task, "strategy": section, "training": training}
         return graft(folder, checkpoint(family), data, **sections)
 
@@ -119,8 +127,10 @@ def untrained(found: Graft) -> Iterator[None]:
     """The model with the weights it had before training."""
     trained = state(found.model)
     found.model.load_state_dict(found.before)
-    yield
-    found.model.load_state_dict(trained)
+    try:
+        yield
+    finally:
+        found.model.load_state_dict(trained)
 
 
 def buffers(found: Graft) -> set[str]:
@@ -184,9 +194,10 @@ def test_every_strategy_is_tested():
 @by_family
 def test_the_loss_on_train_falls(grafted, family, strategy):
     found = grafted(family, strategy)
+    if strategy in STARTLED and any("running" in name for name in buffers(found)):
+        pytest.skip("what a random encoder normalises with its own statistics is something else")
     # running statistics lag behind: judged as it trained
-    solved = ("linear_probe", "lp_ft", "fine_tune", "gradual_unfreezing")
-    if strategy not in (*ADAPTERS, *solved):
+    if strategy not in (*ADAPTERS, "linear_probe", "lp_ft"):
         steps = [entry["loss"] for entry in found.fitted.history if "loss" in entry]
         assert np.mean(steps[-4:]) < np.mean(steps[:4])
     else:

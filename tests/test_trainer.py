@@ -447,7 +447,7 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     half, whole = (f"training.per_device_train_batch_size={n}" for n in (size, 2 * size))
-    told = finish(start(TWO, recipe, half, home=tmp_path / "home")).split("on validation\n")[-1]
+    told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
     assert main(["run", str(recipe), whole]) == 0
     two, one = runs(tmp_path)
     assert told.startswith(f"{two}: {strategy} on 64 examples, 2 x cpu, ")
@@ -458,7 +458,10 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     for a, b in zip(history(one), history(two), strict=True):
         for key in ("loss", "grad_norm", "eval_loss", "eval_accuracy"):
             assert (key in a) == (key in b)
-            assert b.get(key, 0) == pytest.approx(a.get(key, 0), rel=1e-4), (key, a["step"])
+            assert b.get(key, 0) == pytest.approx(a.get(key, 0), rel=1e-4, abs=1e-6), (
+                key,
+                a["step"],
+            )
     for split in ("validation", "test"):
         for a, b in zip(predictions(one, split)[1:], predictions(two, split)[1:], strict=True):
             *words, probability = a.split(",")
@@ -513,4 +516,4 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     told = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
     assert told[0].startswith("note: accelerate was asked for several processes and started one")
     assert "torchrun --nproc_per_node 2 pipelines/run.py" in told[0]
-    assert "1 x cpu, " in told[1]
+    assert any("1 x cpu, " in line for line in told)
