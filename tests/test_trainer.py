@@ -458,7 +458,7 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     for a, b in zip(history(one), history(two), strict=True):
         for key in ("loss", "grad_norm", "eval_loss", "eval_accuracy"):
             assert (key in a) == (key in b)
-            assert b.get(key, 0) == pytest.approx(a.get(key, 0), rel=1e-4, abs=1e-6), (
+            assert b.get(key, 0) == pytest.approx(a.get(key, 0), rel=1e-3, abs=1e-6), (
                 key,
                 a["step"],
             )
