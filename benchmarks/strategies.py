@@ -3,9 +3,9 @@
     python benchmarks/strategies.py SHARED RESULTS [--data NAME …] [--processes 2]
 
 `SHARED` holds `data/<name>/<split>.parquet` and `checkpoints/<name>/`. Every run is a line of the
-file RESULTS; what is there already is not run again: a killed benchmark goes on. Then prints
-a table: test accuracy in per cent, mean and deviation over three seeds, each with its own draw of
-examples, which all strategies share; and last, what `auto` would have chosen, and its regret.
+file RESULTS; what is there already is not run again: a killed benchmark goes on. Then prints a
+table: test accuracy in per cent, mean and deviation over three seeds, each with its own draw of
+examples, which all strategies share.
 
 All that differs from a strategy's defaults: at least STEPS steps, where a few examples would be
 seen by a handful, and four evaluations on the way. Validation chooses, test is scored once.
