@@ -80,10 +80,10 @@ def rounded(lengths: np.ndarray) -> np.ndarray:
     return (np.ceil(lengths / step) * step).astype(int)
 
 
-def starts(sizes: np.ndarray, setup: int, most: int = MOST) -> list[int]:
+def starts(sizes: np.ndarray, setup: int) -> list[int]:
     """Where the parts of falling `sizes` begin, such that they are computed soonest: few numbers of
     rows, for the same reason as few lengths."""
-    unit = -(-len(sizes) // most)
+    unit = -(-len(sizes) // MOST)
     edges = [*range(0, len(sizes), unit), len(sizes)]
     best: list[tuple[float, list[int]]] = [(0.0, [])]  # up to an edge: what it costs, its starts
     for end in edges[1:]:

@@ -63,12 +63,12 @@ class Places:
     parts: tuple[Part, ...]
 
     @classmethod
-    def of(cls, mask: torch.Tensor) -> "Places | None":
+    def of(cls, mask: torch.Tensor, setup: int) -> "Places | None":
         """Of a mask (rows, length); None where there is little padding."""
         ends = batches.ends(mask).cpu().numpy()
         order = np.argsort(-ends, kind="stable")
         sizes = np.minimum(batches.rounded(ends[order]), mask.shape[1])
-        starts = batches.starts(sizes, _setup(mask.device.type))
+        starts = batches.starts(sizes, setup)
         size = int(sizes[starts] @ np.diff([*starts, len(sizes)]))
         if size > WORTH * mask.numel():
             return None
@@ -97,17 +97,13 @@ class Places:
         return rows.unflatten(0, self.shape)
 
 
-def _setup(device: str) -> int:
-    return SETUP.get(device, ELSEWHERE)
-
-
 class Packing:
     """Packs what a model computes in training, for the time of a `with` block."""
 
     current: Places | None = None  # of the batch that the blocks are computing
 
-    def __init__(self, model: Any, anatomy: "Anatomy") -> None:
-        self.model = model
+    def __init__(self, model: Any, anatomy: "Anatomy", setup: int) -> None:
+        self.model, self.setup = model, setup
         self.places: Places | None = None
         self.encoder = model.get_submodule(anatomy.encoder)  # peft goes around a model's own hooks
         self.first, self.last = (model.get_submodule(anatomy.blocks[i]) for i in (0, -1))
@@ -132,7 +128,7 @@ class Packing:
         ids = inputs[0] if inputs else named.get("input_ids")
         self.places = None
         if encoder.training and mask is not None and mask.dim() == 2 and ids is not None:
-            self.places = Places.of(mask) if mask.shape == ids.shape else None
+            self.places = Places.of(mask, self.setup) if mask.shape == ids.shape else None
 
     def _pack(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
         if self.places is None:
@@ -185,7 +181,8 @@ def where_it_fits(job: "Job", model: Any, anatomy: "Anatomy") -> Iterator[bool]:
     if tells_all or job.arguments.gradient_checkpointing or not _fits(job, model, anatomy):
         yield False
         return
-    with Packing(job.checkpoint.model, anatomy):
+    model = job.checkpoint.model
+    with Packing(model, anatomy, SETUP.get(model.device.type, ELSEWHERE)):
         yield True
 
 
@@ -197,7 +194,7 @@ def _fits(job: "Job", model: Any, anatomy: "Anatomy") -> bool:
     if forward.lengths(job.train) is None:
         return False
     batch = {k: v.to(inner.device) for k, v in probe(job.train, job.collate).items()}
-    packing = Packing(inner, anatomy)
+    packing = Packing(inner, anatomy, setup=1)  # a batch of few rows, on any device
     try:
         with torch.no_grad(), _calm(model):
             plain = model(**batch).logits

@@ -93,7 +93,10 @@ def curve(checkpoint, tmp_path, monkeypatch):
 
     def curve(data, how, task="text", family="bert", config=CALM, **sections):
         with monkeypatch.context() as patched:
-            patched.setattr("pipelines.packing.SETUP", {"cpu": 4} if how == "packed" else NEVER)
+            if how == "packed":
+                patched.setattr("pipelines.packing.SETUP", {"cpu": 4})
+            else:  # as of a model with another attention
+                patched.setattr("pipelines.packing.WITHIN", "eager")
             patched.setattr("pipelines.batches.SETUP", {"cpu": 24} if how == "parts" else NEVER)
             training = {**STEADY, **sections.pop("training", {})}
             model = {"checkpoint": str(checkpoint(family)), "config": config}
