@@ -135,7 +135,7 @@ def packed(monkeypatch):
 
     def noted(self, rows):
         if torch.is_grad_enabled():
-            sizes.append(self.size)
+            sizes.append(self.count)
         return pack(self, rows)
 
     monkeypatch.setattr(packing.Places, "pack", noted)
