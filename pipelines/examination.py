@@ -85,6 +85,7 @@ def examine(
         labels=labels,
         checkpoint=recipe.model.checkpoint,
         strategy=recipe.strategy.name,
+        because=recipe.strategy.because,
         pretrained=recipe.strategy.pretrained,
         library=fitted.output.library,
         quantization=recipe.model.quantization,

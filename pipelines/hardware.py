@@ -79,6 +79,18 @@ def bfloat16(training: Mapping[str, Any]) -> str | None:
     return next((name for key, name in names.items() if has.get(key)), None)
 
 
+def memory(training: Mapping[str, Any]) -> float:
+    """Bytes that are free where this process trains."""
+    import psutil
+    import torch
+
+    from pipelines.console import trains_on_cpu
+
+    if not trains_on_cpu(training) and torch.cuda.is_available():
+        return float(torch.cuda.mem_get_info()[0])
+    return psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def describe(arguments: Any) -> str:
     """Devices, threads and precision, in a few words: `1 x cpu, 2 threads, bf16`."""
     import torch

@@ -10,7 +10,7 @@ from pipelines.averaging import soup
 from pipelines.console import say
 from pipelines.errors import ModelError
 from pipelines.prepared import Prepared, prepare
-from pipelines.recipe import Recipe
+from pipelines.recipe import Recipe, load
 from pipelines.report import card, lock
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
@@ -30,6 +30,7 @@ def run(recipe: Recipe) -> RunFolder:
         Interrupted: on a signal, after saving a checkpoint to resume from.
     """
     resumed = _resumed(recipe)
+    recipe = _as_decided(recipe, resumed)
     if recipe.hub.push and recipe.hub.repo_id:
         hub.check(recipe.hub.repo_id)
     prepared = prepare(recipe)
@@ -101,6 +102,14 @@ def _resumed(recipe: Recipe) -> RunFolder | None:
     if said is True:
         return RunFolder.latest_resumable(root(recipe), recipe.name)
     return RunFolder.resumable(said)
+
+
+def _as_decided(recipe: Recipe, resumed: RunFolder | None) -> Recipe:
+    """What `auto` chose once is not chosen anew: weights of another strategy would not fit."""
+    if resumed is None or recipe.strategy.name != "auto":
+        return recipe
+    before = load(resumed.recipe)
+    return recipe.replace(strategy=before.strategy, averaging=before.averaging)
 
 
 def _new_folder(recipe: Recipe) -> RunFolder:

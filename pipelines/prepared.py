@@ -13,6 +13,7 @@ from pipelines.console import say
 from pipelines.data import findings
 from pipelines.losses import CrossEntropy
 from pipelines.recipe import Recipe
+from pipelines.situation import Situation
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -89,15 +90,13 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     """
     from transformers import set_seed
 
+    from pipelines.anatomy import dissect
+
     console.settle(recipe.training)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     loaded = loaded if test else loaded.without("test")
     for note in loaded.notes:
         say(note)
-    unread = recipe.strategy.unread(recipe.training)
-    if unread:
-        keys = ", ".join(f"training.{key}" for key in unread)
-        say(f"note: {recipe.strategy.name} does not train by steps: nothing follows from {keys}")
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
     recipe.regularisation.check(loaded.labels)
     if recipe.augmentation:
@@ -112,8 +111,16 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     stream = loaded.stream and recipe.task.encode(
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
-    complete = _complete(recipe, checkpoint, encoded["train"], stream)
-    complete = complete.replace(calibration=calibration)
+    situation = Situation(
+        recipe,
+        checkpoint,
+        dissect(checkpoint.model, checkpoint.fresh),
+        loaded.labels,
+        encoded["train"],
+        targets["train"],
+        streams=stream is not None,
+    )
+    complete = _complete(situation).replace(calibration=calibration)
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
@@ -158,17 +165,17 @@ def _encode(
     return encoded, targets
 
 
-def _complete(recipe: Recipe, checkpoint: "Checkpoint", rows: Any, stream: Any) -> Recipe:
+def _complete(situation: Situation) -> Recipe:
     """With what suits machine, model and strategy, under what the recipe says: the run folder
     records it."""
-    from pipelines.anatomy import dissect
-
-    anatomy = dissect(checkpoint.model, checkpoint.fresh)
-    if anatomy.is_convolutional:
-        hardware.arrange(checkpoint.model, channels_last=True)
-    strategy = recipe.strategy.settled(recipe.task, anatomy)
-    defaults = strategy.training_defaults(recipe.task.modality, anatomy)
-    defaults |= training_arguments.STREAMED if stream is not None else {}
-    fast = hardware.defaults(recipe.training, decodes=getattr(rows, "decodes", False))
-    training = {"seed": recipe.seed, **fast, **defaults, **recipe.training}
-    return recipe.replace(strategy=strategy, training=training)
+    if situation.anatomy.is_convolutional:
+        hardware.arrange(situation.checkpoint.model, channels_last=True)
+    recipe = situation.recipe.replace(**situation.recipe.strategy.settled(situation))
+    strategy = recipe.strategy
+    unread = ", ".join(f"training.{key}" for key in strategy.unread(recipe.training))
+    if unread:
+        say(f"note: {strategy.name} does not train by steps: nothing follows from {unread}")
+    defaults = strategy.training_defaults(recipe.task.modality, situation.anatomy)
+    defaults |= training_arguments.STREAMED if situation.streams else {}
+    training = {"seed": recipe.seed, **situation.fast, **defaults, **recipe.training}
+    return recipe.replace(training=training)

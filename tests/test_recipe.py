@@ -159,7 +159,7 @@ def test_the_last_word_wins(load: Load) -> None:
 
 @pytest.mark.parametrize("switch", ["strategy=full", "strategy.name=full"])
 def test_switching_the_strategy_drops_what_only_the_old_one_has(load: Load, switch: str) -> None:
-    assert load(BASE, switch).strategy.model_dump() == {"name": "full"}
+    assert load(BASE, switch).strategy.model_dump() == {"name": "full", "because": ""}
 
 
 def test_switching_the_source_keeps_what_both_have(load: Load) -> None:
@@ -215,9 +215,9 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
         "early_stopping, extends, hub, metrics, model, name, regularisation, strategy, task, "
         "training",
-        "command line: unknown key 'strategy.rank'; known: init_lora_weights, lora_alpha, "
-        "lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, target_modules, use_dora, "
-        "use_rslora",
+        "command line: unknown key 'strategy.rank'; known: because, init_lora_weights, "
+        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
+        "target_modules, use_dora, use_rslora",
     ]
 
 
@@ -397,8 +397,8 @@ KIND_MISTAKES = {
     ("r: 4", "r: 0"): (4, "strategy.r: 0: should be greater than or equal to 1"),
     ("r: 4", "rr: 4"): (
         4,
-        "unknown key 'strategy.rr'; did you mean 'r'? known: init_lora_weights, lora_alpha, "
-        "lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, target_modules, use_dora, "
+        "unknown key 'strategy.rr'; did you mean 'r'? known: because, init_lora_weights, "
+        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, target_modules, use_dora, "
         "use_rslora",
     ),
     ("train: 2000", "train: 0"): (3, "data.limit.train: 0: should be greater than or equal to 1"),

@@ -46,6 +46,7 @@ class Anatomy:
         norms: normalisation layers.
         adaptable: layers inside the blocks that low-rank updates fit on: the linear ones, or
             convolutions where none is linear.
+        width: the size of the states between blocks, where that is one number.
         is_convolutional: the blocks hold convolutions and nothing linear. ConvNeXt's hold both,
             and it is trained like a transformer (arXiv 2201.03545).
     """
@@ -58,6 +59,7 @@ class Anatomy:
     pooling: Names
     norms: Names
     adaptable: Names
+    width: int | None
     is_convolutional: bool
 
     @property
@@ -101,5 +103,6 @@ def dissect(model: "PreTrainedModel", fresh: Names = ()) -> Anatomy:
         pooling=outermost(name for name in tree.after_blocks if is_pooling(tree.modules[name])),
         norms=tuple(name for name, module in tree.modules.items() if is_norm(module)),
         adaptable=linear or convolutions,
+        width=getattr(model.config, "hidden_size", None),
         is_convolutional=bool(convolutions) and not linear,
     )

@@ -51,6 +51,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
     return {
         "task": evidence.task.name,
         "strategy": evidence.strategy,
+        "because": evidence.because,
         "examples": evidence.examples,
         "main_metric": evidence.main_metric,
         "validation": evidence.validation,
@@ -75,6 +76,7 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
     return "\n".join(
         [
             f"{evidence.task.name} on {evidence.checkpoint}, strategy {evidence.strategy}",
+            *([f"chosen because {evidence.because}"] if evidence.because else ()),
             f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
             f"in {evidence.seconds:.1f} s{_waited(evidence)}",
             "",

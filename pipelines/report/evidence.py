@@ -52,6 +52,7 @@ class Evidence:
 
     Attributes:
         checkpoint: the Hub id or folder that was grafted.
+        because: why `auto` chose the strategy, where it did.
         pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
         quantization: in how many bits the checkpoint was loaded, under an adapter.
@@ -72,6 +73,7 @@ class Evidence:
     labels: Labels
     checkpoint: str
     strategy: str
+    because: str = ""
     pretrained: bool = True
     library: "Library"
     quantization: "Bits | None" = None

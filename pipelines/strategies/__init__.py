@@ -6,7 +6,9 @@ overrides `fit`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
 
 from pipelines.section import Named
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
     from pipelines.model import Checkpoint
     from pipelines.output import Output
+    from pipelines.situation import Situation
     from pipelines.stages import Stage
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
@@ -30,6 +33,8 @@ class Strategy(Named):
     moves_pretrained: ClassVar[bool] = True  # False: learns beside what was pretrained, or without
     takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
 
+    because: str = Field("", description="why it was chosen; `auto` writes it")
+
     def solves_head(self, task: "Task") -> bool:
         """Whether steps start from a head that was solved on the features of the encoder."""
         return False
@@ -43,9 +48,10 @@ class Strategy(Named):
         """Why this strategy does not go with `task`; None where it does."""
         return None
 
-    def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
-        """This strategy with numbers for what was left to it; the run folder records it."""
-        return self
+    def settled(self, situation: "Situation") -> dict[str, Any]:
+        """Sections of the recipe with numbers for what was left to this strategy; the run folder
+        records them."""
+        return {"strategy": self}
 
     def unread(self, training: dict[str, Any]) -> tuple[str, ...]:
         """The keys of the recipe's `training:` that mean nothing to this strategy."""
@@ -54,10 +60,14 @@ class Strategy(Named):
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Published TrainingArguments for this strategy; the recipe's `training:` wins.
 
-        BERT's grid (arXiv 1810.04805, A.3); ViT's fine-tuning cards; AdamW 1e-3 for convnets. Where
-        nothing normalises (VGG), a tenth of that, as in torchvision's reference training.
+        BERT's grid (arXiv 1810.04805, A.3), and up to 3e-4 for narrower encoders of texts (arXiv
+        1908.08962; ELECTRA's small model has three times the rate of its base, 2003.10555); ViT's
+        fine-tuning cards; AdamW 1e-3 for convnets. Where nothing normalises (VGG), a tenth of that,
+        as in torchvision's reference training.
         """
         rate = {"text": 2e-5, "image": 5e-5, "audio": 3e-5}[modality]
+        if modality == "text" and anatomy.width:
+            rate = max(rate, min(3e-4, rate * (768 / anatomy.width) ** 2))
         if anatomy.is_convolutional:
             rate = 1e-3 if anatomy.norms else 1e-4
         return {

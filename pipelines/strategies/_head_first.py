@@ -1,6 +1,6 @@
 """The new head first, then what lies below it: what gradual unfreezing and fine-tuning share."""
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from pipelines.strategies import Strategy
 from pipelines.strategies._solved_head import start_from_solved_head
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.situation import Situation
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
@@ -39,9 +39,10 @@ class HeadFirst(Strategy):
     def solves_head(self, task: "Task") -> bool:
         return self.head != "trained" and task.answers_per is not None
 
-    def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
+    def settled(self, situation: "Situation") -> dict[str, Any]:
         """With a word in place of `auto`."""
-        return self.replace(head="solved" if self.solves_head(task) else "trained")
+        head = "solved" if self.solves_head(situation.task) else "trained"
+        return {"strategy": self.replace(head=head)}
 
     def fit(self, job: "Job") -> "Fitted":
         """The head, where it is solved for; then the stages."""

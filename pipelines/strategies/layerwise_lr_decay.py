@@ -1,6 +1,6 @@
 """Everything trains, the deeper the slower: each block has a lower rate than the one above it."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
     from pipelines.anatomy import Anatomy
-    from pipelines.tasks import Task
+    from pipelines.situation import Situation
 
 PUBLISHED = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
 
@@ -25,12 +25,12 @@ class LayerwiseLrDecay(Strategy):
         "auto", description="from one block to the next below"
     )
 
-    def settled(self, task: "Task", anatomy: "Anatomy") -> Self:
+    def settled(self, situation: "Situation") -> dict[str, Any]:
         """With a number in place of `auto`."""
         if self.decay != "auto":
-            return self
-        decay = PUBLISHED[task.modality] ** (12 / max(1, len(anatomy.blocks)))
-        return self.replace(decay=round(decay, 4))
+            return {"strategy": self}
+        usual, blocks = PUBLISHED[situation.task.modality], len(situation.anatomy.blocks)
+        return {"strategy": self.replace(decay=round(usual ** (12 / max(1, blocks)), 4))}
 
     def rate(self, parameter: str, anatomy: "Anatomy") -> float:
         """decay ** (how many depths it lies below the head)."""

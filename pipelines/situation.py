@@ -1,0 +1,113 @@
+"""What is known before training: what a strategy settles by."""
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines import console, forward, hardware, similarity
+from pipelines.labels import SINGLE
+from pipelines.strategies.full import Full
+
+if TYPE_CHECKING:
+    from pipelines.anatomy import Anatomy
+    from pipelines.labels import Labels
+    from pipelines.model import Checkpoint
+    from pipelines.recipe import Recipe
+    from pipelines.tasks import Task
+
+TIMED = 64  # examples
+OPTIMIZED = 16  # bytes of a parameter that AdamW trains: weight, gradient, two moments
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A recipe with its data and its model, before anything is decided about training.
+
+    Attributes:
+        train: the encoded rows; the first ones, where they flow by.
+        targets: what they are to become, one for each example.
+        streams: whether train flows by.
+    """
+
+    recipe: "Recipe"
+    checkpoint: "Checkpoint"
+    anatomy: "Anatomy"
+    labels: "Labels"
+    train: Any
+    targets: list[Any]
+    streams: bool
+
+    @property
+    def task(self) -> "Task":
+        """The recipe's."""
+        return self.recipe.task
+
+    def problem_with(self, **sections: Any) -> str | None:
+        """Why the recipe cannot have these sections in place of its own; None where it can."""
+        from pipelines.recipe import combinations
+
+        problems = combinations.problems(self.recipe.replace(**sections))
+        return next((why for _, why in problems), None)
+
+    @property
+    def per_class(self) -> float | None:
+        """Examples of a class, on average; None where an example has not one class."""
+        if self.labels.problem_type != SINGLE or self.streams:
+            return None
+        return len(self.targets) / self.labels.num_labels
+
+    @cached_property
+    def fast(self) -> dict[str, Any]:
+        """TrainingArguments that fit the machine."""
+        decodes = getattr(self.train, "decodes", False)
+        return hardware.defaults(self.recipe.training, decodes=decodes)
+
+    @property
+    def optimizer_bytes(self) -> int:
+        """What AdamW keeps to train every parameter (ZeRO, arXiv 1910.02054, 3.1)."""
+        return int(self.checkpoint.model.num_parameters() * OPTIMIZED)
+
+    @cached_property
+    def memory(self) -> float:
+        """Bytes that are free where this process trains."""
+        return console.from_main(lambda: hardware.memory(self.recipe.training))
+
+    @cached_property
+    def minutes(self) -> float:
+        """About how long training of all weights takes here: for each example and epoch three
+        times as long as a forward pass, as the backward pass is two (arXiv 2001.08361, 2.1)."""
+        said = self.recipe.training
+        defaults = Full().training_defaults(self.task.modality, self.anatomy)
+        epochs = said.get("num_train_epochs", defaults["num_train_epochs"])
+        passes = len(self.train) * epochs
+        if said.get("max_steps", 0) > 0:
+            size = said.get("per_device_train_batch_size", defaults["per_device_train_batch_size"])
+            size *= said.get("gradient_accumulation_steps", 1) * console.num_processes()
+            passes = said["max_steps"] * size
+        seconds = self._seconds()
+        return console.from_main(lambda: 3 * seconds * passes / 60)
+
+    def _seconds(self) -> float:
+        """Of a forward pass, for each of some examples drawn at random, which processes share."""
+        rows = np.random.default_rng(0).permutation(len(self.train))[:TIMED]
+        collate = self.task.collator(self.checkpoint.processor)
+        how = {"numbers": rows, "bf16": self.fast.get("bf16", False)}
+        taken = []
+        for _ in range(2):  # the first one prepares kernels
+            start = time.perf_counter()
+            passes = forward.steps(self.checkpoint.model, self.train, collate, _something, **how)
+            taken.append(sum(1 for _ in passes) and time.perf_counter() - start)
+        return min(taken) / len(rows)
+
+    @cached_property
+    def similarity(self) -> float:
+        """How near the features lie to the task as they are: 0 to 1."""
+        return similarity.measure(self)
+
+
+def _something(outputs: Any, _: Any) -> dict[str, Any]:
+    """So that a GPU has to be done with it."""
+    return {"first": outputs[0].flatten(1)[:, 0]}

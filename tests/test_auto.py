@@ -1,0 +1,195 @@
+"""`strategy: auto` chooses by its rules, says why, and chooses nothing that does not fit."""
+
+import json
+import os
+from random import Random
+
+import psutil
+import pytest
+import tiny
+import yaml
+from datasets import Dataset
+from grafting import fit, prepare, problem, write_recipe
+
+from pipelines import pipeline, recipe, similarity
+from pipelines.anatomy import dissect
+from pipelines.cli import main
+from pipelines.errors import RecipeError
+from pipelines.report.run_folder import RunFolder
+from pipelines.situation import Situation
+
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def random_labels(tmp_path_factory):
+    """Texts whose labels have nothing to do with them."""
+    folder = tmp_path_factory.mktemp("random")
+    for split, rows in tiny.NUM_ROWS.items():
+        random = Random(split)
+        texts = [" ".join(random.choices(tiny.FILLERS, k=6)) for _ in range(4 * rows)]
+        labels = [random.choice(["negative", "positive"]) for _ in texts]
+        told = Dataset.from_dict({"text": texts, "label": labels})
+        told.to_parquet(folder / f"{split}.parquet")
+    return folder
+
+
+@pytest.fixture
+def chosen(checkpoint, tmp_path):
+    """chosen(data, …): the strategy and the averaging that a recipe with `auto` comes to."""
+
+    def chosen(rows, /, *, family="bert", auto=None, **sections):
+        strategy = {"name": "auto", **(auto or {})}
+        found = prepare(tmp_path, checkpoint(family), rows, strategy=strategy, **sections).recipe
+        return found.strategy, found.averaging
+
+    return chosen
+
+
+def measured(prepared):
+    """The similarity of what was prepared."""
+    anatomy = dissect(prepared.checkpoint.model, prepared.checkpoint.fresh)
+    situation = Situation(
+        prepared.recipe,
+        prepared.checkpoint,
+        anatomy,
+        prepared.data.labels,
+        prepared.encoded["train"],
+        prepared.targets["train"],
+        streams=False,
+    )
+    return similarity.measure(situation)
+
+
+@pytest.mark.parametrize("kind", ["single", "several", "number"])
+def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, kind):
+    found = prepare(tmp_path, checkpoint("bert"), problem(tmp_path / "data", kind))
+    assert 0.1 < measured(found) < 1
+
+
+def test_what_features_do_not_tell_is_not_similar(tmp_path, checkpoint, random_labels):
+    assert measured(prepare(tmp_path, checkpoint("bert"), random_labels)) < 0.2
+
+
+def test_similarity_sees_each_answer_of_a_token_task(tmp_path, checkpoint):
+    rows = [{"tokens": ["one", "two"], "tags": ["A", "B"]}, {"tokens": ["two"], "tags": ["B"]}]
+    for split in tiny.NUM_ROWS:
+        Dataset.from_list(rows * 6).to_parquet(tmp_path / f"{split}.parquet")
+    found = prepare(tmp_path, checkpoint("bert"), tmp_path, task="token_classification")
+    assert 0 <= measured(found) <= 1
+
+
+def test_near_features_are_kept_and_far_ones_change(chosen, text_data, random_labels):
+    near, averaging = chosen(text_data)
+    assert near.name == "lp_ft"
+    assert averaging.wise_ft
+    far, averaging = chosen(random_labels)
+    assert far.name == "lora"
+    assert not averaging.wise_ft
+    assert "far" in far.because
+    assert f"{tiny.NUM_ROWS['train'] * 4} examples" in far.because
+
+
+def test_what_the_recipe_says_of_averaging_stays(chosen, text_data):
+    _, averaging = chosen(text_data, averaging={"ema": 0.9})
+    assert averaging.ema == 0.9
+    assert not averaging.wise_ft
+
+
+def test_no_time_for_steps_is_a_probe(chosen, text_data):
+    strategy, _ = chosen(text_data, auto={"minutes": 1e-6})
+    assert strategy.name == "linear_probe"
+    assert "minutes" in strategy.because
+    strategy, _ = chosen(text_data, auto={"minutes": 1000})
+    assert strategy.name != "linear_probe"
+
+
+def test_a_probe_is_not_chosen_where_the_recipe_regularises(chosen, text_data):
+    strategy, _ = chosen(text_data, auto={"minutes": 1e-6}, regularisation={"l2_sp": 0.1})
+    assert strategy.name != "linear_probe"
+
+
+def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):
+    there = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: there._replace(available=10_000))
+    strategy, _ = chosen(text_data)
+    assert strategy.name == "lora"
+    assert "GB" in strategy.because
+
+
+def test_far_features_and_a_pull_towards_them_is_not_lora(chosen, random_labels):
+    strategy, _ = chosen(random_labels, regularisation={"l2_sp": 0.1})
+    assert strategy.name == "full"
+
+
+def test_the_line_back_to_a_probe_is_lp_ft(chosen, random_labels):
+    strategy, averaging = chosen(random_labels, averaging={"wise_ft": True})
+    assert strategy.name == "lp_ft"
+    assert averaging.wise_ft
+
+
+def test_where_nothing_fits_auto_says_so(tmp_path, checkpoint, text_data):
+    more = {"training": {"max_steps": 2}, "averaging": {"wise_ft": True}, "strategy": "auto"}
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
+    with pytest.raises(RecipeError, match=r"auto.*goes with the rest"):
+        pipeline.prepare(recipe.load(path, ["data.streaming=true"]))
+
+
+def test_tasks_without_a_linear_head_train_everything(chosen, tmp_path):
+    texts = [" ".join(Random(i).choices(tiny.FILLERS, k=12)) for i in range(40)]
+    for split in tiny.NUM_ROWS:
+        Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{split}.parquet")
+    task = {"name": "masked_lm", "block_size": 16}
+    strategy, _ = chosen(tmp_path, task=task)
+    assert strategy.name == "full"
+    assert "no linear head" in strategy.because
+
+
+def test_streams_are_not_probed(tmp_path, checkpoint, text_data):
+    more = {"strategy": "auto", "training": {"max_steps": 2, "eval_steps": 2}}
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
+    strategy = pipeline.prepare(recipe.load(path, ["data.streaming=true"])).recipe.strategy
+    assert strategy.name == "full"
+    assert "flow by" in strategy.because
+
+
+def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, text_data, capsys):
+    more = {"strategy": "auto", "training": {"num_train_epochs": 1}, "calibration": None}
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
+    assert main(["run", str(path)]) == 0
+    told = capsys.readouterr().out
+    run = RunFolder(tmp_path / "runs" / "recipe" / "1")
+    kept = yaml.safe_load(run.recipe.read_text())["strategy"]
+    assert kept["name"] == "lp_ft"
+    assert f"auto: lp_ft, because {kept['because']}" in told
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["strategy"] == "lp_ft"
+    assert metrics["because"] == kept["because"]
+    assert kept["because"] in (run.model / "README.md").read_text().replace("\n    ", " ")
+
+
+def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_data, random_labels):
+    """Whatever the rules would say now."""
+    more = {"training": {"num_train_epochs": 2, "save_strategy": "epoch"}, "calibration": None}
+    found = prepare(tmp_path, checkpoint("bert"), random_labels, strategy="full", **more)
+    run = RunFolder.create(tmp_path / "runs", "recipe")
+    fit(found, run.checkpoints)
+    last = max(run.checkpoints.glob("checkpoint-*"), key=os.path.getmtime)
+    assert last.is_dir()
+    run.lock.write_text("{}")
+    run.recipe.write_text(yaml.safe_dump(found.recipe.model_dump(mode="json")))
+    path = write_recipe(tmp_path, checkpoint("bert"), random_labels, strategy="auto", **more)
+    assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
+    assert json.loads(run.metrics.read_text())["strategy"] == "full"
+
+
+def test_the_choice_is_the_same_each_time(chosen, text_data):
+    again = [chosen(text_data)[0] for _ in range(2)]
+    assert again[0] == again[1]
+
+
+@pytest.mark.parametrize("family", ["resnet", pytest.param("vit", marks=SLOW)])
+def test_images_are_chosen_for_too(chosen, image_data, family):
+    strategy, _ = chosen(image_data, family=family, task="image")
+    assert strategy.name in ("lp_ft", "lora")
+    assert "a linear head" in strategy.because
