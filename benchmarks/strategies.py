@@ -3,15 +3,18 @@
     python benchmarks/strategies.py SHARED RESULTS [--data NAME …] [--processes 2]
 
 `SHARED` holds `data/<name>/<split>.parquet` and `checkpoints/<name>/`. Every run is a line of the
-file RESULTS; what is there already is not run again: a killed benchmark goes on. Then prints a
-table: test accuracy in per cent, mean and deviation over three seeds, each with its own draw of
-examples, which all strategies share.
+file RESULTS; what is there already is not run again: a killed benchmark goes on. Then prints two
+tables: test accuracy in per cent, mean and deviation over three seeds, each with its own draw of
+examples, which all strategies share; and the regret of choosing one strategy for everything, or of
+letting `auto` choose: how far it stays behind the one that is best there.
 
 All that differs from a strategy's defaults: at least STEPS steps, where a few examples would be
 seen by a handful, and four evaluations on the way. Validation chooses, test is scored once.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import multiprocessing
 import resource
@@ -35,6 +38,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "lp_ft": {"strategy": "lp_ft"},
     "lp_ft, wise_ft": {"strategy": "lp_ft", "averaging": {"wise_ft": True}},
 }
+AUTO = "auto"  # decides, and has the result of the run that it would be
 MINILM, MOBILENET = "all-MiniLM-L6-v2", "mobilenetv2_100-in1k"
 TEXT = {"task": {"name": "text_classification", "max_length": 64}, "model": MINILM}
 IMAGE = {"task": "image_classification", "model": MOBILENET}
@@ -71,7 +75,7 @@ def recipe_of(shared: Path, data: str, size: str, arm: str, seed: int, runs: str
         },
         "training": training | batch,
         "early_stopping": None,
-        **ARMS[arm],
+        **ARMS.get(arm, {"strategy": arm}),
     }
 
 
@@ -90,30 +94,50 @@ def _checkpoint(shared: Path, name: str, runs: str) -> Path:
     return copy
 
 
+def choose(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
+    """What `auto` would be, without training it."""
+    with _recipe(said) as recipe:
+        from pipelines import pipeline
+
+        chosen = pipeline.prepare(recipe).recipe
+    arm = chosen.strategy.name + (", wise_ft" if chosen.averaging.wise_ft else "")
+    return {**_key(said), "chosen": arm, "because": chosen.strategy.because}
+
+
 def run(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
     """One run, in a process of its own."""
-    import contextlib
-    import io
+    if said[3] == AUTO:
+        return choose(said)
+    with _recipe(said) as recipe:
+        from pipelines import pipeline
 
-    import yaml
-
-    from pipelines import pipeline, recipe
-
-    shared, data, size, arm, seed = said
-    with tempfile.TemporaryDirectory() as runs, contextlib.redirect_stdout(io.StringIO()):
-        file = Path(runs) / "benchmark.yaml"
-        file.write_text(yaml.safe_dump(recipe_of(shared, data, size, arm, seed, runs)))
-        metrics = json.loads(pipeline.run(recipe.load(file)).metrics.read_text())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        metrics = json.loads(pipeline.run(recipe).metrics.read_text())
     return {
-        **dict(zip(("data", "size", "arm", "seed"), said[1:], strict=True)),
+        **_key(said),
         "examples": metrics["examples"]["train"],
         "validation": metrics["validation"]["accuracy"],
         "test": metrics["test"]["accuracy"],
         "trainable": metrics["training"]["trainable_parameters"],
         "seconds": metrics["training"]["seconds"],
-        "gb": memory,
+        "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
+
+
+def _key(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
+    return dict(zip(("data", "size", "arm", "seed"), said[1:], strict=True))
+
+
+@contextlib.contextmanager
+def _recipe(said: tuple[Path, str, str, str, int]) -> Iterator[Any]:
+    """The recipe of a run, for as long as its folder is there; nothing is printed."""
+    import yaml
+
+    from pipelines import recipe
+
+    with tempfile.TemporaryDirectory() as runs, contextlib.redirect_stdout(io.StringIO()):
+        file = Path(runs) / "benchmark.yaml"
+        file.write_text(yaml.safe_dump(recipe_of(*said, runs)))
+        yield recipe.load(file)
 
 
 def rounds(shared: Path, results: Path, names: Iterable[str], processes: int) -> list[Any]:
@@ -122,7 +146,7 @@ def rounds(shared: Path, results: Path, names: Iterable[str], processes: int) ->
         [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     )
     known = {(r["data"], r["size"], r["arm"], r["seed"]) for r in done}
-    asked = [key for key in product(names, SIZES, ARMS, SEEDS) if _is_size_of(*key[:2])]
+    asked = [key for key in product(names, SIZES, (*ARMS, AUTO), SEEDS) if _is_size_of(*key[:2])]
     todo = [key for key in asked if key not in known]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["transformers.trainer", "pipelines.pipeline"])
@@ -144,20 +168,50 @@ def table(done: list[dict[str, Any]]) -> Iterator[str]:
     """A line for each strategy on each data set; the best mean is bold."""
     yield "| data | examples | strategy | test accuracy | trainable | seconds | peak GB |"
     yield "|---|---:|---|---:|---:|---:|---:|"
-    groups: dict[Any, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for result in done:
-        groups[result["data"], result["size"]][result["arm"]].append(result)
-    for (data, _), arms in groups.items():
-        best = max(statistics.mean(r["test"] for r in results) for results in arms.values())
+    for (data, _), arms in _cells(done).items():
+        best = max(_mean(results) for arm, results in arms.items() if arm != AUTO)
         for arm, results in arms.items():
-            scores = [100 * r["test"] for r in results]
-            mean, spread = statistics.mean(scores), statistics.stdev(scores)
-            bold = "**" if mean >= 100 * best - 1e-9 else ""
+            spread = statistics.stdev(100 * r["test"] for r in results)
+            bold = "**" if arm != AUTO and _mean(results) >= best else ""
             seconds, memory = (statistics.median(r[k] for r in results) for k in ("seconds", "gb"))
+            chosen = " or ".join(sorted({f"`{r['arm']}`" for r in results})) if arm == AUTO else ""
             yield (
-                f"| {data} | {results[0]['examples']:,} | `{arm}` | {bold}{mean:.1f}{bold} ± "
-                f"{spread:.1f} | {results[0]['trainable']:,} | {seconds:.1f} | {memory:.1f} |"
+                f"| {data} | {results[0]['examples']:,} | `{arm}`{chosen and ': '}{chosen} "
+                f"| {bold}{_mean(results):.1f}{bold} ± {spread:.1f} "
+                f"| {results[0]['trainable']:,} | {seconds:.1f} | {memory:.1f} |"
             )
+
+
+def regret(done: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each strategy, the least regret first."""
+    cells = [*_cells(done).values()]
+    lines = []
+    for arm in (*ARMS, AUTO):
+        bests = [max(_mean(r) for name, r in arms.items() if name != AUTO) for arms in cells]
+        scores = [_mean(arms[arm]) for arms in cells]
+        behind = [best - score for best, score in zip(bests, scores, strict=True)]
+        seconds = statistics.mean(r["seconds"] for arms in cells for r in arms[arm])
+        lines.append((statistics.mean(behind), max(behind), statistics.mean(scores), seconds, arm))
+    yield "| always | mean regret | largest regret | mean test accuracy | mean seconds |"
+    yield "|---|---:|---:|---:|---:|"
+    for mean, most, score, seconds, arm in sorted(lines):
+        yield f"| `{arm}` | {mean:.1f} | {most:.1f} | {score:.1f} | {seconds:.0f} |"
+
+
+def _cells(done: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, list[Any]]]:
+    """(data, size) -> strategy -> its runs; those of `auto` are those that it chose."""
+    cells: dict[Any, dict[str, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for result in done:
+        cells[result["data"], result["size"]][result["arm"]][result["seed"]] = result
+    for arms in cells.values():
+        arms[AUTO] = {seed: arms[r["chosen"]][seed] for seed, r in sorted(arms[AUTO].items())}
+    return {
+        key: {arm: [*runs.values()] for arm, runs in arms.items()} for key, arms in cells.items()
+    }
+
+
+def _mean(results: list[dict[str, Any]]) -> float:
+    return 100 * statistics.mean(r["test"] for r in results)
 
 
 def main() -> None:
@@ -169,7 +223,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     said = parser.parse_args()
     done = rounds(said.shared.resolve(), said.results, said.data, said.processes)
-    print("\n".join(table([r for r in done if r["data"] in said.data])))
+    asked = [r for r in done if r["data"] in said.data]
+    print("\n".join([*table(asked), "", *regret(asked)]))
 
 
 if __name__ == "__main__":

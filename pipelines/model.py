@@ -44,7 +44,6 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         ModelError: no checkpoint, not one for this task's modality, or no safetensors in it.
         HubError: the Hub cannot be reached or refuses.
     """
-    import torch
     import transformers
 
     auto = getattr(transformers, task.auto_class)
@@ -60,28 +59,47 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         timm_checkpoint.complete(config)
         processor = task.load_processor(section.checkpoint, labels, **options)
         task.configure(config, processor, labels)
-        build: dict[str, Any] = {"dtype": torch.float32}
-        build["attn_implementation"] = section.attn_implementation
-        if section.quantization:
-            build["quantization_config"] = quantization.settings(section.quantization, auto, config)
-        if not pretrained:
-            model = auto.from_config(config, trust_remote_code=section.trust_remote_code, **build)
-            timm_checkpoint.draw_weights(model)
-            fresh = [name for name, _ in model.named_parameters()]
-        else:
-            model, told = auto.from_pretrained(
-                section.checkpoint,
-                config=config,
-                use_safetensors=section.use_safetensors or None,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-                **options,
-                **build,
-            )
-            fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
-            _brings_weights(model, fresh, section)
-            quantization.leave_unpacked(model)
+        build = {**options, **_build(section, auto, config)}
+        make = _pretrained if pretrained else _drawn
+        model, fresh = make(auto, config, section, build)
     return Checkpoint(model, processor, tuple(sorted(fresh)), commit)
+
+
+def _build(section: "Model", auto: Any, config: Any) -> dict[str, Any]:
+    import torch
+
+    build = {"dtype": torch.float32, "attn_implementation": section.attn_implementation}
+    if section.quantization:
+        build["quantization_config"] = quantization.settings(section.quantization, auto, config)
+    return build
+
+
+def _pretrained(
+    auto: Any, config: Any, section: "Model", build: dict[str, Any]
+) -> tuple[Any, list[str]]:
+    """The checkpoint's weights, and the names of those that it does not hold."""
+    model, told = auto.from_pretrained(
+        section.checkpoint,
+        config=config,
+        use_safetensors=section.use_safetensors or None,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **build,
+    )
+    fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
+    _brings_weights(model, fresh, section)
+    quantization.leave_unpacked(model)
+    return model, fresh
+
+
+def _drawn(
+    auto: Any, config: Any, section: "Model", build: dict[str, Any]
+) -> tuple[Any, list[str]]:
+    """Random weights, all of which are new."""
+    said = {key: value for key, value in build.items() if key != "revision"}
+    model = auto.from_config(config, **said)
+    timm_checkpoint.draw_weights(model)
+    return model, [name for name, _ in model.named_parameters()]
 
 
 def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedModel", "Task"]:

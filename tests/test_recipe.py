@@ -398,8 +398,8 @@ KIND_MISTAKES = {
     ("r: 4", "rr: 4"): (
         4,
         "unknown key 'strategy.rr'; did you mean 'r'? known: because, init_lora_weights, "
-        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, target_modules, use_dora, "
-        "use_rslora",
+        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
+        "target_modules, use_dora, use_rslora",
     ),
     ("train: 2000", "train: 0"): (3, "data.limit.train: 0: should be greater than or equal to 1"),
     ("train: 2000", "trian: 5"): (

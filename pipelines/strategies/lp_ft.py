@@ -1,12 +1,11 @@
-"""A linear probe, whose weights become the head; then everything trains, at a low rate."""
+"""A linear probe, whose weights become the head; then everything trains."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.strategies import Strategy
 from pipelines.strategies._solved_head import start_from_solved_head
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
     from pipelines.tasks import Task
     from pipelines.trainer import Fitted, Job
 
@@ -27,11 +26,6 @@ class LpFt(Strategy):
 
     def solves_head(self, task: "Task") -> bool:
         return True
-
-    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Half the rate of `full`: the head need not learn from nothing."""
-        usual = super().training_defaults(modality, anatomy)
-        return {**usual, "learning_rate": usual["learning_rate"] / 2}
 
     def fit(self, job: "Job") -> "Fitted":
         """Probe, then train."""
