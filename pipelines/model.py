@@ -68,7 +68,8 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
 def _build(section: "Model", auto: Any, config: Any) -> dict[str, Any]:
     import torch
 
-    build = {"dtype": torch.float32, "attn_implementation": section.attn_implementation}
+    build: dict[str, Any] = {"dtype": torch.float32}
+    build["attn_implementation"] = section.attn_implementation
     if section.quantization:
         build["quantization_config"] = quantization.settings(section.quantization, auto, config)
     return build
