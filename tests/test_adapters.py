@@ -244,6 +244,7 @@ def test_switching_from_a_method_of_peft_drops_its_fields(tmp_path):
     path = write_recipe(tmp_path, "m", tmp_path, strategy=section)
     assert recipes.load(path).strategy.model_dump() == {
         **section,
+        "because": "",
         "target_modules": "auto",
         "modules_to_save": "auto",
     }

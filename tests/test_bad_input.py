@@ -113,7 +113,7 @@ CASES = {
         "training.learning_rate=fast",
         told="command line: training.learning_rate: 'fast': should be a valid number",
     ),
-    "unknown strategy": said("strategy=lorra", told="'lorra'; did you mean 'lora'? known: bitfit,"),
+    "unknown strategy": said("strategy=lorra", told="'lorra'; did you mean 'lora'? known: auto,"),
     "not YAML": line("metrics: [f1\n", "recipe.yaml:7: not YAML: "),
     "not an override": said("strategy", told="'strategy': expected key=value"),
     # data
