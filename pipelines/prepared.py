@@ -118,6 +118,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         loaded.labels,
         encoded["train"],
         targets["train"],
+        len(targets["validation"]),
         streams=stream is not None,
     )
     complete = _complete(situation).replace(calibration=calibration)

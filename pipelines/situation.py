@@ -29,6 +29,7 @@ class Situation:
     Attributes:
         train: the encoded rows; the first ones, where they flow by.
         targets: what they are to become, one for each example.
+        num_validation: how many examples there are to choose by.
         streams: whether train flows by.
     """
 
@@ -38,6 +39,7 @@ class Situation:
     labels: "Labels"
     train: Any
     targets: list[Any]
+    num_validation: int
     streams: bool
 
     @property
@@ -64,6 +66,13 @@ class Situation:
         """TrainingArguments that fit the machine."""
         decodes = getattr(self.train, "decodes", False)
         return hardware.defaults(self.recipe.training, decodes=decodes)
+
+    @property
+    def normalises_batches(self) -> bool:
+        """Whether the model has statistics of batches."""
+        from torch.nn.modules.batchnorm import _BatchNorm
+
+        return any(isinstance(m, _BatchNorm) for m in self.checkpoint.model.modules())
 
     @property
     def optimizer_bytes(self) -> int:

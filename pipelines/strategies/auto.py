@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pipelines.situation import Situation
     from pipelines.tasks import Task
 
-NEAR = 0.5  # of what guessing gets wrong, a linear head on features as they are gets this right
 SHARE = 0.8  # of the memory that is free, for weights, gradients and moments
+NEAR = 0.65  # of what guessing gets wrong, a linear head on features as they are gets right
+MANY = 100  # examples of a class
+TELLING = 100  # examples of validation, to choose by
 
 Choice = tuple[str, str]  # a strategy, and why
 
@@ -28,11 +30,15 @@ class Auto(Strategy):
     1. More time than `minutes`: `linear_probe`, one forward pass.
     2. No room for AdamW's moments: `lora` (arXiv 2106.09685).
     3. Nothing to solve a head for, or examples that flow by: `full`.
-    4. Features that are near to the task: `lp_ft`, which keeps them (arXiv 2202.10054), and on the
-       line back to the probe the point that validation prefers (`wise_ft`, arXiv 2109.01903).
-    5. Features that are far from it have to change: `lora`.
+    4. Few examples, and features near to the task: `linear_probe`, since steps would distort what
+       is right already (arXiv 2202.10054).
+    5. Convolutions with batch normalisation: `lora`, which leaves the statistics of pretraining
+       alone: those of a few examples say little.
+    6. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
+       point on the line back to the probe (`wise_ft`, arXiv 2109.01903).
 
-    `Situation.similarity` says what near is. benchmarks/README.md says what the rules cost.
+    `Situation.similarity` says what near is. Numbers, and what the rules cost on data sets that
+    they were not chosen on: benchmarks/README.md.
     """
 
     minutes: float | None = Field(None, gt=0, description="how long training may take")
@@ -71,20 +77,22 @@ class Auto(Strategy):
             yield name, "it goes with the rest of the recipe"
 
     def _by_similarity(self, situation: "Situation") -> Choice:
-        found, few = situation.similarity, situation.per_class
+        near, few = situation.similarity, situation.per_class
         told = f"{len(situation.targets):,} examples"
         told += f", {few:.0f} of each class" if few else ""
-        told += (
-            f"; a linear head on the features as they are leaves {1 - found:.0%} of the mistakes"
-        )
-        if found >= NEAR:
-            return "lp_ft", f"{told} of guessing: near, what the features know is kept"
-        return "lora", f"{told} of guessing: far, they have to change"
+        told += f"; a linear head on the features as they are makes {1 - near:.0%} of the mistakes"
+        told += " of guessing"
+        if near >= NEAR and (few or len(situation.targets)) < MANY:
+            return "linear_probe", f"{told}: near, and few to learn more from"
+        if situation.anatomy.is_convolutional and situation.normalises_batches:
+            return "lora", f"{told}; the statistics of its batch normalisation are worth keeping"
+        return "lp_ft", f"{told}: there is more to learn, from that head on"
 
     def _sections(self, situation: "Situation", name: str, why: str) -> dict[str, Any]:
         """What stands in the recipe in place of `auto`."""
         sections: dict[str, Any] = {"strategy": registry.find("strategies", name)(because=why)}
         recipe = situation.recipe
-        if name == "lp_ft" and "averaging" not in recipe.model_fields_set:
+        chooses = "averaging" not in recipe.model_fields_set and situation.num_validation >= TELLING
+        if name == "lp_ft" and chooses:
             sections["averaging"] = recipe.averaging.replace(wise_ft=True)
         return sections
