@@ -113,10 +113,11 @@ def run(recipe: "Recipe", sweep: Sweep, command: str) -> None:
     """
     refuse(recipe)
     prepared = pipeline.prepare(recipe, test=False)
+    refuse(prepared.recipe)  # what `auto` chose
     folder = Path(pipeline.root(recipe)) / recipe.name
     found = _test(prepared, sweep)
     if console.is_main():
-        stem = folder / f"lr_find_{recipe.strategy.name}"
+        stem = folder / f"lr_find_{prepared.recipe.strategy.name}"
         own = prepared.recipe.training.get("learning_rate")
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)

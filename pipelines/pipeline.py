@@ -71,6 +71,7 @@ def trial(
     prepared = prepare(
         recipe.replace(training={"save_only_model": whole, **recipe.training}), test=False
     )
+    recipe = prepared.recipe  # with what was left to the strategy
     of_one_run = () if recipe.averaging.soup else callbacks
     job = job_of(prepared, checkpoints, callbacks=of_one_run)
     output = _train(recipe, job).output

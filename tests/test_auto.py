@@ -191,6 +191,12 @@ def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, near, caps
     assert kept["because"] in (run.model / "README.md").read_text().replace("\n    ", " ")
 
 
+def test_a_probe_that_was_chosen_has_no_rate_to_find(tmp_path, checkpoint, near, capsys):
+    path = write_recipe(tmp_path, checkpoint("bert"), near, strategy="auto")
+    assert main(["lr-find", str(path)]) == 2
+    assert "'linear_probe': its head is solved for" in capsys.readouterr().err
+
+
 def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_data, far):
     """Whatever the rules would say now."""
     more = {"training": {"num_train_epochs": 2, "save_strategy": "epoch"}, "calibration": None}

@@ -15,11 +15,12 @@ import tiny
 import yaml
 from grafting import write_recipe
 
-from pipelines import recipe
+from pipelines import pipeline, recipe
 from pipelines.cli import main
 from pipelines.search import space
 
 ROOT = Path(__file__).parents[1]
+SLOW = pytest.mark.slow
 QUICK = {"num_train_epochs": 1, "warmup_steps": 0}
 LIMIT = 20  # of test, so that it has another number of rows than validation
 # writes down of how many rows it is asked for a score
@@ -116,6 +117,21 @@ def test_the_best_recipe_runs_and_scores_what_it_scored(said, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is ill-defined")
+@pytest.mark.parametrize(
+    "strategy",
+    ["layerwise_lr_decay", *(pytest.param(s, marks=SLOW) for s in ("auto", "gradual_unfreezing"))],
+)
+def test_a_trial_settles_what_is_left_to_the_strategy_as_a_run_does(said, tmp_path, strategy):
+    _changed(said, strategy=strategy)
+    search(said, *items("training.weight_decay=0.0,0.1"), "--trials", "2")
+    best = tmp_path / "runs" / "recipe_search" / "best.yaml"
+    told = re.search(r"accuracy (\d\.\d+) on validation", best.read_text())
+    found = pipeline.run(recipe.load(best))
+    scores = json.loads(found.metrics.read_text())["validation"]
+    assert scores["accuracy"] == pytest.approx(float(told[1]), abs=1e-4)
+
+
 def test_a_search_in_pieces_is_the_search_in_one_piece(said):
     spaces = items("training.learning_rate=1e-4..1e-1", "strategy=full,lora", "strategy.r=2..8")
     pieces = trials(search(said, *spaces, "--trials", "2"))
