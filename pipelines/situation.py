@@ -57,7 +57,7 @@ class Situation:
     @property
     def per_class(self) -> float | None:
         """Examples of a class, on average; None where an example has not one class."""
-        if self.labels.problem_type != SINGLE or self.streams:
+        if self.labels.problem_type != SINGLE:
             return None
         return len(self.targets) / self.labels.num_labels
 
@@ -84,20 +84,23 @@ class Situation:
         """Bytes that are free where this process trains."""
         return console.from_main(lambda: hardware.memory(self.recipe.training))
 
+    @property
+    def passes(self) -> float:
+        """How many examples training would see, each as often as there are epochs."""
+        said = self.recipe.training
+        defaults = Full().training_defaults(self.task.modality, self.anatomy)
+        if said.get("max_steps", 0) > 0:
+            size = said.get("per_device_train_batch_size", defaults["per_device_train_batch_size"])
+            size *= said.get("gradient_accumulation_steps", 1) * console.num_processes()
+            return float(said["max_steps"] * size)
+        return float(len(self.train) * said.get("num_train_epochs", defaults["num_train_epochs"]))
+
     @cached_property
     def minutes(self) -> float:
         """About how long training of all weights takes here: for each example and epoch three
         times as long as a forward pass, as the backward pass is two (arXiv 2001.08361, 2.1)."""
-        said = self.recipe.training
-        defaults = Full().training_defaults(self.task.modality, self.anatomy)
-        epochs = said.get("num_train_epochs", defaults["num_train_epochs"])
-        passes = len(self.train) * epochs
-        if said.get("max_steps", 0) > 0:
-            size = said.get("per_device_train_batch_size", defaults["per_device_train_batch_size"])
-            size *= said.get("gradient_accumulation_steps", 1) * console.num_processes()
-            passes = said["max_steps"] * size
         seconds = self._seconds()
-        return console.from_main(lambda: 3 * seconds * passes / 60)
+        return console.from_main(lambda: 3 * seconds * self.passes / 60)
 
     def _seconds(self) -> float:
         """Of a forward pass, for each of some examples drawn at random, which processes share."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.8  # of the memory that is free, for weights, gradients and moments
 NEAR = 0.65  # of what guessing gets wrong, a linear head on features as they are gets right
-MANY = 100  # examples of a class
+ENOUGH = 100  # examples of a class, those of all epochs, for steps to come to something
 TELLING = 100  # examples of validation, to choose by
 
 Choice = tuple[str, str]  # a strategy, and why
@@ -30,8 +30,8 @@ class Auto(Strategy):
     1. More time than `minutes`: `linear_probe`, one forward pass.
     2. No room for AdamW's moments: `lora` (arXiv 2106.09685).
     3. Nothing to solve a head for, or examples that flow by: `full`.
-    4. Few examples, and features near to the task: `linear_probe`, since steps would distort what
-       is right already (arXiv 2202.10054).
+    4. Features near to the task, and steps that would see each class a few times only:
+       `linear_probe`, whose solver comes to its end.
     5. Convolutions with batch normalisation: `lora`, which leaves the statistics of pretraining
        alone: those of a few examples say little.
     6. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
@@ -77,13 +77,14 @@ class Auto(Strategy):
             yield name, "it goes with the rest of the recipe"
 
     def _by_similarity(self, situation: "Situation") -> Choice:
-        near, few = situation.similarity, situation.per_class
+        near, of_class = situation.similarity, situation.per_class
         told = f"{len(situation.targets):,} examples"
-        told += f", {few:.0f} of each class" if few else ""
+        told += f", {of_class:.0f} of each class" if of_class else ""
         told += f"; a linear head on the features as they are makes {1 - near:.0%} of the mistakes"
         told += " of guessing"
-        if near >= NEAR and (few or len(situation.targets)) < MANY:
-            return "linear_probe", f"{told}: near, and few to learn more from"
+        seen = situation.passes / situation.labels.num_labels
+        if near >= NEAR and seen < ENOUGH:
+            return "linear_probe", f"{told}: near, and steps would see a class {seen:.0f} times"
         if situation.anatomy.is_convolutional and situation.normalises_batches:
             return "lora", f"{told}; the statistics of its batch normalisation are worth keeping"
         return "lp_ft", f"{told}: there is more to learn, from that head on"
