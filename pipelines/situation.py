@@ -76,8 +76,10 @@ class Situation:
 
     @property
     def optimizer_bytes(self) -> int:
-        """What AdamW keeps to train every parameter (ZeRO, arXiv 1910.02054, 3.1)."""
-        return int(self.checkpoint.model.num_parameters() * OPTIMIZED)
+        """What AdamW keeps in a process to train every parameter (ZeRO, arXiv 1910.02054, 3.1)."""
+        is_sharded = self.recipe.training.keys() & {"fsdp", "deepspeed"}
+        shares = console.num_processes() if is_sharded else 1
+        return int(self.checkpoint.model.num_parameters() * OPTIMIZED / shares)
 
     @cached_property
     def memory(self) -> float:

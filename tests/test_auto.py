@@ -135,7 +135,7 @@ def test_no_time_for_steps_is_a_probe(chosen, far):
 
 
 def test_a_probe_is_not_chosen_where_the_recipe_regularises(chosen, near):
-    assert chosen(near, regularisation={"l2_sp": 0.1})[0].name == "full"
+    assert chosen(near, regularisation={"l2_sp": 0.1})[0].name == "lp_ft"
 
 
 def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):

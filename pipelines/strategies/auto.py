@@ -37,8 +37,7 @@ class Auto(Strategy):
     6. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
        point on the line back to the probe (`wise_ft`, arXiv 2109.01903).
 
-    `Situation.similarity` says what near is. Numbers, and what the rules cost on data sets that
-    they were not chosen on: benchmarks/README.md.
+    `Situation.similarity` says what near is; benchmarks/README.md, what the rules cost.
     """
 
     minutes: float | None = Field(None, gt=0, description="how long training may take")
@@ -72,11 +71,10 @@ class Auto(Strategy):
         elif not task.answers_per:
             yield "full", f"{task.name} has no linear head to solve for"
         else:
-            yield self._by_similarity(situation)
-        for name in ("full", "lp_ft"):
-            yield name, "it goes with the rest of the recipe"
+            yield from self._by_similarity(situation)
+        yield "full", "it goes with the rest of the recipe"
 
-    def _by_similarity(self, situation: "Situation") -> Choice:
+    def _by_similarity(self, situation: "Situation") -> Iterator[Choice]:
         near, of_class = situation.similarity, situation.per_class
         told = f"{len(situation.targets):,} examples"
         told += f", {of_class:.0f} of each class" if of_class else ""
@@ -84,10 +82,10 @@ class Auto(Strategy):
         told += " of guessing"
         seen = situation.passes / situation.labels.num_labels
         if near >= NEAR and seen < ENOUGH:
-            return "linear_probe", f"{told}: near, and steps would see a class {seen:.0f} times"
+            yield "linear_probe", f"{told}: near, and steps would see a class {seen:.0f} times"
         if situation.anatomy.is_convolutional and situation.normalises_batches:
-            return "lora", f"{told}; the statistics of its batch normalisation are worth keeping"
-        return "lp_ft", f"{told}: there is more to learn, from that head on"
+            yield "lora", f"{told}; the statistics of its batch normalisation are worth keeping"
+        yield "lp_ft", f"{told}: there is more to learn, from that head on"
 
     def _sections(self, situation: "Situation", name: str, why: str) -> dict[str, Any]:
         """What stands in the recipe in place of `auto`."""
