@@ -81,7 +81,9 @@ def measured(prepared):
     return similarity.measure(situation)
 
 
-@pytest.mark.parametrize("kind", ["single", "several", "number"])
+@pytest.mark.parametrize(
+    "kind", ["single", pytest.param("several", marks=SLOW), pytest.param("number", marks=SLOW)]
+)
 def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, kind):
     found = prepare(tmp_path, checkpoint("bert"), problem(tmp_path / "data", kind))
     assert 0.1 < measured(found) < 1
@@ -92,6 +94,7 @@ def test_what_features_do_not_tell_is_not_similar(tmp_path, checkpoint, far, nea
     assert measured(prepare(tmp_path, checkpoint("bert"), near)) > 0.9
 
 
+@SLOW
 def test_similarity_sees_each_answer_of_a_token_task(tmp_path, checkpoint):
     rows = [{"tokens": ["one", "two"], "tags": ["A", "B"]}, {"tokens": ["two"], "tags": ["B"]}]
     for split in tiny.NUM_ROWS:
@@ -119,6 +122,7 @@ def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, 
     assert chosen(write(tmp_path, untold, validation=120))[1].wise_ft
 
 
+@SLOW
 def test_what_the_recipe_says_of_averaging_stays(chosen, tmp_path):
     strategy, averaging = chosen(write(tmp_path, untold, validation=120), averaging={"ema": 0.9})
     assert strategy.name == "lp_ft"
@@ -152,6 +156,7 @@ def test_the_line_back_to_a_probe_is_lp_ft(chosen, near):
     assert averaging.wise_ft
 
 
+@SLOW
 def test_where_nothing_fits_auto_says_so(tmp_path, checkpoint, text_data):
     more = {"training": {"max_steps": 2}, "averaging": {"wise_ft": True}, "strategy": "auto"}
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
@@ -169,6 +174,7 @@ def test_tasks_without_a_linear_head_train_everything(chosen, tmp_path):
     assert "no linear head" in strategy.because
 
 
+@SLOW
 def test_streams_are_not_probed(tmp_path, checkpoint, text_data):
     more = {"strategy": "auto", "training": {"max_steps": 2, "eval_steps": 2}}
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
@@ -198,6 +204,7 @@ def test_a_probe_that_was_chosen_has_no_rate_to_find(tmp_path, checkpoint, near,
     assert "'linear_probe': its head is solved for" in capsys.readouterr().err
 
 
+@SLOW
 def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_data, far):
     """Whatever the rules would say now."""
     more = {"training": {"num_train_epochs": 2, "save_strategy": "epoch"}, "calibration": None}
@@ -213,6 +220,7 @@ def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_d
     assert json.loads(run.metrics.read_text())["strategy"] == "full"
 
 
+@SLOW
 def test_the_choice_is_the_same_each_time(chosen, text_data):
     again = [chosen(text_data)[0] for _ in range(2)]
     assert again[0] == again[1]
