@@ -206,7 +206,7 @@ def _cells(done: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, list[A
     for arms in cells.values():
         arms[AUTO] = {seed: arms[r["chosen"]][seed] for seed, r in sorted(arms[AUTO].items())}
     return {
-        key: {arm: [*runs.values()] for arm, runs in arms.items()} for key, arms in cells.items()
+        key: {arm: [*arms[arm].values()] for arm in (*ARMS, AUTO)} for key, arms in cells.items()
     }
 
 
