@@ -15,8 +15,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     def replace(self, **changes: Any) -> Self:
-        """The same section with some fields changed, checked again."""
-        return type(self).model_validate({**dict(self), **changes})
+        """The same section with some fields changed, checked again; what nobody said stays so."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self).model_validate({**said, **changes})
 
 
 class Named(Section):

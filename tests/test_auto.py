@@ -25,6 +25,7 @@ SLOW = pytest.mark.slow
 
 def write(folder, row, train=64, validation=16):
     """Tables of what `row(random)` gives: a text and its label."""
+    folder.mkdir(exist_ok=True)
     for split, rows in {"train": train, "validation": validation, "test": 16}.items():
         random = Random(split)
         found = [dict(zip(("text", "label"), row(random), strict=True)) for _ in range(rows)]
@@ -120,6 +121,15 @@ def test_many_examples_and_far_ones_are_learned_from(chosen, tmp_path, far):
 def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, far):
     assert not chosen(far)[1].wise_ft
     assert chosen(write(tmp_path, untold, validation=120))[1].wise_ft
+
+
+def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
+    data = write(tmp_path / "data", untold, validation=120)
+    said = {"strategy": "auto", "training": {"num_train_epochs": 1}, "calibration": None}
+    plan = recipe.load(write_recipe(tmp_path, checkpoint("bert"), data, **said))
+    assert pipeline.prepare(plan).recipe.averaging.wise_ft
+    changed = plan.replace(training=plan.training)
+    assert pipeline.prepare(changed).recipe.averaging.wise_ft
 
 
 @SLOW
