@@ -52,7 +52,11 @@ def curve(fitted):
 
 
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
-def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(trained, family):
+def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
+    trained, family, monkeypatch
+):
+    # what is packed has other shapes, for which dropout draws other numbers
+    monkeypatch.setattr("pipelines.packing.WITHIN", "eager")
     slow, by_steps, _ = trained(family, cached=False)
     fast, shorter, said = trained(family, cached=True)
     assert "the frozen blocks ran once" in said
