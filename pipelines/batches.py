@@ -5,7 +5,7 @@
 
 The rows of a step are drawn at random, as without: batches of rows of one length would save as
 much, and cost accuracy, since a step then stands for a length (on Banking77 0.8 points, deviation
-1.1 over five seeds, whether they held as many rows each or as many tokens).
+1.1 over five seeds, with as many tokens each; 0.9 over four with as many rows).
 """
 
 from typing import TYPE_CHECKING, Any
