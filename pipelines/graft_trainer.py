@@ -15,7 +15,7 @@ from transformers import Trainer
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
 
-from pipelines import forward
+from pipelines import forward, vocabulary
 from pipelines.averaging.ema import Ema
 from pipelines.batches import LENGTHS, cut, setup
 from pipelines.errors import RecipeError
@@ -87,6 +87,7 @@ class GraftTrainer(Trainer):
         the highest comes first."""
         optimizer = super().create_optimizer(model)
         trained: Any = self.model if model is None else model
+        vocabulary.follow(trained, optimizer)
         named = trained.named_parameters()
         rates = {id(p): self.strategy.rate(name, self.anatomy) for name, p in named}
         if {*rates.values()} == {1.0}:

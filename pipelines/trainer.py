@@ -116,7 +116,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
-    from pipelines import packing
+    from pipelines import packing, vocabulary
     from pipelines.anatomy import count, dissect, stay_in_eval
     from pipelines.averaging import wise_ft
     from pipelines.callbacks import StopOnSignal
@@ -128,13 +128,14 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
-    trainer = _trainer(strategy, model, job, anatomy, pretrained)
     stop = StopOnSignal()
-    trainer.add_callback(stop)
-    started = time.perf_counter()
-    with stop, packing.where_it_fits(job, trainer.model, anatomy) as trainer.packs:
-        trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
-    waited = trainer.waited / (time.perf_counter() - started)
+    with vocabulary.where_it_pays(job, model):
+        trainer = _trainer(strategy, model, job, anatomy, pretrained)
+        trainer.add_callback(stop)
+        started = time.perf_counter()
+        with stop, packing.where_it_fits(job, trainer.model, anatomy) as trainer.packs:
+            trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+        waited = trainer.waited / (time.perf_counter() - started)
     for hook in hooks:
         hook.remove()
     state = trainer.state

@@ -27,6 +27,7 @@ class Lists:
 
     Attributes:
         each: how many lists a row has: one, or a fixed number where rows are lists of lists.
+        values: the numbers of each chunk; a file may hold more than the column.
     """
 
     def __init__(self, column: "pa.ChunkedArray") -> None:
@@ -36,7 +37,7 @@ class Lists:
         if is_list(column.type.value_type):
             chunks = [chunk.flatten() for chunk in chunks]
         offsets = [chunk.offsets.to_numpy() for chunk in chunks]
-        self._values = [chunk.values.to_numpy() for chunk in chunks]
+        self.values = [chunk.values.to_numpy() for chunk in chunks]
         self._chunk = np.repeat(np.arange(len(chunks)), [len(chunk) for chunk in chunks])
         self._starts = np.concatenate([bounds[:-1] for bounds in offsets])
         self._stops = np.concatenate([bounds[1:] for bounds in offsets])
@@ -52,13 +53,13 @@ class Lists:
         lists = (np.asarray(rows)[:, None] * self.each + np.arange(self.each)).ravel()
         starts, stops = self._starts[lists], self._stops[lists]
         parts = zip(self._chunk[lists].tolist(), starts.tolist(), stops.tolist(), strict=True)
-        values = [self._values[chunk][start:stop] for chunk, start, stop in parts]
+        values = [self.values[chunk][start:stop] for chunk, start, stop in parts]
         return Ragged(np.concatenate(values), stops - starts)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Each list, as a view of the file."""
         for chunk, start, stop in zip(self._chunk, self._starts, self._stops, strict=True):
-            yield self._values[chunk][start:stop]
+            yield self.values[chunk][start:stop]
 
 
 class Columns:
