@@ -18,6 +18,7 @@ from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pipelines import forward
+from pipelines.dropout import drop
 from pipelines.features.candidates import probe
 from pipelines.features.shortcut import WithActivations
 from pipelines.places import Places
@@ -95,13 +96,42 @@ def attend(
     within, places = ALL_ATTENTION_FUNCTIONS[WITHIN], Packing.current
     if places is None:
         return within(module, query, key, value, attention_mask, **options)
+    masks = places.masks(attention_mask)
+    if _is_spelled_out(query, key, attention_mask, options):
+        within, masks = spelled_out, places.masks(attention_mask, query.dtype)
     slots = [places.spread(packed) for packed in (query, key, value)]
     answers = []
-    for part in places.parts:
-        read = (part.read(each) for each in slots)
-        answer, _ = within(module, *read, part.mask(attention_mask), **options)
+    for part, mask in zip(places.parts, masks, strict=True):
+        answer, _ = within(module, *map(part.read, slots), mask, **options)
         answers.append(answer.flatten(0, 1))
     return places.gather(answers), None
+
+
+def _is_spelled_out(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, options: dict[str, Any]
+) -> bool:
+    """Whether SDPA would be computed step by step, as it is with dropout on a CPU."""
+    plain = query.shape == key.shape and options.get("position_bias") is None
+    there = query.device.type == "cpu" and mask is not None and mask.dtype == torch.bool
+    return bool(plain and there and options.get("dropout"))
+
+
+def spelled_out(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    dropout: float,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """SDPA step by step, with a dropout of ours; `mask` is added to the scores."""
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.matmul(query * scale, key.transpose(-1, -2)) + mask
+    shares = drop(scores.softmax(-1), dropout)
+    return torch.matmul(shares, value).transpose(1, 2), None
 
 
 AttentionInterface.register(NAME, attend)

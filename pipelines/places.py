@@ -1,7 +1,7 @@
 """Where the tokens of a padded batch stand when they are computed without their padding."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,8 @@ class Part:
         own = slots[self.slots]
         return own.unflatten(0, (len(self.rows), self.length)).transpose(1, 2)
 
-    def mask(self, whole: torch.Tensor | None) -> torch.Tensor | None:
+    def mask(self, whole: torch.Tensor) -> torch.Tensor:
         """Of (rows, 1, 1 or length, length), its own."""
-        if whole is None:
-            return None
         return whole[self.rows, :, : self.length, : self.length]
 
 
@@ -52,6 +50,7 @@ class Places:
     slots: torch.Tensor
     back: torch.Tensor
     parts: tuple[Part, ...]
+    _masks: dict[Any, list[torch.Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, mask: torch.Tensor, setup: int) -> "Places | None":
@@ -75,6 +74,22 @@ class Places:
         back[token[token < count]] = np.flatnonzero(token < count)
         there = [torch.from_numpy(index).to(mask.device) for index in (flat, token, back)]
         return cls(mask.shape, count, there[0], there[1], there[2], tuple(parts))
+
+    def masks(
+        self, whole: torch.Tensor | None, added_to: torch.dtype | None = None
+    ) -> Sequence[torch.Tensor | None]:
+        """Of one for the padded batch those of the parts: who sees whom, or what is added to scores
+        of a dtype. Blocks ask for the same ones."""
+        if whole is None:
+            return [None] * len(self.parts)
+        key = (id(whole), added_to)
+        if key not in self._masks:
+            masks = [part.mask(whole) for part in self.parts]
+            if added_to:
+                nothing = torch.zeros((), dtype=added_to)
+                masks = [nothing.where(m, torch.finfo(added_to).min) for m in masks]
+            self._masks[key] = masks
+        return self._masks[key]
 
     def pack(self, rows: torch.Tensor) -> torch.Tensor:
         """(rows, length, dim) -> (1, tokens, dim)."""

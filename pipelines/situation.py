@@ -89,13 +89,28 @@ class Situation:
     @property
     def passes(self) -> float:
         """How many examples training would see, each as often as there are epochs."""
-        said = self.recipe.training
-        defaults = Full().training_defaults(self.task.modality, self.anatomy)
+        said = self._training
         if said.get("max_steps", 0) > 0:
-            size = said.get("per_device_train_batch_size", defaults["per_device_train_batch_size"])
-            size *= said.get("gradient_accumulation_steps", 1) * console.num_processes()
-            return float(said["max_steps"] * size)
-        return float(len(self.train) * said.get("num_train_epochs", defaults["num_train_epochs"]))
+            return float(said["max_steps"] * self._step)
+        return float(len(self.train) * said["num_train_epochs"])
+
+    @property
+    def steps(self) -> float:
+        """How many steps of the optimiser training would take."""
+        return self.passes / self._step
+
+    @property
+    def _step(self) -> int:
+        """The examples of a step of all processes."""
+        accumulated = self._training.get("gradient_accumulation_steps", 1)
+        size: int = self._training["per_device_train_batch_size"]
+        return size * accumulated * console.num_processes()
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        """What the recipe says of training all weights, and else what is usual."""
+        usual = Full().training_defaults(self.task.modality, self.anatomy)
+        return {**usual, **self.recipe.training}
 
     @cached_property
     def minutes(self) -> float:

@@ -116,7 +116,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
-    from pipelines import packing, vocabulary
+    from pipelines import dropout, packing, vocabulary
     from pipelines.anatomy import count, dissect, stay_in_eval
     from pipelines.averaging import wise_ft
     from pipelines.callbacks import StopOnSignal
@@ -129,7 +129,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
     stop = StopOnSignal()
-    with vocabulary.where_it_pays(job, model):
+    with vocabulary.where_it_pays(job, model), dropout.quick(model):
         trainer = _trainer(strategy, model, job, anatomy, pretrained)
         trainer.add_callback(stop)
         started = time.perf_counter()

@@ -150,6 +150,7 @@ QUIET = {
     "gpt2": dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), 0.0),
     "modernbert": {},
 }
+ATTENTION = {"distilbert": "attention_dropout", "gpt2": "attn_pdrop"}
 # whose blocks take tokens of no row in particular: not where they are told where tokens stand
 FAMILIES = {
     "bert": True,
@@ -188,6 +189,23 @@ def test_a_step_is_the_same_without_its_padding(
     assert (min(counted) < 1) == (how == "parts")
     assert bool(packed) == (how == "packed")
     assert shorter == pytest.approx(whole, rel=2e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "family", ["bert", *(pytest.param(f, marks=SLOW) for f in ("roberta", "distilbert", "gpt2"))]
+)
+def test_attention_with_dropout_is_the_same_but_for_what_is_dropped(
+    tmp_path, curve, packed, monkeypatch, family
+):
+    data = problem(tmp_path / "data", "single")
+    whole = curve(data, "whole", family=family, config=QUIET[family])
+    dropped = []
+    monkeypatch.setattr(packing, "drop", lambda given, rate: dropped.append(rate) or given)
+    config = {**QUIET[family], ATTENTION.get(family, "attention_probs_dropout_prob"): 0.5}
+    shorter = curve(data, "packed", family=family, config=config)
+    assert packed
+    assert {*dropped} == {0.5}
+    assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize("how", ["parts", "packed"])
