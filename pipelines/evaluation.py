@@ -46,6 +46,10 @@ class Scorer:
         assert len(predictions) == len(references)
         return _merge([(m, m.compute(predictions, references)) for m in self.metrics])
 
+    def choose_by(self, predictions: "Answers", references: "Answers") -> float:
+        """The main score alone: what many trials are told apart by."""
+        return next(iter(self.metrics[0].compute(predictions, references).values()))
+
     @cached_property
     def main(self) -> str:
         """The first metric's first key: the score by which validation chooses.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.recipe import EarlyStopping
     from pipelines.regularisation import Regularisation
     from pipelines.strategies import Strategy
-    from pipelines.tasks import Kept, Task
+    from pipelines.tasks import Answers, Kept, Task
     from pipelines.unfreezing import Unfreezing
 
 Collate = Callable[[list[Any]], dict[str, Any]]
@@ -64,11 +64,16 @@ class Job:
 
     def score(self, kept: "Kept") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
+        return self.scorer(self._predictions(kept), self.validation_targets)
+
+    def main_score(self, kept: "Kept") -> float:
+        """The one by which validation chooses, and no other."""
+        return self.scorer.choose_by(self._predictions(kept), self.validation_targets)
+
+    def _predictions(self, kept: "Kept") -> "Answers":
         from pipelines.evaluation import predict
 
-        processor = self.checkpoint.processor
-        predictions = predict(self.task, kept, self.validation, processor, self.labels)
-        return self.scorer(predictions, self.validation_targets)
+        return predict(self.task, kept, self.validation, self.checkpoint.processor, self.labels)
 
     @property
     def floor(self) -> dict[str, float]:

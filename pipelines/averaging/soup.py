@@ -59,7 +59,7 @@ class Ingredient:
         job = replace(job, arguments=arguments, checkpoint=checkpoint)
         fitted = strategy.fit(job)
         kept = fitted.output.run(job.validation, job.collate, job.task.read, **job.forward_options)
-        known = {"score": job.score(kept)[job.scorer.main], "trainable": fitted.trainable}
+        known = {"score": job.main_score(kept), "trainable": fitted.trainable}
         if console.is_main():
             self._keep(fitted.output.model, known)
         console.wait()
@@ -101,7 +101,7 @@ def _mix(model: Any, tried: list[Ingredient], job: "Job") -> tuple[list[Ingredie
         mixed = _mean(mean, load_file(ingredient.file), len(used))
         model.load_state_dict(mixed)
         kept = forward.run(model, job.validation, job.collate, job.task.read, **job.forward_options)
-        score = job.score(kept)[job.scorer.main]
+        score = job.main_score(kept)
         if sign * score >= sign * best:
             used, mean, best = [*used, ingredient], mixed, score
     model.load_state_dict(mean)

@@ -30,7 +30,7 @@ def interpolate(model: Any, start: State, job: "Job") -> tuple[float, list[dict[
     for alpha in ALPHAS:
         _place(model, start, end, alpha)
         kept = forward.run(model, job.validation, job.collate, job.task.read, **job.forward_options)
-        entries.append({"alpha": alpha, key: job.score(kept)[job.scorer.main]})
+        entries.append({"alpha": alpha, key: job.main_score(kept)})
     best = max(entries, key=lambda entry: (sign * entry[key], entry["alpha"]))
     _place(model, start, end, best["alpha"])
     told = f"{job.scorer.main} {best[key]:.4f} on validation, {entries[-1][key]:.4f} at 1"

@@ -127,5 +127,5 @@ class Search:
         for strength, solved in zip(strengths, self.head.path(problem, strengths), strict=True):
             folded = scaler.fold(solved)
             logits = self.validation.by_example(folded(self.validation.features[pooling]))
-            score = job.score({"logits": logits})[job.scorer.main]
+            score = job.main_score({"logits": logits})
             yield Trial(pooling, strength, biased, score, folded)
