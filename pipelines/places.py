@@ -50,7 +50,7 @@ class Places:
     slots: torch.Tensor
     back: torch.Tensor
     parts: tuple[Part, ...]
-    _masks: dict[Any, list[torch.Tensor]] = field(default_factory=dict)
+    _masks: dict[Any, Any] = field(default_factory=dict)  # an id is only that of what is kept
 
     @classmethod
     def of(cls, mask: torch.Tensor, setup: int) -> "Places | None":
@@ -88,8 +88,8 @@ class Places:
             if added_to:
                 nothing = torch.zeros((), dtype=added_to)
                 masks = [nothing.where(m, torch.finfo(added_to).min) for m in masks]
-            self._masks[key] = masks
-        return self._masks[key]
+            self._masks[key] = whole, masks
+        return self._masks[key][1]
 
     def pack(self, rows: torch.Tensor) -> torch.Tensor:
         """(rows, length, dim) -> (1, tokens, dim)."""
