@@ -77,6 +77,28 @@ def test_another_run_another_seed_and_another_head_compute_nothing(
     assert rows == 0
 
 
+@pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
+def test_a_frozen_stage_finds_what_auto_or_a_probe_computed(
+    checkpoint, text_data, tmp_path, folder, strategy
+):
+    steps = {"num_train_epochs": 1, "save_strategy": "no", "eval_strategy": "no"}
+
+    def prepared(name):
+        kept = {} if name == "linear_probe" else {"training": steps, "early_stopping": None}
+        return prepare(tmp_path, checkpoint("bert"), text_data, strategy=name, **kept)
+
+    def kept():
+        return sorted(path.name for path in (folder / "features").iterdir())
+
+    prepared("auto")
+    assert len(kept()) == 1  # of train
+    fit(prepared("linear_probe"), tmp_path)
+    by_probe = kept()
+    assert len(by_probe) == 2
+    fit(prepared(strategy), tmp_path)
+    assert kept() == by_probe
+
+
 @pytest.mark.parametrize("family", TEXTS)
 def test_found_features_are_those_of_the_model(checkpoint, text_data, tmp_path, family):
     found = prepare(tmp_path, checkpoint(family), text_data, strategy="linear_probe")

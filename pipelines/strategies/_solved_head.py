@@ -1,9 +1,10 @@
 """A head solved on the features of an encoder as it is: where training by steps can start from."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines import registry
 from pipelines.console import say
+from pipelines.features import HEAD
 from pipelines.labels import REGRESSION, SINGLE
 
 if TYPE_CHECKING:
@@ -24,19 +25,22 @@ def kind(job: "Job") -> str:
     return SINGLE if job.task.answers_per == "token" else job.labels.problem_type
 
 
-def solve(job: "Job", head: "Head", found: "Extractor") -> tuple["Search", "Trial", list["Trial"]]:
-    """Features of train and validation, a head for each candidate, and the best of them."""
+def solve(
+    job: "Job", head: "Head", found: "Extractor", *, plain: bool = False
+) -> tuple["Search", "Trial", list["Trial"]]:
+    """Features of train and validation, a head for each candidate, and the best of them; `plain`
+    only for what the model's own head reads."""
     from pipelines.heads._search import Answers, Search
 
-    tokens, is_regression = found.by_token, job.labels.problem_type == REGRESSION
+    def answers(rows: Any, title: str, options: dict[str, Any]) -> Answers:
+        features, labels = found.extract(rows, job.collate, title=title, **options)
+        if plain:
+            features = {HEAD: features[HEAD]}
+        return Answers.of(features, labels, found.by_token, kind(job) == REGRESSION)
+
+    train = answers(job.train, "features of train", job.fast_options)
     # what is scored is computed as precisely as the saved model will
-    train, validation = (
-        Answers.of(*found.extract(rows, job.collate, **options), tokens, is_regression)
-        for rows, options in (
-            (job.train, {"title": "features of train", **job.fast_options}),
-            (job.validation, {"title": "… of validation", **job.forward_options}),
-        )
-    )
+    validation = answers(job.validation, "… of validation", job.forward_options)
     search = Search(job, head, train, validation, found.has_bias)
     return search, *search.run()
 
@@ -52,8 +56,9 @@ def start_from_solved_head(job: "Job") -> None:
     if job.task.answers_per == "token":
         found = by_token(model, anatomy)
     else:
-        found = extractor(model, anatomy, "head", job.train, job.collate, fresh)
-    _, best, _ = solve(job, usual(job), found)
+        # all poolings, as a probe and `auto` have them: what one has computed the others find
+        found = extractor(model, anatomy, "auto", job.train, job.collate, fresh)
+    _, best, _ = solve(job, usual(job), found, plain=True)
     assert isinstance(best.head, Linear)
     found.graft(best.head)
     told = f"{job.scorer.main} {best.score:.4f}"
