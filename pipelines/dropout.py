@@ -28,9 +28,9 @@ def drop(given: torch.Tensor, rate: float) -> torch.Tensor:
 
 
 @contextmanager
-def quick(model: Any) -> Iterator[None]:
-    """Inside, the model's dropout is `drop`, if it is on a CPU."""
-    is_there = model.device.type == "cpu"
+def quick(model: Any, device: torch.device) -> Iterator[None]:
+    """Inside, the dropout of a model that trains on a CPU is `drop`."""
+    is_there = device.type == "cpu"
     modules = [m for m in model.modules() if type(m) is nn.Dropout and is_there]
     for module in modules:
         module.forward = partial(_forward, module)  # type: ignore[method-assign]

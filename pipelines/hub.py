@@ -2,8 +2,8 @@
 
 from shlex import join
 
-from pipelines import adapter_folder
 from pipelines.errors import HubError, RunError
+from pipelines.output import adapter_folder
 from pipelines.report import card
 from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder

@@ -134,7 +134,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
     stop = StopOnSignal()
-    with vocabulary.where_it_pays(job, model), dropout.quick(model):
+    with vocabulary.where_it_pays(job, model), dropout.quick(model, job.arguments.device):
         trainer = _trainer(strategy, model, job, anatomy, pretrained)
         trainer.add_callback(stop)
         started = time.perf_counter()

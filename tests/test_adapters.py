@@ -18,11 +18,11 @@ from grafting import graft, prepare, write_recipe
 from transformers import AutoConfig
 
 from pipelines import recipe as recipes
-from pipelines.adapter_folder import folder_below
 from pipelines.anatomy import dissect
 from pipelines.cli import main
 from pipelines.errors import ModelError, RecipeError
 from pipelines.output import reload
+from pipelines.output.adapter_folder import folder_below
 from pipelines.strategies import _peft_methods
 
 SLOW = pytest.mark.slow

@@ -58,7 +58,10 @@ def test_a_model_drops_quickly_for_a_while(monkeypatch):
     (layer,) = model.encoder.layer
     ones, asked = torch.ones(7, 5), []
     monkeypatch.setattr("pipelines.dropout.drop", lambda given, rate: asked.append(rate) or given)
-    with quick(model):
+    with quick(model, torch.device("cuda")):  # where it will be by then
+        layer.output.dropout(ones)
+    assert not asked
+    with quick(model, torch.device("cpu")):
         assert layer.output.dropout(ones).equal(ones)
         layer.output.dropout.p = 0.25
         layer.output.dropout(ones)

@@ -21,7 +21,7 @@ def fit(strategy: "Strategy", job: "Job", soup: Soup) -> "Fitted":
 
     What is trained lies on disk until then: a run that was stopped goes on where it was.
     """
-    from pipelines.output import PlainModel
+    from pipelines.output.plain import PlainModel
     from pipelines.trainer import Fitted
 
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"

@@ -112,7 +112,7 @@ class Strategy(Named):
     def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
         """What comes out of training on `checkpoint`: the plain model, unless a recipe asks for
         something else."""
-        from pipelines.output import PlainModel
+        from pipelines.output.plain import PlainModel
 
         return PlainModel(self.merge(model))
 

@@ -112,7 +112,7 @@ class Adapter(Strategy):
 
     def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
         """The plain class, or the adapter alone."""
-        from pipelines.output import AdapterModel
+        from pipelines.output.adapter import AdapterModel
 
         if self.save == "merged":
             return super().output(model, checkpoint)

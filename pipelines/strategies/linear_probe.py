@@ -153,7 +153,8 @@ def _graft(found: "Extractor", best: "Trial") -> "Output":
     import dataclasses
 
     from pipelines.heads import Linear
-    from pipelines.output import ProbedModel, SentenceModel
+    from pipelines.output.plain import ProbedModel
+    from pipelines.output.sentence import SentenceModel
 
     chosen = dataclasses.replace(found, chosen=best.pooling)
     if best.pooling != "head":
