@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pipelines.trainer import Fitted
 
+LENGTH = {"num_train_epochs", "eval_strategy", "eval_steps"}  # which `auto` may choose
+
 
 def run(recipe: Recipe) -> RunFolder:
     """Fine-tune as `recipe` says; everything that came of it lies in the folder given back.
@@ -110,7 +112,12 @@ def _as_decided(recipe: Recipe, resumed: RunFolder | None) -> Recipe:
     if resumed is None or recipe.strategy.name != "auto":
         return recipe
     before = load(resumed.recipe)
-    return recipe.replace(strategy=before.strategy, averaging=before.averaging)
+    length = {k: before.training[k] for k in before.training.keys() & LENGTH}
+    return recipe.replace(
+        strategy=before.strategy,
+        averaging=before.averaging,
+        training={**length, **recipe.training},
+    )
 
 
 def _new_folder(recipe: Recipe) -> RunFolder:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 TIMED = 64  # examples
+STEPS = 90  # that training should have
 OPTIMIZED = 16  # bytes of a parameter that AdamW trains: weight, gradient, two moments
 
 
@@ -87,28 +89,39 @@ class Situation:
         return console.from_main(lambda: hardware.memory(self.recipe.training))
 
     @property
-    def passes(self) -> float:
-        """How many examples training would see, each as often as there are epochs."""
-        said = self._training
-        if said.get("max_steps", 0) > 0:
-            return float(said["max_steps"] * self._step)
-        return float(len(self.train) * said["num_train_epochs"])
+    def longer(self) -> int | None:
+        """How many epochs make enough steps, where the usual ones do not and the recipe is silent:
+        after three of a thousand examples BERT has not learned enough (arXiv 2006.05987, 6)."""
+        epochs = ceil(STEPS / self._steps_of_epoch)
+        is_said = self.recipe.training.keys() & {"max_steps", "num_train_epochs"}
+        return None if is_said or epochs <= self._training["num_train_epochs"] else epochs
 
     @property
-    def steps(self) -> float:
-        """How many steps of the optimiser training would take."""
-        return self.passes / self._step
+    def steps(self) -> int:
+        """How many training takes."""
+        most: int = self._training.get("max_steps", -1)
+        epochs = self.longer or self._training["num_train_epochs"]
+        return most if most > 0 else ceil(epochs * self._steps_of_epoch)
 
     @property
-    def _step(self) -> int:
-        """The examples of a step of all processes."""
+    def passes(self) -> int:
+        """How many examples training sees, each as often as there are epochs."""
+        return self.steps * self._examples_of_step
+
+    @property
+    def _steps_of_epoch(self) -> int:
+        return ceil(len(self.train) / self._examples_of_step)
+
+    @property
+    def _examples_of_step(self) -> int:
+        """In all processes."""
         accumulated = self._training.get("gradient_accumulation_steps", 1)
         size: int = self._training["per_device_train_batch_size"]
-        return size * accumulated * console.num_processes()
+        return min(len(self.train), size * accumulated * console.num_processes())
 
     @property
     def _training(self) -> dict[str, Any]:
-        """What the recipe says of training all weights, and else what is usual."""
+        """What the recipe says of training, and else what is usual."""
         usual = Full().training_defaults(self.task.modality, self.anatomy)
         return {**usual, **self.recipe.training}
 

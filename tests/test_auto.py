@@ -105,8 +105,11 @@ def test_similarity_sees_each_answer_of_a_token_task(tmp_path, checkpoint):
     assert measured(found) > 0.9  # a word has one tag
 
 
+RARELY = {"per_device_train_batch_size": 2, "num_train_epochs": 2}  # 64 steps, few examples each
+
+
 def test_few_examples_that_features_tell_apart_are_probed(chosen, near):
-    strategy, averaging = chosen(near)
+    strategy, averaging = chosen(near, training=RARELY)
     assert strategy.name == "linear_probe"
     assert "64 examples, 32 of each class" in strategy.because
     assert "near" in strategy.because
@@ -114,9 +117,33 @@ def test_few_examples_that_features_tell_apart_are_probed(chosen, near):
 
 
 def test_many_examples_and_far_ones_are_learned_from(chosen, tmp_path, far):
-    often = {"num_train_epochs": 10}
+    often = {**RARELY, "num_train_epochs": 10}
     assert chosen(write(tmp_path, told, train=64), training=often)[0].name == "lp_ft"
     assert chosen(far)[0].name == "lp_ft"
+
+
+def test_too_few_steps_are_a_probe(chosen, far):
+    strategy, _ = chosen(far, training={"num_train_epochs": 3})
+    assert strategy.name == "linear_probe"
+    assert "12 steps are too few" in strategy.because
+    assert chosen(far, training={"max_steps": 20})[0].name == "linear_probe"
+    assert chosen(far, training={"num_train_epochs": 13})[0].name == "lp_ft"
+
+
+def test_few_examples_are_seen_more_often(tmp_path, checkpoint, far):
+    def length(strategy="auto", **training):
+        found = prepare(tmp_path, checkpoint("bert"), far, strategy=strategy, training=training)
+        said = found.recipe.training
+        told = found.recipe.strategy.because or ""
+        return said["num_train_epochs"], said.get("eval_steps"), "epochs" in told
+
+    assert length() == (23, 16, True)  # of 4 steps
+    assert length(num_train_epochs=15) == (15, None, False)
+    assert length(eval_steps=5) == (23, 5, True)
+    assert length("full") == (3, None, False)
+    many = write(tmp_path / "many", untold, train=480)
+    found = prepare(tmp_path, checkpoint("bert"), many, strategy="auto")
+    assert found.recipe.training["num_train_epochs"] == 3
 
 
 def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, far):
@@ -126,7 +153,7 @@ def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, 
 
 def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
     data = write(tmp_path / "data", untold, validation=120)
-    said = {"strategy": "auto", "training": {"num_train_epochs": 1}, "calibration": None}
+    said = {"strategy": "auto", "calibration": None}
     plan = recipe.load(write_recipe(tmp_path, checkpoint("bert"), data, **said))
     assert pipeline.prepare(plan).recipe.averaging.wise_ft
     changed = plan.replace(training=plan.training)
@@ -150,7 +177,7 @@ def test_no_time_for_steps_is_a_probe(chosen, far):
 
 
 def test_a_probe_is_not_chosen_where_the_recipe_regularises(chosen, near):
-    assert chosen(near, regularisation={"l2_sp": 0.1})[0].name == "lp_ft"
+    assert chosen(near, training=RARELY, regularisation={"l2_sp": 0.1})[0].name == "lp_ft"
 
 
 def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):
@@ -162,7 +189,7 @@ def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):
 
 
 def test_the_line_back_to_a_probe_is_lp_ft(chosen, near):
-    strategy, averaging = chosen(near, averaging={"wise_ft": True})
+    strategy, averaging = chosen(near, training=RARELY, averaging={"wise_ft": True})
     assert strategy.name == "lp_ft"
     assert averaging.wise_ft
 
@@ -210,7 +237,7 @@ def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, near, caps
 
 
 def test_a_probe_that_was_chosen_has_no_rate_to_find(tmp_path, checkpoint, near, capsys):
-    path = write_recipe(tmp_path, checkpoint("bert"), near, strategy="auto")
+    path = write_recipe(tmp_path, checkpoint("bert"), near, strategy="auto", training=RARELY)
     assert main(["lr-find", str(path)]) == 2
     assert "'linear_probe': its head is solved for" in capsys.readouterr().err
 
@@ -219,6 +246,7 @@ def test_a_probe_that_was_chosen_has_no_rate_to_find(tmp_path, checkpoint, near,
 def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_data, far):
     """Whatever the rules would say now."""
     more = {"training": {"num_train_epochs": 2, "save_strategy": "epoch"}, "calibration": None}
+    more["early_stopping"] = None
     found = prepare(tmp_path, checkpoint("bert"), far, strategy="full", **more)
     run = RunFolder.create(tmp_path / "runs", "recipe")
     fit(found, run.checkpoints)
@@ -226,9 +254,11 @@ def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_d
     assert last.is_dir()
     run.lock.write_text("{}")
     run.recipe.write_text(yaml.safe_dump(found.recipe.model_dump(mode="json")))
+    more["training"].pop("num_train_epochs")
     path = write_recipe(tmp_path, checkpoint("bert"), far, strategy="auto", **more)
     assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
     assert json.loads(run.metrics.read_text())["strategy"] == "full"
+    assert yaml.safe_load(run.recipe.read_text())["training"]["num_train_epochs"] == 2
 
 
 @SLOW

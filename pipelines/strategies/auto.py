@@ -1,6 +1,7 @@
 """The strategy that suits data, model and machine, by rules that are written here."""
 
 from collections.abc import Iterator
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SHARE = 0.8  # of the memory that is free, for weights, gradients and moments
 NEAR = 0.65  # of what guessing gets wrong, a linear head on features as they are gets right
 ENOUGH = 100  # examples of a class, those of all epochs, for steps to come to something
+FEW = 50  # steps
+LOOKS = 6  # evaluations of a training that was made longer
 TELLING = 100  # examples of validation, to choose by
 
 Choice = tuple[str, str]  # a strategy, and why
@@ -30,11 +33,13 @@ class Auto(Strategy):
     1. More time than `minutes`: `linear_probe`, one forward pass.
     2. No room for AdamW's moments: `lora` (arXiv 2106.09685).
     3. Nothing to solve a head for, or examples that flow by: `full`.
-    4. Features near to the task, and steps that would see each class a few times only:
+    4. Fewer steps than weights need to come to something: `linear_probe`. It is the recipe that
+       says so: where it says nothing, there are as many epochs as it takes (arXiv 2006.05987).
+    5. Features near to the task, and steps that would see each class a few times only:
        `linear_probe`, whose solver comes to its end.
-    5. Convolutions with batch normalisation: `lora`, which leaves the statistics of pretraining
+    6. Convolutions with batch normalisation: `lora`, which leaves the statistics of pretraining
        alone: those of a few examples say little.
-    6. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
+    7. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
        point on the line back to the probe (`wise_ft`, arXiv 2109.01903).
 
     `Situation.similarity` says what near is; benchmarks/README.md, what the rules cost.
@@ -71,6 +76,8 @@ class Auto(Strategy):
         elif not task.answers_per:
             yield "full", f"{task.name} has no linear head to solve for"
         else:
+            if situation.steps < FEW:
+                yield "linear_probe", f"{situation.steps} steps are too few to learn much in"
             yield from self._by_similarity(situation)
         yield "full", "it goes with the rest of the recipe"
 
@@ -89,9 +96,15 @@ class Auto(Strategy):
 
     def _sections(self, situation: "Situation", name: str, why: str) -> dict[str, Any]:
         """What stands in the recipe in place of `auto`."""
-        sections: dict[str, Any] = {"strategy": registry.find("strategies", name)(because=why)}
-        recipe = situation.recipe
+        recipe, sections = situation.recipe, dict[str, Any]()
+        strategy = registry.find("strategies", name)
         chooses = "averaging" not in recipe.model_fields_set and situation.num_validation >= TELLING
         if name == "lp_ft" and chooses:
             sections["averaging"] = recipe.averaging.replace(wise_ft=True)
-        return sections
+        if situation.longer and not strategy.takes_no_steps:
+            every = ceil(situation.steps / LOOKS)  # epochs are short
+            length = {"num_train_epochs": situation.longer}
+            looks = {"eval_strategy": "steps", "eval_steps": every}
+            sections["training"] = {**length, **looks, **recipe.training}
+            why += f"; {situation.longer} epochs, for {situation.steps} steps"
+        return {"strategy": strategy(because=why), **sections}
