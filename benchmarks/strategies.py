@@ -1,6 +1,7 @@
 """Strategies beside each other on small and large data: scores, spread, cost.
 
-    python benchmarks/strategies.py SHARED RESULTS [--data NAME …] [--processes 2]
+    python benchmarks/strategies.py SHARED RESULTS [--data NAME …] [--arms NAME …]
+        [--processes 2] [--steps N]
 
 `SHARED` holds `data/<name>/<split>.parquet` and `checkpoints/<name>/`. Every run is a line of the
 file RESULTS; what is there already is not run again: a killed benchmark goes on. Then prints two
@@ -9,7 +10,8 @@ examples, which all strategies share; and the regret of choosing one strategy fo
 letting `auto` choose: how far it stays behind the one that is best there.
 
 All that differs from a strategy's defaults: at least STEPS steps, where a few examples would be
-seen by a handful, and four evaluations on the way. Validation chooses, test is scored once.
+seen by a handful, or as many as `--steps` says; and four evaluations on the way. Validation
+chooses, test is scored once.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import resource
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from math import ceil
 from pathlib import Path
@@ -30,6 +32,7 @@ from typing import Any
 SEEDS = (1, 2, 3)
 STEPS, BATCH = 90, 16
 SIZES: dict[str, int | None] = {"8": 8, "32": 32, "all": None}  # examples of each class
+Said = tuple[Path, str, str, str, int, int | None]  # shared, data, size, arm, seed, steps
 ARMS: dict[str, dict[str, Any]] = {
     "linear_probe": {"strategy": "linear_probe"},
     "full": {"strategy": "full"},
@@ -52,13 +55,15 @@ DATA: dict[str, tuple[dict[str, Any], int, int, dict[str, str]]] = {
 }
 
 
-def recipe_of(shared: Path, data: str, size: str, arm: str, seed: int, runs: str) -> dict[str, Any]:
+def recipe_of(said: Said, runs: str) -> dict[str, Any]:
     """The sections of one run."""
+    shared, data, size, arm, seed, asked = said
     sections, classes, most, columns = DATA[data]
     rows = min(most, (SIZES[size] or most) * classes)
     epochs = max(3, ceil(STEPS / ceil(rows / BATCH)))
-    steps = epochs * ceil(rows / BATCH)
-    training = {"num_train_epochs": epochs, "eval_strategy": "steps", "eval_steps": ceil(steps / 4)}
+    steps = asked or epochs * ceil(rows / BATCH)
+    length = {"max_steps": asked} if asked else {"num_train_epochs": epochs}
+    training = {**length, "eval_strategy": "steps", "eval_steps": ceil(steps / 4)}
     batch = {"per_device_train_batch_size": BATCH, "seed": seed, "output_dir": runs}
     return {
         **sections,
@@ -94,7 +99,7 @@ def _checkpoint(shared: Path, name: str, runs: str) -> Path:
     return copy
 
 
-def choose(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
+def choose(said: Said) -> dict[str, Any]:
     """What `auto` would be, without training it."""
     with _recipe(said) as recipe:
         from pipelines import pipeline
@@ -104,7 +109,7 @@ def choose(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
     return {**_key(said), "chosen": arm, "because": chosen.strategy.because}
 
 
-def run(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
+def run(said: Said) -> dict[str, Any]:
     """One run, in a process of its own."""
     if said[3] == AUTO:
         return choose(said)
@@ -123,12 +128,12 @@ def run(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
     }
 
 
-def _key(said: tuple[Path, str, str, str, int]) -> dict[str, Any]:
-    return dict(zip(("data", "size", "arm", "seed"), said[1:], strict=True))
+def _key(said: Said) -> dict[str, Any]:
+    return dict(zip(("data", "size", "arm", "seed"), said[1:5], strict=True))
 
 
 @contextlib.contextmanager
-def _recipe(said: tuple[Path, str, str, str, int]) -> Iterator[Any]:
+def _recipe(said: Said) -> Iterator[Any]:
     """The recipe of a run, for as long as its folder is there; nothing is printed."""
     import yaml
 
@@ -136,22 +141,23 @@ def _recipe(said: tuple[Path, str, str, str, int]) -> Iterator[Any]:
 
     with tempfile.TemporaryDirectory() as runs, contextlib.redirect_stdout(io.StringIO()):
         file = Path(runs) / "benchmark.yaml"
-        file.write_text(yaml.safe_dump(recipe_of(*said, runs)))
+        file.write_text(yaml.safe_dump(recipe_of(said, runs)))
         yield recipe.load(file)
 
 
-def rounds(shared: Path, results: Path, names: Iterable[str], processes: int) -> list[Any]:
+def rounds(said: argparse.Namespace) -> list[Any]:
     """Everything that was asked for, from the file or from a new run."""
+    results, shared = said.results, said.shared.resolve()
     done = (
         [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     )
     known = {(r["data"], r["size"], r["arm"], r["seed"]) for r in done}
-    asked = [key for key in product(names, SIZES, (*ARMS, AUTO), SEEDS) if _is_size_of(*key[:2])]
+    asked = [key for key in product(said.data, SIZES, said.arms, SEEDS) if _is_size_of(*key[:2])]
     todo = [key for key in asked if key not in known]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["transformers.trainer", "pipelines.pipeline"])
-    with context.Pool(processes, maxtasksperchild=1) as pool, results.open("a") as file:
-        for found in pool.imap(run, [(shared, *key) for key in todo]):
+    with context.Pool(said.processes, maxtasksperchild=1) as pool, results.open("a") as file:
+        for found in pool.imap(run, [(shared, *key, said.steps) for key in todo]):
             file.write(json.dumps(found) + "\n")
             file.flush()
             done.append(found)
@@ -206,7 +212,8 @@ def _cells(done: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, list[A
     for arms in cells.values():
         arms[AUTO] = {seed: arms[r["chosen"]][seed] for seed, r in sorted(arms[AUTO].items())}
     return {
-        key: {arm: [*arms[arm].values()] for arm in (*ARMS, AUTO)} for key, arms in cells.items()
+        key: {arm: [*arms[arm].values()] for arm in (*ARMS, AUTO) if arms[arm]}
+        for key, arms in cells.items()
     }
 
 
@@ -220,11 +227,14 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("results", type=Path)
     parser.add_argument("--data", nargs="*", choices=DATA, default=list(DATA))
+    parser.add_argument("--arms", nargs="*", choices=[*ARMS, AUTO], default=[*ARMS, AUTO])
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--steps", type=int, help="of each run, instead of at least 90")
     said = parser.parse_args()
-    done = rounds(said.shared.resolve(), said.results, said.data, said.processes)
-    asked = [r for r in done if r["data"] in said.data]
-    print("\n".join([*table(asked), "", *regret(asked)]))
+    asked = [r for r in rounds(said) if r["data"] in said.data and r["arm"] in said.arms]
+    print("\n".join(table(asked)))
+    if {*said.arms} == {*ARMS, AUTO}:
+        print("\n".join(["", *regret(asked)]))
 
 
 if __name__ == "__main__":
