@@ -99,14 +99,22 @@ class Situation:
     @property
     def steps(self) -> int:
         """How many training takes."""
-        most: int = self._training.get("max_steps", -1)
-        epochs = self.longer or self._training["num_train_epochs"]
-        return most if most > 0 else ceil(epochs * self._steps_of_epoch)
+        return self._most_steps or ceil(self._epochs * self._steps_of_epoch)
 
     @property
-    def passes(self) -> int:
+    def passes(self) -> float:
         """How many examples training sees, each as often as there are epochs."""
-        return self.steps * self._examples_of_step
+        if self._most_steps:
+            return self._most_steps * self._examples_of_step
+        return self._epochs * len(self.train)
+
+    @property
+    def _most_steps(self) -> int:
+        return max(0, self._training.get("max_steps", 0))
+
+    @property
+    def _epochs(self) -> float:
+        return self.longer or self._training["num_train_epochs"]
 
     @property
     def _steps_of_epoch(self) -> int:

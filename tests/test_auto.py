@@ -140,6 +140,7 @@ def test_few_examples_are_seen_more_often(tmp_path, checkpoint, far):
     assert length() == (23, 16, True)  # of 4 steps
     assert length(num_train_epochs=15) == (15, None, False)
     assert length(eval_steps=5) == (23, 5, True)
+    assert length(save_strategy="epoch") == (23, None, True)
     assert length("full") == (3, None, False)
     many = write(tmp_path / "many", untold, train=480)
     found = prepare(tmp_path, checkpoint("bert"), many, strategy="auto")

@@ -56,7 +56,7 @@ class Auto(Strategy):
             sections = self._sections(situation, name, why)
             problem = situation.problem_with(**sections)
             if problem is None:
-                say(f"auto: {name}, because {why}")
+                say(f"auto: {name}, because {sections['strategy'].because}")
                 return sections
         raise RecipeError(
             f"strategy 'auto' finds none that goes with the rest of the recipe: {problem}"
@@ -102,9 +102,14 @@ class Auto(Strategy):
         if name == "lp_ft" and chooses:
             sections["averaging"] = recipe.averaging.replace(wise_ft=True)
         if situation.longer and not strategy.takes_no_steps:
-            every = ceil(situation.steps / LOOKS)  # epochs are short
-            length = {"num_train_epochs": situation.longer}
-            looks = {"eval_strategy": "steps", "eval_steps": every}
-            sections["training"] = {**length, **looks, **recipe.training}
+            sections["training"] = {**_length(situation), **recipe.training}
             why += f"; {situation.longer} epochs, for {situation.steps} steps"
         return {"strategy": strategy(because=why), **sections}
+
+
+def _length(situation: "Situation") -> dict[str, Any]:
+    """Of training on few examples: epochs are too short to evaluate after each."""
+    length = {"num_train_epochs": situation.longer}
+    if situation.recipe.training.keys() & {"eval_strategy", "save_strategy"}:
+        return length
+    return {**length, "eval_strategy": "steps", "eval_steps": ceil(situation.steps / LOOKS)}
