@@ -37,11 +37,11 @@ class Packing:
 
     current: Places | None = None  # of the batch that the blocks are computing
 
-    def __init__(self, model: Any, anatomy: "Anatomy", setup: int) -> None:
+    def __init__(self, model: Any, anatomy: "Anatomy", first: str, setup: int) -> None:
         self.model, self.setup = model, setup
         self.places: Places | None = None
         self.encoder = model.get_submodule(anatomy.encoder)  # peft goes around a model's own hooks
-        self.first, self.last = (model.get_submodule(anatomy.blocks[i]) for i in (0, -1))
+        self.first, self.last = map(model.get_submodule, (first, anatomy.blocks[-1]))
 
     def __enter__(self) -> "Packing":
         self.before = self.model.config._attn_implementation
@@ -141,13 +141,18 @@ AttentionMaskInterface.register(NAME, sdpa_mask)
 @contextmanager
 def where_it_fits(job: "Job", model: Any, anatomy: "Anatomy") -> Iterator[bool]:
     """Inside, batches are packed if `model`, which the job's has become, takes them."""
-    tells_all = isinstance(job.train, WithActivations)  # and starts at another block
-    if tells_all or job.arguments.gradient_checkpointing or not _fits(job, model, anatomy):
+    if job.arguments.gradient_checkpointing or not _fits(job, model, anatomy):
         yield False
         return
     model = job.checkpoint.model
-    with Packing(model, anatomy, SETUP.get(model.device.type, ELSEWHERE)):
+    setup = SETUP.get(model.device.type, ELSEWHERE)
+    with Packing(model, anatomy, _first(job, anatomy), setup):
         yield True
+
+
+def _first(job: "Job", anatomy: "Anatomy") -> str:
+    """The first block that is computed."""
+    return job.train.block if isinstance(job.train, WithActivations) else anatomy.blocks[0]
 
 
 def _fits(job: "Job", model: Any, anatomy: "Anatomy") -> bool:
@@ -158,7 +163,7 @@ def _fits(job: "Job", model: Any, anatomy: "Anatomy") -> bool:
     if forward.lengths(job.train) is None:
         return False
     batch = {k: v.to(inner.device) for k, v in probe(job.train, job.collate).items()}
-    packing = Packing(inner, anatomy, setup=1)  # a batch of few rows, on any device
+    packing = Packing(inner, anatomy, _first(job, anatomy), setup=1)  # few rows, on any device
     try:
         with torch.no_grad(), _calm(model):
             plain = model(**batch).logits

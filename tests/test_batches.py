@@ -223,14 +223,22 @@ def test_the_loss_of_tokens_counts_each_of_them(tmp_path, curve, how):
     assert shorter == pytest.approx(whole, rel=2e-4, abs=1e-5)
 
 
+TOP = {"name": "top_layers", "layers": 1}
+STRATEGIES = {
+    "lora": {"name": "lora"},
+    "gradual_unfreezing": {"name": "gradual_unfreezing"},
+    "top_layers": {**TOP, "cache_activations": False},
+    "top_layers, cached": {**TOP, "cache_activations": True},
+}
+
+
 @SLOW
-@pytest.mark.parametrize("strategy", ["lora", "gradual_unfreezing", "top_layers"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("family", "packs"), FAMILIES.items())
 def test_who_can_is_packed_and_who_cannot_is_left_alone(
     tmp_path, curve, packed, family, packs, strategy
 ):
-    data = problem(tmp_path / "data", "single")
-    section = {"name": strategy} | ({"layers": 1} if strategy == "top_layers" else {})
+    data, section = problem(tmp_path / "data", "single"), STRATEGIES[strategy]
     said = {"family": family, "config": QUIET[family], "strategy": section}
     whole, shorter = (curve(data, how, **said) for how in ("whole", "packed"))
     assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)

@@ -109,6 +109,8 @@ def _cost(job: "Job", shortcut: Shortcut) -> str | None:
     seen = {k: v.to(model.device) for k, v in batch.items() if k not in forward.ANSWERS}
     with torch.inference_mode():
         computing, given = _seconds(lambda: shortcut.reached(**seen))
+    if "attention_mask" in seen:  # steps compute no padding
+        computing *= float(seen["attention_mask"].float().mean())
     share = len(order) / len(rows)
     keeping, reading = _disk_seconds(given.cpu())
     needed = given.nbytes / share
@@ -164,4 +166,4 @@ def _with_activations(
     about = f"{type(model).__name__} below {block}, {len(rows):,} rows"
     options = {**job.fast_options, "title": title}
     kept = chunks.computed(key, about, Below(shortcut), rows, job.collate, read, **options)
-    return WithActivations(rows, kept)
+    return WithActivations(rows, kept, block)

@@ -6,6 +6,7 @@ from pipelines import forward
 from pipelines.errors import ModelError
 from pipelines.features import HEAD, Extractor, projection, stem
 from pipelines.features.pooling import POOLINGS, mask_of, pool
+from pipelines.features.shortcut import take
 from pipelines.features.tap import Tap
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def probe(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
     Two long rows and two short ones: on texts of one token all poolings look the same.
     """
     order = forward.by_length(rows)
-    batch = collate([rows[int(row)] for row in (*order[:2], *order[-2:])])
+    batch = collate(take(rows, [int(row) for row in (*order[:2], *order[-2:])]))
     return {name: tensor for name, tensor in batch.items() if name not in forward.ANSWERS}
 
 

@@ -86,10 +86,11 @@ class Shortcut:
 
 @dataclass(frozen=True)
 class WithActivations:
-    """Encoded rows, and for each what the frozen blocks give of it."""
+    """Encoded rows, and for each what the frozen blocks give to `block`."""
 
     rows: Any
     kept: Chunks
+    block: str
 
     def __len__(self) -> int:
         return len(self.rows)
