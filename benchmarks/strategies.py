@@ -52,6 +52,8 @@ DATA: dict[str, tuple[dict[str, Any], int, int, dict[str, str]]] = {
     "flowers5_128px": (IMAGE, 5, 1000, {}),
     "ag_news_small": (TEXT, 4, 128, {"text": "text"}),  # few examples only: an hour less
     "cifar10_small": (IMAGE, 10, 320, {}),
+    "mrpc": (TEXT, 2, 1000, {"text": "sentence1", "text_pair": "sentence2"}),
+    "usps_small": (IMAGE, 10, 320, {}),
 }
 
 

@@ -96,9 +96,9 @@ def attend(
     within, places = ALL_ATTENTION_FUNCTIONS[WITHIN], Packing.current
     if places is None:
         return within(module, query, key, value, attention_mask, **options)
-    masks = places.masks(attention_mask)
-    if _is_spelled_out(query, key, attention_mask, options):
-        within, masks = spelled_out, places.masks(attention_mask, query.dtype)
+    if is_spelled_out := _is_spelled_out(query, key, attention_mask, options):
+        within = spelled_out
+    masks = places.masks(attention_mask, query.dtype if is_spelled_out else None)
     slots = [places.spread(packed) for packed in (query, key, value)]
     answers = []
     for part, mask in zip(places.parts, masks, strict=True):

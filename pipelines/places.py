@@ -87,7 +87,8 @@ class Places:
             masks = [part.mask(whole) for part in self.parts]
             if added_to:
                 nothing = torch.zeros((), dtype=added_to)
-                masks = [nothing.where(m, torch.finfo(added_to).min) for m in masks]
+                least = torch.finfo(added_to).min  # not -inf: of nothing else, softmax is nan
+                masks = [nothing.where(m, least) for m in masks]
             self._masks[key] = whole, masks
         return self._masks[key][1]
 

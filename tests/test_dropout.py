@@ -8,6 +8,7 @@ from transformers import BertConfig, BertModel
 
 from pipelines.dropout import drop, quick
 from pipelines.packing import spelled_out
+from pipelines.places import Places
 
 SIZE = (301, 333)  # no multiple of four
 
@@ -84,3 +85,17 @@ def test_attention_step_by_step_is_attention(scaling):
     wanted = scaled_dot_product_attention(query, key, value, mask, scale=scaling).transpose(1, 2)
     answer, _ = spelled_out(None, query, key, value, added, dropout=0.0, scaling=scaling)
     torch.testing.assert_close(answer, wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_to_nothing_is_no_nan(dtype):
+    """Padding on the left of a causal model sees nothing, and its row has gradients all the same."""
+    query = torch.full((1, 1, 3, 8), -4.0, dtype=dtype, requires_grad=True)
+    key = torch.full((1, 1, 3, 8), 4.0, dtype=dtype)
+    places = Places.of(torch.tensor([[1, 1, 1], [1, 0, 0]]), setup=1)
+    nobody = torch.zeros(2, 1, 3, 3, dtype=torch.bool)
+    mask = next(m for m in places.masks(nobody, dtype) if m.shape[-1] == 3)
+    answer, _ = spelled_out(None, query, key, key, mask[:1], dropout=0.5)
+    answer.sum().backward()
+    assert answer.isfinite().all()
+    assert query.grad.isfinite().all()
