@@ -89,7 +89,7 @@ def test_attention_step_by_step_is_attention(scaling):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_attention_to_nothing_is_no_nan(dtype):
-    """Padding on the left of a causal model sees nothing, and its row has gradients all the same."""
+    """Padding on the left of a causal model sees nothing; its row has gradients all the same."""
     query = torch.full((1, 1, 3, 8), -4.0, dtype=dtype, requires_grad=True)
     key = torch.full((1, 1, 3, 8), 4.0, dtype=dtype)
     places = Places.of(torch.tensor([[1, 1, 1], [1, 0, 0]]), setup=1)
