@@ -84,7 +84,7 @@ def test_a_frozen_stage_finds_what_auto_or_a_probe_computed(
     steps = {"num_train_epochs": 1, "save_strategy": "no", "eval_strategy": "no"}
 
     def prepared(name):
-        kept = {} if name == "linear_probe" else {"training": steps, "early_stopping": None}
+        kept = {"training": steps, "early_stopping": None} if name == strategy else {}
         return prepare(tmp_path, checkpoint("bert"), text_data, strategy=name, **kept)
 
     def kept():

@@ -169,8 +169,9 @@ def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, b
     # validation wants the opposite of what train teaches: the more is learned, the worse
     data = opposed(problem(tmp_path / "data", "number"))
     training = {"num_train_epochs": 6, **STEADY, "learning_rate": 3e-3}
+    calm = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     sections = {"strategy": strategy, "training": training, "early_stopping": None}
-    found = prepared(data=data, metrics=[metric], **sections)
+    found = prepared(data=data, metrics=[metric], model=calm, **sections)
     fitted = fit(found, tmp_path / "checkpoints")
 
     scores = logged(fitted, f"eval_{metric}")
