@@ -53,7 +53,6 @@ DATA: dict[str, tuple[dict[str, Any], int, int, dict[str, str]]] = {
     "ag_news_small": (TEXT, 4, 128, {"text": "text"}),  # few examples only: an hour less
     "cifar10_small": (IMAGE, 10, 320, {}),
     "mrpc": (TEXT, 2, 1000, {"text": "sentence1", "text_pair": "sentence2"}),
-    "usps_small": (IMAGE, 10, 320, {}),
 }
 
 
