@@ -157,3 +157,14 @@ def test_a_run_goes_on_where_tables_are_left_whole(trained, tmp_path, before, af
 def test_tables_stay_whole_where_a_row_counts_without_its_token(trained, sizes, kind, sections):
     trained(1.0, **sections)
     assert not sizes, kind
+
+
+def test_a_token_that_the_model_has_no_row_for_is_none_of_its_business(
+    checkpoint, data, tmp_path, sizes, monkeypatch
+):
+    monkeypatch.setattr(vocabulary, "WORTH", 1.0)
+    found = prepare(tmp_path, checkpoint("bert"), data, training={"max_steps": 1})
+    specials = len(found.checkpoint.processor.all_special_ids)
+    found.checkpoint.processor.add_special_tokens({"additional_special_tokens": ["<other>"]})
+    fit(found, tmp_path / "run")
+    assert sizes == [specials + len(WORDS["train"])]
