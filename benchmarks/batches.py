@@ -38,7 +38,8 @@ def score(shared: Path, data: str, arm: str, seed: int) -> float:
     """Accuracy of one run."""
     import yaml
 
-    from pipelines import pipeline, recipe
+    from pipelines import recipe
+    from pipelines.workflow import run as pipeline
 
     columns, rows, epochs, rate = DATA[data]
     said: dict[str, Any] = {

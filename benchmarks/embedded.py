@@ -13,7 +13,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
+from pipelines.workflow import run as pipeline
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "quickstart.yaml"
 SEEDS = range(5)

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
+from pipelines.workflow import run as pipeline
 
 MINILM, MOBILENET = "all-MiniLM-L6-v2", "mobilenetv2_100-in1k"
 SIDES = {"flowers5": 128, "cifar10": 96}  # pixels, instead of ImageNet's 224: a step is shorter

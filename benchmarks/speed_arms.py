@@ -21,7 +21,8 @@ def graft(work: dict[str, Any], strategy: Any, training: dict[str, Any]) -> dict
     """A recipe; its seconds are those of training, data and model loaded."""
     import yaml
 
-    from pipelines import pipeline, recipe
+    from pipelines import recipe
+    from pipelines.workflow import run as pipeline
 
     said = {k: work[k] for k in ("task", "model", "data")} | {"strategy": strategy}
     with tempfile.TemporaryDirectory() as runs:
@@ -41,7 +42,7 @@ def trainer(
 
     model, processor = _load(work)
     if frozen:  # all but the layer that gives the logits
-        from pipelines.anatomy import dissect
+        from pipelines.models.anatomy import dissect
 
         model.requires_grad_(False)
         model.get_submodule(dissect(model).output).requires_grad_(True)
@@ -97,7 +98,7 @@ def product(bf16: bool) -> dict[str, Any]:
 def size(work: dict[str, Any]) -> dict[str, Any]:
     """Parameters of the blocks, and tokens without padding: what utilisation is counted from."""
     model, processor = _load(work)
-    from pipelines.anatomy import dissect, inside
+    from pipelines.models.anatomy import dissect, inside
 
     blocks = dissect(model).blocks
     parameters = sum(p.numel() for n, p in model.named_parameters() if inside(n, blocks))
@@ -114,7 +115,7 @@ def _has_gpu() -> bool:
 def _load(work: dict[str, Any]) -> tuple[Any, Any]:
     import transformers
 
-    from pipelines import timm_checkpoint
+    from pipelines.tasks.image import timm_config as timm_checkpoint
 
     classes = len(set(_rows(work, "train")["label"]))
     config = transformers.AutoConfig.from_pretrained(work["model"], num_labels=classes)

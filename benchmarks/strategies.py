@@ -103,7 +103,7 @@ def _checkpoint(shared: Path, name: str, runs: str) -> Path:
 def choose(said: Said) -> dict[str, Any]:
     """What `auto` would be, without training it."""
     with _recipe(said) as recipe:
-        from pipelines import pipeline
+        from pipelines.workflow import run as pipeline
 
         chosen = pipeline.prepare(recipe).recipe
     arm = chosen.strategy.name + (", wise_ft" if chosen.averaging.wise_ft else "")
@@ -115,7 +115,7 @@ def run(said: Said) -> dict[str, Any]:
     if said[3] == AUTO:
         return choose(said)
     with _recipe(said) as recipe:
-        from pipelines import pipeline
+        from pipelines.workflow import run as pipeline
 
         metrics = json.loads(pipeline.run(recipe).metrics.read_text())
     return {
@@ -156,7 +156,7 @@ def rounds(said: argparse.Namespace) -> list[Any]:
     asked = [key for key in product(said.data, SIZES, said.arms, SEEDS) if _is_size_of(*key[:2])]
     todo = [key for key in asked if key not in known]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["transformers.trainer", "pipelines.pipeline"])
+    context.set_forkserver_preload(["transformers.trainer", "pipelines.workflow.run"])
     with context.Pool(said.processes, maxtasksperchild=1) as pool, results.open("a") as file:
         for found in pool.imap(run, [(shared, *key, said.steps) for key in todo]):
             file.write(json.dumps(found) + "\n")

@@ -1,7 +1,7 @@
 """Entry of `accelerate launch pipelines/run.py RECIPE [key=value …]`.
 
-Launched as a script, Python puts this folder at the head of `sys.path`, where `sources/` or
-`metrics/` could shadow a library. The repository root belongs there instead.
+Launched as a script, Python puts this folder at the head of `sys.path`, where `data/` or
+`report/` could shadow a library. The repository root belongs there instead.
 """
 
 import sys

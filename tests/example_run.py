@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import recipe, registry, report
-from pipelines.labels import SINGLE, Labels
+from pipelines import recipe, report
+from pipelines.core import registry
+from pipelines.core.labels import SINGLE, Labels
 from pipelines.report import card, lock
 from pipelines.report.evidence import Evidence, Parity, Predictions
 from pipelines.report.run_folder import RunFolder

@@ -14,9 +14,11 @@ from typing import Any
 import tiny
 import yaml
 
-from pipelines import pipeline, recipe, trainer
-from pipelines.pipeline import Prepared
-from pipelines.trainer import Fitted
+from pipelines import recipe
+from pipelines.training import fit as trainer
+from pipelines.training.fit import Fitted
+from pipelines.workflow import run as pipeline
+from pipelines.workflow.run import Prepared
 
 PROBLEMS = ("single", "pairs", "several", "number")
 AUTO_CLASSES = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.heads import Scaler
+from pipelines.features.heads import Scaler
 
 
 def softmax(logits):

@@ -13,8 +13,8 @@ import tiny
 import yaml
 from hub_server import HubServer
 
+from pipelines.data.sources import USUAL_NAMES
 from pipelines.recipe import Recipe
-from pipelines.sources import USUAL_NAMES
 
 CHECKPOINTS = {
     "FacebookAI/roberta-base": "roberta",

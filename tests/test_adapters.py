@@ -18,12 +18,12 @@ from grafting import graft, prepare, write_recipe
 from transformers import AutoConfig
 
 from pipelines import recipe as recipes
-from pipelines.anatomy import dissect
 from pipelines.cli import main
-from pipelines.errors import ModelError, RecipeError
-from pipelines.output import reload
-from pipelines.output.adapter_folder import folder_below
-from pipelines.strategies import _peft_methods
+from pipelines.core.errors import ModelError, RecipeError
+from pipelines.models.anatomy import dissect
+from pipelines.models.output import reload
+from pipelines.models.output.adapter_folder import folder_below
+from pipelines.strategies.adapters import peft_methods as _peft_methods
 
 SLOW = pytest.mark.slow
 METHODS = {

@@ -8,9 +8,9 @@ import tiny_audio
 import tiny_timm
 import torch
 
-from pipelines.anatomy import Anatomy, dissect
-from pipelines.anatomy.tree import inside
 from pipelines.cli import main
+from pipelines.models.anatomy import Anatomy, dissect
+from pipelines.models.anatomy.tree import inside
 
 CLASSIFIER = {
     **dict.fromkeys(tiny.TEXT_FAMILIES, "AutoModelForSequenceClassification"),

@@ -18,13 +18,13 @@ from grafting import fit, graft, prepare, write_recipe
 from tiny_audio import AUDIO_FAMILIES, RATE, tone, wav
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
-from pipelines import forward
-from pipelines.augmentations.audio import Audio
 from pipelines.cli import main
-from pipelines.errors import DataError, RecipeError
-from pipelines.labels import Labels
+from pipelines.core.errors import DataError, RecipeError
+from pipelines.core.labels import Labels
+from pipelines.models import forward
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.audio_classification import AudioClassification
+from pipelines.tasks.augmentations.audio import Audio
 
 STRATEGIES = ("full", "linear_probe", "lora", "scratch")
 QUICK = {

@@ -13,11 +13,11 @@ from grafting import fit, prepare, write_recipe
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from pipelines.augmentations import image as augmentations
 from pipelines.cli import main
-from pipelines.errors import ModelError, RecipeError
-from pipelines.tasks import _pixels
-from pipelines.tasks._colours import Colours
+from pipelines.core.errors import ModelError, RecipeError
+from pipelines.tasks.augmentations import image as augmentations
+from pipelines.tasks.image import pixels as _pixels
+from pipelines.tasks.image.colours import Colours
 
 VIEWS = {
     "crop": {"crop": [0.3, 1]},

@@ -13,12 +13,14 @@ from datasets import Dataset
 from grafting import fit, prepare, problem, write_recipe
 from PIL import Image
 
-from pipelines import pipeline, recipe, similarity
-from pipelines.anatomy import dissect
+from pipelines import recipe
 from pipelines.cli import main
-from pipelines.errors import RecipeError
+from pipelines.core.errors import RecipeError
+from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
-from pipelines.situation import Situation
+from pipelines.strategies.choosing import similarity
+from pipelines.strategies.choosing.situation import Situation
+from pipelines.workflow import run as pipeline
 
 SLOW = pytest.mark.slow
 

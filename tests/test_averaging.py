@@ -8,9 +8,9 @@ import torch
 from grafting import changed, fit, job, prepare, write_recipe
 from safetensors.torch import load_file
 
-from pipelines.averaging import soup
 from pipelines.cli import main
 from pipelines.report.run_folder import RunFolder
+from pipelines.training.averaging import soup
 
 STEADY = {"learning_rate": 1e-3, "num_train_epochs": 2, "logging_steps": 1}
 EACH = {"save_strategy": "epoch", "eval_strategy": "epoch", "save_total_limit": None}

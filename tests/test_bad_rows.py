@@ -8,9 +8,10 @@ from datasets import Dataset
 from grafting import write_recipe
 from tiny import WORDS
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
 from pipelines.cli import main
-from pipelines.errors import DataError
+from pipelines.core.errors import DataError
+from pipelines.workflow import run as pipeline
 
 
 def prepare(folder, checkpoint, data, *overrides, task="text"):

@@ -9,9 +9,9 @@ import torch
 from datasets import Dataset
 from grafting import PROBLEMS, fit, prepare, problem
 
-from pipelines import packing
-from pipelines.batches import LENGTHS, cut
-from pipelines.graft_trainer import GraftTrainer
+from pipelines.training.speed import packing
+from pipelines.training.speed.length_buckets import LENGTHS, cut
+from pipelines.training.trainer import GraftTrainer
 
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 STEADY = {"learning_rate": 1e-3, "logging_steps": 1, "num_train_epochs": 1, "seed": 7}
@@ -94,10 +94,13 @@ def curve(checkpoint, tmp_path, monkeypatch):
     def curve(data, how, task="text", family="bert", config=CALM, **sections):
         with monkeypatch.context() as patched:
             if how == "packed":
-                patched.setattr("pipelines.packing.SETUP", {"cpu": 4})
+                patched.setattr("pipelines.training.speed.packing.SETUP", {"cpu": 4})
             else:  # as of a model with another attention
-                patched.setattr("pipelines.packing.WITHIN", "eager")
-            patched.setattr("pipelines.batches.SETUP", {"cpu": 24} if how == "parts" else NEVER)
+                patched.setattr("pipelines.training.speed.packing.WITHIN", "eager")
+            patched.setattr(
+                "pipelines.training.speed.length_buckets.SETUP",
+                {"cpu": 24} if how == "parts" else NEVER,
+            )
             training = {**STEADY, **sections.pop("training", {})}
             model = {"checkpoint": str(checkpoint(family)), "config": config}
             found = prepare(

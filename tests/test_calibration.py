@@ -15,13 +15,13 @@ from scipy.special import softmax
 
 from pipelines import recipe as recipes
 from pipelines import report
-from pipelines.calibration import Calibration, calibrated, conformal, temperature
-from pipelines.calibration.decisions import Decisions
-from pipelines.calibration.reliability import Reliability
 from pipelines.cli import main
-from pipelines.errors import RecipeError
+from pipelines.core.errors import RecipeError
+from pipelines.core.labels import MULTI, SINGLE
+from pipelines.evaluation.calibration import Calibration, calibrated, conformal, temperature
+from pipelines.evaluation.calibration.decisions import Decisions
+from pipelines.evaluation.calibration.reliability import Reliability
 from pipelines.features.candidates import probe
-from pipelines.labels import MULTI, SINGLE
 from pipelines.report.run_folder import RunFolder
 
 SLOW = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 import torch
 from grafting import prepare, write_recipe
 
-from pipelines import anatomy, memory
 from pipelines.cli import main
+from pipelines.models import anatomy, memory
 
 Check = Callable[..., str]
 

@@ -10,8 +10,8 @@ import torch
 from grafting import prepare, write_recipe
 
 from pipelines.cli import main
-from pipelines.labels import SINGLE, Labels
-from pipelines.losses import CrossEntropy
+from pipelines.core.labels import SINGLE, Labels
+from pipelines.core.losses import CrossEntropy
 
 THREE = Labels(SINGLE, ("a", "b", "c"), (0, 1, 2))
 
@@ -77,7 +77,7 @@ def test_a_rare_class_is_as_likely_as_a_frequent_one_where_it_counts_for_more(
 def test_several_labels_have_no_balance(tmp_path, text_checkpoint):
     from datasets import Dataset
 
-    from pipelines.errors import RecipeError
+    from pipelines.core.errors import RecipeError
 
     rows = Dataset.from_dict({"text": ["a", "b"] * 8, "label": [["x"], ["x", "y"]] * 8})
     rows.to_parquet(tmp_path / "train.parquet")

@@ -11,8 +11,10 @@ import yaml
 from example_run import finished
 from grafting import write_recipe
 
-from pipelines import cli, hub, registry
-from pipelines.errors import Interrupted
+from pipelines import cli
+from pipelines.core import registry
+from pipelines.core.errors import Interrupted
+from pipelines.report import push as hub
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "pipelines" / "run.py"
@@ -163,7 +165,7 @@ def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch
 
 @pytest.mark.parametrize("stop", [Interrupted("stopped by SIGTERM at step 8"), KeyboardInterrupt()])
 def test_an_interrupted_run_says_how_to_go_on(stop, tmp_path, capsys, monkeypatch) -> None:
-    from pipelines import pipeline
+    from pipelines.workflow import run as pipeline
 
     def interrupted(_: object) -> None:
         raise stop

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from pipelines import registry
 from pipelines.cli import main
+from pipelines.core import registry
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -12,9 +12,9 @@ from datasets import Audio, ClassLabel, Dataset, Features, List, Value
 from pydantic import ValidationError
 
 from pipelines import data
-from pipelines.errors import DataError
-from pipelines.sources import SplitNames
-from pipelines.sources.files import Files
+from pipelines.core.errors import DataError
+from pipelines.data.sources import SplitNames
+from pipelines.data.sources.files import Files
 from pipelines.tasks._classification import Classification
 from pipelines.tasks.image_classification import ImageClassification
 from pipelines.tasks.text_classification import TextClassification

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import BertConfig, BertModel
 
-from pipelines.dropout import drop, quick
-from pipelines.packing import spelled_out
-from pipelines.places import Places
+from pipelines.training.speed.dropout import drop, quick
+from pipelines.training.speed.packed_layout import Places
+from pipelines.training.speed.packing import spelled_out
 
 SIZE = (301, 333)  # no multiple of four
 
@@ -58,7 +58,9 @@ def test_a_model_drops_quickly_for_a_while(monkeypatch):
     model = BertModel(BertConfig(vocab_size=9, intermediate_size=8, **sizes))
     (layer,) = model.encoder.layer
     ones, asked = torch.ones(7, 5), []
-    monkeypatch.setattr("pipelines.dropout.drop", lambda given, rate: asked.append(rate) or given)
+    monkeypatch.setattr(
+        "pipelines.training.speed.dropout.drop", lambda given, rate: asked.append(rate) or given
+    )
     with quick(model, torch.device("cuda")):  # where it will be by then
         layer.output.dropout(ones)
     assert not asked

@@ -9,7 +9,8 @@ from datasets import Dataset
 from grafting import write_recipe
 from transformers import PreTrainedTokenizerFast
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
+from pipelines.workflow import run as pipeline
 
 
 @pytest.fixture
@@ -69,14 +70,14 @@ def test_what_changes_the_encoding_is_encoded_again(
 
 
 def test_a_change_in_the_code_of_tasks_is_seen(tokenized, tmp_path, text_checkpoint, monkeypatch):
-    from pipelines.tasks import _rows
+    from pipelines.tasks.encoding import dataset_map as _rows
 
     data = tiny.text_data(tmp_path / "data")
     assert tokenized(text_checkpoint, data) > 0
-    source = tmp_path / "code" / "_rows.py"
-    source.parent.mkdir()
+    source = tmp_path / "code" / "encoding" / "dataset_map.py"
+    source.parent.mkdir(parents=True)
     source.write_text(Path(_rows.__file__).read_text() + "\n")
-    monkeypatch.setattr(_rows, "__file__", str(source))
+    monkeypatch.setattr(_rows, "TASKS", source.parent.parent)
     _rows._code.cache_clear()
     assert tokenized(text_checkpoint, data) > 0
     _rows._code.cache_clear()

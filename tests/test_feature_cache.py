@@ -10,10 +10,13 @@ import torch
 from grafting import fit, prepare, write_recipe
 from transformers import PreTrainedModel
 
-from pipelines import cache, cli, forward, pipeline, recipe
-from pipelines.anatomy import dissect
+from pipelines import cli, recipe
+from pipelines.core import cache
 from pipelines.features import chunks
 from pipelines.features.candidates import extractor
+from pipelines.models import forward
+from pipelines.models.anatomy import dissect
+from pipelines.workflow import run as pipeline
 
 SLOW = pytest.mark.slow
 TEXTS = [

@@ -10,12 +10,12 @@ from grafting import fit, graft, job, prepare, problem
 from grafting import logits as logits_of
 from references import Scikit, softmax
 
-from pipelines import forward
-from pipelines.anatomy import dissect
-from pipelines.errors import ModelError, RecipeError
+from pipelines.core.errors import ModelError, RecipeError
+from pipelines.core.labels import MULTI, SINGLE
 from pipelines.features.candidates import extractor
 from pipelines.features.pooling import POOLINGS, pool
-from pipelines.labels import MULTI, SINGLE
+from pipelines.models import forward
+from pipelines.models.anatomy import dissect
 
 SLOW = pytest.mark.slow
 TEXTS = [pytest.param(f, marks=() if f in ("bert", "gpt2") else SLOW) for f in tiny.TEXT_FAMILIES]

@@ -11,8 +11,9 @@ from grafting import write_recipe
 from PIL import Image
 from tiny import FILLERS, WORDS
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
 from pipelines.cli import main
+from pipelines.workflow import run as pipeline
 
 CLASSES = ("no", "yes")
 

@@ -5,7 +5,9 @@ import torch
 import yaml
 from grafting import prepare, write_recipe
 
-from pipelines import hardware, pipeline, recipe
+from pipelines import recipe
+from pipelines.core import hardware
+from pipelines.workflow import run as pipeline
 
 ON_CPU = {"use_cpu": True}
 

@@ -7,18 +7,19 @@ import pytest
 from grafting import graft, prepare, problem, write_recipe
 from references import Scikit, softmax
 
-from pipelines import recipe, registry
+from pipelines import recipe
 from pipelines.cli import main
-from pipelines.errors import RecipeError
-from pipelines.heads import Linear, Problem, Scaler
-from pipelines.heads.class_prototypes import ClassPrototypes
-from pipelines.heads.linear_svm import LinearSvm
-from pipelines.heads.logistic_regression import LogisticRegression
-from pipelines.heads.mlp import Mlp
-from pipelines.heads.nearest_neighbours import NearestNeighbours
-from pipelines.heads.ridge import Ridge
-from pipelines.labels import MULTI, REGRESSION, SINGLE
-from pipelines.output import reload
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError
+from pipelines.core.labels import MULTI, REGRESSION, SINGLE
+from pipelines.features.heads import Linear, Problem, Scaler
+from pipelines.features.heads.class_prototypes import ClassPrototypes
+from pipelines.features.heads.linear_svm import LinearSvm
+from pipelines.features.heads.logistic_regression import LogisticRegression
+from pipelines.features.heads.mlp import Mlp
+from pipelines.features.heads.nearest_neighbours import NearestNeighbours
+from pipelines.features.heads.ridge import Ridge
+from pipelines.models.output import reload
 
 SLOW = pytest.mark.slow
 HEADS = {name: registry.find("heads", name) for name in registry.names("heads")}

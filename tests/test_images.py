@@ -13,9 +13,9 @@ from test_augmentation import processors
 from torch.utils.data import DataLoader
 from transformers import ViTImageProcessor, ViTImageProcessorPil
 
-from pipelines import labels
-from pipelines.errors import DataError
-from pipelines.tasks import _pixels
+from pipelines.core import labels
+from pipelines.core.errors import DataError
+from pipelines.tasks.image import pixels as _pixels
 from pipelines.tasks.image_classification import ImageClassification
 
 
@@ -98,7 +98,7 @@ def test_an_image_is_decoded_once_and_never_by_a_second_run(run, decoded):
 
 
 def test_what_is_cropped_is_decoded_once(decoded):
-    from pipelines.augmentations.image import Image
+    from pipelines.tasks.augmentations.image import Image
 
     rows = encode(rows_of(), tiny_processor(), Image(crop=(0.5, 1)))
     assert not rows[3]["pixel_values"].equal(rows[3]["pixel_values"])
@@ -200,7 +200,7 @@ def test_a_batch_is_its_rows(in_memory, num_workers, monkeypatch):
 
 
 def test_the_fingerprint_is_that_of_images_labels_and_processor():
-    from pipelines.augmentations.image import Image
+    from pipelines.tasks.augmentations.image import Image
 
     dataset, processor = rows_of(), tiny_processor()
     rows = encode(dataset, processor)

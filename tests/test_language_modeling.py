@@ -20,10 +20,10 @@ from datasets import Dataset
 from grafting import fit, graft, prepare, write_recipe
 from safetensors.torch import load_file
 
-from pipelines import registry
 from pipelines.cli import main
-from pipelines.errors import DataError, ModelError, RecipeError
-from pipelines.labels import IGNORED, LANGUAGE, Labels
+from pipelines.core import registry
+from pipelines.core.errors import DataError, ModelError, RecipeError
+from pipelines.core.labels import IGNORED, LANGUAGE, Labels
 from pipelines.report import parity
 from pipelines.report.run_folder import RunFolder
 

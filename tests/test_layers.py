@@ -9,11 +9,11 @@ import tiny_audio
 import torch
 from grafting import graft, prepare, write_recipe
 
-from pipelines.anatomy import dissect
 from pipelines.cli import main
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
 from pipelines.features import layers
-from pipelines.output import reload
+from pipelines.models.anatomy import dissect
+from pipelines.models.output import reload
 
 SLOW = pytest.mark.slow
 # GPT-2 and ModernBERT normalise after the last block, whichever that is: a test of its own

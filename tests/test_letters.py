@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.sources import _glyphs as glyphs
-from pipelines.sources.letters import Letters
+from pipelines.data.sources import _glyphs as glyphs
+from pipelines.data.sources.letters import Letters
 
 EMBEDDED = Path("recipes/embedded/letters_resnet")
 

@@ -6,7 +6,7 @@ import torch
 from grafting import changed, graft, prepare, state
 from peft.tuners.lora import Linear
 
-from pipelines.anatomy import dissect
+from pipelines.models.anatomy import dissect
 
 FAMILIES = ("bert", "resnet", pytest.param("gpt2", marks=pytest.mark.slow))
 

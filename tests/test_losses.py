@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pipelines.labels import IGNORED
-from pipelines.losses import CrossEntropy, binary_cross_entropy, squared_error
+from pipelines.core.labels import IGNORED
+from pipelines.core.losses import CrossEntropy, binary_cross_entropy, squared_error
 
 DRAW = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(12, 3, generator=DRAW)

@@ -15,9 +15,9 @@ import pytest
 import torch
 from grafting import write_recipe
 
-from pipelines import lr_find
 from pipelines.cli import main
-from pipelines.range_test import RangeTest
+from pipelines.tuning import lr_find
+from pipelines.tuning.range_test import RangeTest
 
 ROOT = Path(__file__).parents[1]
 LOW, HIGH, STEPS = 1e-6, 1e6, 60

@@ -13,10 +13,11 @@ from hub_server import HubServer
 from scipy import stats
 from sklearn import metrics as sk
 
-from pipelines import metric_file, registry
-from pipelines.errors import HubError, ModelError, RecipeError
-from pipelines.evaluation import Scorer, predict
-from pipelines.labels import MULTI, REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.core import registry
+from pipelines.core.errors import HubError, ModelError, RecipeError
+from pipelines.core.labels import MULTI, REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.evaluation import metric_source as metric_file
+from pipelines.evaluation.scorer import Scorer, predict
 
 ROOT = Path(__file__).parents[1]
 METRICS = registry.names("metrics")
@@ -119,7 +120,7 @@ def test_metric_equals_its_definition(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
     (predictions, references), expected = expected_of(name)
-    metric = evaluate.load(str(ROOT / "pipelines" / "metrics" / f"{name}.py"))
+    metric = evaluate.load(str(registry.folder("metrics") / f"{name}.py"))
     assert type(metric).__mro__[1] is evaluate.Metric
     assert metric.description == registry.summary("metrics", name)
     assert metric.compute(predictions=predictions, references=references) == expected
@@ -134,7 +135,7 @@ def test_less_is_better_for_errors_only(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_spells_out_what_is_read_from_its_file(name):
     sides, _ = expected_of(name)
-    told = metric_file.read(ROOT / "pipelines" / "metrics" / f"{name}.py")
+    told = metric_file.read(registry.folder("metrics") / f"{name}.py")
     assert told.key == next(iter(scorer_of((name,), labels_of(sides[0]))(*sides)))
     assert told.greater_is_better is registry.find("metrics", name).greater_is_better
 
@@ -267,7 +268,8 @@ def test_scoring_writes_no_file_that_processes_could_fight_for(tmp_path, monkeyp
 
 def test_a_scorer_is_made_and_tells_the_main_score_without_heavy_imports():
     code = (
-        "import sys; from pipelines.evaluation import Scorer; from pipelines.labels import Labels\n"
+        "import sys; from pipelines.evaluation.scorer import Scorer\n"
+        "from pipelines.core.labels import Labels\n"
         "from pipelines.tasks.text_classification import TextClassification\n"
         "labels, task = Labels('regression'), TextClassification()\n"
         "Scorer(({'name': 'f1', 'average': 'macro'},), task, labels)\n"
@@ -313,7 +315,7 @@ def test_a_metric_of_the_hub(tmp_path):
     folder.mkdir()
     (folder / "spread.py").write_text(FOREIGN)
     code = (
-        "from pipelines.evaluation import Scorer; from pipelines.labels import Labels\n"
+        "from pipelines.evaluation.scorer import Scorer; from pipelines.core.labels import Labels\n"
         "from pipelines.tasks.text_classification import TextClassification\n"
         "scorer = Scorer(('acme/spread',), TextClassification(), Labels('regression'))\n"
         "print(scorer.main, scorer([0.5, 2.0], [0.0, 0.0]))"

@@ -15,12 +15,12 @@ import tiny_tasks
 import torch
 from grafting import fit, logits, prepare, write_recipe
 
-from pipelines import pipeline
 from pipelines import recipe as recipes
-from pipelines.anatomy import dissect
 from pipelines.cli import main
-from pipelines.errors import DataError, ModelError, RecipeError
+from pipelines.core.errors import DataError, ModelError, RecipeError
+from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
+from pipelines.workflow import run as pipeline
 
 TASK = "multiple_choice"
 FAMILIES = ("bert", "roberta", "distilbert", "deberta-v2", "modernbert")

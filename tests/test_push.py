@@ -14,8 +14,8 @@ from example_run import finished
 from hub_server import HubServer
 from huggingface_hub import ModelCard
 
-from pipelines import hub as hub_stage
-from pipelines.errors import HubError, RunError
+from pipelines.core.errors import HubError, RunError
+from pipelines.report import push as hub_stage
 from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]

@@ -17,14 +17,15 @@ import torch
 from datasets import Dataset
 from grafting import fit, prepare, write_recipe
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
 from pipelines.cli import main
-from pipelines.errors import DataError, GraftError, RecipeError
-from pipelines.metrics.squad import Squad
+from pipelines.core.errors import DataError, GraftError, RecipeError
+from pipelines.evaluation.metrics.squad import Squad
 from pipelines.report import card
 from pipelines.report.run_folder import RunFolder
-from pipelines.tasks import _spans
 from pipelines.tasks.question_answering import LOGITS, POSITIONS, QuestionAnswering
+from pipelines.tasks.text import spans as _spans
+from pipelines.workflow import run as pipeline
 
 SLOW = pytest.mark.slow
 FAMILIES = list(tiny.TEXT_FAMILIES)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines import recipe, registry
-from pipelines.errors import RecipeError
+from pipelines import recipe
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe, document, schema, training_fields
 from pipelines.report import lock
 from pipelines.report.run_folder import RunFolder

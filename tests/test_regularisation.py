@@ -7,9 +7,9 @@ from grafting import changed, fit, prepare, problem, write_recipe
 from torch.nn.functional import cross_entropy
 
 from pipelines.cli import main
-from pipelines.errors import ModelError, RecipeError
-from pipelines.losses import CrossEntropy
-from pipelines.regularisation import disagreement
+from pipelines.core.errors import ModelError, RecipeError
+from pipelines.core.losses import CrossEntropy
+from pipelines.training.regularization import disagreement
 
 STEADY = {"learning_rate": 1e-3, "lr_scheduler_type": "constant", "warmup_steps": 0}
 STEADY |= {"weight_decay": 0.0, "logging_steps": 1, "max_grad_norm": 0.0}

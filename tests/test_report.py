@@ -21,9 +21,10 @@ from example_run import (
 )
 from huggingface_hub import ModelCard
 
-from pipelines import recipe, registry, report
-from pipelines.errors import RunError
-from pipelines.labels import MULTI, REGRESSION, Labels
+from pipelines import recipe, report
+from pipelines.core import registry
+from pipelines.core.errors import RunError
+from pipelines.core.labels import MULTI, REGRESSION, Labels
 from pipelines.report import card, lock
 from pipelines.report.run_folder import RunFolder
 

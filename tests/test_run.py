@@ -27,8 +27,8 @@ from sklearn import metrics as scikit
 from stand_ins import serve
 
 from pipelines import recipe as recipes
-from pipelines import registry
 from pipelines.cli import main
+from pipelines.core import registry
 from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
@@ -402,7 +402,7 @@ def test_no_pass_takes_larger_batches_than_the_recipe_says(
     tmp_path, text_checkpoint, text_data, monkeypatch
 ):
     """Of a language model, the logits of a batch alone may fill the memory."""
-    from pipelines import forward
+    from pipelines.models import forward
 
     sizes, run = [], forward.run
 

@@ -15,9 +15,10 @@ import tiny
 import yaml
 from grafting import write_recipe
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
 from pipelines.cli import main
-from pipelines.search import space
+from pipelines.tuning.search import space
+from pipelines.workflow import run as pipeline
 
 ROOT = Path(__file__).parents[1]
 SLOW = pytest.mark.slow

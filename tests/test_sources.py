@@ -12,9 +12,9 @@ from datasets import Audio, ClassLabel, Dataset, Image
 from PIL import Image as Pixels
 from pydantic import ValidationError
 
-from pipelines.errors import DataError
-from pipelines.sources.files import Files
-from pipelines.sources.sklearn import Sklearn
+from pipelines.core.errors import DataError
+from pipelines.data.sources.files import Files
+from pipelines.data.sources.sklearn import Sklearn
 
 
 @pytest.fixture(autouse=True)

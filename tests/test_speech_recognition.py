@@ -17,8 +17,8 @@ from tiny_audio import LETTER_SECONDS, LETTERS, RATE, spoken, wav
 from transformers import AutoConfig, AutoModelForCTC, Wav2Vec2CTCTokenizer
 
 from pipelines.cli import main
-from pipelines.errors import DataError, ModelError
-from pipelines.labels import Labels
+from pipelines.core.errors import DataError, ModelError
+from pipelines.core.labels import Labels
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.speech_recognition import SpeechRecognition
 
@@ -322,7 +322,7 @@ def test_frames_are_counted_as_a_fast_conformer_makes_them() -> None:
     import torch
     from transformers import ParakeetFeatureExtractor
 
-    from pipelines.tasks._audio_frames import num_frames
+    from pipelines.tasks.audio.frames import num_frames
 
     window = {"n_fft": 256, "win_length": 200, "hop_length": 80}
     extractor = ParakeetFeatureExtractor(feature_size=16, sampling_rate=8000, **window)

@@ -7,12 +7,12 @@ import pytest
 import tiny
 from grafting import changed, fit, prepare, write_recipe
 
-from pipelines import registry
-from pipelines.anatomy import dissect
 from pipelines.cli import main
-from pipelines.errors import ModelError
+from pipelines.core import registry
+from pipelines.core.errors import ModelError
+from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
-from pipelines.stages import COURSES, Plan, Stage, one_cycle, slanted_triangular
+from pipelines.training.stages import COURSES, Plan, Stage, one_cycle, slanted_triangular
 
 SLOW = pytest.mark.slow
 FAMILIES = [

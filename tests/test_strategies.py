@@ -16,8 +16,8 @@ import tiny
 import torch
 from grafting import AUTO_CLASSES, Graft, changed, graft, prepare, state
 
-from pipelines import registry
-from pipelines.anatomy import dissect
+from pipelines.core import registry
+from pipelines.models.anatomy import dissect
 
 QUICK = ("bert", "resnet")  # one for each modality; the others are left to the slow tests
 FAMILIES = [
@@ -298,7 +298,7 @@ def test_what_comes_out_is_the_plain_class(grafted, family, strategy):
 @by_strategy
 @by_family
 def test_the_saved_processor_and_model_agree_on_raw_rows(grafted, family, strategy):
-    from pipelines.output import reload
+    from pipelines.models.output import reload
 
     found = grafted(family, strategy)
     prepared = found.prepared

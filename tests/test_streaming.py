@@ -17,10 +17,11 @@ from hub_server import HubServer
 from tiny import FILLERS, WORDS
 from torch.utils.data import DataLoader
 
-from pipelines import pipeline, recipe
+from pipelines import recipe
 from pipelines.cli import main
+from pipelines.core.errors import DataError, RecipeError
 from pipelines.data import streams
-from pipelines.errors import DataError, RecipeError
+from pipelines.workflow import run as pipeline
 
 STEPS = {"max_steps": 4, "per_device_train_batch_size": 4, "eval_steps": 2, "save_steps": 2}
 STREAM = ("data.streaming=true", "data.shuffle_buffer=20")

@@ -19,8 +19,8 @@ from transformers import (
     DataCollatorWithPadding,
 )
 
-from pipelines import forward
-from pipelines.labels import IGNORED
+from pipelines.core.labels import IGNORED
+from pipelines.models import forward
 from pipelines.tasks.multiple_choice import MultipleChoice
 from pipelines.tasks.text_classification import TextClassification
 

@@ -7,8 +7,8 @@ import tiny_timm
 import torch
 from grafting import graft, prepare
 
-from pipelines.errors import ModelError
-from pipelines.output import reload
+from pipelines.core.errors import ModelError
+from pipelines.models.output import reload
 
 QUICK = "timm-resnet"
 FAMILIES = [

@@ -16,11 +16,11 @@ import torch
 from grafting import changed, fit, logits, prepare, state, write_recipe
 from seqeval.metrics.sequence_labeling import get_entities
 
-from pipelines.anatomy import dissect
 from pipelines.cli import main
-from pipelines.errors import DataError, RecipeError
+from pipelines.core.errors import DataError, RecipeError
+from pipelines.core.labels import IGNORED
 from pipelines.features.candidates import by_token
-from pipelines.labels import IGNORED
+from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
 
 TASK = "token_classification"

@@ -6,9 +6,9 @@ import torch
 from grafting import fit, prepare, problem
 from grafting import logits as logits_of
 
-from pipelines import cache
-from pipelines.anatomy import dissect
-from pipelines.errors import ModelError
+from pipelines.core import cache
+from pipelines.core.errors import ModelError
+from pipelines.models.anatomy import dissect
 
 SLOW = pytest.mark.slow
 TEXTS = [pytest.param(f, marks=() if f in ("bert", "gpt2") else SLOW) for f in tiny.TEXT_FAMILIES]
@@ -56,7 +56,7 @@ def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
     trained, family, monkeypatch
 ):
     # what is packed has other shapes, for which dropout draws other numbers
-    monkeypatch.setattr("pipelines.packing.WITHIN", "eager")
+    monkeypatch.setattr("pipelines.training.speed.packing.WITHIN", "eager")
     slow, by_steps, _ = trained(family, cached=False)
     fast, shorter, said = trained(family, cached=True)
     assert "the frozen blocks ran once" in said

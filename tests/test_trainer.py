@@ -19,10 +19,10 @@ from grafting import changed, fit, prepare, problem, state, write_recipe
 from grafting import logits as logits_of
 from transformers import Trainer
 
-from pipelines import training_arguments as stage
 from pipelines.cli import main
-from pipelines.errors import Interrupted, RecipeError
+from pipelines.core.errors import Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
+from pipelines.training import arguments as stage
 
 ROOT = Path(__file__).parents[1]
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -10,7 +10,7 @@ from datasets import Dataset
 from grafting import changed, fit, prepare, state
 from transformers import AutoModelForSequenceClassification
 
-from pipelines import vocabulary
+from pipelines.training.speed import sparse_embeddings as vocabulary
 
 SLOW = pytest.mark.slow
 STEPS = {

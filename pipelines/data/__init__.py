@@ -20,20 +20,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines import labels
+from pipelines.core import labels
+from pipelines.core.errors import DataError
+from pipelines.core.labels import Labels
 from pipelines.data import columns, label_checks, splits, streams
 from pipelines.data.bad_rows import BadRow, Sieve
 from pipelines.data.rows import Rows
-from pipelines.errors import DataError
-from pipelines.labels import Labels
-from pipelines.sources import USUAL_NAMES, StreamedSource
+from pipelines.data.sources import USUAL_NAMES, StreamedSource
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-    from pipelines.augmentations import Augmentation
-    from pipelines.sources import Source
+    from pipelines.data.sources import Source
     from pipelines.tasks import Task
+    from pipelines.tasks.augmentations import Augmentation
 
 
 @dataclass(frozen=True)

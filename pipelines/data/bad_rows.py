@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.console import from_main
+from pipelines.core.console import from_main
+from pipelines.core.errors import DataError
 from pipelines.data.rows import Rows
-from pipelines.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset

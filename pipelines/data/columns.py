@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipelines.errors import DataError, suggest
+from pipelines.core.errors import DataError, suggest
 
 if TYPE_CHECKING:
     from datasets import Dataset

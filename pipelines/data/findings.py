@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.core.labels import MULTI, SINGLE, Labels
 from pipelines.data.duplicates import Hashed, Repeats
-from pipelines.labels import MULTI, SINGLE, Labels
 
 if TYPE_CHECKING:
     from pipelines.data import Data

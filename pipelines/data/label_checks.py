@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.errors import DataError
+from pipelines.core.labels import SINGLE, Labels
 from pipelines.data.rows import Rows
-from pipelines.errors import DataError
-from pipelines.labels import SINGLE, Labels
 
 if TYPE_CHECKING:
     from datasets import Dataset

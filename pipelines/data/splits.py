@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.core.errors import DataError, suggest
 from pipelines.data.rows import Rows
-from pipelines.errors import DataError, suggest
-from pipelines.sources import USUAL_NAMES, SplitNames
+from pipelines.data.sources import USUAL_NAMES, SplitNames
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.errors import DataError
+from pipelines.core.hub_client import first_line
+from pipelines.core.labels import CLOSED, Labels
 from pipelines.data import columns, label_checks
 from pipelines.data.bad_rows import Note
 from pipelines.data.columns import Columns
 from pipelines.data.splits import Choice
-from pipelines.errors import DataError
-from pipelines.labels import CLOSED, Labels
-from pipelines.remote import first_line
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-    from pipelines.sources import StreamedSource
+    from pipelines.data.sources import StreamedSource
     from pipelines.tasks import Task
 
 FIRST = 1000  # rows that stand for all of train

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pipelines import fingerprints
-from pipelines.features import chunks, projection
+from pipelines.core.labels import IGNORED
+from pipelines.features import chunks, fingerprints, projection
 from pipelines.features.pooling import pool
 from pipelines.features.tap import Tap
-from pipelines.labels import IGNORED
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.features.heads import Linear, Solved
     from pipelines.features.stem import Stem
-    from pipelines.heads import Linear, Solved
+    from pipelines.models.anatomy import Anatomy
 
 HEAD, LABELS, STEM = "head", "labels", "stem"
 BATCH = 1024  # rows that a head reads at once

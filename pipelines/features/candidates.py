@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines import forward
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
 from pipelines.features import HEAD, Extractor, projection, stem
 from pipelines.features.pooling import POOLINGS, mask_of, pool
 from pipelines.features.shortcut import take
 from pipelines.features.tap import Tap
+from pipelines.models import forward
 
 if TYPE_CHECKING:
     import torch
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 def by_token(model: Any, anatomy: "Anatomy") -> Extractor:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines import cache, console, forward
+from pipelines.core import cache, console
+from pipelines.models import forward
 
 if TYPE_CHECKING:
     import torch

@@ -7,10 +7,10 @@ chosen one.
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 DEPTH = "num_hidden_layers"  # whatever a family calls it, its config answers to this name
 DERIVED = ("stage_names", "out_features", "out_indices")  # from the number, by the config itself

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from pipelines.anatomy import Anatomy
-    from pipelines.heads import Linear
+    from pipelines.features.heads import Linear
+    from pipelines.models.anatomy import Anatomy
 
 Batch = dict[str, Any]
 
@@ -26,7 +26,7 @@ def find(model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: Batch) -
     """
     from torch.nn import Linear
 
-    from pipelines.anatomy import inside
+    from pipelines.models.anatomy import inside
 
     if anatomy.output is None:
         return None

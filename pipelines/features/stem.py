@@ -15,7 +15,7 @@ from pipelines.features.pooling import mask_of, pool
 if TYPE_CHECKING:
     import torch
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 KINDS = ("pooled", "cls", "last", "mean")
 

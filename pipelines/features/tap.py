@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines.features import layers
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 @dataclass

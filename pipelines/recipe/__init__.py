@@ -12,21 +12,21 @@ from typing import Any
 
 from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError
 
-from pipelines import registry
-from pipelines.augmentations import Augmentation
-from pipelines.averaging import Averaging
-from pipelines.calibration import Calibration
-from pipelines.errors import RecipeError, suggest
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError, suggest
+from pipelines.core.section import Section
+from pipelines.data.sources import Source
+from pipelines.evaluation.calibration import Calibration
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
 from pipelines.recipe.document import Document, Override
 from pipelines.recipe.problems import explain
 from pipelines.recipe.sections import EarlyStopping, Hub, Model
-from pipelines.regularisation import Regularisation
-from pipelines.section import Section
-from pipelines.sources import Source
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
+from pipelines.tasks.augmentations import Augmentation
+from pipelines.training.averaging import Averaging
+from pipelines.training.regularization import Regularisation
 
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
 KINDS = {

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import quantization
-from pipelines.sources import StreamedSource
+from pipelines.data.sources import StreamedSource
+from pipelines.models import quantization
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe

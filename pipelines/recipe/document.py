@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from pipelines.errors import RecipeError
+from pipelines.core.errors import RecipeError
 
 Key = tuple[str, ...]
 

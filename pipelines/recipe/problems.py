@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from pipelines.errors import suggest
+from pipelines.core.errors import suggest
 from pipelines.recipe.document import Document, children
 
 EXPECTED = {  # pydantic's types of error, in the words of YAML

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pipelines import recipe, registry
+from pipelines import recipe
+from pipelines.core import registry
 from pipelines.recipe import training_fields
 
 DEFS = "#/$defs/"

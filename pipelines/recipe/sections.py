@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from pipelines.quantization import Bits
-from pipelines.section import Section
+from pipelines.core.section import Section
+from pipelines.models.quantization import Bits
 
 
 class Model(Section):

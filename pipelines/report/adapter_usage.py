@@ -1,7 +1,7 @@
 """Python that loads an adapter on its checkpoint, without Graft."""
 
-from pipelines import quantization
-from pipelines.quantization import Bits
+from pipelines.models import quantization
+from pipelines.models.quantization import Bits
 
 READS = {"text": "tokenizer", "image": "image_processor", "audio": "feature_extractor"}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines.labels import REGRESSION, Labels
+from pipelines.core.labels import REGRESSION, Labels
 from pipelines.report import confidence
 from pipelines.report import lock as locks
 from pipelines.report.evidence import Evidence, is_number

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipelines.calibration.calibrated import Calibrated
-from pipelines.calibration.conformal import PredictionSets
-from pipelines.calibration.reliability import BINS
+from pipelines.evaluation.calibration.calibrated import Calibrated
+from pipelines.evaluation.calibration.conformal import PredictionSets
+from pipelines.evaluation.calibration.reliability import BINS
 from pipelines.report.evidence import Evidence
 
 FITTED = """\

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from pipelines.labels import MULTI, REGRESSION, Labels
+from pipelines.core.labels import MULTI, REGRESSION, Labels
 from pipelines.report import adapter_usage
 
 if TYPE_CHECKING:
-    from pipelines.calibration.calibrated import Calibrated
-    from pipelines.output import Library
-    from pipelines.quantization import Bits
+    from pipelines.evaluation.calibration.calibrated import Calibrated
+    from pipelines.models.output import Library
+    from pipelines.models.quantization import Bits
     from pipelines.tasks import Kept, Task
 
 Scores = Mapping[str, Any]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.calibration import conformal
-from pipelines.labels import CHOICE, LANGUAGE, MULTI, SINGLE, Labels
+from pipelines.core.labels import CHOICE, LANGUAGE, MULTI, SINGLE, Labels
+from pipelines.evaluation.calibration import conformal
 
 if TYPE_CHECKING:
     from pipelines.report.evidence import Predictions

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.calibration.calibrated import Calibrated
-from pipelines.calibration.reliability import BINS, Reliability
+from pipelines.evaluation.calibration.calibrated import Calibrated
+from pipelines.evaluation.calibration.reliability import BINS, Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
-from pipelines.errors import RunError
+from pipelines.core.errors import RunError
 
 
 @dataclass(frozen=True)

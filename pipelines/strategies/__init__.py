@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pipelines.section import Named
+from pipelines.core.section import Named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
-    from pipelines.model import Checkpoint
-    from pipelines.output import Output
-    from pipelines.situation import Situation
-    from pipelines.stages import Stage
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.models.load import Checkpoint
+    from pipelines.models.output import Output
+    from pipelines.strategies.choosing.situation import Situation
     from pipelines.tasks import Task
-    from pipelines.trainer import Fitted, Job
+    from pipelines.training.fit import Fitted, Job
+    from pipelines.training.stages import Stage
 
 
 class Strategy(Named):
@@ -112,12 +112,12 @@ class Strategy(Named):
     def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
         """What comes out of training on `checkpoint`: the plain model, unless a recipe asks for
         something else."""
-        from pipelines.output.plain import PlainModel
+        from pipelines.models.output.plain import PlainModel
 
         return PlainModel(self.merge(model))
 
     def fit(self, job: "Job") -> "Fitted":
         """Train on `job` and give back the result with the best validation score."""
-        from pipelines import trainer
+        from pipelines.training import fit as trainer
 
         return trainer.fit(self, job)

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from pipelines.strategies import Strategy
-from pipelines.strategies._solved_head import start_from_solved_head
+from pipelines.strategies.probing.solved_head import start_from_solved_head
 
 if TYPE_CHECKING:
-    from pipelines.situation import Situation
+    from pipelines.strategies.choosing.situation import Situation
     from pipelines.tasks import Task
-    from pipelines.trainer import Fitted, Job
+    from pipelines.training.fit import Fitted, Job
 
 
 class HeadFirst(Strategy):
@@ -46,7 +46,7 @@ class HeadFirst(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """The head, where it is solved for; then the stages."""
-        from pipelines import trainer
+        from pipelines.training import fit as trainer
 
         if self.head == "solved":
             start_from_solved_head(job)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines import registry
-from pipelines.console import say
-from pipelines.errors import RecipeError
+from pipelines.core import registry
+from pipelines.core.console import say
+from pipelines.core.errors import RecipeError
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
-    from pipelines.situation import Situation
+    from pipelines.strategies.choosing.situation import Situation
     from pipelines.tasks import Task
 
 SHARE = 0.8  # of the memory that is free, for weights, gradients and moments

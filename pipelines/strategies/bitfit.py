@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 class Bitfit(Strategy):
@@ -29,7 +29,7 @@ class Bitfit(Strategy):
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
         """Freeze everything but biases and head."""
-        from pipelines.anatomy import inside
+        from pipelines.models.anatomy import inside
 
         model.requires_grad_(False)
         biases = [

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines.stages import COURSES, Schedule, Stage
 from pipelines.strategies._head_first import HeadFirst
+from pipelines.training.stages import COURSES, Schedule, Stage
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 class FineTune(HeadFirst):

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
+from pipelines.models.anatomy.depths import resting, train_only
 from pipelines.strategies import Strategy
-from pipelines.strategies._depths import resting, train_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 class FreezeEmbeddings(Strategy):

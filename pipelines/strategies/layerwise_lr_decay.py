@@ -7,8 +7,8 @@ from pydantic import Field
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
-    from pipelines.situation import Situation
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.strategies.choosing.situation import Situation
 
 PUBLISHED = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
 

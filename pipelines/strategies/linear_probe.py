@@ -4,21 +4,21 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from pipelines import registry
-from pipelines.errors import RecipeError, suggest
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
-from pipelines.strategies._solved_head import kind, solve, usual
+from pipelines.strategies.probing.solved_head import kind, solve, usual
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
     from pipelines.features import Extractor
-    from pipelines.heads import Head
-    from pipelines.heads._search import Trial
-    from pipelines.output import Output
+    from pipelines.features.heads import Head
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.models.output import Output
+    from pipelines.strategies.probing.search import Trial
     from pipelines.tasks import Task
-    from pipelines.trainer import Fitted, Job
+    from pipelines.training.fit import Fitted, Job
 
 # what a pass without gradients, and a solver, look at; as do all fields of loaders and devices
 READ = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
@@ -97,7 +97,7 @@ class LinearProbe(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Features of train and validation, a head for each candidate, and the best of them."""
-        from pipelines.trainer import Fitted
+        from pipelines.training.fit import Fitted
 
         head, found = self._head(job), self._extractor(job)
         search, best, trials = solve(job, head, found)
@@ -119,8 +119,8 @@ class LinearProbe(Strategy):
 
     def _extractor(self, job: "Job") -> "Extractor":
         """The features to choose from, of a model that ends at the chosen block."""
-        from pipelines.anatomy import dissect
         from pipelines.features import candidates
+        from pipelines.models.anatomy import dissect
 
         model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
         self._end(model, dissect(model, fresh))
@@ -152,9 +152,9 @@ def _graft(found: "Extractor", best: "Trial") -> "Output":
     """Put the solved head where it belongs: into the plain class, or beside its pooling."""
     import dataclasses
 
-    from pipelines.heads import Linear
-    from pipelines.output.plain import ProbedModel
-    from pipelines.output.sentence import SentenceModel
+    from pipelines.features.heads import Linear
+    from pipelines.models.output.plain import ProbedModel
+    from pipelines.models.output.sentence import SentenceModel
 
     chosen = dataclasses.replace(found, chosen=best.pooling)
     if best.pooling != "head":

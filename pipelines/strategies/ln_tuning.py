@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pipelines.strategies._adapter import Adapter, Names
+from pipelines.strategies.adapters.adapter import Adapter, Names
 
 if TYPE_CHECKING:
     from peft import PeftConfig
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 class LnTuning(Adapter):

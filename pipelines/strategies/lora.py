@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pipelines.errors import ModelError, suggest
-from pipelines.strategies._adapter import Adapter, Names
+from pipelines.core.errors import ModelError, suggest
+from pipelines.strategies.adapters.adapter import Adapter, Names
 
 if TYPE_CHECKING:
     from peft import PeftConfig
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 INITIAL = ("true", "gaussian", "olora", "pissa", "pissa_niter_4")  # any number of iterations
 
@@ -59,7 +59,7 @@ class Lora(Adapter):
         from peft import LoraConfig
         from torch.nn import Linear
 
-        from pipelines.strategies._low_rank import LowRankLinear
+        from pipelines.strategies.adapters.low_rank import LowRankLinear
 
         self._takes_vectors_of(model, targets)
         config = LoraConfig(

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.strategies import Strategy
-from pipelines.strategies._solved_head import start_from_solved_head
+from pipelines.strategies.probing.solved_head import start_from_solved_head
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
     from pipelines.tasks import Task
-    from pipelines.trainer import Fitted, Job
+    from pipelines.training.fit import Fitted, Job
 
 
 class LpFt(Strategy):
@@ -37,7 +37,7 @@ class LpFt(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Probe, then train."""
-        from pipelines import trainer
+        from pipelines.training import fit as trainer
 
         start_from_solved_head(job)
         return trainer.fit(self, job)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from pipelines.errors import ModelError, RecipeError, suggest
-from pipelines.strategies import _peft_methods as methods
-from pipelines.strategies._adapter import Adapter, Names
+from pipelines.core.errors import ModelError, RecipeError, suggest
+from pipelines.strategies.adapters import peft_methods as methods
+from pipelines.strategies.adapters.adapter import Adapter, Names
 
 if TYPE_CHECKING:
     from peft import PeftConfig
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
     from pipelines.tasks import Task
 
 PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")  # virtual tokens, no layer is adapted

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 class ReinitTop(Strategy):
@@ -23,8 +23,8 @@ class ReinitTop(Strategy):
         """Draw the last blocks, and what stands between them and the head, as for a new model."""
         import torch
 
-        from pipelines import timm_checkpoint
-        from pipelines.anatomy import inside
+        from pipelines.models.anatomy import inside
+        from pipelines.tasks.image import timm_config as timm_checkpoint
 
         num_blocks = len(anatomy.blocks)
         if self.layers >= num_blocks:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
-    from pipelines.anatomy import Anatomy
+    from pipelines.models.anatomy import Anatomy
 
 
 class Scratch(Strategy):

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipelines.errors import ModelError
+from pipelines.core.errors import ModelError
+from pipelines.models.anatomy.depths import resting, train_only
 from pipelines.strategies import Strategy
-from pipelines.strategies._depths import resting, train_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.anatomy import Anatomy
-    from pipelines.trainer import Fitted, Job
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.training.fit import Fitted, Job
 
 
 class TopLayers(Strategy):
@@ -43,9 +43,9 @@ class TopLayers(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Train the rest on what comes out of the blocks below."""
-        from pipelines import trainer
-        from pipelines.anatomy import dissect
-        from pipelines.features import boundary
+        from pipelines.models.anatomy import dissect
+        from pipelines.training import fit as trainer
+        from pipelines.training.speed import frozen_blocks as boundary
 
         model = job.checkpoint.model
         anatomy = dissect(model, job.checkpoint.fresh)

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pipelines.section import Named
+from pipelines.core.section import Named
 
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
     from transformers import PretrainedConfig
 
-    from pipelines.augmentations import Augmentation
-    from pipelines.labels import Labels
+    from pipelines.core.labels import Labels
+    from pipelines.tasks.augmentations import Augmentation
 
 Batch = dict[str, Any]
 Answers = Any  # predictions or targets: a sequence with an entry for each example, or an array

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from pipelines import labels as target
-from pipelines.errors import RecipeError
+from pipelines.core import labels as target
+from pipelines.core.errors import RecipeError
 from pipelines.tasks import Answers, Kept, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PretrainedConfig
 
-    from pipelines.labels import Labels
+    from pipelines.core.labels import Labels
 
 METRICS = {
     target.SINGLE: ("accuracy", "f1"),
@@ -75,6 +75,6 @@ class Classification(Task):
         """Cross-entropy with `class_weights`."""
         if not self.class_weights:
             return None
-        from pipelines.losses import CrossEntropy
+        from pipelines.core.losses import CrossEntropy
 
         return CrossEntropy(labels.class_weights(train))

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipelines.labels import MULTI, REGRESSION
+from pipelines.core.labels import MULTI, REGRESSION
 from pipelines.tasks import Answers
-from pipelines.tasks._audio import AudioTask
 from pipelines.tasks._classification import Classification
+from pipelines.tasks.audio.base import AudioTask
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.augmentations import Augmentation
-    from pipelines.labels import Labels
+    from pipelines.core.labels import Labels
+    from pipelines.tasks.augmentations import Augmentation
 
 
 class AudioClassification(AudioTask, Classification):
@@ -38,7 +38,7 @@ class AudioClassification(AudioTask, Classification):
 
     def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
         """Most speech models know cross-entropy only, whatever `config.problem_type` says."""
-        from pipelines.losses import binary_cross_entropy, squared_error
+        from pipelines.core.losses import binary_cross_entropy, squared_error
 
         other = {MULTI: binary_cross_entropy, REGRESSION: squared_error}
         return other.get(labels.problem_type) or super().loss(train, labels)

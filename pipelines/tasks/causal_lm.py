@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipelines.labels import IGNORED, Labels
-from pipelines.losses import CrossEntropy
+from pipelines.core.labels import IGNORED, Labels
+from pipelines.core.losses import CrossEntropy
 from pipelines.tasks import Answers
-from pipelines.tasks._language_modeling import Ids, LanguageModeling
+from pipelines.tasks.text.language_modeling import Ids, LanguageModeling
 
 if TYPE_CHECKING:
     import torch

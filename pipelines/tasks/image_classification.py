@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PretrainedConfig
 
-    from pipelines.augmentations import Augmentation
-    from pipelines.augmentations.image import Image
-    from pipelines.labels import Labels
+    from pipelines.core.labels import Labels
+    from pipelines.tasks.augmentations import Augmentation
+    from pipelines.tasks.augmentations.image import Image
 
 
 class ImageClassification(Classification):
@@ -28,7 +28,7 @@ class ImageClassification(Classification):
 
     def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
         """The image processor: size, mean and deviation that the checkpoint was trained with."""
-        from pipelines.timm_checkpoint import image_processor
+        from pipelines.tasks.image.timm_config import image_processor
 
         return image_processor(checkpoint, **options)
 
@@ -44,7 +44,7 @@ class ImageClassification(Classification):
         augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
         """Images that cannot be decoded to their last pixel; the others are kept for `encode`."""
-        from pipelines.tasks import _pixels
+        from pipelines.tasks.image import pixels as _pixels
 
         return _pixels.unreadable(dataset, processor, _of_images(augmentation))
 
@@ -56,7 +56,7 @@ class ImageClassification(Classification):
         augmentation: "Augmentation | None" = None,
     ) -> Any:
         """Images as the processor wants them, kept in memory when small; and `labels`."""
-        from pipelines.tasks._images import EncodedImages, VariedImages
+        from pipelines.tasks.image.rows import EncodedImages, VariedImages
 
         targets = labels.encode(dataset["label"][:], "data")
         varied = _of_images(augmentation)
@@ -68,13 +68,13 @@ class ImageClassification(Classification):
         self, processor: Any, *, training: bool = False
     ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Stacks pixel values and labels."""
-        from pipelines.tasks._images import collate
+        from pipelines.tasks.image.rows import collate
 
         return collate
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
         """Sizes and modes of the images."""
-        from pipelines.tasks import _image_headers as headers
+        from pipelines.tasks.image import headers
 
         return headers.measures(dataset)
 
@@ -86,7 +86,7 @@ class ImageClassification(Classification):
 
 
 def _of_images(augmentation: "Augmentation | None") -> "Image | None":
-    from pipelines.augmentations.image import Image
+    from pipelines.tasks.augmentations.image import Image
 
     assert augmentation is None or isinstance(augmentation, Image)
     return augmentation

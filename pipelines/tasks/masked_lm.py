@@ -9,11 +9,11 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field
 
-from pipelines.errors import ModelError
-from pipelines.labels import IGNORED, Labels
+from pipelines.core.errors import ModelError
+from pipelines.core.labels import IGNORED, Labels
 from pipelines.tasks import Batch
-from pipelines.tasks._language_modeling import Ids, LanguageModeling
-from pipelines.tasks._padding import Padding
+from pipelines.tasks.text.language_modeling import Ids, LanguageModeling
+from pipelines.tasks.text.padding import Padding
 
 if TYPE_CHECKING:
     from transformers import DataCollatorForLanguageModeling

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pipelines.errors import DataError
-from pipelines.labels import CHOICE, Labels
+from pipelines.core.errors import DataError
+from pipelines.core.labels import CHOICE, Labels
 from pipelines.tasks import Answers, Batch, Kept, Measure
-from pipelines.tasks._padding import Padding
-from pipelines.tasks._rows import encode_rows
-from pipelines.tasks._texts import TextTask
+from pipelines.tasks.encoding.dataset_map import encode_rows
+from pipelines.tasks.text.base import TextTask
+from pipelines.tasks.text.padding import Padding
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PretrainedConfig
 
-    from pipelines.augmentations import Augmentation
+    from pipelines.tasks.augmentations import Augmentation
 
 USAGE = """
 from transformers import AutoModelForMultipleChoice, AutoTokenizer

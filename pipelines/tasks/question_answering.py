@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipelines.errors import DataError, ModelError
-from pipelines.labels import Labels
-from pipelines.tasks import Answers, Batch, Kept, _spans
-from pipelines.tasks._columns import by_column
-from pipelines.tasks._padding import Padding
-from pipelines.tasks._rows import encode_rows
-from pipelines.tasks._texts import TextTask
+from pipelines.core.errors import DataError, ModelError
+from pipelines.core.labels import Labels
+from pipelines.tasks import Answers, Batch, Kept
+from pipelines.tasks.encoding.columns import by_column
+from pipelines.tasks.encoding.dataset_map import encode_rows
+from pipelines.tasks.text import spans as _spans
+from pipelines.tasks.text.base import TextTask
+from pipelines.tasks.text.padding import Padding
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PretrainedConfig
 
-    from pipelines.augmentations import Augmentation
+    from pipelines.tasks.augmentations import Augmentation
 
 ANSWERABLE = "question_answering"
 PARTLY = "question_answering_with_unanswerable_questions"

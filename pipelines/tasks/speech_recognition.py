@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipelines.errors import DataError, ModelError
-from pipelines.labels import Labels
+from pipelines.core.errors import DataError, ModelError
+from pipelines.core.labels import Labels
 from pipelines.tasks import Answers, Kept
-from pipelines.tasks import _spelling as spelling
-from pipelines.tasks._audio import AudioTask
-from pipelines.tasks._audio_frames import num_frames
+from pipelines.tasks.audio import spelling
+from pipelines.tasks.audio.base import AudioTask
+from pipelines.tasks.audio.frames import num_frames
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PretrainedConfig
 
-    from pipelines.augmentations import Augmentation
+    from pipelines.tasks.augmentations import Augmentation
 
 
 class SpeechRecognition(AudioTask):

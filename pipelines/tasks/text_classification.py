@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.tasks._classification import Classification
-from pipelines.tasks._rows import encode_rows
-from pipelines.tasks._texts import TextTask
+from pipelines.tasks.encoding.dataset_map import encode_rows
+from pipelines.tasks.text.base import TextTask
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-    from pipelines.augmentations import Augmentation
-    from pipelines.labels import Labels
-    from pipelines.tasks._columns import Columns
+    from pipelines.core.labels import Labels
+    from pipelines.tasks.augmentations import Augmentation
+    from pipelines.tasks.encoding.columns import Columns
 
 
 class TextClassification(TextTask, Classification):

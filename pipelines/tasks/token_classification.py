@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from pipelines import labels as target
-from pipelines.errors import DataError, ModelError
-from pipelines.labels import IGNORED, TOKENS
+from pipelines.core import labels as target
+from pipelines.core.errors import DataError, ModelError
+from pipelines.core.labels import IGNORED, TOKENS
 from pipelines.tasks import Answers, Batch, Kept, Measure
-from pipelines.tasks._rows import encode_rows
-from pipelines.tasks._texts import TextTask
-from pipelines.tasks._words import in_windows, prepend_space, reads_words, where_words_begin
+from pipelines.tasks.encoding.dataset_map import encode_rows
+from pipelines.tasks.text.base import TextTask
+from pipelines.tasks.text.words import in_windows, prepend_space, reads_words, where_words_begin
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.augmentations import Augmentation
-    from pipelines.labels import Labels
+    from pipelines.core.labels import Labels
+    from pipelines.tasks.augmentations import Augmentation
 
 OUTSIDE = "O"
 ENTITY = ("B-", "I-", "E-", "S-")
@@ -169,7 +169,7 @@ class TokenClassification(TextTask):
 
     def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any]:
         """The mean over all words of a step; the models' own is one over those of a batch."""
-        from pipelines.losses import CrossEntropy
+        from pipelines.core.losses import CrossEntropy
 
         return CrossEntropy()
 

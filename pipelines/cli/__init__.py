@@ -1,0 +1,52 @@
+"""The command line. Whatever the user can mend ends in one message and exit code 2."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pipelines.core import registry
+from pipelines.core.errors import GraftError, Interrupted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives back the exit code (0, 2 for a mistake, 130 when interrupted)."""
+    parsed = _parse(arguments)
+    try:
+        parsed.command(parsed)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # `graft list | head` has read enough; a run would not be done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except GraftError as error:
+        _tell(f"error: {error}")
+        return 2
+    except (Interrupted, KeyboardInterrupt) as stop:
+        _tell(str(stop) or "interrupted")
+        return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """One command and what it takes; key=value may stand before options and behind them."""
+    parser = argparse.ArgumentParser(prog="graft", description="One recipe, one command, a model.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in registry.names("commands"):
+        summary = registry.summary("commands", name)
+        sub = commands.add_parser(name.replace("_", "-"), help=summary, description=summary)
+        command = registry.find("commands", name)()
+        command.arguments(sub)
+        sub.set_defaults(command=command.run)
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(parsed, "overrides") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.overrides += rest
+    return parsed
+
+
+def _tell(text: str) -> None:
+    from pipelines.core.console import is_main
+
+    if is_main():
+        print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,27 @@
+"""Encoder, blocks, head and LoRA targets of a checkpoint, from its config alone."""
+
+import argparse
+
+from pipelines.cli.commands import Command
+from pipelines.core import registry
+
+
+class Anatomy(Command):
+    """What `anatomy.dissect` finds in any checkpoint."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """CHECKPOINT [--task TASK]"""
+        parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a Hub id or a folder")
+        parser.add_argument("--task", help="whose head it gets; the first that fits by default")
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Print a table; no weights are loaded."""
+        task = registry.find("tasks", parsed.task)() if parsed.task else None
+        from pipelines import recipe
+        from pipelines.models import load as model
+        from pipelines.models.anatomy import dissect, table
+
+        section = recipe.Model(checkpoint=parsed.checkpoint)
+        outline, task = model.outline(section, task)
+        print(f"{parsed.checkpoint}, as its config.json describes it, for {task.name}")
+        print("\n".join(table.lines(outline, dissect(outline))))

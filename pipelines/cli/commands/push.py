@@ -1,0 +1,27 @@
+"""Push a finished run to the Hub."""
+
+import argparse
+
+from pipelines.cli.commands import Command
+
+
+class Push(Command):
+    """The model of a run folder, its processor and its card."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """RUN REPO [--public]"""
+        parser.add_argument("run", metavar="RUN", help="a run folder, such as runs/bert_sst2/1")
+        parser.add_argument("repo_id", metavar="REPO", help="owner/name")
+        parser.add_argument(
+            "--public", action="store_true", help="a new repository is private otherwise"
+        )
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Upload, and print where it went."""
+        from pipelines import recipe
+        from pipelines.report import push as hub
+        from pipelines.report.run_folder import RunFolder
+
+        folder = RunFolder.of(parsed.run)
+        private = recipe.load(folder.recipe).hub.private and not parsed.public
+        print(f"pushed to {hub.push(folder, parsed.repo_id, private=private)}")

@@ -1,0 +1,85 @@
+"""A Hub repository and a revision -> the commit that is meant, or one clear message.
+
+Asked before anything is downloaded, with a short timeout: the libraries' own retries would take
+a minute to say that there is no network.
+"""
+
+from typing import Any, Literal
+
+from pipelines.core.errors import HubError, suggest
+
+Kind = Literal["model", "dataset"]
+
+# Seconds to connect (for each address that the name has), read, write and wait for a free
+# connection: a node without a network should hear so at once, not after minutes of retries.
+TIMEOUT = (3.0, 10.0, 10.0, 3.0)
+
+
+def commit(kind: Kind, repo_id: str, revision: str, instead: str) -> str:
+    """The commit hash that `revision` of a repository means now.
+
+    Args:
+        instead: what the user can do without the Hub.
+
+    Raises:
+        HubError: unreachable, no such repository or revision, gated, or refused.
+    """
+    from huggingface_hub import HfApi
+
+    options: dict[str, Any] = {"revision": revision, "timeout": TIMEOUT}
+    try:
+        return str(HfApi().repo_info(repo_id, repo_type=kind, **options).sha)
+    except Exception as error:  # transports differ by version
+        told = explanation(kind, repo_id, revision, instead, error) or first_line(error)
+        raise HubError(f"'{repo_id}': {told}") from error
+
+
+def explanation(
+    kind: Kind, repo_id: str, revision: str, instead: str, error: Exception
+) -> str | None:
+    """What an error of the Hub's client means; None for an error of another kind."""
+    from huggingface_hub import constants, errors
+
+    reason, hub = first_line(error), constants.ENDPOINT
+    if isinstance(error, errors.HFValidationError):
+        return f"not a Hub id (OWNER/NAME); {instead}"
+    if isinstance(error, errors.GatedRepoError) or "gated dataset" in reason:
+        place = f"{hub}/datasets" if kind == "dataset" else hub
+        return f"gated: accept its terms at {place}/{repo_id} and set HF_TOKEN"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return f"no such {kind} at {hub}, or a private one that needs HF_TOKEN; {instead}"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"no revision '{revision}'; {suggest(revision, _revisions(kind, repo_id))}"
+    if isinstance(error, errors.HfHubHTTPError):
+        return f"{hub} answers: {reason}"
+    if isinstance(error, ConnectionError | errors.LocalEntryNotFoundError | errors.HTTPError):
+        return _unreachable(hub, reason, instead)
+    return None
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids to ask the Hub."""
+    from huggingface_hub import is_offline_mode
+
+    return bool(is_offline_mode())
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return str(error).strip().partition("\n")[0]
+
+
+def _revisions(kind: Kind, repo_id: str) -> list[str]:
+    from huggingface_hub import HfApi
+
+    refs = HfApi().list_repo_refs(repo_id, repo_type=kind)
+    return [ref.name for ref in (*refs.branches, *refs.tags)]
+
+
+def _unreachable(hub: str, reason: str, instead: str) -> str:
+    if is_offline():
+        return f"not in the local cache, and HF_HUB_OFFLINE forbids to ask the Hub; {instead}"
+    return (
+        f"the Hub cannot be reached at {hub} ({reason}); check the network, or set HF_ENDPOINT to "
+        f"a mirror; for a copy in the local cache set HF_HUB_OFFLINE=1; {instead}"
+    )

@@ -1,0 +1,96 @@
+"""Losses that the models do not bring along, as `Trainer(compute_loss_func=)` takes them.
+
+The Trainer leaves what they give as it is: it neither averages over accumulated batches nor over
+processes, but says how many labels the whole step has. Each loss is a sum divided by that number.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Softmax cross-entropy for class ids (rows, …) or probabilities (rows, classes).
+
+    The mean over all examples, or over all tokens whose label is not -100; `weights` (classes,)
+    make those of a class count for more. `label_smoothing` is that of torch (arXiv 1512.00567);
+    `focal` the exponent of the focal loss (arXiv 1708.02002): what is right with probability p
+    counts (1 - p) ** focal.
+    """
+
+    weights: "np.ndarray | None" = None
+    label_smoothing: float = 0.0
+    focal: float = 0.0
+
+    def __call__(
+        self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
+    ) -> "torch.Tensor":
+        """The loss of a batch, or its share in that of a step, as a scalar."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from pipelines.core.labels import IGNORED
+
+        # tokens as so many rows: with the classes second, torch takes five times as long where
+        # they are a vocabulary
+        logits = _logits(outputs).flatten(0, -2)
+        labels = labels if labels.is_floating_point() else labels.flatten()
+        weights = None
+        if self.weights is not None:
+            weights = torch.as_tensor(self.weights, dtype=logits.dtype, device=logits.device)
+        smoothing = self.label_smoothing
+        each = cross_entropy(logits, labels, weights, reduction="none", label_smoothing=smoothing)
+        total = (each * self._hardness(logits, labels)).sum() if self.focal else each.sum()
+        # the Trainer counts numbers: one for an id, as many as there are classes for probabilities
+        num_each = labels.shape[1] if labels.is_floating_point() else 1
+        return _mean(total * num_each, (labels != IGNORED).sum(), num_items_in_batch)
+
+    def _hardness(self, logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+        """(rows,): how far each is from being right, to the power of `focal`."""
+        from torch.nn.functional import softmax
+
+        found = softmax(logits, -1)
+        if labels.is_floating_point():
+            right = (found * labels).sum(-1)
+        else:
+            right = found.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        return (1 - right) ** self.focal
+
+
+def binary_cross_entropy(
+    outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
+) -> "torch.Tensor":
+    """Logistic loss of (rows, classes) logits against 0/1 rows, the mean over all of them."""
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    total = binary_cross_entropy_with_logits(_logits(outputs), labels, reduction="sum")
+    return _mean(total, labels.numel(), num_items_in_batch)
+
+
+def squared_error(
+    outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
+) -> "torch.Tensor":
+    """Mean squared error of (rows, 1) outputs against (rows,) numbers."""
+    from torch.nn.functional import mse_loss
+
+    total = mse_loss(_logits(outputs).squeeze(-1), labels, reduction="sum")
+    return _mean(total, labels.numel(), num_items_in_batch)
+
+
+def _logits(outputs: Any) -> "torch.Tensor":
+    return outputs["logits"] if isinstance(outputs, dict) else outputs.logits
+
+
+def _mean(total: "torch.Tensor", num_here: Any, num_items_in_batch: Any) -> "torch.Tensor":
+    """Over the labels of the step; over those of this batch where nobody says how many they are.
+
+    Zero where there are none, as in a batch of short texts in which no token was masked.
+    """
+    import torch
+
+    num_items = num_here if num_items_in_batch is None else num_items_in_batch
+    return total / torch.as_tensor(num_items).clamp(min=1)

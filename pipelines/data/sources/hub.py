@@ -1,0 +1,130 @@
+"""A data set repository on the Hugging Face Hub, or its copy in the local cache."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from pipelines.core import hub_client as remote
+from pipelines.core.errors import DataError, GraftError, HubError, suggest
+from pipelines.data.sources import StreamedSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from datasets import Dataset, DatasetBuilder, IterableDataset
+
+INSTEAD = "for a copy on disk use data.source=files data.path=FOLDER"
+
+
+class Hub(StreamedSource):
+    """A data set by its Hub id, pinned to one commit before anything is downloaded.
+
+    With HF_HUB_OFFLINE=1 the copy that `datasets` prepared last is taken from the local cache.
+    """
+
+    path: str = Field(description="OWNER/NAME on the Hub")
+    name: str | None = Field(None, description="configuration, where there are several")
+    revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
+
+    def load(self) -> "Mapping[str, Dataset | IterableDataset]":
+        """All splits of the configuration, downloaded or from the cache; or streams of them.
+
+        Raises:
+            HubError: the Hub cannot be reached or refuses; no such data set, revision or
+                configuration; the files in it cannot be read.
+            DataError: a file or folder here has the same name.
+        """
+        builder = self._builder
+        with self._explained():
+            if self.streaming:
+                return builder.as_streaming_dataset()
+            builder.download_and_prepare()
+            return builder.as_dataset()
+
+    def identity(self) -> dict[str, Any]:
+        """Id, configuration and the commit that `revision` meant when the run began."""
+        builder = self._builder
+        read = {"source": self.source, "path": self.path, "name": builder.config.name}
+        return {**read, "revision": self.revision, "commit": builder.hash}
+
+    @cached_property
+    def _builder(self) -> "DatasetBuilder":
+        """What prepares the one commit that load() and identity() speak of."""
+        import datasets
+
+        if Path(self.path).exists():  # `datasets` would quietly prefer it to the Hub
+            raise DataError(
+                f"data.path: '{self.path}' is a file or folder here; to read that, use "
+                "data.source=files; to read the Hub, start from another folder"
+            )
+        with self._explained():
+            offline = _is_offline()
+            commit = self.revision
+            if not offline:
+                commit = remote.commit("dataset", self.path, self.revision, INSTEAD)
+            builder = datasets.load_dataset_builder(self.path, self.name, revision=commit)
+        # after a failure halfway `datasets` falls back to whatever it prepared last
+        if builder.hash != commit and (not offline or _is_commit(self.revision)):
+            raise HubError(
+                f"'{self.path}': only commit {builder.hash} is in the local cache, not {commit}; "
+                f"try again, or say data.revision={builder.hash}"
+            )
+        return builder
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the many kinds of errors of the clients into one clear message."""
+        try:
+            yield
+        except GraftError:
+            raise
+        except Exception as error:
+            raise HubError(f"'{self.path}': {self._explanation(error)}") from error
+
+    def _explanation(self, error: Exception) -> str:
+        from datasets.exceptions import DataFilesNotFoundError
+
+        told = remote.explanation("dataset", self.path, self.revision, INSTEAD, error)
+        if told:
+            return told
+        reason = remote.first_line(error)
+        if isinstance(error, DataFilesNotFoundError):
+            return "holds no files that `datasets` can read (parquet, csv, jsonl, images…)"
+        if "scripts are no longer supported" in reason:
+            return (
+                "holds a script, which `datasets` 4 and later refuse to run; where the Hub made a "
+                "parquet copy, data.revision=refs/convert/parquet names it"
+            )
+        if isinstance(error, ValueError) and _is_offline():
+            return f"{' '.join(str(error).split())}; HF_HUB_OFFLINE forbids to ask the Hub"
+        if isinstance(error, ValueError) and self.name not in (known := self._configurations()):
+            said = f"no configuration '{self.name}'" if self.name else "has several configurations"
+            return f"{said}; say data.name=…; {suggest(self.name, known)}"
+        root = _root_cause(error)
+        return f"cannot be loaded: {type(root).__name__}: {remote.first_line(root)}; {INSTEAD}"
+
+    def _configurations(self) -> list[str]:
+        from datasets import get_dataset_config_names
+
+        try:
+            return get_dataset_config_names(self.path, revision=self.revision)
+        except Exception:  # the error that is being explained matters more
+            return []
+
+
+def _is_commit(revision: str) -> bool:
+    return len(revision) == 40 and set(revision) <= set("0123456789abcdef")
+
+
+def _is_offline() -> bool:
+    import datasets
+
+    return bool(remote.is_offline() or datasets.config.HF_HUB_OFFLINE)
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    return _root_cause(error.__cause__) if error.__cause__ else error

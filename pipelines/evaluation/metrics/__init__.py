@@ -1,0 +1,68 @@
+"""What is measured: one file per metric, each an ordinary `evaluate` metric that works offline.
+
+A metric file holds one class, a direct subclass of `evaluate.Metric`:
+
+    greater_is_better    False where less is better
+    _info()              what goes in; `info` below writes it
+    _compute()           {file name: float}; its arguments beyond predictions and references are
+                         the metric's options in a recipe, and `num_labels` comes from the labels
+
+`evaluate.load("pipelines/evaluation/metrics/f1.py")` works too. It takes the first class that it finds in
+the file, so a metric does `import evaluate` (never `from evaluate import Metric`) and shares code
+through functions, not through a base class.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evaluate import MetricInfo
+
+MULTILABEL = (
+    "multilabel"  # the config_name by which `evaluate` metrics know 0/1 rows from class ids
+)
+
+
+def info(summary: str | None, dtype: str, config_name: str = "default") -> "MetricInfo":
+    """One `dtype` for each example; a row of them when `config_name` is "multilabel"."""
+    from datasets import Features, List, Value
+    from evaluate import MetricInfo
+
+    value = List(Value(dtype)) if config_name == MULTILABEL else Value(dtype)
+    features = Features({"predictions": value, "references": value})
+    return MetricInfo(description=summary or "", citation="", features=features)
+
+
+def averaging(average: str, pos_label: int, num_labels: int, config_name: str) -> dict[str, Any]:
+    """The options of scikit-learn's f1, precision and recall.
+
+    `auto` is micro for multi-label, binary for two classes (as in GLUE) and macro for more. The
+    number of classes is that of the labels: one batch need not hold them all.
+    """
+    if average == "auto":
+        two_or_more = "binary" if num_labels == 2 else "macro"
+        average = "micro" if config_name == MULTILABEL else two_or_more
+    return {"average": average, "pos_label": pos_label, "zero_division": 0}
+
+
+def correlation(coefficient: Callable[..., Any], predictions: Any, references: Any) -> float:
+    """A coefficient of scipy; 0 where one side is constant.
+
+    There the coefficient is undefined. Zero says what is known, that the predictions tell nothing
+    about the order, as scikit-learn does for Matthews; nan would also stop the Trainer from ever
+    finding a best checkpoint.
+    """
+    if any(min(side) == max(side) for side in (predictions, references)):
+        return 0.0
+    return float(coefficient(predictions, references).statistic)
+
+
+def error_rate(aligned: Any) -> float:
+    """Edits over all texts by the length of all references, from what jiwer aligned.
+
+    Empty references count: whatever is predicted for them is wrong. Where all are empty, the rate
+    is the number of insertions.
+    """
+    edits = aligned.substitutions + aligned.deletions + aligned.insertions
+    length = aligned.substitutions + aligned.deletions + aligned.hits
+    return edits / max(length, 1)

@@ -1,0 +1,19 @@
+"""Character error rate: characters to insert, delete or replace, by the number that are right."""
+
+from typing import Any
+
+import evaluate
+
+from pipelines.evaluation.metrics import error_rate, info
+
+
+class Cer(evaluate.Metric):
+    greater_is_better = False
+
+    def _info(self) -> evaluate.MetricInfo:
+        return info(__doc__, "string")
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        from jiwer import process_characters
+
+        return {"cer": error_rate(process_characters(references, predictions))}

@@ -1,0 +1,26 @@
+"""Harmonic mean of precision and recall."""
+
+from typing import Any
+
+import evaluate
+from sklearn.metrics import f1_score
+
+from pipelines.evaluation.metrics import averaging, info
+
+
+class F1(evaluate.Metric):
+    greater_is_better = True
+
+    def _info(self) -> evaluate.MetricInfo:
+        return info(__doc__, "int64", self.config_name)
+
+    def _compute(
+        self,
+        predictions: Any,
+        references: Any,
+        average: str = "auto",
+        pos_label: int = 1,
+        num_labels: int = 2,
+    ) -> dict[str, float]:
+        options = averaging(average, pos_label, num_labels, self.config_name)
+        return {"f1": f1_score(references, predictions, **options)}

@@ -1,0 +1,18 @@
+"""Mean absolute error, in the target's unit."""
+
+from typing import Any
+
+import evaluate
+from sklearn.metrics import mean_absolute_error
+
+from pipelines.evaluation.metrics import info
+
+
+class Mae(evaluate.Metric):
+    greater_is_better = False
+
+    def _info(self) -> evaluate.MetricInfo:
+        return info(__doc__, "float64")
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        return {"mae": mean_absolute_error(references, predictions)}

@@ -1,0 +1,26 @@
+"""Share of the positive examples that are found."""
+
+from typing import Any
+
+import evaluate
+from sklearn.metrics import recall_score
+
+from pipelines.evaluation.metrics import averaging, info
+
+
+class Recall(evaluate.Metric):
+    greater_is_better = True
+
+    def _info(self) -> evaluate.MetricInfo:
+        return info(__doc__, "int64", self.config_name)
+
+    def _compute(
+        self,
+        predictions: Any,
+        references: Any,
+        average: str = "auto",
+        pos_label: int = 1,
+        num_labels: int = 2,
+    ) -> dict[str, float]:
+        options = averaging(average, pos_label, num_labels, self.config_name)
+        return {"recall": recall_score(references, predictions, **options)}

@@ -1,0 +1,18 @@
+"""Rank correlation of predicted and true numbers; 0 for a constant."""
+
+from typing import Any
+
+import evaluate
+from scipy.stats import spearmanr
+
+from pipelines.evaluation.metrics import correlation, info
+
+
+class Spearman(evaluate.Metric):
+    greater_is_better = True
+
+    def _info(self) -> evaluate.MetricInfo:
+        return info(__doc__, "float64")
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        return {"spearman": correlation(spearmanr, predictions, references)}

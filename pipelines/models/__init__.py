@@ -1,0 +1,1 @@
+"""Checkpoints: loading, forward passes, memory, anatomy, and what comes out."""

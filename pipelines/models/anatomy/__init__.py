@@ -1,0 +1,108 @@
+"""Encoder, blocks and head of any checkpoint, derived from its module tree.
+
+No table of families and no patterns over parameter names: transformers' own conventions
+(`base_model`, `ModuleList` of blocks) and the modules' types say it all.
+
+    tree.py     where the parts stand
+    layers.py   what a layer is
+    table.py    an anatomy as a person reads it: `graft anatomy`
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.models.anatomy.layers import (
+    count,
+    is_dense_convolution,
+    is_linear,
+    is_norm,
+    is_pooling,
+    stay_in_eval,
+)
+from pipelines.models.anatomy.tree import Names, Tree, inside, outermost
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["Anatomy", "count", "dissect", "inside", "outermost", "stay_in_eval"]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The parts of a model with a task head, as names of its modules.
+
+    Attributes:
+        encoder: what was pretrained; in timm the head is a part of it.
+        blocks: the encoder's blocks, in depth order.
+        depths: all that has parameters, by depth: what comes before the first block; each block,
+            with what leads to it from the one before; what follows the last block, head included.
+            A parameter that stands between modules is there under its own name.
+        head: what is new for this task: the modules outside the encoder, and whatever else the
+            checkpoint did not bring along. The output layer of a language model is not: its
+            weights are the embeddings'.
+        output: the linear layer that gives the logits; `head` contains it. None where no layer
+            maps features to labels, as in a language model.
+        pooling: modules after the blocks that make one vector of an example, where there are any.
+        norms: normalisation layers.
+        adaptable: layers inside the blocks that low-rank updates fit on: the linear ones, or
+            convolutions where none is linear.
+        width: the size of the states between blocks, where that is one number.
+        is_convolutional: the blocks hold convolutions and nothing linear. ConvNeXt's hold both,
+            and it is trained like a transformer (arXiv 2201.03545).
+    """
+
+    encoder: str
+    blocks: Names
+    depths: tuple[Names, ...]
+    head: Names
+    output: str | None
+    pooling: Names
+    norms: Names
+    adaptable: Names
+    width: int | None
+    is_convolutional: bool
+
+    @property
+    def embeddings(self) -> Names:
+        """What comes before the first block: a convnet's stem."""
+        return self.depths[0]
+
+    @property
+    def final(self) -> Names:
+        """What stands between the last block and the head, such as the last normalisation."""
+        return tuple(name for name in self.depths[-1] if name not in self.head)
+
+    def depth(self, parameter: str) -> int:
+        """Where a parameter stands in `depths`: 0 for embeddings, 1 for the first block.
+
+        What was not pretrained is as deep as the head, even inside a block.
+        """
+        last = len(self.depths) - 1
+        if inside(parameter, self.head):
+            return last
+        return next((i for i, names in enumerate(self.depths) if inside(parameter, names)), last)
+
+
+def dissect(model: "PreTrainedModel", fresh: Names = ()) -> Anatomy:
+    """Derive the anatomy of `model`; `fresh` names the parameters its checkpoint did not hold."""
+    tree = Tree(model, fresh)
+    within = tree.blocks or (tree.encoder,)
+    inner = {
+        name: module
+        for name, module in tree.modules.items()
+        if inside(name, within) and not inside(name, tree.head)
+    }
+    linear = tuple(name for name, module in inner.items() if is_linear(module))
+    convolutions = tuple(name for name, module in inner.items() if is_dense_convolution(module))
+    return Anatomy(
+        encoder=tree.encoder,
+        blocks=tree.blocks,
+        depths=tree.depths,
+        head=tree.head,
+        output=tree.output,
+        pooling=outermost(name for name in tree.after_blocks if is_pooling(tree.modules[name])),
+        norms=tuple(name for name, module in tree.modules.items() if is_norm(module)),
+        adaptable=linear or convolutions,
+        width=getattr(model.config, "hidden_size", None),
+        is_convolutional=bool(convolutions) and not linear,
+    )

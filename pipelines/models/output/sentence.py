@@ -1,0 +1,110 @@
+"""A sentence-transformers folder: encoder, pooling, dense layers.
+
+It holds a head that the plain class cannot express, such as a linear one on mean-pooled BERT
+features, or one of several layers.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.features import Extractor
+    from pipelines.features.heads import Layer, Solved
+    from pipelines.models.forward import Read
+    from pipelines.models.output import Library, Output
+    from pipelines.tasks import Kept
+
+
+@dataclass(frozen=True)
+class SentenceModel:
+    """An encoder, a pooling and a head: `encode(texts)` gives the logits."""
+
+    library: ClassVar["Library"] = "sentence-transformers"
+    model: Any
+    extractor: "Extractor"
+    head: "Solved"
+
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+        """(rows, num_labels) logits of the head on pooled features."""
+        return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
+
+    def divided(self, temperature: float, batch: Any) -> "Output":
+        """The head is all that gives logits."""
+        return replace(self, head=self.head.divided(temperature))
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Write encoder, pooling and dense layers with sentence-transformers itself."""
+        import tempfile
+
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.sentence_transformer.modules import Transformer
+
+        layers = [module for layer in self.head.layers for module in _modules(layer)]
+        with tempfile.TemporaryDirectory() as encoder:
+            self.model.base_model.save_pretrained(encoder)
+            processor.save_pretrained(encoder)
+            transformer = Transformer(encoder, max_seq_length=processor.model_max_length)
+            modules = [transformer, *self._poolings(), *layers]
+            with _implicit_dimension():  # its card has an example that it computes
+                SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+
+    def _poolings(self) -> list[Any]:
+        """What makes one vector of what the encoder gives: over layers, over tokens."""
+        from sentence_transformers.sentence_transformer.modules import Pooling, WeightedLayerPooling
+
+        pooling = self.extractor.chosen
+        modes = {"last": ["lasttoken"], "mean_max": ["mean", "max"]}.get(pooling, [pooling])
+        dim = self.head.layers[0].linear.weight.shape[1] // len(modes)
+        over_tokens = Pooling(dim, pooling_mode=modes)
+        if self.extractor.layer == "last":
+            return [over_tokens]
+        num_layers = self.model.config.num_hidden_layers
+        return [WeightedLayerPooling(dim, num_layers, layer_start=1), over_tokens]
+
+
+@contextmanager
+def _implicit_dimension() -> Iterator[None]:
+    """A saved activation has no arguments: of two dimensions, torch's softmax takes the last."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Implicit dimension choice for softmax")
+        yield
+
+
+def _modules(layer: "Layer") -> Iterator[Any]:
+    """A layer in the words of sentence-transformers."""
+    import torch
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    kinds = {"relu": torch.nn.ReLU, "softmax": torch.nn.Softmax}
+    activation = kinds.get(layer.activation, torch.nn.Identity)()
+    outputs, inputs = layer.linear.weight.shape
+    dense = Dense(inputs, outputs, activation_function=activation)
+    with torch.no_grad():
+        dense.linear.weight.copy_(torch.from_numpy(layer.linear.weight))
+        dense.linear.bias.copy_(torch.from_numpy(layer.linear.bias))
+    yield dense
+    if layer.activation == "normalize":
+        yield Normalize()
+
+
+def reload(folder: Path) -> Callable[["Dataset"], "Kept"]:
+    """Load a saved folder; gives back raw rows -> logits."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder))
+
+    def predict(rows: "Dataset") -> "Kept":
+        texts = list(rows["text"])
+        if "text_pair" in rows.column_names:
+            texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]
+        with _implicit_dimension():
+            return {"logits": model.encode(texts, show_progress_bar=False)}
+
+    return predict

@@ -1,0 +1,105 @@
+"""A finished run -> a repository on the Hub: model, processor, card."""
+
+from shlex import join
+
+from pipelines.core.errors import HubError, RunError
+from pipelines.models.output import adapter_folder
+from pipelines.report import card
+from pipelines.report.privacy import without_tokens
+from pipelines.report.run_folder import RunFolder
+
+NEVER = ["training_args.bin", "checkpoint-*"]  # pickles and local paths
+LOGIN = "set HF_TOKEN or run `hf auth login`"
+
+
+def check(repo_id: str) -> None:
+    """Find out before training whether a push afterwards has a chance.
+
+    Raises:
+        HubError: not a repository's name, no token, one that cannot write, or no Hub.
+    """
+    from huggingface_hub import HfApi
+
+    _check_name(repo_id)
+    try:
+        user = HfApi().whoami()
+    except Exception as error:
+        raise HubError(
+            f"cannot push to {repo_id}: {_reason(error)}; hub.push=false trains without pushing"
+        ) from None
+    if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise HubError(
+            f"cannot push to {repo_id}: the token may only read; make one that may write"
+        )
+
+
+def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
+    """Upload the model folder; gives back the repository's address.
+
+    Args:
+        private: visibility of a repository that has to be created.
+
+    Raises:
+        RunError: the run has not finished, or is an adapter for a folder of this machine.
+        HubError: the push failed; the run is as complete as before. Says how to repeat it.
+    """
+    from huggingface_hub import HfApi
+
+    if not (folder.done and folder.card.is_file()):
+        raise RunError(f"{folder}: this run has not finished; there is no model to push yet")
+    _check_name(repo_id)
+    below = adapter_folder.folder_below(folder.model)
+    if below:
+        raise RunError(
+            f"{folder}: an adapter for the folder {below}, which nobody on the Hub has; train with "
+            "strategy.save=merged, or on a checkpoint of the Hub"
+        )
+    try:
+        api = HfApi()
+        url = api.create_repo(repo_id, private=private, exist_ok=True)
+        card.address(folder.card, repo_id)
+        api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder.model,
+            commit_message=f"Model and card of run {folder.path.name}",
+            ignore_patterns=NEVER,
+        )
+    except Exception as error:  # transports differ by version; whatever it is, the run is kept
+        raise HubError(
+            f"push to {repo_id} failed: {_reason(error)}\n"
+            f"the run is complete and kept in {folder}\n"
+            f"to push again: {join(['graft', 'push', str(folder), repo_id])}"
+        ) from None
+    return str(url)
+
+
+def _check_name(repo_id: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise HubError(f"'{repo_id}' cannot name a repository: {error}") from None
+    if "/" not in repo_id:
+        raise HubError(f"'{repo_id}' cannot name a repository; expected owner/name")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in a line and without the token."""
+    from huggingface_hub import constants, errors
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return f"there is no token; {LOGIN}"
+    if status == 401:
+        return f"{constants.ENDPOINT} takes no such token; {LOGIN}"
+    if status == 403:
+        return "the token may not write there; check its scope, and the owner's name"
+    if status is not None:
+        said = getattr(error, "server_message", None) or "no reason given"
+        return without_tokens(f"{constants.ENDPOINT} answers {status}: {said}")
+    first = str(error).strip().partition("\n")[0]
+    if isinstance(error, errors.HTTPError | ConnectionError | TimeoutError):
+        first = f"{constants.ENDPOINT} cannot be reached ({first})"
+    return without_tokens(first or type(error).__name__)

@@ -1,0 +1,169 @@
+"""What the strategies have in common that peft carries out: adapters beside frozen weights.
+
+A subclass says which peft configuration it is; here is which modules it means, that all else
+stays as it was, and what comes out.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pipelines.core.errors import ModelError
+from pipelines.models.peft_warnings import silenced
+from pipelines.strategies import Strategy
+from pipelines.strategies.adapters import targets as _targets
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel
+
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.models.load import Checkpoint
+    from pipelines.models.output import Output
+
+Names = tuple[str, ...]
+
+
+class Adapter(Strategy):
+    """`target_modules: auto` takes what the method is made for; `modules_to_save: auto` whatever
+    the checkpoint did not bring along: the new head.
+
+    No TaskType: peft's own ones exist for text only and would leave parts of an audio or image
+    head frozen.
+    """
+
+    moves_pretrained: ClassVar[bool] = False
+    adapts: ClassVar[str] = "linear or convolution layer in its blocks"
+
+    target_modules: Literal["auto", "all-linear"] | list[str] = "auto"
+    modules_to_save: Literal["auto"] | list[str] = "auto"
+    save: Literal["merged", "adapter"] = Field(
+        "merged", description="the plain class with the updates in its weights, or they alone"
+    )
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Of LoRA's paper, the rate apart: nothing pretrained is at stake. No decay: what a method
+        starts from is seldom zero."""
+        return {
+            "learning_rate": 1e-3,
+            "num_train_epochs": 3 if modality == "text" else 5,
+            "per_device_train_batch_size": 32,
+            "lr_scheduler_type": "linear",
+            "warmup_steps": 0.06,
+            "weight_decay": 0.0,
+        }
+
+    def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
+        """The modules that `target_modules: auto` means."""
+        return anatomy.adaptable
+
+    def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
+        """What peft is told."""
+        raise NotImplementedError
+
+    def frozen(self, model: Any, anatomy: "Anatomy") -> Names:
+        """All batch normalisation but that of a new head: its statistics are no adapter's business,
+        and an adapter's folder has no place for them (peft #1732)."""
+        from torch.nn.modules.batchnorm import _BatchNorm
+
+        return tuple(
+            name
+            for name, module in model.named_modules()
+            if isinstance(module, _BatchNorm) and ".modules_to_save." not in name
+        )
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
+        """Wrap `model` in a PeftModel whose adapters and new head train."""
+        with silenced():
+            from peft import get_peft_model
+
+        from pipelines.models.anatomy import inside
+        from pipelines.strategies.adapters import merging as _merging
+
+        saved = _targets.to_save(model, anatomy, self.modules_to_save)
+        targets = self._targets(model, anatomy, saved)
+        left_out = [name for name in anatomy.head if not inside(name, saved)]
+        if self.save == "adapter" and left_out:
+            raise ModelError(
+                f"strategy.modules_to_save: without {left_out[0]}, which is new, nobody could load "
+                "the adapter"
+            )
+        # by this name peft would look the base up whenever it saves, find that a CTC head has
+        # another vocabulary, and ask for word embeddings that speech models do not have
+        model.name_or_path = ""
+        with silenced(), self._explained(model):
+            adapted = get_peft_model(model, self.config(model, targets, saved))
+        self._adapts(adapted, model)
+        asks = _ask_convolutions(adapted)
+        _merging.try_out(adapted, self.name, merge=self.save == "merged")
+        if self.save == "adapter" and asks and getattr(model.config, "tf_padding", False):
+            raise ModelError(
+                f"strategy.save: 'adapter': {type(model).__name__} pads by the stride of its "
+                "convolutions, which peft's layers do not tell; use merged"
+            )
+        return adapted
+
+    def merge(self, model: Any) -> "PreTrainedModel":
+        """Work the updates into the weights: the plain class again."""
+        from pipelines.strategies.adapters import merging as _merging
+
+        return _merging.merged(model)
+
+    def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
+        """The plain class, or the adapter alone."""
+        from pipelines.models.output.adapter import AdapterModel
+
+        if self.save == "merged":
+            return super().output(model, checkpoint)
+        return AdapterModel(model, checkpoint.commit)
+
+    def _targets(self, model: "PreTrainedModel", anatomy: "Anatomy", saved: Names) -> Names:
+        """What is adapted: nothing that trains whole."""
+        from pipelines.models.anatomy import inside
+
+        if self.target_modules == "auto":
+            meant = self.auto(model, anatomy)
+        elif self.target_modules == "all-linear":
+            meant = _targets.linear(model, anatomy)
+        else:
+            meant = _targets.named(model, self.target_modules)
+        targets = tuple(name for name in meant if not inside(name, saved))
+        if targets:
+            return targets
+        told = "linear layer" if self.target_modules == "all-linear" else self.adapts
+        raise ModelError(
+            f"{self.name}: {type(model).__name__} has no {told} to adapt outside its head; name "
+            "some in strategy.target_modules, or use full or linear_probe"
+        )
+
+    @contextmanager
+    def _explained(self, model: Any) -> Iterator[None]:
+        """What peft raises when a method does not fit, as one clear message."""
+        try:
+            yield
+        except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
+            told = str(error).partition("\n")[0]
+            raise ModelError(f"{self.name}: does not fit {type(model).__name__}: {told}") from None
+
+    def _adapts(self, adapted: Any, model: Any) -> None:
+        """Refuse a method that passed over all of its targets without a word."""
+        trained = [name for name, p in adapted.named_parameters() if p.requires_grad]
+        if all(".modules_to_save." in name for name in trained):
+            raise ModelError(
+                f"{self.name}: adapts nothing in {type(model).__name__}: its layers are of another "
+                "kind than the method is made for; use lora"
+            )
+
+
+def _ask_convolutions(model: Any) -> bool:
+    """MobileNet works out its padding from a convolution's fields: the adapter needs them too.
+    Gives back whether there are adapted convolutions."""
+    from torch.nn import Conv2d
+
+    adapted = [m for m in model.modules() if isinstance(getattr(m, "base_layer", None), Conv2d)]
+    for module in adapted:
+        for name in ("stride", "kernel_size", "dilation"):
+            setattr(module, name, getattr(module.base_layer, name))
+    return bool(adapted)

@@ -1,0 +1,1 @@
+"""What `auto` looks at before it chooses."""

@@ -1,0 +1,1 @@
+"""A head that is solved on frozen features: which one, and how strong."""

@@ -1,0 +1,139 @@
+"""Other takes of a sound: gain, noise, shift and speed; masked bands of a spectrogram."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from pipelines.tasks.augmentations import Augmentation
+
+Range = tuple[float, float]
+
+
+class Audio(Augmentation):
+    """What changes a waveform, in this order: speed, shift, gain, noise; all off unless said.
+
+    Masks are SpecAugment (arXiv 1904.08779) for models that read spectrograms (AST, Whisper).
+    Those that read samples (wav2vec2, HuBERT) mask their own frames in training: fields of their
+    config, such as `model.config.mask_time_prob`.
+    """
+
+    modality: str = "audio"
+    speed: Range | None = Field(
+        None,
+        description="range of the factor; changes pitch and length (Ko et al. 2015: [0.9, 1.1])",
+    )
+    shift: float = Field(
+        0, ge=0, le=1, description="share of the clip by which it starts earlier or later, at most"
+    )
+    gain: Range | None = Field(None, description="range in decibels; usual: [-6, 6]")
+    noise: Range | None = Field(
+        None, description="range of the signal-to-noise ratio of white noise, decibels: [10, 40]"
+    )
+    mask_time: float = Field(
+        0, ge=0, le=1, description="longest masked share of a spectrogram's frames; usual: 0.1"
+    )
+    mask_frequency: float = Field(
+        0, ge=0, le=1, description="widest masked share of its frequency bins; usual: 0.2"
+    )
+    num_masks: int = Field(2, ge=1, description="of each kind")
+
+    @field_validator("speed", "gain", "noise")
+    @classmethod
+    def _is_range(cls, range: Range | None) -> Range | None:
+        if range and range[0] > range[1]:
+            raise ValueError("expected [least, most]")
+        return range
+
+    @field_validator("speed")
+    @classmethod
+    def _is_factor(cls, speed: Range | None) -> Range | None:
+        if speed and not 0.1 <= speed[0] <= speed[1] <= 10:
+            raise ValueError("expected factors, such as [0.9, 1.1]")
+        return speed
+
+    def example(self) -> "Take | None":
+        """Another take of (samples,) float32."""
+        if not (self.speed or self.shift or self.gain or self.noise):
+            return None
+        return Take(self.speed, self.shift, self.gain, self.noise)
+
+    def encoded(self) -> "Masks | None":
+        """Masked bands of a (frames, bins) spectrogram."""
+        if not (self.mask_time or self.mask_frequency):
+            return None
+        return Masks(self.mask_time, self.mask_frequency, self.num_masks)
+
+
+@dataclass(frozen=True)
+class Take:
+    """A random take of a clip; the fields are those of `Audio`."""
+
+    speed: Range | None
+    shift: float
+    gain: Range | None
+    noise: Range | None
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """(samples,) float32 -> the same, of another length where the speed varies."""
+        if self.speed:
+            samples = _faster(samples, _draw(self.speed))
+        if self.shift:
+            samples = _shifted(samples, round(_draw((-self.shift, self.shift)) * len(samples)))
+        if self.gain:
+            samples = samples * _ratio(_draw(self.gain))
+        if self.noise:
+            samples = samples + _noise(samples, _draw(self.noise))
+        return samples.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Bands of frames and of frequency bins set to the mean; the fields are those of `Audio`."""
+
+    time: float
+    frequency: float
+    num_masks: int
+
+    def __call__(self, spectrogram: np.ndarray) -> np.ndarray:
+        """(frames, bins) -> a masked copy."""
+        masked, mean = spectrogram.copy(), spectrogram.mean()
+        for axis, widest in ((0, self.time), (1, self.frequency)):
+            length = spectrogram.shape[axis]
+            for _ in range(self.num_masks):
+                width = round(_draw((0, widest)) * length)
+                start = round(_draw((0, length - width)))
+                masked.swapaxes(0, axis)[start : start + width] = mean
+        return masked
+
+
+def _draw(range: Range) -> float:
+    import torch
+
+    return float(torch.empty(1).uniform_(*range)) if range[0] < range[1] else range[0]
+
+
+def _faster(samples: np.ndarray, factor: float) -> np.ndarray:
+    import soxr
+
+    return soxr.resample(samples, factor, 1.0) if len(samples) > 1 else samples
+
+
+def _shifted(samples: np.ndarray, by: int) -> np.ndarray:
+    """Later by so many samples, or earlier; silence moves in."""
+    silence = np.zeros(abs(by), samples.dtype)
+    kept = samples[: len(samples) - by] if by > 0 else samples[-by:]
+    return np.concatenate([silence, kept] if by > 0 else [kept, silence])
+
+
+def _ratio(decibels: float) -> float:
+    """Of amplitudes."""
+    return 10 ** (decibels / 20)
+
+
+def _noise(samples: np.ndarray, ratio: float) -> np.ndarray:
+    """White noise, so many decibels below the signal."""
+    import torch
+
+    level = float(np.sqrt(np.mean(samples**2))) / _ratio(ratio)
+    return level * torch.randn(len(samples)).numpy()

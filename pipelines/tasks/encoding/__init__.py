@@ -1,0 +1,1 @@
+"""Encoded rows: columns in memory-mapped files, found again in a cache."""

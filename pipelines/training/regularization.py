@@ -1,0 +1,92 @@
+"""What is added to a task's loss: ties to the pretrained weights, to a second opinion, to what is
+hard. Combines with every strategy that trains by steps."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from pipelines.core.errors import ModelError, RecipeError
+from pipelines.core.labels import IGNORED, SINGLE, TOKENS
+from pipelines.core.section import Section
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipelines.core.labels import Labels
+
+
+class Regularisation(Section):
+    """Terms of the loss besides that of the task; 0 is without."""
+
+    l2_sp: float = Field(
+        0.0, ge=0, description="pulls weights to where they started (arXiv 1802.01483: 1e-3 to 0.1)"
+    )
+    r_drop: float = Field(
+        0.0, ge=0, description="passes with different dropout agree (arXiv 2106.14448: 1 to 5)"
+    )
+    focal: float = Field(
+        0.0, ge=0, description="the exponent by which what is sure counts less (1708.02002: 2)"
+    )
+
+    def check(self, labels: "Labels") -> None:
+        """Refuse what needs one class for each answer, where `labels` are something else.
+
+        Raises:
+            RecipeError: naming the key.
+        """
+        for name in ("r_drop", "focal"):
+            if getattr(self, name) and labels.problem_type not in (SINGLE, TOKENS):
+                raise RecipeError(
+                    f"regularisation.{name}: expected one class for each example or token; this "
+                    f"is a {labels.problem_type}"
+                )
+
+
+class Anchor:
+    """L2-SP: half the squared distance of what was pretrained, and trains, from where it started.
+
+    Raises:
+        ModelError: nothing that was pretrained trains.
+    """
+
+    def __init__(self, pretrained: Iterable["torch.nn.Parameter"]) -> None:
+        self.parameters = [parameter for parameter in pretrained if parameter.requires_grad]
+        if not self.parameters:
+            raise ModelError("regularisation.l2_sp: no pretrained weight trains: use strategy=full")
+        self.start: list[torch.Tensor] = [p.detach().clone() for p in self.parameters]
+
+    def __call__(self) -> "torch.Tensor":
+        """A scalar."""
+        import torch
+
+        apart = torch._foreach_sub([*self.parameters], self.start)
+        return torch.stack([(difference**2).sum() for difference in apart]).sum() / 2
+
+
+def drops(model: Any) -> None:
+    """Refuse R-Drop for a model in which two passes are the same.
+
+    Raises:
+        ModelError: it has no dropout.
+    """
+    from torch import nn
+
+    dropout = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+    if not any(module.p > 0 for module in model.modules() if isinstance(module, dropout)):
+        raise ModelError(f"regularisation.r_drop: {type(model).__name__} has no dropout")
+
+
+def disagreement(
+    one: "torch.Tensor", other: "torch.Tensor", labels: "torch.Tensor"
+) -> "torch.Tensor":
+    """Mean over the answers that have a label of half the symmetric Kullback-Leibler divergence
+    between two logits (…, classes); a scalar."""
+    from torch.nn.functional import kl_div, log_softmax
+
+    labelled = slice(None) if labels.is_floating_point() else labels != IGNORED  # mixed: all are
+    p, q = (log_softmax(logits[labelled].float(), -1) for logits in (one, other))
+    there, back = (
+        kl_div(a, b, reduction="batchmean", log_target=True) for a, b in ((p, q), (q, p))
+    )
+    return (there + back) / 2

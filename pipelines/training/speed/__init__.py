@@ -1,0 +1,1 @@
+"""Same results in less time: packing, length buckets, dropout, embeddings, frozen blocks."""

@@ -1,0 +1,1 @@
+"""Choosing rates and other values of a recipe before the run that counts."""

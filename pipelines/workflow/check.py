@@ -1,0 +1,75 @@
+"""`graft check`: everything but training, so that mistakes are found before the GPU is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipelines.core.labels import LANGUAGE, SINGLE, Labels
+from pipelines.models.anatomy import count, dissect
+from pipelines.models.memory import of_step
+from pipelines.recipe import Recipe
+from pipelines.workflow import contact_sheet
+from pipelines.workflow import run as pipeline
+from pipelines.workflow.run import Prepared
+
+MIB = 2**20
+SHOWN = (
+    "learning_rate",
+    "num_train_epochs",
+    "max_steps",
+    "per_device_train_batch_size",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+)
+
+
+def report(recipe: Recipe) -> str:
+    """What a run of `recipe` would do: data, a sample of encoded examples, model, memory."""
+    prepared = pipeline.prepare(recipe)
+    views = contact_sheet.lines(prepared)
+    parts = (_data(prepared), _sample(prepared), views, _model(prepared))
+    return "\n".join(line for part in parts for line in part)
+
+
+def _data(prepared: Prepared) -> Iterator[str]:
+    labels = prepared.data.labels
+    yield f"\ntask       {prepared.recipe.task.name}, {labels.problem_type}"
+    yield from prepared.findings.lines()
+    for warning in prepared.findings.warnings():
+        yield f"! {warning}"
+
+
+def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:
+    yield "\nthe first examples, as the model sees them:"
+    rows, targets = prepared.encoded["train"], prepared.targets["train"]
+    labels = prepared.data.labels
+    for row in range(min(num_rows, len(targets))):
+        shown = " ".join(prepared.recipe.task.show(rows, row, prepared.checkpoint.processor))
+        yield f"  {_told(targets[row], labels)!s:>8} | {shown[:400]}"
+
+
+def _told(target: Any, labels: Labels) -> Any:
+    """A class by its name; of the tokens that a language model is asked for, how many they are."""
+    if labels.problem_type == LANGUAGE:
+        return f"{len(target)} asked"
+    return labels.names[target] if labels.problem_type == SINGLE else target
+
+
+def _model(prepared: Prepared) -> Iterator[str]:
+    checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
+    said = prepared.recipe.training
+    size = prepared.arguments().per_device_train_batch_size
+    anatomy = dissect(checkpoint.model, checkpoint.fresh)
+    kind = type(checkpoint.model).__name__
+    model = strategy.apply(checkpoint.model, anatomy)
+    trainable, total = count(model)
+    new = ", ".join(anatomy.head) or "nothing"
+    yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
+    yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
+    yield "training   " + ", ".join(f"{name} {said[name]}" for name in SHOWN if name in said)
+    rows = prepared.encoded["train"]
+    batch = prepared.collate([rows[i] for i in range(min(size, len(rows)))])
+    batch = {k: v.to(checkpoint.model.device) for k, v in batch.items()}
+    parts = of_step(model, batch, prepared.loss)
+    told = ", ".join(f"{name} {num_bytes / MIB:,.1f}" for name, num_bytes in parts.items())
+    yield f"memory     about {sum(parts.values()) / MIB:,.1f} MiB ({told} for a batch of {size})"
