@@ -54,11 +54,11 @@ def joined(said: Takes, split: str, rng: np.random.Generator) -> tuple[np.ndarra
     for start, part in zip(starts, parts, strict=True):
         clip[start : start + len(part)] += part
     clip += NOISE * clip.std() * rng.normal(size=len(clip))
-    clip = equalised(clip, rng) if split == "train" else clip
+    clip = equalized(clip, rng) if split == "train" else clip
     return 0.5 * clip / abs(clip).max(), " ".join(WORDS[d] for d in digits)
 
 
-def equalised(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def equalized(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As another microphone hears it: a random walk of 3 dB at six frequencies up to 4 kHz."""
     spectrum, decibels = np.fft.rfft(samples), np.cumsum(rng.normal(0, 3, 6))
     places = np.linspace(0, 5, len(spectrum))

@@ -8,7 +8,7 @@ falls on all of them. A ratio is that of an arm to the first one of its row in t
 is printed is the median, and the lowest and highest. Seconds are of the machine at hand: quote
 ratios only.
 
-Utilisation, of training, is 6 FLOPs for each parameter of the blocks and each token that is not
+Utilization, of training, is 6 FLOPs for each parameter of the blocks and each token that is not
 padding, over what a large product of matrices reaches in the same run and precision.
 """
 
@@ -144,9 +144,9 @@ def rounds(arms: dict[str, Arm], repeats: int) -> dict[str, list[dict[str, Any]]
 
 
 def table(found: dict[str, list[dict[str, Any]]], work: Any) -> Iterator[str]:
-    """Ratios to the first arm, memory, waiting, utilisation."""
+    """Ratios to the first arm, memory, waiting, utilization."""
     first = next(iter(found.values()))
-    yield "| | relative time | lowest - highest | seconds | peak GB | waiting | utilisation |"
+    yield "| | relative time | lowest - highest | seconds | peak GB | waiting | utilization |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
     for name, results in found.items():
         ratios = [

@@ -96,7 +96,7 @@ def product(bf16: bool) -> dict[str, Any]:
 
 
 def size(work: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of the blocks, and tokens without padding: what utilisation is counted from."""
+    """Parameters of the blocks, and tokens without padding: what utilization is counted from."""
     model, processor = _load(work)
     from pipelines.models.anatomy import dissect, inside
 

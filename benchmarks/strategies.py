@@ -107,7 +107,7 @@ def choose(said: Said) -> dict[str, Any]:
 
         chosen = pipeline.prepare(recipe).recipe
     arm = chosen.strategy.name + (", wise_ft" if chosen.averaging.wise_ft else "")
-    return {**_key(said), "chosen": arm, "because": chosen.strategy.because}
+    return {**_key(said), "chosen": arm, "reason": chosen.strategy.reason}
 
 
 def run(said: Said) -> dict[str, Any]:

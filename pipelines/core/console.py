@@ -35,7 +35,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def aside() -> Iterator[Callable[[str], None]]:
+def capture_stdout() -> Iterator[Callable[[str], None]]:
     """Nobody hears what is said in here, but for what is said through what this gives back."""
     out = sys.stdout
 
@@ -54,7 +54,7 @@ def shows_bars() -> bool:
     return is_main() and (sys.stderr.isatty() or is_in_notebook())
 
 
-def settle(training: Mapping[str, Any]) -> None:
+def initialize(training: Mapping[str, Any]) -> None:
     """Quiet what the libraries would write between our lines, and bring the processes together.
 
     Args:

@@ -112,7 +112,7 @@ class Labels:
         there = np.count_nonzero(counts)
         return np.where(counts > 0, counts.sum() / (there * np.maximum(counts, 1)), 0.0)
 
-    def floor(self, train: Any, rows: int) -> np.ndarray:
+    def baseline(self, train: Any, rows: int) -> np.ndarray:
         """What knows nothing predicts for `rows` examples: the mean, or the most frequent label."""
         targets = np.asarray(train)
         if self.problem_type == REGRESSION:

@@ -24,7 +24,7 @@ from pipelines.core import labels
 from pipelines.core.errors import DataError
 from pipelines.core.labels import Labels
 from pipelines.data import columns, label_checks, splits, streams
-from pipelines.data.bad_rows import BadRow, Sieve
+from pipelines.data.bad_rows import BadRow, RowFilter
 from pipelines.data.rows import Rows
 from pipelines.data.sources import USUAL_NAMES, StreamedSource
 
@@ -89,17 +89,17 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     if streamed:
         choice = streams.settle(choice, streamed, note)
     parts, roles = _by_role(choice, source, task, note)
-    sieve = Sieve(source.on_bad_row == "skip", note)
+    sieve = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
         for part, rows in parts.items():
             parts[part] = sieve.sift(part, rows, label_checks.missing, "have none")
     found = _labels(parts, task, note, is_streamed=bool(streamed))
     by_class = found.problem_type == labels.SINGLE
-    draws = splits.Draws(seed, strata="label" if by_class else None, note=note)
+    draws = splits.Sampler(seed, strata="label" if by_class else None, note=note)
     parts = splits.set_aside(parts, choice, draws)
     for part, rows in parts.items():
         some = splits.limit(part, rows, getattr(source.limit, part), draws)
-        parts[part] = sieve.sift(part, some, task.unreadable)
+        parts[part] = sieve.sift(part, some, task.corrupt_rows)
     stream = None
     if streamed:
         streams.refuse_unweighable(parts["train"].dataset, task, found)
@@ -123,11 +123,13 @@ def fitting(
         DataError: there is one, and bad rows are not to be skipped.
     """
     notes: list[str] = []
-    sieve = Sieve(skip, notes.append)
+    sieve = RowFilter(skip, notes.append)
     parts = {}
     for part, rows in data.parts.items():
         varied = augmentation if part == "train" else None
-        find = partial(task.unfit, processor=processor, config=config, augmentation=varied)
+        find = partial(
+            task.unsupported_rows, processor=processor, config=config, augmentation=varied
+        )
         parts[part] = sieve.sift(part, rows, find)
     left_out = (*data.left_out, *sieve.left_out)
     return replace(data, parts=parts, notes=(*data.notes, *notes), left_out=left_out)

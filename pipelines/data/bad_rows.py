@@ -32,7 +32,7 @@ class BadRow:
 
 
 @dataclass
-class Sieve:
+class RowFilter:
     """Keeps bad rows out.
 
     Attributes:

@@ -46,7 +46,7 @@ class Hashed:
     """(rows,) hashes of inputs, and of inputs and label together."""
 
     inputs: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     numbers: np.ndarray
 
     @classmethod
@@ -68,7 +68,7 @@ class Hashed:
         _, firsts, groups = np.unique(self.inputs, return_index=True, return_inverse=True)
         first = firsts[groups]
         here = np.flatnonzero(first != np.arange(len(first)))
-        other = len(np.unique(self.labelled)) - len(firsts)
+        other = len(np.unique(self.labeled)) - len(firsts)
         pairs = zip(self.numbers[first[here[:SHOWN]]], self.numbers[here[:SHOWN]], strict=True)
         return Repeats(len(here), len(first), other, tuple((int(a), int(b)) for a, b in pairs))
 
@@ -77,7 +77,7 @@ class Hashed:
         known, firsts = np.unique(there.inputs, return_index=True)
         is_there = np.isin(self.inputs, known)
         here = np.flatnonzero(is_there)
-        other = np.count_nonzero(is_there & ~np.isin(self.labelled, there.labelled))
+        other = np.count_nonzero(is_there & ~np.isin(self.labeled, there.labeled))
         first = firsts[np.searchsorted(known, self.inputs[here[:SHOWN]])]
         pairs = zip(there.numbers[first], self.numbers[here[:SHOWN]], strict=True)
         rows = tuple((int(a), int(b)) for a, b in pairs)

@@ -38,7 +38,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Draws:
+class Sampler:
     """How examples are drawn: with `seed`, each value of the column `strata` in proportion."""
 
     seed: int
@@ -91,7 +91,7 @@ def _named(found: Mapping[str, "Dataset"], part: str, name: str) -> "Dataset":
     return found[name]
 
 
-def set_aside(parts: Parts, choice: Choice, draws: Draws) -> Parts:
+def set_aside(parts: Parts, choice: Choice, draws: Sampler) -> Parts:
     """`parts`, with shares of train moved to parts of their own.
 
     Every class keeps an example in train, so that whatever is asked later can have been learned.
@@ -117,7 +117,7 @@ def set_aside(parts: Parts, choice: Choice, draws: Draws) -> Parts:
     return result
 
 
-def limit(part: str, rows: Rows, most: int | None, draws: Draws) -> Rows:
+def limit(part: str, rows: Rows, most: int | None, draws: Sampler) -> Rows:
     """At most `most` examples of a part, drawn, in their order."""
     if most is None or most >= len(rows):
         return rows

@@ -142,7 +142,7 @@ def ready(
 def _bad(rows: "Dataset", task: "Task") -> Iterator[tuple[int, str]]:
     if task.target == "label":
         yield from label_checks.missing(rows)
-    yield from task.unreadable(rows)
+    yield from task.corrupt_rows(rows)
 
 
 def _refuse_unknown(rows: "Dataset", labels: Labels) -> None:

@@ -1,7 +1,7 @@
 """One entry of a recipe's `metrics:` -> the `evaluate` metric that it means.
 
-An entry is a file of `pipelines/evaluation/metrics/`, a file of your own (`./my_metric.py`) or a Hub id
-(`evaluate-metric/rouge`; the code in that repository then runs here):
+An entry is a file of `pipelines/evaluation/metrics/`, a file of your own (`./my_metric.py`) or a
+Hub id (`evaluate-metric/rouge`; the code in that repository then runs here):
 
     metrics: [accuracy, {name: f1, average: macro}, {name: evaluate-metric/glue, config_name: mrpc}]
 
@@ -17,7 +17,7 @@ from typing import Any
 from pipelines.core import registry
 from pipelines.core.errors import HubError, RecipeError, suggest
 from pipelines.core.labels import MULTI, REGRESSION, Labels
-from pipelines.evaluation import metric_source as metric_file
+from pipelines.evaluation import metric_source as metric_source
 
 LOADING = ("config_name", "revision", "greater_is_better")  # options of a metric that is not ours
 
@@ -39,7 +39,7 @@ class Metric:
         self.loading = {} if self.ours else {key: said.pop(key) for key in LOADING if key in said}
         self.options = said
         self.path = _locate(self.name, self.loading.get("revision", "main"))
-        self.declared = metric_file.read(self.path)
+        self.declared = metric_source.read(self.path)
         self._refuse_unknown_options()
 
     def _refuse_unknown_options(self) -> None:

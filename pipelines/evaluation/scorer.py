@@ -11,7 +11,7 @@ from pipelines.core.labels import Labels
 from pipelines.evaluation.metric import Metric
 
 if TYPE_CHECKING:
-    from pipelines.tasks import Answers, Kept, Task
+    from pipelines.tasks import Answers, ModelOutputs, Task
 
 
 class Scorer:
@@ -69,7 +69,9 @@ class Scorer:
         return self.metrics[0].greater_is_better
 
 
-def predict(task: "Task", kept: "Kept", rows: Any, processor: Any, labels: Labels) -> "Answers":
+def predict(
+    task: "Task", kept: "ModelOutputs", rows: Any, processor: Any, labels: Labels
+) -> "Answers":
     """What was kept of a pass over encoded `rows` -> one prediction for each example.
 
     Raises:

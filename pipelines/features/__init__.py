@@ -13,15 +13,15 @@ import numpy as np
 
 from pipelines.core.labels import IGNORED
 from pipelines.features import chunks, fingerprints, projection
+from pipelines.features.activation_hook import ActivationHook
 from pipelines.features.pooling import pool
-from pipelines.features.tap import Tap
 
 if TYPE_CHECKING:
-    from pipelines.features.heads import Linear, Solved
-    from pipelines.features.stem import Stem
+    from pipelines.features.head_input import HeadInput
+    from pipelines.features.heads import Linear, SolvedHead
     from pipelines.models.anatomy import Anatomy
 
-HEAD, LABELS, STEM = "head", "labels", "stem"
+HEAD, LABELS, STEM = "head", "labels", "head_input"
 BATCH = 1024  # rows that a head reads at once
 
 
@@ -48,7 +48,7 @@ class Extractor:
     own: str | None
     by_token: bool = False
     projection: str | None = None
-    stem: "Stem | None" = None
+    head_input: "HeadInput | None" = None
     layer: Literal["last", "mean"] = "last"
     plain: bool = True
     chosen: str = HEAD
@@ -59,7 +59,7 @@ class Extractor:
         By token, a row is (tokens with a label, dim) and has as many labels.
         """
         about = f"{type(self.model).__name__}, {len(rows):,} rows, {', '.join(self.poolings)}"
-        with self._left_out(), Tap(self.model, self.anatomy, self.layer) as tap:
+        with self._left_out(), ActivationHook(self.model, self.anatomy, self.layer) as tap:
             key = self._key(rows, bool(options.get("bf16")))
 
             def read(_: Any, batch: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Extractor:
             kept = chunks.computed(key, about, self.model, rows, collate, read, **options)
             return self._features(kept), kept.column(LABELS)
 
-    def logits(self, head: "Solved", rows: Any, collate: Any, **options: Any) -> Any:
+    def logits(self, head: "SolvedHead", rows: Any, collate: Any, **options: Any) -> Any:
         """(rows, classes) of a head on the chosen pooling; by token a list of such arrays."""
         features, _ = self.extract(rows, collate, **options)
         found = features[self.chosen]
@@ -99,28 +99,28 @@ class Extractor:
         found = {pooling: kept.column(pooling) for pooling in self.poolings if self._keeps(pooling)}
         if not self.plain:
             found.pop(HEAD, None)
-        elif HEAD in self.poolings and self.stem:
+        elif HEAD in self.poolings and self.head_input:
             found = {HEAD: self._through_head(kept.column(STEM)), **found}
         return found
 
     def _keeps(self, pooling: str) -> bool:
-        return pooling != HEAD or self.stem is None
+        return pooling != HEAD or self.head_input is None
 
     def _through_head(self, stems: np.ndarray) -> np.ndarray:
         """What the output layer reads of (rows, dim) stems, for the head as it is now."""
         import torch
 
-        assert self.stem
+        assert self.head_input
         read = []
-        with torch.inference_mode(), Tap(self.model.eval(), self.anatomy) as tap:
+        with torch.inference_mode(), ActivationHook(self.model.eval(), self.anatomy) as tap:
             for start in range(0, len(stems), BATCH):
                 batch = torch.from_numpy(stems[start : start + BATCH]).to(self.model.device)
-                with self.stem.planted(self.model, batch) as inputs:
+                with self.head_input.replace_encoder(self.model, batch) as inputs:
                     self.model(**inputs)
                 read.append(tap.input.cpu().numpy())
         return np.concatenate(read)
 
-    def _read(self, tap: Tap, batch: dict[str, Any]) -> dict[str, Any]:
+    def _read(self, tap: ActivationHook, batch: dict[str, Any]) -> dict[str, Any]:
         labels = batch["labels"]
         if self.by_token:
             there = labels != IGNORED
@@ -135,8 +135,8 @@ class Extractor:
                 read[HEAD] = pool(tap.input, batch["attention_mask"], self.own)
             else:
                 read[HEAD] = tap.input
-        if self.stem and HEAD in self.poolings:
-            read[STEM] = self.stem.read(tap.outputs, batch)
+        if self.head_input and HEAD in self.poolings:
+            read[STEM] = self.head_input.read(tap.outputs, batch)
         return read
 
     def _left_out(self) -> Any:
@@ -148,9 +148,14 @@ class Extractor:
         """All that features follow from; None for rows that are others each time."""
         if rows.fingerprint is None:
             return None
-        root = self.anatomy.encoder if self.stem else ""
+        root = self.anatomy.encoder if self.head_input else ""
         weights = fingerprints.weights(self.model, inside=root, outside=self.anatomy.output)
-        stored = [self.stem and self.stem.kind, self.own, self.by_token, self.projection]
+        stored = [
+            self.head_input and self.head_input.kind,
+            self.own,
+            self.by_token,
+            self.projection,
+        ]
         stored.append(self.layer)
         poolings = [*filter(self._keeps, self.poolings)]
         precision = (bf16, self.model.device.type)

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.core.errors import ModelError
-from pipelines.features import HEAD, Extractor, projection, stem
+from pipelines.features import HEAD, Extractor, head_input, projection
+from pipelines.features.activation_hook import ActivationHook
 from pipelines.features.pooling import POOLINGS, mask_of, pool
-from pipelines.features.shortcut import take
-from pipelines.features.tap import Tap
+from pipelines.features.skip_frozen_blocks import take
 from pipelines.models import forward
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def extractor(
     pooling: str,
     rows: Any,
     collate: Any,
-    fresh: tuple[str, ...] = (),
+    newly_initialized: tuple[str, ...] = (),
     *,
     layer: Literal["last", "mean"] = "last",
     plain: bool = True,
@@ -34,32 +34,34 @@ def extractor(
     """Find out, on a probe batch, which poolings there are and which of them are the head's own.
 
     A pooling that equals what the head reads (ViT's `cls`, GPT-2's `last`) is the head's: it is
-    solved as `head` and saved as the plain class. `fresh` names the parameters that the checkpoint
-    did not hold. What no plain class can hold (not `plain`) is left the poolings of texts, under
-    their own names: a sentence-transformers folder holds it.
+    solved as `head` and saved as the plain class. `newly_initialized` names the parameters
+    that the checkpoint did not hold. What no plain class can hold (not `plain`) is left the
+    poolings of texts, under their own names: a sentence-transformers folder holds it.
 
     Raises:
         ModelError: `pooling` or `layer` does not exist for this model.
     """
     import torch
 
-    batch = {name: tensor.to(model.device) for name, tensor in probe(rows, collate).items()}
-    name = projection.find(model.eval(), anatomy, fresh, batch)
+    batch = {name: tensor.to(model.device) for name, tensor in sample_batch(rows, collate).items()}
+    name = projection.find(model.eval(), anatomy, newly_initialized, batch)
     found = Extractor(model, anatomy, (HEAD,), own=None, projection=name)
     with found._left_out():
-        with torch.inference_mode(), Tap(model, anatomy, layer) as tap:
+        with torch.inference_mode(), ActivationHook(model, anatomy, layer) as tap:
             logits = model(**batch).logits
         own = _own_pooling(tap, batch, logits) if tap.input.dim() > 2 else None
         poolings = _candidates(tap, own, pooling, batch, plain)
-        is_new = [n for n in fresh if not n.startswith((f"{anatomy.output}.", f"{name}."))]
-        taken = stem.find(model, anatomy, batch) if is_new and own is None else None
+        is_new = [
+            n for n in newly_initialized if not n.startswith((f"{anatomy.output}.", f"{name}."))
+        ]
+        taken = head_input.find(model, anatomy, batch) if is_new and own is None else None
     return Extractor(
-        model, anatomy, poolings, own, projection=name, stem=taken, layer=layer, plain=plain
+        model, anatomy, poolings, own, projection=name, head_input=taken, layer=layer, plain=plain
     )
 
 
 def _candidates(
-    tap: Tap, own: str | None, pooling: str, batch: dict[str, Any], plain: bool
+    tap: ActivationHook, own: str | None, pooling: str, batch: dict[str, Any], plain: bool
 ) -> tuple[str, ...]:
     """The poolings to compute: what the head reads first, which stands for those that equal it."""
     said: Any = batch.get("attention_mask")
@@ -82,7 +84,7 @@ def _candidates(
     return (HEAD if pooling in same else pooling,)
 
 
-def probe(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
+def sample_batch(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
     """A batch to find things out on, without labels.
 
     Two long rows and two short ones: on texts of one token all poolings look the same.
@@ -92,7 +94,7 @@ def probe(rows: Any, collate: Any) -> dict[str, "torch.Tensor"]:
     return {name: tensor for name, tensor in batch.items() if name not in forward.ANSWERS}
 
 
-def _own_pooling(tap: Tap, batch: dict[str, Any], logits: Any) -> str:
+def _own_pooling(tap: ActivationHook, batch: dict[str, Any], logits: Any) -> str:
     output = tap.model.get_submodule(tap.anatomy.output)
     mask: Any = batch.get("attention_mask")
     for pooling in POOLINGS if mask is not None else ():

@@ -1,7 +1,7 @@
 """Which blocks of an encoder features come from; what is saved computes no others.
 
 An encoder that ends after some of its blocks is one whose config says so: smaller, faster, and
-loaded like any other. What follows the last block (GPT-2's, ViT's last normalisation) follows the
+loaded like any other. What follows the last block (GPT-2's, ViT's last normalization) follows the
 chosen one.
 """
 
@@ -47,7 +47,7 @@ def truncate(model: Any, anatomy: "Anatomy", layer: int) -> None:
     _replace(model, shorter)
 
 
-def reveal(model: Any) -> None:
+def output_all_hidden_states(model: Any) -> None:
     """Let the encoder give what each of its blocks gives, and its config say so."""
     model.config.output_hidden_states = True
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Batch = dict[str, Any]
 
 
-def find(model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: Batch) -> str | None:
+def find(
+    model: Any, anatomy: "Anatomy", newly_initialized: tuple[str, ...], batch: Batch
+) -> str | None:
     """The fresh linear layer of the head that could as well come after the pooling.
 
     Whether there is one is tried on `batch`, which is without labels.
@@ -36,7 +38,7 @@ def find(model: Any, anatomy: "Anatomy", fresh: tuple[str, ...], batch: Batch) -
             isinstance(module, Linear)
             and module is not output
             and inside(name, anatomy.head)
-            and f"{name}.weight" in fresh
+            and f"{name}.weight" in newly_initialized
             and output.out_features <= module.out_features == output.in_features
             and _commutes(model, name, output, batch)
         ):

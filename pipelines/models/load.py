@@ -34,7 +34,7 @@ class Checkpoint:
 
     model: "PreTrainedModel"
     processor: Any
-    fresh: tuple[str, ...]
+    newly_initialized: tuple[str, ...]
     commit: str | None
 
 
@@ -50,7 +50,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     import transformers
 
     auto = getattr(transformers, task.auto_class)
-    with _explained(section, task), quiet():
+    with _explained(section, task), silence_transformers():
         commit = _commit(section)
         options = {
             "revision": commit or section.revision,
@@ -64,8 +64,8 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         task.configure(config, processor, labels)
         build = {**options, **_build(section, auto, config)}
         make = _pretrained if pretrained else _drawn
-        model, fresh = make(auto, config, section, build)
-    return Checkpoint(model, processor, tuple(sorted(fresh)), commit)
+        model, newly_initialized = make(auto, config, section, build)
+    return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit)
 
 
 def _build(section: "Model", auto: Any, config: Any) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def _pretrained(
         output_loading_info=True,
         **build,
     )
-    fresh = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
-    _brings_weights(model, fresh, section)
-    quantization.leave_unpacked(model)
-    return model, fresh
+    newly_initialized = [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]
+    _brings_weights(model, newly_initialized, section)
+    quantization.disable_avx512_packing(model)
+    return model, newly_initialized
 
 
 def _drawn(
@@ -118,7 +118,7 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
     import torch
     import transformers
 
-    with _explained(section, task), quiet():
+    with _explained(section, task), silence_transformers():
         revision = _commit(section) or section.revision
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, revision=revision)
         timm_checkpoint.complete(config)
@@ -190,13 +190,15 @@ def _fitting(config: "PretrainedConfig") -> list["Task"]:
     return sorted(fitting, key=lambda task: task.answers_per != "example")
 
 
-def _brings_weights(model: "PreTrainedModel", fresh: list[str], section: "Model") -> None:
+def _brings_weights(
+    model: "PreTrainedModel", newly_initialized: list[str], section: "Model"
+) -> None:
     """Refuse weights that leave most of the encoder random: they belong to something else."""
     from pipelines.models.anatomy import dissect, inside
 
     root = dissect(model).encoder
     encoder = [name for name, _ in model.named_parameters() if inside(name, [root])]
-    missing = set(encoder) & set(fresh)
+    missing = set(encoder) & set(newly_initialized)
     if len(missing) > len(encoder) / 2:
         kind = type(model.get_submodule(root)).__name__
         raise ModelError(
@@ -227,7 +229,7 @@ def _explanation(section: "Model", task: "Task | None", error: Exception) -> Mod
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """A new head is what we ask for: transformers need not report it as missing weights."""
     logger = logging.getLogger("transformers")
     level = logger.level

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def silenced() -> Iterator[None]:
+def suppress_peft_warnings() -> Iterator[None]:
     """Without a word on a name of transformers' that peft still uses, on how GPT-2's layers are
     turned, on norms having no inputs to count, and on kernels that BOFT and bitsandbytes could
     have."""

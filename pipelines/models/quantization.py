@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Bits = Literal["4bit", "8bit"]
 INSTALL = "bitsandbytes is not installed: pip install 'graft-finetune[quantization]'"
-# as the paper has it: normal floats, and their constants quantised once more
+# as the paper has it: normal floats, and their constants quantized once more
 ARGUMENTS: dict[Bits, dict[str, Any]] = {
     "4bit": {
         "load_in_4bit": True,
@@ -54,7 +54,7 @@ def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytes
     return BitsAndBytesConfig(llm_int8_skip_modules=list(head) or None, **ARGUMENTS[bits])
 
 
-def leave_unpacked(model: Any) -> None:
+def disable_avx512_packing(model: Any) -> None:
     """On CPUs with AVX-512 bitsandbytes packs the 4 bits that it evaluates for its own inference,
     and leaves them so: from the first evaluation on, no gradient would pass them."""
     for module in model.modules():

@@ -26,7 +26,7 @@ from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
 from pipelines.training.averaging import Averaging
-from pipelines.training.regularization import Regularisation
+from pipelines.training.regularization import Regularization
 
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
 KINDS = {
@@ -48,7 +48,7 @@ class Recipe(Section):
     strategy: SerializeAsAny[Strategy]
     augmentation: SerializeAsAny[Augmentation] | None = None
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
-    regularisation: Regularisation = Regularisation()
+    regularization: Regularization = Regularization()
     averaging: Averaging = Averaging()
     early_stopping: EarlyStopping | None = EarlyStopping()
     calibration: Calibration | None = Field(

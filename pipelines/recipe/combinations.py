@@ -16,7 +16,7 @@ Problem = tuple[tuple[str, ...], str]  # a key, and what is wrong there
 def problems(recipe: "Recipe") -> Iterator[Problem]:
     """Everything that does not go with something else, the strategy first."""
     strategy = recipe.strategy
-    refusal = strategy.refuses(recipe.task)
+    refusal = strategy.incompatibility(recipe.task)
     if refusal:
         yield ("strategy", "name"), f"'{strategy.name}': {refusal}"
     if recipe.augmentation and not strategy.augments:
@@ -78,15 +78,15 @@ def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
 def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
     """What changes how steps are made, or mixes what they come to."""
     strategy = recipe.strategy
-    if strategy.takes_no_steps:
-        for section in ("regularisation", "averaging"):
+    if strategy.no_gradient_reason:
+        for section in ("regularization", "averaging"):
             said = dict(getattr(recipe, section))
             for name in (name for name, value in said.items() if value):
                 yield (section, name), f"strategy '{strategy.name}' makes no steps; use lp_ft, say"
         return
-    if recipe.regularisation.l2_sp and not strategy.moves_pretrained:
+    if recipe.regularization.l2_sp and not strategy.changes_pretrained_weights:
         yield (
-            ("regularisation", "l2_sp"),
+            ("regularization", "l2_sp"),
             f"strategy '{strategy.name}' moves nothing that was pretrained; use full",
         )
     if recipe.averaging.wise_ft and not strategy.solves_head(recipe.task):
@@ -110,8 +110,8 @@ def _of_streaming(recipe: "Recipe") -> Iterator[Problem]:
         )
     if not recipe.task.streams:
         yield ("task", "name"), f"{recipe.task.name} cannot be streamed: leave out data.streaming"
-    if recipe.strategy.needs_all_rows:
+    if recipe.strategy.why_no_streaming:
         yield (
             ("strategy", "name"),
-            f"{recipe.strategy.name} cannot be streamed: {recipe.strategy.needs_all_rows}",
+            f"{recipe.strategy.name} cannot be streamed: {recipe.strategy.why_no_streaming}",
         )

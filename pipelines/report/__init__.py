@@ -51,12 +51,12 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
     return {
         "task": evidence.task.name,
         "strategy": evidence.strategy,
-        "because": evidence.because,
+        "reason": evidence.reason,
         "examples": evidence.examples,
         "main_metric": evidence.main_metric,
         "validation": evidence.validation,
         "test": evidence.test,
-        "floor": evidence.floor,
+        "baseline": evidence.baseline,
         "calibration": evidence.calibration.json() if evidence.calibration else None,
         "training": {
             "seconds": round(evidence.seconds, 3),
@@ -76,7 +76,7 @@ def summary(folder: RunFolder, evidence: Evidence) -> str:
     return "\n".join(
         [
             f"{evidence.task.name} on {evidence.checkpoint}, strategy {evidence.strategy}",
-            *([f"chosen because {evidence.because}"] if evidence.because else ()),
+            *([f"chosen because {evidence.reason}"] if evidence.reason else ()),
             f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
             f"in {evidence.seconds:.1f} s{_waited(evidence)}",
             "",

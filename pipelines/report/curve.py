@@ -45,9 +45,9 @@ def settle(figure: "Figure") -> None:
 
 
 def _losses(axes: "Axes", history: Iterable[Entry]) -> None:
-    for key, name, colour in (("loss", "train", TRAIN), ("eval_loss", "validation", VALIDATION)):
+    for key, name, color in (("loss", "train", TRAIN), ("eval_loss", "validation", VALIDATION)):
         epochs, values = _series(history, "epoch", key)
-        axes.plot(epochs, values, color=colour, marker=_marker(values), label=name)
+        axes.plot(epochs, values, color=color, marker=_marker(values), label=name)
     axes.set(title="loss", xlabel="epoch")
 
 
@@ -91,9 +91,9 @@ def _mark_kept(axes: "Axes", evidence: Evidence, x: str, y: str) -> None:
 
 
 def _mark_floor(axes: "Axes", evidence: Evidence) -> None:
-    floors = evidence.floor.get("validation", {})
+    floors = evidence.baseline.get("validation", {})
     if is_number(floors.get(evidence.main_metric)):
-        axes.axhline(floors[evidence.main_metric], color=FLOOR, linestyle=":", label="floor")
+        axes.axhline(floors[evidence.main_metric], color=FLOOR, linestyle=":", label="baseline")
 
 
 def _marker(values: list[float]) -> str | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipelines.evaluation.calibration.calibrated import Calibrated
     from pipelines.models.output import Library
     from pipelines.models.quantization import Bits
-    from pipelines.tasks import Kept, Task
+    from pipelines.tasks import ModelOutputs, Task
 
 Scores = Mapping[str, Any]
 EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
@@ -41,7 +41,7 @@ class Predictions:
         targets: what predictions are compared with, one for each example.
     """
 
-    kept: "Kept"
+    kept: "ModelOutputs"
     predictions: Sequence[Any]
     targets: Sequence[Any]
 
@@ -73,7 +73,7 @@ class Evidence:
     labels: Labels
     checkpoint: str
     strategy: str
-    because: str = ""
+    reason: str = ""
     pretrained: bool = True
     library: "Library"
     quantization: "Bits | None" = None
@@ -86,7 +86,7 @@ class Evidence:
     main_metric: str
     validation: Scores
     test: Scores | None
-    floor: Mapping[str, Scores]
+    baseline: Mapping[str, Scores]
     parity: Parity | None
     history: Sequence[Mapping[str, Any]]
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Evidence:
     def table(self) -> Iterator[list[str]]:
         """A header, then a row for each metric: validation, test where there is one, floor."""
         last = list(self.splits)[-1]
-        columns = [*self.splits.values(), self.floor.get(last, {})]
+        columns = [*self.splits.values(), self.baseline.get(last, {})]
         yield ["metric", *self.splits, f"floor ({last})"]
         for metric in self.validation:
             if any(is_number(scores.get(metric)) for scores in columns):

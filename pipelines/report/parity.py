@@ -10,13 +10,16 @@ from pipelines.report.evidence import Parity
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.tasks import Kept
+    from pipelines.tasks import ModelOutputs
 
 TOLERANCE = 1e-3  # largest difference between float32 outputs that still counts as the same
 
 
 def compare(
-    predict: "Callable[[Dataset], Kept]", rows: "Dataset", trained: "Kept", most: int = 256
+    predict: "Callable[[Dataset], ModelOutputs]",
+    rows: "Dataset",
+    trained: "ModelOutputs",
+    most: int = 256,
 ) -> Parity:
     """Predict the first examples of a split with the reloaded model and compare the outputs.
 

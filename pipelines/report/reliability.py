@@ -46,7 +46,7 @@ def draw(path: Path, found: Calibrated) -> None:
     figure.suptitle(f"{split}: {number:,} decisions{fitted}", fontsize="medium")
     rows[0, 0].set_ylabel("accuracy")
     rows[1, 0].set_ylabel("decisions")
-    told = [Patch(color=colour, label=label) for colour, label in COLOURS.items()]
+    told = [Patch(color=color, label=label) for color, label in COLOURS.items()]
     rows[0, 0].legend(handles=told, frameon=False, fontsize="small", loc="upper left")
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
@@ -60,9 +60,9 @@ def _bars(axes: "Axes", found: Reliability) -> None:
     right, sure = found.accuracy, found.confidence
     there = found.counts > 0
     axes.bar(EDGES[there], right[there], color=ACCURACY, **BAR)
-    for low, high, colour in ((right, sure, OVER), (sure, right, UNDER)):
+    for low, high, color in ((right, sure, OVER), (sure, right, UNDER)):
         gap = low < high
-        axes.bar(EDGES[gap], (high - low)[gap], bottom=low[gap], color=colour, **BAR)
+        axes.bar(EDGES[gap], (high - low)[gap], bottom=low[gap], color=color, **BAR)
     axes.plot([0, 1], [0, 1], color=PERFECT, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(0, 1))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
     from pipelines.models.load import Checkpoint
     from pipelines.models.output import Output
-    from pipelines.strategies.choosing.situation import Situation
+    from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
     from pipelines.training.fit import Fitted, Job
     from pipelines.training.stages import Stage
@@ -30,30 +30,32 @@ class Strategy(Named):
     pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
     augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
     quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
-    moves_pretrained: ClassVar[bool] = True  # False: learns beside what was pretrained, or without
-    takes_no_steps: ClassVar[str | None] = None  # what is done instead, where no gradient is
+    changes_pretrained_weights: ClassVar[bool] = (
+        True  # False: learns beside what was pretrained, or without
+    )
+    no_gradient_reason: ClassVar[str | None] = None  # what is done instead, where no gradient is
 
-    because: str = Field("", description="why it was chosen; `auto` writes it")
+    reason: str = Field("", description="why it was chosen; `auto` writes it")
 
     def solves_head(self, task: "Task") -> bool:
         """Whether steps start from a head that was solved on the features of the encoder."""
         return False
 
     @property
-    def needs_all_rows(self) -> str | None:
+    def why_no_streaming(self) -> str | None:
         """Why train cannot flow by; None where it can."""
         return None
 
-    def refuses(self, task: "Task") -> str | None:
+    def incompatibility(self, task: "Task") -> str | None:
         """Why this strategy does not go with `task`; None where it does."""
         return None
 
-    def settled(self, situation: "Situation") -> dict[str, Any]:
+    def resolve(self, context: "AutoContext") -> dict[str, Any]:
         """Sections of the recipe with numbers for what was left to this strategy; the run folder
         records them."""
         return {"strategy": self}
 
-    def unread(self, training: dict[str, Any]) -> tuple[str, ...]:
+    def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """The keys of the recipe's `training:` that mean nothing to this strategy."""
         return ()
 
@@ -62,16 +64,18 @@ class Strategy(Named):
 
         BERT's grid (arXiv 1810.04805, A.3), and up to 3e-4 for narrower encoders of texts (arXiv
         1908.08962; ELECTRA's small model has three times the rate of its base, 2003.10555); ViT's
-        fine-tuning cards; AdamW 1e-3 for convnets. Where nothing normalises (VGG), a tenth of that,
+        fine-tuning cards; AdamW 1e-3 for convnets. Where nothing normalizes (VGG), a tenth of that,
         as in torchvision's reference training.
         """
-        rate = {"text": 2e-5, "image": 5e-5, "audio": 3e-5}[modality]
+        learning_rate = {"text": 2e-5, "image": 5e-5, "audio": 3e-5}[modality]
         if modality == "text" and anatomy.width:
-            rate = max(rate, min(3e-4, rate * (768 / anatomy.width) ** 2))
+            learning_rate = max(
+                learning_rate, min(3e-4, learning_rate * (768 / anatomy.width) ** 2)
+            )
         if anatomy.is_convolutional:
-            rate = 1e-3 if anatomy.norms else 1e-4
+            learning_rate = 1e-3 if anatomy.norms else 1e-4
         return {
-            "learning_rate": rate,
+            "learning_rate": learning_rate,
             "num_train_epochs": 3 if modality == "text" else 5,
             "per_device_train_batch_size": 32,
             "lr_scheduler_type": "linear",
@@ -80,7 +84,7 @@ class Strategy(Named):
         }
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """Modules whose dropout and normalisation stay in eval mode, in all stages."""
+        """Modules whose dropout and normalization stay in eval mode, in all stages."""
         return ()
 
     def stages(self, anatomy: "Anatomy", epochs: float) -> tuple["Stage", ...]:
@@ -96,7 +100,7 @@ class Strategy(Named):
         """
         return model
 
-    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+    def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
         """By how much the learning rate of one parameter, by its name in what trains, is larger
         than `training.learning_rate`."""
         return 1.0

@@ -8,7 +8,7 @@ from pipelines.strategies import Strategy
 from pipelines.strategies.probing.solved_head import start_from_solved_head
 
 if TYPE_CHECKING:
-    from pipelines.strategies.choosing.situation import Situation
+    from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
     from pipelines.training.fit import Fitted, Job
 
@@ -25,12 +25,12 @@ class HeadFirst(Strategy):
     )
 
     @property
-    def needs_all_rows(self) -> str | None:
+    def why_no_streaming(self) -> str | None:
         return (
             None if self.head == "trained" else "its head is solved first; or strategy.head=trained"
         )
 
-    def refuses(self, task: "Task") -> str | None:
+    def incompatibility(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
         if self.head == "solved" and task.answers_per is None:
             return f"{task.name} has no linear head to solve for; leave out strategy.head"
@@ -39,9 +39,9 @@ class HeadFirst(Strategy):
     def solves_head(self, task: "Task") -> bool:
         return self.head != "trained" and task.answers_per is not None
 
-    def settled(self, situation: "Situation") -> dict[str, Any]:
+    def resolve(self, context: "AutoContext") -> dict[str, Any]:
         """With a word in place of `auto`."""
-        head = "solved" if self.solves_head(situation.task) else "trained"
+        head = "solved" if self.solves_head(context.task) else "trained"
         return {"strategy": self.replace(head=head)}
 
     def fit(self, job: "Job") -> "Fitted":

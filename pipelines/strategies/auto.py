@@ -12,7 +12,7 @@ from pipelines.core.errors import RecipeError
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
-    from pipelines.strategies.choosing.situation import Situation
+    from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
 
 SHARE = 0.8  # of the memory that is free, for weights, gradients and moments
@@ -37,12 +37,12 @@ class Auto(Strategy):
        says so: where it says nothing, there are as many epochs as it takes (arXiv 2006.05987).
     5. Features near to the task, and steps that would see each class a few times only:
        `linear_probe`, whose solver comes to its end.
-    6. Convolutions with batch normalisation: `lora`, which leaves the statistics of pretraining
+    6. Convolutions with batch normalization: `lora`, which leaves the statistics of pretraining
        alone: those of a few examples say little.
     7. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
        point on the line back to the probe (`wise_ft`, arXiv 2109.01903).
 
-    `Situation.similarity` says what near is; benchmarks/README.md, what the rules cost.
+    `AutoContext.similarity` says what near is; benchmarks/README.md, what the rules cost.
     """
 
     minutes: float | None = Field(None, gt=0, description="how long training may take")
@@ -50,66 +50,66 @@ class Auto(Strategy):
     def solves_head(self, task: "Task") -> bool:
         return task.answers_per is not None
 
-    def settled(self, situation: "Situation") -> dict[str, Any]:
+    def resolve(self, context: "AutoContext") -> dict[str, Any]:
         """The chosen strategy, which knows why."""
-        for name, why in self._choices(situation):
-            sections = self._sections(situation, name, why)
-            problem = situation.problem_with(**sections)
+        for name, why in self._choices(context):
+            sections = self._sections(context, name, why)
+            problem = context.problem_with(**sections)
             if problem is None:
-                say(f"auto: {name}, because {sections['strategy'].because}")
+                say(f"auto: {name}, because {sections['strategy'].reason}")
                 return sections
         raise RecipeError(
             f"strategy 'auto' finds none that goes with the rest of the recipe: {problem}"
         )
 
-    def _choices(self, situation: "Situation") -> Iterator[Choice]:
+    def _choices(self, context: "AutoContext") -> Iterator[Choice]:
         """From the best to what always goes."""
-        task = situation.task
-        if self.minutes and situation.minutes > self.minutes:
-            time = f"{situation.minutes:.1f} minutes of training, and {self.minutes:g} are allowed"
+        task = context.task
+        if self.minutes and context.minutes > self.minutes:
+            time = f"{context.minutes:.1f} minutes of training, and {self.minutes:g} are allowed"
             yield "linear_probe", f"all weights would take about {time}"
-        if situation.optimizer_bytes > SHARE * situation.memory:
-            needed, there = situation.optimizer_bytes / 1e9, situation.memory / 1e9
+        if context.optimizer_bytes > SHARE * context.memory:
+            needed, there = context.optimizer_bytes / 1e9, context.memory / 1e9
             yield "lora", f"to train all weights takes {needed:.1f} GB, and {there:.1f} are free"
-        if situation.streams:
+        if context.streams:
             yield "full", "examples that flow by are too many to solve a head on"
         elif not task.answers_per:
             yield "full", f"{task.name} has no linear head to solve for"
         else:
-            if situation.steps < FEW:
-                yield "linear_probe", f"{situation.steps} steps are too few to learn much in"
-            yield from self._by_similarity(situation)
+            if context.steps < FEW:
+                yield "linear_probe", f"{context.steps} steps are too few to learn much in"
+            yield from self._by_similarity(context)
         yield "full", "it goes with the rest of the recipe"
 
-    def _by_similarity(self, situation: "Situation") -> Iterator[Choice]:
-        near, of_class = situation.similarity, situation.per_class
-        told = f"{len(situation.targets):,} examples"
+    def _by_similarity(self, context: "AutoContext") -> Iterator[Choice]:
+        near, of_class = context.similarity, context.per_class
+        told = f"{len(context.targets):,} examples"
         told += f", {of_class:.0f} of each class" if of_class else ""
         told += f"; a linear head on the features as they are makes {1 - near:.0%} of the mistakes"
         told += " of guessing"
-        seen = situation.passes / situation.labels.num_labels
+        seen = context.passes / context.labels.num_labels
         if near >= NEAR and seen < ENOUGH:
             yield "linear_probe", f"{told}: near, and steps would see a class {seen:.0f} times"
-        if situation.anatomy.is_convolutional and situation.normalises_batches:
-            yield "lora", f"{told}; the statistics of its batch normalisation are worth keeping"
+        if context.anatomy.is_convolutional and context.normalizes_batches:
+            yield "lora", f"{told}; the statistics of its batch normalization are worth keeping"
         yield "lp_ft", f"{told}: there is more to learn, from that head on"
 
-    def _sections(self, situation: "Situation", name: str, why: str) -> dict[str, Any]:
+    def _sections(self, context: "AutoContext", name: str, why: str) -> dict[str, Any]:
         """What stands in the recipe in place of `auto`."""
-        recipe, sections = situation.recipe, dict[str, Any]()
+        recipe, sections = context.recipe, dict[str, Any]()
         strategy = registry.find("strategies", name)
-        chooses = "averaging" not in recipe.model_fields_set and situation.num_validation >= TELLING
+        chooses = "averaging" not in recipe.model_fields_set and context.num_validation >= TELLING
         if name == "lp_ft" and chooses:
             sections["averaging"] = recipe.averaging.replace(wise_ft=True)
-        if situation.longer and not strategy.takes_no_steps:
-            sections["training"] = {**_length(situation), **recipe.training}
-            why += f"; {situation.longer} epochs, for {situation.steps} steps"
-        return {"strategy": strategy(because=why), **sections}
+        if context.longer and not strategy.no_gradient_reason:
+            sections["training"] = {**_length(context), **recipe.training}
+            why += f"; {context.longer} epochs, for {context.steps} steps"
+        return {"strategy": strategy(reason=why), **sections}
 
 
-def _length(situation: "Situation") -> dict[str, Any]:
+def _length(context: "AutoContext") -> dict[str, Any]:
     """Of training on few examples: epochs are too short to evaluate after each."""
-    length = {"num_train_epochs": situation.longer}
-    if situation.recipe.training.keys() & {"eval_strategy", "save_strategy"}:
+    length = {"num_train_epochs": context.longer}
+    if context.recipe.training.keys() & {"eval_strategy", "save_strategy"}:
         return length
-    return {**length, "eval_strategy": "steps", "eval_steps": ceil(situation.steps / LOOKS)}
+    return {**length, "eval_strategy": "steps", "eval_steps": ceil(context.steps / LOOKS)}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Bitfit(Strategy):
-    """Every bias of the encoder, that of normalisation included, and all of the head."""
+    """Every bias of the encoder, that of normalization included, and all of the head."""
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Rates of the paper lie between 1e-4 and 9e-4 for BERT; biases are not decayed."""
@@ -22,7 +22,7 @@ class Bitfit(Strategy):
         }
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """Batch normalisation: its bias trains, its statistics are weights that do not."""
+        """Batch normalization: its bias trains, its statistics are weights that do not."""
         from torch.nn.modules.batchnorm import _BatchNorm
 
         return tuple(name for name, m in model.named_modules() if isinstance(m, _BatchNorm))

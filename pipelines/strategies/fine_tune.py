@@ -32,7 +32,7 @@ class FineTune(HeadFirst):
             "ddp_find_unused_parameters": True,  # those that wait for their stage
         }
 
-    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+    def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
         """Evenly spaced powers, from 1 for the head to 1 / lr_mult for the embeddings."""
         last = len(anatomy.depths) - 1
         return self.lr_mult ** -((last - anatomy.depth(parameter)) / last)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError
-from pipelines.models.anatomy.depths import resting, train_only
+from pipelines.models.anatomy.depths import frozen_modules, train_only
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ class FreezeEmbeddings(Strategy):
     """
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """The embeddings, with their dropout and normalisation."""
-        return resting(model, anatomy, range(1, len(anatomy.depths)))
+        """The embeddings, with their dropout and normalization."""
+        return frozen_modules(model, anatomy, range(1, len(anatomy.depths)))
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
         """Freeze depth 0."""

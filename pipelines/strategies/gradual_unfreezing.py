@@ -35,7 +35,7 @@ class GradualUnfreezing(HeadFirst):
             "ddp_find_unused_parameters": True,  # those of groups that wait for their stage
         }
 
-    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+    def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
         """A power of 1 / factor."""
         depth = anatomy.depth(parameter)
         number = next(i for i, group in enumerate(self._groups(anatomy)) if depth in group)

@@ -8,7 +8,7 @@ from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
-    from pipelines.strategies.choosing.situation import Situation
+    from pipelines.strategies.choosing.context import AutoContext
 
 PUBLISHED = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
 
@@ -25,14 +25,14 @@ class LayerwiseLrDecay(Strategy):
         "auto", description="from one block to the next below"
     )
 
-    def settled(self, situation: "Situation") -> dict[str, Any]:
+    def resolve(self, context: "AutoContext") -> dict[str, Any]:
         """With a number in place of `auto`."""
         if self.decay != "auto":
             return {"strategy": self}
-        usual, blocks = PUBLISHED[situation.task.modality], len(situation.anatomy.blocks)
+        usual, blocks = PUBLISHED[context.task.modality], len(context.anatomy.blocks)
         return {"strategy": self.replace(decay=round(usual ** (12 / max(1, blocks)), 4))}
 
-    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+    def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
         """decay ** (how many depths it lies below the head)."""
         assert self.decay != "auto"
         return float(self.decay) ** (len(anatomy.depths) - 1 - anatomy.depth(parameter))

@@ -28,7 +28,7 @@ READ_GROUPS = ("dataloader_", "ddp_")
 class LinearProbe(Strategy):
     """The encoder runs once over each split; the head is solved on its features.
 
-    Nothing frozen changes by a bit, and dropout and normalisation stay in eval mode, because
+    Nothing frozen changes by a bit, and dropout and normalization stay in eval mode, because
     the encoder is never trained. With `pooling: auto`, validation chooses between what the
     model's own head reads (`head`) and poolings of the last hidden state: the pooler of a
     sentence encoder is its worst feature by far. The best features for another task are often not
@@ -36,7 +36,7 @@ class LinearProbe(Strategy):
     """
 
     augments: ClassVar[bool] = False
-    takes_no_steps: ClassVar[str | None] = "its head is solved for, at no learning rate"
+    no_gradient_reason: ClassVar[str | None] = "its head is solved for, at no learning rate"
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
     layer: Literal["last", "mean"] | Annotated[int, Field(ge=1)] = Field(
@@ -53,10 +53,10 @@ class LinearProbe(Strategy):
         return head
 
     @property
-    def needs_all_rows(self) -> str | None:
+    def why_no_streaming(self) -> str | None:
         return "its head is solved on the features of all examples"
 
-    def refuses(self, task: "Task") -> str | None:
+    def incompatibility(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
         if not task.answers_per:
             return (
@@ -79,7 +79,7 @@ class LinearProbe(Strategy):
             return f"head '{self.head}'"
         return "layer 'mean'" if self.layer == "mean" else None
 
-    def unread(self, training: dict[str, Any]) -> tuple[str, ...]:
+    def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """All but seed, precision and what a forward pass needs."""
         return tuple(k for k in training if k not in READ and not k.startswith(READ_GROUPS))
 
@@ -115,16 +115,16 @@ class LinearProbe(Strategy):
         if isinstance(self.layer, int):
             layers.truncate(model, anatomy, self.layer)
         if self.layer == "mean":
-            layers.reveal(model)
+            layers.output_all_hidden_states(model)
 
     def _extractor(self, job: "Job") -> "Extractor":
         """The features to choose from, of a model that ends at the chosen block."""
         from pipelines.features import candidates
         from pipelines.models.anatomy import dissect
 
-        model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
-        self._end(model, dissect(model, fresh))
-        anatomy = dissect(model, fresh)
+        model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
+        self._end(model, dissect(model, newly_initialized))
+        anatomy = dissect(model, newly_initialized)
         if job.task.answers_per == "token":
             return candidates.by_token(model, anatomy)
         return candidates.extractor(
@@ -133,7 +133,7 @@ class LinearProbe(Strategy):
             self.pooling,
             job.train,
             job.collate,
-            fresh,
+            newly_initialized,
             layer="mean" if self.layer == "mean" else "last",
             plain=self._beyond() is None,
         )

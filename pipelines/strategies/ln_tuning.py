@@ -1,4 +1,4 @@
-"""Only the normalisation layers and the new head train (arXiv 2312.11420)."""
+"""Only the normalization layers and the new head train (arXiv 2312.11420)."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class LnTuning(Adapter):
-    """Scales and shifts of layer, batch, group and RMS normalisation; the running statistics of
-    batch normalisation stay."""
+    """Scales and shifts of layer, batch, group and RMS normalization; the running statistics of
+    batch normalization stay."""
 
-    adapts: ClassVar[str] = "normalisation layer"
+    adapts: ClassVar[str] = "normalization layer"
     quantizes: ClassVar[bool] = True
 
     target_modules: Literal["auto"] | list[str] = "auto"
@@ -27,7 +27,7 @@ class LnTuning(Adapter):
         return {**defaults, "learning_rate": 5e-3 if modality == "text" else 1e-3}
 
     def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
-        """All normalisation outside the head."""
+        """All normalization outside the head."""
         return anatomy.norms
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":

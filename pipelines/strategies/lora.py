@@ -50,9 +50,9 @@ class Lora(Adapter):
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Rates of the paper's GLUE runs (arXiv 2106.09685, table 9): 4e-4 to 5e-4, warm-up 6 %."""
-        rate = 5e-4 if modality == "text" else 1e-3
+        learning_rate = 5e-4 if modality == "text" else 1e-3
         defaults = super().training_defaults(modality, anatomy)
-        return {**defaults, "learning_rate": rate, "weight_decay": 0.1}
+        return {**defaults, "learning_rate": learning_rate, "weight_decay": 0.1}
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
         """LoraConfig, with a quicker layer of ours where plain LoRA is all that is asked for."""
@@ -87,7 +87,7 @@ class Lora(Adapter):
             adapted.start = {name: tensor.clone() for name, tensor in state.items()}
         return adapted
 
-    def rate(self, parameter: str, anatomy: "Anatomy") -> float:
+    def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
         """B matrices learn `lora_plus_ratio` times as fast as A matrices and head."""
         return self.lora_plus_ratio if ".lora_B." in parameter else 1.0
 

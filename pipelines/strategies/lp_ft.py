@@ -16,10 +16,10 @@ class LpFt(Strategy):
     examples that train lacks. The probe costs one forward pass, which is kept on disk."""
 
     @property
-    def needs_all_rows(self) -> str | None:
+    def why_no_streaming(self) -> str | None:
         return "its head is solved on the features of all examples"
 
-    def refuses(self, task: "Task") -> str | None:
+    def incompatibility(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
         if task.answers_per:
             return None

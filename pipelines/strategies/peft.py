@@ -63,7 +63,7 @@ class Peft(Adapter):
             raise self._wrong([("save", self.save, f"{told}; use adapter")])
         return self
 
-    def refuses(self, task: "Task") -> str | None:
+    def incompatibility(self, task: "Task") -> str | None:
         """Prompts go with an answer for the whole text only, and take a share of its length."""
         if self.peft_type not in PROMPTS:
             return None

@@ -12,7 +12,7 @@ class Scratch(Strategy):
     """Everything trains and nothing was learned before: what pretraining has to beat."""
 
     pretrained: ClassVar[bool] = False
-    moves_pretrained: ClassVar[bool] = False
+    changes_pretrained_weights: ClassVar[bool] = False
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Higher rates and more epochs than fine-tuning: random weights have further to go."""

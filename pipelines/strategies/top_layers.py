@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from pipelines.core.errors import ModelError
-from pipelines.models.anatomy.depths import resting, train_only
+from pipelines.models.anatomy.depths import frozen_modules, train_only
 from pipelines.strategies import Strategy
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TopLayers(Strategy):
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
         """All of the encoder that does not train."""
-        return resting(model, anatomy, self._depths(model, anatomy))
+        return frozen_modules(model, anatomy, self._depths(model, anatomy))
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
         """Freeze everything else; where that is nothing, it is a mistake."""
@@ -48,7 +48,7 @@ class TopLayers(Strategy):
         from pipelines.training.speed import frozen_blocks as boundary
 
         model = job.checkpoint.model
-        anatomy = dissect(model, job.checkpoint.fresh)
+        anatomy = dissect(model, job.checkpoint.newly_initialized)
         self.apply(model, anatomy)
         lowest = self._depths(model, anatomy)[0]
         if lowest == 1:  # nothing but embeddings lies below

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 Batch = dict[str, Any]
 Answers = Any  # predictions or targets: a sequence with an entry for each example, or an array
-Kept = Mapping[str, "Sequence[np.ndarray] | np.ndarray"]  # name -> an entry for each encoded row
+ModelOutputs = Mapping[
+    str, "Sequence[np.ndarray] | np.ndarray"
+]  # name -> an entry for each encoded row
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class Task(Named):
     loss_per: ClassVar[Literal["row", "token"]] = "row"
     varies: ClassVar[bool] = False  # whether each batch to train on is made anew, as by masking
     # whether scores stand at the floor for some epochs while the loss falls: early stopping waits
-    starts_at_floor: ClassVar[bool] = False
+    starts_at_baseline: ClassVar[bool] = False
 
     # What is to be learned
 
@@ -95,11 +97,11 @@ class Task(Named):
     def configure(self, config: "PretrainedConfig", processor: Any, labels: "Labels") -> None:
         """Write into the model's config what processor and labels decide (a padding token, say)."""
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """(row, what is wrong with it) of every row that cannot be read."""
         raise NotImplementedError
 
-    def unfit(
+    def unsupported_rows(
         self,
         dataset: "Dataset",
         processor: Any,
@@ -153,11 +155,11 @@ class Task(Named):
         """
         return {"logits": outputs.logits}
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: "Labels") -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: "Labels") -> Answers:
         """What was kept of all `rows`, in their order -> one prediction for each example."""
         raise NotImplementedError
 
-    def floor(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
         """What is predicted by who knows the targets of train and never looks at an example.
 
         Of the split's own `targets` it may know the number and the shapes, not the values.

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipelines.core import labels as target
 from pipelines.core.errors import RecipeError
-from pipelines.tasks import Answers, Kept, Task
+from pipelines.tasks import Answers, ModelOutputs, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -63,13 +63,13 @@ class Classification(Task):
         encoded = labels.encode(dataset["label"][:], "data")
         return np.asarray(encoded, int) if labels.problem_type == target.MULTI else encoded
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: "Labels") -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: "Labels") -> Answers:
         """Class ids, 0/1 rows (probability above 0.5) or numbers."""
         return labels.predict(np.asarray(kept["logits"]))
 
-    def floor(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
         """The mean, or the most frequent label(s)."""
-        return labels.floor(train, len(targets))
+        return labels.baseline(train, len(targets))
 
     def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
         """Cross-entropy with `class_weights`."""

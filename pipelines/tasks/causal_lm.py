@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CausalLm(LanguageModeling):
-    """Causal language modelling, with the checkpoint's own output layer.
+    """Causal language modeling, with the checkpoint's own output layer.
 
     A block's first token has nothing before it and is not asked for.
     """

@@ -32,11 +32,11 @@ class ImageClassification(Classification):
 
         return image_processor(checkpoint, **options)
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """Nothing yet: images are decoded once, when it is known how they are kept (`unfit`)."""
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+        """Nothing yet: images are decoded once, by `unsupported_rows`."""
         return iter(())
 
-    def unfit(
+    def unsupported_rows(
         self,
         dataset: "Dataset",
         processor: Any,
@@ -46,7 +46,7 @@ class ImageClassification(Classification):
         """Images that cannot be decoded to their last pixel; the others are kept for `encode`."""
         from pipelines.tasks.image import pixels as _pixels
 
-        return _pixels.unreadable(dataset, processor, _of_images(augmentation))
+        return _pixels.corrupt_rows(dataset, processor, _of_images(augmentation))
 
     def encode(
         self,

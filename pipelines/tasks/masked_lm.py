@@ -26,7 +26,7 @@ fill(f"… {{fill.tokenizer.mask_token}} …")
 
 
 class MaskedLm(LanguageModeling):
-    """Masked language modelling: 15 % of the tokens, of these 80 % masked, 10 % another token and
+    """Masked language modeling: 15 % of the tokens, of these 80 % masked, 10 % another token and
     10 % left as they are (arXiv 1810.04805).
 
     In training the masks are drawn anew each time (arXiv 1907.11692). In evaluation a block has the

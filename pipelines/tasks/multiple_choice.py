@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.errors import DataError
 from pipelines.core.labels import CHOICE, Labels
-from pipelines.tasks import Answers, Batch, Kept, Measure
+from pipelines.tasks import Answers, Batch, Measure, ModelOutputs
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.padding import Padding
@@ -47,7 +47,7 @@ class MultipleChoice(TextTask):
 
     def labels(self, train: "Dataset") -> Labels:
         """What names the choices in their order: 0 to 3, 1 to 4, A to D…"""
-        for row, why in self.unreadable(train.select([0])):
+        for row, why in self.corrupt_rows(train.select([0])):
             raise DataError(f"train, row {row}: {why}")
         num_choices = len(train[0]["choices"])
         found = set(train["label"][:])
@@ -76,9 +76,9 @@ class MultipleChoice(TextTask):
         super().configure(config, processor, labels)
         config.num_labels = 1
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """No strings, or not as many choices as in the first row."""
-        yield from super().unreadable(dataset)
+        yield from super().corrupt_rows(dataset)
         expected = None
         for row, choices in enumerate(dataset["choices"]):
             if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
@@ -139,13 +139,13 @@ class MultipleChoice(TextTask):
         """Positions, from 0."""
         return labels.encode(dataset["label"][:], "data")
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
         """The position of the highest score."""
         return labels.predict(np.asarray(kept["logits"]))
 
-    def floor(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
         """The most frequent position."""
-        return labels.floor(train, len(targets))
+        return labels.baseline(train, len(targets))
 
     def usage(self, model: str) -> str:
         """transformers has no pipeline for it."""

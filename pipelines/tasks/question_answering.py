@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.tasks import Answers, Batch, Kept
+from pipelines.tasks import Answers, Batch, ModelOutputs
 from pipelines.tasks.encoding.columns import by_column
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text import spans as _spans
@@ -62,7 +62,7 @@ class QuestionAnswering(TextTask):
     target: ClassVar[str | None] = "answers"
 
     max_length: int | None = Field(384, ge=2, description="tokens of question and window together")
-    stride: int = Field(128, ge=0, description="tokens that neighbouring windows share")
+    stride: int = Field(128, ge=0, description="tokens that neighboring windows share")
     max_answer_length: int = Field(30, ge=1, description="tokens")
     null_threshold: float = Field(0.0, description="how far no answer has to lead, in logits")
 
@@ -78,15 +78,15 @@ class QuestionAnswering(TextTask):
 
     def labels(self, train: "Dataset") -> Labels:
         """Whether there are questions without an answer; what the head gives is always the same."""
-        answered, unreadable = [], []
+        answered, corrupt_rows = [], []
         for row, answers in enumerate(train["answers"][:]):
             try:
                 answered.append(bool(_spans.accepted(answers)))
             except ValueError as error:
-                unreadable.append(f"train, row {row}: {error}")
+                corrupt_rows.append(f"train, row {row}: {error}")
         if not any(answered):
             nothing = "train: no question has an answer: there is nothing to learn"
-            raise DataError(next(iter(unreadable), nothing))
+            raise DataError(next(iter(corrupt_rows), nothing))
         return Labels(ANSWERABLE if all(answered) else PARTLY)
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
@@ -115,9 +115,9 @@ class QuestionAnswering(TextTask):
         """Question and context."""
         return ["question", "context"]
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Rows without two strings, or whose answers do not stand where they should."""
-        yield from super().unreadable(dataset)
+        yield from super().corrupt_rows(dataset)
         pairs = zip(dataset["context"][:], dataset["answers"][:], strict=True)
         for row, (context, answers) in enumerate(pairs):
             try:
@@ -130,7 +130,7 @@ class QuestionAnswering(TextTask):
                 if problem:
                     yield row, problem
 
-    def unfit(
+    def unsupported_rows(
         self,
         dataset: "Dataset",
         processor: Any,
@@ -210,7 +210,7 @@ class QuestionAnswering(TextTask):
             for name in LOGITS
         }
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
         """The answers' texts; "" for no answer."""
         offsets = (flat.reshape(-1, 2) for flat in rows.lists("offset_mapping"))
         windows = (
@@ -223,7 +223,7 @@ class QuestionAnswering(TextTask):
         by_example = groupby(zip(rows["example"][:], windows, strict=True), itemgetter(0))
         return [_spans.choose([w for _, w in group], threshold) for _, group in by_example]
 
-    def floor(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
         """No answer: no span is right unseen."""
         return [""] * len(targets)
 

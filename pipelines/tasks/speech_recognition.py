@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.tasks import Answers, Kept
+from pipelines.tasks import Answers, ModelOutputs
 from pipelines.tasks.audio import spelling
 from pipelines.tasks.audio.base import AudioTask
 from pipelines.tasks.audio.frames import num_frames
@@ -36,7 +36,7 @@ class SpeechRecognition(AudioTask):
         "text": ("text", "transcription", "transcript", "sentence", "normalized_text"),
     }
     target: ClassVar[str | None] = "text"
-    starts_at_floor: ClassVar[bool] = True
+    starts_at_baseline: ClassVar[bool] = True
 
     vocabulary: Literal["auto", "checkpoint", "train"] = Field(
         "auto",
@@ -94,8 +94,8 @@ class SpeechRecognition(AudioTask):
         """Size of the vocabulary, the blank, and a loss that does not grow with the batch.
 
         A head that the checkpoint brings keeps its size: tokenizers may know more special tokens
-        than it has outputs. What can never be aligned is refused (`unfit`), so an infinite loss
-        can only come of varied speed, and is left out.
+        than it has outputs. What can never be aligned is refused (`unsupported_rows`), so an
+        infinite loss can only come of varied speed, and is left out.
         """
         tokenizer, fields = processor.tokenizer, config
         is_built = not tokenizer.name_or_path
@@ -105,9 +105,9 @@ class SpeechRecognition(AudioTask):
         fields.ctc_loss_reduction = "mean"
         fields.ctc_zero_infinity = True
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Clips that cannot be decoded, and transcripts of which nothing is left to learn."""
-        yield from super().unreadable(dataset)
+        yield from super().corrupt_rows(dataset)
         for row, text in enumerate(dataset["text"][:]):
             if not isinstance(text, str):
                 yield row, f"text is {text!r}; expected a transcript"
@@ -120,7 +120,7 @@ class SpeechRecognition(AudioTask):
                     "CTC vocabularies; drop it, or say task.remove_punctuation=true",
                 )
 
-    def unfit(
+    def unsupported_rows(
         self,
         dataset: "Dataset",
         processor: Any,
@@ -133,7 +133,7 @@ class SpeechRecognition(AudioTask):
         CTC needs a frame for each character, and a blank between two that are the same: with
         fewer the loss is infinite.
         """
-        short = dict(super().unfit(dataset, processor, config))
+        short = dict(super().unsupported_rows(dataset, processor, config))
         extractor, texts = processor.feature_extractor, self._texts(dataset, processor.tokenizer)
         rate, frames = extractor.sampling_rate, cache(partial(num_frames, extractor, config))
         for row, length in enumerate(self._lengths(dataset, rate).tolist()):
@@ -168,17 +168,17 @@ class SpeechRecognition(AudioTask):
         """The transcripts as the vocabulary spells them."""
         return rows.texts
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
         """The likeliest token of each frame; repeats and blanks taken out (greedy decoding)."""
         ids = [logits.argmax(axis=-1).tolist() for logits in kept["logits"]]
         return processor.tokenizer.batch_decode(ids)
 
-    def floor(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
         """Silence: every word is missing."""
         return [""] * len(targets)
 
     def _cut_and_padded(self, length: int, rate: int) -> int:
-        """Nothing is cut: the transcript would say more than is heard (`unfit`)."""
+        """Nothing is cut: the transcript would say more than is heard (`unsupported_rows`)."""
         return max(length, super()._cut_and_padded(length, rate))
 
     def _texts(self, dataset: "Dataset", tokenizer: Any) -> list[str]:

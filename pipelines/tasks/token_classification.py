@@ -11,7 +11,7 @@ import numpy as np
 from pipelines.core import labels as target
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import IGNORED, TOKENS
-from pipelines.tasks import Answers, Batch, Kept, Measure
+from pipelines.tasks import Answers, Batch, Measure, ModelOutputs
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.words import in_windows, prepend_space, reads_words, where_words_begin
@@ -92,7 +92,7 @@ class TokenClassification(TextTask):
         tokenizer.truncation_side = "right"  # windows go from left to right
         return tokenizer
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Rows without words, with something else than strings, or with more or fewer tags."""
         columns = dataset["tokens"], dataset["label"]
         for row, (words, tags) in enumerate(zip(*columns, strict=True)):
@@ -154,7 +154,7 @@ class TokenClassification(TextTask):
         begins = batch["labels"] != IGNORED
         return {"logits": [row[there] for row, there in zip(outputs.logits, begins, strict=True)]}
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: "Labels") -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: "Labels") -> Answers:
         """The names of the likeliest tags: as many for each example as it has words."""
         examples = rows["example"][:]
         predictions: list[list[str]] = [[] for _ in range(examples[-1] + 1)]
@@ -162,7 +162,7 @@ class TokenClassification(TextTask):
             predictions[example] += [labels.names[i] for i in logits.argmax(axis=-1)]
         return predictions
 
-    def floor(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
         """The most frequent tag for every word."""
         ((most, _),) = Counter(chain.from_iterable(train)).most_common(1)
         return [[most] * len(tags) for tags in targets]

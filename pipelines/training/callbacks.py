@@ -65,7 +65,7 @@ class StopOnSignal(TrainerCallback):
         return bool(flag)
 
 
-class Patience(TrainerCallback):
+class DelayedEarlyStopping(TrainerCallback):
     """Early stopping counts from when there is something to stop for; `stopping` comes after it.
 
     Args:
@@ -80,18 +80,18 @@ class Patience(TrainerCallback):
             self.stopping.early_stopping_patience_counter = -1  # it adds one
 
 
-def beats(floor: float) -> Callable[[Any, Any], bool]:
+def beats(baseline: float) -> Callable[[Any, Any], bool]:
     """Whether a score was better than the floor. CTC learns to say nothing before it says its first
     character: for some epochs the loss falls and the error rate stands still."""
 
     def beaten(args: Any, state: Any) -> bool:
         better = operator.gt if args.greater_is_better else operator.lt
-        return state.best_metric is not None and better(state.best_metric, floor)
+        return state.best_metric is not None and better(state.best_metric, baseline)
 
     return beaten
 
 
-class LogLines(TrainerCallback):
+class PlainLogger(TrainerCallback):
     """One plain line for each log entry, for output that is not a terminal."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pipelines.models.output import Output
     from pipelines.recipe import EarlyStopping
     from pipelines.strategies import Strategy
-    from pipelines.tasks import Answers, Kept, Task
+    from pipelines.tasks import Answers, ModelOutputs, Task
     from pipelines.training.averaging import Averaging
-    from pipelines.training.regularization import Regularisation
+    from pipelines.training.regularization import Regularization
     from pipelines.training.trainer import GraftTrainer
     from pipelines.training.unfreezing import Unfreezing
 
@@ -38,7 +38,7 @@ class Job:
         collate_train: puts together a batch to train on; what it draws it draws anew each time.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         varies: whether an example is another one each time that it is trained on.
-        regularisation: what is added to the loss.
+        regularization: what is added to the loss.
         averaging: of which weights the result is a mean.
         callbacks: what else is to happen while the Trainer trains.
     """
@@ -56,30 +56,30 @@ class Job:
     loss: Callable[..., Any] | None
     arguments: "TrainingArguments"
     early_stopping: "EarlyStopping | None"
-    regularisation: "Regularisation"
+    regularization: "Regularization"
     averaging: "Averaging"
     resume_from: Path | None = None
     varies: bool = False
     callbacks: "tuple[TrainerCallback, ...]" = ()
 
-    def score(self, kept: "Kept") -> dict[str, float]:
+    def score(self, kept: "ModelOutputs") -> dict[str, float]:
         """The scores of what was kept of a pass over validation."""
         return self.scorer(self._predictions(kept), self.validation_targets)
 
-    def main_score(self, kept: "Kept") -> float:
+    def main_score(self, kept: "ModelOutputs") -> float:
         """The one by which validation chooses, and no other."""
         return self.scorer.choose_by(self._predictions(kept), self.validation_targets)
 
-    def _predictions(self, kept: "Kept") -> "Answers":
+    def _predictions(self, kept: "ModelOutputs") -> "Answers":
         from pipelines.evaluation.scorer import predict
 
         return predict(self.task, kept, self.validation, self.checkpoint.processor, self.labels)
 
     @property
-    def floor(self) -> dict[str, float]:
+    def baseline(self) -> dict[str, float]:
         """The scores on validation of who never looks at an example."""
         targets = self.validation_targets
-        return self.scorer(self.task.floor(self.train_targets, targets, self.labels), targets)
+        return self.scorer(self.task.baseline(self.train_targets, targets, self.labels), targets)
 
     @property
     def forward_options(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Fitted:
         history: the Trainer's log, or the trials of a solved head.
         trainable: how many parameters trained.
         chosen: what tells the chosen entry of `history` from the others: its step, or a head's
-            pooling and regularisation.
+            pooling and regularization.
         waited: the share of training that went by waiting for data.
         temperature: what the logits of `output` were divided by after training, in its weights.
     """
@@ -127,19 +127,24 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     from pipelines.training.speed import dropout, packing
     from pipelines.training.speed import sparse_embeddings as vocabulary
 
-    anatomy = dissect(job.checkpoint.model, job.checkpoint.fresh)
+    anatomy = dissect(job.checkpoint.model, job.checkpoint.newly_initialized)
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     named = job.checkpoint.model.named_parameters()
-    pretrained = [parameter for name, parameter in named if name not in job.checkpoint.fresh]
+    pretrained = [
+        parameter for name, parameter in named if name not in job.checkpoint.newly_initialized
+    ]
     model = strategy.apply(job.checkpoint.model, anatomy)
     trainable, _ = count(model)
     hooks = stay_in_eval(model, strategy.frozen(model, anatomy))
     stop = StopOnSignal()
-    with vocabulary.where_it_pays(job, model), dropout.quick(model, job.arguments.device):
+    with (
+        vocabulary.shrink_embeddings(job, model),
+        dropout.fast_dropout(model, job.arguments.device),
+    ):
         trainer = _trainer(strategy, model, job, anatomy, pretrained)
         trainer.add_callback(stop)
         started = time.perf_counter()
-        with stop, packing.where_it_fits(job, trainer.model, anatomy) as trainer.packs:
+        with stop, packing.packed_if_supported(job, trainer.model, anatomy) as trainer.packs:
             trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
         waited = trainer.waited / (time.perf_counter() - started)
     for hook in hooks:
@@ -156,7 +161,7 @@ def fit(strategy: "Strategy", job: Job) -> Fitted:
     if start:
         chosen["alpha"], tried = wise_ft.interpolate(output.model, start, job)
         history = [*history, *tried]
-    hardware.arrange(output.model, channels_last=False)
+    hardware.set_memory_format(output.model, channels_last=False)
     return Fitted(output, history, trainable, chosen, waited)
 
 
@@ -165,7 +170,7 @@ def _trainer(
 ) -> "GraftTrainer":
     from transformers import PrinterCallback
 
-    from pipelines.training.callbacks import LogLines
+    from pipelines.training.callbacks import PlainLogger
     from pipelines.training.trainer import GraftTrainer
     from pipelines.training.unfreezing import Unfreezing
 
@@ -179,7 +184,7 @@ def _trainer(
         raise RecipeError(f"training: {str(error).strip()}") from error
     if arguments.disable_tqdm:
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(LogLines())
+        trainer.add_callback(PlainLogger())
     unfreezing = Unfreezing(model, anatomy, plan) if plan else None
     if unfreezing:
         trainer.add_callback(unfreezing)
@@ -192,14 +197,14 @@ def _early_stopping(job: Job, unfreezing: "Unfreezing | None") -> Iterator["Trai
     """What makes it wait, then what stops."""
     from transformers import EarlyStoppingCallback
 
-    from pipelines.training.callbacks import Patience, beats
+    from pipelines.training.callbacks import DelayedEarlyStopping, beats
 
     early = job.early_stopping
     if not early or not job.arguments.load_best_model_at_end:
         return
     stopping = EarlyStoppingCallback(early.patience, early.threshold)
-    if job.task.starts_at_floor and job.arguments.metric_for_best_model == job.scorer.main:
-        yield Patience(stopping, beats(job.floor[job.scorer.main]))
+    if job.task.starts_at_baseline and job.arguments.metric_for_best_model == job.scorer.main:
+        yield DelayedEarlyStopping(stopping, beats(job.baseline[job.scorer.main]))
     if unfreezing:
-        yield Patience(stopping, unfreezing.is_last)
+        yield DelayedEarlyStopping(stopping, unfreezing.is_last)
     yield stopping

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
 
 
-class Regularisation(Section):
+class Regularization(Section):
     """Terms of the loss besides that of the task; 0 is without."""
 
     l2_sp: float = Field(
@@ -38,7 +38,7 @@ class Regularisation(Section):
         for name in ("r_drop", "focal"):
             if getattr(self, name) and labels.problem_type not in (SINGLE, TOKENS):
                 raise RecipeError(
-                    f"regularisation.{name}: expected one class for each example or token; this "
+                    f"regularization.{name}: expected one class for each example or token; this "
                     f"is a {labels.problem_type}"
                 )
 
@@ -53,7 +53,7 @@ class Anchor:
     def __init__(self, pretrained: Iterable["torch.nn.Parameter"]) -> None:
         self.parameters = [parameter for parameter in pretrained if parameter.requires_grad]
         if not self.parameters:
-            raise ModelError("regularisation.l2_sp: no pretrained weight trains: use strategy=full")
+            raise ModelError("regularization.l2_sp: no pretrained weight trains: use strategy=full")
         self.start: list[torch.Tensor] = [p.detach().clone() for p in self.parameters]
 
     def __call__(self) -> "torch.Tensor":
@@ -64,7 +64,7 @@ class Anchor:
         return torch.stack([(difference**2).sum() for difference in apart]).sum() / 2
 
 
-def drops(model: Any) -> None:
+def require_dropout(model: Any) -> None:
     """Refuse R-Drop for a model in which two passes are the same.
 
     Raises:
@@ -74,18 +74,18 @@ def drops(model: Any) -> None:
 
     dropout = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
     if not any(module.p > 0 for module in model.modules() if isinstance(module, dropout)):
-        raise ModelError(f"regularisation.r_drop: {type(model).__name__} has no dropout")
+        raise ModelError(f"regularization.r_drop: {type(model).__name__} has no dropout")
 
 
-def disagreement(
+def symmetric_kl(
     one: "torch.Tensor", other: "torch.Tensor", labels: "torch.Tensor"
 ) -> "torch.Tensor":
     """Mean over the answers that have a label of half the symmetric Kullback-Leibler divergence
     between two logits (…, classes); a scalar."""
     from torch.nn.functional import kl_div, log_softmax
 
-    labelled = slice(None) if labels.is_floating_point() else labels != IGNORED  # mixed: all are
-    p, q = (log_softmax(logits[labelled].float(), -1) for logits in (one, other))
+    labeled = slice(None) if labels.is_floating_point() else labels != IGNORED  # mixed: all are
+    p, q = (log_softmax(logits[labeled].float(), -1) for logits in (one, other))
     there, back = (
         kl_div(a, b, reduction="batchmean", log_target=True) for a, b in ((p, q), (q, p))
     )

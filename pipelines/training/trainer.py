@@ -19,7 +19,7 @@ from pipelines.core.errors import RecipeError
 from pipelines.core.labels import IGNORED
 from pipelines.models import forward
 from pipelines.training.averaging.ema import Ema
-from pipelines.training.regularization import Anchor, disagreement, drops
+from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
 from pipelines.training.speed import sparse_embeddings as vocabulary
 from pipelines.training.speed.length_buckets import LENGTHS, cut, setup
 
@@ -65,10 +65,10 @@ class GraftTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.job, self.strategy, self.anatomy, self.waited = job, strategy, anatomy, 0.0
         self.plan, self.share = plan, 1.0
-        said = job.regularisation
+        said = job.regularization
         self.anchor = Anchor(pretrained) if said.l2_sp else None
         if said.r_drop:
-            drops(model)
+            require_dropout(model)
         decay = job.averaging.ema
         self.ema = Ema(model, decay, job.resume_from) if decay else None
         if self.ema:
@@ -88,9 +88,9 @@ class GraftTrainer(Trainer):
         the highest comes first."""
         optimizer = super().create_optimizer(model)
         trained: Any = self.model if model is None else model
-        vocabulary.follow(trained, optimizer)
+        vocabulary.attach_optimizer(trained, optimizer)
         named = trained.named_parameters()
-        rates = {id(p): self.strategy.rate(name, self.anatomy) for name, p in named}
+        rates = {id(p): self.strategy.lr_multiplier(name, self.anatomy) for name, p in named}
         if {*rates.values()} == {1.0}:
             return optimizer
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
@@ -148,13 +148,13 @@ class GraftTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The task's, and what regularisation adds to it."""
+        """The task's, and what regularization adds to it."""
         loss, outputs = self._task_loss(model, inputs, num_items_in_batch)
-        said = self.job.regularisation
+        said = self.job.regularization
         if said.r_drop:
             again, others = self._task_loss(model, inputs, num_items_in_batch)
             labels = inputs["labels"]
-            apart = disagreement(outputs["logits"], others["logits"], labels)
+            apart = symmetric_kl(outputs["logits"], others["logits"], labels)
             if self._is_sum(num_items_in_batch):
                 share = (labels != IGNORED).sum() / num_items_in_batch
                 share = share * self.accelerator.num_processes

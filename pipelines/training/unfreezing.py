@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from pipelines.models.anatomy import stay_in_eval
-from pipelines.models.anatomy.depths import resting, train_only
+from pipelines.models.anatomy.depths import frozen_modules, train_only
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Unfreezing(TrainerCallback):
-    """The optimiser knows all parameters from the start: one that gets no gradient it leaves alone,
+    """The optimizer knows all parameters from the start: one that gets no gradient it leaves alone,
     and one that it hears of later it would never move.
 
     The stage follows from the number of steps that were made: a resumed run finds its own.
@@ -41,7 +41,7 @@ class Unfreezing(TrainerCallback):
         self.number = number
         depths = self.plan.stages[number].depths
         train_only(self.model, self.anatomy, depths)
-        self.hooks = stay_in_eval(self.model, resting(self.model, self.anatomy, depths))
+        self.hooks = stay_in_eval(self.model, frozen_modules(self.model, self.anatomy, depths))
 
     def _let_go(self) -> None:
         for hook in self.hooks:

@@ -95,10 +95,10 @@ def refuse(recipe: "Recipe") -> None:
         RecipeError: the strategy takes no gradient steps.
     """
     strategy = recipe.strategy
-    if strategy.takes_no_steps:
+    if strategy.no_gradient_reason:
         raise RecipeError(
-            f"strategy '{strategy.name}': {strategy.takes_no_steps}; lr-find needs one that takes "
-            "gradient steps, such as strategy=full or strategy=lora"
+            f"strategy '{strategy.name}': {strategy.no_gradient_reason}; lr-find needs one "
+            "that takes gradient steps, such as strategy=full or strategy=lora"
         )
 
 
@@ -133,16 +133,16 @@ def _test(prepared: "Prepared", sweep: Sweep) -> Found:
 
     said = prepared.recipe.training
     training = {**said, **QUIET, "max_steps": sweep.steps, "learning_rate": sweep.high}
-    quiet = replace(prepared, recipe=prepared.recipe.replace(training=training))
-    with TemporaryDirectory() as checkpoints, console.aside() as tell:
+    silence_transformers = replace(prepared, recipe=prepared.recipe.replace(training=training))
+    with TemporaryDirectory() as checkpoints, console.capture_stdout() as tell:
 
         def seen(step: int, rate: float, loss: float, smoothed: float) -> None:
             if step % -(-sweep.steps // TOLD) == 0:
                 tell(f"{step + 1:>5}  {rate:>9.1e}  {loss:>9.4f}  {smoothed:>9.4f}")
 
-        job = pipeline.job_of(quiet, Path(checkpoints))
+        job = pipeline.job_of(silence_transformers, Path(checkpoints))
         test = RangeTest(sweep.rate, seen)
-        strategy, where = quiet.recipe.strategy, hardware.describe(job.arguments)
+        strategy, where = silence_transformers.recipe.strategy, hardware.describe(job.arguments)
         tell(f"range test of {strategy.name}, at most {sweep.steps} steps, {where}")
         tell(f"{'step':>5}  {'rate':>9}  {'loss':>9}  {'smoothed':>9}")
         strategy.fit(replace(job, callbacks=(test,)))

@@ -59,7 +59,7 @@ def _model(prepared: Prepared) -> Iterator[str]:
     checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
     said = prepared.recipe.training
     size = prepared.arguments().per_device_train_batch_size
-    anatomy = dissect(checkpoint.model, checkpoint.fresh)
+    anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
     kind = type(checkpoint.model).__name__
     model = strategy.apply(checkpoint.model, anatomy)
     trainable, total = count(model)

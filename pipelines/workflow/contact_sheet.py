@@ -56,14 +56,14 @@ def _batches(prepared: "Prepared", rows: range) -> Iterator[dict[str, Any]]:
 
 
 def _pictures(inputs: Any, processor: Any) -> Any:
-    """Pixels are turned into colours again; sound stays what it is."""
-    from pipelines.tasks.image.colours import Colours
+    """Pixels are turned into colors again; sound stays what it is."""
+    from pipelines.tasks.image.colors import Colors
 
-    return Colours.of(processor).invert(inputs).movedim(1, -1) if inputs.ndim == 4 else inputs
+    return Colors.of(processor).invert(inputs).movedim(1, -1) if inputs.ndim == 4 else inputs
 
 
 def _show(axes: "Axes", picture: Any) -> None:
-    """Samples (length,), a spectrogram (frames, bands) or colours (height, width, 3)."""
+    """Samples (length,), a spectrogram (frames, bands) or colors (height, width, 3)."""
     import numpy as np
 
     if picture.ndim == 1:

@@ -14,7 +14,7 @@ from pipelines.evaluation import scorer as evaluation
 from pipelines.evaluation.calibration import calibrated, temperature
 from pipelines.evaluation.calibration.calibrated import Calibrated
 from pipelines.evaluation.calibration.decisions import Decisions
-from pipelines.features.candidates import probe
+from pipelines.features.candidates import sample_batch
 from pipelines.models.output import reload
 from pipelines.report import parity
 from pipelines.report.evidence import Evidence, Predictions
@@ -36,7 +36,9 @@ def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", Predictio
         return fitted, said
     logits: Any = said.kept["logits"]
     found = temperature.fit(Decisions.of(logits, said.targets, labels.problem_type))
-    output = fitted.output.divided(found, probe(prepared.encoded["validation"], prepared.collate))
+    output = fitted.output.with_temperature(
+        found, sample_batch(prepared.encoded["validation"], prepared.collate)
+    )
     if output is None:
         say("calibration: no linear layer has the last word: probabilities stay as trained")
         return fitted, said
@@ -73,20 +75,20 @@ def examine(
     task = recipe.task
     predictions = {"validation": validation}
     scores: dict[str, dict[str, float]] = {}
-    floor: dict[str, dict[str, float]] = {}
+    baseline: dict[str, dict[str, float]] = {}
     if "test" in prepared.encoded:
         predictions["test"] = _predictions(prepared, fitted, "test")
     for split, said in predictions.items():
         targets = prepared.targets[split]
         scores[split] = scorer(said.predictions, targets)
-        constant = task.floor(prepared.targets["train"], targets, labels)
-        floor[split] = scorer(constant, targets)
+        constant = task.baseline(prepared.targets["train"], targets, labels)
+        baseline[split] = scorer(constant, targets)
     return Evidence(
         task=task,
         labels=labels,
         checkpoint=recipe.model.checkpoint,
         strategy=recipe.strategy.name,
-        because=recipe.strategy.because,
+        reason=recipe.strategy.reason,
         pretrained=recipe.strategy.pretrained,
         library=fitted.output.library,
         quantization=recipe.model.quantization,
@@ -102,7 +104,7 @@ def examine(
         main_metric=scorer.main,
         validation=scores["validation"],
         test=scores.get("test"),
-        floor=floor,
+        baseline=baseline,
         parity=None,
         history=fitted.history,
         chosen=fitted.chosen,

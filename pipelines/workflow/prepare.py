@@ -15,8 +15,8 @@ from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.calibration.conformal import too_few
 from pipelines.models import load as model
 from pipelines.recipe import Recipe
-from pipelines.strategies.choosing.situation import Situation
-from pipelines.tasks.augmentations import Varied
+from pipelines.strategies.choosing.context import AutoContext
+from pipelines.tasks.augmentations import AugmentedCollator
 from pipelines.training import arguments as training_arguments
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ class Prepared:
     def collate_train(self) -> "Collate":
         """Rows -> batch to train on, augmented as a whole where the recipe says so."""
         collate = self.recipe.task.collator(self.checkpoint.processor, training=True)
-        vary = self._vary_batch
-        return Varied(collate, vary) if vary else collate
+        augment = self._vary_batch
+        return AugmentedCollator(collate, augment) if augment else collate
 
     @property
     def loss(self) -> Callable[..., Any] | None:
         """Another loss than the model's own, which knows no weights and no mixed labels."""
         loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
-        focal = self.recipe.regularisation.focal
+        focal = self.recipe.regularization.focal
         if loss is None and (self._vary_batch or focal):
             loss = CrossEntropy()
         if focal and isinstance(loss, CrossEntropy):
@@ -96,13 +96,13 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
 
     from pipelines.models.anatomy import dissect
 
-    console.settle(recipe.training)
+    console.initialize(recipe.training)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     loaded = loaded if test else loaded.without("test")
     for note in loaded.notes:
         say(note)
     scorer = evaluation.Scorer(recipe.metrics, recipe.task, loaded.labels)
-    recipe.regularisation.check(loaded.labels)
+    recipe.regularization.check(loaded.labels)
     if recipe.augmentation:
         recipe.augmentation.batch(loaded.labels)  # refused before the checkpoint is loaded
     calibration = _calibration(recipe, loaded)
@@ -115,17 +115,17 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     stream = loaded.stream and recipe.task.encode(
         loaded.stream, checkpoint.processor, loaded.labels, recipe.augmentation
     )
-    situation = Situation(
+    context = AutoContext(
         recipe,
         checkpoint,
-        dissect(checkpoint.model, checkpoint.fresh),
+        dissect(checkpoint.model, checkpoint.newly_initialized),
         loaded.labels,
         encoded["train"],
         targets["train"],
         len(targets["validation"]),
         streams=stream is not None,
     )
-    complete = _complete(situation).replace(calibration=calibration)
+    complete = _complete(context).replace(calibration=calibration)
     found = console.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
@@ -170,17 +170,19 @@ def _encode(
     return encoded, targets
 
 
-def _complete(situation: Situation) -> Recipe:
+def _complete(context: AutoContext) -> Recipe:
     """With what suits machine, model and strategy, under what the recipe says: the run folder
     records it."""
-    if situation.anatomy.is_convolutional:
-        hardware.arrange(situation.checkpoint.model, channels_last=True)
-    recipe = situation.recipe.replace(**situation.recipe.strategy.settled(situation))
+    if context.anatomy.is_convolutional:
+        hardware.set_memory_format(context.checkpoint.model, channels_last=True)
+    recipe = context.recipe.replace(**context.recipe.strategy.resolve(context))
     strategy = recipe.strategy
-    unread = ", ".join(f"training.{key}" for key in strategy.unread(recipe.training))
-    if unread:
-        say(f"note: {strategy.name} does not train by steps: nothing follows from {unread}")
-    defaults = strategy.training_defaults(recipe.task.modality, situation.anatomy)
-    defaults |= training_arguments.STREAMED if situation.streams else {}
-    training = {"seed": recipe.seed, **situation.fast, **defaults, **recipe.training}
+    ignored = ", ".join(
+        f"training.{key}" for key in strategy.ignored_training_keys(recipe.training)
+    )
+    if ignored:
+        say(f"note: strategy {strategy.name} takes no gradient steps; ignored: {ignored}")
+    defaults = strategy.training_defaults(recipe.task.modality, context.anatomy)
+    defaults |= training_arguments.STREAMED if context.streams else {}
+    training = {"seed": recipe.seed, **context.fast, **defaults, **recipe.training}
     return recipe.replace(training=training)

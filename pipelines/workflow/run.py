@@ -172,7 +172,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
         arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,
         varies=recipe.augmentation is not None or recipe.task.varies,
-        regularisation=recipe.regularisation,
+        regularization=recipe.regularization,
         averaging=recipe.averaging,
         **how,
     )

@@ -11,9 +11,9 @@ Cells = dict[str, str | None]  # strategy -> why not; None: it goes
 NEEDED: dict[str, dict[str, Any]] = {"peft": {"peft_type": "OFT"}}  # has no default
 SECTIONS: dict[str, dict[str, Any]] = {
     "streaming": {"data": {"streaming": True}, "training": {"max_steps": 1}},
-    "l2_sp": {"regularisation": {"l2_sp": 1.0}},
-    "r_drop": {"regularisation": {"r_drop": 1.0}},
-    "focal": {"regularisation": {"focal": 1.0}},
+    "l2_sp": {"regularization": {"l2_sp": 1.0}},
+    "r_drop": {"regularization": {"r_drop": 1.0}},
+    "focal": {"regularization": {"focal": 1.0}},
     "ema": {"averaging": {"ema": 0.9}},
     "wise_ft": {"averaging": {"wise_ft": True}},
     "soup": {"averaging": {"soup": {"seed": [1, 2]}}},

@@ -36,7 +36,7 @@ CANVAS, GLYPH, FRAME = (
 SEARCH = (
     1.6  # the first look at a bent letter covers this many glyph boxes, so that none of it is cut
 )
-LEVELS = 16  # grey levels that the block average keeps
+LEVELS = 16  # gray levels that the block average keeps
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def _write(
         _bend(num, hand, rng),
     )
 
-    def ink(scale: np.ndarray, centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        points = _grid() * scale[:, :, None, None] + centre[:, :, None, None]
+    def ink(scale: np.ndarray, center: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        points = _grid() * scale[:, :, None, None] + center[:, :, None, None]
         points = np.einsum("nij,njyx->niyx", affine, points) + bend + (CANVAS - 1) / 2
         index = np.broadcast_to(which[:, None, None], points[:, 0].shape)
         distance = map_coordinates(
@@ -96,12 +96,12 @@ def _write(
         )
         return np.clip((radius[:, None, None] - distance) / 2 + 0.5, 0, 1)
 
-    scale, centre = _fit(ink(np.full((num, 2), SEARCH), np.zeros((num, 2)), radius), hand, rng)
-    return ink(scale, centre, np.where(pen, radius * scale.mean(1), radius))
+    scale, center = _fit(ink(np.full((num, 2), SEARCH), np.zeros((num, 2)), radius), hand, rng)
+    return ink(scale, center, np.where(pen, radius * scale.mean(1), radius))
 
 
 def _fit(ink: np.ndarray, hand: Hand, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and centre, (n, 2) each as y, x.
+    """Scale and center, (n, 2) each as y, x.
 
     They fill the frame's height and narrow the letter as a hand does.
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Letters(Source):
-    """52 classes, A-Z and a-z, as small grey images; what the embedded checkpoint learned from.
+    """52 classes, A-Z and a-z, as small gray images; what the embedded checkpoint learned from.
 
     Validation holds fonts that train does not have. Every example is bent on its own
     (`_glyphs.Hand`): the augmentation is in the data, and the same seed draws the same images.

@@ -26,7 +26,7 @@ class Sklearn(Source):
         return path
 
     def load(self) -> "DatasetDict":
-        """`image` (8 x 8 grey PNG, 0 black to 255 white) and `label` ("0" to "9")."""
+        """`image` (8 x 8 gray PNG, 0 black to 255 white) and `label` ("0" to "9")."""
         from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
         from PIL.Image import fromarray
         from sklearn.datasets import load_digits

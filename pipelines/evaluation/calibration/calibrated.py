@@ -66,7 +66,9 @@ def measure(
         said: split -> its (rows, num_labels) logits, after that, and the targets; test last.
     """
     after = {split: Decisions.of(*pair, problem_type) for split, pair in said.items()}
-    before = {split: found.divided(1 / (temperature or 1)) for split, found in after.items()}
+    before = {
+        split: found.with_temperature(1 / (temperature or 1)) for split, found in after.items()
+    }
     sets = None
     if asked.conformal is not None:
         sets = conformal.measure(asked.conformal, after["validation"], after.get("test"), seed)

@@ -28,7 +28,7 @@ class Decisions:
             said = np.stack([np.zeros_like(yes), yes], axis=1)
         return cls(said, right)
 
-    def divided(self, temperature: float) -> "Decisions":
+    def with_temperature(self, temperature: float) -> "Decisions":
         """What is said when every logit is divided by `temperature`."""
         return Decisions(self.logits / temperature, self.targets)
 

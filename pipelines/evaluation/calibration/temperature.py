@@ -14,7 +14,7 @@ GRID = np.arange(-4, 4.5, 0.5)
 def fit(decisions: Decisions) -> float:
     """The temperature T at which `decisions` are likeliest, held to 1 by a weak prior.
 
-    It minimises the summed negative log-likelihood of logits / T plus (log T)²/2, the posterior
+    It minimizes the summed negative log-likelihood of logits / T plus (log T)²/2, the posterior
     mode under a standard normal on log T. Without the latter, a small validation split on which the
     model is never wrong has no optimum: T = 0, and a certainty of 1 for everything. With n rows the
     prior counts for one part in n, so that it vanishes where there is evidence.
@@ -27,7 +27,7 @@ def fit(decisions: Decisions) -> float:
     )
 
     def surprise(log_temperature: float) -> float:
-        likelihood = num_rows * apart.divided(math.exp(log_temperature)).nll
+        likelihood = num_rows * apart.with_temperature(math.exp(log_temperature)).nll
         return likelihood + log_temperature**2 / 2
 
     best = int(np.argmin([surprise(step) for step in GRID]))

@@ -7,9 +7,9 @@ A metric file holds one class, a direct subclass of `evaluate.Metric`:
     _compute()           {file name: float}; its arguments beyond predictions and references are
                          the metric's options in a recipe, and `num_labels` comes from the labels
 
-`evaluate.load("pipelines/evaluation/metrics/f1.py")` works too. It takes the first class that it finds in
-the file, so a metric does `import evaluate` (never `from evaluate import Metric`) and shares code
-through functions, not through a base class.
+`evaluate.load("pipelines/evaluation/metrics/f1.py")` works too. It takes the first class that it
+finds in the file, so a metric does `import evaluate` (never `from evaluate import Metric`) and
+shares code through functions, not through a base class.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Solvers for a head on fixed features: one file per solver.
 
-Features are standardised for the solver; the scaler is then folded into the weights, so that
+Features are standardized for the solver; the scaler is then folded into the weights, so that
 the head reads raw features and needs no code of ours. Most heads are `Linear`: the model's own
-output layer can hold them. A `Deep` one has several layers and lives in a sentence-transformers
+output layer can hold them. A `MLPHead` one has several layers and lives in a sentence-transformers
 folder.
 """
 
@@ -15,9 +15,7 @@ import numpy as np
 from pipelines.core.labels import MULTI, REGRESSION, SINGLE
 from pipelines.core.section import Named
 
-ROWS = (
-    1024  # that a deep head reads at once: nearest neighbours have a column for each row of train
-)
+ROWS = 1024  # that a deep head reads at once: nearest neighbors have a column for each row of train
 
 # what a layer's outputs go through; `normalize` gives rows of length 1
 Activation = Literal["identity", "relu", "softmax", "normalize"]
@@ -34,7 +32,7 @@ class Linear:
         """(rows, dim) -> (rows, num_labels)."""
         return features @ self.weight.T + self.bias
 
-    def divided(self, temperature: float) -> "Linear":
+    def with_temperature(self, temperature: float) -> "Linear":
         """The same with logits that are divided by `temperature`."""
         return Linear(self.weight / temperature, self.bias / temperature)
 
@@ -66,7 +64,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Deep:
+class MLPHead:
     """Layers that follow each other, in float32; the last one gives the logits."""
 
     layers: tuple[Layer, ...]
@@ -76,10 +74,12 @@ class Deep:
         starts = range(0, len(features), ROWS)
         return np.concatenate([self._part(features[start : start + ROWS]) for start in starts])
 
-    def divided(self, temperature: float) -> "Deep":
+    def with_temperature(self, temperature: float) -> "MLPHead":
         """The same with logits that are divided by `temperature`."""
         last = self.layers[-1]
-        return Deep((*self.layers[:-1], Layer(last.linear.divided(temperature), last.activation)))
+        return MLPHead(
+            (*self.layers[:-1], Layer(last.linear.with_temperature(temperature), last.activation))
+        )
 
     def _part(self, outputs: np.ndarray) -> np.ndarray:
         for layer in self.layers:
@@ -87,12 +87,12 @@ class Deep:
         return outputs
 
 
-Solved = Linear | Deep
+SolvedHead = Linear | MLPHead
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Standardisation, and the way back into a head's weights."""
+    """Standardization, and the way back into a head's weights."""
 
     mean: np.ndarray
     scale: np.ndarray
@@ -113,13 +113,13 @@ class Scaler:
         mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
         return (features - mean) / scale
 
-    def fold(self, head: Solved) -> Solved:
-        """The same head for features that are not standardised."""
-        if isinstance(head, Deep):
+    def fold(self, head: SolvedHead) -> SolvedHead:
+        """The same head for features that are not standardized."""
+        if isinstance(head, MLPHead):
             first, *others = head.layers
             folded = self._fold(first.linear)
             single = Linear(folded.weight.astype(np.float32), folded.bias.astype(np.float32))
-            return Deep((Layer(single, first.activation), *others))
+            return MLPHead((Layer(single, first.activation), *others))
         return self._fold(head)
 
     def _fold(self, linear: Linear) -> Linear:
@@ -132,7 +132,7 @@ class Problem:
     """What a head is solved on.
 
     Attributes:
-        features: (rows, dim), standardised.
+        features: (rows, dim), standardized.
         targets: as `Labels.encode` gives them.
         bias: whether the head may have one.
         weights: how many times each row counts.
@@ -160,6 +160,6 @@ class Head(Named):
     grid: ClassVar[tuple[float, ...]]
     is_deep: ClassVar[bool] = False  # what it gives is `Deep`
 
-    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[Solved]:
+    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[SolvedHead]:
         """A head for each strength; each is looked for where the one before was found."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Solved rows of weights at the places of their classes."""
+"""SolvedHead rows of weights at the places of their classes."""
 
 import numpy as np
 

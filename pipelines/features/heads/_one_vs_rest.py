@@ -1,4 +1,4 @@
-"""A penalised loss for each class against the others, by L-BFGS, all classes at once.
+"""A penalized loss for each class against the others, by L-BFGS, all classes at once.
 
 Their losses are a sum, and one product of matrices is faster than many of vectors.
 """
@@ -13,7 +13,7 @@ from pipelines.features.heads import Linear, Problem
 # (logits, 0/1 targets) -> (loss, its slope), each of them (rows, classes)
 Loss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-MOST = 300  # steps of the solver: what is hardly penalised need not converge, validation judges it
+MOST = 300  # steps of the solver: what is hardly penalized need not converge, validation judges it
 ALWAYS = 10.0  # the logit of a label that stands on all examples of train
 
 
@@ -43,7 +43,7 @@ def path(
 
 @dataclass(frozen=True, eq=False)
 class _Sum:
-    """(classes * (dim + 1),) weights and biases -> penalised loss and its gradient."""
+    """(classes * (dim + 1),) weights and biases -> penalized loss and its gradient."""
 
     problem: Problem
     targets: np.ndarray

@@ -17,7 +17,7 @@ class ClassPrototypes(Head):
     """Each class is the mean of its examples: 2 mu.x - |mu|^2, which is linear (arXiv 1703.05175).
 
     Lengths are measured by the shrunken covariance within classes, as in deep streaming LDA (arXiv
-    1909.01520); with a shrinkage of 1 they are those of standardised features. Frequent classes
+    1909.01520); with a shrinkage of 1 they are those of standardized features. Frequent classes
     are likelier by as much as they are more frequent. For several labels, the prototypes are those
     with and without a label.
     """

@@ -14,7 +14,7 @@ GAIN = 1e-4  # with less, a loss with corners takes three times as many steps to
 
 class LinearSvm(Head):
     """scikit-learn's LinearSVC with its L2 penalty 1 / C, for all classes at once; the bias is not
-    penalised. What it gives are margins: their softmax is no probability."""
+    penalized. What it gives are margins: their softmax is no probability."""
 
     problem_types: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     strength: ClassVar[str] = "C"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipelines.core.labels import MULTI, REGRESSION, SINGLE
-from pipelines.features.heads import Deep, Head, Layer, Linear, Problem
+from pipelines.features.heads import Head, Layer, Linear, MLPHead, Problem
 from pipelines.features.heads._classes import placed
 
 HIDDEN = 256
@@ -22,7 +22,7 @@ class Mlp(Head):
     grid: ClassVar[tuple[float, ...]] = (0.03, 0.3, 1.0, 3.0)
     is_deep: ClassVar[bool] = True
 
-    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[Deep]:
+    def path(self, problem: Problem, strengths: Iterable[float]) -> Iterator[MLPHead]:
         """One network for each strength; none starts from another."""
         for alpha in strengths:
             yield _layers(_fitted(problem, alpha), problem)
@@ -46,13 +46,13 @@ def _fitted(problem: Problem, alpha: float) -> Any:
         return model.fit(problem.features, problem.targets, problem.weights)
 
 
-def _layers(model: Any, problem: Problem) -> Deep:
+def _layers(model: Any, problem: Problem) -> MLPHead:
     """scikit-learn keeps (inputs, outputs), and one output for two classes."""
     hidden, last = (
         (weight.T.astype(np.float32), bias.astype(np.float32))
         for weight, bias in zip(model.coefs_, model.intercepts_, strict=True)
     )
     classes = np.asarray(getattr(model, "classes_", [0]))
-    return Deep(
+    return MLPHead(
         (Layer(Linear(*hidden), "relu"), Layer(placed(*last, classes, problem), "identity"))
     )

@@ -43,7 +43,7 @@ class Anatomy:
         output: the linear layer that gives the logits; `head` contains it. None where no layer
             maps features to labels, as in a language model.
         pooling: modules after the blocks that make one vector of an example, where there are any.
-        norms: normalisation layers.
+        norms: normalization layers.
         adaptable: layers inside the blocks that low-rank updates fit on: the linear ones, or
             convolutions where none is linear.
         width: the size of the states between blocks, where that is one number.
@@ -69,7 +69,7 @@ class Anatomy:
 
     @property
     def final(self) -> Names:
-        """What stands between the last block and the head, such as the last normalisation."""
+        """What stands between the last block and the head, such as the last normalization."""
         return tuple(name for name in self.depths[-1] if name not in self.head)
 
     def depth(self, parameter: str) -> int:
@@ -83,9 +83,12 @@ class Anatomy:
         return next((i for i, names in enumerate(self.depths) if inside(parameter, names)), last)
 
 
-def dissect(model: "PreTrainedModel", fresh: Names = ()) -> Anatomy:
-    """Derive the anatomy of `model`; `fresh` names the parameters its checkpoint did not hold."""
-    tree = Tree(model, fresh)
+def dissect(model: "PreTrainedModel", newly_initialized: Names = ()) -> Anatomy:
+    """Derive the anatomy of `model`.
+
+    `newly_initialized` names the parameters that its checkpoint did not hold.
+    """
+    tree = Tree(model, newly_initialized)
     within = tree.blocks or (tree.encoder,)
     inner = {
         name: module

@@ -13,7 +13,7 @@ def train_only(model: Any, anatomy: "Anatomy", depths: Container[int]) -> None:
         parameter.requires_grad_(anatomy.depth(name) in depths)
 
 
-def resting(model: Any, anatomy: "Anatomy", depths: Iterable[int]) -> tuple[str, ...]:
+def frozen_modules(model: Any, anatomy: "Anatomy", depths: Iterable[int]) -> tuple[str, ...]:
     """The modules of the encoder in which nothing of these depths lies.
 
     Not only those that have weights: GPT-2's dropout before its blocks is among them.

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def is_norm(module: "nn.Module") -> bool:
-    """Layer, batch, group or RMS normalisation; families write their own RMSNorm."""
+    """Layer, batch, group or RMS normalization; families write their own RMSNorm."""
     from torch.nn import GroupNorm, LayerNorm, RMSNorm
     from torch.nn.modules.batchnorm import _NormBase
 
@@ -40,7 +40,7 @@ def is_dense_convolution(module: "nn.Module") -> bool:
 
 
 def stay_in_eval(model: "nn.Module", frozen: Iterable[str]) -> list[Any]:
-    """Keep the `frozen` modules, and all frozen batch normalisation, in eval mode.
+    """Keep the `frozen` modules, and all frozen batch normalization, in eval mode.
 
     The Trainer calls `model.train()` before every step, which would let the running means of frozen
     layers drift. A hook before each forward has the last word. Gives back the hooks.

@@ -27,8 +27,8 @@ def outermost(names: Iterable[str]) -> Names:
 class Tree:
     """A model's named modules; each property is one part, as `Anatomy` describes it."""
 
-    def __init__(self, model: "PreTrainedModel", fresh: Names) -> None:
-        self.model, self.fresh = model, fresh
+    def __init__(self, model: "PreTrainedModel", newly_initialized: Names) -> None:
+        self.model, self.newly_initialized = model, newly_initialized
         self.modules: dict[str, Any] = dict(model.named_modules(remove_duplicate=False))
 
     @cached_property
@@ -52,9 +52,9 @@ class Tree:
         if self._is_language_model:
             return None
         sizes = {n: m.out_features for n, m in self.modules.items() if isinstance(m, Linear)}
-        labelled = [n for n, size in sizes.items() if size == self.model.config.num_labels]
+        labeled = [n for n, size in sizes.items() if size == self.model.config.num_labels]
         scoring = [n for n, size in sizes.items() if size == 1 and not inside(n, [self.encoder])]
-        return next(reversed(labelled or scoring), None)
+        return next(reversed(labeled or scoring), None)
 
     @cached_property
     def blocks(self) -> Names:
@@ -82,8 +82,8 @@ class Tree:
         if self.encoder and not self._is_language_model:
             head += [name for name in self._below("") if self._has_weights(name)]
             head.remove(self.encoder)
-        owners = dict.fromkeys(name.rpartition(".")[0] for name in self.fresh)
-        if len(self.fresh) >= len(list(self.model.parameters())):
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in self.newly_initialized)
+        if len(self.newly_initialized) >= len(list(self.model.parameters())):
             owners = {}  # nothing was pretrained: the head is what it always is
         for name in filter(None, (self.output, *owners)):
             holds_blocks = any(inside(block, [name]) for block in self.blocks)
@@ -159,7 +159,7 @@ class Tree:
         return any(module is layer for module in self.modules[name].modules())
 
     def _below(self, name: str) -> list[str]:
-        """The children of a module; what computes a weight (weight normalisation) is none."""
+        """The children of a module; what computes a weight (weight normalization) is none."""
         children = self.modules[name].named_children()
         return [".".join(filter(None, (name, c))) for c, _ in children if c != "parametrizations"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.models.forward import Read
     from pipelines.models.quantization import Bits
-    from pipelines.tasks import Kept, Task
+    from pipelines.tasks import ModelOutputs, Task
 
 Library = Literal["transformers", "sentence-transformers", "peft"]
 
@@ -29,10 +29,10 @@ class Output(Protocol):
     def model(self) -> Any:
         """The module that holds the weights."""
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
         """What `read` keeps of a pass over encoded rows."""
 
-    def divided(self, temperature: float, batch: Any) -> "Output | None":
+    def with_temperature(self, temperature: float, batch: Any) -> "Output | None":
         """The same, with logits that are divided by `temperature` in its own weights; None where
         no weights can do that, which is tried on `batch`."""
 
@@ -47,7 +47,7 @@ def reload(
     labels: "Labels",
     quantization: "Bits | None" = None,
     **options: Any,
-) -> Callable[["Dataset"], "Kept"]:
+) -> Callable[["Dataset"], "ModelOutputs"]:
     """Load a saved folder by its library alone; gives back raw rows -> what the task reads."""
     if library == "sentence-transformers":
         from pipelines.models.output import sentence
@@ -66,7 +66,7 @@ def reload(
         model = auto.from_pretrained(folder, dtype=torch.float32)
     processor = task.load_processor(str(folder), labels)
 
-    def predict(rows: "Dataset") -> "Kept":
+    def predict(rows: "Dataset") -> "ModelOutputs":
         encoded = task.encode(rows, processor, labels)
         return forward.run(model, encoded, task.collator(processor), task.read, **options)
 

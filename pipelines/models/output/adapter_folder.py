@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.models import quantization
-from pipelines.models.peft_warnings import silenced
+from pipelines.models.peft_warnings import suppress_peft_warnings
 
 if TYPE_CHECKING:
     import torch
@@ -27,13 +27,13 @@ def write(model: Any, folder: Path, revision: str | None) -> None:
     """
     adapter, config = model.active_peft_config, model.config
     adapter.base_model_name_or_path, adapter.revision = config.name_or_path, revision
-    with silenced():
+    with suppress_peft_warnings():
         model.save_pretrained(folder, save_embedding_layers=False)
     if start := getattr(model, "start", None):
         _as_lora(folder, start)
     (folder / "README.md").unlink()  # peft's form of a card, without any content
     fields = config.to_dict()
-    fields.pop("quantization_config", None)  # the checkpoint is not; a reader may quantise it
+    fields.pop("quantization_config", None)  # the checkpoint is not; a reader may quantize it
     type(config).from_dict(fields).save_pretrained(folder)
 
 
@@ -52,14 +52,14 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
     import torch
     from transformers import AutoConfig
 
-    from pipelines.models.load import quiet
+    from pipelines.models.load import silence_transformers
 
-    with silenced():
+    with suppress_peft_warnings():
         from peft import PeftConfig, PeftModel
 
     said, config = PeftConfig.from_pretrained(str(folder)), AutoConfig.from_pretrained(folder)
     more = {"quantization_config": quantization.settings(bits, auto, config)} if bits else {}
-    with quiet():  # a new head is missing from the checkpoint: the adapter brings it
+    with silence_transformers():  # a new head is missing from the checkpoint: the adapter brings it
         base = auto.from_pretrained(
             said.base_model_name_or_path,
             revision=said.revision,
@@ -68,8 +68,8 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
             ignore_mismatched_sizes=True,
             **more,
         )
-    quantization.leave_unpacked(base)
-    with silenced():
+    quantization.disable_avx512_packing(base)
+    with suppress_peft_warnings():
         return PeftModel.from_pretrained(base, folder)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipelines.features.heads import Linear
     from pipelines.models.forward import Read
     from pipelines.models.output import Library, Output
-    from pipelines.tasks import Kept
+    from pipelines.tasks import ModelOutputs
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,18 @@ class PlainModel:
     library: ClassVar["Library"] = "transformers"
     model: Any
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
         """What `read` keeps of a pass over encoded rows."""
         return forward.run(self.model, rows, collate, read, **options)
 
-    def divided(self, temperature: float, batch: Any) -> "Output | None":
+    def with_temperature(self, temperature: float, batch: Any) -> "Output | None":
         """The output layer's weights change in place."""
         import torch
 
-        from pipelines.models.anatomy.last_word import has_last_word
+        from pipelines.models.anatomy.logits_layer import logits_come_from
 
         name = self._output_layer
-        if name is None or not has_last_word(self.model, name, batch):
+        if name is None or not logits_come_from(self.model, name, batch):
             return None
         with torch.no_grad():
             for parameter in self.model.get_submodule(name).parameters():
@@ -58,12 +58,12 @@ class ProbedModel(PlainModel):
     extractor: "Extractor"
     head: "Linear"
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
         """Logits of the head on what the output layer reads."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
-    def divided(self, temperature: float, batch: Any) -> "Output":
+    def with_temperature(self, temperature: float, batch: Any) -> "Output":
         """The head, and the layer that it was written into."""
-        head = self.head.divided(temperature)
+        head = self.head.with_temperature(temperature)
         self.extractor.graft(head)
         return replace(self, head=head)

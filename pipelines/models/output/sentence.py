@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.features import Extractor
-    from pipelines.features.heads import Layer, Solved
+    from pipelines.features.heads import Layer, SolvedHead
     from pipelines.models.forward import Read
     from pipelines.models.output import Library, Output
-    from pipelines.tasks import Kept
+    from pipelines.tasks import ModelOutputs
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class SentenceModel:
     library: ClassVar["Library"] = "sentence-transformers"
     model: Any
     extractor: "Extractor"
-    head: "Solved"
+    head: "SolvedHead"
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "Kept":
+    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
         """(rows, num_labels) logits of the head on pooled features."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
-    def divided(self, temperature: float, batch: Any) -> "Output":
+    def with_temperature(self, temperature: float, batch: Any) -> "Output":
         """The head is all that gives logits."""
-        return replace(self, head=self.head.divided(temperature))
+        return replace(self, head=self.head.with_temperature(temperature))
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layers with sentence-transformers itself."""
@@ -94,13 +94,13 @@ def _modules(layer: "Layer") -> Iterator[Any]:
         yield Normalize()
 
 
-def reload(folder: Path) -> Callable[["Dataset"], "Kept"]:
+def reload(folder: Path) -> Callable[["Dataset"], "ModelOutputs"]:
     """Load a saved folder; gives back raw rows -> logits."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder))
 
-    def predict(rows: "Dataset") -> "Kept":
+    def predict(rows: "Dataset") -> "ModelOutputs":
         texts = list(rows["text"])
         if "text_pair" in rows.column_names:
             texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]

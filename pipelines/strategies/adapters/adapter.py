@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from pipelines.core.errors import ModelError
-from pipelines.models.peft_warnings import silenced
+from pipelines.models.peft_warnings import suppress_peft_warnings
 from pipelines.strategies import Strategy
 from pipelines.strategies.adapters import targets as _targets
 
@@ -34,7 +34,7 @@ class Adapter(Strategy):
     head frozen.
     """
 
-    moves_pretrained: ClassVar[bool] = False
+    changes_pretrained_weights: ClassVar[bool] = False
     adapts: ClassVar[str] = "linear or convolution layer in its blocks"
 
     target_modules: Literal["auto", "all-linear"] | list[str] = "auto"
@@ -64,7 +64,7 @@ class Adapter(Strategy):
         raise NotImplementedError
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> Names:
-        """All batch normalisation but that of a new head: its statistics are no adapter's business,
+        """All batch normalization but that of a new head: its statistics are no adapter's business,
         and an adapter's folder has no place for them (peft #1732)."""
         from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -76,7 +76,7 @@ class Adapter(Strategy):
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
         """Wrap `model` in a PeftModel whose adapters and new head train."""
-        with silenced():
+        with suppress_peft_warnings():
             from peft import get_peft_model
 
         from pipelines.models.anatomy import inside
@@ -93,7 +93,7 @@ class Adapter(Strategy):
         # by this name peft would look the base up whenever it saves, find that a CTC head has
         # another vocabulary, and ask for word embeddings that speech models do not have
         model.name_or_path = ""
-        with silenced(), self._explained(model):
+        with suppress_peft_warnings(), self._explained(model):
             adapted = get_peft_model(model, self.config(model, targets, saved))
         self._adapts(adapted, model)
         asks = _ask_convolutions(adapted)

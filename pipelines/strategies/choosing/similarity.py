@@ -12,32 +12,32 @@ from pipelines.core.labels import MULTI, REGRESSION
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
-    from pipelines.strategies.choosing.situation import Situation
+    from pipelines.strategies.choosing.context import AutoContext
 
 FOLDS, MOST = 5, 2_000  # answers are enough to tell how well a linear head does
 
 
-def measure(situation: "Situation") -> float:
+def measure(context: "AutoContext") -> float:
     """1 where a linear head on the best pooling makes no mistakes, 0 where it makes as many as one
     that never looks. Cross-validated on train: validation has no part in it."""
-    features, answers = _features(situation)
+    features, answers = _features(context)
     rows = np.random.default_rng(0).permutation(len(answers))[:MOST]
     some = (values[rows] for values in features.values())
-    return max(_gain(values, answers[rows], situation.labels) for values in some)
+    return max(_gain(values, answers[rows], context.labels) for values in some)
 
 
-def _features(situation: "Situation") -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _features(context: "AutoContext") -> tuple[dict[str, np.ndarray], np.ndarray]:
     """({pooling: (answers, dim)}, answers) of train, in one pass, which is kept on disk."""
     from pipelines.features.candidates import by_token, extractor
 
-    model, train = situation.checkpoint.model.eval(), situation.train
-    collate = situation.task.collator(situation.checkpoint.processor)
-    if situation.task.answers_per == "token":
-        found = by_token(model, situation.anatomy)
+    model, train = context.checkpoint.model.eval(), context.train
+    collate = context.task.collator(context.checkpoint.processor)
+    if context.task.answers_per == "token":
+        found = by_token(model, context.anatomy)
     else:
-        fresh = situation.checkpoint.fresh
-        found = extractor(model, situation.anatomy, "auto", train, collate, fresh)
-    how = {"title": "features of train", "bf16": situation.fast.get("bf16", False)}
+        newly_initialized = context.checkpoint.newly_initialized
+        found = extractor(model, context.anatomy, "auto", train, collate, newly_initialized)
+    how = {"title": "features of train", "bf16": context.fast.get("bf16", False)}
     features, answers = found.extract(train, collate, **how)
     if not found.by_token:
         return features, answers

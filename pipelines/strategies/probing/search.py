@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.features.heads import Head, Problem, Scaler, Solved
+from pipelines.features.heads import Head, Problem, Scaler, SolvedHead
 
 if TYPE_CHECKING:
     from pipelines.training.fit import Job
@@ -16,13 +16,13 @@ FEW, MANY = 2_500, 5_000  # answers on which a pooling, and a strength, is chose
 
 @dataclass(frozen=True)
 class Trial:
-    """One head: from which features, how strongly regularised, how good on validation."""
+    """One head: from which features, how strongly regularized, how good on validation."""
 
     pooling: str
     strength: float
     biased: bool
     score: float
-    head: "Solved"
+    head: "SolvedHead"
 
     @property
     def num_parameters(self) -> int:
@@ -65,7 +65,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Search:
-    """Which features, and how strongly regularised: validation chooses, coarse to fine.
+    """Which features, and how strongly regularized: validation chooses, coarse to fine.
 
     Every pooling is tried with two strengths, then the best pooling with the whole grid; on a part
     of the answers of train, so that choosing costs little beside the forward pass. What was

@@ -51,13 +51,13 @@ def start_from_solved_head(job: "Job") -> None:
     from pipelines.features.heads import Linear
     from pipelines.models.anatomy import dissect
 
-    model, fresh = job.checkpoint.model.eval(), job.checkpoint.fresh
-    anatomy = dissect(model, fresh)
+    model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
+    anatomy = dissect(model, newly_initialized)
     if job.task.answers_per == "token":
         found = by_token(model, anatomy)
     else:
         # all poolings, as a probe and `auto` have them: what one has computed the others find
-        found = extractor(model, anatomy, "auto", job.train, job.collate, fresh)
+        found = extractor(model, anatomy, "auto", job.train, job.collate, newly_initialized)
     _, best, _ = solve(job, usual(job), found, plain=True)
     assert isinstance(best.head, Linear)
     found.graft(best.head)

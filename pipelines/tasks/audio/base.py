@@ -44,12 +44,12 @@ class AudioTask(Task):
         return self
 
     def load_processor(self, checkpoint: str, labels: Any, **options: Any) -> Any:
-        """The feature extractor: sampling rate, normalisation and padding of the checkpoint."""
+        """The feature extractor: sampling rate, normalization and padding of the checkpoint."""
         from transformers import AutoFeatureExtractor
 
         return AutoFeatureExtractor.from_pretrained(checkpoint, **options)
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Clips that cannot be decoded to their last sample."""
         from pipelines.tasks.audio import files
 
@@ -57,7 +57,7 @@ class AudioTask(Task):
             problems = pool.map(lambda row: files.problem(dataset[row]["audio"]), _rows(dataset))
             yield from ((row, problem) for row, problem in enumerate(problems) if problem)
 
-    def unfit(
+    def unsupported_rows(
         self,
         dataset: "Dataset",
         processor: Any,

@@ -26,7 +26,7 @@ class Augmentation(Section):
         raise NotImplementedError
 
     def encoded(self) -> Callable[[Any], Any] | None:
-        """What varies one encoded example (normalised pixels, a spectrogram); or None."""
+        """What varies one encoded example (normalized pixels, a spectrogram); or None."""
         return None
 
     def batch(self, labels: "Labels") -> Callable[[Batch], Batch] | None:
@@ -41,12 +41,12 @@ class Augmentation(Section):
 
 
 @dataclass(frozen=True)
-class Varied:
+class AugmentedCollator:
     """A collator, and what varies the batches that it makes; workers can pickle it."""
 
     collate: Callable[[list[Any]], Batch]
-    vary: Callable[[Batch], Batch]
+    augment: Callable[[Batch], Batch]
 
     def __call__(self, rows: list[Any]) -> Batch:
         """Rows -> varied batch."""
-        return self.vary(self.collate(rows))
+        return self.augment(self.collate(rows))

@@ -52,11 +52,11 @@ class Audio(Augmentation):
             raise ValueError("expected factors, such as [0.9, 1.1]")
         return speed
 
-    def example(self) -> "Take | None":
+    def example(self) -> "RandomWaveform | None":
         """Another take of (samples,) float32."""
         if not (self.speed or self.shift or self.gain or self.noise):
             return None
-        return Take(self.speed, self.shift, self.gain, self.noise)
+        return RandomWaveform(self.speed, self.shift, self.gain, self.noise)
 
     def encoded(self) -> "Masks | None":
         """Masked bands of a (frames, bins) spectrogram."""
@@ -66,7 +66,7 @@ class Audio(Augmentation):
 
 
 @dataclass(frozen=True)
-class Take:
+class RandomWaveform:
     """A random take of a clip; the fields are those of `Audio`."""
 
     speed: Range | None

@@ -51,7 +51,7 @@ class Image(Augmentation):
                 raise ValueError(f"{name} is an option of policy: rand_augment")
         return self
 
-    def example(self, size: tuple[int, int] | None = None) -> "View | None":
+    def example(self, size: tuple[int, int] | None = None) -> "RandomView | None":
         """Crop, flip and policy of a PIL image or a uint8 tensor (3, height, width).
 
         A crop comes out at `size` (height, width), the image's own by default.
@@ -66,10 +66,10 @@ class Image(Augmentation):
             transforms.append(v2.RandAugment(**{k: v for k, v in said.items() if v is not None}))
         if self.policy == "trivial_augment":
             transforms.append(v2.TrivialAugmentWide())
-        return View(self.crop, size, tuple(transforms)) if self.crop or transforms else None
+        return RandomView(self.crop, size, tuple(transforms)) if self.crop or transforms else None
 
     def encoded(self) -> Callable[[Any], Any] | None:
-        """Erasing of normalised pixels (3, height, width), to 0: the mean colour."""
+        """Erasing of normalized pixels (3, height, width), to 0: the mean color."""
         from torchvision.transforms import v2
 
         return v2.RandomErasing(self.erasing) if self.erasing else None
@@ -94,7 +94,7 @@ class Image(Augmentation):
 
 
 @dataclass(frozen=True)
-class View:
+class RandomView:
     """A random view of an image."""
 
     crop: tuple[float, float] | None
@@ -115,7 +115,7 @@ class View:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Every image of a batch mixed with its neighbour, and their labels likewise."""
+    """Every image of a batch mixed with its neighbor, and their labels likewise."""
 
     mix: Callable[[Any, Any], Any]
 

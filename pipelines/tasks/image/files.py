@@ -47,7 +47,7 @@ class ImageFiles:
         """
         return [header(file)[:2] for file in self.raw[list(rows)]["image"]]
 
-    def unreadable(self) -> list[int]:
+    def corrupt_rows(self) -> list[int]:
         """The rows that cannot be decoded to their last pixel; decodes all, on all cores."""
         with ThreadPoolExecutor() as pool:
             problems = pool.map(self.problem, range(len(self)))

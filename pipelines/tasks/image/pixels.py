@@ -9,7 +9,7 @@ from pipelines.core import cache
 from pipelines.core.errors import DataError, ModelError
 from pipelines.tasks.encoding.dataset_map import fingerprint
 from pipelines.tasks.encoding.packed import Packed
-from pipelines.tasks.image.colours import Colours
+from pipelines.tasks.image.colors import Colors
 from pipelines.tasks.image.files import ImageFiles
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from pipelines.tasks.augmentations.image import Image
 
-KIND = "unreadable"
+KIND = "corrupt_rows"
 IN_MEMORY = 2**30  # bytes of pixels, per split
 SAMPLE = 32  # images whose sizes tell how large the others are
 CHUNK = 16  # images that a thread takes at once: more are slower, their floats leave its cache
-DECODED, RESIZED, NORMALISED = "decoded", "resized", "normalised"
+DECODED, RESIZED, NORMALISED = "decoded", "resized", "normalized"
 
 
 class Pixels:
@@ -31,7 +31,7 @@ class Pixels:
 
         decoded      as large as they are, to be cropped another way each time; bytes
         resized      as the processor makes them, but bytes: four times as many fit in memory
-        normalised   as the processor makes them, float32; where bytes would lose something
+        normalized   as the processor makes them, float32; where bytes would lose something
 
     Attributes:
         key: what they are kept by.
@@ -39,10 +39,10 @@ class Pixels:
     """
 
     def __init__(
-        self, dataset: "Dataset", processor: Any, form: str, colours: Colours | None
+        self, dataset: "Dataset", processor: Any, form: str, colors: Colors | None
     ) -> None:
         self.files, self.processor = ImageFiles(dataset), processor
-        self.form, self.colours = form, colours
+        self.form, self.colors = form, colors
         kind = type(processor).__name__  # `to_dict` is the same for both of its backends
         self.key = fingerprint(dataset._fingerprint, kind, processor.to_dict(), form)
         self.decodes = not (Packed.is_kept(self.key) or self._fits())
@@ -59,14 +59,14 @@ class Pixels:
             ModelError: the processor allows no augmentation.
         """
         try:
-            colours = Colours.of(processor)
+            colors = Colors.of(processor)
         except ModelError:
             if augmentation is not None:
                 raise
             return cls(dataset, processor, NORMALISED, None)
         if augmentation is None:
-            return cls(dataset, processor, RESIZED if colours.exact else NORMALISED, colours)
-        return cls(dataset, processor, DECODED if augmentation.crop else RESIZED, colours)
+            return cls(dataset, processor, RESIZED if colors.exact else NORMALISED, colors)
+        return cls(dataset, processor, DECODED if augmentation.crop else RESIZED, colors)
 
     def __getitem__(self, rows: Sequence[int]) -> "Sequence[torch.Tensor]":
         """Some images in their form."""
@@ -80,8 +80,8 @@ class Pixels:
 
         if self.form == NORMALISED:
             return torch.stack(list(images))
-        assert self.colours
-        return self.colours(images)
+        assert self.colors
+        return self.colors(images)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,8 +100,8 @@ class Pixels:
         pixels = self._processed(images)
         if self.form == NORMALISED:
             return pixels.unbind()
-        assert self.colours
-        return self.colours.invert(pixels).unbind()
+        assert self.colors
+        return self.colors.invert(pixels).unbind()
 
     def _processed(self, images: "list[Picture]") -> "torch.Tensor":
         return self.processor(images, return_tensors="pt")["pixel_values"]
@@ -128,7 +128,7 @@ class Pixels:
                 yield from ({"pixels": image} for image in images)
 
 
-def unreadable(
+def corrupt_rows(
     dataset: "Dataset", processor: Any, augmentation: "Image | None"
 ) -> Iterator[tuple[int, str]]:
     """(row, why) of every image that cannot be decoded to its last pixel.
@@ -146,7 +146,7 @@ def unreadable(
                 return []
         except DataError:  # there is one: look at each
             pass
-        return files.unreadable()
+        return files.corrupt_rows()
 
     key = fingerprint(dataset._fingerprint)
     found = cache.tensors(KIND, key, lambda: {"rows": torch.tensor(find(), dtype=torch.long)})

@@ -58,7 +58,7 @@ class VariedImages(EncodedImages):
     """The same rows, and another view of an image each time.
 
         decoded ── crop ──┐
-                          ├── flip, policy ── colours ── erase ──▶ pixel_values
+                          ├── flip, policy ── colors ── erase ──▶ pixel_values
         resized ──────────┘
 
     A crop is cut from the image as large as it is; other views start from what the processor

@@ -52,9 +52,9 @@ def image_processor(checkpoint: str, **options: Any) -> Any:
 
 
 def draw_weights(model: "PreTrainedModel") -> None:
-    """Random weights as timm draws them, for an encoder of its own without normalisation.
+    """Random weights as timm draws them, for an encoder of its own without normalization.
 
-    The wrapper draws every matrix from N(0, 0.02). That does where layers normalise what they
+    The wrapper draws every matrix from N(0, 0.02). That does where layers normalize what they
     get; of VGG-16's thirteen convolutions the first are drawn far too narrow, and hardly
     anything of an image is left behind the last.
     """

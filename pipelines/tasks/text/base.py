@@ -52,7 +52,7 @@ class TextTask(Task):
             limit = getattr(config, "max_position_embeddings", 514) - 2
         processor.model_max_length = min(limit, self.max_length or limit)
 
-    def unreadable(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Rows with something else than a string where a text should be."""
         for column in self.text_columns(dataset):
             for row, text in enumerate(dataset[column][:]):

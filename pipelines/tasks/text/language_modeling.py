@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.core.errors import DataError, ModelError, RecipeError
 from pipelines.core.labels import IGNORED, LANGUAGE, Labels
-from pipelines.tasks import Answers, Batch, Kept, Measure
+from pipelines.tasks import Answers, Batch, Measure, ModelOutputs
 from pipelines.tasks.encoding.columns import Columns
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
@@ -26,7 +26,7 @@ USUAL = 1024  # tokens of a block where the model takes more, as in transformers
 
 
 class LanguageModeling(TextTask):
-    """What causal and masked language modelling share: blocks of joined texts, and perplexity.
+    """What causal and masked language modeling share: blocks of joined texts, and perplexity.
 
     Texts that are not blank are joined, an end token after each, and cut into blocks of
     `block_size` tokens with the special tokens of a text around them (arXiv 1907.11692, full
@@ -151,11 +151,11 @@ class LanguageModeling(TextTask):
         # row by row: what is computed on the way is as large as the logits, which may be gigabytes
         return {"nll": torch.stack([cross_entropy(row.float(), asked) for row, asked in pairs])}
 
-    def predict(self, kept: Kept, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
         """The mean negative log-likelihood of each block."""
         return np.asarray(kept["nll"], float)
 
-    def floor(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
         """What a unigram model of train gives to each block: every token as likely as it was there.
 
         One is added to every count. The vocabulary ends at the largest id that occurs, so it is

@@ -28,7 +28,7 @@ def drop(given: torch.Tensor, rate: float) -> torch.Tensor:
 
 
 @contextmanager
-def quick(model: Any, device: torch.device) -> Iterator[None]:
+def fast_dropout(model: Any, device: torch.device) -> Iterator[None]:
     """Inside, the dropout of a model that trains on a CPU is `drop`."""
     is_there = device.type == "cpu"
     modules = [m for m in model.modules() if type(m) is nn.Dropout and is_there]

@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.core import cache, console
 from pipelines.features import chunks, fingerprints
-from pipelines.features.candidates import probe
+from pipelines.features.candidates import sample_batch
 from pipelines.features.pooling import mask_of
-from pipelines.features.shortcut import GIVEN, Below, Shortcut, Together, WithActivations, take
+from pipelines.features.skip_frozen_blocks import (
+    ACTIVATIONS,
+    Below,
+    SkipFrozenBlocks,
+    Together,
+    WithActivations,
+    take,
+)
 from pipelines.models import forward
 
 if TYPE_CHECKING:
@@ -40,7 +47,7 @@ def cached(
     from accelerate import PartialState
 
     model = job.checkpoint.model.to(PartialState().device)  # where it is measured
-    with Shortcut(model, anatomy.blocks, block) as shortcut:
+    with SkipFrozenBlocks(model, anatomy.blocks, block) as shortcut:
         # by clocks that differ, processes could come to different decisions
         why_not = console.from_main(lambda: _why_not(job, shortcut, wanted))
         if why_not:
@@ -59,13 +66,13 @@ def cached(
         )
 
 
-def _why_not(job: "Job", shortcut: Shortcut, wanted: Literal["auto"] | bool) -> str | None:
+def _why_not(job: "Job", shortcut: SkipFrozenBlocks, wanted: Literal["auto"] | bool) -> str | None:
     if not wanted:
         return "cache_activations is false"
     return _obstacle(job, shortcut) or (_cost(job, shortcut) if wanted == "auto" else None)
 
 
-def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
+def _obstacle(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     """Why activations cannot be kept; None where they can."""
     import torch
 
@@ -76,7 +83,7 @@ def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
     if job.arguments.n_gpu > 1:
         return "one process trains on several GPUs; accelerate launch starts one for each"
     model = job.checkpoint.model.eval()
-    batch = {k: v.to(model.device) for k, v in probe(job.train, job.collate).items()}
+    batch = {k: v.to(model.device) for k, v in sample_batch(job.train, job.collate).items()}
     with torch.inference_mode():
         try:
             given = shortcut.reached(**batch)
@@ -91,7 +98,7 @@ def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
             given = given * mask.unsqueeze(-1)
         logits = model(**batch).logits
         try:
-            shorter = model(**batch, **{GIVEN: given}).logits
+            shorter = model(**batch, **{ACTIVATIONS: given}).logits
         except (AttributeError, RuntimeError, TypeError, ValueError):
             shorter = torch.zeros(())  # its blocks give each other more than hidden states
     if logits.shape == shorter.shape and torch.allclose(logits, shorter, rtol=1e-4, atol=1e-5):
@@ -99,7 +106,7 @@ def _obstacle(job: "Job", shortcut: Shortcut) -> str | None:
     return f"{type(model).__name__} cannot start at a block"
 
 
-def _cost(job: "Job", shortcut: Shortcut) -> str | None:
+def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     """Why it would not pay, as measured on a batch and a file of its size; None where it does."""
     import torch
 
@@ -139,10 +146,10 @@ def _seconds(compute: Callable[[], Any]) -> tuple[float, Any]:
 def _disk_seconds(given: "torch.Tensor") -> tuple[float, float]:
     """How long it takes to write a tensor into the cache, and to read it."""
     path = cache.folder() / chunks.KIND / f"trial{cache.SUFFIX}"
-    writing, written = _seconds(lambda: cache.save({GIVEN: given.contiguous()}, path))
+    writing, written = _seconds(lambda: cache.save({ACTIVATIONS: given.contiguous()}, path))
     if not written:
         return float("inf"), float("inf")
-    reading, _ = _seconds(lambda: (cache.load(path) or {})[GIVEN].clone())
+    reading, _ = _seconds(lambda: (cache.load(path) or {})[ACTIVATIONS].clone())
     path.unlink(missing_ok=True)
     return writing, reading
 
@@ -152,7 +159,7 @@ def _existing(path: Path) -> Path:
 
 
 def _with_activations(
-    job: "Job", shortcut: Shortcut, block: str, rows: Any, title: str
+    job: "Job", shortcut: SkipFrozenBlocks, block: str, rows: Any, title: str
 ) -> WithActivations:
     model = job.checkpoint.model
     precision = (bool(job.arguments.bf16), model.device.type)
@@ -161,8 +168,8 @@ def _with_activations(
     def read(hidden: "torch.Tensor", batch: dict[str, Any]) -> dict[str, Any]:
         mask = batch.get("attention_mask")
         if mask is None:
-            return {GIVEN: hidden}
-        return {GIVEN: [entry[m.bool()] for entry, m in zip(hidden, mask, strict=True)]}
+            return {ACTIVATIONS: hidden}
+        return {ACTIVATIONS: [entry[m.bool()] for entry, m in zip(hidden, mask, strict=True)]}
 
     about = f"{type(model).__name__} below {block}, {len(rows):,} rows"
     options = {**job.fast_options, "title": title}

@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Places:
+class PackedLayout:
     """Where the tokens of a batch stand: among its rows with their padding, and among the slots in
     which attention sees them, part after part.
 
@@ -53,7 +53,7 @@ class Places:
     _masks: dict[Any, Any] = field(default_factory=dict)  # an id is only that of what is kept
 
     @classmethod
-    def of(cls, mask: torch.Tensor, setup: int) -> "Places | None":
+    def of(cls, mask: torch.Tensor, setup: int) -> "PackedLayout | None":
         """Of a mask (rows, length); None where there is little padding."""
         ends = batches.ends(mask).cpu().numpy()
         count = int(ends.sum())

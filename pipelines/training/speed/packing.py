@@ -17,11 +17,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from pipelines.features.candidates import probe
-from pipelines.features.shortcut import WithActivations
+from pipelines.features.candidates import sample_batch
+from pipelines.features.skip_frozen_blocks import WithActivations
 from pipelines.models import forward
 from pipelines.training.speed.dropout import drop
-from pipelines.training.speed.packed_layout import Places
+from pipelines.training.speed.packed_layout import PackedLayout
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
@@ -35,11 +35,11 @@ ELSEWHERE = 8192  # on a GPU some milliseconds, in which nothing is computed
 class Packing:
     """Packs what a model computes in training, for the time of a `with` block."""
 
-    current: Places | None = None  # of the batch that the blocks are computing
+    current: PackedLayout | None = None  # of the batch that the blocks are computing
 
     def __init__(self, model: Any, anatomy: "Anatomy", first: str, setup: int) -> None:
         self.model, self.setup = model, setup
-        self.places: Places | None = None
+        self.places: PackedLayout | None = None
         self.encoder = model.get_submodule(anatomy.encoder)  # peft goes around a model's own hooks
         self.first, self.last = map(model.get_submodule, (first, anatomy.blocks[-1]))
 
@@ -63,7 +63,7 @@ class Packing:
         ids = inputs[0] if inputs else named.get("input_ids")
         self.places = None
         if encoder.training and mask is not None and mask.dim() == 2 and ids is not None:
-            self.places = Places.of(mask, self.setup) if mask.shape == ids.shape else None
+            self.places = PackedLayout.of(mask, self.setup) if mask.shape == ids.shape else None
 
     def _pack(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
         if self.places is None:
@@ -84,7 +84,7 @@ class Packing:
         return self.places.unpack(given)
 
 
-def attend(
+def packed_attention(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -97,7 +97,7 @@ def attend(
     if places is None:
         return within(module, query, key, value, attention_mask, **options)
     if is_spelled_out := _is_spelled_out(query, key, attention_mask, options):
-        within = spelled_out
+        within = eager_attention
     masks = places.masks(attention_mask, query.dtype if is_spelled_out else None)
     slots = [places.spread(packed) for packed in (query, key, value)]
     answers = []
@@ -116,7 +116,7 @@ def _is_spelled_out(
     return bool(plain and there and options.get("dropout"))
 
 
-def spelled_out(
+def eager_attention(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -134,12 +134,12 @@ def spelled_out(
     return torch.matmul(shares, value).transpose(1, 2), None
 
 
-AttentionInterface.register(NAME, attend)
+AttentionInterface.register(NAME, packed_attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
 @contextmanager
-def where_it_fits(job: "Job", model: Any, anatomy: "Anatomy") -> Iterator[bool]:
+def packed_if_supported(job: "Job", model: Any, anatomy: "Anatomy") -> Iterator[bool]:
     """Inside, batches are packed if `model`, which the job's has become, takes them."""
     if job.arguments.gradient_checkpointing or not _fits(job, model, anatomy):
         yield False
@@ -162,10 +162,10 @@ def _fits(job: "Job", model: Any, anatomy: "Anatomy") -> bool:
         return False
     if forward.lengths(job.train) is None:
         return False
-    batch = {k: v.to(inner.device) for k, v in probe(job.train, job.collate).items()}
+    batch = {k: v.to(inner.device) for k, v in sample_batch(job.train, job.collate).items()}
     packing = Packing(inner, anatomy, _first(job, anatomy), setup=1)  # few rows, on any device
     try:
-        with torch.no_grad(), _calm(model):
+        with torch.no_grad(), dropout_disabled(model):
             plain = model(**batch).logits
             with packing:
                 packed = model(**batch).logits
@@ -182,7 +182,7 @@ def _fits(job: "Job", model: Any, anatomy: "Anatomy") -> bool:
 
 
 @contextmanager
-def _calm(model: Any) -> Iterator[None]:
+def dropout_disabled(model: Any) -> Iterator[None]:
     """In training, and yet without dropout."""
     was = model.training
     model.train()

@@ -4,7 +4,7 @@
                                    a parameter         │ decay, as they would have
 
 A thousand sentences of SST-2 hold a tenth of BERT's vocabulary, ten thousand three tenths, and the
-vocabulary is half of a small model: without this an optimiser's step reads and writes all of it.
+vocabulary is half of a small model: without this an optimizer's step reads and writes all of it.
 What comes out is the same.
 """
 
@@ -26,7 +26,7 @@ AT_ONCE = 512  # rows that a processor keeps at hand
 WORTH = 0.5  # of a table: where more of it than that occurs, there is little to save
 
 
-class Occurring(nn.Embedding):
+class UsedRowsEmbedding(nn.Embedding):
     """Stands in for a table for a while, and in its memory.
 
     Attributes:
@@ -45,7 +45,7 @@ class Occurring(nn.Embedding):
         padding = None if table.padding_idx is None else int(place[table.padding_idx])
         super().__init__(count, table.embedding_dim, padding, _weight=whole[:count])
         self.order, self.place, self.whole = order, place, whole
-        self.faded: list[float] = []
+        self.pending_decay: list[float] = []
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """(rows, length) -> (rows, length, dim)."""
@@ -64,10 +64,10 @@ class Occurring(nn.Embedding):
         optimizer.register_load_state_dict_pre_hook(self._narrowed)
 
     def _settled(self) -> torch.Tensor:
-        for some in self.whole[self.num_embeddings :].split(AT_ONCE) if self.faded else ():
-            for factor in self.faded:
+        for some in self.whole[self.num_embeddings :].split(AT_ONCE) if self.pending_decay else ():
+            for factor in self.pending_decay:
                 some *= factor
-        self.faded = []
+        self.pending_decay = []
         return self.whole
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -77,7 +77,7 @@ class Occurring(nn.Embedding):
         name = f"{prefix}weight"
         if name in state_dict:
             self.whole.copy_(state_dict[name][self.order])
-            self.faded = []
+            self.pending_decay = []
             state_dict = {**state_dict, name: self.weight}
         super()._load_from_state_dict(state_dict, prefix, *others)
 
@@ -87,7 +87,7 @@ class Occurring(nn.Embedding):
             g for g in optimizer.param_groups if any(p is self.weight for p in g["params"])
         )
         if self.weight.grad is not None and group["weight_decay"]:  # the table can rest in a stage
-            self.faded.append(1 - group["lr"] * group["weight_decay"])
+            self.pending_decay.append(1 - group["lr"] * group["weight_decay"])
 
     def _widened(self, optimizer: torch.optim.Optimizer, said: dict[str, Any]) -> dict[str, Any]:
         def wide(rows: torch.Tensor) -> torch.Tensor:
@@ -118,7 +118,7 @@ class Occurring(nn.Embedding):
 
 
 @contextmanager
-def where_it_pays(job: "Job", model: Any) -> Iterator[None]:
+def shrink_embeddings(job: "Job", model: Any) -> Iterator[None]:
     """Inside, the model has a table of what occurs, if that is clearly less."""
     name = _table(model)
     occurs = _occurs(job, model.get_submodule(name)) if name and _is_by_row(job) else None
@@ -127,7 +127,7 @@ def where_it_pays(job: "Job", model: Any) -> Iterator[None]:
         return
     parent, _, own = name.rpartition(".")
     table = model.get_submodule(name)
-    occurring = Occurring(table, occurs)
+    occurring = UsedRowsEmbedding(table, occurs)
     setattr(model.get_submodule(parent), own, occurring)
     try:
         yield
@@ -136,10 +136,10 @@ def where_it_pays(job: "Job", model: Any) -> Iterator[None]:
         setattr(model.get_submodule(parent), own, table)
 
 
-def follow(model: Any, optimizer: torch.optim.Optimizer) -> None:
+def attach_optimizer(model: Any, optimizer: torch.optim.Optimizer) -> None:
     """Tell the tables of what occurs, if the model has one, which optimizer trains them."""
     for module in model.modules():
-        if isinstance(module, Occurring):
+        if isinstance(module, UsedRowsEmbedding):
             module.trained_by(optimizer)
 
 
@@ -157,14 +157,14 @@ def _table(model: Any) -> str | None:
 
 
 def _is_by_row(job: "Job") -> bool:
-    """Whether a row is nothing to the others, on a device where a step of the optimiser is felt: on
+    """Whether a row is nothing to the others, on a device where a step of the optimizer is felt: on
     a GPU it is not."""
     from accelerate.utils import parse_flag_from_env
 
     arguments = job.arguments
     said = arguments.fsdp or arguments.deepspeed
     is_sharded = said or any(map(parse_flag_from_env, SHARDED))
-    others = job.regularisation.l2_sp or job.averaging.ema  # they keep weights of their own
+    others = job.regularization.l2_sp or job.averaging.ema  # they keep weights of their own
     is_felt = arguments.device.type == "cpu" and arguments.optim in BY_ELEMENT
     return bool(is_felt and not (is_sharded or others))
 

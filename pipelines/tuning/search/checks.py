@@ -73,12 +73,12 @@ def _of_key(space: Space, dimension: Dimension, fixed: list[Override]) -> Iterat
 
 def _of_strategy(space: Space, built: list[Recipe]) -> Iterator[str]:
     """Training arguments where no strategy trains."""
-    steps = Counter(recipe.strategy.takes_no_steps is None for recipe in built)
+    steps = Counter(recipe.strategy.no_gradient_reason is None for recipe in built)
     if built and not steps[True]:
         for dimension in space.dimensions:
             if dimension.key[0] == "training":
                 strategy = built[0].strategy
-                told = f"{strategy.name} takes no gradient steps: {strategy.takes_no_steps}"
+                told = f"{strategy.name} takes no gradient steps: {strategy.no_gradient_reason}"
                 yield f"{dimension.place}: {dimension.name}: {told}"
 
 

@@ -25,7 +25,7 @@ FEW = 8  # trials: from fewer no importance follows
 SHOWN = 30  # trials in the table
 
 
-def tell(study: "Study", search: "Search", folder: Path, metric: str, floor: float) -> None:
+def tell(study: "Study", search: "Search", folder: Path, metric: str, baseline: float) -> None:
     """Print the table and the command that trains the best; write best.yaml.
 
     Raises:
@@ -41,7 +41,7 @@ def tell(study: "Study", search: "Search", folder: Path, metric: str, floor: flo
         return
     comments = [
         f"The best of {len(study.finished)} trials of `graft search`: {metric} {best.value:.4f} on "
-        f"validation (floor {floor:.4f}).",
+        f"validation (floor {baseline:.4f}).",
         "Validation chose it, so that this number flatters; no trial has seen test.",
     ]
     chosen = search.overrides(best.user_attrs["texts"])

@@ -75,7 +75,7 @@ class Space:
         if strategy not in registry.names("strategies"):
             return True
         if dimension.only or dimension.key[0] == "training":
-            steps = registry.find("strategies", strategy).takes_no_steps is None
+            steps = registry.find("strategies", strategy).no_gradient_reason is None
             return dimension.only in (None, strategy) and (steps or dimension.key[0] != "training")
         if dimension.key[0] != "strategy" or len(dimension.key) == 1:
             return True

@@ -79,26 +79,26 @@ def run(search: Search, first: Recipe) -> None:
     for warning in prepared.findings.warnings():
         say(f"data: {warning}")
     scorer, task, targets = prepared.scorer, first.task, prepared.targets
-    constant = task.floor(targets["train"], targets["validation"], prepared.data.labels)
-    floor = scorer(constant, targets["validation"])[scorer.main]
+    constant = task.baseline(targets["train"], targets["validation"], prepared.data.labels)
+    baseline = scorer(constant, targets["validation"])[scorer.main]
     del prepared
     folder = Path(pipeline.root(first)) / f"{first.name}_search"
     greater = scorer.greater_is_better
     path, seed = folder / "study.log", first.seed
     study = Study(path, search.asked, search.space, search.most, seed=seed, greater=greater)
-    _tell(search, study, folder, scorer, floor)
+    _tell(search, study, folder, scorer, baseline)
     _until_enough(search, study, folder, scorer)
     if console.is_main():
-        outcome.tell(study, search, folder, scorer.main, floor)
+        outcome.tell(study, search, folder, scorer.main, baseline)
     console.wait()
 
 
-def _tell(search: Search, study: Study, folder: Path, scorer: "Scorer", floor: float) -> None:
+def _tell(search: Search, study: Study, folder: Path, scorer: "Scorer", baseline: float) -> None:
     for note in search.space.notes():
         say(note)
     among = "all" if study.grid else "at most"
     keys = ", ".join(dimension.name for dimension in search.space.dimensions)
-    say(f"{folder}: {among} {study.most} trials of {keys}; floor {scorer.main} {floor:.4f}")
+    say(f"{folder}: {among} {study.most} trials of {keys}; floor {scorer.main} {baseline:.4f}")
     before = study.num_finished
     if before:
         say(f"{before} of them are done")
@@ -133,8 +133,11 @@ def _try(search: Search, study: Study, trial: Trial, folder: Path, scorer: "Scor
     """Run a trial, and write down what came of it."""
     started, state, why, score = time.monotonic(), FAILED, "", None
     try:
-        with TemporaryDirectory(dir=folder, prefix="trial_") as place, console.aside() as tell:
-            watch = Watch(study, scorer.main, tell)
+        with (
+            TemporaryDirectory(dir=folder, prefix="trial_") as place,
+            console.capture_stdout() as tell,
+        ):
+            watch = PruningCallback(study, scorer.main, tell)
             score = pipeline.trial(search.recipe(trial), Path(place), (watch,))[scorer.main]
     except TrialPruned as pruned:
         state, why = PRUNED, str(pruned)
@@ -149,7 +152,7 @@ def _try(search: Search, study: Study, trial: Trial, folder: Path, scorer: "Scor
     say(f"    {why or f'{scorer.main} {score:.4f}'}  {seconds:.1f} s")
 
 
-class Watch(TrainerCallback):
+class PruningCallback(TrainerCallback):
     """Hands each evaluation to the study, which may give the trial up."""
 
     def __init__(self, study: Study, metric: str, tell: Callable[[str], None]) -> None:

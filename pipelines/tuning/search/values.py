@@ -47,7 +47,7 @@ class Range(Section):
     low: StrictInt | StrictFloat
     high: StrictInt | StrictFloat
     log: bool = Field(False, description="by magnitude: so by default over a decade or more")
-    step: StrictInt | StrictFloat | None = Field(None, gt=0, description="between neighbours")
+    step: StrictInt | StrictFloat | None = Field(None, gt=0, description="between neighbors")
 
     @model_validator(mode="before")
     @classmethod

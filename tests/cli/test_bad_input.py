@@ -1,0 +1,377 @@
+"""What cannot work ends in one message and exit code 2, before any training.
+
+Each case is a text or image recipe that would run, and what is changed in it. Most are overrides
+on the command line; `{data}` and `{checkpoint}` in them are folders that the case has damaged.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from example_run import finished
+
+from pipelines.cli import main
+
+ROOT = Path(__file__).parents[2]
+Damage = Callable[[Path], object]
+
+
+def recipe_of(kind: str, checkpoint: Path, data: Path) -> str:
+    """A recipe that would run."""
+    return f"""\
+task: {kind}_classification
+model: {checkpoint}
+data: {{source: files, path: {data}}}
+strategy: full
+training: {{max_steps: 1, use_cpu: true}}
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is wrong, and what has to be told.
+
+    Attributes:
+        told: parts of the message.
+        overrides: of the recipe.
+        lines: at the end of the recipe.
+        data, checkpoint: what is done to a copy of the folder.
+    """
+
+    told: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
+    lines: str = ""
+    kind: str = "text"
+    data: Damage | None = None
+    checkpoint: Damage | None = None
+
+
+def said(*overrides: str, told: str | tuple[str, ...], kind: str = "text") -> Case:
+    return Case((told,) if isinstance(told, str) else told, overrides, kind=kind)
+
+
+def line(text: str, *told: str) -> Case:
+    return Case(told, lines=text)
+
+
+def data(damage: Damage, *told: str, kind: str = "text") -> Case:
+    return Case(told, kind=kind, data=damage)
+
+
+def checkpoint(damage: Damage, *told: str, kind: str = "text") -> Case:
+    return Case(told, kind=kind, checkpoint=damage)
+
+
+def table(split: str, *rows: str) -> Damage:
+    """Make a split of rows `text,label`."""
+    content = "\n".join(["text,label", *rows]) + "\n"
+    return lambda folder: (folder / f"{split}.csv").write_text(content)
+
+
+def add(split: str, row: str) -> Damage:
+    """Append a row to a split."""
+
+    def damage(folder: Path) -> None:
+        with (folder / f"{split}.csv").open("a") as file:
+            file.write(f"{row}\n")
+
+    return damage
+
+
+def write(name: str, content: bytes) -> Damage:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def remove(pattern: str) -> Damage:
+    return lambda folder: [path.unlink() for path in folder.glob(pattern)]
+
+
+def cut(name: str, length: int) -> Damage:
+    """Leave the first bytes of a file, or of the first that fits the pattern."""
+
+    def damage(folder: Path) -> None:
+        path = min(folder.glob(name))
+        path.write_bytes(path.read_bytes()[:length])
+
+    return damage
+
+
+PAIRS = ("a good film,yes", "a bad film,no")
+
+CASES = {
+    # the recipe
+    "unknown key": line("trainin: {}\n", "recipe.yaml:6: unknown key 'trainin'; did you mean"),
+    "unknown training key": said(
+        "training.learnin_rate=1", told="'training.learnin_rate'; did you mean 'learning_rate'?"
+    ),
+    "wrong type": said(
+        "training.learning_rate=fast",
+        told="command line: training.learning_rate: 'fast': should be a valid number",
+    ),
+    "unknown strategy": said("strategy=lorra", told="'lorra'; did you mean 'lora'? known: auto,"),
+    "not YAML": line("metrics: [f1\n", "recipe.yaml:7: not YAML: "),
+    "not an override": said("strategy", told="'strategy': expected key=value"),
+    # data
+    "missing file": said("data.path=nowhere", told="data.path: nowhere: no such file or folder"),
+    "folder without data": data(remove("*.csv"), "nothing usable in it; expected <split>.parquet"),
+    "damaged table": data(write("train.csv", b"\x80\x81"), "train.csv: cannot be read as csv"),
+    "missing column": said(
+        "data.columns.text=txt",
+        told="data.columns: train has no column 'txt'; did you mean 'text'? known: label, text",
+    ),
+    "unknown role": said(
+        "data.columns.txt=text", told="unknown role 'txt'; did you mean 'text'? known: label, text"
+    ),
+    "no column for a role": data(
+        write("train.csv", b"a,label\nx,1\ny,0\n"), "say data.columns.text=…; columns: a, label"
+    ),
+    "column missing in validation": data(
+        write("validation.csv", b"a,label\nx,1\n"), "validation: no column 'text', which train has"
+    ),
+    "missing split": said(
+        "data.splits.train=training", told="no split 'training'; did you mean 'train'? known: "
+    ),
+    "label only in validation": data(
+        add("validation", "so so,neutral"),
+        "validation, row 32: label 'neutral' does not occur in train; it has 'negative', ",
+    ),
+    "no label": data(add("train", "so so,"), "train, row 64: no label (None); 1 of 65 rows"),
+    "no text": data(add("train", ",positive"), "train, row 64: text is None; expected a string"),
+    "numbers for texts": data(
+        table("train", *("1,negative", "2,positive") * 4), "train, row 0: text is 1; expected a str"
+    ),
+    "empty train": data(table("train"), "train: the split is empty"),
+    "empty validation": data(table("validation"), "validation: the split is empty"),
+    "empty file": data(write("validation.csv", b""), "validation: the split is empty"),
+    "one class only": data(
+        table("train", "a,yes", "b,yes"), "column 'label' holds 'yes' only; need two classes"
+    ),
+    "too few to set validation aside": Case(
+        ("train: its 2 examples are too few to set validation aside",),
+        data=lambda folder: (remove("*.csv")(folder), table("train", *PAIRS)(folder)),
+    ),
+    "no image": data(
+        cut("train/dark/*.png", 0), "train, row ", ".png cannot be read as an image", kind="image"
+    ),
+    "half an image": data(
+        cut("validation/light/*.png", 90), "validation, row ", "cannot be read", kind="image"
+    ),
+    "texts for an image task": said(
+        "task=image_classification", told="no column is obviously the image (looked for image,"
+    ),
+    "hub data without a hub": said(
+        "data.source=hub", "data.path=nyu-mll/glue", told=("nyu-mll/glue", "data.source=files")
+    ),
+    # the checkpoint
+    "no checkpoint": said("model=/nowhere/bert", told="/nowhere/bert: no such folder; expected"),
+    "no checkpoint there": said("model=./bert", told="bert: no such folder; expected a Hub id"),
+    "a file": checkpoint(
+        lambda folder: (shutil.rmtree(folder), folder.write_text("")), "copy: no such folder"
+    ),
+    "not a Hub id": said("model=a/b/c", told=("a/b/c", "model.checkpoint=FOLDER")),
+    "a hub checkpoint without a hub": said(
+        "model=google-bert/bert-base-uncased",
+        told=("google-bert/bert-base-uncased: ", "model.checkpoint=FOLDER"),
+    ),
+    "empty folder": checkpoint(remove("*"), "copy: not a checkpoint for text_classification: "),
+    "config that is no JSON": checkpoint(write("config.json", b"{"), "not a valid JSON file"),
+    "config of nothing": checkpoint(write("config.json", b"{}"), "`model_type`"),
+    "config of something unheard of": checkpoint(
+        write("config.json", b'{"model_type": "foo"}'), "has model type `foo`"
+    ),
+    "no weights": checkpoint(remove("*.safetensors"), "no file named model.safetensors found"),
+    "damaged weights": checkpoint(
+        write("model.safetensors", b"no tensors here"), "copy: not a checkpoint", "deserializing"
+    ),
+    "half the weights": checkpoint(cut("model.safetensors", 2000), "copy: not a checkpoint"),
+    "weights of something else": said(
+        "model.config.num_hidden_layers=9",
+        told=("these weights belong to another architecture", "use strategy=scratch"),
+    ),
+    "no tokenizer": checkpoint(remove("token*"), "copy: its tokenizer knows no words"),
+    "no image processor": checkpoint(
+        remove("preprocessor*"), "copy: not a checkpoint for image_classification", kind="image"
+    ),
+    "wrong value for the config": said(
+        "model.config.hidden_size=wide", told="model.config.hidden_size: 'wide': "
+    ),
+    "unknown attention": said("model.attn_implementation=fast", told='attn_implementation="fast"'),
+    "code that nobody read": said(
+        "model.trust_remote_code=true", told="trust_remote_code needs `revision` to be a full"
+    ),
+    # a checkpoint of another modality: it has no head for the task
+    "image model for texts": said(
+        "model={image}",
+        told="a 'resnet' checkpoint has no AutoModelForSequenceClassification, which task "
+        "text_classification needs; it fits: image_classification",
+    ),
+    "text model for images": said(
+        "model={text}", told="a 'bert' checkpoint has no AutoModelForImage", kind="image"
+    ),
+    # a strategy that does not fit the model
+    "modules that are not there": said(
+        "strategy=lora",
+        "strategy.target_modules=[nowhere]",
+        told="strategy.target_modules: 'nowhere': BertForSequenceClassification has no such module",
+    ),
+    "a pooling that nobody could load": said(
+        "strategy=linear_probe",
+        "strategy.pooling=mean",
+        told="pooling 'mean' cannot be saved as a standard checkpoint for ResNet",
+        kind="image",
+    ),
+    "unknown head": said(
+        "strategy=linear_probe", "strategy.head=rigde", told="'rigde': no such head; did you mean"
+    ),
+    # metrics
+    "unknown metric": said("metrics=[acuracy]", told="metric 'acuracy'; did you mean 'accuracy'?"),
+    "unknown option of a metric": said(
+        "metrics=[{{name: f1, averag: macro}}]",
+        told="metric 'f1': unknown option 'averag'; did you mean 'average'?",
+    ),
+    "wrong option of a metric": said(
+        "metrics=[{{name: f1, average: meen}}]",
+        told="metric 'f1' cannot score single_label_classification: ",
+    ),
+    "metric file that is not there": said("metrics=[./mine.py]", told="'./mine.py': no such file"),
+    "metric of the hub without a hub": said(
+        "metrics=[evaluate-metric/rouge]", told="'evaluate-metric/rouge' cannot be fetched; use one"
+    ),
+    "metric for something else": Case(
+        ("metric 'accuracy' cannot score regression",),
+        ("metrics=[accuracy]",),
+        data=lambda folder: [
+            table(split, "a,1.5", "b,2.5")(folder) for split in ("train", "validation", "test")
+        ],
+    ),
+    # training arguments
+    "no such scheduler": said(
+        "training.lr_scheduler_type=foo",
+        told=("training.lr_scheduler_type: foo is not a valid SchedulerType", "'linear', 'cosine'"),
+    ),
+    "no such optimizer": said(
+        "training.optim=foo", told="training.optim: foo is not a valid OptimizerNames"
+    ),
+    "strategies that do not match": said(
+        "training.save_strategy=steps", told="requires the save and eval strategy to match"
+    ),
+    "negative warm-up": said("training.warmup_steps=-3", told="warmup_steps = -3"),
+    "a batch of nothing": said(
+        "training.per_device_train_batch_size=0",
+        told="per_device_train_batch_size: 0: should be greater than or equal to 1",
+    ),
+    "learning backwards": said(
+        "training.learning_rate=-1", told="learning_rate: -1: should be greater than or equal to 0"
+    ),
+    "no seed": said("training.seed=null", told="training.seed: null: should be a valid integer"),
+    "reports to nobody": said("training.report_to=[nobody]", told="training: nobody is not"),
+    "a best model by a metric that is not computed": said(
+        "training.metric_for_best_model=bleu", told="training.metric_for_best_model: "
+    ),
+    # the run folder
+    "a file for a run folder": said(
+        "training.output_dir={data}/train.csv", told="train.csv/recipe: cannot be written ("
+    ),
+    "a name for two folders": said("name=a/b", told="'a/b' cannot name a run folder"),
+    "nothing to resume": said(
+        "training.resume_from_checkpoint=true", told="nothing to resume: runs/recipe holds no run"
+    ),
+    "nothing to resume there": said(
+        "training.resume_from_checkpoint=runs/recipe/1", told="runs/recipe/1: not in a run folder"
+    ),
+}
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text_checkpoint: Path,
+    image_checkpoint: Path,
+    text_data: Path,
+    image_data: Path,
+) -> Callable[[Case], list[str]]:
+    """start(case): the command line that runs it, in an empty folder."""
+    folders = {"text": (text_checkpoint, text_data), "image": (image_checkpoint, image_data)}
+    monkeypatch.chdir(tmp_path)
+
+    def damaged(folder: Path, damage: Damage | None) -> Path:
+        if damage is None:
+            return folder
+        copy = tmp_path / folder.name / "copy"
+        shutil.copytree(folder, copy)
+        damage(copy)
+        return copy
+
+    def start(case: Case) -> list[str]:
+        model, data = folders[case.kind]
+        model, data = damaged(model, case.checkpoint), damaged(data, case.data)
+        path = tmp_path / "recipe.yaml"
+        path.write_text(recipe_of(case.kind, model, data) + case.lines)
+        places = {"data": data, "text": text_checkpoint, "image": image_checkpoint}
+        return ["run", path.name, *(text.format_map(places) for text in case.overrides)]
+
+    return start
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_cannot_work_is_told_before_training(start, capsys, name: str) -> None:
+    case = CASES[name]
+    assert main(start(case)) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    for part in case.told:
+        assert part in told
+    assert len(told) < 1500
+    assert not trained_in(Path())
+
+
+def trained_in(folder: Path) -> list[Path]:
+    """What training leaves behind."""
+    patterns = ("runs/**/model", "runs/**/checkpoint-*", "runs/**/metrics.json")
+    return [path for pattern in patterns for path in folder.glob(pattern)]
+
+
+def test_what_these_cases_change_would_run(start) -> None:
+    assert main(start(Case(()))) == 0
+    assert trained_in(Path())
+
+
+def test_neither_a_finished_run_nor_half_a_checkpoint_is_resumed(start, tmp_path, capsys) -> None:
+    run, command = finished(tmp_path), start(Case(()))
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+
+    def refusal(path: Path) -> str:
+        assert main([*command, f"training.resume_from_checkpoint={path}"]) == 2
+        return capsys.readouterr().err
+
+    assert refusal(run.path) == f"error: {run}: nothing to resume: the run is done\n"
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+    run.metrics.unlink()
+    half = run.checkpoints / "checkpoint-8"
+    half.mkdir(parents=True)
+    for path in (run.path, half, half.with_name("checkpoint-9")):
+        assert refusal(path) == f"error: {path}: nothing to resume: there is no whole checkpoint\n"
+
+
+@pytest.mark.slow
+def test_an_error_has_no_traceback(start, tmp_path: Path) -> None:
+    arguments = start(CASES["label only in validation"])
+    done = subprocess.run(
+        [sys.executable, ROOT / "pipelines" / "run.py", *arguments[1:]],
+        cwd=tmp_path,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: validation, row 32: label 'neutral' does not occur")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()

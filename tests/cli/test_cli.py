@@ -1,0 +1,247 @@
+"""The command line: what it says, what it gives back, and how quickly."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+from example_run import finished
+from grafting import write_recipe
+
+from pipelines import cli
+from pipelines.core import registry
+from pipelines.core.errors import Interrupted
+from pipelines.report import push as hub
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "pipelines" / "run.py"
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "peft", "sklearn", "timm", "accelerate"}
+HEAVY |= {"scipy", "pandas", "pyarrow", "torchvision", "matplotlib", "sentence_transformers"}
+HEAVY |= {"optuna"}
+# what an ordinary recipe needs later or never (peft and torchvision the Trainer imports itself)
+LATER = {"evaluate", "sklearn", "matplotlib", "timm", "sentence_transformers", "seqeval", "jiwer"}
+LATER |= {"optuna"}
+# run a recipe up to its first step, then tell what was imported
+STARTED = """
+import sys
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from pipelines.cli import main
+
+def stop(*_):
+    print(*sorted({name.partition(".")[0] for name in sys.modules}))
+    sys.exit()
+
+register_optimizer_step_pre_hook(stop)
+main(sys.argv[1:])
+"""
+# run a command, then tell its exit code, the seconds of work from the start of the interpreter
+# (which a busy machine does not stretch) and what was imported
+MEASURED = """
+import sys, time
+from pipelines.cli import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+print(code, time.process_time(), *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+BAD = """\
+task: text_classification
+model: google-bert/bert-base-uncased
+data: {source: hub, path: nyu-mll/glue}
+strategy: {name: lora, r: 4, lora_alpa: 8}
+trainin: {learnin_rate: 1}
+"""
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    return path
+
+
+def python(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], "0"),
+        (["run", "--help"], "0"),
+        (["run"], "2"),
+        (["list"], "0"),
+        (["schema"], "0"),
+        (["run", "BAD"], "2"),
+        (["check", "BAD", "strategy=linear_probe"], "2"),
+        (["run", "nowhere.yaml"], "2"),
+        (["lr-find", "BAD"], "2"),
+        (["search", "BAD", "--space", "strategy.r=4..8", "strategy=full"], "2"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported_before_there_is_something_to_do(arguments, code, bad) -> None:
+    done = python("-c", MEASURED, *(str(bad) if word == "BAD" else word for word in arguments))
+    returned, seconds, *imported = done.stdout.splitlines()[-1].split()
+    assert returned == code
+    assert not HEAVY & set(imported)
+    assert float(seconds) < 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("task", ["text", pytest.param("image", marks=pytest.mark.slow)])
+def test_nothing_is_imported_before_it_is_needed(task, request, tmp_path) -> None:
+    checkpoint, data = (
+        request.getfixturevalue(f"{task}_{kind}") for kind in ("checkpoint", "data")
+    )
+    said = write_recipe(tmp_path, checkpoint, data, task=task, metrics=["accuracy"])
+    done = python("-c", STARTED, "run", said)
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert {"torch", "transformers", "datasets"} <= imported
+    assert not LATER & imported
+    assert done.stderr == ""  # nor does anything remark on how it was imported
+
+
+def test_list_names_everything_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    listed = capsys.readouterr().out
+    for package in registry.PACKAGES:
+        section = listed.partition(f"{package}:\n")[2]
+        for name in registry.names(package):
+            (line,) = [text for text in section.splitlines() if text.split()[:1] == [name]][:1]
+            assert len(line.split()) > 3, f"{name} has no line of its own"
+    for path in (ROOT / "recipes").rglob("*.yaml"):
+        (line,) = [text for text in listed.splitlines() if path.name in text]
+        assert len(line.split()) > 3
+
+
+def test_every_command_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert {"run", "check", "list"} <= {*registry.names("commands")}
+    for name in registry.names("commands"):
+        assert f"{name.replace('_', '-')} {registry.summary('commands', name)}" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["tune"], ["run"], ["push", "run"], ["list", "x"], ["search", "x"]]
+)
+def test_a_command_line_that_is_none(arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert "usage: graft" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_what_is_wrong_with_a_recipe_goes_to_stderr(command: str, bad: Path, capsys) -> None:
+    assert cli.main([command, str(bad)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    first, second = told.err.splitlines()
+    assert first.startswith(f"error: {bad}:4: unknown key 'strategy.lora_alpa'; did you mean 'lora")
+    assert second.startswith(f"{bad}:5: unknown key 'trainin'; did you mean 'training'?")
+
+
+def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert cli.main(["run", str(bad)]) == 2
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("stop", [Interrupted("stopped by SIGTERM at step 8"), KeyboardInterrupt()])
+def test_an_interrupted_run_says_how_to_go_on(stop, tmp_path, capsys, monkeypatch) -> None:
+    from pipelines.workflow import run as pipeline
+
+    def interrupted(_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(pipeline, "run", interrupted)
+    assert cli.main(["run", str(ROOT / "recipes" / "quickstart.yaml")]) == 130
+    told = capsys.readouterr().err
+    if isinstance(stop, Interrupted):
+        assert "stopped by SIGTERM at step 8" in told
+        assert "training.resume_from_checkpoint=true" in told
+    else:
+        assert told == "interrupted\n"
+
+
+@pytest.mark.parametrize(("option", "private"), [([], True), (["--public"], False)])
+def test_push_hands_over_a_finished_run(tmp_path, monkeypatch, capsys, option, private) -> None:
+    run, pushed = finished(tmp_path), {}
+    monkeypatch.setattr(hub, "push", lambda *args, **options: pushed.update(options, args=args))
+    assert cli.main(["push", str(run), "lab/model", *option]) == 0
+    assert pushed == {"args": (run, "lab/model"), "private": private}
+    assert capsys.readouterr().out.startswith("pushed to ")
+
+
+def test_push_of_what_is_no_finished_run(tmp_path: Path, capsys) -> None:
+    assert cli.main(["push", str(tmp_path), "lab/model"]) == 2
+    assert f"error: {tmp_path}: not in a run folder" in capsys.readouterr().err
+    run = finished(tmp_path)
+    run.metrics.unlink()
+    assert cli.main(["push", str(run), "lab/model"]) == 2
+    assert "not finished" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_read_enough_is_no_traceback() -> None:
+    code = "import sys; from pipelines.cli import main; sys.exit(main(['schema']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()  # as `| head` does
+        assert running.stderr.read() == b""
+    assert running.returncode == 1
+
+
+def test_run_py_works_from_any_folder(bad: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    done = python(RUN, "../bad.yaml", "strategy=full", cwd=tmp_path / "elsewhere")
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ../bad.yaml:5: unknown key 'trainin'")
+
+
+def test_run_py_puts_the_root_where_python_put_its_folder() -> None:
+    code = f"""
+import runpy, sys
+sys.path[0] = {str(RUN.parent)!r}  # as when a file there is run as a script
+runpy.run_path({str(RUN)!r}, run_name="not main")
+assert sys.path[0] == {str(ROOT)!r}
+assert {str(RUN.parent)!r} not in sys.path
+"""
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_module_hides_a_library_from_those_who_start_here() -> None:
+    ours = {path.stem for path in RUN.parent.iterdir() if not path.name.startswith(("_", "."))}
+    assert len(ours) > 20
+    assert not ours & set(sys.stdlib_module_names)
+    assert not ours & set(packages_distributions())
+
+
+def test_no_folder_is_taken_for_a_data_set_a_metric_or_a_checkpoint() -> None:
+    """`datasets` and `evaluate` look at local paths before the Hub."""
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    named = {*registry.names("metrics")}
+    for path in (ROOT / "recipes").rglob("*.yaml"):
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        named.add(str(said.get("data", {}).get("path", "")).partition("/")[0])
+    assert not folders & named - {"", "."}

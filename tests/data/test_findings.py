@@ -1,0 +1,198 @@
+"""What is found out about the data before the first step, and where it is told."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from grafting import write_recipe
+from PIL import Image
+from tiny import FILLERS, WORDS
+
+from pipelines import recipe
+from pipelines.cli import main
+from pipelines.workflow import run as pipeline
+
+CLASSES = ("no", "yes")
+
+
+def prepare(folder, checkpoint, data, *overrides, task="text"):
+    """A recipe with its data and checkpoint loaded."""
+    return pipeline.prepare(
+        recipe.load(write_recipe(folder, checkpoint, data, task=task), overrides)
+    )
+
+
+def rows(num_rows, start=0, labels=CLASSES):
+    """Texts that are all different, with `labels` in turn."""
+    numbers = range(start, start + num_rows)
+    texts = [
+        " ".join(WORDS[(n // len(WORDS) ** i) % len(WORDS)] for i in range(3)) for n in numbers
+    ]
+    return {"text": texts, "label": [labels[n % len(labels)] for n in numbers]}
+
+
+@pytest.fixture
+def found(tmp_path, text_checkpoint):
+    """found({split: columns}, *overrides): what is found out about texts."""
+
+    def found(parts, *overrides):
+        for name, columns in parts.items():
+            Dataset.from_dict(columns).to_parquet(tmp_path / f"{name}.parquet")
+        return prepare(tmp_path / "recipes", text_checkpoint, tmp_path, *overrides).findings
+
+    return found
+
+
+def three(**changes):
+    parts = {"train": rows(40), "validation": rows(20, start=40), "test": rows(10, start=60)}
+    return {**parts, **changes}
+
+
+def test_clean_data_are_told_without_a_warning(found):
+    clean = found(three())
+    assert list(clean.warnings()) == []
+    assert not any(shared.count for shared in clean.shared.values())
+    assert clean.splits["train"].num_examples == 40
+    assert clean.splits["train"].classes == {"no": 20, "yes": 20}
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_a_validation_text_that_stands_in_train_is_a_leak(found, label):
+    parts = three()
+    parts["train"]["text"][7] = parts["validation"]["text"][12]
+    parts["train"]["label"][7] = label
+    found = found(parts)
+    shared = found.shared["train", "validation"]
+    assert (shared.count, shared.rows) == (1, ((7, 12),))
+    # the label of an even number is "no"
+    assert shared.with_other_label == (label == "yes")
+    other = ", 1 with another label" if label == "yes" else ""
+    assert list(found.warnings()) == [
+        f"1 of 20 validation examples (5 %) also stand in train{other} (row 12 is row 7 there)"
+    ]
+
+
+def test_test_examples_in_validation_are_a_leak_too(found):
+    parts = three()
+    parts["test"]["text"][3:5] = parts["validation"]["text"][:2]
+    shared = found(parts).shared
+    assert {pair: repeats.count for pair, repeats in shared.items()} == {
+        ("train", "validation"): 0,
+        ("train", "test"): 0,
+        ("validation", "test"): 2,
+    }
+
+
+def test_rows_are_those_of_the_splits_as_they_were_loaded(found):
+    parts = three(train=rows(200), validation=rows(40, start=200))
+    parts["train"]["text"][3] = None
+    parts["train"]["text"][150:160] = parts["validation"]["text"][:10]
+    found = found(parts, "data.on_bad_row=skip", "data.limit.train=180")
+    pairs = found.shared["train", "validation"].rows
+    assert pairs
+    assert all(there - here == 150 for there, here in pairs)
+
+
+def test_repeats_are_counted_and_contradictions_apart(found):
+    parts = three()
+    parts["train"]["text"][10:14] = [parts["train"]["text"][0]] * 4  # labels no, yes, no, yes
+    repeats = found(parts).splits["train"].repeats
+    assert (repeats.count, repeats.with_other_label) == (4, 1)
+    assert repeats.rows == ((0, 10), (0, 11), (0, 12), (0, 13))
+
+
+def test_pairs_of_texts_are_compared_as_pairs(found):
+    # the same letters, shared out differently, and in the other order
+    first, second = ["a b", "a", "a", "of it"], ["it", "b it", "b", "of"]
+    pairs = {
+        "text": [*first, "a"],
+        "text_pair": [*second, "b"],
+        "label": ["no", "yes"] * 2 + ["no"],
+    }
+    repeats = found(three(train=pairs, validation=pairs, test=pairs)).splits["train"].repeats
+    assert repeats.rows == ((2, 4),)
+
+
+def test_texts_that_are_cut_are_counted_exactly(found):
+    # 32 tokens fit, two of them are special
+    texts = [" ".join(FILLERS[:1] * n) for n in (28, 29, 30, 30, 31, 50)]
+    parts = three(train={"text": texts, "label": ["no", "yes"] * 3})
+    found = found(parts)
+    tokens = found.splits["train"].measures["tokens"]
+    assert (tokens.minimum, tokens.maximum, tokens.most, tokens.cut) == (30, 52, 32, 2)
+    assert (
+        "2 of 6 train examples (33 %) have more than 32 tokens: the rest of them is cut off"
+        in found.warnings()
+    )
+
+
+@pytest.mark.parametrize("weights", ["null", "balanced"])
+def test_unequal_classes_are_told_with_what_helps(found, weights):
+    parts = three(train=rows(110, labels=["no"] * 10 + ["yes"]))
+    warnings = found(parts, f"task.class_weights={weights}").warnings()
+    (warning,) = (told for told in warnings if "times" in told)
+    assert warning.startswith("train has 10 times as many examples of 'no' (100) as of 'yes' (10)")
+    assert ("task.class_weights=balanced" in warning) == (weights == "null")
+
+
+def test_images_are_compared_by_their_files_and_measured_by_their_headers(
+    tmp_path, image_checkpoint
+):
+    random = np.random.default_rng(0)
+    for split in ("train", "validation"):
+        for label in ("dark", "light"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for i in range(3):
+                pixels = random.integers(0, 255, (12, 20 + i, 3)).astype("uint8")
+                Image.fromarray(pixels).save(tmp_path / split / label / f"{i}.png")
+    copied = (tmp_path / "train" / "dark" / "1.png").read_bytes()
+    (tmp_path / "validation" / "light" / "0.png").write_bytes(copied)
+    gray = Image.open(tmp_path / "train" / "dark" / "2.png").convert("L")
+    gray.save(tmp_path / "train" / "dark" / "2.png")
+    found = prepare(tmp_path / "recipes", image_checkpoint, tmp_path, task="image").findings
+    shared = found.shared["train", "validation"]
+    assert (shared.count, shared.with_other_label, shared.rows) == (1, 1, ((1, 3),))
+    measures = found.splits["train"].measures
+    assert (measures["pixels wide"].minimum, measures["pixels wide"].maximum) == (20, 22)
+    assert measures["modes"] == {"RGB": 5, "L": 1}
+
+
+def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoint, capsys):
+    parts = three()
+    parts["train"]["text"][7] = parts["validation"]["text"][12]
+    for name, columns in parts.items():
+        Dataset.from_dict(columns).to_parquet(tmp_path / f"{name}.parquet")
+    path = write_recipe(tmp_path / "r", text_checkpoint, tmp_path, training={"max_steps": 1})
+    warning = "1 of 20 validation examples (5 %) also stand in train"
+
+    assert main(["check", str(path)]) == 0
+    checked = capsys.readouterr().out
+    assert f"! {warning}" in checked
+    assert re.search(r"train +40 examples +no 20, yes 20\n +tokens: all 5; the model t", checked)
+
+    assert main(["run", str(path)]) == 0
+    assert f"data: {warning}" in capsys.readouterr().out
+    (kept,) = Path(tmp_path / "r" / "runs").rglob("data.json")
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    assert content["shared"][0] | {"rows": None} == {
+        "split": "validation",
+        "stands_in": "train",
+        "count": 1,
+        "of": 20,
+        "with_other_label": 1,
+        "rows": None,
+    }
+    assert content["splits"]["test"]["measures"]["tokens"]["most"] == 32
+    assert content["left_out"] == []
+
+
+def test_blank_lines_between_texts_are_no_repeats(tmp_path, text_checkpoint):
+    for part, start in (("train", 0), ("validation", 40), ("test", 60)):
+        texts = [line for text in rows(10, start)["text"] for line in (text, "", " ")]
+        Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{part}.parquet")
+    prepared = prepare(tmp_path / "recipes", text_checkpoint, tmp_path, task="masked_lm")
+    assert not prepared.findings.splits["train"].repeats.count
+    assert list(prepared.findings.warnings()) == []

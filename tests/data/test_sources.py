@@ -1,0 +1,314 @@
+"""Files, the Hub and scikit-learn as sources: what they read, what they refuse, what they say."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from datasets import Audio, ClassLabel, Dataset, Image
+from PIL import Image as Pixels
+from pydantic import ValidationError
+
+from pipelines.core.errors import DataError
+from pipelines.data.sources.files import Files
+from pipelines.data.sources.sklearn import Sklearn
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+def files(path, **section):
+    return Files(source="files", path=str(path), **section)
+
+
+def write(folder, **texts):
+    """write(folder, train__csv="…") makes train.csv."""
+    for name, text in texts.items():
+        (folder / name.replace("__", ".")).write_text(text, encoding="utf-8")
+
+
+def draw(path, color=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pixels.new("L", (4, 4), color).save(path)
+
+
+def refuse(path, *messages):
+    with pytest.raises(DataError) as refused:
+        files(path).load()
+    for message in messages:
+        assert message in str(refused.value)
+
+
+# Tables
+
+
+def test_a_file_is_the_train_split(tmp_path):
+    write(tmp_path, reviews__csv="text,label\ngood,1\nbad,0\n")
+    loaded = files(tmp_path / "reviews.csv").load()
+    assert list(loaded) == ["train"]
+    assert loaded["train"][1] == {"text": "bad", "label": 0}
+
+
+def test_a_folder_of_tables_by_split(tmp_path):
+    write(
+        tmp_path,
+        train__csv="text,label\ngood,1\n",
+        dev__tsv="text\tlabel\nbad\t0\n",
+        test__jsonl='{"text": "fine"}\n',  # another format, and no labels
+        README__md="# Reviews",
+        dataset_infos__json="{}",
+    )
+    Dataset.from_dict({"text": ["so-so"]}).to_parquet(tmp_path / "books-2020.parquet")
+    loaded = files(tmp_path).load()
+    assert {name: split["text"][:] for name, split in loaded.items()} == {
+        "train": ["good"],
+        "dev": ["bad"],
+        "test": ["fine"],
+        "books-2020": ["so-so"],
+    }
+
+
+def test_shards_are_one_split(tmp_path):
+    for i, text in enumerate("ab"):
+        Dataset.from_dict({"text": [text]}).to_parquet(tmp_path / f"train-0000{i}-of-00002.parquet")
+    assert files(tmp_path).load()["train"]["text"][:] == ["a", "b"]
+
+
+def test_words_that_pandas_takes_for_gaps_are_words(tmp_path):
+    write(tmp_path, train__csv="text,label\nNA,None\nnull,nan\n,x\n")
+    loaded = files(tmp_path).load()["train"]
+    assert loaded["text"][:] == ["NA", "null", None]
+    assert loaded["label"][:] == ["None", "nan", "x"]
+
+
+def test_a_quote_in_tab_separated_text_swallows_no_rows(tmp_path):
+    write(tmp_path, train__tsv='text\tlabel\n" said he\t0\n" said she\t1\nnobody\t1\n')
+    assert files(tmp_path).load()["train"]["text"][:] == ['" said he', '" said she', "nobody"]
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    write(tmp_path, train__csv="text,label\ngood,1\n")
+    files(tmp_path).load()
+    write(tmp_path, train__csv="text,label\nwell,1\n")
+    assert files(tmp_path).load()["train"]["text"][:] == ["well"]
+
+
+def test_reading_files_asks_nothing_of_the_network(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *address, **_: asked.append(address))
+    write(tmp_path, train__csv="text,label\ngood,1\n", dev__jsonl='{"text": "a"}\n')
+    files(tmp_path).load()
+    assert not asked
+
+
+def test_refuses_a_path_that_is_not_there(tmp_path):
+    (tmp_path / "reviews").mkdir()
+    refuse(tmp_path / "review", "no such file or folder; did you mean", "reviews'?")
+    refuse("owner/name", "owner/name: no such file or folder", "for a Hub id use data.source=hub")
+
+
+def test_refuses_a_folder_with_nothing_usable(tmp_path):
+    write(tmp_path, notes__md="")
+    (tmp_path / "more").mkdir()
+    refuse(tmp_path, "nothing usable in it", "there are: more/, notes.md")
+
+
+def test_refuses_a_file_that_is_no_table(tmp_path):
+    write(tmp_path, notes__md="")
+    refuse(tmp_path / "notes.md", "notes.md: not a table", "known: .parquet, .csv, .tsv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("train.csv", "a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
+        ("train.jsonl", '{"text": "a"}\n{"text"\n', "JSON"),
+        ("train.parquet", "not parquet", "Parquet"),
+    ],
+)
+def test_refuses_a_file_that_cannot_be_read_and_names_it(tmp_path, name, content, reason):
+    (tmp_path / name).write_text(content)
+    refuse(tmp_path, f"{name}: cannot be read as", reason)
+
+
+def test_a_file_without_rows_is_an_empty_split(tmp_path):
+    write(tmp_path, train__csv="text,label\n", dev__jsonl="", test__csv="text\ngood\n")
+    assert [len(split) for split in files(tmp_path).load().values()] == [0, 1, 0]
+
+
+def test_refuses_two_versions_of_a_split(tmp_path):
+    write(tmp_path, train__csv="a\n1\n", train__tsv="a\n1\n")
+    refuse(tmp_path, "split 'train': expected one file; found train.csv, train.tsv")
+
+
+def test_refuses_missing_shards(tmp_path):
+    Dataset.from_dict({"text": ["a"]}).to_parquet(tmp_path / "train-00000-of-00002.parquet")
+    refuse(tmp_path, "expected 2 shards; found train-00000-of-00002.parquet")
+
+
+def test_refuses_shards_that_differ(tmp_path):
+    Dataset.from_dict({"a": ["x"]}).to_parquet(tmp_path / "train-00000-of-00002.parquet")
+    Dataset.from_dict({"b": ["x"]}).to_parquet(tmp_path / "train-00001-of-00002.parquet")
+    refuse(tmp_path, "train-00001-of-00002.parquet: other columns or types than in train-00000")
+
+
+# Images and sounds
+
+
+def test_an_image_folder_with_splits(tmp_path):
+    for split, color in {"train": 0, "test": 255}.items():
+        for label in ("cat", "dog"):
+            draw(tmp_path / split / label / "x.PNG", color)
+    draw(tmp_path / "train" / "cat" / ".x.png")  # hidden files are none of ours
+    loaded = files(tmp_path).load()
+    assert {name: split["label"][:] for name, split in loaded.items()} == {
+        "train": [0, 1],
+        "test": [0, 1],
+    }
+    assert loaded["train"].features == {"image": Image(), "label": ClassLabel(names=["cat", "dog"])}
+    assert loaded["test"][0]["image"].getpixel((0, 0)) == 255
+
+
+def test_an_image_folder_without_splits(tmp_path):
+    for label in ("cat", "dog"):
+        draw(tmp_path / label / "x.png")
+    assert list(files(tmp_path).load()) == ["train"]
+
+
+def test_images_of_a_split_without_class_folders_have_no_label(tmp_path):
+    for label in ("cat", "dog"):
+        draw(tmp_path / "train" / label / "x.png")
+    draw(tmp_path / "test" / "x.png")
+    assert files(tmp_path).load()["test"]["label"][:] == [None]
+
+
+def test_a_replaced_image_changes_the_fingerprint(tmp_path):
+    for label in ("cat", "dog"):
+        draw(tmp_path / label / "x.png")
+    before = files(tmp_path).load()["train"]._fingerprint
+    assert files(tmp_path).load()["train"]._fingerprint == before
+    Pixels.new("L", (9, 9)).save(tmp_path / "cat" / "x.png")
+    assert files(tmp_path).load()["train"]._fingerprint != before
+
+
+def test_an_audio_folder_is_left_undecoded(tmp_path):
+    for label in ("no", "yes"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "x.wav").write_bytes(b"RIFF")
+    train = files(tmp_path).load()["train"]
+    assert train.features["audio"] == Audio(decode=False)
+    assert train[1]["audio"] == {"bytes": None, "path": str(tmp_path / "yes" / "x.wav")}
+
+
+@pytest.mark.parametrize("place", ["x.png", "train/x.png", "train/cat/1/x.png"])
+def test_refuses_images_in_no_class_folder(tmp_path, place):
+    draw(tmp_path / place)
+    refuse(tmp_path, "x.png: lies in no folder named after its class", "<split>/<class>/x.png")
+
+
+def test_refuses_images_beside_sounds(tmp_path):
+    draw(tmp_path / "cat" / "x.png")
+    (tmp_path / "cat" / "x.wav").write_bytes(b"RIFF")
+    refuse(tmp_path, "holds 1 image files and 1 audio files; expected one kind")
+
+
+# Identity
+
+
+def test_the_same_bytes_have_the_same_identity_wherever_they_lie(tmp_path):
+    here, there = tmp_path / "a" / "reviews", tmp_path / "b" / "reviews"
+    here.mkdir(parents=True)
+    write(here, train__csv="text,label\ngood,1\n", notes__md="not read")
+    shutil.copytree(here, there)
+    write(there, notes__md="changed")
+    assert files(here).identity() == files(there).identity()
+    write(there, train__csv="text,label\nwell,1\n")
+    assert files(here).identity() != files(there).identity()
+    assert files(there).identity()["path"] == "reviews"
+
+
+def test_a_renamed_class_is_another_identity(tmp_path):
+    draw(tmp_path / "cat" / "x.png")
+    before = files(tmp_path).identity()
+    (tmp_path / "cat").rename(tmp_path / "dog")
+    assert files(tmp_path).identity() != before
+
+
+# scikit-learn
+
+
+def test_digits_are_gray_images():
+    source = Sklearn(source="sklearn", path="digits")
+    train = source.load()["train"]
+    assert len(train) == 1797
+    assert train.features["label"].names == list("0123456789")
+    assert train[0]["image"].mode == "L"
+    assert train[0]["image"].size == (8, 8)
+    assert max(train[0]["image"].getextrema()) == 239  # 15 of 16
+    assert source.identity()["path"] == "digits"
+
+
+def test_refuses_what_scikit_learn_has_no_images_of():
+    with pytest.raises(ValidationError, match=re.escape("did you mean 'digits'? known: digits")):
+        Sklearn(source="sklearn", path="digit")
+
+
+# The Hub, out of reach
+
+ASK = """
+from pipelines.core.errors import GraftError
+from pipelines.data.sources.hub import Hub
+try:
+    Hub(source="hub", path={path!r}).load()
+except GraftError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def ask(path, cwd, **environment):
+    """What is said when the Hub is asked for `path` in an interpreter of its own, and how soon."""
+    here = str(Path(__file__).parents[2])
+    hub = {"HF_HOME": str(cwd), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", ASK.format(path=path)],
+        env={**os.environ, "PYTHONPATH": here, **hub, **environment},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, time.monotonic() - begin
+
+
+def test_a_hub_out_of_reach_is_said_within_seconds(tmp_path):
+    said, seconds = ask("owner/name", tmp_path)
+    assert said.startswith(
+        "HubError 'owner/name': the Hub cannot be reached at http://127.0.0.1:9 "
+    )
+    assert "HF_ENDPOINT" in said
+    assert "data.source=files data.path=FOLDER" in said
+    assert seconds < 10
+
+
+def test_offline_without_a_copy(tmp_path):
+    said, _ = ask("owner/name", tmp_path, HF_HUB_OFFLINE="1")
+    assert said.startswith("HubError 'owner/name': not in the local cache, and HF_HUB_OFFLINE")
+
+
+def test_refuses_a_path_that_is_no_hub_id(tmp_path):
+    said, _ = ask("not/a/hub id", tmp_path)
+    assert said.startswith("HubError 'not/a/hub id': not a Hub id (OWNER/NAME)")
+
+
+def test_refuses_a_hub_id_that_a_folder_here_would_hide(tmp_path):
+    (tmp_path / "reviews").mkdir()
+    said, _ = ask("reviews", tmp_path)
+    assert said.startswith("DataError data.path: 'reviews' is a file or folder here")

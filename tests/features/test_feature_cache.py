@@ -1,0 +1,254 @@
+"""Features are computed once: by later runs, heads and seeds they are found on disk."""
+
+import json
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from grafting import fit, prepare, write_recipe
+from transformers import PreTrainedModel
+
+from pipelines import cli, recipe
+from pipelines.core import cache
+from pipelines.features import chunks
+from pipelines.features.candidates import extractor
+from pipelines.models import forward
+from pipelines.models.anatomy import dissect
+from pipelines.workflow import run as pipeline
+
+SLOW = pytest.mark.slow
+TEXTS = [
+    pytest.param(f, marks=() if f in ("bert", "roberta") else SLOW) for f in tiny.TEXT_FAMILIES
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A cache of this test's own."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@contextmanager
+def rows_through_the_model():
+    """A list of how many rows each pass of an encoder had."""
+    seen = []
+
+    def note(module, _, outputs):
+        if isinstance(module, PreTrainedModel) and hasattr(outputs, "last_hidden_state"):
+            seen.append(len(outputs.last_hidden_state))
+
+    hook = torch.nn.modules.module.register_module_forward_hook(note)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+PROBE = 4  # rows on which an extractor finds things out, each time
+
+
+def computed(prepared, tmp_path, **changes):
+    """(what was fitted, how many rows went through the encoder for it)."""
+    with rows_through_the_model() as seen:
+        fitted = fit(prepared, tmp_path, **changes)
+    return fitted, sum(n for n in seen if n > PROBE)
+
+
+NUM_ROWS = tiny.NUM_ROWS["train"] + tiny.NUM_ROWS["validation"]
+
+
+@pytest.mark.parametrize("family", TEXTS)
+def test_another_run_another_seed_and_another_head_compute_nothing(
+    checkpoint, text_data, tmp_path, family
+):
+    def probed(**training):
+        found = prepare(
+            tmp_path, checkpoint(family), text_data, strategy="linear_probe", training=training
+        )
+        return computed(found, tmp_path)
+
+    first, rows = probed(per_device_eval_batch_size=8)
+    assert rows == NUM_ROWS
+    again, rows = probed()
+    assert rows == 0
+    assert again.chosen == first.chosen
+    # RoBERTa's head has a second layer, which is another one with every seed
+    _, rows = probed(seed=7)
+    assert rows == 0
+
+
+@pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
+def test_a_frozen_stage_finds_what_auto_or_a_probe_computed(
+    checkpoint, text_data, tmp_path, folder, strategy
+):
+    steps = {"num_train_epochs": 1, "save_strategy": "no", "eval_strategy": "no"}
+
+    def prepared(name):
+        kept = {"training": steps, "early_stopping": None} if name == strategy else {}
+        return prepare(tmp_path, checkpoint("bert"), text_data, strategy=name, **kept)
+
+    def kept():
+        return sorted(path.name for path in (folder / "features").iterdir())
+
+    prepared("auto")
+    assert len(kept()) == 1  # of train
+    fit(prepared("linear_probe"), tmp_path)
+    by_probe = kept()
+    assert len(by_probe) == 2
+    fit(prepared(strategy), tmp_path)
+    assert kept() == by_probe
+
+
+@pytest.mark.parametrize("family", TEXTS)
+def test_found_features_are_those_of_the_model(checkpoint, text_data, tmp_path, family):
+    found = prepare(tmp_path, checkpoint(family), text_data, strategy="linear_probe")
+    model, rows = found.checkpoint.model.eval(), found.encoded["validation"]
+    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    for _ in ("computed", "found"):
+        took = extractor(
+            model, anatomy, "auto", rows, found.collate, found.checkpoint.newly_initialized
+        )
+        features, labels = took.extract(rows, found.collate)
+        own = torch.from_numpy(features["head"])
+        kept = forward.run(model, rows, found.collate, found.recipe.task.read)
+        with torch.no_grad():
+            logits = model.get_submodule(anatomy.output)(own)
+        np.testing.assert_allclose(logits, kept["logits"], atol=1e-5)
+        assert labels.tolist() == [rows[row]["labels"] for row in range(len(rows))]
+
+
+@pytest.mark.parametrize("change", ["weights", "rows", "precision"])
+def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_path, change):
+    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    model, rows = found.checkpoint.model, found.encoded["validation"]
+    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    took = extractor(model, anatomy, "auto", rows, found.collate)
+    before = took.extract(rows, found.collate)[0]["mean"]
+    options = {}
+    if change == "weights":
+        with torch.no_grad():
+            next(model.parameters()).mul_(1.1)
+    elif change == "rows":
+        rows = found.encoded["test"]
+    else:
+        options["bf16"] = True
+    with rows_through_the_model() as seen:
+        after = took.extract(rows, found.collate, **options)[0]["mean"]
+    assert sum(seen) == len(rows)
+    assert before.shape != after.shape or np.abs(before - after).max() > 1e-4
+
+
+def test_a_pass_that_is_killed_goes_on_where_it_was(checkpoint, text_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "FLUSH", 1)  # each batch is written when it is done
+    sections = {"strategy": "linear_probe", "training": {"per_device_eval_batch_size": 1}}
+    found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
+    whole, _ = computed(found, tmp_path)
+    for entry in cache.entries():
+        entry.remove()
+
+    collate, batches = found.collate, []
+
+    def killed(rows):
+        batch = collate(rows)
+        if len(batch["labels"]) > PROBE:
+            batches.append(len(batch["labels"]))
+        if len(batches) > 2:
+            raise KeyboardInterrupt
+        return batch
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(found, tmp_path, collate=killed)
+    again, rows = computed(found, tmp_path)
+    assert 0 < rows <= NUM_ROWS - batches[0]
+    assert again.chosen == whole.chosen
+    assert again.history == whole.history
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["cut", "gone", "unwritable"])
+def test_a_cache_that_fails_costs_time_only(
+    checkpoint, text_data, tmp_path, monkeypatch, folder, damage
+):
+    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    if damage == "unwritable":
+        monkeypatch.setenv("GRAFT_CACHE", "/dev/null/cache")
+    first, _ = computed(found, tmp_path)
+    for file in folder.glob("features/*/*"):
+        file.write_bytes(file.read_bytes()[:100]) if damage == "cut" else file.unlink()
+    again, rows = computed(found, tmp_path)
+    assert rows == NUM_ROWS
+    assert again.history == first.history
+
+
+@pytest.mark.slow
+def test_predictions_follow_from_features_and_parity_holds(checkpoint, text_data, tmp_path):
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    loaded = recipe.load(path)
+    splits = []
+    for _ in range(2):
+        with rows_through_the_model() as seen:
+            run = pipeline.run(loaded)
+        found = json.loads(run.metrics.read_text())
+        assert found["parity"]["ok"]
+        splits.append((sum(n for n in seen if n > PROBE), found["validation"], found["test"]))
+    (first, *scores), (second, *others) = splits
+    assert scores == others
+    # what parity loads afresh has to look at its examples again
+    assert first - second == sum(tiny.NUM_ROWS.values())
+
+
+def test_the_least_used_goes_first_and_what_is_in_use_stays(tmp_path, monkeypatch):
+    import os
+
+    rows = {"rows": torch.zeros(1000)}
+    for age, key in enumerate(("new", "older", "oldest")):
+        cache.tensors("encoded", key, lambda: rows)
+        os.utime(tmp_path / f"cache/encoded/{key}.safetensors", (1e9 - age, 1e9 - age))
+    monkeypatch.setenv("GRAFT_CACHE_GB", str(9e-6))
+    kept = chunks.Chunks("abc", 1000)
+    kept.add(range(1000), {"mean": torch.zeros(1000, 3)})
+    kept.complete()
+    assert [entry.name for entry in cache.entries()] == ["features/abc"]  # too large, and in use
+    assert kept.column("mean").shape == (1000, 3)
+
+
+def test_rows_of_any_length_come_back_in_order():
+    random = np.random.default_rng(0)
+    rows = [torch.from_numpy(random.normal(size=(n, 2))).float() for n in (3, 0, 5, 1)]
+    kept = chunks.Chunks("key", 4, about="four rows")
+    kept.add([2, 0], {"head": [rows[2], rows[0]]})
+    assert kept.missing.tolist() == [1, 3]
+    kept.add([3, 1], {"head": [rows[3], rows[1]]})
+    kept.complete()
+    for found in (kept, chunks.Chunks("key", 4)):
+        for row, entry in zip(rows, found.column("head"), strict=True):
+            np.testing.assert_array_equal(entry, row.numpy())
+
+
+def test_the_cache_is_listed_and_removed(capsys):
+    for key in ("ab12", "cd34"):
+        kept = chunks.Chunks(key, 1, about=f"features of {key}")
+        kept.add([0], {"mean": torch.zeros(1, 3)})
+        kept.complete()
+    cache.tensors("encoded", "ef56", lambda: {"rows": torch.zeros(10)})
+
+    def said(*arguments):
+        code = cli.main(["cache", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    code, told = said("ls")
+    assert code == 0
+    assert "features of ab12" in told
+    assert "encoded/ef56" in told
+    assert said("rm", "zz99")[0] == 2
+    assert "known: encoded, encoded/ef56, features" in said("rm", "feature")[1]
+    assert said("rm")[0] == 2
+    assert "removed 1" in said("rm", "ab12")[1]
+    assert "removed 1" in said("rm", "features")[1]
+    assert [entry.name for entry in cache.entries()] == ["encoded/ef56"]
+    assert said("rm", "--all")[0] == 0
+    assert not cache.entries()

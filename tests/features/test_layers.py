@@ -1,0 +1,184 @@
+"""`strategy.layer`: features of another layer than the last, and the checkpoint that ends there."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+import tiny_audio
+import torch
+from grafting import graft, prepare, write_recipe
+
+from pipelines.cli import main
+from pipelines.core.errors import ModelError
+from pipelines.features import layers
+from pipelines.models.anatomy import dissect
+from pipelines.models.output import reload
+
+SLOW = pytest.mark.slow
+# GPT-2 and ModernBERT normalize after the last block, whichever that is: a test of its own
+NORMALISED = ("gpt2", "modernbert")
+READ = [
+    pytest.param(family, layer, marks=() if family == "bert" else SLOW)
+    for family in tiny.TEXT_FAMILIES
+    for layer in (1, "mean")
+    if layer == "mean" or family not in NORMALISED
+]
+ENDING = [
+    *(pytest.param(f, marks=() if f in NORMALISED else SLOW) for f in tiny.TEXT_FAMILIES),
+    *(pytest.param(f, marks=SLOW) for f in ("vit", "dinov2", *tiny_audio.AUDIO_FAMILIES)),
+]
+PYRAMIDS = [
+    *(
+        pytest.param(f, marks=() if f == "convnext" else SLOW)
+        for f in ("convnext", "swin", "resnet")
+    ),
+    *(pytest.param(f, marks=SLOW) for f in ("mobilenet_v2", "efficientnet", "timm-vgg")),
+]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Nothing is found that another test computed."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def grafted(checkpoint, text_data, image_data, audio_data, tmp_path):
+    """grafted(family, layer=1, …) -> Graft, by linear_probe."""
+
+    def of(family, **section):
+        task = "text" if family in tiny.TEXT_FAMILIES else "image"
+        task = "audio" if family in tiny_audio.AUDIO_FAMILIES else task
+        data = {"text": text_data, "image": image_data, "audio": audio_data}[task]
+        strategy = {"name": "linear_probe", **section}
+        return graft(tmp_path, checkpoint(family), data, task=task, strategy=strategy)
+
+    return of
+
+
+def reloaded(found):
+    """What the saved folder says of validation, loaded by its own library."""
+    prepared = found.prepared
+    labels, rows = prepared.data.labels, prepared.data.validation
+    predict = reload(found.folder, found.fitted.output.library, prepared.recipe.task, labels)
+    return predict(rows)["logits"]
+
+
+def states(found, folder):
+    """What the blocks of the checkpoint that it came from give of validation, and the mask."""
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(folder).eval()
+    rows = found.prepared.encoded["validation"]
+    batch = found.prepared.collate([rows[i] for i in range(len(rows))])
+    batch.pop("labels")
+    with torch.no_grad():
+        return model(**batch, output_hidden_states=True).hidden_states, batch["attention_mask"]
+
+
+def mean(hidden, mask):
+    return np.asarray((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+
+def config_of(found):
+    """The encoder's, wherever its library keeps it."""
+    return json.loads((found.folder / "config.json").read_text())
+
+
+@pytest.mark.parametrize("family", ENDING)
+def test_a_model_that_ends_at_a_block_is_loaded_like_any_other(grafted, family):
+    found = grafted(family, layer=1)
+    said = {config_of(found).get(name) for name in layers_by_name(found)}
+    assert said == {1}
+    np.testing.assert_allclose(reloaded(found), found.logits(), atol=1e-4, rtol=1e-4)
+    left = {name for name in found.before if name not in found.model.state_dict()}
+    assert left  # the others are gone, and none of those that stayed is another
+    moved = {n for n, t in found.model.state_dict().items() if not t.equal(found.before[n])}
+    assert all(any(n.startswith(h) for h in dissect(found.model).head) for n in moved)
+
+
+def layers_by_name(found):
+    config = found.model.config
+    return {config.attribute_map.get(layers.DEPTH, layers.DEPTH)}
+
+
+@pytest.mark.parametrize(("family", "layer"), READ)
+def test_features_are_those_of_the_layer(grafted, checkpoint, family, layer):
+    found = grafted(family, layer=layer, pooling="mean")
+    assert found.fitted.output.library == "sentence-transformers"
+    hidden, mask = states(found, checkpoint(family))
+    hidden = torch.stack(hidden[1:]).mean(0) if layer == "mean" else hidden[layer]
+    ours, _ = found.fitted.output.extractor.extract(
+        found.prepared.encoded["validation"], found.prepared.collate
+    )
+    np.testing.assert_allclose(ours["mean"], mean(hidden, mask), atol=1e-4)
+    np.testing.assert_allclose(reloaded(found), found.logits(), atol=1e-4, rtol=1e-4)
+
+
+def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint):
+    found = grafted("gpt2", layer=1, pooling="mean")
+    hidden, mask = states(found, checkpoint("gpt2"))
+    hidden = found.model.transformer.ln_f(hidden[1]).detach()
+    ours, _ = found.fitted.output.extractor.extract(
+        found.prepared.encoded["validation"], found.prepared.collate
+    )
+    np.testing.assert_allclose(ours["mean"], mean(hidden, mask), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_mean_of_layers_is_saved_as_such(grafted):
+    found = grafted("bert", layer="mean", head="mlp", pooling="mean")
+    modules = json.loads((found.folder / "modules.json").read_text())
+    kinds = [m["type"].rpartition(".")[2] for m in modules]
+    assert kinds == ["Transformer", "WeightedLayerPooling", "Pooling", "Dense", "Dense"]
+    np.testing.assert_allclose(reloaded(found), found.logits(), atol=1e-4, rtol=1e-4)
+
+
+def test_words_have_features_of_a_layer_too(checkpoint, tmp_path):
+    from tiny_tasks import entity_data
+
+    strategy = {"name": "linear_probe", "layer": 1}
+    data = entity_data(tmp_path / "data")
+    found = graft(
+        tmp_path, checkpoint("bert"), data, task="token_classification", strategy=strategy
+    )
+    assert config_of(found)["num_hidden_layers"] == 1
+
+
+@pytest.mark.parametrize("family", PYRAMIDS)
+def test_stages_that_differ_are_no_model_of_their_own(grafted, family):
+    with pytest.raises(ModelError, match=r"strategy\.layer 1: .*; use layer=last"):
+        grafted(family, layer=1)
+
+
+def test_all_blocks_are_the_last_layer(checkpoint, text_data, tmp_path):
+    strategy = {"name": "linear_probe", "layer": 2}
+    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy=strategy)
+    model = found.checkpoint.model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    layers.truncate(model, dissect(model), 2)
+    assert model.state_dict().keys() == before.keys()
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (3, "strategy.layer 3: BertForSequenceClassification has 2 blocks"),
+        (0, "strategy.layer"),
+        ("lst", "strategy.layer"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_layer_that_is_not_there(checkpoint, text_data, tmp_path, capsys, layer, told, command):
+    strategy = {"name": "linear_probe", "layer": layer}
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy=strategy)
+    assert main([command, str(path)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_only_texts_have_a_mean_of_layers(checkpoint, image_data, tmp_path, capsys):
+    strategy = {"name": "linear_probe", "layer": "mean"}
+    path = write_recipe(tmp_path, checkpoint("vit"), image_data, task="image", strategy=strategy)
+    assert main(["check", str(path)]) == 2
+    assert "layer 'mean' cannot be saved as a plain class" in capsys.readouterr().err

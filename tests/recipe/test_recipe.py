@@ -1,0 +1,622 @@
+"""Recipe text and overrides -> a checked recipe, or every mistake in it with its place."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines import recipe
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError
+from pipelines.recipe import Recipe, document, schema, training_fields
+from pipelines.report import lock
+from pipelines.report.run_folder import RunFolder
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+BASE = """\
+task: text_classification
+model: {checkpoint: google-bert/bert-base-uncased, revision: v1}
+data: {source: hub, path: nyu-mll/glue, name: sst2, limit: {train: 2000}}
+strategy: {name: lora, r: 4}
+"""
+NEXT = BASE.count("\n") + 1  # the line on which a test's own text starts
+
+Load = Callable[..., Recipe]
+Problems = Callable[..., list[str]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "sst2.yaml"
+
+
+@pytest.fixture
+def load(file: Path) -> Load:
+    """load(text, *overrides): the recipe that stands in `file`."""
+
+    def load(text: str = BASE, *overrides: str) -> Recipe:
+        file.write_text(text, encoding="utf-8")
+        return recipe.load(file, overrides)
+
+    return load
+
+
+@pytest.fixture
+def problems(load: Load) -> Problems:
+    """problems(text, *overrides): the lines that say what is wrong."""
+
+    def problems(text: str = BASE, *overrides: str) -> list[str]:
+        with pytest.raises(RecipeError) as refusal:
+            load(text, *overrides)
+        return str(refusal.value).splitlines()
+
+    return problems
+
+
+# What a recipe says is what comes out
+
+
+def test_what_is_left_out_has_a_default(load: Load) -> None:
+    said = load("task: text_classification\nmodel: m\ndata: {source: hub, path: d}\nstrategy: full")
+    assert said.name == "sst2"
+    assert (said.model.revision, said.seed, said.training) == ("main", 42, {})
+    assert said.early_stopping is not None
+    assert said.hub.private
+    assert not said.hub.push
+
+
+def test_shorthands_mean_the_long_forms(load: Load) -> None:
+    short = "task: text_classification\nmodel: m\nstrategy: lora\n"
+    long = "task: {name: text_classification}\nmodel: {checkpoint: m}\nstrategy: {name: lora}\n"
+    data = "data: {source: hub, path: d}\n"
+    assert load(short + data) == load(long + data)
+
+
+def test_the_same_recipe_in_json_is_a_recipe_too(load: Load) -> None:
+    assert load(json.dumps(yaml.safe_load(BASE))) == load(BASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2e-5", 2e-5), ("1E3", 1000.0), ("-1e-2", -0.01), ("1.5e0", 1.5), ("3", 3), (".5", 0.5)],
+)
+def test_numbers_are_numbers(load: Load, text: str, value: float) -> None:
+    assert load(f"{BASE}training: {{adam_epsilon: {text}}}").training == {"adam_epsilon": value}
+    assert load(BASE, f"training.adam_epsilon={text}").training == {"adam_epsilon": value}
+
+
+def test_no_is_a_word_where_a_word_is_meant_and_false_where_a_truth_is(load: Load) -> None:
+    said = load(f"{BASE}training: {{eval_strategy: no, bf16: no, use_cpu: yes, fp16: false}}")
+    assert said.training == {"eval_strategy": "no", "bf16": False, "use_cpu": True, "fp16": False}
+
+
+def test_nothing_said_of_training_is_nothing_set(load: Load) -> None:
+    assert load(f"{BASE}training:\n").training == {}
+
+
+def test_early_stopping_can_be_switched_off_and_on_again(load: Load) -> None:
+    off = f"{BASE}early_stopping: null"
+    assert load(off).early_stopping is None
+    again = load(off, "early_stopping.patience=5").early_stopping
+    assert again is not None
+    assert again.patience == 5
+
+
+def test_paths_are_meant_from_the_folder_of_the_recipe(
+    load: Load, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    text = """
+task: text_classification
+model: ./encoder
+data: {source: files, path: ../data/reviews}
+strategy: full
+metrics: [./mine.py, {name: ./other.py}, accuracy]
+"""
+    said = load(text)
+    assert said.model.checkpoint == str(tmp_path / "encoder")
+    assert said.data.model_dump()["path"] == str(tmp_path.parent / "data" / "reviews")
+    assert said.metrics == (
+        str(tmp_path / "mine.py"),
+        {"name": str(tmp_path / "other.py")},
+        "accuracy",
+    )
+    # on the command line they are meant from where one stands
+    assert load(text, "model=./mine").model.checkpoint == "./mine"
+
+
+def test_the_resolved_recipe_of_a_run_loads_again_and_is_equal(load: Load, tmp_path: Path) -> None:
+    said = load(
+        f"{BASE}training: {{seed: 7, eval_strategy: no, lr_scheduler_kwargs: {{min_lr: 1e-7}}}}\n"
+        "metrics: [{name: f1, average: macro}, accuracy]\n"
+        "hub: {repo_id: lab/sst2, push: true}\nearly_stopping: null\n",
+        "data.columns={text: sentence, label: [a, b]}",
+        "data.splits={validation: 0.1, test: null}",
+    )
+    run = RunFolder.create(tmp_path / "runs", said.name)
+    lock.write(run, said, {})
+    assert recipe.load(run.recipe) == said
+
+
+# Overrides
+
+
+def test_overrides_are_dotted_keys(load: Load) -> None:
+    said = load(BASE, "training.learning_rate=3e-5", "data.limit.train=null", "metrics=[f1]")
+    assert said.training == {"learning_rate": 3e-5}
+    assert said.data.limit.train is None
+    assert said.metrics == ("f1",)
+
+
+def test_the_last_word_wins(load: Load) -> None:
+    assert load(BASE, "strategy.r=2", "strategy.r=16").strategy.model_dump()["r"] == 16
+
+
+@pytest.mark.parametrize("switch", ["strategy=full", "strategy.name=full"])
+def test_switching_the_strategy_drops_what_only_the_old_one_has(load: Load, switch: str) -> None:
+    assert load(BASE, switch).strategy.model_dump() == {"name": "full", "reason": ""}
+
+
+def test_switching_the_source_keeps_what_both_have(load: Load) -> None:
+    data = load(BASE, "data.source=files", "data.path=reviews").data.model_dump()
+    assert data["source"] == "files"
+    assert data["path"] == "reviews"
+    assert data["limit"]["train"] == 2000
+    assert "name" not in data
+
+
+def test_switching_the_task_keeps_what_both_have(load: Load) -> None:
+    said = load(
+        BASE.replace("text_classification", "{name: text_classification, max_length: 64}"),
+        "task.name=image_classification",
+    )
+    assert said.task.name == "image_classification"
+
+
+def test_switching_to_the_same_kind_changes_nothing(load: Load) -> None:
+    assert load(BASE, "data.source=hub", "strategy.name=lora") == load(BASE)
+
+
+def test_the_order_of_a_switch_and_its_details_does_not_matter(load: Load) -> None:
+    text = BASE.replace("{name: lora, r: 4}", "full")
+    assert load(text, "strategy.r=16", "strategy=lora") == load(
+        text, "strategy=lora", "strategy.r=16"
+    )
+    assert load(text, "model.revision=v2", "model=other").model.revision == "v2"
+
+
+def test_another_checkpoint_does_not_inherit_a_revision(load: Load) -> None:
+    assert load(BASE, "model=other").model.revision == "main"
+
+
+@pytest.mark.parametrize("text", ["strategy", "=lora", "training..seed=1", ".=1"])
+def test_an_override_that_is_none(problems: Problems, text: str) -> None:
+    assert problems(BASE, text) == [
+        f"command line: '{text}': expected key=value, such as strategy=lora"
+    ]
+
+
+@pytest.mark.parametrize("text", ["metrics=[f1", "name=@x", "data.revision=2024-99-99"])
+def test_an_override_whose_value_is_not_yaml(problems: Problems, text: str) -> None:
+    assert problems(BASE, text) == [f"command line: '{text}': the value is not YAML"]
+
+
+def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> None:
+    found = problems(BASE, "strategy.rank=3", "training.seed=x", "foo.bar=1", "extends=x")
+    assert sorted(found) == [
+        "command line: 'extends' is for files",
+        "command line: training.seed: 'x': should be a valid integer, unable to parse string as "
+        "an integer",
+        "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
+        "early_stopping, extends, hub, metrics, model, name, regularization, strategy, task, "
+        "training",
+        "command line: unknown key 'strategy.rank'; known: because, init_lora_weights, "
+        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
+        "target_modules, use_dora, use_rslora",
+    ]
+
+
+# A recipe that starts from another
+
+
+def test_a_recipe_extends_another_section_by_section(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "a.yaml").write_text(BASE + "training: {learning_rate: 2e-5, seed: 1}\n")
+    said = load("extends: base/a.yaml\ntraining: {seed: 2}\nstrategy: {lora_alpha: 8}\n")
+    assert said.name == "sst2"
+    assert said.training == {"learning_rate": 2e-5, "seed": 2}
+    assert said.strategy.model_dump().items() >= {"r": 4, "lora_alpha": 8}.items()
+
+
+@pytest.mark.parametrize("over", ["full", "{name: full}"])
+def test_a_recipe_that_extends_another_may_switch_kinds(
+    load: Load, tmp_path: Path, over: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(BASE)
+    said = load(f"extends: a.yaml\nstrategy: {over}\ndata: {{source: files, path: ./reviews}}\n")
+    assert said.strategy.name == "full"
+    assert said.data.model_dump()["path"] == str(tmp_path / "reviews")
+    assert said.data.limit.train == 2000
+
+
+def test_details_can_be_added_to_the_shorthand_of_the_other(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BASE.replace("{name: lora, r: 4}", "lora"))
+    assert load("extends: a.yaml\nstrategy: {r: 2}\n").strategy.model_dump()["r"] == 2
+
+
+def test_paths_of_the_other_are_meant_from_its_own_folder(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "a.yaml").write_text(f"{BASE}extends: ./b.yaml\n")
+    (tmp_path / "base" / "b.yaml").write_text("metrics: [./mine.py]\n")
+    assert load("extends: ./base/a.yaml").metrics == (str(tmp_path / "base" / "mine.py"),)
+
+
+def test_mistakes_are_told_where_they_stand(problems: Problems, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{BASE}trainin: 1\nhub: {{push: true}}\n")
+    found = problems("extends: a.yaml\nstrategy: lorra\nhub: {private: maybe}")
+    assert [line.partition(": ")[0] for line in found] == [
+        f"{file}:2",
+        f"{tmp_path / 'a.yaml'}:{NEXT}",
+        f"{file}:3",
+    ]
+
+
+def test_extending_what_is_not_there_in_a_circle_or_not_a_path(
+    problems: Problems, file: Path, tmp_path: Path
+) -> None:
+    asked = f"{file}:1: extends:"
+    assert problems("extends: b.yaml") == [
+        f"{asked} {tmp_path / 'b.yaml'}: cannot read the recipe (No such file or directory)"
+    ]
+    assert problems("extends: [a, b]") == [f"{asked} ['a', 'b']: expected the path of one recipe"]
+    (tmp_path / "b.yaml").write_text("extends: sst2.yaml")
+    assert problems("extends: b.yaml") == [
+        f"{tmp_path / 'b.yaml'}:1: extends: {file} leads back to itself"
+    ]
+
+
+# What is no recipe
+
+
+def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    for path, reason in {
+        "no.yaml": "No such file or directory",
+        ".": "Is a directory",
+        "binary.yaml": "not UTF-8 text",
+    }.items():
+        with pytest.raises(RecipeError) as refusal:
+            recipe.load(tmp_path / path)
+        assert str(refusal.value) == f"{tmp_path / path}: cannot read the recipe ({reason})"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("task: [a,\n", ":2: not YAML: expected the node content, but found '<stream end>'"),
+        ("a: b\n\tc: d", ":2: not YAML: found character '\\t' that cannot start any token"),
+        ("a: b\n---\nc: d", ":2: not YAML: but found another document"),
+        ("a: !!python/name:os.system x", ":1: not YAML: could not determine a constructor"),
+        ("a: \x00", ": not YAML: unacceptable character #x0000"),
+        ("a: &x {b: *x}", ": not YAML: something stands inside itself"),
+        ("a: 2024-99-99", ": not YAML: month must be in 1..12"),
+        ("hello", ":1: a recipe is a mapping of keys to values, not str"),
+        ("- a\n- b", ":1: a recipe is a mapping of keys to values, not list"),
+    ],
+)
+def test_text_that_is_no_recipe(problems: Problems, file: Path, text: str, told: str) -> None:
+    (line,) = problems(text)
+    assert line.startswith(f"{file}{told}")
+
+
+def test_a_key_that_stands_twice(problems: Problems, file: Path) -> None:
+    text = f"{BASE}training:\n  seed: 1\n  max_steps: 2\n  seed: 3\n"
+    assert problems(text) == [
+        f"{file}:{NEXT + 3}: 'training.seed' stands twice (first on line {NEXT + 1})"
+    ]
+
+
+def test_an_empty_recipe_is_told_what_it_needs(problems: Problems, file: Path) -> None:
+    assert problems("") == [
+        f"{file}: missing key 'task'; expected 'task: text_classification'",
+        f"{file}: missing key 'model'; expected 'model: …'",
+        f"{file}: missing key 'data'; expected 'data: …'",
+        f"{file}: missing key 'strategy'; expected 'strategy: full'",
+    ]
+
+
+# What is wrong in a recipe: the line after BASE, and what is told of it
+
+METRICS = ", ".join(registry.names("metrics"))
+STRATEGIES = ", ".join(registry.names("strategies"))
+MISTAKES = {
+    "trainin: {}": (
+        "unknown key 'trainin'; did you mean 'training'? known: augmentation, averaging, "
+        "calibration, data, early_stopping, extends, hub, metrics, model, name, regularization, "
+        "strategy, task, training"
+    ),
+    "hub: {repo: x}": (
+        "unknown key 'hub.repo'; did you mean 'repo_id'? known: private, push, repo_id"
+    ),
+    "hub: {push: true}": "hub: push: true needs repo_id: owner/name",
+    "hub: null": "hub: null: should be keys and values",
+    "early_stopping: {patience: 0}": (
+        "early_stopping.patience: 0: should be greater than or equal to 1"
+    ),
+    "early_stopping: {patence: 3}": (
+        "unknown key 'early_stopping.patence'; did you mean 'patience'? known: patience, threshold"
+    ),
+    "early_stopping: 3": "early_stopping: 3: should be keys and values",
+    "name: 3": "name: 3: should be a valid string",
+    "metrics: accuracy": "metrics: 'accuracy': should be a list",
+    "metrics: null": "metrics: null: should be a list",
+    "metrics: [{average: macro}]": "missing key 'metrics.0.name'",
+    "metrics: [acuracy]": (
+        f"unknown metric 'acuracy'; did you mean 'accuracy'? known: {METRICS}; "
+        "or a Hub id such as evaluate-metric/rouge"
+    ),
+    "training: 5": "training: 5: should be keys and values",
+    "training: [seed]": "training: ['seed']: should be keys and values",
+    "training: {learning_rate: fast}": (
+        "training.learning_rate: 'fast': should be a valid number, unable to parse string as a "
+        "number"
+    ),
+    "training: {learning_rate: null}": "training.learning_rate: null: should be a valid number",
+    "training: {seed: 1.5}": (
+        "training.seed: 1.5: should be a valid integer, got a number with a fractional part"
+    ),
+    "training: {hub_token: abc}": (
+        "'training.hub_token': pushing is the recipe's section 'hub'; "
+        "a token never belongs in a recipe: set HF_TOKEN"
+    ),
+    "training: {push_to_hub: true}": (
+        "'training.push_to_hub': pushing is the recipe's section 'hub'"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_is_told_with_place_key_value_and_what_was_expected(
+    problems: Problems, file: Path, text: str
+) -> None:
+    assert problems(f"{BASE}{text}\n") == [f"{file}:{NEXT}: {MISTAKES[text]}"]
+
+
+KIND_MISTAKES = {
+    ("{name: lora, r: 4}", "lorra"): (
+        4,
+        f"unknown strategy 'lorra'; did you mean 'lora'? known: {STRATEGIES}",
+    ),
+    ("{name: lora, r: 4}", "{r: 4}"): (4, f"missing key 'strategy.name'; known: {STRATEGIES}"),
+    ("{name: lora, r: 4}", "null"): (4, f"missing key 'strategy.name'; known: {STRATEGIES}"),
+    ("r: 4", "r: 0"): (4, "strategy.r: 0: should be greater than or equal to 1"),
+    ("r: 4", "rr: 4"): (
+        4,
+        "unknown key 'strategy.rr'; did you mean 'r'? known: because, init_lora_weights, "
+        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
+        "target_modules, use_dora, use_rslora",
+    ),
+    ("train: 2000", "train: 0"): (3, "data.limit.train: 0: should be greater than or equal to 1"),
+    ("train: 2000", "trian: 5"): (
+        3,
+        "unknown key 'data.limit.trian'; did you mean 'train'? known: test, train, validation",
+    ),
+    ("name: sst2", "splits: {validation: 1.5}"): (
+        3,
+        "data.splits: a share of train lies between 0 and 1, and leaves some; got 1.5",
+    ),
+    ("path: nyu-mll/glue, ", ""): (3, "missing key 'data.path'"),
+    ("revision: v1", "revison: v1"): (
+        2,
+        "unknown key 'model.revison'; did you mean 'revision'? known: attn_implementation, "
+        "checkpoint, config, quantization, revision, trust_remote_code, use_safetensors",
+    ),
+    ("revision: v1", "trust_remote_code: true"): (
+        2,
+        "model: trust_remote_code needs `revision` to be a full commit hash (40 digits)",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", KIND_MISTAKES, ids=lambda change: change[1] or "left out")
+def test_a_mistake_in_a_section_that_depends_on_its_kind(
+    problems: Problems, file: Path, change: tuple[str, str]
+) -> None:
+    line, told = KIND_MISTAKES[change]
+    assert problems(BASE.replace(*change)) == [f"{file}:{line}: {told}"]
+
+
+def test_a_source_that_there_is_none_of(problems: Problems) -> None:
+    (told,) = problems(BASE.replace("source: hub", "source: hubb"))
+    assert "unknown source 'hubb'; did you mean 'hub'? known: files, hub" in told
+    (told,) = problems(BASE.replace("source: hub, ", ""))
+    assert "missing key 'data.source'; known: files, hub" in told
+
+
+def test_an_unknown_training_argument_is_told_the_nearest_of_the_installed_ones(
+    problems: Problems,
+) -> None:
+    (told,) = problems(f"{BASE}training: {{learnin_rate: 1e-4}}")
+    count = len(training_fields.model().model_fields)
+    assert "unknown key 'training.learnin_rate'; did you mean 'learning_rate'?" in told
+    assert f"nearest of {count} known: learning_rate, " in told
+    assert len(told.partition("known: ")[2].split(", ")) == 8
+
+
+def test_a_pinned_revision_may_run_code_of_the_checkpoint(load: Load) -> None:
+    said = load(BASE.replace("v1", f"{'0a' * 20}, trust_remote_code: true"))
+    assert said.model.trust_remote_code
+
+
+def test_items_of_a_list_have_their_own_line(problems: Problems, file: Path) -> None:
+    assert problems(f"{BASE}metrics:\n  - accuracy\n  - f11\n  - 3\n") == [
+        f"{file}:{NEXT + 3}: metrics.2: 3: should be a valid string",
+        f"{file}:{NEXT + 3}: metrics.2: 3: should be keys and values",
+        f"{file}:{NEXT + 2}: unknown metric 'f11'; did you mean 'f1'? known: {METRICS}; "
+        "or a Hub id such as evaluate-metric/rouge",
+    ]
+
+
+def test_a_metric_may_be_a_file_or_a_hub_id(load: Load) -> None:
+    assert len(load(f"{BASE}metrics: [mine.py, evaluate-metric/rouge]").metrics) == 2
+
+
+def test_all_mistakes_are_told_at_once(problems: Problems, file: Path) -> None:
+    found = problems("""\
+task: text_clasification
+model: {checkpoint: a, revison: b}
+data: {source: hub}
+training:
+  learnin_rate: 1
+  seed: x
+metrics: [acuracy]
+huub: {}
+""")
+    places = [line.split(": ")[0].removeprefix(str(file)) for line in found]
+    # what is missing altogether has no line
+    assert sorted(places) == ["", ":1", ":2", ":3", ":5", ":6", ":7", ":8"]
+
+
+# The fields of TrainingArguments, read without importing it
+
+
+def test_training_fields_are_those_of_the_installed_library() -> None:
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+
+    known = set(training_fields.model().model_fields)
+    theirs = {field.name for field in fields(TrainingArguments) if field.init}
+    assert theirs <= known
+    assert known - theirs <= {"resume_from_checkpoint"}
+
+
+# The schema for editors
+
+
+KINDS: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "null": type(None),
+    "integer": int,
+    "number": (int, float),
+}
+
+
+def fits(value: Any, rule: dict[str, Any] | bool, root: dict[str, Any]) -> bool:
+    """Whether `value` is valid: as much of JSON Schema as pydantic writes for recipes."""
+    if isinstance(rule, bool):
+        return rule
+    if "$ref" in rule:
+        return fits(value, root["$defs"][rule["$ref"].removeprefix("#/$defs/")], root)
+    if "anyOf" in rule and not any(fits(value, option, root) for option in rule["anyOf"]):
+        return False
+    if "type" in rule and not isinstance(value, KINDS[rule["type"]]):
+        return False
+    if value not in rule.get("enum", [rule.get("const", value)]):
+        return False
+    below: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        known, others = rule.get("properties", {}), rule.get("additionalProperties", True)
+        below = [(child, known.get(key, others)) for key, child in value.items()]
+    elif isinstance(value, list):
+        below = [(child, rule.get("items", True)) for child in value]
+    missing = set(rule.get("required", ())) - set(value if isinstance(value, dict) else ())
+    return not missing and all(fits(child, inner, root) for child, inner in below)
+
+
+def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from schemas_in(child)
+    if isinstance(node, dict):
+        yield node
+
+
+def test_the_schema_is_json_schema_and_refers_to_what_it_defines() -> None:
+    built = json.loads(json.dumps(schema.build()))
+    assert built["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(built["properties"]) == {*Recipe.model_fields, "extends"}
+    assert set(built["properties"]["training"]["properties"]) == set(
+        training_fields.model().model_fields
+    )
+    types = {"object", "array", "string", "boolean", "null", "integer", "number"}
+    for node in schemas_in(built):
+        if isinstance(node.get("$ref"), str):
+            assert node["$ref"].removeprefix("#/$defs/") in built["$defs"]
+        if isinstance(node.get("type"), str):
+            assert node["type"] in types
+
+
+@pytest.mark.parametrize("package", ["tasks", "strategies", "sources"])
+def test_the_schema_knows_every_kind(package: str) -> None:
+    section = next(key for key, (_, p) in recipe.KINDS.items() if p == package)
+    options = schema.build()["properties"][section]["anyOf"]
+    constants = [
+        option["properties"][recipe.KINDS[section][0]]["const"]
+        for option in options
+        if "properties" in option
+    ]
+    assert sorted(constants) == list(registry.names(package))
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        (("", ""), True),
+        (("name: lora, r: 4", "name: full"), True),
+        (("{name: lora, r: 4}", "lora"), True),
+        (("{name: lora, r: 4}", "lorra"), False),
+        (("name: lora, r: 4", "name: full, r: 4"), False),
+        (("r: 4", "rr: 4"), False),
+        (("train: 2000", "train: many"), False),
+        (("source: hub", "source: files"), False),  # files have no `name`
+        (("task: ", "tusk: "), False),
+    ],
+)
+def test_the_schema_accepts_and_refuses_what_loading_does(
+    load: Load, change: tuple[str, str], valid: bool
+) -> None:
+    text, built = BASE.replace(*change), schema.build()
+    assert fits(document.parse(text, "").values, built, built) == valid
+    if valid:
+        load(text)
+    else:
+        with pytest.raises(RecipeError):
+            load(text)
+
+
+def test_the_shipped_schema_is_up_to_date() -> None:
+    """All but `training`, which depends on the installed transformers: run `make schema`."""
+    shipped = json.loads((ROOT / "recipes" / "schema.json").read_text(encoding="utf-8"))
+    built = json.loads(json.dumps(schema.build()))
+    del shipped["properties"]["training"], built["properties"]["training"]
+    assert shipped == built
+
+
+# The recipes that come with the project
+
+
+def test_recipes_were_found() -> None:
+    assert len(RECIPES) >= 3
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_shipped_recipe_loads_and_tells_editors_its_schema(path: Path) -> None:
+    said, built = recipe.load(path), schema.build()
+    assert said.name == path.stem
+    text = path.read_text(encoding="utf-8")
+    relative = Path(os.path.relpath(ROOT / "recipes" / "schema.json", path.parent)).as_posix()
+    prefix = "" if relative.startswith("../") else "./"
+    lines = text.splitlines()
+    assert lines[0] == f"# yaml-language-server: $schema={prefix}{relative}"
+    assert lines[1].startswith("# ")  # what it is: `graft list` shows it
+    assert fits(document.parse(text, str(path)).values, built, built)

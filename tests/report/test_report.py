@@ -1,0 +1,287 @@
+"""The run folder and what is written into it: lock, metrics, curve, predictions, card, summary."""
+
+import csv
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from example_run import (
+    LOGITS,
+    RECIPE,
+    TRIALS,
+    TWO,
+    evidence,
+    finished,
+    load_recipe,
+    lock_of,
+    predicted,
+)
+from huggingface_hub import ModelCard
+
+from pipelines import recipe, report
+from pipelines.core import registry
+from pipelines.core.errors import RunError
+from pipelines.core.labels import MULTI, REGRESSION, Labels
+from pipelines.report import card, lock
+from pipelines.report.run_folder import RunFolder
+
+MOODS = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
+STARS = Labels(REGRESSION)
+TOKEN = "hf_" + "Ab1" * 11
+
+
+def test_runs_are_numbered_even_when_they_start_together(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: RunFolder.create(tmp_path, "quick"), range(24)))
+    assert sorted(int(run.path.name) for run in runs) == list(range(1, 25))
+
+
+def test_a_number_is_not_used_twice_after_an_old_run_was_deleted(tmp_path: Path) -> None:
+    first, second = (RunFolder.create(tmp_path, "quick") for _ in range(2))
+    first.path.rmdir()
+    assert RunFolder.create(tmp_path, "quick").path.name > second.path.name
+
+
+def test_an_unwritable_place_is_one_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    with pytest.raises(RunError, match=r"runs.*: cannot be written \(.+\)"):
+        RunFolder.create(tmp_path / "runs", "quick")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "/etc"])
+def test_a_name_stays_inside_the_root(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RunError, match="cannot name a run folder"):
+        RunFolder.create(tmp_path, name)
+
+
+def test_the_newest_unfinished_run_with_a_whole_checkpoint_is_resumed(tmp_path: Path) -> None:
+    runs = [RunFolder.create(tmp_path, "quick") for _ in range(4)]
+    for run in runs[:3]:
+        for step in (500, 1000):
+            (run.checkpoints / f"checkpoint-{step}").mkdir(parents=True)
+            (run.checkpoints / f"checkpoint-{step}" / "trainer_state.json").touch()
+    (runs[1].checkpoints / "checkpoint-1500").mkdir()  # died while it was written
+    runs[2].metrics.write_text("{}")  # done
+
+    found = RunFolder.latest_resumable(tmp_path, "quick")
+
+    assert found == runs[1]
+    assert found.checkpoint == runs[1].checkpoints / "checkpoint-1000"
+
+
+def test_nothing_to_resume_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=re.escape(str(tmp_path / "quick"))):
+        RunFolder.latest_resumable(tmp_path, "quick")
+
+
+def test_a_run_is_found_from_anything_in_it(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    for path in (run.path, run.model, run.checkpoints / "checkpoint-500", run.metrics):
+        assert RunFolder.of(path) == run
+    with pytest.raises(RunError, match="not in a run folder"):
+        RunFolder.of(tmp_path)
+
+
+def test_metrics_are_strict_json_with_validation_and_test_apart(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    told = json.loads(run.metrics.read_text(), parse_constant=pytest.fail)
+    assert told["validation"] == {"accuracy": 0.83, "f1": 0.84, "ece": None}  # was nan
+    assert told["test"] == {"accuracy": 0.80, "f1": 0.81}
+    assert told["baseline"]["test"]["accuracy"] == 0.50
+    assert told["training"]["trainable_parameters"] == 296_450
+    assert told["parity"] == {"max_difference": 2.4e-7, "examples": 64, "ok": True}
+
+
+def test_history_is_one_entry_a_line(tmp_path: Path) -> None:
+    lines = finished(tmp_path).history.read_text().splitlines()
+    entries = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert entries[2]["eval_accuracy"] == 0.71
+    assert entries[6]["eval_loss"] is None  # was nan
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"history": TRIALS, "chosen": {"pooling": "mean", "C": 1.0}},
+        {"history": [{"loss": 0.5, "epoch": 1.0, "step": 9}], "chosen": {}},  # never evaluated
+    ],
+    ids=["steps", "trials", "no evaluation"],
+)
+def test_the_curve_is_a_picture(tmp_path: Path, changes: dict) -> None:
+    assert finished(tmp_path, **changes).curve.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_entry_that_was_kept_is_found() -> None:
+    assert evidence().kept("eval_accuracy")["epoch"] == 2.0
+    assert evidence(chosen={}).kept("eval_accuracy") is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "first"),
+    [
+        (
+            TWO,
+            predicted(TWO, LOGITS, [1, 1, 0]),
+            {"row": "0", "label": "positive", "prediction": "negative", "probability": "0.982014"},
+        ),
+        (
+            MOODS,
+            predicted(MOODS, np.array([[2.0, -1.0, 0.5]]), [[1.0, 1.0, 0.0]]),
+            {
+                "row": "0",
+                "label": "joy|anger",
+                "prediction": "joy|fear",
+                "probability": "0.880797|0.622459",
+            },
+        ),
+        (
+            STARS,
+            predicted(STARS, np.array([[3.5]]), [4.0]),
+            {"row": "0", "label": "4.0", "prediction": "3.5"},
+        ),
+    ],
+    ids=["single", "multi", "regression"],
+)
+def test_predictions_are_a_table(tmp_path, labels, predictions, first) -> None:
+    run = finished(tmp_path, labels=labels, predictions={"validation": predictions})
+    with (run.predictions / "validation.csv").open(newline="") as file:
+        assert next(csv.DictReader(file)) == first
+
+
+def test_a_probability_survives_huge_logits(tmp_path: Path) -> None:
+    huge = predicted(TWO, np.array([[1e4, -1e4]], dtype=np.float32), [0])
+    run = finished(tmp_path, predictions={"test": huge})
+    assert "0,negative,negative,1.000000" in (run.predictions / "test.csv").read_text()
+
+
+def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    told = report.summary(run, evidence())
+    assert "trained 296,450 of 109,483,778 parameters (0.27%) in 12.5 s" in told
+    assert re.search(r"accuracy +0\.8300 +0\.8000 +0\.5000", told)
+    assert "nan" not in told
+    assert f'pipeline("text-classification", model="{run.model}")("…")' in told
+
+
+def test_without_a_test_split_the_floor_is_that_of_validation() -> None:
+    header, accuracy, *_ = evidence(test=None).table()
+    assert header == ["metric", "validation", "floor (validation)"]
+    assert accuracy == ["accuracy", "0.8300", "0.5100"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, 'pipeline("text-classification", model="m")("…")'),
+        (
+            {"pair": True},
+            'pipeline("text-classification", model="m")({"text": "…", "text_pair": "…"})',
+        ),
+        ({"labels": MOODS}, 'pipeline("text-classification", model="m", top_k=None)("…")'),
+        (
+            {"task": registry.find("tasks", "image_classification")()},
+            'pipeline("image-classification", model="m")("image.jpg")',
+        ),
+        (
+            {"library": "sentence-transformers"},
+            'SentenceTransformer("m").encode(["…"]).argmax(-1)',
+        ),
+        (
+            {"library": "sentence-transformers", "labels": STARS, "pair": True},
+            'SentenceTransformer("m").encode([("…", "…")])',
+        ),
+    ],
+)
+def test_usage_is_two_statements(changes: dict, line: str) -> None:
+    imports, use = evidence(**changes).usage("m").splitlines()
+    assert imports.startswith("from ")
+    assert use == line
+
+
+def test_the_card_carries_the_scores_in_the_form_of_the_hub(tmp_path: Path) -> None:
+    data = ModelCard.load(finished(tmp_path).card).data
+    assert data.base_model == "google-bert/bert-base-uncased"
+    assert data.datasets == ["nyu-mll/glue"]
+    assert data.pipeline_tag == "text-classification"
+    scores = {(r.dataset_split, r.metric_type): r.metric_value for r in data.eval_results}
+    assert scores == {
+        ("validation", "accuracy"): 0.83,
+        ("validation", "f1"): 0.84,
+        ("test", "accuracy"): 0.80,
+        ("test", "f1"): 0.81,
+    }
+    assert {r.dataset_revision for r in data.eval_results} == {"b" * 40}
+
+
+def test_the_card_of_local_data_names_no_place_on_this_machine(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "secret-place" / "my-encoder"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "config.json").write_text("{}")
+    said = load_recipe(tmp_path, RECIPE.replace("google-bert/bert-base-uncased", str(checkpoint)))
+    locked = lock_of(said, {"source": "files", "path": str(tmp_path / "data.csv"), "sha256": "c"})
+    run = RunFolder.create(tmp_path / "runs", "quick")
+    run.model.mkdir()
+
+    card.write(run, evidence(checkpoint=str(checkpoint)), said, locked)
+
+    text = run.card.read_text()
+    assert str(tmp_path) not in text
+    assert "secret-place" not in text + json.dumps(locked)
+    assert "my-encoder, fine-tuned for" in text
+    assert "path: data.csv" in text
+    assert ModelCard.load(run.card).data.base_model is None
+
+
+def test_no_token_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-token-of-another-form")
+    text = RECIPE.replace("sst2}", f"sst2, revision: {TOKEN}}}").replace(
+        "num_train_epochs: 3", "run_name: a-token-of-another-form"
+    )
+    said = load_recipe(tmp_path / "recipes", text)
+    run = RunFolder.create(tmp_path / "runs", "quick")
+    run.model.mkdir()
+    locked = lock_of(said)
+    lock.write(run, said, locked)
+    card.write(run, evidence(), said, locked)
+    report.write(run, evidence())
+
+    written = b"".join(path.read_bytes() for path in run.path.rglob("*") if path.is_file())
+    assert TOKEN.encode() not in written
+    assert b"a-token-of-another-form" not in written
+
+
+def test_the_resolved_recipe_reads_back_as_the_same_recipe(tmp_path: Path) -> None:
+    said = load_recipe(tmp_path)
+    run = RunFolder.create(tmp_path / "runs", said.name)
+    lock.write(run, said, lock_of(said))
+    assert recipe.load(run.recipe) == said
+
+
+def test_a_lock_pins_revisions_and_describes_the_machine_without_naming_it(tmp_path: Path) -> None:
+    said = load_recipe(tmp_path)
+    locked = lock_of(said)
+    pinned = lock.pinned(said, locked)
+    assert pinned["model"]["revision"] == "a" * 40
+    assert pinned["data"]["revision"] == "b" * 40
+    assert locked["seed"] == 42
+    assert {"transformers", "huggingface_hub"} <= set(locked["packages"])
+    assert set(locked["hardware"]) == {"platform", "cpu", "cores", "gpus"}
+
+
+def test_a_folder_is_locked_by_the_hashes_of_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "note").write_text("not part of the checkpoint")
+    said = load_recipe(tmp_path, RECIPE.replace("google-bert/bert-base-uncased", str(folder)))
+    before = lock_of(said)["model"]
+    (folder / "config.json").write_text('{"hidden_size": 8}')
+    after = lock_of(said)["model"]
+    assert before["checkpoint"] == "encoder"
+    assert list(before["files"]) == ["config.json"]
+    assert before["files"] != after["files"]

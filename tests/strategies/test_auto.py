@@ -1,0 +1,283 @@
+"""`strategy: auto` chooses by its rules, says why, and chooses nothing that does not fit."""
+
+import json
+import os
+from random import Random
+
+import numpy as np
+import psutil
+import pytest
+import tiny
+import yaml
+from datasets import Dataset
+from grafting import fit, prepare, problem, write_recipe
+from PIL import Image
+
+from pipelines import recipe
+from pipelines.cli import main
+from pipelines.core.errors import RecipeError
+from pipelines.models.anatomy import dissect
+from pipelines.report.run_folder import RunFolder
+from pipelines.strategies.choosing import similarity
+from pipelines.strategies.choosing.context import AutoContext
+from pipelines.workflow import run as pipeline
+
+SLOW = pytest.mark.slow
+
+
+def write(folder, row, train=64, validation=16):
+    """Tables of what `row(random)` gives: a text and its label."""
+    folder.mkdir(exist_ok=True)
+    for split, rows in {"train": train, "validation": validation, "test": 16}.items():
+        random = Random(split)
+        found = [dict(zip(("text", "label"), row(random), strict=True)) for _ in range(rows)]
+        Dataset.from_list(found).to_parquet(folder / f"{split}.parquet")
+    return folder
+
+
+def told(random):
+    """Words of one class, which any features tell apart."""
+    label = random.choice([*tiny.CLASSES])
+    return " ".join(random.choices(tiny.CLASSES[label], k=6)), label
+
+
+def untold(random):
+    """Words that have nothing to do with the label."""
+    return " ".join(random.choices(tiny.FILLERS, k=6)), random.choice([*tiny.CLASSES])
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("near"), told)
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("far"), untold)
+
+
+@pytest.fixture
+def chosen(checkpoint, tmp_path):
+    """chosen(data, …): the strategy and the averaging that a recipe with `auto` comes to."""
+
+    def chosen(rows, /, *, family="bert", auto=None, **sections):
+        strategy = {"name": "auto", **(auto or {})}
+        found = prepare(tmp_path, checkpoint(family), rows, strategy=strategy, **sections).recipe
+        return found.strategy, found.averaging
+
+    return chosen
+
+
+def measured(prepared):
+    """The similarity of what was prepared."""
+    anatomy = dissect(prepared.checkpoint.model, prepared.checkpoint.newly_initialized)
+    situation = AutoContext(
+        prepared.recipe,
+        prepared.checkpoint,
+        anatomy,
+        prepared.data.labels,
+        prepared.encoded["train"],
+        prepared.targets["train"],
+        len(prepared.targets["validation"]),
+        streams=False,
+    )
+    return similarity.measure(situation)
+
+
+@pytest.mark.parametrize(
+    "kind", ["single", pytest.param("several", marks=SLOW), pytest.param("number", marks=SLOW)]
+)
+def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, kind):
+    found = prepare(tmp_path, checkpoint("bert"), problem(tmp_path / "data", kind))
+    assert 0.1 < measured(found) < 1
+
+
+def test_what_features_do_not_tell_is_not_similar(tmp_path, checkpoint, far, near):
+    assert measured(prepare(tmp_path, checkpoint("bert"), far)) < 0.2
+    assert measured(prepare(tmp_path, checkpoint("bert"), near)) > 0.9
+
+
+@SLOW
+def test_similarity_sees_each_answer_of_a_token_task(tmp_path, checkpoint):
+    one, two = tiny.FILLERS[2], tiny.FILLERS[6]
+    rows = [{"tokens": [one, two], "tags": ["A", "B"]}, {"tokens": [two], "tags": ["B"]}]
+    for split in tiny.NUM_ROWS:
+        Dataset.from_list(rows * 6).to_parquet(tmp_path / f"{split}.parquet")
+    found = prepare(tmp_path, checkpoint("bert"), tmp_path, task="token_classification")
+    assert measured(found) > 0.9  # a word has one tag
+
+
+RARELY = {"per_device_train_batch_size": 2, "num_train_epochs": 2}  # 64 steps, few examples each
+
+
+def test_few_examples_that_features_tell_apart_are_probed(chosen, near):
+    strategy, averaging = chosen(near, training=RARELY)
+    assert strategy.name == "linear_probe"
+    assert "64 examples, 32 of each class" in strategy.reason
+    assert "near" in strategy.reason
+    assert not averaging.wise_ft
+
+
+def test_many_examples_and_far_ones_are_learned_from(chosen, tmp_path, far):
+    often = {**RARELY, "num_train_epochs": 10}
+    assert chosen(write(tmp_path, told, train=64), training=often)[0].name == "lp_ft"
+    assert chosen(far)[0].name == "lp_ft"
+
+
+def test_too_few_steps_are_a_probe(chosen, far):
+    strategy, _ = chosen(far, training={"num_train_epochs": 3})
+    assert strategy.name == "linear_probe"
+    assert "12 steps are too few" in strategy.reason
+    assert chosen(far, training={"max_steps": 20})[0].name == "linear_probe"
+    assert chosen(far, training={"num_train_epochs": 13})[0].name == "lp_ft"
+
+
+def test_few_examples_are_seen_more_often(tmp_path, checkpoint, far):
+    def length(strategy="auto", **training):
+        found = prepare(tmp_path, checkpoint("bert"), far, strategy=strategy, training=training)
+        said = found.recipe.training
+        told = found.recipe.strategy.reason or ""
+        return said["num_train_epochs"], said.get("eval_steps"), "epochs" in told
+
+    assert length() == (23, 16, True)  # of 4 steps
+    assert length(num_train_epochs=15) == (15, None, False)
+    assert length(eval_steps=5) == (23, 5, True)
+    assert length(save_strategy="epoch") == (23, None, True)
+    assert length("full") == (3, None, False)
+    many = write(tmp_path / "many", untold, train=480)
+    found = prepare(tmp_path, checkpoint("bert"), many, strategy="auto")
+    assert found.recipe.training["num_train_epochs"] == 3
+
+
+def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, far):
+    assert not chosen(far)[1].wise_ft
+    assert chosen(write(tmp_path, untold, validation=120))[1].wise_ft
+
+
+def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
+    data = write(tmp_path / "data", untold, validation=120)
+    said = {"strategy": "auto", "calibration": None}
+    plan = recipe.load(write_recipe(tmp_path, checkpoint("bert"), data, **said))
+    assert pipeline.prepare(plan).recipe.averaging.wise_ft
+    changed = plan.replace(training=plan.training)
+    assert pipeline.prepare(changed).recipe.averaging.wise_ft
+
+
+@SLOW
+def test_what_the_recipe_says_of_averaging_stays(chosen, tmp_path):
+    strategy, averaging = chosen(write(tmp_path, untold, validation=120), averaging={"ema": 0.9})
+    assert strategy.name == "lp_ft"
+    assert averaging.ema == 0.9
+    assert not averaging.wise_ft
+
+
+def test_no_time_for_steps_is_a_probe(chosen, far):
+    strategy, _ = chosen(far, auto={"minutes": 1e-6})
+    assert strategy.name == "linear_probe"
+    assert "minutes" in strategy.reason
+    strategy, _ = chosen(far, auto={"minutes": 1000})
+    assert strategy.name != "linear_probe"
+
+
+def test_a_probe_is_not_chosen_where_the_recipe_regularizes(chosen, near):
+    assert chosen(near, training=RARELY, regularization={"l2_sp": 0.1})[0].name == "lp_ft"
+
+
+def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):
+    there = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: there._replace(available=10_000))
+    strategy, _ = chosen(text_data)
+    assert strategy.name == "lora"
+    assert "GB" in strategy.reason
+
+
+def test_the_line_back_to_a_probe_is_lp_ft(chosen, near):
+    strategy, averaging = chosen(near, training=RARELY, averaging={"wise_ft": True})
+    assert strategy.name == "lp_ft"
+    assert averaging.wise_ft
+
+
+@SLOW
+def test_where_nothing_fits_auto_says_so(tmp_path, checkpoint, text_data):
+    more = {"training": {"max_steps": 2}, "averaging": {"wise_ft": True}, "strategy": "auto"}
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
+    with pytest.raises(RecipeError, match=r"auto.*goes with the rest"):
+        pipeline.prepare(recipe.load(path, ["data.streaming=true"]))
+
+
+def test_tasks_without_a_linear_head_train_everything(chosen, tmp_path):
+    texts = [" ".join(Random(i).choices(tiny.FILLERS, k=12)) for i in range(40)]
+    for split in tiny.NUM_ROWS:
+        Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{split}.parquet")
+    task = {"name": "masked_lm", "block_size": 16}
+    strategy, _ = chosen(tmp_path, task=task)
+    assert strategy.name == "full"
+    assert "no linear head" in strategy.reason
+
+
+@SLOW
+def test_streams_are_not_probed(tmp_path, checkpoint, text_data):
+    more = {"strategy": "auto", "training": {"max_steps": 2, "eval_steps": 2}}
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
+    strategy = pipeline.prepare(recipe.load(path, ["data.streaming=true"])).recipe.strategy
+    assert strategy.name == "full"
+    assert "flow by" in strategy.reason
+
+
+def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, near, capsys):
+    more = {"strategy": "auto", "training": {"num_train_epochs": 1}, "calibration": None}
+    path = write_recipe(tmp_path, checkpoint("bert"), near, **more)
+    assert main(["run", str(path)]) == 0
+    told = capsys.readouterr().out
+    run = RunFolder(tmp_path / "runs" / "recipe" / "1")
+    kept = yaml.safe_load(run.recipe.read_text())["strategy"]
+    assert kept["name"] == "linear_probe"
+    assert f"auto: linear_probe, because {kept['because']}" in told
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["strategy"] == "linear_probe"
+    assert metrics["reason"] == kept["reason"]
+    assert kept["reason"] in (run.model / "README.md").read_text().replace("\n    ", " ")
+
+
+def test_a_probe_that_was_chosen_has_no_rate_to_find(tmp_path, checkpoint, near, capsys):
+    path = write_recipe(tmp_path, checkpoint("bert"), near, strategy="auto", training=RARELY)
+    assert main(["lr-find", str(path)]) == 2
+    assert "'linear_probe': its head is solved for" in capsys.readouterr().err
+
+
+@SLOW
+def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_data, far):
+    """Whatever the rules would say now."""
+    more = {"training": {"num_train_epochs": 2, "save_strategy": "epoch"}, "calibration": None}
+    more["early_stopping"] = None
+    found = prepare(tmp_path, checkpoint("bert"), far, strategy="full", **more)
+    run = RunFolder.create(tmp_path / "runs", "recipe")
+    fit(found, run.checkpoints)
+    last = max(run.checkpoints.glob("checkpoint-*"), key=os.path.getmtime)
+    assert last.is_dir()
+    run.lock.write_text("{}")
+    run.recipe.write_text(yaml.safe_dump(found.recipe.model_dump(mode="json")))
+    more["training"].pop("num_train_epochs")
+    path = write_recipe(tmp_path, checkpoint("bert"), far, strategy="auto", **more)
+    assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
+    assert json.loads(run.metrics.read_text())["strategy"] == "full"
+    assert yaml.safe_load(run.recipe.read_text())["training"]["num_train_epochs"] == 2
+
+
+@SLOW
+def test_the_choice_is_the_same_each_time(chosen, text_data):
+    again = [chosen(text_data)[0] for _ in range(2)]
+    assert again[0] == again[1]
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [("resnet", "lora"), pytest.param("vit", "lp_ft", marks=SLOW)]
+)
+def test_statistics_of_batches_are_kept(chosen, tmp_path, family, name):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    for number, noise in enumerate(pixels):
+        split = ("train", "train", "validation", "test")[number % 4]
+        folder = tmp_path / split / "ab"[number // 4 % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise).save(folder / f"{number}.png")
+    assert chosen(tmp_path, family=family, task="image")[0].name == name

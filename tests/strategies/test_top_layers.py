@@ -1,0 +1,128 @@
+"""Partial freezing: what is below the boundary never changes, and runs once where that pays."""
+
+import pytest
+import tiny
+import torch
+from grafting import fit, prepare, problem
+from grafting import logits as logits_of
+
+from pipelines.core import cache
+from pipelines.core.errors import ModelError
+from pipelines.models.anatomy import dissect
+
+SLOW = pytest.mark.slow
+TEXTS = [pytest.param(f, marks=() if f in ("bert", "gpt2") else SLOW) for f in tiny.TEXT_FAMILIES]
+IMAGES = [
+    pytest.param(f, marks=() if f in ("resnet", "vit") else SLOW) for f in tiny.IMAGE_FAMILIES
+]
+STEADY = {"num_train_epochs": 3, "learning_rate": 1e-3, "logging_steps": 1, "max_grad_norm": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def trained(checkpoint, text_data, image_data, tmp_path, capsys):
+    """trained(family, cache_activations, …) -> (prepared, fitted, what was said)."""
+
+    def trained(family, cached, layers=1, data=None, **sections):
+        is_text = family in tiny.TEXT_FAMILIES
+        strategy = {"name": "top_layers", "layers": layers, "cache_activations": cached}
+        found = prepare(
+            tmp_path,
+            checkpoint(family),
+            data or (text_data if is_text else image_data),
+            **{"task": "text" if is_text else "image", "strategy": strategy, "training": STEADY},
+            **sections,
+        )
+        capsys.readouterr()
+        fitted = fit(found, tmp_path / f"checkpoints-{cached}")
+        return found, fitted, capsys.readouterr().out
+
+    return trained
+
+
+def curve(fitted):
+    return [
+        [entry[key] for key in ("loss", "grad_norm", "eval_loss") if key in entry]
+        for entry in fitted.history
+    ]
+
+
+@pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
+def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
+    trained, family, monkeypatch
+):
+    # what is packed has other shapes, for which dropout draws other numbers
+    monkeypatch.setattr("pipelines.training.speed.packing.WITHIN", "eager")
+    slow, by_steps, _ = trained(family, cached=False)
+    fast, shorter, said = trained(family, cached=True)
+    assert "the frozen blocks ran once" in said
+    for one, other in zip(curve(by_steps), curve(shorter), strict=True):
+        assert other == pytest.approx(one, rel=2e-3, abs=1e-5)
+    assert by_steps.chosen == shorter.chosen
+    torch.testing.assert_close(
+        torch.as_tensor(logits_of(slow, by_steps)),
+        torch.as_tensor(logits_of(fast, shorter)),
+        rtol=1e-2,
+        atol=2e-3,
+    )
+    assert not any("forward" in vars(module) for module in shorter.output.model.modules())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_is_frozen_does_not_change_by_a_bit(
+    checkpoint, text_data, image_data, tmp_path, family, cached
+):
+    kind, data = ("text", text_data) if family in tiny.TEXT_FAMILIES else ("image", image_data)
+    strategy = {"name": "top_layers", "layers": 1, "cache_activations": cached}
+    sections = {"task": kind, "strategy": strategy, "training": STEADY}
+    found = prepare(tmp_path, checkpoint(family), data, **sections)
+    model = found.checkpoint.model
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    after = fit(found, tmp_path / "checkpoints").output.model.state_dict()
+    changed = {name for name in before if not after[name].equal(before[name])}
+    assert changed
+    assert min(anatomy.depth(name) for name in changed) == len(anatomy.depths) - 2
+
+
+def test_a_second_run_finds_what_the_frozen_blocks_gave(trained):
+    trained("bert", cached=True)
+    kept = {entry.name: entry.num_bytes for entry in cache.entries()}
+    trained("bert", cached=True)
+    assert kept
+    assert {entry.name: entry.num_bytes for entry in cache.entries()} == kept
+
+
+def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
+    _, _, said = trained("bert", cached="auto")
+    assert "the frozen blocks ran once" in said or "epochs save no more than" in said
+    monkeypatch.setenv("GRAFT_CACHE_GB", "0")
+    _, _, said = trained("bert", cached="auto")
+    assert "more than the disk or GRAFT_CACHE_GB allow" in said
+
+
+def test_what_varies_is_not_kept(trained):
+    augmentation = {"augmentation": {"flip": 0.5}}
+    _, _, said = trained("resnet", cached=True, **augmentation)
+    assert "the frozen blocks run in each epoch: examples vary" in said
+
+
+def test_there_must_be_blocks_left_to_freeze(trained):
+    with pytest.raises(ModelError, match=r"has 2 blocks; strategy\.layers 2 leaves none to freeze"):
+        trained("bert", cached=False, layers=2)
+
+
+@pytest.mark.slow
+def test_regression_and_pairs_go_around_as_well(trained, tmp_path):
+    for kind in ("number", "pairs"):
+        data = problem(tmp_path / kind, kind)
+        _, by_steps, _ = trained("bert", cached=False, data=data)
+        _, shorter, said = trained("bert", cached=True, data=data)
+        assert "the frozen blocks ran once" in said
+        assert shorter.chosen == by_steps.chosen

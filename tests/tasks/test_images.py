@@ -1,0 +1,280 @@
+"""Images are decoded once, in threads, and kept as bytes that give back what the processor made."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from grafting import prepare
+from PIL import Image, ImageFile
+from safetensors.torch import load_file
+from test_augmentation import processors
+from torch.utils.data import DataLoader
+from transformers import ViTImageProcessor, ViTImageProcessorPil
+
+from pipelines.core import labels
+from pipelines.core.errors import DataError
+from pipelines.tasks.image import pixels as _pixels
+from pipelines.tasks.image_classification import ImageClassification
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """decoded(): how many images Pillow has decoded since it was last asked."""
+    load, names = ImageFile.ImageFile.load, []
+
+    def counting(self):
+        if self.tile:  # what is still to be decoded
+            names.append(self.filename)
+        return load(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counting)
+
+    def decoded():
+        count = len(names)
+        names.clear()
+        return count
+
+    return decoded
+
+
+@pytest.fixture(autouse=True)
+def cached(tmp_path, monkeypatch):
+    """Where this test keeps what it encodes."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def run(tmp_path, checkpoint, image_data):
+    """run(**sections): a tiny model and its images, ready to train."""
+
+    def run(family="vit", **sections):
+        return prepare(tmp_path / "r", checkpoint(family), image_data, task="image", **sections)
+
+    return run
+
+
+def rows_of(count=40, size=(40, 56), kinds=("png",), **options):
+    """A data set of noise, as large as `size` and a little larger each time."""
+    from datasets import ClassLabel, Dataset, Features
+    from datasets import Image as Pixels
+
+    rng, files = np.random.default_rng(0), []
+    for row in range(count):
+        shape = (size[0] + row % 3, size[1], 3)
+        file = io.BytesIO()
+        picture = Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8))
+        picture.save(file, kinds[row % len(kinds)], **options)
+        files.append({"bytes": file.getvalue(), "path": None})
+    features = Features({"image": Pixels(), "label": ClassLabel(names=["a", "b"])})
+    rows = {"image": files, "label": [row % 2 for row in range(count)]}
+    return Dataset.from_dict(rows, features)
+
+
+def encode(dataset, processor, augmentation=None):
+    task = ImageClassification()
+    found = labels.infer(dataset, "auto")
+    assert not list(task.unsupported_rows(dataset, processor, None, augmentation))
+    return task.encode(dataset, processor, found, augmentation)
+
+
+def tiny_processor(kind=ViTImageProcessor):
+    return kind(size={"height": 32, "width": 32})
+
+
+# Once
+
+
+def test_an_image_is_decoded_once_and_never_by_a_second_run(run, decoded):
+    found = run()
+    count = sum(len(targets) for targets in found.targets.values())
+    assert decoded() == count
+    for part, targets in run(training={"learning_rate": 1e-3}).targets.items():
+        rows = found.encoded[part]
+        assert len([rows[row] for row in range(len(targets))]) == len(targets)
+    assert decoded() == 0
+
+
+def test_what_is_cropped_is_decoded_once(decoded):
+    from pipelines.tasks.augmentations.image import Image
+
+    rows = encode(rows_of(), tiny_processor(), Image(crop=(0.5, 1)))
+    assert not rows[3]["pixel_values"].equal(rows[3]["pixel_values"])
+    assert decoded() == 40
+
+
+def test_another_processor_does_not_check_again(decoded):
+    dataset = rows_of()
+    encode(dataset, tiny_processor())
+    decoded()
+    encode(dataset, ViTImageProcessor(size={"height": 24, "width": 24}))
+    assert decoded() == len(dataset)
+
+
+def test_what_does_not_fit_is_checked_once(decoded, monkeypatch):
+    monkeypatch.setattr(_pixels, "IN_MEMORY", 0)
+    dataset = rows_of()
+    rows = encode(dataset, tiny_processor())
+    assert decoded() == len(dataset)
+    encode(dataset, tiny_processor())
+    assert decoded() == 0
+    assert rows.decodes
+    assert rows[0]["pixel_values"].equal(rows[0]["pixel_values"])
+    assert decoded() == 2
+
+
+# To the last bit
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+@pytest.mark.parametrize("name", processors())
+def test_the_model_sees_what_the_processor_makes(name, in_memory, monkeypatch):
+    monkeypatch.setattr(_pixels, "IN_MEMORY", in_memory)
+    processor, dataset = processors()[name], rows_of(kinds=("png", "jpeg", "webp"))
+    rows = encode(dataset, processor)
+    theirs = processor(dataset["image"][:], return_tensors="pt")["pixel_values"]
+    for row, pixels in enumerate(theirs):
+        assert rows[row]["pixel_values"].equal(pixels)
+    assert rows.__getitems__([7, 3])["pixel_values"].equal(theirs[[7, 3]])
+
+
+def test_backends_of_a_processor_are_told_apart():
+    dataset = rows_of(size=(90, 90))
+    for kind in (ViTImageProcessor, ViTImageProcessorPil):
+        theirs = tiny_processor(kind)(dataset["image"][:], return_tensors="pt")["pixel_values"]
+        assert encode(dataset, tiny_processor(kind))[5]["pixel_values"].equal(theirs[5])
+
+
+def kept_types(folder: Path):
+    return {load_file(file)["pixels"].dtype for file in (folder / "encoded").iterdir()}
+
+
+def test_bytes_are_kept(cached):
+    encode(rows_of(), tiny_processor())
+    assert kept_types(cached) == {torch.uint8}
+
+
+class Squaring:
+    """A processor that is no scale and no shift: nothing is known of how to invert it."""
+
+    def to_dict(self):
+        return {}
+
+    def __call__(self, images, return_tensors):
+        arrays = [np.array(image.resize((32, 32)), dtype=np.float32) for image in images]
+        pixels = torch.from_numpy(np.stack(arrays)).movedim(-1, 1)
+        return {"pixel_values": pixels * pixels.mean((1, 2, 3), keepdim=True)}
+
+
+def test_numbers_are_kept_where_bytes_would_not_do(cached):
+    dataset = rows_of()
+    rows = encode(dataset, Squaring())
+    theirs = Squaring()(dataset["image"][:], return_tensors="pt")["pixel_values"]
+    assert all(rows[row]["pixel_values"].equal(theirs[row]) for row in range(len(rows)))
+    assert rows.__getitems__([7, 3])["pixel_values"].equal(theirs[[7, 3]])
+    assert kept_types(cached) == {torch.float32}
+
+
+# Batches
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_batch_is_its_rows(in_memory, num_workers, monkeypatch):
+    monkeypatch.setattr(_pixels, "IN_MEMORY", in_memory)
+    rows = encode(rows_of(kinds=("jpeg",)), tiny_processor())
+    collate = ImageClassification().collator(None)
+    batches = [[3, 1, 2], [5, 38, 20, 21]]
+    loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
+    for batch, chosen in zip(loader, batches, strict=True):
+        stacked = collate([rows[row] for row in chosen])
+        assert batch.keys() == stacked.keys()
+        for name, tensor in stacked.items():
+            assert batch[name].equal(tensor)
+            assert batch[name].dtype == tensor.dtype
+
+
+# What is found by these rows
+
+
+def test_the_fingerprint_is_that_of_images_labels_and_processor():
+    from pipelines.tasks.augmentations.image import Image
+
+    dataset, processor = rows_of(), tiny_processor()
+    rows = encode(dataset, processor)
+    others = [
+        encode(dataset.select(range(39)), processor),
+        encode(dataset, ViTImageProcessor(size={"height": 24, "width": 24})),
+        encode(dataset, tiny_processor(ViTImageProcessorPil)),
+        encode(dataset.select([1, 0, *range(2, 40)]), processor),
+    ]
+    others[-1].labels = rows.labels
+    swapped = encode(dataset, processor)
+    swapped.labels = swapped.labels[::-1]
+    found = [row.fingerprint for row in (rows, swapped, *others)]
+    assert len({*found}) == len(found)
+    assert encode(dataset, processor).fingerprint == rows.fingerprint
+    assert encode(dataset, processor, Image(flip=0.5)).fingerprint is None
+
+
+# What cannot be read
+
+
+def broken(content: bytes, how: str) -> bytes:
+    if how == "cut":
+        return content[: len(content) // 2]
+    if how == "checksum":
+        where = content.index(b"IDAT") + 30
+        return content[:where] + bytes([content[where] ^ 255]) + content[where + 1 :]
+    return {"empty": b"", "text": b"no image at all" * 9}[how]
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        *((kind, "cut") for kind in ("png", "jpeg", "gif", "webp", "bmp", "tiff")),
+        *(("jpeg", how) for how in ("empty", "text", "none")),
+        ("png", "checksum"),
+    ],
+)
+def test_every_damaged_image_is_found(kind, how, in_memory, decoded, monkeypatch):
+    monkeypatch.setattr(_pixels, "IN_MEMORY", in_memory)
+    dataset = rows_of(count=20, kinds=(kind,))
+
+    def damage(row, index):
+        if index not in (4, 17):
+            return row
+        if how == "none":
+            return {**row, "image": None}
+        return {**row, "image": {**row["image"], "bytes": broken(row["image"]["bytes"], how)}}
+
+    from datasets import Image as Pixels
+
+    raw = dataset.cast_column("image", Pixels(decode=False))
+    damaged = raw.map(damage, with_indices=True).cast_column("image", Pixels())
+    task, processor = ImageClassification(), tiny_processor()
+    found = dict(task.unsupported_rows(damaged, processor, None))
+    assert list(found) == [4, 17]
+    assert all("cannot be read as an image (" in why or why == "no image" for why in found.values())
+    decoded()
+    assert dict(task.unsupported_rows(damaged, processor, None)) == found
+    assert decoded() <= 2  # those that could not be read
+
+
+def test_an_image_that_breaks_later_is_named(tmp_path, monkeypatch):
+    from datasets import ClassLabel, Dataset, Features
+    from datasets import Image as Pixels
+
+    monkeypatch.setattr(_pixels, "IN_MEMORY", 0)
+    paths = [tmp_path / f"{name}.png" for name in "ab"]
+    for path in paths:
+        Image.new("RGB", (9, 9)).save(path)
+    features = Features({"image": Pixels(), "label": ClassLabel(names=["a", "b"])})
+    dataset = Dataset.from_dict({"image": [*map(str, paths)], "label": [0, 1]}, features)
+    rows = encode(dataset, tiny_processor())
+    paths[1].unlink()
+    with pytest.raises(DataError, match=r"b\.png cannot be read as an image \(FileNotFound"):
+        rows[1]

@@ -1,0 +1,520 @@
+"""The Trainer, composed: what upstream gets wrong for a classifier, and what a signal may not lose.
+
+The tests that start a run in an interpreter of its own, or in two, are slow.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from grafting import changed, fit, prepare, problem, state, write_recipe
+from grafting import logits as logits_of
+from transformers import Trainer
+
+from pipelines.cli import main
+from pipelines.core.errors import Interrupted, RecipeError
+from pipelines.report.run_folder import RunFolder
+from pipelines.training import arguments as stage
+
+ROOT = Path(__file__).parents[2]
+CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+STEADY = {"warmup_steps": 0, "lr_scheduler_type": "constant", "learning_rate": 1e-3}
+
+
+@pytest.fixture
+def prepared(checkpoint, text_data, tmp_path):
+    """prepared(family="bert", data=…, model={…}, training={…}, …) -> Prepared."""
+
+    def of(family="bert", data=text_data, model=None, **sections):
+        section = {"checkpoint": str(checkpoint(family)), "config": model or {}}
+        return prepare(tmp_path, checkpoint(family), data, **{"model": section, **sections})
+
+    return of
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """Every Trainer that trained."""
+    seen, train = [], Trainer.train
+
+    def noted(self, *args, **options):
+        seen.append(self)
+        return train(self, *args, **options)
+
+    monkeypatch.setattr(Trainer, "train", noted)
+    return seen
+
+
+def logged(fitted, key):
+    return [entry[key] for entry in fitted.history if key in entry]
+
+
+# Loss and gradients
+
+
+@pytest.mark.parametrize("kind", ["single", "several", "number"])
+def test_accumulation_changes_neither_loss_nor_gradient(prepared, tmp_path, kind):
+    data = problem(tmp_path / "data", kind)
+
+    def first_step(size, accumulated):
+        sizes = {
+            "per_device_train_batch_size": size,
+            "gradient_accumulation_steps": accumulated,
+            "max_steps": 1,
+            "logging_steps": 1,
+            "train_sampling_strategy": "random",  # the same examples
+        }
+        fitted = fit(prepared(data=data, model=CALM, training=sizes), tmp_path / str(size))
+        return logged(fitted, "loss")[0], logged(fitted, "grad_norm")[0]
+
+    # the Trainer believes that the model divided its loss by the number of items: four times that
+    assert first_step(8, 4) == pytest.approx(first_step(32, 1), rel=1e-3)
+
+
+@pytest.mark.parametrize("family", ["bert", "resnet"])
+def test_vectors_do_not_decay(prepared, image_data, tmp_path, used, family):
+    sections = {"task": "image", "data": image_data} if family == "resnet" else {}
+    training = {"max_steps": 1, "weight_decay": 0.1}
+    fit(prepared(family, training=training, **sections), tmp_path / "checkpoints")
+
+    groups = used[0].optimizer.param_groups
+    decayed = [p for group in groups if group["weight_decay"] for p in group["params"]]
+    others = [p for group in groups if not group["weight_decay"] for p in group["params"]]
+    assert decayed
+    assert all(p.ndim > 1 for p in decayed)
+    # biases, LayerNorm and what upstream's patterns of names miss: BatchNorm's scales
+    assert all(p.ndim <= 1 for p in others)
+    assert len(decayed) + len(others) == len(list(used[0].model.parameters()))
+
+
+@pytest.mark.parametrize("strategy", ["full", "lora"])
+def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_path, strategy):
+    from transformers import AutoModelForSequenceClassification
+
+    found = prepared(strategy=strategy, training={"max_steps": 1, "bf16": True})
+    fitted = fit(found, tmp_path / "checkpoints")
+    fitted.output.save(tmp_path / "model", found.checkpoint.processor)
+    batch = found.collate([found.encoded["train"][0]])
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    with torch.no_grad():
+        logits = [model.eval()(**batch).logits for model in (fitted.output.model, loaded)]
+    torch.testing.assert_close(*logits, rtol=0, atol=1e-6)
+
+
+# Order
+
+
+def test_predictions_are_in_the_order_of_the_data(prepared, tmp_path):
+    """Also where training groups by length: upstream then predicts in the sampler's order."""
+    training = {"num_train_epochs": 1, "train_sampling_strategy": "group_by_length"}
+    found = prepared(training=training)
+    fitted = fit(found, tmp_path / "checkpoints")
+
+    rows = found.encoded["validation"]
+    lengths = [len(row["input_ids"]) for row in rows]
+    assert lengths != sorted(lengths, reverse=True)  # or nothing would be tested
+    together = logits_of(found, fitted, batch_size=7)
+    for row, logits in zip(rows, together, strict=True):
+        with torch.no_grad():
+            alone = fitted.output.model(**found.collate([row])).logits[0].numpy()
+        np.testing.assert_allclose(logits, alone, atol=1e-5)
+
+
+def test_evaluation_goes_from_long_to_short_however_training_samples(prepared, tmp_path):
+    found = prepared(training={"max_steps": 1, "train_sampling_strategy": "group_by_length"})
+    batches = []
+
+    def noted(rows):
+        batches.append(found.collate(rows))
+        return batches[-1]
+
+    fit(found, tmp_path / "checkpoints", collate=noted)
+    seen = [row[: mask.sum()] for b in batches for row, mask in rows_of(b)]
+    rows = [row["input_ids"] for row in found.encoded["validation"]]
+    seen = seen[-len(rows) :]  # before, whether the model can be packed was tried on some
+    assert [row.tolist() for row in seen] == sorted(rows, key=len, reverse=True)
+
+
+def rows_of(batch):
+    return zip(batch["input_ids"], batch["attention_mask"], strict=True)
+
+
+def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
+    found = prepared(training={"num_train_epochs": 3, **STEADY})
+    fitted = fit(found, tmp_path / "checkpoints")
+    logits = logits_of(found, fitted)
+    scores = found.scorer(found.data.labels.predict(logits), found.targets["validation"])
+    (kept,) = (e for e in fitted.history if e["step"] == fitted.chosen["step"] and "eval_f1" in e)
+    for name, score in scores.items():
+        assert kept[f"eval_{name}"] == pytest.approx(score)
+
+
+# Which checkpoint is kept
+
+
+@pytest.mark.parametrize(
+    ("metric", "better", "strategy"),
+    [("pearson", max, "full"), ("mse", min, "full"), ("mse", min, "lora")],
+)
+def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, better, strategy):
+    # validation wants the opposite of what train teaches: the more is learned, the worse
+    data = opposed(problem(tmp_path / "data", "number"))
+    training = {"num_train_epochs": 6, **STEADY, "learning_rate": 3e-3}
+    calm = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    sections = {"strategy": strategy, "training": training, "early_stopping": None}
+    found = prepared(data=data, metrics=[metric], model=calm, **sections)
+    fitted = fit(found, tmp_path / "checkpoints")
+
+    scores = logged(fitted, f"eval_{metric}")
+    assert len(scores) == 6
+    assert better(scores) != scores[-1]  # or the last one would be as good
+    logits = logits_of(found, fitted)
+    kept = found.scorer(found.data.labels.predict(logits), found.targets["validation"])[metric]
+    assert kept == pytest.approx(better(scores))
+    steps = [entry["step"] for entry in fitted.history if f"eval_{metric}" in entry]
+    assert fitted.chosen == {"step": steps[scores.index(better(scores))]}
+
+
+def opposed(data):
+    """Turn the numbers of validation round."""
+    from datasets import Dataset
+
+    file = str(data / "validation.parquet")
+    rows = [{**row, "label": -row["label"]} for row in Dataset.from_parquet(file)]
+    Dataset.from_list(rows).to_parquet(file)
+    return data
+
+
+def test_without_evaluation_the_last_weights_are_kept(prepared, tmp_path):
+    training = {"max_steps": 3, "eval_strategy": "no"}
+    fitted = fit(prepared(training=training), tmp_path / "checkpoints")
+    assert fitted.chosen == {"step": 3}
+    assert not logged(fitted, "eval_accuracy")
+    assert not list((tmp_path / "checkpoints").glob("checkpoint-*"))
+
+
+def test_the_last_weights_can_be_asked_for(prepared, tmp_path):
+    training = {"num_train_epochs": 3, "load_best_model_at_end": False, "save_strategy": "no"}
+    fitted = fit(prepared(training=training), tmp_path / "checkpoints")
+    assert fitted.chosen == {"step": 12}
+
+
+@pytest.mark.parametrize("said", [{}, {"eval_steps": 3}, {"eval_steps": 2, "logging_steps": 1}])
+def test_evaluating_by_steps_saves_by_the_same_steps(prepared, tmp_path, said):
+    training = {"max_steps": 6, "eval_strategy": "steps", **said}
+    found = prepared(training=training, early_stopping=None)
+    fitted = fit(found, tmp_path / "checkpoints")
+    steps = [entry["step"] for entry in fitted.history if "eval_accuracy" in entry]
+    assert steps == list(range(said.get("eval_steps", 1), 7, said.get("eval_steps", 1)))
+    assert fitted.chosen["step"] in steps
+
+
+def test_the_loss_may_choose_and_then_less_is_better(prepared, tmp_path):
+    training = {"num_train_epochs": 3, **STEADY, "learning_rate": 3e-2}
+    training["metric_for_best_model"] = "loss"
+    fitted = fit(prepared(training=training), tmp_path / "checkpoints")
+    losses = {e["step"]: e["eval_loss"] for e in fitted.history if "eval_loss" in e}
+    assert fitted.chosen == {"step": min(losses, key=lambda step: losses[step])}
+
+
+def test_a_metric_that_chooses_must_say_which_way_is_better(prepared, tmp_path):
+    found = prepared(metrics=["accuracy", "f1"])
+    training = {**found.recipe.training, "metric_for_best_model": "f1"}
+    with pytest.raises(RecipeError, match=r"is more of 'f1' better\? say training.greater_is_bet"):
+        stage.arguments(training, found.scorer, tmp_path)
+    said = {**training, "greater_is_better": True}
+    assert stage.arguments(said, found.scorer, tmp_path).greater_is_better
+
+
+def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp_path):
+    found = prepared()
+    training = {**found.recipe.training, "lr_scheduler_type": "staircase"}
+    with pytest.raises(RecipeError, match="staircase is not a valid SchedulerType"):
+        stage.arguments(training, found.scorer, tmp_path)
+
+
+def test_training_stops_early(prepared, tmp_path):
+    # nothing is learned at this rate: no evaluation is better than the first
+    training = {"num_train_epochs": 20, **STEADY, "learning_rate": 1e-12}
+    found = prepared(training=training, early_stopping={"patience": 2})
+    fitted = fit(found, tmp_path / "checkpoints")
+    assert len(logged(fitted, "eval_accuracy")) == 3
+    assert fitted.chosen == {"step": 4}
+
+
+def test_early_stopping_can_be_switched_off(prepared, tmp_path):
+    training = {"num_train_epochs": 5, **STEADY, "learning_rate": 1e-12}
+    fitted = fit(prepared(training=training, early_stopping=None), tmp_path / "checkpoints")
+    assert len(logged(fitted, "eval_accuracy")) == 5
+
+
+# Signals, and going on
+
+
+@pytest.fixture
+def send(monkeypatch):
+    """send(SIGTERM, at=3): this process gets the signal while it takes its third step."""
+    step = Trainer.training_step
+
+    def send(*numbers, at):
+        taken = 0
+
+        def taking(self, *args, **options):
+            nonlocal taken
+            taken += 1
+            for number in numbers if taken == at else ():
+                os.kill(os.getpid(), number)
+            return step(self, *args, **options)
+
+        monkeypatch.setattr(Trainer, "training_step", taking)
+
+    return send
+
+
+# in the first epoch, at the very end of one, and in a later one
+@pytest.mark.parametrize(
+    ("number", "at", "strategy"),
+    [
+        (signal.SIGTERM, 2, "full"),
+        (signal.SIGTERM, 4, "full"),
+        (signal.SIGTERM, 7, "full"),
+        (signal.SIGINT, 7, "lora"),
+    ],
+)
+def test_a_resumed_run_ends_in_the_same_weights(prepared, send, tmp_path, number, at, strategy):
+    training = {"num_train_epochs": 3, **STEADY, "logging_steps": 1, "seed": 7}
+    sections = {"strategy": strategy, "training": training}
+    whole = fit(prepared(**sections), tmp_path / "whole")
+
+    found, folder = prepared(**sections), tmp_path / "stopped"
+    before = signal.getsignal(number)
+    send(number, at=at)
+    with pytest.raises(Interrupted, match=f"stopped by {number.name} at step {at}"):
+        fit(found, folder)
+    assert signal.getsignal(number) is before
+
+    resumed = fit(prepared(**sections), folder, resume_from=folder / f"checkpoint-{at}")
+    assert not changed(state(whole.output.model), state(resumed.output.model))
+    assert resumed.chosen == whole.chosen
+    for key in ("loss", "eval_accuracy", "eval_loss"):
+        assert logged(resumed, key) == pytest.approx(logged(whole, key)), key
+
+
+def test_patience_goes_on_where_it_stopped(prepared, send, tmp_path):
+    training = {"num_train_epochs": 20, **STEADY, "learning_rate": 1e-12}
+    sections = {"training": training, "early_stopping": {"patience": 3}}
+    send(signal.SIGTERM, at=10)  # in the third epoch of four
+    with pytest.raises(Interrupted):
+        fit(prepared(**sections), tmp_path)
+    resumed = fit(prepared(**sections), tmp_path, resume_from=tmp_path / "checkpoint-10")
+    assert len(logged(resumed, "eval_accuracy")) == 4
+
+
+def test_a_signal_with_the_last_step_loses_nothing(prepared, send, tmp_path):
+    send(signal.SIGTERM, at=8)
+    fitted = fit(prepared(training={"num_train_epochs": 2}), tmp_path)
+    assert len(logged(fitted, "eval_accuracy")) == 2
+
+
+def test_sigterm_twice_is_sigterm_and_ctrl_c_twice_kills(prepared, send, tmp_path):
+    training = {"num_train_epochs": 2}
+    send(signal.SIGTERM, signal.SIGTERM, at=2)  # from a scheduler, and passed on by a launcher
+    with pytest.raises(Interrupted, match="stopped by SIGTERM"):
+        fit(prepared(training=training), tmp_path / "terminated")
+    before = signal.getsignal(signal.SIGINT)
+    send(signal.SIGINT, signal.SIGINT, at=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(prepared(training=training), tmp_path / "killed")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# Seeds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["full", "lora", "scratch", "linear_probe"])
+def test_a_seed_reproduces_and_another_does_not(prepared, tmp_path, strategy):
+    def trained(seed, name):
+        section = {"name": strategy, **({"pooling": "head"} if strategy == "linear_probe" else {})}
+        training = {"num_train_epochs": 1, **STEADY, "seed": seed}
+        found = prepared(strategy=section, training=training)
+        return state(fit(found, tmp_path / name).output.model)
+
+    first = trained(1, "first")
+    assert not changed(first, trained(1, "again"))
+    if strategy != "linear_probe":  # its solution does not depend on chance
+        assert changed(first, trained(2, "other"))
+
+
+# Real interpreters, and two of them
+
+LONG = {
+    "num_train_epochs": 60,
+    "eval_strategy": "steps",
+    "eval_steps": 40,
+    "logging_steps": 1,
+    **STEADY,
+}
+TWO = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def start(module, recipe, *overrides, home, **environment):
+    """pipelines/run.py in a new interpreter: by itself, or started by a module such as torchrun."""
+    launcher = ["-m", *module] if module else []
+    return subprocess.Popen(
+        [sys.executable, *launcher, "pipelines/run.py", str(recipe), *overrides],
+        env={**os.environ, "HF_HOME": str(home), **environment},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(started):
+    out, err = started.communicate(timeout=180)
+    assert started.returncode == 0, out + err
+    return out
+
+
+def runs(folder):
+    """The run folders of `recipe`, in order."""
+    return [RunFolder(path) for path in sorted((folder / "runs" / "recipe").iterdir())]
+
+
+def history(run):
+    return [json.loads(line) for line in run.history.read_text(encoding="utf-8").splitlines()]
+
+
+def predictions(run, split="validation"):
+    return (run.predictions / f"{split}.csv").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_path, number, capsys):
+    from safetensors.torch import load_file
+
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
+    running = start([], recipe, home=tmp_path / "home")
+    for line in running.stdout:
+        if line.startswith("step 50/"):
+            running.send_signal(number)
+            break
+    rest, err = running.communicate(timeout=120)
+
+    assert running.returncode == 130, rest + err
+    told = re.fullmatch(r"stopped by (\w+) at step (\d+); to go on, (.*)\n", err)
+    assert told, err
+    assert told[1] == number.name
+    assert told[3] == "run the same command with training.resume_from_checkpoint=true"
+    stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
+    assert not stopped.done
+    assert stopped.checkpoint.name == f"checkpoint-{told[2]}"
+
+    assert main(["run", str(recipe), "training.resume_from_checkpoint=true"]) == 0
+    assert stopped.done  # it went on in the same folder
+    assert main(["run", str(recipe)]) == 0
+    whole = RunFolder(stopped.path.with_name("2"))
+    one, other = (load_file(run.model / "model.safetensors") for run in (stopped, whole))
+    assert not changed(one, other)
+    for split in ("validation", "test"):
+        assert predictions(stopped, split) == predictions(whole, split)
+    assert "nothing to resume" not in capsys.readouterr().err
+    # and that was all there was to resume
+    assert main(["run", str(recipe), "training.resume_from_checkpoint=true"]) == 2
+    assert "nothing to resume" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["full", "gradual_unfreezing"])
+@pytest.mark.parametrize("size", [2, 16])  # so few rows that they are one part, and several parts
+def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys, size, strategy):
+    """One run folder, one global batch, every row predicted once and in its place."""
+    training = {"num_train_epochs": 2, "logging_steps": 1, **STEADY, "ddp_backend": "gloo"}
+    model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
+    if strategy != "full":  # what waits for its stage gets no gradient
+        training |= {"num_train_epochs": 4, "lr_scheduler_type": "linear", "warmup_steps": 0}
+    sections = {"model": model, "training": training, "strategy": strategy}
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
+
+    half, whole = (f"training.per_device_train_batch_size={n}" for n in (size, 2 * size))
+    told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
+    assert main(["run", str(recipe), whole]) == 0
+    two, one = runs(tmp_path)
+    assert told.startswith(f"{two}: {strategy} on 64 examples, 2 x cpu, ")
+    assert f"{one}: {strategy} on 64 examples, 1 x cpu, " in capsys.readouterr().out
+    assert told.count("reload parity: ok") == 1  # one voice
+    assert [json.loads(run.lock.read_text())["num_processes"] for run in (two, one)] == [2, 1]
+
+    for a, b in zip(history(one), history(two), strict=True):
+        for key in ("loss", "grad_norm", "eval_loss", "eval_accuracy"):
+            assert (key in a) == (key in b)
+            assert b.get(key, 0) == pytest.approx(a.get(key, 0), rel=1e-3, abs=1e-6), (
+                key,
+                a["step"],
+            )
+    for split in ("validation", "test"):
+        for a, b in zip(predictions(one, split)[1:], predictions(two, split)[1:], strict=True):
+            *words, probability = a.split(",")
+            assert b.split(",")[:-1] == words
+            assert float(b.split(",")[-1]) == pytest.approx(float(probability), abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
+def test_two_processes_probe_as_one_does(checkpoint, text_data, tmp_path):
+    """Though they have no disk to share; nor has the recipe to say that there is only a CPU."""
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    recipe.write_text(recipe.read_text().replace("use_cpu: true", ""))
+    finish(start(TWO, recipe, home=tmp_path / "home", GRAFT_CACHE="/dev/null/cache"))
+    assert main(["run", str(recipe)]) == 0
+    two, one = runs(tmp_path)
+    for a, b in zip(history(one), history(two), strict=True):
+        assert b == pytest.approx(a)
+    for split in ("validation", "test"):
+        assert predictions(two, split) == predictions(one, split)
+
+
+@pytest.mark.slow
+def test_two_processes_stop_at_the_same_step(checkpoint, text_data, tmp_path):
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
+    running = start(TWO, recipe, home=tmp_path / "home")
+    for line in running.stdout:
+        if line.startswith("step 5/"):
+            running.send_signal(signal.SIGTERM)  # torchrun passes it on to both
+            break
+    _, err = running.communicate(timeout=120)
+    assert err.count("stopped by SIGTERM at step") == 1
+    stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
+    assert f"at step {stopped.checkpoint.name.removeprefix('checkpoint-')};" in err
+
+
+@pytest.mark.slow
+def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
+    checkpoint, text_data, tmp_path
+):
+    said = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "MULTI_CPU",
+        "num_machines": 1,
+        "num_processes": 2,
+        "use_cpu": True,
+        "mixed_precision": "no",
+    }
+    (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(said))
+    launcher = ["accelerate.commands.launch", "--config_file", str(tmp_path / "accelerate.yaml")]
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    told = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
+    assert told[0].startswith("note: accelerate was asked for several processes and started one")
+    assert "torchrun --nproc_per_node 2 pipelines/run.py" in told[0]
+    assert any("1 x cpu, " in line for line in told)
