@@ -17,15 +17,17 @@ from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.section import Section
 from pipelines.data.sources import Source
 from pipelines.evaluation.calibration import Calibration
+from pipelines.models.section import Model
 from pipelines.recipe import combinations, training_fields
 from pipelines.recipe import document as documents
 from pipelines.recipe.document import Document, Override
 from pipelines.recipe.problems import explain
-from pipelines.recipe.sections import EarlyStopping, Hub, Model
+from pipelines.recipe.sections import Hub
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
 from pipelines.training.averaging import Averaging
+from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
 
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}

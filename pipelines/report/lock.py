@@ -18,7 +18,8 @@ from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Model, Recipe
+    from pipelines.models.section import Model
+    from pipelines.recipe import Recipe
 
 
 def collect(recipe: "Recipe", *, commit: str | None, num_processes: int = 1) -> dict[str, Any]:

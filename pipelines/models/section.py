@@ -1,0 +1,35 @@
+"""The recipe's `model:` section: which checkpoint to graft."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from pipelines.core.section import Section
+from pipelines.models.quantization import Bits
+
+COMMIT_DIGITS = 40
+HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+class Model(Section):
+    """Which pretrained checkpoint to graft."""
+
+    checkpoint: str = Field(description="a Hub id or a folder")
+    revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
+    trust_remote_code: bool = Field(False, description="only with `revision` a full commit hash")
+    use_safetensors: bool = Field(True, description="false also accepts pickled weights")
+    attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
+    quantization: Bits | None = Field(
+        None, description="keep the frozen weights in so many bits; for adapters"
+    )
+    config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "Model":
+        # code of a branch can change after it was read; a commit cannot
+        pinned = len(self.revision) == COMMIT_DIGITS and set(self.revision) <= HEXADECIMAL
+        if self.trust_remote_code and not pinned:
+            raise ValueError(
+                "trust_remote_code needs `revision` to be a full commit hash (40 digits)"
+            )
+        return self
