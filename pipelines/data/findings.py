@@ -44,7 +44,7 @@ class Spread:
     @classmethod
     def of(cls, measure: "Measure") -> "Spread":
         """Of one number for each example."""
-        values, most = measure.values, measure.most
+        values, most = measure.values, measure.limit
         low, median, p95, high = np.quantile(values, (0, 0.5, 0.95, 1)).tolist()
         return cls(low, median, p95, high, most, 0 if most is None else int((values > most).sum()))
 

@@ -11,7 +11,7 @@ from pipelines.core.labels import Labels
 from pipelines.evaluation.metric import Metric
 
 if TYPE_CHECKING:
-    from pipelines.tasks import Answers, ModelOutputs, Task
+    from pipelines.tasks import ModelOutputs, Predictions, Targets, Task
 
 
 class Scorer:
@@ -34,7 +34,7 @@ class Scorer:
             if count > 1:
                 raise RecipeError(f"metric '{name}' stands {count} times with the same options")
 
-    def __call__(self, predictions: "Answers", references: "Answers") -> dict[str, float]:
+    def __call__(self, predictions: "Predictions", references: "Targets") -> dict[str, float]:
         """The scores of predictions as the task makes them, in the recipe's order.
 
         Where several entries give the same key, their options tell them apart: `f1_macro`,
@@ -46,7 +46,7 @@ class Scorer:
         assert len(predictions) == len(references)
         return _merge([(m, m.compute(predictions, references)) for m in self.metrics])
 
-    def choose_by(self, predictions: "Answers", references: "Answers") -> float:
+    def choose_by(self, predictions: "Predictions", references: "Targets") -> float:
         """The main score alone: what many trials are told apart by."""
         return next(iter(self.metrics[0].compute(predictions, references).values()))
 
@@ -71,7 +71,7 @@ class Scorer:
 
 def predict(
     task: "Task", kept: "ModelOutputs", rows: Any, processor: Any, labels: Labels
-) -> "Answers":
+) -> "Predictions":
     """What was kept of a pass over encoded `rows` -> one prediction for each example.
 
     Raises:

@@ -12,7 +12,8 @@ from pipelines.core import registry
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
 from pipelines.models import quantization
-from pipelines.tasks.image import timm_config as timm_checkpoint
+from pipelines.models.timm_weights import draw_weights
+from pipelines.tasks.image import timm_config
 
 INSTEAD = "for a copy on disk use model.checkpoint=FOLDER"
 
@@ -59,7 +60,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         _fits(config, section, task)
         config = _configured(config, {**section.config, **labels.config})
-        timm_checkpoint.complete(config)
+        timm_config.complete(config)
         processor = task.load_processor(section.checkpoint, labels, **options)
         task.configure(config, processor, labels)
         build = {**options, **_build(section, auto, config)}
@@ -102,7 +103,7 @@ def _drawn(
     """Random weights, all of which are new."""
     said = {key: value for key, value in build.items() if key != "revision"}
     model = auto.from_config(config, **said)
-    timm_checkpoint.draw_weights(model)
+    draw_weights(model)
     return model, [name for name, _ in model.named_parameters()]
 
 
@@ -121,7 +122,7 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
     with _explained(section, task), silence_transformers():
         revision = _commit(section) or section.revision
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, revision=revision)
-        timm_checkpoint.complete(config)
+        timm_config.complete(config)
         chosen = task or next(iter(_fitting(config)), None)
         if chosen is None:
             raise ModelError(f"{section.checkpoint}: '{config.model_type}' fits no task of ours")
@@ -187,7 +188,7 @@ def _fitting(config: "PretrainedConfig") -> list["Task"]:
     """The tasks that an architecture has a head for; first those with one answer an example."""
     tasks = [registry.find("tasks", name)() for name in registry.names("tasks")]
     fitting = [task for task in tasks if _has_head(config, task)]
-    return sorted(fitting, key=lambda task: task.answers_per != "example")
+    return sorted(fitting, key=lambda task: task.prediction_unit != "example")
 
 
 def _brings_weights(

@@ -30,7 +30,7 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
     if _saves(recipe) == "adapter":
         yield from _of_an_adapter(recipe)
     yield from _of_steps(recipe)
-    if recipe.calibration and recipe.task.answers_per != "example":
+    if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),
             f"{recipe.task.name} does not choose one of some classes for an example: there are no "

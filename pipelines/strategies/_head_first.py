@@ -10,7 +10,7 @@ from pipelines.strategies.probing.solved_head import start_from_solved_head
 if TYPE_CHECKING:
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
-    from pipelines.training.fit import Fitted, Job
+    from pipelines.training.job import Fitted, Job
 
 
 class HeadFirst(Strategy):
@@ -32,12 +32,12 @@ class HeadFirst(Strategy):
 
     def incompatibility(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
-        if self.head == "solved" and task.answers_per is None:
+        if self.head == "solved" and task.prediction_unit is None:
             return f"{task.name} has no linear head to solve for; leave out strategy.head"
         return None
 
     def solves_head(self, task: "Task") -> bool:
-        return self.head != "trained" and task.answers_per is not None
+        return self.head != "trained" and task.prediction_unit is not None
 
     def resolve(self, context: "AutoContext") -> dict[str, Any]:
         """With a word in place of `auto`."""
@@ -46,8 +46,6 @@ class HeadFirst(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """The head, where it is solved for; then the stages."""
-        from pipelines.training import fit as trainer
-
         if self.head == "solved":
             start_from_solved_head(job)
-        return trainer.fit(self, job)
+        return super().fit(job)

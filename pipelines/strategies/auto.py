@@ -48,7 +48,7 @@ class Auto(Strategy):
     minutes: float | None = Field(None, gt=0, description="how long training may take")
 
     def solves_head(self, task: "Task") -> bool:
-        return task.answers_per is not None
+        return task.prediction_unit is not None
 
     def resolve(self, context: "AutoContext") -> dict[str, Any]:
         """The chosen strategy, which knows why."""
@@ -73,7 +73,7 @@ class Auto(Strategy):
             yield "lora", f"to train all weights takes {needed:.1f} GB, and {there:.1f} are free"
         if context.streams:
             yield "full", "examples that flow by are too many to solve a head on"
-        elif not task.answers_per:
+        elif not task.prediction_unit:
             yield "full", f"{task.name} has no linear head to solve for"
         else:
             if context.steps < FEW:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.models.output import Output
     from pipelines.strategies.probing.search import Trial
     from pipelines.tasks import Task
-    from pipelines.training.fit import Fitted, Job
+    from pipelines.training.job import Fitted, Job
 
 # what a pass without gradients, and a solver, look at; as do all fields of loaders and devices
 READ = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
@@ -58,14 +58,14 @@ class LinearProbe(Strategy):
 
     def incompatibility(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
-        if not task.answers_per:
+        if not task.prediction_unit:
             return (
                 f"{task.name} has no linear head that can be solved for on frozen features; "
                 "use full or lora"
             )
-        if task.answers_per == "token" and self.pooling not in ("auto", "head"):
+        if task.prediction_unit == "token" and self.pooling not in ("auto", "head"):
             return f"pooling '{self.pooling}': {task.name} reads every token, not a pooled sequence"
-        beyond, pools = self._beyond(), (task.modality, task.answers_per) == ("text", "example")
+        beyond, pools = self._beyond(), (task.modality, task.prediction_unit) == ("text", "example")
         if beyond and not pools:
             return (
                 f"{beyond} cannot be saved as a plain class, only as a sentence-transformers "
@@ -97,7 +97,7 @@ class LinearProbe(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Features of train and validation, a head for each candidate, and the best of them."""
-        from pipelines.training.fit import Fitted
+        from pipelines.training.job import Fitted
 
         head, found = self._head(job), self._extractor(job)
         search, best, trials = solve(job, head, found)
@@ -125,7 +125,7 @@ class LinearProbe(Strategy):
         model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
         self._end(model, dissect(model, newly_initialized))
         anatomy = dissect(model, newly_initialized)
-        if job.task.answers_per == "token":
+        if job.task.prediction_unit == "token":
             return candidates.by_token(model, anatomy)
         return candidates.extractor(
             model,

@@ -8,7 +8,7 @@ from pipelines.strategies.probing.solved_head import start_from_solved_head
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
     from pipelines.tasks import Task
-    from pipelines.training.fit import Fitted, Job
+    from pipelines.training.job import Fitted, Job
 
 
 class LpFt(Strategy):
@@ -21,7 +21,7 @@ class LpFt(Strategy):
 
     def incompatibility(self, task: "Task") -> str | None:
         """A head can be solved for where the loss is a sum over single answers."""
-        if task.answers_per:
+        if task.prediction_unit:
             return None
         return f"{task.name} has no linear head to solve for; use full, or gradual_unfreezing"
 
@@ -37,7 +37,5 @@ class LpFt(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Probe, then train."""
-        from pipelines.training import fit as trainer
-
         start_from_solved_head(job)
-        return trainer.fit(self, job)
+        return super().fit(job)

@@ -24,7 +24,7 @@ class ReinitTop(Strategy):
         import torch
 
         from pipelines.models.anatomy import inside
-        from pipelines.tasks.image import timm_config as timm_checkpoint
+        from pipelines.models.timm_weights import draw_weights
 
         num_blocks = len(anatomy.blocks)
         if self.layers >= num_blocks:
@@ -33,7 +33,7 @@ class ReinitTop(Strategy):
                 f"{self.layers} leaves nothing pretrained: use scratch, or a smaller number"
             )
         drawn = type(model)(model.config)
-        timm_checkpoint.draw_weights(drawn)
+        draw_weights(drawn)
         new, first = drawn.state_dict(), num_blocks + 1 - self.layers
         with torch.no_grad():
             for name, tensor in model.state_dict().items():

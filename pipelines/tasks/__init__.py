@@ -1,13 +1,13 @@
-"""What is to be learned: one file per task.
+"""Tasks: one file each, with everything that depends on what is to be predicted.
 
-A task says which columns it needs, how examples become model inputs, which auto class carries
-its head, how a batch is put together, and how the model's outputs are read as predictions.
+A task names the columns it needs and the auto class that carries its head, turns examples into
+model inputs, puts batches together, and turns model outputs into predictions.
 
-    rows by role ── labels ──▶ Labels                       what train has to teach
-                 ── encode ──▶ rows of model inputs          one or more for each example
-                 ── targets ─▶ what predictions are compared with, one for each example
-    outputs      ── read ────▶ what is kept of a batch, one entry for each row
-                 ── predict ─▶ predictions, one for each example, in the form of the targets
+    columns by role ── labels ──▶ Labels         the classes of the training split
+                    ── encode ──▶ encoded rows   one or more for each example
+                    ── targets ─▶ Targets        one for each example
+    model outputs   ── collect ─▶ ModelOutputs   one entry for each encoded row
+                    ── predict ─▶ Predictions    one for each example, in the form of the targets
 
 A file that starts with `_` holds what several tasks share.
 """
@@ -27,78 +27,80 @@ if TYPE_CHECKING:
     from pipelines.tasks.augmentations import Augmentation
 
 Batch = dict[str, Any]
-Answers = Any  # predictions or targets: a sequence with an entry for each example, or an array
-ModelOutputs = Mapping[
-    str, "Sequence[np.ndarray] | np.ndarray"
-]  # name -> an entry for each encoded row
+Targets = Any  # a sequence or an array with one entry for each example
+Predictions = Any  # the same; each task says in which form
+# name -> one entry for each encoded row
+ModelOutputs = Mapping[str, "Sequence[np.ndarray] | np.ndarray"]
 
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """A number for each example, or a word.
+    """A property of each example: a number, or a word such as an image's mode.
 
     Attributes:
-        most: what the model takes; more than that is cut off.
+        values: (examples,).
+        limit: the largest number that the model reads; the rest of an example is cut off.
     """
 
     values: "np.ndarray"
-    most: float | None = None
+    limit: float | None = None
 
 
 class Task(Named):
-    """Base of all tasks; after `data.load` every column is called by its role."""
+    """Base class of all tasks; `data.load` has named every column after its role."""
 
     modality: ClassVar[str]  # text, image or audio
     auto_class: ClassVar[str]  # such as AutoModelForSequenceClassification
-    pipeline: ClassVar[str]  # the name that transformers.pipeline knows, and the Hub's tag
-    # role -> the column names that are obviously it; a role that ends in ? may be missing, one that
-    # ends in + is a list: one column of lists, or several columns
+    pipeline: ClassVar[str]  # the name in transformers.pipeline, and the Hub's tag
+    # role -> column names that are recognized; a role that ends in ? is optional, one that ends
+    # in + is a list: one column of lists, or several columns
     roles: ClassVar[dict[str, tuple[str, ...]]]
-    target: ClassVar[str | None] = (
-        "label"  # the role that is to be predicted; None: the text itself
-    )
-    streams: ClassVar[bool] = False  # whether `encode` takes a split that flows by, too
-    # what gets an answer of its own from a linear head that can be solved for; None where the
-    # loss is no sum over such answers
-    answers_per: ClassVar[Literal["example", "token"] | None] = None
-    # what the model's loss is the mean of
-    loss_per: ClassVar[Literal["row", "token"]] = "row"
-    varies: ClassVar[bool] = False  # whether each batch to train on is made anew, as by masking
-    # whether scores stand at the floor for some epochs while the loss falls: early stopping waits
+    # the role to predict; None where the text itself is predicted
+    target: ClassVar[str | None] = "label"
+    streams: ClassVar[bool] = False  # whether `encode` also takes a streamed split
+    # what a linear head makes one prediction for, so that it can be solved in closed form; None
+    # where the loss is no sum over such predictions
+    prediction_unit: ClassVar[Literal["example", "token"] | None] = None
+    # what the model's own loss is averaged over
+    loss_unit: ClassVar[Literal["row", "token"]] = "row"
+    varies: ClassVar[bool] = False  # whether training batches are drawn anew, as by masking
+    # whether scores stay at the baseline for some epochs while the loss falls; early stopping has
+    # to wait for them
     starts_at_baseline: ClassVar[bool] = False
 
-    # What is to be learned
+    # Labels and metrics
 
     def labels(self, train: "Dataset") -> "Labels":
-        """What train has to teach.
+        """Infer the classes from the training split.
 
         Raises:
-            DataError: nothing can be learned from the column.
+            DataError: the target column teaches nothing.
         """
         raise NotImplementedError
 
     def metrics(self, labels: "Labels") -> tuple[str, ...]:
-        """The metrics of a recipe that names none; the first chooses the checkpoint."""
+        """Name the metrics of a recipe that names none; the first one chooses the checkpoint."""
         raise NotImplementedError
 
-    def example(self, labels: "Labels") -> tuple[Answers, Answers]:
-        """Predictions and targets as `predict` and `targets` give them, with every class there is.
+    def example(self, labels: "Labels") -> tuple[Predictions, Targets]:
+        """Make predictions and targets in which every class occurs.
 
-        The metrics score them before training, so that what would fail after it fails now.
+        The metrics score them before training, so that one that does not fit fails then and not
+        after it.
         """
         raise NotImplementedError
 
     # Examples -> model inputs
 
     def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
-        """The tokenizer, image processor or feature extractor saved with `checkpoint`."""
+        """Load the tokenizer, image processor or feature extractor saved with `checkpoint`."""
         raise NotImplementedError
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: "Labels") -> None:
-        """Write into the model's config what processor and labels decide (a padding token, say)."""
+        """Write into `config` what follows from processor and labels, such as a padding token."""
 
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """(row, what is wrong with it) of every row that cannot be read."""
+        """Yield (row, reason) for every row that cannot be read."""
         raise NotImplementedError
 
     def unsupported_rows(
@@ -108,10 +110,10 @@ class Task(Named):
         config: "PretrainedConfig",
         augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
-        """(row, why) of every row that this model cannot take.
+        """Yield (row, reason) for every row that this model cannot take.
 
-        `augmentation` is that of `encode`, which comes next: what has to be made here of the
-        examples may be kept for it.
+        `augmentation` is the one that `encode` gets next, so that a task may cache what it decodes
+        here in the form that `encode` needs.
         """
         return iter(())
 
@@ -122,54 +124,59 @@ class Task(Named):
         labels: "Labels",
         augmentation: "Augmentation | None" = None,
     ) -> Any:
-        """Rows by role -> rows of model inputs and `labels`, in the same order.
+        """Encode examples as rows of model inputs and `labels`, in the same order.
 
-        `augmentation` is given for train only, and varies an example each time it is asked for.
+        `augmentation` is given for the training split only, and applied at every access to a row.
         """
         raise NotImplementedError
 
     def collator(
         self, processor: Any, *, training: bool = False
     ) -> Callable[[list[dict[str, Any]]], Batch]:
-        """What puts encoded rows together into one batch of tensors."""
+        """Return the function that joins encoded rows into one batch of tensors."""
         raise NotImplementedError
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> Mapping[str, Measure]:
-        """How large the examples are, by unit ("tokens"), before anything is cut off."""
+        """Measure the examples by unit ("tokens", "seconds"), before anything is cut off."""
         return {}
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
-        """An encoded example as a person reads it, for `graft check`."""
+        """Describe an encoded example in lines of text, for `graft check`."""
         raise NotImplementedError
 
     # Model outputs -> predictions
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Answers:
-        """What predictions are compared with, one for each example; `rows` are the encoded ones."""
+    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Targets:
+        """Return what predictions are compared with; `rows` are the encoded `dataset`."""
         raise NotImplementedError
 
-    def read(self, outputs: Any, batch: Batch) -> dict[str, "Sequence[Any]"]:
-        """What is kept of a batch: name -> a tensor for each row, without padding.
+    def collect(self, outputs: Any, batch: Batch) -> dict[str, "Sequence[Any]"]:
+        """Select what `predict` needs of a model's outputs: name -> one tensor for each row.
 
-        A single tensor (rows, …) is a sequence of rows, too.
+        Padding is left out. A tensor (rows, …) is a sequence of rows, too.
         """
         return {"logits": outputs.logits}
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: "Labels") -> Answers:
-        """What was kept of all `rows`, in their order -> one prediction for each example."""
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: "Labels"
+    ) -> Predictions:
+        """Turn the collected outputs of all `rows`, in their order, into predictions."""
         raise NotImplementedError
 
-    def baseline(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
-        """What is predicted by who knows the targets of train and never looks at an example.
+    def baseline(self, train: Targets, targets: Targets, labels: "Labels") -> Predictions:
+        """Predict from the targets of the training split alone, without looking at an example.
 
-        Of the split's own `targets` it may know the number and the shapes, not the values.
+        Of the split's own `targets` only the number and the shapes may be used, not the values.
         """
         raise NotImplementedError
 
-    def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
-        """`loss(outputs, labels, num_items_in_batch)`; None where the model's own is right."""
+    def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any] | None:
+        """Return `loss(outputs, labels, num_items_in_batch)`; None where the model's own is right.
+
+        `train` are the targets of the training split, from which class weights follow.
+        """
         return None
 
     def usage(self, model: str) -> str | None:
-        """Python that loads the model from `model` and predicts, where no pipeline does it."""
+        """Return Python code that predicts with the folder or id `model`, where no pipeline can."""
         return None

@@ -1,4 +1,4 @@
-"""One answer for each example: a label, several labels or a number."""
+"""Shared by classification tasks: one label, several labels or a number for each example."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipelines.core import labels as target
 from pipelines.core.errors import RecipeError
-from pipelines.tasks import Answers, ModelOutputs, Task
+from pipelines.tasks import ModelOutputs, Predictions, Targets, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipelines.core.labels import Labels
 
+# F1 leads for several labels: predicting none of them already gets a high accuracy
 METRICS = {
     target.SINGLE: ("accuracy", "f1"),
     target.MULTI: ("f1", "accuracy"),
@@ -27,7 +28,7 @@ class Classification(Task):
     """What classification tasks of all modalities share; the problem type follows from the label
     column."""
 
-    answers_per: ClassVar[Literal["example", "token"] | None] = "example"
+    prediction_unit: ClassVar[Literal["example", "token"] | None] = "example"
 
     problem_type: str = "auto"  # or single_label_classification, multi_label_…, regression
     class_weights: Literal["balanced"] | None = Field(
@@ -35,44 +36,51 @@ class Classification(Task):
     )
 
     def labels(self, train: "Dataset") -> "Labels":
-        """The classes of the label column, or that it holds numbers."""
-        found = target.infer(train, self.problem_type)
-        if self.class_weights and found.problem_type != target.SINGLE:
+        """Infer classes and problem type from the label column.
+
+        Raises:
+            DataError: the column holds fewer than two classes.
+            RecipeError: `problem_type` is unknown, or has no classes for `class_weights`.
+        """
+        labels = target.infer(train, self.problem_type)
+        if self.class_weights and labels.problem_type != target.SINGLE:
             raise RecipeError(
-                f"task.class_weights: classes are balanced for {target.SINGLE} only; this is a "
-                f"{found.problem_type}"
+                f"task.class_weights: '{self.class_weights}' needs {target.SINGLE}, and the label "
+                f"column makes this a {labels.problem_type}; remove task.class_weights"
             )
-        return found
+        return labels
 
     def metrics(self, labels: "Labels") -> tuple[str, ...]:
-        """Accuracy and F1 (several labels: F1 first), or correlations."""
+        """Name accuracy and F1 (several labels: F1 first), or correlations and squared error."""
         return METRICS[labels.problem_type]
 
-    def example(self, labels: "Labels") -> tuple[Answers, Answers]:
-        """Every class twice."""
-        answers = labels.example()
-        return answers, answers
+    def example(self, labels: "Labels") -> tuple[Predictions, Targets]:
+        """Return right predictions of every class."""
+        targets = labels.example()
+        return targets, targets
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: "Labels") -> None:
-        """The loss follows from the problem type."""
-        fields: Any = config  # it declares three literals, which ours are
+        """Set the problem type, from which transformers derives the loss."""
+        fields: Any = config  # typed as one of three literals, which ours are
         fields.problem_type = labels.problem_type
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Answers:
-        """Class ids, 0/1 vectors or floats."""
+    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Targets:
+        """Return class ids, 0/1 vectors (examples, classes) or floats."""
         encoded = labels.encode(dataset["label"][:], "data")
         return np.asarray(encoded, int) if labels.problem_type == target.MULTI else encoded
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: "Labels") -> Answers:
-        """Class ids, 0/1 rows (probability above 0.5) or numbers."""
-        return labels.predict(np.asarray(kept["logits"]))
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: "Labels"
+    ) -> Predictions:
+        """Predict class ids, 0/1 rows (probability above 0.5) or numbers."""
+        return labels.predict(np.asarray(outputs["logits"]))
 
-    def baseline(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
-        """The mean, or the most frequent label(s)."""
+    def baseline(self, train: Targets, targets: Targets, labels: "Labels") -> Predictions:
+        """Predict the mean, or the most frequent label(s)."""
         return labels.baseline(train, len(targets))
 
-    def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
-        """Cross-entropy with `class_weights`."""
+    def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any] | None:
+        """Return cross-entropy weighted by class, if the recipe asks for `class_weights`."""
         if not self.class_weights:
             return None
         from pipelines.core.losses import CrossEntropy

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.core.labels import MULTI, REGRESSION
-from pipelines.tasks import Answers
+from pipelines.tasks import Targets
 from pipelines.tasks._classification import Classification
 from pipelines.tasks.audio.base import AudioTask
 
@@ -36,7 +36,7 @@ class AudioClassification(AudioTask, Classification):
         targets = labels.encode(dataset["label"][:], "data")
         return self.encode_clips(dataset, processor, targets, augmentation)
 
-    def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any] | None:
+    def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any] | None:
         """Most speech models know cross-entropy only, whatever `config.problem_type` says."""
         from pipelines.core.losses import binary_cross_entropy, squared_error
 

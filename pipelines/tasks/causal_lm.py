@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.core.labels import IGNORED, Labels
 from pipelines.core.losses import CrossEntropy
-from pipelines.tasks import Answers
+from pipelines.tasks import Targets
 from pipelines.tasks.text.language_modeling import Ids, LanguageModeling
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class CausalLm(LanguageModeling):
         """The logits of a token are about the next one."""
         return _next(labels)
 
-    def loss(self, train: Answers, labels: Labels) -> Callable[..., Any]:
+    def loss(self, train: Targets, labels: Labels) -> Callable[..., Any]:
         """As for all language models, of the next token."""
         return NextToken()
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.errors import DataError
 from pipelines.core.labels import CHOICE, Labels
-from pipelines.tasks import Answers, Batch, Measure, ModelOutputs
+from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.padding import Padding
@@ -65,7 +65,7 @@ class MultipleChoice(TextTask):
         """Accuracy."""
         return ("accuracy",)
 
-    def example(self, labels: Labels) -> tuple[Answers, Answers]:
+    def example(self, labels: Labels) -> tuple[Predictions, Targets]:
         """Every position twice."""
         return labels.example(), labels.example()
 
@@ -135,15 +135,17 @@ class MultipleChoice(TextTask):
 
     # Model outputs -> predictions
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Answers:
+    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
         """Positions, from 0."""
         return labels.encode(dataset["label"][:], "data")
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
+    ) -> Predictions:
         """The position of the highest score."""
-        return labels.predict(np.asarray(kept["logits"]))
+        return labels.predict(np.asarray(outputs["logits"]))
 
-    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
         """The most frequent position."""
         return labels.baseline(train, len(targets))
 

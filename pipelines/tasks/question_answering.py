@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.tasks import Answers, Batch, ModelOutputs
+from pipelines.tasks import Batch, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.columns import by_column
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text import spans as _spans
@@ -93,7 +93,7 @@ class QuestionAnswering(TextTask):
         """SQuAD's F1 and exact match."""
         return ("squad",)
 
-    def example(self, labels: Labels) -> tuple[Answers, Answers]:
+    def example(self, labels: Labels) -> tuple[Predictions, Targets]:
         """One of two accepted answers, and none."""
         return ["one", ""], [["one", "another"], []]
 
@@ -198,11 +198,11 @@ class QuestionAnswering(TextTask):
 
     # Model outputs -> predictions
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Answers:
+    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
         """The accepted answers' texts; none where there is no answer."""
         return [[text for text, _ in _spans.accepted(a)] for a in dataset["answers"][:]]
 
-    def read(self, outputs: Any, batch: Batch) -> dict[str, Sequence[Any]]:
+    def collect(self, outputs: Any, batch: Batch) -> dict[str, Sequence[Any]]:
         """(tokens,) logits of starts and of ends for each window."""
         masks = batch["attention_mask"].bool().cpu()
         return {
@@ -210,20 +210,22 @@ class QuestionAnswering(TextTask):
             for name in LOGITS
         }
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
+    ) -> Predictions:
         """The answers' texts; "" for no answer."""
         offsets = (flat.reshape(-1, 2) for flat in rows.lists("offset_mapping"))
         windows = (
             _spans.read(context, pairs, starts, ends, self.max_answer_length)
             for context, pairs, starts, ends in zip(
-                rows["context"][:], offsets, *(kept[name] for name in LOGITS), strict=True
+                rows["context"][:], offsets, *(outputs[name] for name in LOGITS), strict=True
             )
         )
         threshold = self.null_threshold if labels.problem_type == PARTLY else None
         by_example = groupby(zip(rows["example"][:], windows, strict=True), itemgetter(0))
         return [_spans.choose([w for _, w in group], threshold) for _, group in by_example]
 
-    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
         """No answer: no span is right unseen."""
         return [""] * len(targets)
 

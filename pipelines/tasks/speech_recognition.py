@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.tasks import Answers, ModelOutputs
+from pipelines.tasks import ModelOutputs, Predictions, Targets
 from pipelines.tasks.audio import spelling
 from pipelines.tasks.audio.base import AudioTask
 from pipelines.tasks.audio.frames import num_frames
@@ -65,7 +65,7 @@ class SpeechRecognition(AudioTask):
         """Word and character error rates."""
         return ("wer", "cer")
 
-    def example(self, labels: Labels) -> tuple[Answers, Answers]:
+    def example(self, labels: Labels) -> tuple[Predictions, Targets]:
         """All characters as one word, heard right."""
         word = "".join(labels.values)
         return [word], [word]
@@ -164,16 +164,18 @@ class SpeechRecognition(AudioTask):
         rows.texts = texts
         return rows
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Answers:
+    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
         """The transcripts as the vocabulary spells them."""
         return rows.texts
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
+    ) -> Predictions:
         """The likeliest token of each frame; repeats and blanks taken out (greedy decoding)."""
-        ids = [logits.argmax(axis=-1).tolist() for logits in kept["logits"]]
+        ids = [logits.argmax(axis=-1).tolist() for logits in outputs["logits"]]
         return processor.tokenizer.batch_decode(ids)
 
-    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
         """Silence: every word is missing."""
         return [""] * len(targets)
 

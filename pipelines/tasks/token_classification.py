@@ -11,7 +11,7 @@ import numpy as np
 from pipelines.core import labels as target
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import IGNORED, TOKENS
-from pipelines.tasks import Answers, Batch, Measure, ModelOutputs
+from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.words import in_windows, prepend_space, reads_words, where_words_begin
@@ -46,8 +46,8 @@ class TokenClassification(TextTask):
         "tokens": ("tokens", "words"),
         "label": ("ner_tags", "tags", "labels", "label", "upos", "pos_tags"),
     }
-    answers_per: ClassVar[Literal["example", "token"] | None] = "token"
-    loss_per: ClassVar[Literal["row", "token"]] = "token"
+    prediction_unit: ClassVar[Literal["example", "token"] | None] = "token"
+    loss_unit: ClassVar[Literal["row", "token"]] = "token"
 
     # What is to be learned
 
@@ -68,7 +68,7 @@ class TokenClassification(TextTask):
         inside = [name for name in labels.names if name != OUTSIDE]
         return ("seqeval",) if all(n.startswith(ENTITY) for n in inside) else ("token_accuracy",)
 
-    def example(self, labels: "Labels") -> tuple[Answers, Answers]:
+    def example(self, labels: "Labels") -> tuple[Predictions, Targets]:
         """One text with every tag."""
         return [list(labels.names)], [list(labels.names)]
 
@@ -144,30 +144,32 @@ class TokenClassification(TextTask):
 
     # Model outputs -> predictions
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Answers:
+    def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Targets:
         """The names of each example's tags."""
         encoded = labels.encode(dataset["label"][:], "data")
         return [[labels.names[i] for i in tags] for tags in encoded]
 
-    def read(self, outputs: Any, batch: Batch) -> dict[str, Sequence[Any]]:
+    def collect(self, outputs: Any, batch: Batch) -> dict[str, Sequence[Any]]:
         """(words that begin in it, num_labels) logits of each window."""
         begins = batch["labels"] != IGNORED
         return {"logits": [row[there] for row, there in zip(outputs.logits, begins, strict=True)]}
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: "Labels") -> Answers:
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: "Labels"
+    ) -> Predictions:
         """The names of the likeliest tags: as many for each example as it has words."""
         examples = rows["example"][:]
         predictions: list[list[str]] = [[] for _ in range(examples[-1] + 1)]
-        for example, logits in zip(examples, kept["logits"], strict=True):
+        for example, logits in zip(examples, outputs["logits"], strict=True):
             predictions[example] += [labels.names[i] for i in logits.argmax(axis=-1)]
         return predictions
 
-    def baseline(self, train: Answers, targets: Answers, labels: "Labels") -> Answers:
+    def baseline(self, train: Targets, targets: Targets, labels: "Labels") -> Predictions:
         """The most frequent tag for every word."""
         ((most, _),) = Counter(chain.from_iterable(train)).most_common(1)
         return [[most] * len(tags) for tags in targets]
 
-    def loss(self, train: Answers, labels: "Labels") -> Callable[..., Any]:
+    def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any]:
         """The mean over all words of a step; the models' own is one over those of a batch."""
         from pipelines.core.losses import CrossEntropy
 

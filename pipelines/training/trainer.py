@@ -18,17 +18,16 @@ from transformers.trainer_utils import EvalLoopOutput
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import IGNORED
 from pipelines.models import forward
+from pipelines.tasks.encoding import LENGTHS
 from pipelines.training.averaging.ema import Ema
 from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
 from pipelines.training.speed import sparse_embeddings as vocabulary
-from pipelines.training.speed.length_buckets import LENGTHS, cut, setup
+from pipelines.training.speed.length_buckets import cut, overhead_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipelines.models.anatomy import Anatomy
-    from pipelines.strategies import Strategy
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job, Setup
     from pipelines.training.stages import Plan
 
 
@@ -37,21 +36,13 @@ class GraftTrainer(Trainer):
     come from, too.
 
     Attributes:
-        pretrained: the parameters that the checkpoint brought along, those that train and others.
+        setup: the model, and how its strategy trains it.
         plan: the stages of the run, where it has any.
-        strategy: what it says of rates and of evaluation counts here.
         waited: seconds that training has waited for a batch.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        job: "Job",
-        strategy: "Strategy",
-        anatomy: "Anatomy",
-        pretrained: list[Any],
-        plan: "Plan | None" = None,
-    ) -> None:
+    def __init__(self, job: "Job", setup: "Setup", plan: "Plan | None" = None) -> None:
+        model, checkpoint = setup.model, job.checkpoint
         super().__init__(
             model=model,
             args=job.arguments,
@@ -63,10 +54,13 @@ class GraftTrainer(Trainer):
         # the models' losses are means over the batch: without this the Trainer believes that they
         # were divided by the number of items, and accumulation or a second process inflates them
         self.model_accepts_loss_kwargs = False
-        self.job, self.strategy, self.anatomy, self.waited = job, strategy, anatomy, 0.0
+        self.job, self.setup, self.waited = job, setup, 0.0
         self.plan, self.share = plan, 1.0
         said = job.regularization
-        self.anchor = Anchor(pretrained) if said.l2_sp else None
+        self.anchor = None
+        if said.l2_sp:
+            named = checkpoint.model.named_parameters()
+            self.anchor = Anchor(p for n, p in named if n not in checkpoint.newly_initialized)
         if said.r_drop:
             require_dropout(model)
         decay = job.averaging.ema
@@ -76,7 +70,7 @@ class GraftTrainer(Trainer):
         # weights that are spread over processes take part in every pass, and statistics in all rows
         gathers = any(isinstance(module, _BatchNorm) for module in model.modules())
         self.packs = False  # whether the model leaves padding out by itself
-        self.setup = setup(model, self.args.device.type)
+        self.overhead = overhead_tokens(model, self.args.device.type)
         self.cuts = not (gathers or self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def get_decay_parameter_names(self, model: Any) -> list[str]:
@@ -90,12 +84,12 @@ class GraftTrainer(Trainer):
         trained: Any = self.model if model is None else model
         vocabulary.attach_optimizer(trained, optimizer)
         named = trained.named_parameters()
-        rates = {id(p): self.strategy.lr_multiplier(name, self.anatomy) for name, p in named}
+        rates = {id(p): self.setup.lr_multiplier(name) for name, p in named}
         if {*rates.values()} == {1.0}:
             return optimizer
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise RecipeError(
-                f"strategy '{self.strategy.name}' gives layers rates of their own, which sharded "
+                f"strategy '{self.setup.strategy}' gives layers rates of their own, which sharded "
                 "weights have not; use full or lora, or train without FSDP and DeepSpeed"
             )
         groups = [part for group in optimizer.param_groups for part in _by_rate(group, rates)]
@@ -125,7 +119,7 @@ class GraftTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """Forward and backward of each part of a batch, as long as its own rows."""
-        parts = cut(inputs, self.setup) if self.cuts and not self.packs else []
+        parts = cut(inputs, self.overhead) if self.cuts and not self.packs else []
         weights = [self._weight(part) for part in parts]
         if len(parts) <= 1 or not any(weights):
             inputs.pop(LENGTHS, None)
@@ -141,7 +135,7 @@ class GraftTrainer(Trainer):
 
     def _weight(self, part: dict[str, Any]) -> int:
         """Of how many terms the loss of a part is the mean."""
-        if self.job.task.loss_per == "token":
+        if self.job.task.loss_unit == "token":
             return int((part["labels"] != IGNORED).sum())
         return len(next(iter(part.values())))
 
@@ -209,7 +203,7 @@ class GraftTrainer(Trainer):
         is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         with (
             self.ema.applied() if self.ema else nullcontext(),
-            nullcontext() if is_sharded else self.strategy.evaluating(self.model),
+            nullcontext() if is_sharded else self.setup.evaluating(self.model),
         ):
             metrics = {f"{prefix}_{k}": v for k, v in _evaluate(self.model, self.job).items()}
         nothing: Any = None  # scored already
@@ -230,7 +224,7 @@ def _evaluate(model: Any, job: "Job") -> "Mapping[str, float]":
         loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
         return {
             "loss": loss.expand(len(next(iter(batch.values())))),
-            **job.task.read(outputs, batch),
+            **job.task.collect(outputs, batch),
         }
 
     kept = forward.run(

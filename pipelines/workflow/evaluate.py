@@ -14,7 +14,7 @@ from pipelines.evaluation import scorer as evaluation
 from pipelines.evaluation.calibration import calibrated, temperature
 from pipelines.evaluation.calibration.calibrated import Calibrated
 from pipelines.evaluation.calibration.decisions import Decisions
-from pipelines.features.candidates import sample_batch
+from pipelines.models.forward import sample_batch
 from pipelines.models.output import reload
 from pipelines.report import parity
 from pipelines.report.evidence import Evidence, Predictions
@@ -22,7 +22,7 @@ from pipelines.training import arguments as training_arguments
 from pipelines.workflow.prepare import Prepared
 
 if TYPE_CHECKING:
-    from pipelines.training.fit import Fitted
+    from pipelines.training.job import Fitted
 
 
 def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", Predictions]:
@@ -50,7 +50,7 @@ def _predictions(prepared: Prepared, fitted: "Fitted", split: str) -> Prediction
     """What the model says of a split."""
     task, rows, collate = prepared.recipe.task, prepared.encoded[split], prepared.collate
     options = training_arguments.forward_options(prepared.arguments())
-    kept = fitted.output.run(rows, collate, task.read, title=f"predicting {split}", **options)
+    kept = fitted.output.run(rows, collate, task.collect, title=f"predicting {split}", **options)
     processor, labels = prepared.checkpoint.processor, prepared.data.labels
     predicted = evaluation.predict(task, kept, rows, processor, labels)
     return Predictions(kept, predicted, prepared.targets[split])

@@ -14,15 +14,14 @@ from pipelines.report import card, lock
 from pipelines.report import push as hub
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
-from pipelines.training import fit as trainer
 from pipelines.training.averaging import soup
+from pipelines.training.job import Fitted, Job
 from pipelines.workflow import evaluate as examination
 from pipelines.workflow.prepare import Prepared, prepare
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
-    from pipelines.training.fit import Fitted
 
 LENGTH = {"num_train_epochs", "eval_strategy", "eval_steps"}  # which `auto` may choose
 
@@ -82,7 +81,7 @@ def trial(
     job = job_of(prepared, checkpoints, callbacks=of_one_run)
     output = _train(recipe, job).output
     return job.score(
-        output.run(job.validation, job.collate, recipe.task.read, **job.forward_options)
+        output.run(job.validation, job.collate, recipe.task.collect, **job.forward_options)
     )
 
 
@@ -136,7 +135,7 @@ def root(recipe: Recipe) -> str:
 
 def _fit(
     prepared: Prepared, folder: RunFolder, resumed: RunFolder | None
-) -> tuple["Fitted", float]:
+) -> tuple[Fitted, float]:
     recipe = prepared.recipe
     job = job_of(prepared, folder.checkpoints, resume_from=_checkpoint(recipe, resumed))
     of_a_stream = " of a stream" if prepared.stream is not None else ""
@@ -148,16 +147,16 @@ def _fit(
     return _train(recipe, job), time.monotonic() - started
 
 
-def _train(recipe: Recipe, job: trainer.Job) -> "Fitted":
+def _train(recipe: Recipe, job: Job) -> Fitted:
     """Once, or for each ingredient of a soup."""
     mixed = recipe.averaging.soup
-    return soup.fit(recipe.strategy, job, mixed) if mixed else recipe.strategy.fit(job)
+    return soup.fit(recipe.strategy.fit, job, mixed) if mixed else recipe.strategy.fit(job)
 
 
-def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> trainer.Job:
+def job_of(prepared: Prepared, checkpoints: Path, **how: Any) -> Job:
     """What a strategy needs to fit what was prepared; `how` are more fields of the job."""
     recipe = prepared.recipe
-    return trainer.Job(
+    return Job(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
         labels=prepared.data.labels,

@@ -21,7 +21,7 @@ from pipelines.core.labels import MULTI, SINGLE
 from pipelines.evaluation.calibration import Calibration, calibrated, conformal, temperature
 from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.calibration.reliability import Reliability
-from pipelines.features.candidates import sample_batch
+from pipelines.models.forward import sample_batch
 from pipelines.report.run_folder import RunFolder
 
 SLOW = pytest.mark.slow
@@ -219,7 +219,7 @@ def test_the_temperature_is_in_the_weights_and_changes_no_prediction(
     output = made.fitted.output.with_temperature(3.0, sample_batch(rows, made.prepared.collate))
 
     assert output is not None
-    after = output.run(rows, made.prepared.collate, made.prepared.recipe.task.read)["logits"]
+    after = output.run(rows, made.prepared.collate, made.prepared.recipe.task.collect)["logits"]
     np.testing.assert_allclose(after, before / 3, rtol=1e-4, atol=1e-6)
     assert (after.argmax(axis=1) == before.argmax(axis=1)).all()
 

@@ -113,7 +113,7 @@ def test_found_features_are_those_of_the_model(checkpoint, text_data, tmp_path, 
         )
         features, labels = took.extract(rows, found.collate)
         own = torch.from_numpy(features["head"])
-        kept = forward.run(model, rows, found.collate, found.recipe.task.read)
+        kept = forward.run(model, rows, found.collate, found.recipe.task.collect)
         with torch.no_grad():
             logits = model.get_submodule(anatomy.output)(own)
         np.testing.assert_allclose(logits, kept["logits"], atol=1e-5)

@@ -15,8 +15,7 @@ import tiny
 import yaml
 
 from pipelines import recipe
-from pipelines.training import fit as trainer
-from pipelines.training.fit import Fitted
+from pipelines.training.job import Fitted, Job
 from pipelines.workflow import run as pipeline
 from pipelines.workflow.run import Prepared
 
@@ -59,7 +58,7 @@ def fit(prepared: Prepared, folder: Path, **changes: Any) -> Fitted:
     return prepared.recipe.strategy.fit(job(prepared, folder, **changes))
 
 
-def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
+def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
     """What a run would give to the strategy; checkpoints go to `folder`."""
     said = prepared.recipe
     fields: dict[str, Any] = {
@@ -80,12 +79,12 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> trainer.Job:
         "regularization": said.regularization,
         "averaging": said.averaging,
     }
-    return trainer.Job(**{**fields, **changes})
+    return Job(**{**fields, **changes})
 
 
 def logits(prepared: Prepared, fitted: Fitted, split: str = "validation", **options: Any) -> Any:
     """What a trained model says about a split."""
-    rows, read = prepared.encoded[split], prepared.recipe.task.read
+    rows, read = prepared.encoded[split], prepared.recipe.task.collect
     return fitted.output.run(rows, prepared.collate, read, **options)["logits"]
 
 

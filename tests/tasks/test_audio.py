@@ -187,8 +187,8 @@ def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     assert len({len(rows[i]["input_values"]) for i in range(len(rows))}) > 1
     # this wav2vec2 was made to read without a mask: padding would change what it answers
     model, task = found.checkpoint.model, found.recipe.task
-    together = forward.run(model, rows, found.collate, task.read)["logits"]
-    alone = forward.run(model, rows, found.collate, task.read, batch_size=1)["logits"]
+    together = forward.run(model, rows, found.collate, task.collect)["logits"]
+    alone = forward.run(model, rows, found.collate, task.collect, batch_size=1)["logits"]
     assert together == pytest.approx(alone, abs=1e-5)
     assert fit(found, tmp_path).history  # batches to train on are of similar lengths, and padded
 

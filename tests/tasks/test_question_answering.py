@@ -186,7 +186,7 @@ def kept_of(found, split, outputs=oracle):
     kept = {name: [] for name in LOGITS}
     for start in range(0, len(rows), 8):
         batch = found.collate([rows[i] for i in range(start, min(start + 8, len(rows)))])
-        for name, entries in found.recipe.task.read(outputs(batch), batch).items():
+        for name, entries in found.recipe.task.collect(outputs(batch), batch).items():
             kept[name] += [entry.numpy() for entry in entries]
     return kept
 

@@ -209,7 +209,7 @@ def test_a_solved_head_is_the_model_that_comes_out(checkpoint, data, tmp_path, f
         np.testing.assert_allclose(solved, read, atol=1e-4)
     # the best of what was tried is worth the same in the model
     best = next(t for t in fitted.history if fitted.chosen.items() <= t.items())
-    kept = fitted.output.run(found.encoded["validation"], found.collate, found.recipe.task.read)
+    kept = fitted.output.run(found.encoded["validation"], found.collate, found.recipe.task.collect)
     predictions = found.recipe.task.predict(
         kept, found.encoded["validation"], found.checkpoint.processor, found.data.labels
     )

@@ -116,7 +116,7 @@ def test_wise_ft_chooses_between_probe_and_fine_tuned_on_validation(prepared, tm
     assert next(entry for entry in tried if entry["alpha"] == alpha)[key] == best
     expected = {name: torch.lerp(start[name], end[name], alpha) for name in end}
     torch.testing.assert_close(tensors(fitted.output.model), expected)
-    rows = fitted.output.run(found.encoded["validation"], found.collate, found.recipe.task.read)
+    rows = fitted.output.run(found.encoded["validation"], found.collate, found.recipe.task.collect)
     answers = rows["logits"].argmax(-1)
     assert found.scorer(answers, found.targets["validation"])[found.scorer.main] == best
 

@@ -10,7 +10,8 @@ from datasets import Dataset
 from grafting import PROBLEMS, fit, prepare, problem
 
 from pipelines.training.speed import packing
-from pipelines.training.speed.length_buckets import LENGTHS, cut
+from pipelines.tasks.encoding import LENGTHS
+from pipelines.training.speed.length_buckets import cut
 from pipelines.training.trainer import GraftTrainer
 
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -33,7 +33,7 @@ class Calibration(Section):
     @classmethod
     def usual(cls, task: "Task") -> Self | None:
         """What a recipe means that does not speak of it: nothing where examples have no classes."""
-        return cls() if task.answers_per == "example" else None
+        return cls() if task.prediction_unit == "example" else None
 
     def of(self, labels: "Labels", *, asked: bool) -> Self | None:
         """This section for `labels`; None where they have no probabilities and nobody asked.

@@ -68,6 +68,6 @@ def reload(
 
     def predict(rows: "Dataset") -> "ModelOutputs":
         encoded = task.encode(rows, processor, labels)
-        return forward.run(model, encoded, task.collator(processor), task.read, **options)
+        return forward.run(model, encoded, task.collator(processor), task.collect, **options)
 
     return predict

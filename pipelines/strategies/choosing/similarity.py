@@ -32,7 +32,7 @@ def _features(context: "AutoContext") -> tuple[dict[str, np.ndarray], np.ndarray
 
     model, train = context.checkpoint.model.eval(), context.train
     collate = context.task.collator(context.checkpoint.processor)
-    if context.task.answers_per == "token":
+    if context.task.prediction_unit == "token":
         found = by_token(model, context.anatomy)
     else:
         newly_initialized = context.checkpoint.newly_initialized

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipelines.features import Extractor
     from pipelines.features.heads import Head
     from pipelines.strategies.probing.search import Search, Trial
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job
 
 
 def usual(job: "Job") -> "Head":
@@ -22,7 +22,7 @@ def usual(job: "Job") -> "Head":
 
 def kind(job: "Job") -> str:
     """The problem that each answer of a head poses; by token it is that of one token."""
-    return SINGLE if job.task.answers_per == "token" else job.labels.problem_type
+    return SINGLE if job.task.prediction_unit == "token" else job.labels.problem_type
 
 
 def solve(
@@ -53,7 +53,7 @@ def start_from_solved_head(job: "Job") -> None:
 
     model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
     anatomy = dissect(model, newly_initialized)
-    if job.task.answers_per == "token":
+    if job.task.prediction_unit == "token":
         found = by_token(model, anatomy)
     else:
         # all poolings, as a probe and `auto` have them: what one has computed the others find

@@ -10,9 +10,9 @@ import numpy as np
 
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import IGNORED
+from pipelines.tasks.encoding import LENGTHS
 from pipelines.tasks.encoding.dataset_map import fingerprint
 from pipelines.tasks.encoding.packed import Packed
-from pipelines.training.speed.length_buckets import LENGTHS
 
 if TYPE_CHECKING:
     import torch

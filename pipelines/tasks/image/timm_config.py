@@ -4,12 +4,9 @@ VGG and Inception exist nowhere else. transformers wraps them; a wrapped checkpo
 like any other, whose image processor is described in its `config.json`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.core.errors import ModelError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 def complete(config: Any) -> None:
@@ -22,7 +19,7 @@ def complete(config: Any) -> None:
     Raises:
         ModelError: nobody says what images the model wants.
     """
-    if not _is_wrapped(config):
+    if not is_wrapped(config):
         return
     import timm
 
@@ -43,7 +40,7 @@ def image_processor(checkpoint: str, **options: Any) -> Any:
     from transformers import AutoConfig, AutoImageProcessor
 
     config = AutoConfig.from_pretrained(checkpoint, **options)
-    if not _is_wrapped(config):
+    if not is_wrapped(config):
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
     from transformers import TimmWrapperImageProcessor  # imports timm
 
@@ -51,27 +48,6 @@ def image_processor(checkpoint: str, **options: Any) -> Any:
     return TimmWrapperImageProcessor(config.pretrained_cfg, architecture=config.architecture)
 
 
-def draw_weights(model: "PreTrainedModel") -> None:
-    """Random weights as timm draws them, for an encoder of its own without normalization.
-
-    The wrapper draws every matrix from N(0, 0.02). That does where layers normalize what they
-    get; of VGG-16's thirteen convolutions the first are drawn far too narrow, and hardly
-    anything of an image is left behind the last.
-    """
-    from pipelines.models.anatomy import dissect, inside
-
-    config: Any = model.config
-    anatomy = dissect(model)
-    if not _is_wrapped(config) or anatomy.norms:
-        return
-    import timm
-
-    arguments = {"num_classes": config.num_labels, **(config.model_args or {})}
-    drawn = timm.create_model(config.architecture, **arguments)
-    own = drawn.state_dict(prefix=f"{anatomy.encoder}.")
-    head = {name: t for name, t in model.state_dict().items() if inside(name, anatomy.head)}
-    model.load_state_dict({**own, **head})
-
-
-def _is_wrapped(config: Any) -> bool:
+def is_wrapped(config: Any) -> bool:
+    """Tell whether a config is that of transformers' wrapper around timm."""
     return config.model_type == "timm_wrapper"

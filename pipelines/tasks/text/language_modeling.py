@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.core.errors import DataError, ModelError, RecipeError
 from pipelines.core.labels import IGNORED, LANGUAGE, Labels
-from pipelines.tasks import Answers, Batch, Measure, ModelOutputs
+from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.columns import Columns
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
@@ -44,7 +44,7 @@ class LanguageModeling(TextTask):
     }
     target: ClassVar[str | None] = None
     streams: ClassVar[bool] = True
-    loss_per: ClassVar[Literal["row", "token"]] = "token"
+    loss_unit: ClassVar[Literal["row", "token"]] = "token"
     max_length: ClassVar[None] = None  # type: ignore[misc]  # `block_size` says it here
 
     block_size: int | None = Field(
@@ -75,7 +75,7 @@ class LanguageModeling(TextTask):
         """Perplexity."""
         return ("perplexity",)
 
-    def example(self, labels: Labels) -> tuple[Answers, Answers]:
+    def example(self, labels: Labels) -> tuple[Predictions, Targets]:
         """Two blocks of two and three tokens."""
         return np.array([0.5, 1.5]), [np.arange(2), np.arange(3)]
 
@@ -138,11 +138,11 @@ class LanguageModeling(TextTask):
 
     # Model outputs -> predictions
 
-    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Answers:
+    def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
         """The ids of the tokens that are to be predicted, an array for each block."""
         return [row[row != IGNORED] for row in rows.lists("labels")]
 
-    def read(self, outputs: Any, batch: Batch) -> dict[str, Any]:
+    def collect(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """The mean negative log-likelihood of each block, in float32 and in nats."""
         import torch
         from torch.nn.functional import cross_entropy
@@ -151,11 +151,13 @@ class LanguageModeling(TextTask):
         # row by row: what is computed on the way is as large as the logits, which may be gigabytes
         return {"nll": torch.stack([cross_entropy(row.float(), asked) for row, asked in pairs])}
 
-    def predict(self, kept: ModelOutputs, rows: Any, processor: Any, labels: Labels) -> Answers:
+    def predict(
+        self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
+    ) -> Predictions:
         """The mean negative log-likelihood of each block."""
-        return np.asarray(kept["nll"], float)
+        return np.asarray(outputs["nll"], float)
 
-    def baseline(self, train: Answers, targets: Answers, labels: Labels) -> Answers:
+    def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
         """What a unigram model of train gives to each block: every token as likely as it was there.
 
         One is added to every count. The vocabulary ends at the largest id that occurs, so it is
@@ -166,7 +168,7 @@ class LanguageModeling(TextTask):
         surprise = np.log(counts.sum()) - np.log(counts)
         return np.array([surprise[ids].mean() for ids in targets])
 
-    def loss(self, train: Answers, labels: Labels) -> Callable[..., Any]:
+    def loss(self, train: Targets, labels: Labels) -> Callable[..., Any]:
         """Cross-entropy, each token of a step weighing the same.
 
         The models' own is a mean over each accumulated batch, and over each process, where a token

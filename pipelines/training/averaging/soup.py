@@ -2,34 +2,33 @@
 
 import copy
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.core import console
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
+from pipelines.training.job import Fitted, Job
 
-if TYPE_CHECKING:
-    from pipelines.strategies import Strategy
-    from pipelines.training.fit import Fitted, Job
+Train = Callable[[Job], Fitted]
 
 
-def fit(strategy: "Strategy", job: "Job", soup: Soup) -> "Fitted":
+def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     """Train each ingredient from the same start, then mix: the best one, and of the others, in
     order, each with which the mean is at least as good on validation.
 
     What is trained lies on disk until then: a run that was stopped goes on where it was.
     """
     from pipelines.models.output.plain import PlainModel
-    from pipelines.training.fit import Fitted
 
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"
     tried, resume_from = [], job.resume_from
     for number, said in enumerate(soup.ingredients):
         ingredient = Ingredient(folder / f"{number}.safetensors", said)
         if not ingredient.file.exists():
-            ingredient.train(strategy, replace(job, resume_from=resume_from))
+            ingredient.train(train, replace(job, resume_from=resume_from))
             resume_from = None  # it was about the one that was not done
         say(f"ingredient {number}, {said}: {job.scorer.main} {ingredient.score:.4f} on validation")
         tried.append(ingredient)
@@ -50,15 +49,17 @@ class Ingredient:
     file: Path
     said: dict[str, Any]
 
-    def train(self, strategy: "Strategy", job: "Job") -> None:
+    def train(self, train: Train, job: Job) -> None:
         """From a copy of the model, with settings of its own."""
         arguments = copy.copy(job.arguments)
         for name, value in self.said.items():
             setattr(arguments, name, value)
         checkpoint = replace(job.checkpoint, model=copy.deepcopy(job.checkpoint.model))
         job = replace(job, arguments=arguments, checkpoint=checkpoint)
-        fitted = strategy.fit(job)
-        kept = fitted.output.run(job.validation, job.collate, job.task.read, **job.forward_options)
+        fitted = train(job)
+        kept = fitted.output.run(
+            job.validation, job.collate, job.task.collect, **job.forward_options
+        )
         known = {"score": job.main_score(kept), "trainable": fitted.trainable}
         if console.is_main():
             self._keep(fitted.output.model, known)
@@ -88,7 +89,7 @@ class Ingredient:
         return float(self.metadata["score"])
 
 
-def _mix(model: Any, tried: list[Ingredient], job: "Job") -> tuple[list[Ingredient], float]:
+def _mix(model: Any, tried: list[Ingredient], job: Job) -> tuple[list[Ingredient], float]:
     """Leave `model` with the best mean; (the ingredients in it, its score on validation)."""
     from safetensors.torch import load_file
 
@@ -100,7 +101,9 @@ def _mix(model: Any, tried: list[Ingredient], job: "Job") -> tuple[list[Ingredie
     for ingredient in others:
         mixed = _mean(mean, load_file(ingredient.file), len(used))
         model.load_state_dict(mixed)
-        kept = forward.run(model, job.validation, job.collate, job.task.read, **job.forward_options)
+        kept = forward.run(
+            model, job.validation, job.collate, job.task.collect, **job.forward_options
+        )
         score = job.main_score(kept)
         if sign * score >= sign * best:
             used, mean, best = [*used, ingredient], mixed, score

@@ -6,7 +6,7 @@ from pipelines.core.console import say
 from pipelines.models import forward
 
 if TYPE_CHECKING:
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job
 
 ALPHAS = [step / 10 for step in range(11)]  # 0: the probe, 1: what training came to
 
@@ -29,7 +29,9 @@ def interpolate(model: Any, start: State, job: "Job") -> tuple[float, list[dict[
     entries = []
     for alpha in ALPHAS:
         _place(model, start, end, alpha)
-        kept = forward.run(model, job.validation, job.collate, job.task.read, **job.forward_options)
+        kept = forward.run(
+            model, job.validation, job.collate, job.task.collect, **job.forward_options
+        )
         entries.append({"alpha": alpha, key: job.main_score(kept)})
     best = max(entries, key=lambda entry: (sign * entry[key], entry["alpha"]))
     _place(model, start, end, best["alpha"])

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.tasks.encoding import LENGTHS
+
 if TYPE_CHECKING:
     import torch
 
-LENGTHS = "lengths"  # of rows, in a batch whose model is told nothing of what is padding
 MOST = 4  # parts of a batch
 FINE = 3  # bits of a length that a part keeps: of 17 to 32 tokens, every second number
 # tokens that could have been computed while a pass is set up: on a GPU some milliseconds, in which
@@ -24,7 +25,7 @@ SETUP = {"cpu": 128}
 ELSEWHERE = 8192
 
 
-def setup(model: Any, device: str) -> int:
+def overhead_tokens(model: Any, device: str) -> int:
     """What a pass has to save to be worth while, in what the model's input is counted in."""
     tokens = SETUP.get(device, ELSEWHERE)
     is_sound = model.main_input_name == "input_values"
