@@ -8,12 +8,16 @@ IMAGE   ?= graft
 THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 BIN := $(VENV)/bin
+LATEST := .venv-latest
+# Neighbors stay on one process: what a module trains or loads is shared.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements.lock
 # Without these, accelerate prints a block of notes and gives a CPU run one thread.
 LAUNCH := $(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no \
 	--dynamo_backend no --num_cpu_threads_per_process $(THREADS)
 
-.PHONY: help setup quickstart test test-fast lint lock schema checkpoint docker docker-test
+.PHONY: help setup quickstart test test-fast test-cpus test-latest lint lock schema checkpoint docker \
+	docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +28,26 @@ quickstart: $(VENV)/.runtime ## fine-tune something small; needs no network once
 	$(LAUNCH) pipelines/run.py recipes/quickstart.yaml
 
 test: setup ## run all tests (WORKERS=8 for more processes)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST) $(ARGS)
 
 test-fast: setup ## run the tests that take no more than seconds
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(PYTEST) -m "not slow" $(ARGS)
+
+# What a CPU computes hangs on its instructions and on how many threads share a sum.
+test-cpus: setup ## run what compares numbers as other CPUs, and 1, 2 and 4 threads, compute them
+	ATEN_CPU_CAPABILITY=default $(PYTEST) -m numerical $(ARGS)
+	ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -m numerical $(ARGS)
+	ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numerical $(ARGS)
+	for threads in 1 2 4; do \
+		OMP_NUM_THREADS=$$threads $(PYTEST) -m numerical $(ARGS) || exit; \
+	done
+
+# Upper bounds of pyproject.toml hold; nothing else does. The environment is its own.
+test-latest: ## run the fast tests with the newest of everything
+	$(MAKE) VENV=$(LATEST) $(LATEST)/bin/pip
+	$(LATEST)/bin/pip install --no-input --disable-pip-version-check \
+		--upgrade --upgrade-strategy eager -e '.[dev]'
+	$(LATEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 lint: setup ## check style, types and the Dockerfile
 	$(BIN)/ruff check

@@ -23,7 +23,8 @@ os.environ |= {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "OMP_NUM_THREADS": "1",  # tiny models, several workers
+    # tiny models, several workers; `make test-cpus` asks for others
+    "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     "TOKENIZERS_PARALLELISM": "false",
 }
 
