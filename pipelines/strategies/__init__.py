@@ -6,6 +6,7 @@ overrides `fit`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pipelines.models.output import Output
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
-    from pipelines.training.fit import Fitted, Job
+    from pipelines.training.job import Fitted, Job, Setup
     from pipelines.training.stages import Stage
 
 
@@ -122,6 +123,26 @@ class Strategy(Named):
 
     def fit(self, job: "Job") -> "Fitted":
         """Train on `job` and give back the result with the best validation score."""
-        from pipelines.training import fit as trainer
+        from pipelines.training.fit import fit
 
-        return trainer.fit(self, job)
+        return fit(job, self.setup(job))
+
+    def setup(self, job: "Job") -> "Setup":
+        """Apply this strategy to the checkpoint of `job` and collect how the result trains."""
+        from pipelines.models.anatomy import dissect
+        from pipelines.training.job import Setup
+
+        checkpoint, arguments = job.checkpoint, job.arguments
+        anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
+        model = self.apply(checkpoint.model, anatomy)
+        epochs = nan if arguments.max_steps > 0 else arguments.num_train_epochs
+        return Setup(
+            strategy=self.name,
+            model=model,
+            anatomy=anatomy,
+            frozen=self.frozen(model, anatomy),
+            stages=self.stages(anatomy, epochs),
+            lr_multiplier=lambda parameter: self.lr_multiplier(parameter, anatomy),
+            evaluating=self.evaluating,
+            output=lambda trained: self.output(trained, checkpoint),
+        )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from pipelines.models.anatomy import Anatomy
-    from pipelines.training.fit import Fitted, Job
+    from pipelines.training.job import Fitted, Job
 
 
 class TopLayers(Strategy):
@@ -44,7 +44,6 @@ class TopLayers(Strategy):
     def fit(self, job: "Job") -> "Fitted":
         """Train the rest on what comes out of the blocks below."""
         from pipelines.models.anatomy import dissect
-        from pipelines.training import fit as trainer
         from pipelines.training.speed import frozen_blocks as boundary
 
         model = job.checkpoint.model
@@ -52,10 +51,10 @@ class TopLayers(Strategy):
         self.apply(model, anatomy)
         lowest = self._depths(model, anatomy)[0]
         if lowest == 1:  # nothing but embeddings lies below
-            return trainer.fit(self, job)
+            return super().fit(job)
         block = anatomy.blocks[lowest - 1]
         with boundary.cached(job, anatomy, block, self.cache_activations) as shorter:
-            return trainer.fit(self, shorter)
+            return super().fit(shorter)
 
     def _depths(self, model: Any, anatomy: "Anatomy") -> list[int]:
         """What trains, in order; the deepest is the head, the first block is at 1."""

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.console import num_processes, shows_bars, trains_on_cpu
+from pipelines.core.console import shows_bars
+from pipelines.core.hardware import trains_on_cpu
+from pipelines.core.processes import num_processes
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, REGRESSION
 

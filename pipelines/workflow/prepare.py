@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
-from pipelines.core import console, hardware
+from pipelines.core import hardware, processes, startup
 from pipelines.core.console import say
 from pipelines.core.losses import CrossEntropy
 from pipelines.data import findings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipelines.data.findings import Findings
     from pipelines.evaluation.scorer import Scorer
     from pipelines.models.load import Checkpoint
-    from pipelines.training.fit import Collate
+    from pipelines.training.job import Collate
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Prepared:
             return len(self.targets["train"])
         arguments = self.arguments()
         steps = arguments.max_steps * arguments.gradient_accumulation_steps
-        return steps * arguments.train_batch_size * console.num_processes()
+        return steps * arguments.train_batch_size * processes.num_processes()
 
     def arguments(self, checkpoints: Path = Path()) -> "TrainingArguments":
         """What the Trainer is told; checkpoints go to a folder."""
@@ -96,7 +96,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
 
     from pipelines.models.anatomy import dissect
 
-    console.initialize(recipe.training)
+    startup.initialize(recipe.training)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     loaded = loaded if test else loaded.without("test")
     for note in loaded.notes:
@@ -126,7 +126,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         streams=stream is not None,
     )
     complete = _complete(context).replace(calibration=calibration)
-    found = console.from_main(
+    found = processes.from_main(
         lambda: findings.find(loaded, recipe.task, encoded, targets, checkpoint.processor)
     )
     ready = Prepared(complete, loaded, checkpoint, scorer, encoded, targets, found, stream)
@@ -162,7 +162,7 @@ def _encode(
     """(split -> rows of model inputs, split -> targets); only train is augmented."""
     task, labels = recipe.task, loaded.labels
     encoded, targets = {}, {}
-    with console.main_first():
+    with processes.main_first():
         for split, rows in loaded.splits.items():
             augmentation = recipe.augmentation if split == "train" else None
             encoded[split] = task.encode(rows, processor, labels, augmentation)

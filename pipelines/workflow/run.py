@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import report
-from pipelines.core import console, hardware
+from pipelines.core import hardware, processes
 from pipelines.core.console import say
 from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe, load
@@ -44,19 +44,19 @@ def run(recipe: Recipe) -> RunFolder:
     recipe = prepared.recipe
     folder = resumed or _new_folder(recipe)
     locked = lock.collect(
-        recipe, commit=prepared.checkpoint.commit, num_processes=console.num_processes()
+        recipe, commit=prepared.checkpoint.commit, num_processes=processes.num_processes()
     )
-    if console.is_main():
+    if processes.is_main():
         lock.write(folder, recipe, locked)
         report.write_data(folder, prepared.data, prepared.findings)
     fitted, seconds = _fit(prepared, folder, resumed)
     fitted, validation = examination.calibrate(prepared, fitted)
     evidence = examination.examine(prepared, fitted, validation, seconds)
-    if console.is_main():
+    if processes.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
-    console.wait()
+    processes.wait()
     evidence = examination.reloaded(prepared, evidence, folder.model)
-    if console.is_main():
+    if processes.is_main():
         _tell(recipe, folder, evidence, locked)
     return folder
 
@@ -125,7 +125,7 @@ def _as_decided(recipe: Recipe, resumed: RunFolder | None) -> Recipe:
 
 def _new_folder(recipe: Recipe) -> RunFolder:
     """One folder for all processes: the main one makes it and tells the others."""
-    return console.from_main(lambda: RunFolder.create(root(recipe), recipe.name))
+    return processes.from_main(lambda: RunFolder.create(root(recipe), recipe.name))
 
 
 def root(recipe: Recipe) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.features.heads import Head, Problem, Scaler, SolvedHead
 
 if TYPE_CHECKING:
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job
 
 FEW, MANY = 2_500, 5_000  # answers on which a pooling, and a strength, is chosen
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import console
+from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
 from pipelines.training.job import Fitted, Job
@@ -61,9 +61,9 @@ class Ingredient:
             job.validation, job.collate, job.task.collect, **job.forward_options
         )
         known = {"score": job.main_score(kept), "trainable": fitted.trainable}
-        if console.is_main():
+        if processes.is_main():
             self._keep(fitted.output.model, known)
-        console.wait()
+        processes.wait()
 
     def _keep(self, model: Any, known: dict[str, Any]) -> None:
         """Its checkpoints go first: the next one is not to resume from them."""

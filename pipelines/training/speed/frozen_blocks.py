@@ -15,9 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.core import cache, console
+from pipelines.core import cache, console, processes
 from pipelines.features import chunks, fingerprints
-from pipelines.features.candidates import sample_batch
 from pipelines.features.pooling import mask_of
 from pipelines.features.skip_frozen_blocks import (
     ACTIVATIONS,
@@ -25,7 +24,6 @@ from pipelines.features.skip_frozen_blocks import (
     SkipFrozenBlocks,
     Together,
     WithActivations,
-    take,
 )
 from pipelines.models import forward
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.models.anatomy import Anatomy
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job
 
 
 @contextmanager
@@ -49,7 +47,7 @@ def cached(
     model = job.checkpoint.model.to(PartialState().device)  # where it is measured
     with SkipFrozenBlocks(model, anatomy.blocks, block) as shortcut:
         # by clocks that differ, processes could come to different decisions
-        why_not = console.from_main(lambda: _why_not(job, shortcut, wanted))
+        why_not = processes.from_main(lambda: _why_not(job, shortcut, wanted))
         if why_not:
             console.say(f"the frozen blocks run in each epoch: {why_not}")
             yield job
@@ -83,7 +81,7 @@ def _obstacle(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     if job.arguments.n_gpu > 1:
         return "one process trains on several GPUs; accelerate launch starts one for each"
     model = job.checkpoint.model.eval()
-    batch = {k: v.to(model.device) for k, v in sample_batch(job.train, job.collate).items()}
+    batch = {k: v.to(model.device) for k, v in forward.sample_batch(job.train, job.collate).items()}
     with torch.inference_mode():
         try:
             given = shortcut.reached(**batch)
@@ -113,8 +111,8 @@ def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     rows, epochs = job.train, job.arguments.num_train_epochs
     model = job.checkpoint.model.eval()
     order = forward.by_length(rows)[:: max(1, len(rows) // job.arguments.train_batch_size)]
-    batch = job.collate(take(rows, order.tolist()))
-    seen = {k: v.to(model.device) for k, v in batch.items() if k not in forward.ANSWERS}
+    batch = job.collate(forward.take(rows, order.tolist()))
+    seen = {k: v.to(model.device) for k, v in forward.without_labels(batch).items()}
     with torch.inference_mode():
         computing, given = _seconds(lambda: shortcut.reached(**seen))
     if "attention_mask" in seen:  # steps compute no padding

@@ -17,7 +17,6 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from pipelines.features.candidates import sample_batch
 from pipelines.features.skip_frozen_blocks import WithActivations
 from pipelines.models import forward
 from pipelines.training.speed.dropout import drop
@@ -25,7 +24,7 @@ from pipelines.training.speed.packed_layout import PackedLayout
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job
 
 NAME, WITHIN = "graft_packed", "sdpa"
 SETUP = {"cpu": 48}  # tokens that could have been computed while attention to a part is set up
@@ -162,7 +161,7 @@ def _fits(job: "Job", model: Any, anatomy: "Anatomy") -> bool:
         return False
     if forward.lengths(job.train) is None:
         return False
-    batch = {k: v.to(inner.device) for k, v in sample_batch(job.train, job.collate).items()}
+    batch = {k: v.to(inner.device) for k, v in forward.sample_batch(job.train, job.collate).items()}
     packing = Packing(inner, anatomy, _first(job, anatomy), setup=1)  # few rows, on any device
     try:
         with torch.no_grad(), dropout_disabled(model):

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.functional import embedding
 
 if TYPE_CHECKING:
-    from pipelines.training.fit import Job
+    from pipelines.training.job import Job
 
 BY_ELEMENT = ("adamw_torch", "adamw_torch_fused")  # what one row does does not depend on others
 SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
