@@ -46,7 +46,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _tell(text: str) -> None:
-    from pipelines.core.console import is_main
+    from pipelines.core.processes import is_main
 
     if is_main():
         print(text, file=sys.stderr, flush=True)

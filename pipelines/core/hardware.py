@@ -60,6 +60,13 @@ def share_cores() -> None:
         torch.set_num_threads(_cores())
 
 
+def trains_on_cpu(training: Mapping[str, Any]) -> bool:
+    """Return whether the recipe asks for the CPU, or there is nothing else."""
+    import torch
+
+    return bool(training.get("use_cpu", not torch.accelerator.is_available()))
+
+
 def _cores() -> int:
     """That this process may use: its share of the machine's."""
     return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
@@ -68,8 +75,6 @@ def _cores() -> int:
 def bfloat16(training: Mapping[str, Any]) -> str | None:
     """What makes bfloat16 faster than float32 here; None where it is not."""
     import torch
-
-    from pipelines.core.console import trains_on_cpu
 
     if not trains_on_cpu(training):
         is_new = torch.cuda.is_available() and torch.cuda.get_device_capability() >= AMPERE
@@ -83,8 +88,6 @@ def memory(training: Mapping[str, Any]) -> float:
     """Bytes that are free where this process trains."""
     import psutil
     import torch
-
-    from pipelines.core.console import trains_on_cpu
 
     if not trains_on_cpu(training) and torch.cuda.is_available():
         return float(torch.cuda.mem_get_info()[0])

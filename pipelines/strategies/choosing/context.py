@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core import console, hardware
+from pipelines.core import hardware, processes
 from pipelines.core.labels import SINGLE
 from pipelines.models import forward
 from pipelines.strategies.choosing import similarity
@@ -82,13 +82,13 @@ class AutoContext:
     def optimizer_bytes(self) -> int:
         """What AdamW keeps in a process to train every parameter (ZeRO, arXiv 1910.02054, 3.1)."""
         is_sharded = self.recipe.training.keys() & {"fsdp", "deepspeed"}
-        shares = console.num_processes() if is_sharded else 1
+        shares = processes.num_processes() if is_sharded else 1
         return int(self.checkpoint.model.num_parameters() * OPTIMIZED / shares)
 
     @cached_property
     def memory(self) -> float:
         """Bytes that are free where this process trains."""
-        return console.from_main(lambda: hardware.memory(self.recipe.training))
+        return processes.from_main(lambda: hardware.memory(self.recipe.training))
 
     @property
     def longer(self) -> int | None:
@@ -127,7 +127,7 @@ class AutoContext:
         """In all processes."""
         accumulated = self._training.get("gradient_accumulation_steps", 1)
         size: int = self._training["per_device_train_batch_size"]
-        return min(len(self.train), size * accumulated * console.num_processes())
+        return min(len(self.train), size * accumulated * processes.num_processes())
 
     @property
     def _training(self) -> dict[str, Any]:
@@ -140,17 +140,17 @@ class AutoContext:
         """About how long training of all weights takes here: for each example and epoch three
         times as long as a forward pass, as the backward pass is two (arXiv 2001.08361, 2.1)."""
         seconds = self._seconds()
-        return console.from_main(lambda: 3 * seconds * self.passes / 60)
+        return processes.from_main(lambda: 3 * seconds * self.passes / 60)
 
     def _seconds(self) -> float:
         """Of a forward pass, for each of some examples drawn at random, which processes share."""
         rows = np.random.default_rng(0).permutation(len(self.train))[:TIMED]
         collate = self.task.collator(self.checkpoint.processor)
-        how = {"numbers": rows, "bf16": self.fast.get("bf16", False)}
+        how = {"row_ids": rows, "bf16": self.fast.get("bf16", False)}
         taken = []
         for _ in range(2):  # the first one prepares kernels
             start = time.perf_counter()
-            passes = forward.steps(self.checkpoint.model, self.train, collate, _something, **how)
+            passes = forward.iter_batches(self.checkpoint.model, self.train, collate, _something, **how)
             taken.append(sum(1 for _ in passes) and time.perf_counter() - start)
         return min(taken) / len(rows)
 

@@ -1,0 +1,58 @@
+"""How the processes of a run agree: which one speaks, what one computes for all.
+
+Launchers (`accelerate launch`, `torchrun`) say in environment variables how many there are.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def is_main() -> bool:
+    """Return whether this is the process that speaks and writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def num_processes() -> int:
+    """Count the processes that train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """Let the main process run the block first (and fill caches), then the others."""
+    from accelerate import PartialState
+
+    with PartialState().main_process_first():
+        yield
+
+
+def wait() -> None:
+    """Block until all processes have come here."""
+    from accelerate import PartialState
+
+    PartialState().wait_for_everyone()
+
+
+def from_main(make: Callable[[], T]) -> T:
+    """Call `make` on the main process and return its result on all of them.
+
+    Raises:
+        Exception: whatever `make` raised, on every process.
+    """
+    if num_processes() == 1:
+        return make()
+    from accelerate.utils import broadcast_object_list
+
+    made: list = [None]
+    try:
+        made[0] = make() if is_main() else None
+    except Exception as error:  # without it the other processes would wait forever
+        made[0] = error
+    (result,) = broadcast_object_list(made)
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -1,0 +1,64 @@
+"""Before anything is loaded: quiet libraries, shared cores, processes that have met."""
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.core import hardware
+from pipelines.core.console import say, shows_bars
+from pipelines.core.processes import is_main, num_processes
+
+
+def initialize(training: Mapping[str, Any]) -> None:
+    """Silence what the libraries would write between our lines, and connect the processes.
+
+    Args:
+        training: the recipe's `training:`, for what it says about devices and processes.
+    """
+    import datasets
+    import transformers
+
+    if not shows_bars():
+        datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()  # bars for loading and saving weights
+    transformers.utils.logging.set_verbosity_error()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    if not is_main():
+        warnings.simplefilter("ignore")
+    hardware.share_cores()
+    if hardware.trains_on_cpu(training):
+        hardware.keep_memory()
+    _warn_of_missing_processes()
+    _connect(training)
+
+
+def _connect(training: Mapping[str, Any]) -> None:
+    """Connect to the other processes.
+
+    Without `cpu`, accelerate treats processes that share no GPU as independent ones; and the
+    Trainer would connect them, with its time limit, only after all that comes before training.
+    """
+    from datetime import timedelta
+
+    from accelerate import PartialState
+
+    options: dict[str, Any] = {}
+    if num_processes() > 1:
+        options["backend"] = training.get("ddp_backend")
+        options["timeout"] = timedelta(seconds=training.get("ddp_timeout") or 1800)
+    PartialState(cpu=hardware.trains_on_cpu(training), **options)
+
+
+def _warn_of_missing_processes() -> None:
+    """Say so where accelerate started one process although several were requested.
+
+    Without GPUs `accelerate launch --num_processes 2` starts one process, silently.
+    """
+    launched = {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys()
+    if launched and "WORLD_SIZE" not in os.environ:
+        say(
+            "note: accelerate was asked for several processes and started one, as it does without "
+            "GPUs; on CPU: torchrun --nproc_per_node 2 pipelines/run.py RECIPE"
+        )
