@@ -25,17 +25,17 @@ class Combinations(Command):
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Print a table in Markdown, then what each refusal says."""
-        columns = _columns()
-        print("\n".join(table(columns)))
-        for names, cells in columns.items():
-            for strategy, why in cells.items():
-                if why:
-                    print(f"\n{strategy} with {', '.join(names)}: {why}", end="")
+        groups = columns()
+        print("\n".join(table(groups)))
+        for names, cells in groups.items():
+            for strategy, reason in cells.items():
+                if reason:
+                    print(f"\n{strategy} with {', '.join(names)}: {reason}", end="")
         print()
 
 
 def table(columns: "dict[tuple[str, ...], Cells]") -> Iterator[str]:
-    """A row for each strategy, a column for all tasks that are answered alike."""
+    """Yield the lines of a table: a row for each strategy, a column for each group of tasks."""
     header = ["strategy", *(", ".join(f"`{name}`" for name in names) for names in columns)]
     yield f"| {' | '.join(header)} |"
     yield f"|---{'|:-:' * len(columns)}|"
@@ -44,22 +44,26 @@ def table(columns: "dict[tuple[str, ...], Cells]") -> Iterator[str]:
         yield f"| `{strategy}` | {' | '.join(cells)} |"
 
 
-def _columns() -> "dict[tuple[str, ...], Cells]":
-    strategies, tasks = registry.names("strategies"), registry.names("tasks")
-    alike: dict[tuple[bool, ...], list[str]] = {}
-    told = {task: {name: _refusal(task, name, {}) for name in strategies} for task in tasks}
-    for task, cells in told.items():
-        alike.setdefault(tuple(why is None for why in cells.values()), []).append(task)
-    columns = {tuple(names): told[names[0]] for names in alike.values()}
-    for section, said in SECTIONS.items():
-        columns[(section,)] = {
-            name: _refusal("text_classification", name, said) for name in strategies
+def columns() -> "dict[tuple[str, ...], Cells]":
+    """Return the refusals of every strategy: for groups of tasks with the same ones, then for
+    sections."""
+    strategies = registry.names("strategies")
+    refusals: dict[str, Cells] = {}
+    groups: dict[tuple[bool, ...], list[str]] = {}
+    for task in registry.names("tasks"):
+        refusals[task] = {name: refusal(task, name, {}) for name in strategies}
+        accepted = tuple(reason is None for reason in refusals[task].values())
+        groups.setdefault(accepted, []).append(task)
+    table_columns = {tuple(names): refusals[names[0]] for names in groups.values()}
+    for section, values in SECTIONS.items():
+        table_columns[(section,)] = {
+            name: refusal("text_classification", name, values) for name in strategies
         }
-    return columns
+    return table_columns
 
 
-def _refusal(task: str, strategy: str, said: dict[str, Any]) -> str | None:
-    """What is said of the combination; None where nothing is wrong with it."""
+def refusal(task: str, strategy: str, sections: dict[str, Any]) -> str | None:
+    """Return why a recipe with these values is refused; None where it is accepted."""
     from pipelines import recipe
     from pipelines.core.errors import RecipeError
     from pipelines.recipe.document import Document
@@ -68,8 +72,8 @@ def _refusal(task: str, strategy: str, said: dict[str, Any]) -> str | None:
         "task": {"name": task},
         "model": {"checkpoint": "bert"},
         "strategy": {"name": strategy, **NEEDED.get(strategy, {})},
-        **{key: value for key, value in said.items() if key != "data"},
-        "data": {"source": "files", "path": "x", **said.get("data", {})},
+        **{key: value for key, value in sections.items() if key != "data"},
+        "data": {"source": "files", "path": "x", **sections.get("data", {})},
     }
     document = Document("recipe")
     document.values.update(values)
