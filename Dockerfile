@@ -41,7 +41,7 @@ ARG PIP_INDEX_URL=""
 ARG PIP_EXTRA_INDEX_URL=""
 COPY pyproject.toml requirements.lock ./
 RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > /tmp/dependencies \
-    && pip install --no-cache-dir --no-input -c requirements.lock -r /tmp/dependencies setuptools \
+    && pip install --no-cache-dir --no-input -c requirements.lock -r /tmp/dependencies hatchling \
     && rm /tmp/dependencies
 
 COPY . .
