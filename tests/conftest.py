@@ -5,6 +5,7 @@ libraries read it once. Tests that need a Hub start one on loopback (`hub_server
 """
 
 import atexit
+import gc
 import os
 import socket
 import tempfile
@@ -45,6 +46,17 @@ def _only_loopback() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frozen_heap() -> None:
+    """Keep what earlier modules imported out of garbage collection.
+
+    The Trainer collects at the start of every training; looking through the millions of objects
+    of torch and transformers took longer than to train a tiny model.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
