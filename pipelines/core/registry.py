@@ -1,15 +1,17 @@
-"""A name in a recipe -> the class in the file of that name.
+"""A name in a recipe -> the class in the file of that name; a recipe's name -> its file.
 
 The files are the registry: `strategies/lora.py` is what `strategy: lora` means, and only the
 file that is named gets imported.
 """
 
 import ast
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pipelines.core import contract
 from pipelines.core.errors import RecipeError, suggest
 
 ROOT = Path(__file__).parent.parent  # the package `pipelines`
@@ -21,6 +23,14 @@ FOLDERS = {
     "heads": "features/heads",
     "metrics": "evaluation/metrics",
     "commands": "cli/commands",
+}
+BASES = {  # in the folder's `__init__.py`; a metric is a class of `evaluate`
+    "tasks": "Task",
+    "sources": "Source",
+    "strategies": "Strategy",
+    "augmentations": "Augmentation",
+    "heads": "Head",
+    "commands": "Command",
 }
 PACKAGES = tuple(package for package in FOLDERS if package != "commands")
 
@@ -38,16 +48,47 @@ def names(package: str) -> tuple[str, ...]:
 
 @cache
 def find(package: str, name: str) -> Any:
-    """The class of the file `package/name.py`: `linear_probe.py` holds `LinearProbe`.
+    """Import the class of the file `package/name.py`: `linear_probe.py` holds `LinearProbe`.
 
     Raises:
-        RecipeError: there is no such file; says which there are and which is nearest.
+        RecipeError: there is no such file (says which there are and which is nearest), or its class
+            does not keep the contract of the package's base class.
+    """
+    check(package, name)
+    module_name = f"pipelines.{FOLDERS[package].replace('/', '.')}"
+    module = import_module(f"{module_name}.{name}")
+    kind = getattr(module, class_name(name), None)
+    if package in BASES:
+        base = getattr(import_module(module_name), BASES[package])
+        missing = iter(["is not in the file"])
+        _refuse(package, name, contract.problems(kind, base) if kind else missing)
+    return kind
+
+
+def check(package: str, name: str) -> None:
+    """Look at a file without importing it.
+
+    Raises:
+        RecipeError: there is no such file, or it is a metric that breaks its contract.
     """
     if name not in names(package):
         kind = {"strategies": "strategy"}.get(package, package.removesuffix("s"))
         raise RecipeError(f"unknown {kind} '{name}'; {suggest(name, names(package))}")
-    module = import_module(f"pipelines.{FOLDERS[package].replace('/', '.')}.{name}")
-    return getattr(module, "".join(part.capitalize() for part in name.split("_")))
+    if package == "metrics":
+        source = (folder(package) / f"{name}.py").read_text(encoding="utf-8")
+        _refuse(package, name, contract.metric_problems(source, class_name(name)))
+
+
+def class_name(name: str) -> str:
+    """`linear_probe` -> `LinearProbe`."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def _refuse(package: str, name: str, problems: Iterable[str]) -> None:
+    """Raise a RecipeError that names file, class and every problem, if there is one."""
+    if text := "; ".join(problems):
+        file = f"pipelines/{FOLDERS[package]}/{name}.py"
+        raise RecipeError(f"{file}: class {class_name(name)} {text}")
 
 
 def summary(package: str, name: str) -> str:
@@ -56,11 +97,39 @@ def summary(package: str, name: str) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
-def recipes() -> list[Path]:
-    """The recipe files below `recipes/`, relative to the working directory where possible."""
-    found = sorted((ROOT.parent / "recipes").rglob("*.yaml"))
-    here = Path.cwd()
-    return [path.relative_to(here) if path.is_relative_to(here) else path for path in found]
+def recipe_folder() -> Path:
+    """The folder of the shipped recipes: inside the package of a wheel, beside it in a checkout."""
+    inside = ROOT / "recipes"
+    return inside if inside.is_dir() else ROOT.parent / "recipes"
+
+
+def recipes() -> dict[str, Path]:
+    """The shipped recipes: name -> absolute path, sorted by name."""
+    files = source_files(recipe_folder(), "**/*.yaml")
+    return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}
+
+
+def recipe_file(path: str | Path) -> Path:
+    """Resolve what a user calls a recipe: a path, or the name of a shipped recipe.
+
+    A file that exists wins, with or without `.yaml`; a path with a folder in it is never a name.
+
+    Raises:
+        RecipeError: neither; says which recipes there are and which is nearest.
+    """
+    text, path = str(path), Path(path)
+    for file in (path, Path(f"{text}.yaml")):
+        if file.is_file():
+            return file
+    if path.name != text or path.exists():
+        return path  # whoever reads it says what is wrong with it
+    name, known = path.name.removesuffix(".yaml"), recipes()
+    if name not in known:
+        raise RecipeError(
+            f"{path}: no such file, and no recipe of that name; {suggest(name, known)}"
+        )
+    file, here = known[name], Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
 
 
 def source_files(folder: Path, pattern: str = "*.py") -> list[Path]:

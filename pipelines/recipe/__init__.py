@@ -6,7 +6,7 @@ Nothing heavy is imported: a recipe is refused in a fraction of a second.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,24 @@ class Recipe(Section):
         """The one seed that splits, heads, adapters and training derive from."""
         return self.training.get("seed", 42)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Build and check a recipe from plain values, as its YAML file would hold them.
+
+        The shorthands of YAML hold (`"strategy": "lora"`, `"model": "google-bert/…"`). Relative
+        paths that start with `./` are meant from the working directory.
+
+        Args:
+            values: keys and values of a recipe; without `name` the runs go to `runs/recipe/`.
+
+        Raises:
+            RecipeError: one line for each thing that is wrong.
+        """
+        document = documents.from_values(values, "Recipe.from_dict")
+        _expand(document)
+        document.values.setdefault("name", "recipe")
+        return build(document)
+
 
 def load(path: str | Path, overrides: Iterable[str | Override] = ()) -> Recipe:
     """Read, override and check a recipe.
@@ -80,8 +98,9 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
     Raises:
         RecipeError: a file that cannot be read, or an override that is none.
     """
-    document = Document(str(path))
-    for layer in documents.layers(Path(path)):
+    file = registry.recipe_file(path)
+    document = Document(str(file))
+    for layer in documents.layers(file):
         for section in KINDS:
             _leave_behind(document, section, layer.get((section,)))
         document.merge(layer)
@@ -92,7 +111,7 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
             _leave_behind(document, key[0], {key[1]: value})
         document.put(key, value, place)
         _expand(document)
-    document.values.setdefault("name", Path(path).stem)
+    document.values.setdefault("name", file.stem)
     return document
 
 
@@ -223,3 +242,8 @@ def _metric_problems(document: Document) -> Iterator[str]:
                 f"{where}: unknown metric '{name}'; {suggest(name, known)}; "
                 "or a Hub id such as evaluate-metric/rouge"
             )
+        elif name in known:
+            try:
+                registry.check("metrics", name)
+            except RecipeError as error:
+                yield f"{where}: {error}"

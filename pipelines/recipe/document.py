@@ -7,7 +7,7 @@ a key that stands twice is an error. Overrides from the command line
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import yaml
 from pipelines.core.errors import RecipeError
 
 Key = tuple[str, ...]
+COMMAND_LINE = "command line"  # the place of an override
 
 
 class Override(NamedTuple):
@@ -24,7 +25,7 @@ class Override(NamedTuple):
 
     key: Key
     value: Any
-    place: str = "command line"
+    place: str = COMMAND_LINE
 
 
 class _Loader(yaml.SafeLoader):
@@ -152,15 +153,36 @@ def parse(text: str, origin: str) -> Document:
     return document
 
 
-def parse_override(text: str) -> Override:
+def parse_override(text: str, place: str = COMMAND_LINE) -> Override:
     """`training.learning_rate=3e-5` -> (("training", "learning_rate"), 3e-5), and its place."""
     name, equals, value = text.partition("=")
     if not equals or not all(name.split(".")):
-        raise RecipeError(f"command line: '{text}': expected key=value, such as strategy=lora")
+        raise RecipeError(f"{place}: '{text}': expected key=value, such as strategy=lora")
     try:
-        return Override(tuple(name.split(".")), value_of(value))
+        return Override(tuple(name.split(".")), value_of(value), place)
     except (yaml.YAMLError, ValueError):
-        raise RecipeError(f"command line: '{text}': the value is not YAML") from None
+        raise RecipeError(f"{place}: '{text}': the value is not YAML") from None
+
+
+def from_values(values: Any, origin: str) -> Document:
+    """Plain Python values -> Document, every key of which has the place `origin`.
+
+    Raises:
+        RecipeError: `values` is no mapping.
+    """
+    if not isinstance(values, Mapping):
+        kind = type(values).__name__
+        raise RecipeError(f"{origin}: a recipe is a mapping of keys to values, not {kind}")
+    return Document(origin, anchored(plain(values), Path.cwd()))
+
+
+def plain(value: Any) -> Any:
+    """Convert a value of Python into what YAML would give: str keys, lists, paths as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(child) for child in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def value_of(text: str) -> Any:

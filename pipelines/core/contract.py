@@ -1,0 +1,109 @@
+"""What the class of a file owes the base class of its folder (`heads/ridge.py` owes `Head`).
+
+It is checked when a recipe names the file: an outdated class is refused by name, instead of
+failing in the middle of a run. Nothing is called, and nothing is imported for it.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from functools import cached_property
+from types import FunctionType
+from typing import Any
+
+METRIC_METHODS = {"_info": (), "_compute": ("predictions", "references")}
+
+
+def problems(kind: Any, base: type) -> Iterator[str]:
+    """Describe each way in which `kind`, the class of a file, breaks the contract of `base`.
+
+    A base's method that only raises NotImplementedError is required, and so is an attribute that
+    it declares without a value. An override takes every call that the base's method takes.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        yield f"is no subclass of {base.__module__}.{base.__name__}"
+        return
+    for name in sorted(getattr(base, "__class_vars__", ())):
+        if not hasattr(kind, name):
+            yield f"does not set '{name}', as every {base.__name__} must"
+    for name, member in _members(base):
+        override = inspect.getattr_static(kind, name)
+        if override is member:
+            if _is_required(member):
+                yield f"does not define {_shown(name, member)}, as every {base.__name__} must"
+        elif wrong := _mismatch(name, override, member):
+            yield f"{wrong}, as in {base.__name__}"
+
+
+def metric_problems(source: str, name: str) -> Iterator[str]:
+    """Describe what the source of a metric lacks; importing it would import `evaluate`."""
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    found = next((node for node in classes if node.name == name), None)
+    if found is None:
+        yield "is not in the file"
+        return
+    if "evaluate.Metric" not in map(ast.unparse, found.bases):
+        yield "is no direct subclass of evaluate.Metric"
+    methods = {node.name: node.args for node in found.body if isinstance(node, ast.FunctionDef)}
+    for method, arguments in METRIC_METHODS.items():
+        expected = f"{method}({', '.join(('self', *arguments))})"
+        if method not in methods:
+            yield f"does not define {expected}, as every metric must"
+        elif not {*arguments} <= {
+            a.arg for a in (*methods[method].args, *methods[method].kwonlyargs)
+        }:
+            yield f"has {method}({ast.unparse(methods[method])}); expected {expected} and options"
+
+
+def _members(base: type) -> Iterator[tuple[str, Any]]:
+    """The public methods and properties of `base` and of what it inherits from our own classes."""
+    ours = [cls for cls in base.__mro__ if cls.__module__.startswith("pipelines.")]
+    for name in dict.fromkeys(name for cls in ours for name in vars(cls)):
+        member = inspect.getattr_static(base, name)
+        if not name.startswith("_") and isinstance(member, FunctionType | property):
+            yield name, member
+
+
+def _is_required(member: Any) -> bool:
+    """Whether the body does nothing but raise NotImplementedError."""
+    return _function(member).__code__.co_names == ("NotImplementedError",)
+
+
+def _mismatch(name: str, override: Any, member: Any) -> str | None:
+    """What is wrong with an override; a property may become an attribute of the class."""
+    if isinstance(member, property):
+        fits = not isinstance(override, FunctionType)
+        return None if fits else f"has a method {name}(); expected a property"
+    if not isinstance(override, FunctionType):
+        return f"has '{name}', which is no method; expected {_shown(name, member)}"
+    if _takes_every_call(inspect.signature(override), inspect.signature(member)):
+        return None
+    return f"has {_shown(name, override)}; expected {_shown(name, member)}"
+
+
+def _takes_every_call(signature: inspect.Signature, base: inspect.Signature) -> bool:
+    """Whether arguments that fit `base` fit `signature`, by position and by name."""
+    parameters = base.parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    options = dict.fromkeys(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        options["any other"] = None
+    try:
+        by_position = signature.bind(*names, **options)
+        signature.bind(**dict.fromkeys(names), **options)
+    except TypeError:
+        return False
+    return all(by_position.arguments.get(name) == name for name in names)
+
+
+def _shown(name: str, member: Any) -> str:
+    """`solve(self, problem)`; a property by its name."""
+    if isinstance(member, property | cached_property):
+        return f"the property '{name}'"
+    signature = inspect.signature(member)
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return f"{name}{inspect.Signature(bare)}"
+
+
+def _function(member: Any) -> FunctionType:
+    return member.fget if isinstance(member, property) else member
