@@ -1,18 +1,19 @@
-"""The command line. Whatever the user can mend ends in one message and exit code 2."""
+"""The command line. A mistake that the user can mend ends in one message and exit code 2."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+from pipelines import __version__
 from pipelines.core import registry
 from pipelines.core.errors import GraftError, Interrupted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives back the exit code (0, 2 for a mistake, 130 when interrupted)."""
-    parsed = _parse(arguments)
+    """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
     try:
+        parsed = _parse(arguments)
         parsed.command(parsed)
         sys.stdout.flush()
         return 0
@@ -20,16 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except GraftError as error:
-        _tell(f"error: {error}")
+        _report(f"error: {error}")
         return 2
     except (Interrupted, KeyboardInterrupt) as stop:
-        _tell(str(stop) or "interrupted")
+        _report(str(stop) or "interrupted")
         return 130
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """One command and what it takes; key=value may stand before options and behind them."""
+    """Parse one command and its arguments; key=value may stand before options and after them."""
     parser = argparse.ArgumentParser(prog="graft", description="One recipe, one command, a model.")
+    parser.add_argument("--version", action="version", version=f"graft {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in registry.names("commands"):
         summary = registry.summary("commands", name)
@@ -45,7 +47,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parsed
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
+    """Print an error; of several processes only the main one speaks."""
     from pipelines.core.processes import is_main
 
     if is_main():

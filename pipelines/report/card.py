@@ -108,7 +108,8 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
     """What the text has gaps for."""
     tested = evidence.test is not None
     model = values["hub"]["repo_id"] or "model"
-    versions = {"graft": lock["graft"]["commit"], "python": lock["python"], **lock["packages"]}
+    code = lock["graft"]["commit"] or lock["graft"]["version"]
+    versions = {"graft": code, "python": lock["python"], **lock["packages"]}
     return {
         "name": values["name"],
         "base": _link(lock["model"]),

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipelines import __version__
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = (
     "graft-finetune",
@@ -46,12 +48,16 @@ def describe() -> dict[str, Any]:
 
 
 def _graft() -> dict[str, Any]:
-    """The commit of Graft's own working tree; none where it was installed without one."""
+    """Graft's version, and the commit of its working tree: null where it runs from a wheel."""
     top = _git("rev-parse", "--show-toplevel")
     if not top or Path(top).resolve() != ROOT:
-        return {"commit": None, "modified": None}
+        return {"version": __version__, "commit": None, "modified": None}
     changes = _git("status", "--porcelain", "--", "pipelines")
-    return {"commit": _git("rev-parse", "HEAD"), "modified": bool(changes)}
+    return {
+        "version": __version__,
+        "commit": _git("rev-parse", "HEAD"),
+        "modified": bool(changes),
+    }
 
 
 def _git(*command: str) -> str | None:

@@ -7,7 +7,7 @@ from pipelines.core import registry
 
 
 class List(Command):
-    """Whatever can be named in a recipe, and the recipes."""
+    """Every name that a recipe can hold, and the recipes."""
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Print the names; none of the files is imported for it."""
@@ -15,8 +15,8 @@ class List(Command):
             print(f"{package}:")
             for name in registry.names(package):
                 print(f"  {name:22} {registry.summary(package, name)}")
-        print("recipes:")
-        for path in registry.recipes():
-            first = path.read_text(encoding="utf-8").splitlines()
-            comments = (text for text in first if text.startswith("# ") and "$schema" not in text)
-            print(f"  {path!s:34} {next(comments, '').removeprefix('# ')}")
+        print("recipes (graft run NAME, graft cp NAME):")
+        for name, path in registry.recipes().items():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            comments = (text for text in lines if text.startswith("# ") and "$schema" not in text)
+            print(f"  {name:26} {next(comments, '').removeprefix('# ')}")

@@ -1,0 +1,95 @@
+"""Copy a recipe into a folder of yours, to change it there."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.cli.commands import Command
+from pipelines.core import registry
+from pipelines.core.errors import RunError
+
+if TYPE_CHECKING:
+    import yaml
+
+SCHEMA = re.compile(r"(?<=\$schema=)\.{1,2}/\S+")
+Edit = tuple[int, int, str]  # start, end and new text of a piece of the file
+
+
+class Cp(Command):
+    """The copy runs where it lies: relative paths in it become absolute ones."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """RECIPE [TARGET] [--force]"""
+        parser.add_argument(
+            "recipe", metavar="RECIPE", help="the name of a shipped recipe, or a YAML file"
+        )
+        parser.add_argument(
+            "target", metavar="TARGET", nargs="?", default=".", help="a file or a folder (.)"
+        )
+        parser.add_argument("--force", action="store_true", help="overwrite the target")
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Write the copy, and print where it is and how to run it.
+
+        Raises:
+            RecipeError: no such recipe, or it is not YAML.
+            RunError: the target exists, or cannot be written.
+        """
+        from pipelines.recipe import document
+        from pipelines.report.run_folder import writing
+
+        # the shipped recipe even where a copy of it lies here: --force brings it back
+        source = registry.recipes().get(parsed.recipe) or registry.recipe_file(parsed.recipe)
+        document.read(source, f"{source}: cannot read the recipe")  # refused if it is not YAML
+        target = Path(parsed.target)
+        target = target / source.name if target.is_dir() else target
+        if target.exists() and source.samefile(target):
+            raise RunError(f"{target}: is the recipe itself; name another TARGET")
+        if target.exists() and not parsed.force:
+            raise RunError(f"{target}: exists already; --force overwrites it")
+        text = _relocate(source.read_text(encoding="utf-8"), source.parent.resolve())
+        with writing(target):
+            target.write_text(text, encoding="utf-8")
+        print(f"wrote {target}; to run it: {shlex.join(['graft', 'run', str(target)])}")
+
+
+def _relocate(text: str, folder: Path) -> str:
+    """Replace the relative paths in a recipe of `folder`, and keep its comments as they are."""
+    import yaml
+
+    tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    edits = {*_values(tree, folder), *_schema(text, folder)}
+    for start, end, path in sorted(edits, reverse=True):
+        text = text[:start] + path + text[end:]
+    return text
+
+
+def _values(node: "yaml.Node | None", folder: Path, key: str = "") -> Iterator[Edit]:
+    """Find the texts that start with `./` or `../`, and the recipe that this one extends."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            yield from _values(value, folder, f"{key}.{name.value}")
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _values(value, folder, f"{key}[]")
+    elif isinstance(node, yaml.ScalarNode) and (
+        node.value.startswith(("./", "../")) or key == ".extends"
+    ):
+        yield node.start_mark.index, node.end_mark.index, _scalar(folder / node.value)
+
+
+def _scalar(path: Path) -> str:
+    """Write an absolute path as YAML, quoted where it could be read as something else."""
+    text = str(path.resolve())
+    return text if re.fullmatch(r"[\w./+@-]+", text) else "'" + text.replace("'", "''") + "'"
+
+
+def _schema(text: str, folder: Path) -> Iterator[Edit]:
+    """Find the schema that an editor checks the recipe by: `$schema=./schema.json`."""
+    for match in SCHEMA.finditer(text):
+        yield match.start(), match.end(), str((folder / match.group()).resolve())
