@@ -1,20 +1,50 @@
 """Sections of a recipe that are right by themselves and do not go together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from pipelines.data.sources import StreamedSource
+from pipelines.data.sources import Source, StreamedSource
+from pipelines.evaluation.calibration import Calibration
 from pipelines.models import quantization
-
-if TYPE_CHECKING:
-    from pipelines.recipe import Recipe
+from pipelines.models.section import Model
+from pipelines.recipe.sections import Hub
+from pipelines.strategies import Strategy
+from pipelines.tasks import Task
+from pipelines.tasks.augmentations import Augmentation
+from pipelines.training.averaging import Averaging
+from pipelines.training.regularization import Regularization
 
 Problem = tuple[tuple[str, ...], str]  # a key, and what is wrong there
 
 
-def problems(recipe: "Recipe") -> Iterator[Problem]:
-    """Everything that does not go with something else, the strategy first."""
+class Sections(Protocol):
+    """What is checked here: the sections of a recipe."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def model(self) -> Model: ...
+    @property
+    def data(self) -> Source: ...
+    @property
+    def strategy(self) -> Strategy: ...
+    @property
+    def augmentation(self) -> Augmentation | None: ...
+    @property
+    def training(self) -> Mapping[str, Any]: ...
+    @property
+    def regularization(self) -> Regularization: ...
+    @property
+    def averaging(self) -> Averaging: ...
+    @property
+    def calibration(self) -> Calibration | None: ...
+    @property
+    def hub(self) -> Hub: ...
+
+
+def problems(recipe: Sections) -> Iterator[Problem]:
+    """Yield every conflict between sections, those of the strategy first."""
     strategy = recipe.strategy
     refusal = strategy.incompatibility(recipe.task)
     if refusal:
@@ -22,72 +52,76 @@ def problems(recipe: "Recipe") -> Iterator[Problem]:
     if recipe.augmentation and not strategy.augments:
         yield (
             ("augmentation",),
-            f"strategy '{strategy.name}' sees each example once, so that it cannot vary; use full "
-            "or lora, or leave augmentation out",
+            f"strategy '{strategy.name}' computes features once, so augmentation has no effect; "
+            "use full or lora, or leave augmentation out",
         )
     if recipe.model.quantization:
-        yield from _of_quantization(recipe)
+        yield from _quantization_problems(recipe)
     if _saves(recipe) == "adapter":
-        yield from _of_an_adapter(recipe)
-    yield from _of_steps(recipe)
+        yield from _adapter_problems(recipe)
+    yield from _step_problems(recipe)
     if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),
-            f"{recipe.task.name} does not choose one of some classes for an example: there are no "
-            "probabilities to calibrate; leave it out, or say null",
+            f"{recipe.task.name} does not choose one of several classes for an example, so there "
+            "are no probabilities to calibrate; leave it out, or write null",
         )
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
-        yield from _of_streaming(recipe)
+        yield from _streaming_problems(recipe)
 
 
-def _saves(recipe: "Recipe") -> str | None:
-    """What a strategy that has adapters makes of them."""
+def _saves(recipe: Sections) -> str | None:
+    """Return what a strategy with adapters saves: merged or adapter."""
     return getattr(recipe.strategy, "save", None)
 
 
-def _of_an_adapter(recipe: "Recipe") -> Iterator[Problem]:
+def _adapter_problems(recipe: Sections) -> Iterator[Problem]:
     key, folder = ("strategy", "save"), recipe.model.checkpoint
     if recipe.hub.push and Path(folder).exists():
         yield (
             key,
-            f"'adapter': on the Hub nobody has the folder {folder} that it is for; use merged",
+            f"'adapter': it needs the checkpoint {folder}, which is a local folder that nobody can "
+            "download from the Hub; use merged",
         )
     if recipe.averaging.soup:
-        yield key, "'adapter': a soup is made of whole weights; use merged"
+        yield key, "'adapter': a soup averages whole weights; use merged"
 
 
-def _of_quantization(recipe: "Recipe") -> Iterator[Problem]:
+def _quantization_problems(recipe: Sections) -> Iterator[Problem]:
     bits, strategy = recipe.model.quantization, recipe.strategy
+    key = ("model", "quantization")
     if not strategy.quantizes:
         yield (
-            ("model", "quantization"),
+            key,
             f"'{bits}': strategy '{strategy.name}' needs the weights themselves; use lora, ia3 or "
             "ln_tuning",
         )
     elif _saves(recipe) != "adapter":
-        yield (
-            ("model", "quantization"),
-            f"'{bits}': what is merged would be rounded once more; use strategy.save=adapter",
-        )
+        yield key, f"'{bits}': merged weights would be rounded again; use strategy.save=adapter"
     if bits == "8bit" and getattr(strategy, "use_dora", False):
         yield ("strategy", "use_dora"), "DoRA loses the scales of 8-bit weights in peft; use 4bit"
     if not quantization.is_installed():
-        yield ("model", "quantization"), f"'{bits}': {quantization.INSTALL}"
+        yield key, f"'{bits}': {quantization.INSTALL}"
 
 
-def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
-    """What changes how steps are made, or mixes what they come to."""
+def _step_problems(recipe: Sections) -> Iterator[Problem]:
+    """Yield conflicts of what changes gradient steps, or averages their results."""
     strategy = recipe.strategy
     if strategy.no_gradient_reason:
         for section in ("regularization", "averaging"):
-            said = dict(getattr(recipe, section))
-            for name in (name for name, value in said.items() if value):
-                yield (section, name), f"strategy '{strategy.name}' makes no steps; use lp_ft, say"
+            values = dict(getattr(recipe, section))
+            for name in (name for name, value in values.items() if value):
+                yield (
+                    (section, name),
+                    f"strategy '{strategy.name}' takes no gradient steps, so {section}.{name} has "
+                    "no effect; use for example lp_ft",
+                )
         return
     if recipe.regularization.l2_sp and not strategy.changes_pretrained_weights:
         yield (
             ("regularization", "l2_sp"),
-            f"strategy '{strategy.name}' moves nothing that was pretrained; use full",
+            f"strategy '{strategy.name}' changes no pretrained weights that this could hold back; "
+            "use full",
         )
     if recipe.averaging.wise_ft and not strategy.solves_head(recipe.task):
         yield (
@@ -96,12 +130,12 @@ def _of_steps(recipe: "Recipe") -> Iterator[Problem]:
         )
 
 
-def _of_streaming(recipe: "Recipe") -> Iterator[Problem]:
+def _streaming_problems(recipe: Sections) -> Iterator[Problem]:
     training = recipe.training
     if (training.get("max_steps") or 0) <= 0:
         yield (
             ("training", "max_steps"),
-            "data.streaming needs it: nobody knows how long a stream is; say how many steps",
+            "data.streaming needs it: a stream has no known length; set the number of steps",
         )
     if training.get("eval_strategy") == "epoch":
         yield (

@@ -16,38 +16,38 @@ EXPECTED = {  # pydantic's types of error, in the words of YAML
 
 
 def explain(document: Document, key: str, error: Any, kind: Any) -> str:
-    """One pydantic error in the words of the recipe."""
-    said = (key, *map(str, error["loc"]))
-    path = tuple(_real_path(document, said))
-    where, dotted = document.place(path), ".".join(path)
+    """Say one pydantic error in the words of the recipe: place, key, value, what was expected."""
+    location = (key, *map(str, error["loc"]))
+    path = tuple(_existing_path(document, location))
+    place, dotted = document.place(path), ".".join(path)
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{dotted}'; {suggest(path[-1], _fields(kind, path[1:-1]))}"
+        return f"{place}: unknown key '{dotted}'; {suggest(path[-1], _fields(kind, path[1:-1]))}"
     if error["type"] == "missing":
-        return f"{where}: missing key '{'.'.join(said)}'"
+        return f"{place}: missing key '{'.'.join(location)}'"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value = document.get(path)
-    told = "" if isinstance(value, dict) else f"{'null' if value is None else repr(value)}: "
-    return f"{where}: {dotted}: {told}{EXPECTED.get(error['type'], message)}"
+    shown = "" if isinstance(value, dict) else f"{'null' if value is None else repr(value)}: "
+    return f"{place}: {dotted}: {shown}{EXPECTED.get(error['type'], message)}"
 
 
-def _real_path(document: Document, loc: Iterable[str]) -> Iterator[str]:
-    """The part of a pydantic location that exists in the recipe (union branches do not)."""
+def _existing_path(document: Document, location: Iterable[str]) -> Iterator[str]:
+    """Yield the words of a pydantic location that exist in the recipe (union branches do not)."""
     node: Any = document.values
-    for part in loc:
-        if part in children(node):
-            node = children(node)[part]
-            yield part
+    for word in location:
+        if word in children(node):
+            node = children(node)[word]
+            yield word
 
 
 def _fields(kind: Any, path: Iterable[str]) -> set[str]:
-    """The keys known at `path` below a section's type."""
+    """Return the keys known at `path` below a section's type."""
     kind = _model_in(kind)
-    for part in path:
-        kind = _model_in(kind.model_fields[part].annotation)
+    for word in path:
+        kind = _model_in(kind.model_fields[word].annotation)
     return set(kind.model_fields)
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:
-    """The section class in an annotation such as `EarlyStopping | None`."""
+    """Return the section class in an annotation such as `EarlyStopping | None`."""
     options = (annotation, *get_args(annotation))
     return next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))

@@ -16,7 +16,7 @@ DEFS = "#/$defs/"
 
 
 def build() -> dict[str, Any]:
-    """A draft 2020-12 schema; `task`, `strategy` and `data` depend on the kind they name."""
+    """Build a draft 2020-12 schema; `task`, `strategy` and `data` depend on the kind they name."""
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {
         "extends": {"type": "string", "description": "a recipe to start from"}
@@ -30,7 +30,7 @@ def build() -> dict[str, Any]:
         if field.description:
             properties[key] = {**properties[key], "description": field.description}
     for argument in properties["training"]["properties"].values():
-        del argument["default"]  # upstream's business: null stands for it here
+        del argument["default"]  # left to transformers: null stands for it here
     properties["model"] = {"anyOf": [{"type": "string"}, properties["model"]]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -43,7 +43,7 @@ def build() -> dict[str, Any]:
 
 
 def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """One alternative for each file of the package, told apart by its name."""
+    """List one alternative for each file of the package, distinguished by its name."""
     kind_key, package = recipe.KINDS[key]
     is_required = recipe.Recipe.model_fields[key].is_required()
     names = list(registry.names(package))
@@ -61,6 +61,6 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hoisted(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its nested definitions moved to the top."""
+    """Move the nested definitions of a schema to the top."""
     definitions.update(schema.pop("$defs", {}))
     return schema

@@ -1,4 +1,4 @@
-"""The sections of a recipe that have no folder of their own."""
+"""The sections of a recipe whose behavior stands in a room above: the push to the Hub."""
 
 from pydantic import Field, model_validator
 

@@ -17,8 +17,8 @@ _TYPES = {"Any": Any, "Literal": Literal, "None": None, "__builtins__": {}} | {
     kind.__name__: kind for kind in (str, int, float, bool, dict, list)
 }
 
-# TrainingArguments takes less than this without a word, and training then stumbles over it
-LEAST = {
+# smaller values pass TrainingArguments and only fail, or do nothing, during training
+MIN_VALUES = {
     "learning_rate": 0,
     "weight_decay": 0,
     "num_train_epochs": 0,
@@ -33,9 +33,9 @@ LEAST = {
 
 @cache
 def model() -> type[BaseModel]:
-    """A pydantic model with one optional field for each field of TrainingArguments."""
+    """Return a pydantic model with one optional field for each field of TrainingArguments."""
     fields: dict[str, Any] = {
-        name: (kind, Field(None, ge=LEAST.get(name))) for name, kind in _declared().items()
+        name: (kind, Field(None, ge=MIN_VALUES.get(name))) for name, kind in _declared().items()
     }
     fields["resume_from_checkpoint"] = (bool | str | None, None)
     config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -61,7 +61,7 @@ def _declared() -> dict[str, Any]:
 
 
 def _type(annotation: ast.expr) -> Any:
-    """The annotated type where it is made of builtins, else Any (TrainingArguments checks it)."""
+    """Return the annotated type if it is made of builtins, else Any (upstream checks it)."""
     try:
         return eval(compile(ast.Expression(annotation), "training_args.py", "eval"), _TYPES)
     except (NameError, TypeError):

@@ -1,15 +1,13 @@
 """Which weights train, when and how fast: one file per strategy.
 
 A strategy sees the module tree only through `Anatomy`. Most are trained by the Trainer: `apply`
-says what trains, `merge` gives back a plain model. A strategy that needs no gradient steps
+decides what trains, `merge` returns a plain model. A strategy that takes no gradient steps
 overrides `fit`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
 from math import nan
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipelines.core.section import Named
 
@@ -25,54 +23,69 @@ if TYPE_CHECKING:
     from pipelines.training.stages import Stage
 
 
+class Resolution(NamedTuple):
+    """What a strategy leaves in the recipe, once data and model are known.
+
+    Attributes:
+        sections: replacements for sections of the recipe, "strategy" among them.
+        reason: why `auto` chose the strategy; empty where there was no choice.
+    """
+
+    sections: dict[str, Any]
+    reason: str = ""
+
+
 class Strategy(Named):
-    """Base of all strategies: everything trains."""
+    """Base of all strategies: every weight trains."""
 
-    pretrained: ClassVar[bool] = True  # False: the architecture only, with random weights
-    augments: ClassVar[bool] = True  # False: each example is seen once, and cannot vary
-    quantizes: ClassVar[bool] = False  # True: what is frozen may be kept in 4 or 8 bits
-    changes_pretrained_weights: ClassVar[bool] = (
-        True  # False: learns beside what was pretrained, or without
-    )
-    no_gradient_reason: ClassVar[str | None] = None  # what is done instead, where no gradient is
-
-    reason: str = Field("", description="why it was chosen; `auto` writes it")
+    # False: the architecture only, with random weights
+    pretrained: ClassVar[bool] = True
+    # False: each example is read once, so augmentation has no effect
+    augments: ClassVar[bool] = True
+    # True: the frozen weights may be stored in 4 or 8 bits
+    quantizes: ClassVar[bool] = False
+    # False: pretrained weights stay as they are, or there are none
+    changes_pretrained_weights: ClassVar[bool] = True
+    # why there are no gradient steps; None where there are
+    no_gradient_reason: ClassVar[str | None] = None
 
     def solves_head(self, task: "Task") -> bool:
-        """Whether steps start from a head that was solved on the features of the encoder."""
+        """Return whether training starts from a head solved on the encoder's features."""
         return False
 
     @property
     def why_no_streaming(self) -> str | None:
-        """Why train cannot flow by; None where it can."""
+        """The reason why train cannot be a stream; None where it can."""
         return None
 
     def incompatibility(self, task: "Task") -> str | None:
-        """Why this strategy does not go with `task`; None where it does."""
+        """Return the reason why this strategy does not go with `task`; None where it does."""
         return None
 
-    def resolve(self, context: "AutoContext") -> dict[str, Any]:
-        """Sections of the recipe with numbers for what was left to this strategy; the run folder
-        records them."""
-        return {"strategy": self}
+    def resolve(self, context: "AutoContext") -> Resolution:
+        """Replace what the recipe left to this strategy by values; the run folder records them.
+
+        Raises:
+            RecipeError: nothing fits the rest of the recipe.
+        """
+        return Resolution({"strategy": self})
 
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
-        """The keys of the recipe's `training:` that mean nothing to this strategy."""
+        """List the keys of the recipe's `training:` that have no effect on this strategy."""
         return ()
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Published TrainingArguments for this strategy; the recipe's `training:` wins.
+        """Return published TrainingArguments for this strategy; the recipe's `training:` wins.
 
         BERT's grid (arXiv 1810.04805, A.3), and up to 3e-4 for narrower encoders of texts (arXiv
         1908.08962; ELECTRA's small model has three times the rate of its base, 2003.10555); ViT's
-        fine-tuning cards; AdamW 1e-3 for convnets. Where nothing normalizes (VGG), a tenth of that,
-        as in torchvision's reference training.
+        fine-tuning cards; AdamW 1e-3 for convolutional networks. Without normalization layers
+        (VGG) a tenth of that, as in torchvision's reference training.
         """
         learning_rate = {"text": 2e-5, "image": 5e-5, "audio": 3e-5}[modality]
         if modality == "text" and anatomy.width:
-            learning_rate = max(
-                learning_rate, min(3e-4, learning_rate * (768 / anatomy.width) ** 2)
-            )
+            scaled = learning_rate * (768 / anatomy.width) ** 2
+            learning_rate = max(learning_rate, min(3e-4, scaled))
         if anatomy.is_convolutional:
             learning_rate = 1e-3 if anatomy.norms else 1e-4
         return {
@@ -85,44 +98,48 @@ class Strategy(Named):
         }
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """Modules whose dropout and normalization stay in eval mode, in all stages."""
+        """Name the modules whose dropout and normalization stay in eval mode throughout."""
         return ()
 
     def stages(self, anatomy: "Anatomy", epochs: float) -> tuple["Stage", ...]:
-        """What trains when, with courses of the rate instead of the Trainer's; none: all the time
-        what `apply` says. Lengths are in epochs; nan: training counts in steps."""
+        """Return what trains when, with learning-rate schedules that replace the Trainer's.
+
+        Args:
+            epochs: the length of training; nan where it is given in steps.
+
+        Returns:
+            Stages with lengths in epochs; empty: what `apply` left trainable trains throughout.
+        """
         return ()
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
-        """Make `model` ready to train: freeze, add adapters. Gives back what the Trainer trains.
+        """Make `model` ready to train (freeze, add adapters) and return what the Trainer trains.
 
         Raises:
-            ModelError: the strategy does not fit this model; says why.
+            ModelError: the strategy does not fit this model; gives the reason.
         """
         return model
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
-        """By how much the learning rate of one parameter, by its name in what trains, is larger
-        than `training.learning_rate`."""
+        """Return the learning-rate multiplier of a parameter, relative to `learning_rate`."""
         return 1.0
 
     def evaluating(self, model: Any) -> AbstractContextManager[None]:
-        """Around a pass over validation during training: `model` as it runs quickest."""
+        """Make `model` as fast as it can be for an evaluation during training."""
         return nullcontext()
 
     def merge(self, model: Any) -> "PreTrainedModel":
-        """The trained model as its plain class, without anything that `apply` added."""
+        """Return the trained model as its plain class, without anything that `apply` added."""
         return model
 
     def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
-        """What comes out of training on `checkpoint`: the plain model, unless a recipe asks for
-        something else."""
+        """Wrap the trained model as what will be saved: the plain class by default."""
         from pipelines.models.output.plain import PlainModel
 
         return PlainModel(self.merge(model))
 
     def fit(self, job: "Job") -> "Fitted":
-        """Train on `job` and give back the result with the best validation score."""
+        """Train on `job` and return the result with the best validation score."""
         from pipelines.training.fit import fit
 
         return fit(job, self.setup(job))

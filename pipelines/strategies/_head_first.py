@@ -1,10 +1,10 @@
 """The new head first, then what lies below it: what gradual unfreezing and fine-tuning share."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from pipelines.strategies import Strategy
+from pipelines.strategies import Resolution, Strategy
 from pipelines.strategies.probing.solved_head import start_from_solved_head
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ class HeadFirst(Strategy):
     def solves_head(self, task: "Task") -> bool:
         return self.head != "trained" and task.prediction_unit is not None
 
-    def resolve(self, context: "AutoContext") -> dict[str, Any]:
-        """With a word in place of `auto`."""
+    def resolve(self, context: "AutoContext") -> Resolution:
+        """Replace `head: auto`."""
         head = "solved" if self.solves_head(context.task) else "trained"
-        return {"strategy": self.replace(head=head)}
+        return Resolution({"strategy": self.replace(head=head)})
 
     def fit(self, job: "Job") -> "Fitted":
         """The head, where it is solved for; then the stages."""

@@ -23,9 +23,9 @@ class Bitfit(Strategy):
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
         """Batch normalization: its bias trains, its statistics are weights that do not."""
-        from torch.nn.modules.batchnorm import _BatchNorm
+        from pipelines.core.upstream import is_batch_norm
 
-        return tuple(name for name, m in model.named_modules() if isinstance(m, _BatchNorm))
+        return tuple(name for name, m in model.named_modules() if is_batch_norm(m))
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
         """Freeze everything but biases and head."""

@@ -1,10 +1,10 @@
 """Everything trains, the deeper the slower: each block has a lower rate than the one above it."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from pipelines.strategies import Strategy
+from pipelines.strategies import Resolution, Strategy
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
@@ -25,12 +25,13 @@ class LayerwiseLrDecay(Strategy):
         "auto", description="from one block to the next below"
     )
 
-    def resolve(self, context: "AutoContext") -> dict[str, Any]:
-        """With a number in place of `auto`."""
+    def resolve(self, context: "AutoContext") -> Resolution:
+        """Replace `decay: auto` by a number."""
         if self.decay != "auto":
-            return {"strategy": self}
+            return Resolution({"strategy": self})
         usual, blocks = PUBLISHED[context.task.modality], len(context.anatomy.blocks)
-        return {"strategy": self.replace(decay=round(usual ** (12 / max(1, blocks)), 4))}
+        decay = round(usual ** (12 / max(1, blocks)), 4)
+        return Resolution({"strategy": self.replace(decay=decay)})
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
         """decay ** (how many depths it lies below the head)."""

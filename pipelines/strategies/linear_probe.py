@@ -12,7 +12,7 @@ from pipelines.strategies.probing.solved_head import kind, solve, usual
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from pipelines.features import Extractor
+    from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
     from pipelines.models.anatomy import Anatomy
     from pipelines.models.output import Output
@@ -105,7 +105,7 @@ class LinearProbe(Strategy):
             output=_graft(found, best),
             history=[search.record(trial) for trial in trials],
             trainable=best.num_parameters,
-            chosen={"pooling": best.pooling, head.strength: best.strength},
+            chosen={"pooling": best.pooling, head.hyperparameter: best.strength},
         )
 
     def _end(self, model: Any, anatomy: "Anatomy") -> None:
@@ -126,8 +126,8 @@ class LinearProbe(Strategy):
         self._end(model, dissect(model, newly_initialized))
         anatomy = dissect(model, newly_initialized)
         if job.task.prediction_unit == "token":
-            return candidates.by_token(model, anatomy)
-        return candidates.extractor(
+            return candidates.token_extractor(model, anatomy)
+        return candidates.pooled_extractor(
             model,
             anatomy,
             self.pooling,

@@ -59,6 +59,7 @@ class Lora(Adapter):
         from peft import LoraConfig
         from torch.nn import Linear
 
+        from pipelines.core.upstream import register_lora_layer
         from pipelines.strategies.adapters.low_rank import LowRankLinear
 
         self._takes_vectors_of(model, targets)
@@ -73,7 +74,7 @@ class Lora(Adapter):
             modules_to_save=list(saved),
         )
         if not self.use_dora and not getattr(model, "is_quantized", False):
-            config._register_custom_module({Linear: LowRankLinear})
+            register_lora_layer(config, {Linear: LowRankLinear})
         return config
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:

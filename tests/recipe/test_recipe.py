@@ -12,7 +12,7 @@ import yaml
 from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError
-from pipelines.recipe import Recipe, document, schema, training_fields
+from pipelines.recipe import Recipe, schema, training_fields, yaml_reader
 from pipelines.report import lock
 from pipelines.report.run_folder import RunFolder
 
@@ -160,7 +160,7 @@ def test_the_last_word_wins(load: Load) -> None:
 
 @pytest.mark.parametrize("switch", ["strategy=full", "strategy.name=full"])
 def test_switching_the_strategy_drops_what_only_the_old_one_has(load: Load, switch: str) -> None:
-    assert load(BASE, switch).strategy.model_dump() == {"name": "full", "reason": ""}
+    assert load(BASE, switch).strategy.model_dump() == {"name": "full"}
 
 
 def test_switching_the_source_keeps_what_both_have(load: Load) -> None:
@@ -216,7 +216,7 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
         "early_stopping, extends, hub, metrics, model, name, regularization, strategy, task, "
         "training",
-        "command line: unknown key 'strategy.rank'; known: because, init_lora_weights, "
+        "command line: unknown key 'strategy.rank'; known: init_lora_weights, "
         "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
         "target_modules, use_dora, use_rslora",
     ]
@@ -304,7 +304,7 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
         ("a: b\n---\nc: d", ":2: not YAML: but found another document"),
         ("a: !!python/name:os.system x", ":1: not YAML: could not determine a constructor"),
         ("a: \x00", ": not YAML: unacceptable character #x0000"),
-        ("a: &x {b: *x}", ": not YAML: something stands inside itself"),
+        ("a: &x {b: *x}", ": not YAML: an anchor contains itself"),
         ("a: 2024-99-99", ": not YAML: month must be in 1..12"),
         ("hello", ":1: a recipe is a mapping of keys to values, not str"),
         ("- a\n- b", ":1: a recipe is a mapping of keys to values, not list"),
@@ -318,7 +318,7 @@ def test_text_that_is_no_recipe(problems: Problems, file: Path, text: str, told:
 def test_a_key_that_stands_twice(problems: Problems, file: Path) -> None:
     text = f"{BASE}training:\n  seed: 1\n  max_steps: 2\n  seed: 3\n"
     assert problems(text) == [
-        f"{file}:{NEXT + 3}: 'training.seed' stands twice (first on line {NEXT + 1})"
+        f"{file}:{NEXT + 3}: 'training.seed' is set twice (first on line {NEXT + 1})"
     ]
 
 
@@ -398,7 +398,7 @@ KIND_MISTAKES = {
     ("r: 4", "r: 0"): (4, "strategy.r: 0: should be greater than or equal to 1"),
     ("r: 4", "rr: 4"): (
         4,
-        "unknown key 'strategy.rr'; did you mean 'r'? known: because, init_lora_weights, "
+        "unknown key 'strategy.rr'; did you mean 'r'? known: init_lora_weights, "
         "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
         "target_modules, use_dora, use_rslora",
     ),
@@ -409,7 +409,8 @@ KIND_MISTAKES = {
     ),
     ("name: sst2", "splits: {validation: 1.5}"): (
         3,
-        "data.splits: a share of train lies between 0 and 1, and leaves some; got 1.5",
+        "data.splits: shares of train lie between 0 and 1, and add up to less than 1 so that some "
+        "of train is left; got 1.5",
     ),
     ("path: nyu-mll/glue, ", ""): (3, "missing key 'data.path'"),
     ("revision: v1", "revison: v1"): (
@@ -586,7 +587,7 @@ def test_the_schema_accepts_and_refuses_what_loading_does(
     load: Load, change: tuple[str, str], valid: bool
 ) -> None:
     text, built = BASE.replace(*change), schema.build()
-    assert fits(document.parse(text, "").values, built, built) == valid
+    assert fits(yaml_reader.parse(text, "").values, built, built) == valid
     if valid:
         load(text)
     else:
@@ -619,4 +620,29 @@ def test_a_shipped_recipe_loads_and_tells_editors_its_schema(path: Path) -> None
     lines = text.splitlines()
     assert lines[0] == f"# yaml-language-server: $schema={prefix}{relative}"
     assert lines[1].startswith("# ")  # what it is: `graft list` shows it
-    assert fits(document.parse(text, str(path)).values, built, built)
+    assert fits(yaml_reader.parse(text, str(path)).values, built, built)
+
+
+@pytest.mark.parametrize("place", ["file", "command line"])
+def test_the_old_spelling_of_a_section_is_accepted_with_a_note(
+    load: Load, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if place == "file":
+        found = load(f"{BASE}regularisation: {{r_drop: 0.5}}\n")
+    else:
+        found = load(BASE, "regularisation.r_drop=0.5")
+    assert found.regularization.r_drop == 0.5
+    (note,) = capsys.readouterr().out.splitlines()
+    assert "'regularisation' is now spelled 'regularization'" in note
+    assert ("sst2.yaml:" if place == "file" else "command line") in note
+
+
+def test_a_mistake_under_the_old_spelling_is_found_on_its_line(load: Load) -> None:
+    with pytest.raises(RecipeError, match=r"sst2\.yaml:\d+: unknown key 'regularization\.l2sp'"):
+        load(f"{BASE}regularisation: {{l2sp: 0.5}}\n")
+
+
+def test_both_spellings_of_a_section_are_refused(load: Load) -> None:
+    text = f"{BASE}regularisation: {{l2_sp: 0.5}}\nregularization: {{l2_sp: 0.1}}\n"
+    with pytest.raises(RecipeError, match="old spelling of 'regularization'"):
+        load(text)

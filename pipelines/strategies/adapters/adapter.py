@@ -66,12 +66,12 @@ class Adapter(Strategy):
     def frozen(self, model: Any, anatomy: "Anatomy") -> Names:
         """All batch normalization but that of a new head: its statistics are no adapter's business,
         and an adapter's folder has no place for them (peft #1732)."""
-        from torch.nn.modules.batchnorm import _BatchNorm
+        from pipelines.core.upstream import is_batch_norm
 
         return tuple(
             name
             for name, module in model.named_modules()
-            if isinstance(module, _BatchNorm) and ".modules_to_save." not in name
+            if is_batch_norm(module) and ".modules_to_save." not in name
         )
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:

@@ -52,7 +52,8 @@ def _meant(model: "PreTrainedModel", said: Iterable[str], key: str) -> Names:
         meant = [name for name in names if name == word or name.endswith(f".{word}")]
         if not meant:
             ends = {name.rpartition(".")[2] for name in names}
-            known = (*model._modules, *(end for end in ends if not end.isdecimal()))
+            children = (name for name, _ in model.named_children())
+            known = (*children, *(end for end in ends if not end.isdecimal()))
             raise ModelError(
                 f"strategy.{key}: '{word}': {type(model).__name__} has no such module; "
                 f"{suggest(word, {*known})}"

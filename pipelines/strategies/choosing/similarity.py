@@ -1,7 +1,7 @@
-"""How near the features of a pretrained encoder lie to a task, before anything is trained.
+"""How close the features of a pretrained encoder are to a task, before anything is trained.
 
-Transfer is the better, and adaptation needs the less, the better a linear head does on frozen
-features (arXiv 1805.08974, 2201.03529).
+The better a linear head does on frozen features, the better is the transfer, and the less has to
+be adapted (arXiv 1805.08974, 2201.03529).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,52 +12,72 @@ from pipelines.core.labels import MULTI, REGRESSION
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
-    from pipelines.strategies.choosing.context import AutoContext
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.models.load import Checkpoint
+    from pipelines.tasks import Task
 
-FOLDS, MOST = 5, 2_000  # answers are enough to tell how well a linear head does
-
-
-def measure(context: "AutoContext") -> float:
-    """1 where a linear head on the best pooling makes no mistakes, 0 where it makes as many as one
-    that never looks. Cross-validated on train: validation has no part in it."""
-    features, answers = _features(context)
-    rows = np.random.default_rng(0).permutation(len(answers))[:MOST]
-    some = (values[rows] for values in features.values())
-    return max(_gain(values, answers[rows], context.labels) for values in some)
+NUM_FOLDS = 5
+MAX_ANSWERS = 2_000  # examples or tokens; more hardly change the estimate
 
 
-def _features(context: "AutoContext") -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """({pooling: (answers, dim)}, answers) of train, in one pass, which is kept on disk."""
-    from pipelines.features.candidates import by_token, extractor
+def measure(
+    task: "Task",
+    checkpoint: "Checkpoint",
+    anatomy: "Anatomy",
+    labels: "Labels",
+    train: Any,
+    *,
+    bf16: bool,
+) -> float:
+    """Cross-validate a linear head on frozen features of train; validation has no part in it.
 
-    model, train = context.checkpoint.model.eval(), context.train
-    collate = context.task.collator(context.checkpoint.processor)
-    if context.task.prediction_unit == "token":
-        found = by_token(model, context.anatomy)
+    Returns:
+        1 where the head on the best pooling makes no mistakes, 0 where it makes as many as a
+        baseline that ignores its input.
+    """
+    features, targets = _features(task, checkpoint, anatomy, train, bf16=bf16)
+    rows = np.random.default_rng(0).permutation(len(targets))[:MAX_ANSWERS]
+    samples = (values[rows] for values in features.values())
+    return max(_gain(sample, targets[rows], labels) for sample in samples)
+
+
+def _features(
+    task: "Task", checkpoint: "Checkpoint", anatomy: "Anatomy", train: Any, *, bf16: bool
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Compute ({pooling: (answers, dim)}, (answers, …)) of train in one pass, kept on disk."""
+    from pipelines.features.candidates import pooled_extractor, token_extractor
+
+    model = checkpoint.model.eval()
+    collate = task.collator(checkpoint.processor)
+    if task.prediction_unit == "token":
+        source = token_extractor(model, anatomy)
     else:
-        newly_initialized = context.checkpoint.newly_initialized
-        found = extractor(model, context.anatomy, "auto", train, collate, newly_initialized)
-    how = {"title": "features of train", "bf16": context.fast.get("bf16", False)}
-    features, answers = found.extract(train, collate, **how)
-    if not found.by_token:
-        return features, answers
-    return {k: np.concatenate([*rows]) for k, rows in features.items()}, np.concatenate([*answers])
+        new = checkpoint.newly_initialized
+        source = pooled_extractor(model, anatomy, "auto", train, collate, new)
+    features, targets = source.extract(train, collate, title="features of train", bf16=bf16)
+    if not source.by_token:
+        return features, targets
+    flat = {pooling: np.concatenate([*rows]) for pooling, rows in features.items()}
+    return flat, np.concatenate([*targets])
 
 
-def _gain(features: np.ndarray, answers: np.ndarray, labels: "Labels") -> float:
-    """The share of what guessing gets wrong that ridge regression gets right."""
+def _gain(features: np.ndarray, targets: np.ndarray, labels: "Labels") -> float:
+    """Share of the baseline's mistakes that ridge regression avoids, 0 to 1."""
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import KFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    squared = labels.problem_type in (MULTI, REGRESSION)
-    wanted: Any = answers if squared else np.eye(labels.num_labels)[answers.astype(int)]
+    is_squared = labels.problem_type in (MULTI, REGRESSION)
+    expected: Any = targets if is_squared else np.eye(labels.num_labels)[targets.astype(int)]
+    # a penalty that grows with the width keeps wide encoders from fitting noise
     solver = make_pipeline(StandardScaler(), Ridge(alpha=features.shape[1]))
-    folds = KFold(min(FOLDS, len(answers)), shuffle=True, random_state=0)
-    found = cross_val_predict(solver, features, wanted, cv=folds)
-    if squared:
-        wrong, blind = ((found - wanted) ** 2).mean(), wanted.var(axis=0).mean()
+    folds = KFold(min(NUM_FOLDS, len(targets)), shuffle=True, random_state=0)
+    predicted = cross_val_predict(solver, features, expected, cv=folds)
+    if is_squared:
+        error = ((predicted - expected) ** 2).mean()
+        baseline = expected.var(axis=0).mean()
     else:
-        wrong, blind = (found.argmax(1) != answers).mean(), 1 - wanted.mean(axis=0).max()
-    return float(np.clip(1 - wrong / blind, 0, 1)) if blind else 1.0
+        error = (predicted.argmax(1) != targets).mean()
+        baseline = 1 - expected.mean(axis=0).max()
+    return float(np.clip(1 - error / baseline, 0, 1)) if baseline else 1.0

@@ -106,7 +106,7 @@ class Search:
         """A trial as the history keeps it."""
         return {
             "pooling": trial.pooling,
-            self.head.strength: trial.strength,
+            self.head.hyperparameter: trial.strength,
             f"validation_{self.job.scorer.main}": trial.score,
         }
 
@@ -124,7 +124,7 @@ class Search:
             bias=biased,
             weights=None if weights is None else weights[targets],
         )
-        for strength, solved in zip(strengths, self.head.path(problem, strengths), strict=True):
+        for strength, solved in zip(strengths, self.head.solve(problem, strengths), strict=True):
             folded = scaler.fold(solved)
             logits = self.validation.by_example(folded(self.validation.features[pooling]))
             score = job.main_score({"logits": logits})

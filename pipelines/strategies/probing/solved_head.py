@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import registry
 from pipelines.core.console import say
 from pipelines.core.labels import REGRESSION, SINGLE
-from pipelines.features import HEAD
+from pipelines.features.extractor import HEAD
 
 if TYPE_CHECKING:
-    from pipelines.features import Extractor
+    from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
     from pipelines.strategies.probing.search import Search, Trial
     from pipelines.training.job import Job
@@ -47,17 +47,17 @@ def solve(
 
 def start_from_solved_head(job: "Job") -> None:
     """Write the best linear head into the model, and say how good that is."""
-    from pipelines.features.candidates import by_token, extractor
+    from pipelines.features.candidates import pooled_extractor, token_extractor
     from pipelines.features.heads import Linear
     from pipelines.models.anatomy import dissect
 
     model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
     anatomy = dissect(model, newly_initialized)
     if job.task.prediction_unit == "token":
-        found = by_token(model, anatomy)
+        found = token_extractor(model, anatomy)
     else:
         # all poolings, as a probe and `auto` have them: what one has computed the others find
-        found = extractor(model, anatomy, "auto", job.train, job.collate, newly_initialized)
+        found = pooled_extractor(model, anatomy, "auto", job.train, job.collate, newly_initialized)
     _, best, _ = solve(job, usual(job), found, plain=True)
     assert isinstance(best.head, Linear)
     found.graft(best.head)

@@ -1,0 +1,121 @@
+"""A recipe file, what it extends, and overrides -> one document, not checked yet."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import registry
+from pipelines.core.console import say
+from pipelines.core.errors import RecipeError
+from pipelines.recipe import document as documents
+from pipelines.recipe import yaml_reader
+from pipelines.recipe.document import Document, Override
+
+# `strategy: lora` is short for `strategy: {name: lora}`
+SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
+# section -> (the key that names its kind, the package whose files are the kinds)
+KINDS = {
+    "task": ("name", "tasks"),
+    "strategy": ("name", "strategies"),
+    "data": ("source", "sources"),
+    "augmentation": ("modality", "augmentations"),  # follows from the task
+}
+KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
+RENAMED = {"regularisation": "regularization"}  # old spelling of a section -> the new one
+
+
+def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document:
+    """Read a recipe with everything it extends, and apply overrides.
+
+    Raises:
+        RecipeError: a file that cannot be read, or an override that is none.
+    """
+    file = registry.recipe_file(path)
+    document = Document(str(file))
+    for layer in yaml_reader.layers(file):
+        _rename_sections(layer)
+        for section in KINDS:
+            _drop_keys_of_old_kind(document, section, layer.get((section,)))
+        document.merge(layer)
+        _expand(document)
+    parsed = (yaml_reader.parse_override(o) if isinstance(o, str) else o for o in overrides)
+    for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):
+        if key in KIND_KEYS:
+            _drop_keys_of_old_kind(document, key[0], {key[1]: value})
+        document.put(key, value, place)
+        _expand(document)
+    document.values.setdefault("name", file.stem)
+    return document
+
+
+def from_values(values: Mapping[str, Any], origin: str) -> Document:
+    """Make a document of plain values, as a recipe's YAML would hold them.
+
+    Args:
+        origin: what error messages name instead of a file and a line.
+
+    Raises:
+        RecipeError: a key that is no text.
+    """
+    document = documents.from_values(values, origin)
+    _rename_sections(document)
+    _expand(document)
+    document.values.setdefault("name", "recipe")
+    return document
+
+
+def _rename_sections(document: Document) -> None:
+    """Accept the old spelling of a section, with a note.
+
+    Raises:
+        RecipeError: both spellings stand in one file.
+    """
+    for old, new in RENAMED.items():
+        if old not in document.values:
+            continue
+        place = document.place((old,))
+        if new in document.values:
+            raise RecipeError(f"{place}: '{old}' is the old spelling of '{new}'; remove one")
+        document.values[new] = document.values.pop(old)
+        for key in [key for key in document.places if key[0] == old]:
+            document.places[(new, *key[1:])] = document.places.pop(key)
+        _note_renamed(place, old)
+
+
+def _renamed(override: Override) -> Override:
+    """Accept the old spelling of a section in an override, with a note."""
+    old = override.key[0]
+    if old not in RENAMED:
+        return override
+    _note_renamed(override.place, old)
+    return override._replace(key=(RENAMED[old], *override.key[1:]))
+
+
+def _note_renamed(place: str, old: str) -> None:
+    say(f"note: {place}: '{old}' is now spelled '{RENAMED[old]}'; please rename it")
+
+
+def _expand(document: Document) -> None:
+    """Expand `strategy: lora` to `strategy: {name: lora}`."""
+    for key, field in SHORTHANDS.items():
+        value = document.values.get(key)
+        if isinstance(value, str | int | float):
+            document.values[key] = {field: str(value)}
+
+
+def _is_detail(override: Override) -> bool:
+    """Sort whole sections and kinds first: `strategy.r=4 strategy=lora` means both."""
+    return len(override.key) > 1 and override.key not in KIND_KEYS
+
+
+def _drop_keys_of_old_kind(document: Document, section: str, over: Any) -> None:
+    """Drop the keys that only the old kind has when the kind changes (`data.source=files`)."""
+    kind_key, package = KINDS[section]
+    old, new = document.get((section, kind_key)), documents.children(over).get(kind_key)
+    if {str(old), str(new)} <= set(registry.names(package)):
+        before, after = (registry.find(package, kind) for kind in (old, new))
+        dropped = set(before.model_fields)
+        if before.model_config.get("extra") == "allow":
+            dropped |= set(documents.children(document.values[section]))
+        for name in dropped - set(after.model_fields):
+            document.values[section].pop(name, None)

@@ -1,0 +1,200 @@
+"""A document -> a frozen, checked Recipe.
+
+Every mistake is a RecipeError that names the place (file and line, or the command line), the
+key, the value, what was expected and the nearest known spelling; all mistakes are reported at
+once. Nothing heavy is imported: a recipe is refused in a fraction of a second.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError
+
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError, suggest
+from pipelines.core.section import Section
+from pipelines.data.sources import Source
+from pipelines.evaluation.calibration import Calibration
+from pipelines.models.section import Model
+from pipelines.recipe import combinations, reading, training_fields
+from pipelines.recipe.document import Document, Override, children
+from pipelines.recipe.problems import explain
+from pipelines.recipe.reading import KINDS
+from pipelines.recipe.sections import Hub
+from pipelines.strategies import Strategy
+from pipelines.tasks import Task
+from pipelines.tasks.augmentations import Augmentation
+from pipelines.training.averaging import Averaging
+from pipelines.training.early_stopping import EarlyStopping
+from pipelines.training.regularization import Regularization
+
+EXAMPLES = {"task": "text_classification", "strategy": "full"}  # for keys that are missing
+
+
+class Recipe(Section):
+    """What to fine-tune, on what, how, and how to know that it worked."""
+
+    name: str = Field("", description="names the run folder; the file's name by default")
+    task: SerializeAsAny[Task]
+    model: Model
+    data: SerializeAsAny[Source]
+    strategy: SerializeAsAny[Strategy]
+    augmentation: SerializeAsAny[Augmentation] | None = None
+    training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
+    regularization: Regularization = Regularization()
+    averaging: Averaging = Averaging()
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    calibration: Calibration | None = Field(
+        default_factory=lambda values: Calibration.usual(values["task"])
+    )
+    metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
+    hub: Hub = Hub()
+
+    @property
+    def seed(self) -> int:
+        """The seed of splits, new heads, adapters and training."""
+        return self.training.get("seed", 42)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Build and check a recipe from plain values, as its YAML file would hold them.
+
+        The shorthands of YAML hold (`"strategy": "lora"`, `"model": "google-bert/…"`). Relative
+        paths that start with `./` are meant from the working directory.
+
+        Args:
+            values: keys and values of a recipe; without `name` the runs go to `runs/recipe/`.
+
+        Raises:
+            RecipeError: one line for each thing that is wrong.
+        """
+        return build(reading.from_values(values, "Recipe.from_dict"))
+
+
+def load(path: str | Path, overrides: Iterable[str | Override] = ()) -> Recipe:
+    """Read, override and check a recipe.
+
+    Raises:
+        RecipeError: one line for each thing that is wrong.
+    """
+    return build(reading.read(path, overrides))
+
+
+def build(document: Document) -> Recipe:
+    """Check every section of a document and build the recipe from them.
+
+    Raises:
+        RecipeError: one line for each thing that is wrong.
+    """
+    problems: list[str] = list(_set_modality(document))
+    sections = {
+        key: _section(document, key, value, problems) for key, value in document.values.items()
+    }
+    for key, field in Recipe.model_fields.items():
+        if field.is_required() and key not in sections:
+            example = EXAMPLES.get(key, "…")
+            problems.append(
+                f"{document.place(())}: missing key '{key}'; expected '{key}: {example}'"
+            )
+    problems += _metric_problems(document)
+    if problems:
+        raise RecipeError("\n".join(dict.fromkeys(problems)))
+    recipe = Recipe(**sections)
+    conflicts = [
+        f"{document.place(key)}: {'.'.join(key)}: {reason}"
+        for key, reason in combinations.problems(recipe)
+    ]
+    if conflicts:
+        raise RecipeError("\n".join(conflicts))
+    return recipe
+
+
+def section_type(key: str, values: Any) -> Any:
+    """Return the type that checks a section; for a task, strategy or source, the named class.
+
+    Raises:
+        RecipeError: the section does not name its kind, or a kind that does not exist.
+    """
+    if key == "training":
+        return training_fields.model()
+    if key not in KINDS:
+        return Recipe.model_fields[key].annotation
+    kind_key, package = KINDS[key]
+    kind = values.get(kind_key) if isinstance(values, dict) else None
+    if kind is None:
+        known = ", ".join(registry.names(package))
+        raise RecipeError(f"missing key '{key}.{kind_key}'; known: {known}")
+    return registry.find(package, str(kind))
+
+
+def _set_modality(document: Document) -> Iterator[str]:
+    """Set the kind of augmentation, which is the modality of the task's examples."""
+    section, task = document.values.get("augmentation"), document.get(("task", "name"))
+    if not isinstance(section, dict) or task not in registry.names("tasks"):
+        return
+    modality = registry.find("tasks", task).modality
+    where = document.place(("augmentation",))
+    if modality not in registry.names("augmentations"):
+        document.values["augmentation"] = None
+        yield (
+            f"{where}: augmentation: there is none for {modality}: changing texts at random does "
+            "not help pretrained encoders reliably (arXiv 2010.01764); leave it out"
+        )
+    elif section.setdefault("modality", modality) != modality:
+        given = section["modality"]
+        yield f"{where}: augmentation.modality: '{given}'; {task} expects '{modality}'"
+
+
+def _section(document: Document, key: str, value: Any, problems: list[str]) -> Any:
+    """Check the value of a top-level key; mistakes are added to `problems`."""
+    if key not in Recipe.model_fields:
+        known = suggest(key, {*Recipe.model_fields, "extends"})
+        message = f"unknown key '{key}'; {known}" if key != "extends" else "'extends' is for files"
+        problems.append(f"{document.place((key,))}: {message}")
+        return None
+    if value is None and not Recipe.model_fields[key].is_required() and key in KINDS:
+        return None
+    try:
+        kind = section_type(key, value)
+        if key == "training":
+            problems += _misplaced_training_keys(document)
+        section = TypeAdapter(kind).validate_python(
+            {} if key == "training" and value is None else value
+        )
+        return section.model_dump(exclude_unset=True) if key == "training" else section
+    except RecipeError as error:
+        problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")
+    except ValidationError as error:
+        problems += [explain(document, key, e, kind) for e in error.errors()]
+    return None
+
+
+def _misplaced_training_keys(document: Document) -> Iterator[str]:
+    """Report fields of TrainingArguments that have another place in a recipe."""
+    for name in children(document.get(("training",))):
+        if name == "push_to_hub" or name.startswith("hub_"):
+            where = document.place(("training", name))
+            token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
+            yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
+
+
+def _metric_problems(document: Document) -> Iterator[str]:
+    """Report metrics that are no file of ours, no file of the user and no Hub id."""
+    known = registry.names("metrics")
+    for i, metric in children(document.values.get("metrics")).items():
+        name = metric.get("name") if isinstance(metric, dict) else metric
+        where = document.place(("metrics", i))
+        if isinstance(metric, dict) and name is None:
+            yield f"{where}: missing key 'metrics.{i}.name'"
+        if isinstance(name, str) and name not in known and not re.search(r"/|\.py$", name):
+            yield (
+                f"{where}: unknown metric '{name}'; {suggest(name, known)}; "
+                "or a Hub id such as evaluate-metric/rouge"
+            )
+        elif name in known:
+            try:
+                registry.check("metrics", name)
+            except RecipeError as error:
+                yield f"{where}: {error}"
