@@ -1,4 +1,4 @@
-"""What is read of a forward pass on its way."""
+"""Catches hidden states during a forward pass."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class ActivationHook:
-    """Catches what the output layer reads and what the encoder gives, during a forward pass."""
+    """Catches what the output layer reads and what the encoder returns, inside a `with` block.
+
+    Attributes:
+        layer: which hidden states `hidden` gives.
+        input: what the output layer reads, (rows, dim) or (rows, tokens, dim).
+        outputs: what the encoder returns.
+    """
 
     model: Any
     anatomy: "Anatomy"
@@ -34,7 +40,10 @@ class ActivationHook:
 
     @property
     def hidden(self) -> Any:
-        """(rows, tokens, dim): the encoder's last state, or the mean of its blocks'."""
+        """(rows, tokens, dim): the encoder's last state, or the mean of its blocks'.
+
+        None where the encoder returns no sequence, as convolutional ones.
+        """
         if self.layer == "mean":
             return layers.mean(self.outputs)
         return getattr(self.outputs, "last_hidden_state", None)

@@ -1,96 +1,65 @@
-"""What a model computes of rows, kept as it comes: a pass that is killed goes on where it was.
+"""What a model computes of rows, on disk as it comes: a pass that was killed goes on where it was.
 
-Each process writes what it has computed into files of its own; a file holds the numbers of its
-rows. Nothing says that all is there but the rows themselves.
+Each process writes what it has computed into files of its own; a file holds the ids of its rows.
+Nothing but these ids says how much there is, so that there is no index to get out of step.
 """
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core import cache, console
+from pipelines.core import cache, processes
+from pipelines.features.chunk import Chunk, merge, num_bytes
 from pipelines.models import forward
 
 if TYPE_CHECKING:
     import torch
 
-    Values = dict[str, torch.Tensor]
+    from pipelines.features.chunk import Values
 
-KIND = "features"
-FLUSH = 2**25  # bytes that a kill may cost
-ROWS, SIZES = ".rows", ".sizes"
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows: `values[name]` is (rows, …), or (entries of all rows, …) where `sizes` tells how
-    many each row has."""
-
-    values: "Values"
-
-    @cached_property
-    def rows(self) -> np.ndarray:
-        """The numbers of its rows in the data set."""
-        return self.values[ROWS].numpy()
-
-    @cached_property
-    def bounds(self) -> "dict[str, list[int]]":
-        """Where the entries of each row begin, where rows have several."""
-        sizes = {n.removesuffix(SIZES): v for n, v in self.values.items() if n.endswith(SIZES)}
-        return {name: [0, *size.cumsum(0).tolist()] for name, size in sizes.items()}
-
-    def entry(self, name: str, place: int) -> "torch.Tensor":
-        """Of the row at `place`."""
-        if name not in self.bounds:
-            return self.values[name][place]
-        start, stop = self.bounds[name][place : place + 2]
-        return self.values[name][start:stop]
-
-    def entries(self, name: str) -> "Sequence[torch.Tensor] | torch.Tensor":
-        """One entry for each row."""
-        sizes = self.values.get(name + SIZES)
-        return self.values[name] if sizes is None else self.values[name].split(sizes.tolist())
+KIND = "features"  # the folder of the cache
+MAX_PENDING_BYTES = 2**25  # that a kill may cost
 
 
 class Chunks:
-    """Rows of tensors by name, found on disk as far as they were computed before.
+    """Columns of tensors for the rows of a data set, loaded as far as they were computed before.
 
     chunks = Chunks(key, len(rows), about="…")
-    chunks.missing                                  numbers of rows that are to be computed
-    chunks.add([4, 7], {"mean": (2, dim)})          kept from now and then
+    chunks.missing                                  ids of rows that are to be computed
+    chunks.add([4, 7], {"mean": (2, dim)})          written from time to time
     chunks.complete()                               with what other processes have computed
     chunks.column("mean")                           (rows, dim), or a list where rows differ
     """
 
     def __init__(self, key: str | None, num_rows: int, about: str = "") -> None:
+        """Load what is on disk under `key`; without a key everything stays in memory."""
         self.num_rows, self.about = num_rows, about
         self.path = cache.folder() / KIND / key if key else None
         self.chunks: list[Chunk] = []
-        self.mine: list[Chunk] = []
+        self.computed_here: list[Chunk] = []
         self.pending: list[tuple[list[int], dict[str, Any]]] = []
-        self.is_there = np.zeros(num_rows, bool)
+        self.is_known = np.zeros(num_rows, bool)
         self.files: set[Path] = set()
-        self._find()
+        self._load_new_files()
 
     @property
     def missing(self) -> np.ndarray:
-        """The numbers of the rows that nobody has computed."""
-        return np.flatnonzero(~self.is_there)
+        """The ids of the rows that no process has computed yet."""
+        return np.flatnonzero(~self.is_known)
 
-    def add(self, rows: Sequence[int], entries: "dict[str, Sequence[torch.Tensor]]") -> None:
-        """Rows that were computed just now."""
-        self.pending.append((list(rows), entries))
-        self.is_there[list(rows)] = True
-        if sum(_num_bytes(e) for _, entries in self.pending for e in entries.values()) > FLUSH:
+    def add(self, row_ids: Sequence[int], entries: "dict[str, Sequence[torch.Tensor]]") -> None:
+        """Add rows that were computed just now; they are written when enough have come together."""
+        self.pending.append((list(row_ids), entries))
+        self.is_known[list(row_ids)] = True
+        if self._pending_bytes > MAX_PENDING_BYTES:
             self._flush()
 
     def complete(self) -> None:
-        """Write what is left, and exchange what other processes have computed."""
+        """Write what is pending, and exchange rows with the other processes."""
         if self.pending:
             self._flush()
         self.exchange()
@@ -99,122 +68,110 @@ class Chunks:
         assert not len(self.missing)
 
     def exchange(self) -> None:
-        """All processes know the same rows: by a disk that they share, or by sending them."""
-        if console.num_processes() == 1:
+        """Give all processes the same rows: by a disk that they share, or by sending them."""
+        if processes.num_processes() == 1:
             return
         from accelerate.utils import gather_object
 
-        console.wait()
-        self._find()
+        processes.wait()
+        self._load_new_files()
         if sum(gather_object([len(self.missing)])) > 0:
-            for values in gather_object([chunk.values for chunk in self.mine]):
-                self._take(values)
+            for values in gather_object([chunk.values for chunk in self.computed_here]):
+                self._append(values)
 
     def column(self, name: str) -> Any:
-        """The entries of all rows, in the order of the data set: float32."""
-        if name + SIZES in self.chunks[0].values:
+        """Assemble a column in the order of the data set.
+
+        Returns:
+            (rows, …) float32, or a list of arrays where rows have several entries each.
+        """
+        if self.chunks[0].has_several(name):
             column: list[Any] = [None] * self.num_rows
             for chunk in self.chunks:
-                for row, entry in zip(chunk.rows, chunk.entries(name), strict=True):
-                    column[row] = entry.float().numpy()
+                for row_id, entry in zip(chunk.row_ids, chunk.entries(name), strict=True):
+                    column[row_id] = entry.float().numpy()
             return column
         shape = self.chunks[0].values[name].shape[1:]
         stacked = np.empty((self.num_rows, *shape), np.float32)
         for chunk in self.chunks:
-            stacked[chunk.rows] = chunk.values[name].float().numpy()
+            stacked[chunk.row_ids] = chunk.values[name].float().numpy()
         return stacked
 
-    def row(self, name: str, number: int) -> "torch.Tensor":
-        """The entry of one row."""
-        chunk, place = self._places[number]
-        return self.chunks[chunk].entry(name, place)
+    def row(self, name: str, row_id: int) -> "torch.Tensor":
+        """Select the entry of one row."""
+        chunk, position = self._positions[row_id]
+        return self.chunks[chunk].entry(name, position)
 
     @property
     def num_bytes(self) -> int:
-        """Of all that is kept."""
-        return sum(value.nbytes for chunk in self.chunks for value in chunk.values.values())
+        """The size of all columns."""
+        return sum(sum(map(num_bytes, chunk.values.values())) for chunk in self.chunks)
+
+    @property
+    def _pending_bytes(self) -> int:
+        return sum(sum(map(num_bytes, columns.values())) for _, columns in self.pending)
 
     @cached_property
-    def _places(self) -> dict[int, tuple[int, int]]:
-        """Row number -> (chunk, place in it)."""
-        return {
-            row: (i, place)
-            for i, chunk in enumerate(self.chunks)
-            for place, row in enumerate(chunk.rows.tolist())
-        }
+    def _positions(self) -> dict[int, tuple[int, int]]:
+        """Row id -> (chunk, position in it)."""
+        positions = {}
+        for i, chunk in enumerate(self.chunks):
+            for position, row_id in enumerate(chunk.row_ids.tolist()):
+                positions[row_id] = (i, position)
+        return positions
 
-    def _find(self) -> None:
-        """Take the files that were not there before; a damaged one is not there."""
+    def _load_new_files(self) -> None:
+        """Load the files that were not there before; a damaged one counts as missing rows."""
         if self.path is None:
             return
         for file in sorted(set(self.path.glob(f"*{cache.SUFFIX}")) - self.files):
             self.files.add(file)
             values = cache.load(file)
             if values is not None:
-                self._take(values)
+                self._append(values)
 
     def _flush(self) -> None:
-        """One file of all that is pending; in memory only where nothing can be written."""
-        values = _merged(self.pending)
+        """Write all pending rows into one file; where nothing can be written, keep them in memory.
+
+        What was written is mapped from the file again, which frees the memory.
+        """
+        values = merge(self.pending)
         self.pending = []
         if self.path:
             file = self.path / f"{uuid.uuid4().hex}{cache.SUFFIX}"
             if cache.save(values, file, self.about):
                 self.files.add(file)
                 values = cache.load(file) or values
-        self.mine.append(self._take(values))
+        self.computed_here.append(self._append(values))
 
-    def _take(self, values: "Values") -> Chunk:
+    def _append(self, values: "Values") -> Chunk:
         chunk = Chunk(values)
-        self.is_there[chunk.rows] = True
+        self.is_known[chunk.row_ids] = True
         self.chunks.append(chunk)
         return chunk
 
 
-def computed(
+def compute(
     key: str | None,
     about: str,
     model: Any,
     rows: Any,
     collate: Any,
-    read: forward.Read,
+    collect: forward.Collect,
     **options: Any,
 ) -> Chunks:
-    """What `read` keeps of all rows, from a pass over those that nobody has computed before.
+    """Collect a model's outputs for all rows; run only those that are not on disk under `key`.
 
-    `options` are those of `forward.steps`.
+    Args:
+        key: a digest of all that the outputs follow from; None to store nothing.
+        about: what is stored, in a few words, for the listing of the cache.
+        options: of `forward.iter_batches`.
     """
-    kept = Chunks(key, len(rows), about)
-    kept.exchange()
-    if len(kept.missing):
-        missing = {**options, "numbers": kept.missing}
-        for numbers, entries in forward.steps(model, rows, collate, read, **missing):
-            kept.add(numbers, entries)
-        kept.complete()
-    return kept
-
-
-def _merged(pending: "list[tuple[list[int], dict[str, Any]]]") -> "Values":
-    import torch
-
-    values = {ROWS: torch.tensor([row for rows, _ in pending for row in rows])}
-    for name in pending[0][1]:
-        columns = [entries[name] for _, entries in pending]
-        if all(_is_tensor(column) for column in columns):
-            values[name] = torch.cat(columns).contiguous()
-            continue
-        every = [entry for column in columns for entry in column]
-        values[name] = torch.cat(every).contiguous()
-        values[name + SIZES] = torch.tensor([len(entry) for entry in every])
-    return values
-
-
-def _is_tensor(entries: Any) -> bool:
-    """Whether all rows are of one shape."""
-    import torch
-
-    return isinstance(entries, torch.Tensor)
-
-
-def _num_bytes(entries: "Sequence[torch.Tensor] | torch.Tensor") -> int:
-    return entries.nbytes if _is_tensor(entries) else sum(entry.nbytes for entry in entries)  # type: ignore[union-attr]
+    chunks = Chunks(key, len(rows), about)
+    chunks.exchange()
+    if len(chunks.missing):
+        options = {**options, "row_ids": chunks.missing}
+        for row_ids, entries in forward.iter_batches(model, rows, collate, collect, **options):
+            chunks.add(row_ids, entries)
+        chunks.complete()
+    return chunks

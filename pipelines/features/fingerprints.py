@@ -1,50 +1,66 @@
-"""What a computed thing is found by: a digest of all that it follows from."""
+"""Keys of the feature cache: digests of everything that features follow from."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
+from pipelines.core.upstream import attention_implementation
 from pipelines.models.anatomy import inside as is_inside
 
 if TYPE_CHECKING:
     import torch
 
-# what the config says about the head's answers, and where it was loaded from
-UNREAD = {"_name_or_path", "id2label", "label2id", "num_labels", "problem_type"}
+# config fields that features do not depend on: the head's labels, and where it was loaded from
+IGNORED_FIELDS = {"_name_or_path", "id2label", "label2id", "num_labels", "problem_type"}
+PACKAGES = ("torch", "transformers", "timm")
 
 
-def of(*reads: Any) -> str:
-    """16 hexadecimal digits: the same in every process while `reads`, the code that computes
-    features and the versions of what it calls are the same."""
+def of(*values: Any) -> str:
+    """Digest `values`, the code that computes features, and the versions of the libraries it calls.
+
+    Returns:
+        16 hexadecimal digits, the same in every process.
+    """
     from importlib.metadata import version
 
     from datasets.fingerprint import Hasher
 
-    passes = registry.ROOT / "models" / "forward.py"
-    files = (*registry.source_files(Path(__file__).parent), passes)
-    packages = [f"{name} {version(name)}" for name in ("torch", "transformers", "timm")]
-    return Hasher.hash([*(file.read_text(encoding="utf-8") for file in files), *packages, *reads])
+    sources = [file.read_text(encoding="utf-8") for file in _source_files()]
+    packages = [f"{name} {version(name)}" for name in PACKAGES]
+    return Hasher.hash([*sources, *packages, *values])
 
 
 def weights(model: Any, inside: str, outside: str | None) -> str:
-    """Of the parameters, buffers and configuration of the module `inside`, without those of the
-    module `outside`."""
-    named = (*model.named_parameters(), *model.named_buffers())
-    return _digest(
-        model.config,
-        (
-            (name, tensor)
-            for name, tensor in named
-            if is_inside(name, [inside]) and not (outside and is_inside(name, [outside]))
-        ),
-    )
+    """Digest the parameters and buffers of a module, and the model's config.
+
+    Args:
+        inside: the module's name; "" for the whole model.
+        outside: a module within it that is left out.
+    """
+    tensors = []
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_inside(name, [inside]) and not (outside and is_inside(name, [outside])):
+            tensors.append((name, tensor))
+    return _digest(model.config, tensors)
 
 
 def frozen(model: Any) -> str:
-    """Of the parameters that do not train, all buffers and the configuration."""
+    """Digest the parameters that do not train, all buffers and the config."""
     parameters = ((n, p) for n, p in model.named_parameters() if not p.requires_grad)
     return _digest(model.config, (*parameters, *model.named_buffers()))
+
+
+def _source_files() -> list[Path]:
+    """List the code that features depend on, so that an edit does not find the features of before.
+
+    A file that moved out of sight would go unnoticed: some are checked.
+    """
+    files = [*registry.source_files(Path(__file__).parent), registry.ROOT / "models" / "forward.py"]
+    missing = {"extractor.py", "chunks.py", "pooling.py", "projection.py"}
+    missing -= {file.name for file in files}
+    assert not missing, f"features are computed by {', '.join(missing)}, which fingerprints miss"
+    return files
 
 
 def _digest(config: Any, named: "Iterable[tuple[str, torch.Tensor]]") -> str:
@@ -56,7 +72,7 @@ def _digest(config: Any, named: "Iterable[tuple[str, torch.Tensor]]") -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().data if len(flat) else b"")
-    fields = {key: value for key, value in config.to_dict().items() if key not in UNREAD}
-    fields["attn_implementation"] = config._attn_implementation
+    fields = {key: value for key, value in config.to_dict().items() if key not in IGNORED_FIELDS}
+    fields["attn_implementation"] = attention_implementation(config)
     digest.update(repr(sorted(fields.items())).encode())
     return digest.hexdigest()

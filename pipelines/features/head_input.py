@@ -1,7 +1,7 @@
 """The smallest part of an encoder's output from which the model's own head gives the same logits.
 
-Found by trying, not by a table of families: in the encoder's place the head is given one vector for
-each example, as a sequence of one token, and has to answer as before. What a head reads of an
+Found by trying, not by a table of families: the encoder is replaced by one vector for each example,
+as a sequence of one token, and the head has to give the logits of before. What a head reads of an
 encoder can then be kept while the head itself is new with every seed (RoBERTa's has two layers).
 """
 
@@ -22,11 +22,12 @@ KINDS = ("pooled", "cls", "last", "mean")
 
 @dataclass(frozen=True)
 class HeadInput:
-    """What is read of the encoder named `encoder`, and put in its place again.
+    """One vector of what an encoder returns, which can stand in for the encoder.
 
     Attributes:
+        encoder: the name of its module.
         kind: `pooled` is the encoder's own pooler; the others are poolings of its last state.
-        outputs: the class of what the encoder gives.
+        outputs: the class of what the encoder returns.
     """
 
     encoder: str
@@ -34,48 +35,58 @@ class HeadInput:
     outputs: type
 
     def read(self, outputs: Any, batch: dict[str, Any]) -> "torch.Tensor":
-        """(rows, dim) of what the encoder gave for a batch."""
+        """Select (rows, dim) vectors of what the encoder returned for a batch."""
         if self.kind == "pooled":
             return outputs.pooler_output
         hidden = outputs.last_hidden_state
         return pool(hidden, mask_of(hidden, batch), self.kind)
 
     @contextmanager
-    def replace_encoder(self, model: Any, read: "torch.Tensor") -> Iterator[dict[str, Any]]:
-        """Inside, the encoder gives (rows, dim) `read`; yields what to call `model` with."""
+    def replace_encoder(self, model: Any, vectors: "torch.Tensor") -> Iterator[dict[str, Any]]:
+        """Let the encoder return (rows, dim) `vectors` inside the block.
+
+        Yields:
+            The inputs to call `model` with: they pass through heads that look at them for padding.
+        """
         import torch
 
-        given = self._outputs(read)
+        outputs = self._outputs(vectors)
 
-        class Planted(torch.nn.Module):
+        class ConstantEncoder(torch.nn.Module):
             def forward(self, *_: Any, **__: Any) -> Any:
-                return given
+                return outputs
 
-        whole = model.get_submodule(self.encoder)
-        one = torch.ones(len(read), 1, dtype=torch.long, device=read.device)
-        texts = {"input_ids": one * _any_word(model), "attention_mask": one}
+        encoder = model.get_submodule(self.encoder)
+        ones = torch.ones(len(vectors), 1, dtype=torch.long, device=vectors.device)
+        inputs = {model.main_input_name: vectors}
+        if model.main_input_name == "input_ids":
+            inputs = {"input_ids": ones * _content_token(model), "attention_mask": ones}
         try:
-            model.set_submodule(self.encoder, Planted())
-            yield texts if model.main_input_name == "input_ids" else {model.main_input_name: read}
+            model.set_submodule(self.encoder, ConstantEncoder())
+            yield inputs
         finally:
-            model.set_submodule(self.encoder, whole)
+            model.set_submodule(self.encoder, encoder)
 
-    def _outputs(self, read: "torch.Tensor") -> Any:
-        tokens = read.unsqueeze(1)
+    def _outputs(self, vectors: "torch.Tensor") -> Any:
+        tokens = vectors.unsqueeze(1)
         if self.kind == "pooled":
-            return self.outputs(last_hidden_state=tokens, pooler_output=read)
+            return self.outputs(last_hidden_state=tokens, pooler_output=vectors)
         return self.outputs(last_hidden_state=tokens)
 
 
 def find(model: Any, anatomy: "Anatomy", batch: dict[str, Any]) -> HeadInput | None:
-    """The first kind that gives the logits of the whole model on `batch`; None where none does."""
+    """Find the first kind from which the head gives the model's logits on `batch`.
+
+    Returns:
+        None where no single vector is enough, or where encoder and head are not apart.
+    """
     import torch
 
     if not anatomy.encoder or anatomy.encoder == anatomy.output:
         return None
     caught: list[Any] = []
     encoder = model.get_submodule(anatomy.encoder)
-    hook = encoder.register_forward_hook(lambda *given: caught.append(given[-1]))
+    hook = encoder.register_forward_hook(lambda _, __, outputs: caught.append(outputs))
     with torch.inference_mode():
         logits = model.eval()(**batch).logits
         hook.remove()
@@ -89,17 +100,18 @@ def find(model: Any, anatomy: "Anatomy", batch: dict[str, Any]) -> HeadInput | N
 def _gives(
     head_input: HeadInput, model: Any, outputs: Any, batch: dict[str, Any], logits: "torch.Tensor"
 ) -> bool:
+    """Whether the head gives `logits` from this input."""
     import torch
 
     try:
-        read = head_input.read(outputs, batch)
-        with head_input.replace_encoder(model, read) as inputs:
-            given = model(**inputs).logits
+        vectors = head_input.read(outputs, batch)
+        with head_input.replace_encoder(model, vectors) as inputs:
+            result = model(**inputs).logits
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
-        return False  # the head wants something else of the encoder
-    return given.shape == logits.shape and torch.allclose(given, logits, rtol=1e-4, atol=1e-5)
+        return False  # the head reads something else of the encoder
+    return result.shape == logits.shape and torch.allclose(result, logits, rtol=1e-4, atol=1e-5)
 
 
-def _any_word(model: Any) -> int:
-    """A token that is not padding."""
+def _content_token(model: Any) -> int:
+    """A token id that is not padding: GPT-2's head looks for the last of these."""
     return 1 if model.config.pad_token_id == 0 else 0

@@ -8,12 +8,14 @@ chosen one.
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.core.errors import ModelError
+from pipelines.core.upstream import attention_implementation, set_attention_implementation
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
 
 DEPTH = "num_hidden_layers"  # whatever a family calls it, its config answers to this name
-DERIVED = ("stage_names", "out_features", "out_indices")  # from the number, by the config itself
+# fields that the config derives from the depth by itself, and refuses where they contradict it
+DERIVED_FIELDS = ("stage_names", "out_features", "out_indices")
 
 
 def truncate(model: Any, anatomy: "Anatomy", layer: int) -> None:
@@ -34,54 +36,53 @@ def truncate(model: Any, anatomy: "Anatomy", layer: int) -> None:
         _refuse(f"{layer}: the config of {kind} has no number of blocks that could be smaller")
     if layer > num_blocks:
         _refuse(f"{layer}: {kind} has {num_blocks} blocks")
-    removed = [f"{name}.{i}." for i in range(layer, num_blocks)]
-    left = {
-        key: tensor.shape
-        for key, tensor in model.state_dict().items()
-        if not key.startswith(tuple(removed))
-    }
+    removed = tuple(f"{name}.{i}." for i in range(layer, num_blocks))
+    states = model.state_dict().items()
+    remaining = {key: tensor.shape for key, tensor in states if not key.startswith(removed)}
     shorter = _shorter(model.config, num_blocks, layer)
-    if _shapes(type(model), shorter) != left or not _are_alike(blocks):
-        _refuse(f"{layer}: the first {layer} of {num_blocks} blocks are no {kind} of their own")
+    if _shapes(type(model), shorter) != remaining or not _are_alike(blocks):
+        _refuse(f"{layer}: the first {layer} of {num_blocks} blocks are no {kind} by themselves")
     del blocks[layer:]
-    _replace(model, shorter)
+    _replace_config(model, shorter)
 
 
 def output_all_hidden_states(model: Any) -> None:
-    """Let the encoder give what each of its blocks gives, and its config say so."""
+    """Make the encoder return the hidden states of all blocks, also once it is saved."""
     model.config.output_hidden_states = True
 
 
 def mean(outputs: Any) -> Any:
-    """(rows, tokens, dim), the mean of what the blocks give; embeddings are not among them."""
+    """Average the hidden states of all blocks, embeddings left out: (rows, tokens, dim).
+
+    Raises:
+        ModelError: `outputs` holds no `hidden_states`.
+    """
     import torch
 
     states = getattr(outputs, "hidden_states", None)
     if not states:
-        _refuse(f"mean: a {type(outputs).__name__} does not hold what each block gives")
+        _refuse(f"mean: a {type(outputs).__name__} holds no hidden states of the single blocks")
     return torch.stack(states[1:]).mean(0)
 
 
-def _refuse(why: str) -> NoReturn:
-    raise ModelError(f"linear_probe: strategy.layer {why}; use layer=last")
+def _refuse(reason: str) -> NoReturn:
+    raise ModelError(f"linear_probe: strategy.layer {reason}; use layer=last")
 
 
 def _shorter(config: Any, num_blocks: int, layer: int) -> Any:
-    """The config of fewer blocks; its lists with a kind for each block (`layer_types`) end too."""
-    fields = {key: value for key, value in config.to_dict().items() if key not in DERIVED}
-    fields |= {
-        key: value[:layer]
-        for key, value in fields.items()
-        if key.endswith("layer_types") and isinstance(value, list) and len(value) == num_blocks
-    }
+    """Copy a config with fewer blocks, and shorter lists of what each block is (`layer_types`)."""
+    fields = {key: value for key, value in config.to_dict().items() if key not in DERIVED_FIELDS}
+    for key, value in fields.items():
+        if key.endswith("layer_types") and isinstance(value, list) and len(value) == num_blocks:
+            fields[key] = value[:layer]
     fields[config.attribute_map.get(DEPTH, DEPTH)] = layer
     shorter = type(config).from_dict(fields)
-    shorter._attn_implementation = config._attn_implementation
+    set_attention_implementation(shorter, attention_implementation(config))
     return shorter
 
 
 def _shapes(kind: type, config: Any) -> dict[str, Any]:
-    """What a model of `config` holds; it takes no memory."""
+    """List the weights of the model that `config` describes; on "meta" it takes no memory."""
     import torch
 
     with torch.device("meta"):
@@ -90,14 +91,18 @@ def _shapes(kind: type, config: Any) -> dict[str, Any]:
 
 
 def _are_alike(blocks: Any) -> bool:
-    """Whether what follows the last block could as well follow another: not in a pyramid, whose
-    stages widen."""
-    widths = {max(p.shape[-1] for p in block.parameters()) for block in blocks}
+    """Whether all blocks are of one width, so that what follows the last can follow any of them.
+
+    In a pyramid, whose stages widen, it cannot.
+    """
+    widths = set()
+    for block in blocks:
+        widths.add(max(p.shape[-1] for p in block.parameters()))
     return len(widths) == 1
 
 
-def _replace(model: Any, config: Any) -> None:
-    """Wherever the model keeps its config."""
+def _replace_config(model: Any, config: Any) -> None:
+    """Replace the config of the model and of all modules that share it."""
     before = model.config
     for module in model.modules():
         if getattr(module, "config", None) is before:

@@ -1,4 +1,4 @@
-"""One vector of a sequence of hidden states."""
+"""A sequence of hidden states -> one vector."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,23 +9,38 @@ POOLINGS = ("mean", "mean_max", "cls", "last")
 
 
 def pool(hidden: "torch.Tensor", mask: "torch.Tensor", pooling: str) -> "torch.Tensor":
-    """(batch, tokens, dim) hidden states and their 0/1 mask -> (batch, dim or 2 dim)."""
+    """Reduce each sequence of hidden states to one vector.
+
+    `mean_max` is ULMFiT's concat pooling without its last state (arXiv 1801.06146).
+
+    Args:
+        hidden: (rows, tokens, dim).
+        mask: (rows, tokens), 1 for tokens and 0 for padding.
+        pooling: one of `POOLINGS`.
+
+    Returns:
+        (rows, dim); of `mean_max` (rows, 2 dim).
+    """
     import torch
 
-    if pooling == "mean_max":  # ULMFiT's concat pooling without its last state (1801.06146)
+    if pooling == "mean_max":
         largest = hidden.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         return torch.cat([pool(hidden, mask, "mean"), largest], dim=1)
     if pooling == "mean":
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
     positions = torch.arange(mask.shape[1], device=mask.device) * mask
-    # the last token that is not padding, on whichever side the padding stands
+    # padding may stand on either side of a sequence
     index = positions.argmax(1) if pooling == "last" else mask.argmax(1)
     return hidden[torch.arange(len(hidden), device=hidden.device), index]
 
 
 def mask_of(hidden: Any, batch: dict[str, Any]) -> Any:
-    """1 for every token of `hidden` that counts: all of an image's; None where it has no tokens."""
+    """Get the (rows, tokens) mask of hidden states: the batch's, or ones where it has none.
+
+    Returns:
+        None where `hidden` is no sequence, or not as long as the batch's mask.
+    """
     if hidden is None or hidden.dim() != 3:
         return None
     mask = batch.get("attention_mask", hidden.new_ones(hidden.shape[:2]))

@@ -3,7 +3,7 @@
 wav2vec2 and Whisper project every frame, take the mean and classify it; the projection is as new
 as the rest of the head, and random. Nothing stands between the two layers but the mean, so
 together they express any linear function of the mean of the hidden states: the probe reads that,
-and what it finds is put into both.
+and its solution is written into both.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from pipelines.features.heads import Linear
     from pipelines.models.anatomy import Anatomy
+    from pipelines.models.output.head_layers import Linear
 
 Batch = dict[str, Any]
 
@@ -22,9 +22,12 @@ Batch = dict[str, Any]
 def find(
     model: Any, anatomy: "Anatomy", newly_initialized: tuple[str, ...], batch: Batch
 ) -> str | None:
-    """The fresh linear layer of the head that could as well come after the pooling.
+    """Find a new linear layer of the head that could as well come after the pooling.
 
-    Whether there is one is tried on `batch`, which is without labels.
+    Whether one could is tried on `batch`, which is without labels.
+
+    Returns:
+        The layer's name; None where there is no such layer.
     """
     from torch.nn import Linear
 
@@ -39,6 +42,7 @@ def find(
             and module is not output
             and inside(name, anatomy.head)
             and f"{name}.weight" in newly_initialized
+            # with fewer rows than labels the two layers could not express every linear function
             and output.out_features <= module.out_features == output.in_features
             and _commutes(model, name, output, batch)
         ):
@@ -48,12 +52,12 @@ def find(
 
 @contextmanager
 def left_out(model: Any, anatomy: "Anatomy", name: str) -> Iterator[None]:
-    """Inside, the output layer reads what the projection `name` would have projected."""
+    """Let the output layer read the input of the projection `name` inside the block."""
     import torch
 
     projection, output = (model.get_submodule(n) for n in (name, anatomy.output))
     has_bias = output.bias is not None or projection.bias is not None
-    straight = torch.nn.utils.skip_init(  # nobody asks for its answers
+    straight = torch.nn.utils.skip_init(  # of the right size only: its output is never used
         torch.nn.Linear, projection.in_features, output.out_features, has_bias, device=model.device
     )
     try:
@@ -66,11 +70,11 @@ def left_out(model: Any, anatomy: "Anatomy", name: str) -> Iterator[None]:
 
 
 def fold(model: Any, anatomy: "Anatomy", name: str, head: "Linear") -> None:
-    """Let projection and output layer together compute `head`: the first rows of the projection get
-    its weights, and the output layer picks these rows.
+    """Write `head` into projection and output layer, which together compute it.
 
-    The other rows stay as they were drawn. Nothing reads them yet, but a training that goes on from
-    here can: the output layer's weights for them have gradients, as those for zeros would not.
+    The first rows of the projection get its weights, and the output layer picks these rows. The
+    other rows stay random: nothing reads them yet, but a training that goes on from here can, since
+    the output layer's weights for them have gradients, as those for zeros would not.
     """
     import torch
 
@@ -89,7 +93,7 @@ def fold(model: Any, anatomy: "Anatomy", name: str, head: "Linear") -> None:
 
 
 def _commutes(model: Any, name: str, output: Any, batch: Batch) -> bool:
-    """Whether projecting the pooled is pooling the projected, as on no head with a nonlinearity."""
+    """Whether projection and pooling commute; they do not if a nonlinearity lies between."""
     import torch
 
     projection = model.get_submodule(name)
@@ -97,7 +101,7 @@ def _commutes(model: Any, name: str, output: Any, batch: Batch) -> bool:
     model.set_submodule(name, torch.nn.Identity())
     try:
         pooled = _input_of(output, model, batch)
-    except RuntimeError:  # something else in the head counts on the projection's size
+    except RuntimeError:  # another layer of the head counts on the projection's size
         return False
     finally:
         model.set_submodule(name, projection)
@@ -108,7 +112,10 @@ def _commutes(model: Any, name: str, output: Any, batch: Batch) -> bool:
 
 
 def _input_of(output: Any, model: Any, batch: Batch) -> "torch.Tensor":
-    """What the output layer reads; it is given zeros instead, which are always of its size."""
+    """Run a batch and catch the output layer's input, whatever its size.
+
+    The layer itself gets zeros of the size that it expects.
+    """
     import torch
 
     caught: list[torch.Tensor] = []

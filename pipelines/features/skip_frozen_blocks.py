@@ -1,4 +1,4 @@
-"""A model that starts at one of its blocks: a batch brings what the blocks before it would give."""
+"""A model that starts at one of its blocks, on activations that a batch brings along."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.features.chunks import Chunks
+from pipelines.models.forward import take
 
 if TYPE_CHECKING:
     import torch
@@ -14,38 +15,42 @@ ACTIVATIONS = "activations"
 
 
 class StopForward(Exception):  # noqa: N818 (an event, not an error)
-    """A forward pass has come as far as it should."""
+    """Ends a forward pass at a block."""
 
 
 class SkipFrozenBlocks:
-    """Lets a model start at a block: a batch that brings `activations` goes around what is before.
+    """Lets a model skip the blocks before `block` for batches that bring `activations`.
 
-    The module tree stays as it is: only how the blocks before it compute is replaced, for the
-    time of a `with` block.
+    The module tree stays as it is: for the time of a `with` block the blocks before get another
+    `forward`.
     """
 
     def __init__(self, model: Any, blocks: Sequence[str], block: str) -> None:
         self.model, self.block = model, model.get_submodule(block)
-        self.below = [model.get_submodule(name) for name in blocks[: blocks.index(block)]]
-        self.given: Any = None
+        self.frozen = [model.get_submodule(name) for name in blocks[: blocks.index(block)]]
+        self.activations: Any = None
 
     def __enter__(self) -> "SkipFrozenBlocks":
         self.hooks = [
-            self.model.register_forward_pre_hook(self._take, with_kwargs=True),
-            self.block.register_forward_pre_hook(self._give, with_kwargs=True),
+            self.model.register_forward_pre_hook(self._pop_activations, with_kwargs=True),
+            self.block.register_forward_pre_hook(self._insert_activations, with_kwargs=True),
         ]
-        for module in self.below:
-            module.forward = self._around(module.forward)
+        for module in self.frozen:
+            module.forward = self._skippable(module.forward)
         return self
 
     def __exit__(self, *_: object) -> None:
         for hook in self.hooks:
             hook.remove()
-        for module in self.below:
-            del module.forward  # the class's own again
+        for module in self.frozen:
+            del module.forward  # uncovers the class's own
 
-    def reached(self, **batch: Any) -> "torch.Tensor":
-        """What comes to the block from a forward pass that ends there."""
+    def compute(self, **batch: Any) -> "torch.Tensor":
+        """Run a batch up to the block; returns the (rows, tokens, dim) hidden states it would get.
+
+        Raises:
+            KeyError: the block takes no `hidden_states`.
+        """
         caught: list[Any] = []
 
         def stop(_: Any, inputs: Any, named: Any) -> None:
@@ -58,44 +63,50 @@ class SkipFrozenBlocks:
         hook.remove()
         return caught[0]
 
-    def _take(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
-        self.given = named.pop(ACTIVATIONS, None)
+    def _pop_activations(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
+        self.activations = named.pop(ACTIVATIONS, None)
         return inputs, named
 
-    def _give(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
-        """Whatever was done on the way from the block before, to what is given already."""
-        if self.given is None:
+    def _insert_activations(self, _: Any, inputs: Any, named: dict[str, Any]) -> Any:
+        """Replace the block's input by the activations, if the batch has any.
+
+        This undoes what models do to hidden states between two blocks: the activations were caught
+        after it.
+        """
+        if self.activations is None:
             return inputs, named
         if inputs:
-            return (self.given, *inputs[1:]), named
-        return inputs, {**named, "hidden_states": self.given}
+            return (self.activations, *inputs[1:]), named
+        return inputs, {**named, "hidden_states": self.activations}
 
-    def _around(self, forward: Callable[..., Any]) -> Callable[..., Any]:
-        others: list[Any] = []  # what a block gives besides hidden states, and nobody reads
+    def _skippable(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a block's `forward`: with activations it returns them, in the form of its result."""
+        others: list[Any] = []  # a block's results beside hidden states, which nothing reads
 
-        def around(*inputs: Any, **named: Any) -> Any:
-            if self.given is not None:
-                return (self.given, *others) if others else self.given
+        def forward_or_skip(*inputs: Any, **named: Any) -> Any:
+            if self.activations is not None:
+                return (self.activations, *others) if others else self.activations
             result = forward(*inputs, **named)
             if isinstance(result, tuple):
                 others[:] = [None] * (len(result) - 1)
             return result
 
-        return around
+        return forward_or_skip
 
 
 @dataclass(frozen=True)
-class WithActivations:
-    """Encoded rows, and for each what the frozen blocks give to `block`."""
+class RowsWithActivations:
+    """Encoded rows, and for each the hidden states that `block` gets."""
 
     rows: Any
-    kept: Chunks
+    activations: Chunks
     block: str
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getattr__(self, name: str) -> Any:
+        # without this, unpickling in a worker asks for `rows` before there is one, for ever
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.rows, name)  # lengths, column_names…
@@ -103,50 +114,45 @@ class WithActivations:
     def __getitem__(self, row: Any) -> Any:
         return self.rows[row]
 
-    def __getitems__(self, numbers: list[int]) -> Any:
-        return take(self.rows, numbers), [self.kept.row(ACTIVATIONS, number) for number in numbers]
+    def __getitems__(self, row_ids: list[int]) -> Any:
+        entries = [self.activations.row(ACTIVATIONS, row_id) for row_id in row_ids]
+        return take(self.rows, row_ids), entries
 
 
 @dataclass(frozen=True)
-class Together:
-    """Rows and their activations -> a batch; activations stand where the mask says."""
+class CollateWithActivations:
+    """(rows, their activations) -> a batch; activations stand where the attention mask is 1."""
 
     collate: Callable[[Any], dict[str, Any]]
 
     def __call__(self, chosen: Any) -> dict[str, Any]:
         import torch
 
-        rows, given = chosen
+        rows, activations = chosen
         batch = self.collate(rows)
         mask = batch.get("attention_mask")
         if mask is None:
-            return {**batch, ACTIVATIONS: torch.stack(given)}
-        hidden = given[0].new_zeros(*mask.shape, given[0].shape[-1])
-        hidden[mask.bool()] = torch.cat(given)
+            return {**batch, ACTIVATIONS: torch.stack(activations)}
+        hidden = activations[0].new_zeros(*mask.shape, activations[0].shape[-1])
+        hidden[mask.bool()] = torch.cat(activations)
         return {**batch, ACTIVATIONS: hidden}
 
 
-class Below:
-    """The blocks before a block as a model of their own."""
+class FrozenBlocks:
+    """The blocks before a block as a model of their own, which `forward.iter_batches` can run."""
 
     def __init__(self, shortcut: SkipFrozenBlocks) -> None:
         self.shortcut, self.training = shortcut, False
 
-    def to(self, device: Any) -> "Below":
-        """Move the model."""
+    def to(self, device: Any) -> "FrozenBlocks":
+        """Move the model to a device."""
         self.shortcut.model.to(device)
         return self
 
-    def eval(self) -> "Below":
-        """Without dropout."""
+    def eval(self) -> "FrozenBlocks":
+        """Turn dropout off."""
         self.shortcut.model.eval()
         return self
 
     def __call__(self, **batch: Any) -> "torch.Tensor":
-        return self.shortcut.reached(**batch)
-
-
-def take(rows: Any, numbers: list[int]) -> Any:
-    """Some rows, as a DataLoader would ask for them."""
-    read = getattr(rows, "__getitems__", None)
-    return read(numbers) if read else [rows[number] for number in numbers]
+        return self.shortcut.compute(**batch)

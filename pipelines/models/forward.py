@@ -1,4 +1,4 @@
-"""One pass of a model over a data set: no gradients, no padding to speak of, rows in order.
+"""Forward passes over a data set: no gradients, little padding, results in the order of the rows.
 
 Rows are sorted by length so that a batch holds little padding, cut so that every batch holds about
 as many tokens, spread over all processes, and put back in the order of the data set. Features,
@@ -15,47 +15,62 @@ from pipelines.core.console import shows_bars
 if TYPE_CHECKING:
     import torch
 
-Read = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "Sequence[torch.Tensor]"]]
-ANSWERS = ("labels", "start_positions", "end_positions")  # what models take to give their loss
-SHORT = 64  # tokens: batches of shorter rows are too small to keep a processor busy
+Collate = Callable[[Any], dict[str, Any]]
+# (model outputs, batch) -> name -> what to keep of each row
+Collect = Callable[[Any, dict[str, "torch.Tensor"]], dict[str, "Sequence[torch.Tensor]"]]
+# with these among its inputs a model computes its loss, too
+LABEL_KEYS = ("labels", "start_positions", "end_positions")
+MIN_TOKENS_PER_ROW = 64  # batches of shorter rows are too small to keep a processor busy
 
 
 def run(
-    model: Any, rows: Any, collate: Callable[[list[Any]], dict[str, Any]], read: Read, **how: Any
+    model: Any, rows: Any, collate: Collate, collect: Collect, **options: Any
 ) -> dict[str, Any]:
-    """Run `model` over all encoded `rows`; `read(outputs, batch)` picks what to keep of each row.
+    """Run `model` over all encoded `rows` and collect its outputs on every process.
 
-    Gives back name -> (rows, …) float32, or a list of arrays where their shapes differ. `how` are
-    the options of `steps`.
+    Args:
+        collect: picks what to keep of each row from a batch's outputs.
+        options: passed to `iter_batches`.
+
+    Returns:
+        name -> (rows, …) float32, or a list of arrays where their shapes differ.
     """
     from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    mine = list(steps(model, rows, collate, read, **how))
-    parts = [(numbers, {k: _arrays(v) for k, v in kept.items()}) for numbers, kept in mine]
+    results = []
+    for row_ids, outputs in iter_batches(model, rows, collate, collect, **options):
+        results.append((row_ids, {name: _arrays(entries) for name, entries in outputs.items()}))
     if PartialState().num_processes > 1:
-        parts = gather_object(parts)
-    return _in_order(parts, len(rows))
+        results = gather_object(results)
+    return _in_order(results, len(rows))
 
 
-def steps(
+def iter_batches(
     model: Any,
     rows: Any,
-    collate: Callable[[list[Any]], dict[str, Any]],
-    read: Read,
+    collate: Collate,
+    collect: Collect,
     *,
-    numbers: np.ndarray | None = None,
+    row_ids: np.ndarray | None = None,
     batch_size: int = 64,
     num_workers: int = 0,
     bf16: bool = False,
     title: str | None = None,
     with_labels: bool = False,
 ) -> Iterator[tuple[list[int], dict[str, "Sequence[torch.Tensor]"]]]:
-    """The batches of this process: (numbers of their rows, what `read` keeps, on the CPU).
+    """Run the batches of this process, those of the longest rows first.
 
-    Only the rows of the `numbers`, if there are any; longest first. The model sees the labels only
-    `with_labels` (to give its loss); `read` always does. With `bf16` it computes in mixed
-    precision. A progress bar appears under `title` on the main process.
+    Args:
+        row_ids: the rows to compute; None for all.
+        batch_size: rows of mean length in a batch; shorter rows share larger batches.
+        bf16: compute in mixed precision.
+        title: of a progress bar on the main process; None for no bar.
+        with_labels: pass the labels to the model, which then gives its loss. `collect` always gets
+            them.
+
+    Yields:
+        The row ids of a batch, and what `collect` keeps of it, on the CPU.
     """
     import torch
     from accelerate import PartialState
@@ -63,78 +78,101 @@ def steps(
     from tqdm.auto import tqdm
 
     state = PartialState()
-    # a model that is being trained keeps what it caches: that must not be inference tensors
+    # a model in training may cache tensors, and inference tensors cannot take part in autograd
     without_gradients = torch.no_grad if model.training else torch.inference_mode
     model = model.to(state.device).eval()
-    batches = _batches(rows, numbers, batch_size, state.process_index, state.num_processes)
+    batches = _batches(rows, row_ids, batch_size, state.process_index, state.num_processes)
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
-    hidden = title is None or not shows_bars()
-    bar = tqdm(total=sum(map(len, batches)), desc=title, unit="rows", disable=hidden)
-    for mine, batch in zip(batches, loader, strict=True):
+    no_bar = title is None or not shows_bars()
+    bar = tqdm(total=sum(map(len, batches)), desc=title, unit="rows", disable=no_bar)
+    for batch_ids, batch in zip(batches, loader, strict=True):
         batch = {k: v.to(state.device) for k, v in batch.items()}
-        seen = {k: v for k, v in batch.items() if with_labels or k not in ANSWERS}
+        inputs = batch if with_labels else without_labels(batch)
         with without_gradients(), torch.autocast(state.device.type, torch.bfloat16, bf16):
-            kept = read(model(**seen), batch)
-        yield mine, {name: _on_cpu(entries) for name, entries in kept.items()}
-        bar.update(len(mine))
+            outputs = collect(model(**inputs), batch)
+        yield batch_ids, {name: _on_cpu(entries) for name, entries in outputs.items()}
+        bar.update(len(batch_ids))
     bar.close()
 
 
+def sample_batch(rows: Any, collate: Collate) -> dict[str, "torch.Tensor"]:
+    """Collate four rows into a batch without labels, to test what a model can do.
+
+    Two are the longest and two the shortest: on texts of one token all poolings look the same.
+    """
+    order = by_length(rows)
+    return without_labels(collate(take(rows, [*order[:2].tolist(), *order[-2:].tolist()])))
+
+
+def without_labels(batch: dict[str, Any]) -> dict[str, Any]:
+    """Select the inputs from which a model computes logits, and no loss."""
+    return {name: tensor for name, tensor in batch.items() if name not in LABEL_KEYS}
+
+
+def take(rows: Any, row_ids: list[int]) -> Any:
+    """Read some rows the way a DataLoader does: all at once where `rows` can."""
+    read = getattr(rows, "__getitems__", None)
+    return read(row_ids) if read else [rows[row_id] for row_id in row_ids]
+
+
 def by_length(rows: Any) -> np.ndarray:
-    """Row numbers, longest first (a batch that does not fit in memory fails at once)."""
-    found = lengths(rows)
-    return np.arange(len(rows)) if found is None else np.argsort(-found, kind="stable")
+    """Sort row ids, longest first: a batch that does not fit in memory then fails at once."""
+    row_lengths = lengths(rows)
+    if row_lengths is None:
+        return np.arange(len(rows))
+    return np.argsort(-row_lengths, kind="stable")
 
 
 def lengths(rows: Any) -> np.ndarray | None:
-    """The length of each row; None where all have the same, as images do."""
+    """Get the length of each row, (rows,); None where all have the same, as images do."""
     return getattr(rows, "lengths", None)
 
 
 def _batches(
-    rows: Any, numbers: np.ndarray | None, size: int, process: int, num_processes: int
+    rows: Any, row_ids: np.ndarray | None, size: int, process: int, num_processes: int
 ) -> list[list[int]]:
-    """The batches of one process; as many for each, some twice: a sharded model needs them in step.
+    """Cut `row_ids` into the batches of one process.
 
-    A batch holds as many tokens as `size` rows of the mean length, or of `SHORT` tokens if that is
-    more, padding included. Rows whose `mixes_lengths` is False share one with rows of their own
-    length only.
+    A batch holds as many tokens as `size` rows of the mean length, padding included. Rows whose
+    `mixes_lengths` is False share one with rows of their own length only.
     """
-    order, found = by_length(rows), lengths(rows)
-    if numbers is not None:
-        order = order[np.isin(order, numbers)]
-    if found is None:
+    order, row_lengths = by_length(rows), lengths(rows)
+    if row_ids is not None:
+        order = order[np.isin(order, row_ids)]
+    if row_lengths is None:
         batches = _cut(order, np.ones(len(order), int), size)
     elif getattr(rows, "mixes_lengths", True):
-        batches = _cut(order, found[order], size * max(SHORT, found.mean()))
+        budget = size * max(MIN_TOKENS_PER_ROW, row_lengths.mean())
+        batches = _cut(order, row_lengths[order], budget)
     else:
-        groups = np.split(order, np.flatnonzero(np.diff(found[order])) + 1)
-        budget = size * found.mean()
-        batches = [batch for group in groups for batch in _cut(group, found[group], budget)]
+        batches, budget = [], size * row_lengths.mean()
+        for group in np.split(order, np.flatnonzero(np.diff(row_lengths[order])) + 1):
+            batches += _cut(group, row_lengths[group], budget)
+    # a sharded model needs all processes in every forward pass: some batches are computed twice
     missing = -len(batches) % num_processes
-    again = (batches * num_processes)[:missing]
-    return (batches + again)[process::num_processes]
+    repeated = (batches * num_processes)[:missing]
+    return (batches + repeated)[process::num_processes]
 
 
 def _cut(order: np.ndarray, sizes: np.ndarray, budget: float) -> list[list[int]]:
-    """Consecutive rows, of falling sizes, in batches that hold `budget` when padded."""
+    """Cut rows of falling sizes into consecutive batches of at most `budget`, padding included."""
     batches, start = [], 0
     while start < len(order):
-        count = max(1, int(budget // max(1, sizes[start])))
-        batches.append(order[start : start + count].tolist())
-        start += count
+        num_rows = max(1, int(budget // max(1, sizes[start])))
+        batches.append(order[start : start + num_rows].tolist())
+        start += num_rows
     return batches
 
 
 def _on_cpu(entries: "Sequence[torch.Tensor]") -> "Sequence[torch.Tensor]":
-    """One copy where the rows are one tensor."""
+    """Copy entries to the CPU, in one piece where the rows are one tensor."""
     import torch
 
     return entries.cpu() if isinstance(entries, torch.Tensor) else [e.cpu() for e in entries]
 
 
 def _arrays(entries: "Sequence[torch.Tensor]") -> Any:
-    """An array for each row: float32."""
+    """Convert the entries of rows to float32 arrays."""
     import torch
 
     if isinstance(entries, torch.Tensor):
@@ -142,16 +180,16 @@ def _arrays(entries: "Sequence[torch.Tensor]") -> Any:
     return [entry.float().numpy() for entry in entries]
 
 
-def _in_order(parts: list[Any], num_rows: int) -> dict[str, Any]:
-    """Name -> the entries of all rows, in the order of the data set."""
-    entries: dict[str, list[Any]] = {}
-    for numbers, kept in parts:
-        for name, values in kept.items():
-            column = entries.setdefault(name, [None] * num_rows)
-            for row, value in zip(numbers, values, strict=True):
-                column[row] = value
-    return {name: _stacked(column) for name, column in entries.items()}
+def _in_order(results: list[Any], num_rows: int) -> dict[str, Any]:
+    """Sort the entries of all batches into the order of the data set, by name."""
+    columns: dict[str, list[Any]] = {}
+    for row_ids, outputs in results:
+        for name, entries in outputs.items():
+            column = columns.setdefault(name, [None] * num_rows)
+            for row_id, entry in zip(row_ids, entries, strict=True):
+                column[row_id] = entry
+    return {name: _stacked(column) for name, column in columns.items()}
 
 
 def _stacked(column: list[np.ndarray]) -> Any:
-    return np.stack(column) if len({value.shape for value in column}) == 1 else column
+    return np.stack(column) if len({entry.shape for entry in column}) == 1 else column

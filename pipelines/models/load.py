@@ -11,6 +11,7 @@ from pipelines.core import hub_client as remote
 from pipelines.core import registry
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
+from pipelines.core.upstream import has_auto_model
 from pipelines.models import quantization
 from pipelines.models.timm_weights import draw_weights
 from pipelines.tasks.image import timm_config
@@ -20,7 +21,7 @@ INSTEAD = "for a copy on disk use model.checkpoint=FOLDER"
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-    from pipelines.recipe import Model
+    from pipelines.models.section import Model
     from pipelines.tasks import Task
 
 
@@ -179,9 +180,7 @@ def _fits(config: "PretrainedConfig", section: "Model", task: "Task") -> None:
 
 
 def _has_head(config: "PretrainedConfig", task: "Task") -> bool:
-    import transformers
-
-    return type(config) in getattr(transformers, task.auto_class)._model_mapping
+    return has_auto_model(config, task.auto_class)
 
 
 def _fitting(config: "PretrainedConfig") -> list["Task"]:

@@ -63,6 +63,6 @@ def disable_avx512_packing(model: Any) -> None:
 
 
 def usage(bits: Bits) -> str:
-    """The same as Python, where `said` is the adapter's configuration."""
-    told = "".join(f", {name}={value!r}" for name, value in ARGUMENTS[bits].items())
-    return f"BitsAndBytesConfig(llm_int8_skip_modules=said.modules_to_save or None{told})"
+    """Write the same configuration as Python, where `adapter` is the adapter's configuration."""
+    arguments = "".join(f", {name}={value!r}" for name, value in ARGUMENTS[bits].items())
+    return f"BitsAndBytesConfig(llm_int8_skip_modules=adapter.modules_to_save or None{arguments})"

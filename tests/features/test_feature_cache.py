@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from pipelines import cli, recipe
 from pipelines.core import cache
 from pipelines.features import chunks
-from pipelines.features.candidates import extractor
+from pipelines.features.candidates import pooled_extractor
 from pipelines.models import forward
 from pipelines.models.anatomy import dissect
 from pipelines.workflow import run as pipeline
@@ -108,7 +108,7 @@ def test_found_features_are_those_of_the_model(checkpoint, text_data, tmp_path, 
     model, rows = found.checkpoint.model.eval(), found.encoded["validation"]
     anatomy = dissect(model, found.checkpoint.newly_initialized)
     for _ in ("computed", "found"):
-        took = extractor(
+        took = pooled_extractor(
             model, anatomy, "auto", rows, found.collate, found.checkpoint.newly_initialized
         )
         features, labels = took.extract(rows, found.collate)
@@ -125,7 +125,7 @@ def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_pa
     found = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     model, rows = found.checkpoint.model, found.encoded["validation"]
     anatomy = dissect(model, found.checkpoint.newly_initialized)
-    took = extractor(model, anatomy, "auto", rows, found.collate)
+    took = pooled_extractor(model, anatomy, "auto", rows, found.collate)
     before = took.extract(rows, found.collate)[0]["mean"]
     options = {}
     if change == "weights":
@@ -142,7 +142,7 @@ def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_pa
 
 
 def test_a_pass_that_is_killed_goes_on_where_it_was(checkpoint, text_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(chunks, "FLUSH", 1)  # each batch is written when it is done
+    monkeypatch.setattr(chunks, "MAX_PENDING_BYTES", 1)  # each batch is written when it is done
     sections = {"strategy": "linear_probe", "training": {"per_device_eval_batch_size": 1}}
     found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     whole, _ = computed(found, tmp_path)

@@ -12,7 +12,7 @@ from references import Scikit, softmax
 
 from pipelines.core.errors import ModelError, RecipeError
 from pipelines.core.labels import MULTI, SINGLE
-from pipelines.features.candidates import extractor
+from pipelines.features.candidates import pooled_extractor
 from pipelines.features.pooling import POOLINGS, pool
 from pipelines.models import forward
 from pipelines.models.anatomy import dissect
@@ -54,7 +54,7 @@ def prepared(checkpoint, text_data, image_data, tmp_path):
 def tap(found, pooling="auto"):
     model = found.checkpoint.model
     anatomy = dissect(model, found.checkpoint.newly_initialized)
-    return extractor(model, anatomy, pooling, found.encoded["train"], found.collate)
+    return pooled_extractor(model, anatomy, pooling, found.encoded["train"], found.collate)
 
 
 def whole_batch(found, split="validation"):
@@ -151,7 +151,7 @@ def test_gpt2_reads_the_last_token(prepared):
     found = prepared("gpt2")
     assert tap(found).poolings == ("head", "mean", "mean_max", "cls")
     assert tap(found, "last").poolings == ("head",)
-    assert tap(found).own == "last"
+    assert tap(found).head_pooling == "last"
 
 
 def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_path):
@@ -163,7 +163,7 @@ def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_pa
     for split in ("train", "validation"):
         Dataset.from_list(short + long).to_parquet(tmp_path / "data" / f"{split}.parquet")
     found = prepared("gpt2", data=tmp_path / "data")
-    assert tap(found).own == "last"
+    assert tap(found).head_pooling == "last"
 
 
 @pytest.mark.parametrize(("family", "pooling"), [("vit", "cls"), ("gpt2", "last")])
@@ -255,13 +255,13 @@ def test_a_sentence_transformers_folder_pads_as_it_was_solved(
 def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
     found = prepared("bert")
     read = []
-    steps = forward.steps
+    steps = forward.iter_batches
 
     def noted(model, rows, *arguments, **options):
         read.append(rows)
         return steps(model, rows, *arguments, **options)
 
-    monkeypatch.setattr(forward, "steps", noted)
+    monkeypatch.setattr(forward, "iter_batches", noted)
     fitted = fit(found, tmp_path)
     assert [rows is found.encoded[s] for rows, s in zip(read, ("train", "validation"), strict=True)]
     scores = [trial["validation_accuracy"] for trial in fitted.history]

@@ -19,7 +19,7 @@ from pipelines.features.heads.logistic_regression import LogisticRegression
 from pipelines.features.heads.mlp import Mlp
 from pipelines.features.heads.nearest_neighbors import NearestNeighbors
 from pipelines.features.heads.ridge import Ridge
-from pipelines.models.output import reload
+from pipelines.models.output.reload import reload
 
 SLOW = pytest.mark.slow
 HEADS = {name: registry.find("heads", name) for name in registry.names("heads")}
@@ -43,7 +43,7 @@ def solved(head, features, targets, num_labels, strength, bias=True):
     # precision the search ends early on the way
     before = [strength / 100] if bias else []
     problem = Problem(scaler(features), np.asarray(targets), num_labels, bias)
-    return scaler.fold([*head.path(problem, [*before, strength])][-1])
+    return scaler.fold([*head.solve(problem, [*before, strength])][-1])
 
 
 def test_features_are_standardized_as_scikit_learn_does():
@@ -133,7 +133,7 @@ def test_a_row_that_counts_twice_is_two_rows(name, bias):
     plain = Problem(features, targets, 3, bias)
     strength = head.grid[4]
     ours, theirs, without = (
-        softmax(next(head.path(p, [strength]))(features)) for p in (counted, repeated, plain)
+        softmax(next(head.solve(p, [strength]))(features)) for p in (counted, repeated, plain)
     )
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
     assert np.abs(ours - without).max() > 5e-3
@@ -275,7 +275,7 @@ def test_a_reloaded_model_says_what_was_solved(checkpoint, tmp_path, family, nam
     data = problem(tmp_path / "data", kind)
     section = {"name": "linear_probe", "head": name}
     found = graft(tmp_path, checkpoint(family), data, strategy=section)
-    assert found.fitted.chosen[HEADS[name].strength] in HEADS[name].grid
+    assert found.fitted.chosen[HEADS[name].hyperparameter] in HEADS[name].grid
     if name in DEEP:
         assert found.fitted.output.library == "sentence-transformers"
     ours = found.logits()

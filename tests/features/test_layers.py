@@ -13,7 +13,7 @@ from pipelines.cli import main
 from pipelines.core.errors import ModelError
 from pipelines.features import layers
 from pipelines.models.anatomy import dissect
-from pipelines.models.output import reload
+from pipelines.models.output.reload import reload
 
 SLOW = pytest.mark.slow
 # GPT-2 and ModernBERT normalize after the last block, whichever that is: a test of its own

@@ -8,7 +8,7 @@ import torch
 from grafting import graft, prepare
 
 from pipelines.core.errors import ModelError
-from pipelines.models.output import reload
+from pipelines.models.output.reload import reload
 
 QUICK = "timm-resnet"
 FAMILIES = [

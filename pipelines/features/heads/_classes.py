@@ -1,41 +1,45 @@
-"""SolvedHead rows of weights at the places of their classes."""
+"""Between the classes that train has examples of and all classes of the labels."""
 
 import numpy as np
 
 from pipelines.core.labels import MULTI, SINGLE
 from pipelines.features.heads import Linear, Problem
 
-NEVER = -1e4  # the logit of a class that train lacks
+ABSENT_CLASS_LOGIT = -1e4  # large enough that no softmax notices the class; float16 holds it
 
 
-def placed(weight: np.ndarray, bias: np.ndarray, classes: np.ndarray, problem: Problem) -> Linear:
-    """A row for each class from the rows of those that train has; for several labels and for
-    numbers these are all.
+def expand_to_all_classes(
+    weight: np.ndarray, bias: np.ndarray, classes: np.ndarray, problem: Problem
+) -> Linear:
+    """Give every class a row of weights, those without examples in train included.
 
-    Of a head without a bias, logits of the others are 0: so that one of these is always larger,
-    their mean is taken off, which no choice between them and no softmax notices.
+    For several labels and for numbers, the rows are complete already.
 
     Args:
-        weight: (classes there, dim), or (1, dim) of the second of two classes against the first:
-            halves of it give the same softmax.
+        weight: (len(classes), dim); for two classes also (1, dim) of the second against the first.
         bias: as many.
-        classes: the ids of these classes.
+        classes: the ids of the classes that train has.
     """
     if problem.problem_type != SINGLE:
         return Linear(weight, bias if problem.bias else np.zeros(len(weight)))
     if len(classes) == 2 and len(weight) == 1:
+        # softmax(-z/2, z/2) is sigmoid(z)
         weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     rows = np.zeros((problem.num_labels, weight.shape[1]), weight.dtype)
-    offsets = np.full(problem.num_labels, NEVER if problem.bias else 0.0)
-    rows[classes] = weight if problem.bias else weight - weight.mean(axis=0)
-    offsets[classes] = bias if problem.bias else 0.0
+    if not problem.bias:
+        # Absent classes have a logit of 0 here. Without their mean, which no softmax notices, the
+        # largest of the other logits is never below that.
+        rows[classes] = weight - weight.mean(axis=0)
+        return Linear(rows, np.zeros(problem.num_labels))
+    offsets = np.full(problem.num_labels, ABSENT_CLASS_LOGIT)
+    rows[classes], offsets[classes] = weight, bias
     return Linear(rows, offsets)
 
 
 def indicators(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Targets as (rows, classes) of 0 and 1, and the ids of the classes that are there.
+    """Encode targets as (rows, classes) of 0 and 1; returns them and the ids of the classes.
 
-    Several labels are such rows already: each of them is kept.
+    Of single labels, only classes with examples have a column.
     """
     targets = problem.targets
     if problem.problem_type == MULTI:

@@ -10,39 +10,47 @@ import numpy as np
 
 from pipelines.features.heads import Linear, Problem
 
-# (logits, 0/1 targets) -> (loss, its slope), each of them (rows, classes)
+# (logits, 0/1 targets) -> (loss, its derivative by the logits), each of them (rows, classes)
 Loss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-MOST = 300  # steps of the solver: what is hardly penalized need not converge, validation judges it
-ALWAYS = 10.0  # the logit of a label that stands on all examples of train
+MAX_STEPS = 300  # with little penalty L-BFGS need not converge: validation judges what comes out
+CONSTANT_LABEL_LOGIT = 10.0  # of a label that all examples of train have, or none (then -10)
 
 
-def path(
+def solve(
     problem: Problem,
     targets: np.ndarray,
     loss: Loss,
     strengths: Iterable[float],
-    gain: float = 2e-9,
+    min_gain: float = 2e-9,
 ) -> Iterator[Linear]:
-    """A row for each column of `targets` (rows, classes), for each strength C of the loss against
-    an L2 penalty. The last step gained less than `gain` of the loss."""
+    """Minimize `strength * loss + |weights|² / 2` for each strength, from the solution before.
+
+    Args:
+        targets: (rows, classes) of 0 and 1.
+        min_gain: the share of the loss that the last step gained less than.
+
+    Yields:
+        (classes, dim) weights and (classes,) biases.
+    """
     from scipy.optimize import minimize
 
-    dim, count = problem.features.shape[1], targets.shape[1]
-    # what is the same everywhere has no finite solution
+    dim, num_classes = problem.features.shape[1], targets.shape[1]
+    # a label that never changes has no finite solution
     varies = (targets.min(0) != targets.max(0)).astype(np.float32)
-    found = np.zeros((count, dim + 1))
+    solution = np.zeros((num_classes, dim + 1))
     for strength in strengths:
-        total = _Sum(problem, targets, loss, varies, strength)
-        options = {"maxiter": MOST, "gtol": 1e-4 * len(targets), "ftol": gain}
-        found = minimize(total, found.ravel(), jac=True, method="L-BFGS-B", options=options).x
-        found = found.reshape(count, dim + 1)
-        always = np.where(varies, found[:, -1], np.where(targets[0], ALWAYS, -ALWAYS))
-        yield Linear(found[:, :-1].copy(), always if problem.bias else np.zeros(count))
+        total = _PenalizedLoss(problem, targets, loss, varies, strength)
+        options = {"maxiter": MAX_STEPS, "gtol": 1e-4 * len(targets), "ftol": min_gain}
+        result = minimize(total, solution.ravel(), jac=True, method="L-BFGS-B", options=options)
+        solution = result.x.reshape(num_classes, dim + 1)
+        constant = np.where(targets[0], CONSTANT_LABEL_LOGIT, -CONSTANT_LABEL_LOGIT)
+        bias = np.where(varies, solution[:, -1], constant)
+        yield Linear(solution[:, :-1].copy(), bias if problem.bias else np.zeros(num_classes))
 
 
 @dataclass(frozen=True, eq=False)
-class _Sum:
+class _PenalizedLoss:
     """(classes * (dim + 1),) weights and biases -> penalized loss and its gradient."""
 
     problem: Problem
@@ -53,13 +61,14 @@ class _Sum:
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
         features, weights = self.problem.features, self.problem.weights
-        found = flat.reshape(self.targets.shape[1], -1)
+        parameters = flat.reshape(self.targets.shape[1], -1)
         has_bias = float(self.problem.bias)
-        weight, bias = found[:, :-1], found[:, -1] * has_bias
+        weight, bias = parameters[:, :-1], parameters[:, -1] * has_bias
+        # float32 products take half the time; only the sums need the digits of float64
         losses, slopes = self.loss(features @ weight.astype(np.float32).T + bias, self.targets)
         counts = self.varies * (1.0 if weights is None else weights[:, None])
         slopes = counts * slopes
-        gradient = np.empty_like(found)
+        gradient = np.empty_like(parameters)
         gradient[:, :-1] = slopes.astype(np.float32).T @ features + weight / self.strength
         gradient[:, -1] = slopes.sum(0) * has_bias
         penalty = (weight**2).sum() / (2 * self.strength)

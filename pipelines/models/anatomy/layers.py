@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.upstream import is_batch_norm, is_batch_or_instance_norm, is_max_pool
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -10,18 +12,16 @@ if TYPE_CHECKING:
 def is_norm(module: "nn.Module") -> bool:
     """Layer, batch, group or RMS normalization; families write their own RMSNorm."""
     from torch.nn import GroupNorm, LayerNorm, RMSNorm
-    from torch.nn.modules.batchnorm import _NormBase
 
     own = [p.ndim for p in module.parameters(recurse=False)]
     by_name = bool(own) and max(own) == 1 and "norm" in type(module).__name__.lower()
-    return by_name or isinstance(module, GroupNorm | LayerNorm | RMSNorm | _NormBase)
+    known = isinstance(module, GroupNorm | LayerNorm | RMSNorm)
+    return by_name or known or is_batch_or_instance_norm(module)
 
 
 def is_pooling(module: "nn.Module") -> bool:
     """`AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`, `BertPooler`; no max-pooling."""
-    from torch.nn.modules.pooling import _MaxPoolNd
-
-    return "pool" in type(module).__name__.lower() and not isinstance(module, _MaxPoolNd)
+    return "pool" in type(module).__name__.lower() and not is_max_pool(module)
 
 
 def is_linear(module: "nn.Module") -> bool:
@@ -45,12 +45,10 @@ def stay_in_eval(model: "nn.Module", frozen: Iterable[str]) -> list[Any]:
     The Trainer calls `model.train()` before every step, which would let the running means of frozen
     layers drift. A hook before each forward has the last word. Gives back the hooks.
     """
-    from torch.nn.modules.batchnorm import _BatchNorm
-
     statistics = [
         module
         for module in model.modules()
-        if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters())
+        if is_batch_norm(module) and not any(p.requires_grad for p in module.parameters())
     ]
     modules = [*map(model.get_submodule, frozen), *statistics]
     return [module.register_forward_pre_hook(_to_eval) for module in modules]

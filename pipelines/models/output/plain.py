@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipelines.models import forward
 
 if TYPE_CHECKING:
-    from pipelines.features import Extractor
-    from pipelines.features.heads import Linear
-    from pipelines.models.forward import Read
+    from pipelines.models.forward import Collect
     from pipelines.models.output import Library, Output
+    from pipelines.models.output.frozen_features import FrozenFeatures
+    from pipelines.models.output.head_layers import Linear
     from pipelines.tasks import ModelOutputs
 
 
@@ -21,12 +21,12 @@ class PlainModel:
     library: ClassVar["Library"] = "transformers"
     model: Any
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
-        """What `read` keeps of a pass over encoded rows."""
-        return forward.run(self.model, rows, collate, read, **options)
+    def run(self, rows: Any, collate: Any, collect: "Collect", **options: Any) -> "ModelOutputs":
+        """Collect the outputs of a pass over encoded rows."""
+        return forward.run(self.model, rows, collate, collect, **options)
 
     def with_temperature(self, temperature: float, batch: Any) -> "Output | None":
-        """The output layer's weights change in place."""
+        """Divide the output layer's weights in place; None where other layers give logits, too."""
         import torch
 
         from pipelines.models.anatomy.logits_layer import logits_come_from
@@ -46,24 +46,27 @@ class PlainModel:
         return dissect(self.model).output
 
     def save(self, folder: Path, processor: Any) -> None:
-        """Weights as safetensors, config, and the processor."""
+        """Write weights as safetensors, the config, and the processor."""
         self.model.save_pretrained(folder)
         processor.save_pretrained(folder)
 
 
 @dataclass(frozen=True)
 class ProbedModel(PlainModel):
-    """A model whose output layer was solved for: what it says follows from features on disk."""
+    """A model whose output layer was solved for.
 
-    extractor: "Extractor"
+    Its logits are computed from features that are kept on disk, so that no pass is needed.
+    """
+
+    extractor: "FrozenFeatures"
     head: "Linear"
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
-        """Logits of the head on what the output layer reads."""
+    def run(self, rows: Any, collate: Any, collect: "Collect", **options: Any) -> "ModelOutputs":
+        """Apply the head to what the output layer reads: (rows, num_labels) logits."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
     def with_temperature(self, temperature: float, batch: Any) -> "Output":
-        """The head, and the layer that it was written into."""
+        """Divide the head's logits, and the weights of the layer that it was written into."""
         head = self.head.with_temperature(temperature)
         self.extractor.graft(head)
         return replace(self, head=head)

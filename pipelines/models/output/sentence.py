@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.features import Extractor
-    from pipelines.features.heads import Layer, SolvedHead
-    from pipelines.models.forward import Read
+    from pipelines.models.forward import Collect
     from pipelines.models.output import Library, Output
+    from pipelines.models.output.frozen_features import FrozenFeatures
+    from pipelines.models.output.head_layers import Layer, SolvedHead
     from pipelines.tasks import ModelOutputs
 
 
@@ -26,15 +26,15 @@ class SentenceModel:
 
     library: ClassVar["Library"] = "sentence-transformers"
     model: Any
-    extractor: "Extractor"
+    extractor: "FrozenFeatures"
     head: "SolvedHead"
 
-    def run(self, rows: Any, collate: Any, read: "Read", **options: Any) -> "ModelOutputs":
-        """(rows, num_labels) logits of the head on pooled features."""
+    def run(self, rows: Any, collate: Any, collect: "Collect", **options: Any) -> "ModelOutputs":
+        """Apply the head to pooled features: (rows, num_labels) logits."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
 
     def with_temperature(self, temperature: float, batch: Any) -> "Output":
-        """The head is all that gives logits."""
+        """Divide the head's logits: nothing else gives any."""
         return replace(self, head=self.head.with_temperature(temperature))
 
     def save(self, folder: Path, processor: Any) -> None:
@@ -44,17 +44,19 @@ class SentenceModel:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Transformer
 
-        layers = [module for layer in self.head.layers for module in _modules(layer)]
+        layers: list[Any] = []
+        for layer in self.head.layers:
+            layers += _modules(layer)
         with tempfile.TemporaryDirectory() as encoder:
             self.model.base_model.save_pretrained(encoder)
             processor.save_pretrained(encoder)
             transformer = Transformer(encoder, max_seq_length=processor.model_max_length)
             modules = [transformer, *self._poolings(), *layers]
-            with _implicit_dimension():  # its card has an example that it computes
+            with _implicit_dimension():  # saving writes a card with an example, which it computes
                 SentenceTransformer(modules=modules, device="cpu").save(str(folder))
 
     def _poolings(self) -> list[Any]:
-        """What makes one vector of what the encoder gives: over layers, over tokens."""
+        """Build what makes one vector of hidden states: over layers, then over tokens."""
         from sentence_transformers.sentence_transformer.modules import Pooling, WeightedLayerPooling
 
         pooling = self.extractor.chosen
@@ -69,7 +71,11 @@ class SentenceModel:
 
 @contextmanager
 def _implicit_dimension() -> Iterator[None]:
-    """A saved activation has no arguments: of two dimensions, torch's softmax takes the last."""
+    """Silence torch about a softmax without a dimension.
+
+    sentence-transformers saves an activation without its arguments; of two dimensions, torch's
+    softmax takes the last, which is the right one.
+    """
     import warnings
 
     with warnings.catch_warnings():
@@ -78,7 +84,7 @@ def _implicit_dimension() -> Iterator[None]:
 
 
 def _modules(layer: "Layer") -> Iterator[Any]:
-    """A layer in the words of sentence-transformers."""
+    """Build the sentence-transformers modules that compute a layer."""
     import torch
     from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
@@ -95,7 +101,7 @@ def _modules(layer: "Layer") -> Iterator[Any]:
 
 
 def reload(folder: Path) -> Callable[["Dataset"], "ModelOutputs"]:
-    """Load a saved folder; gives back raw rows -> logits."""
+    """Load a saved folder; returns a function from raw rows to (rows, num_labels) logits."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder))
