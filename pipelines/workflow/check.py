@@ -1,6 +1,7 @@
 """`graft check`: everything but training, so that mistakes are found before the GPU is."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from pipelines.core.labels import LANGUAGE, SINGLE, Labels
@@ -8,11 +9,11 @@ from pipelines.models.anatomy import count, dissect
 from pipelines.models.memory import of_step
 from pipelines.recipe import Recipe
 from pipelines.workflow import contact_sheet
-from pipelines.workflow import run as pipeline
-from pipelines.workflow.run import Prepared
+from pipelines.workflow.prepare import prepare
+from pipelines.workflow.prepared import Prepared
 
 MIB = 2**20
-SHOWN = (
+SHOWN_TRAINING_KEYS = (
     "learning_rate",
     "num_train_epochs",
     "max_steps",
@@ -24,11 +25,19 @@ SHOWN = (
 
 
 def report(recipe: Recipe) -> str:
-    """What a run of `recipe` would do: data, a sample of encoded examples, model, memory."""
-    prepared = pipeline.prepare(recipe)
-    views = contact_sheet.lines(prepared)
-    parts = (_data(prepared), _sample(prepared), views, _model(prepared))
-    return "\n".join(line for part in parts for line in part)
+    """Describe what a run of `recipe` would do: data, encoded examples, model, memory.
+
+    Raises:
+        GraftError: something in recipe, data or checkpoint is wrong.
+    """
+    prepared = prepare(recipe)
+    paragraphs = (
+        _data(prepared),
+        _sample(prepared),
+        contact_sheet.lines(prepared),
+        _model(prepared),
+    )
+    return "\n".join(chain.from_iterable(paragraphs))
 
 
 def _data(prepared: Prepared) -> Iterator[str]:
@@ -45,19 +54,19 @@ def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:
     labels = prepared.data.labels
     for row in range(min(num_rows, len(targets))):
         shown = " ".join(prepared.recipe.task.show(rows, row, prepared.checkpoint.processor))
-        yield f"  {_told(targets[row], labels)!s:>8} | {shown[:400]}"
+        yield f"  {_shown(targets[row], labels)!s:>8} | {shown[:400]}"
 
 
-def _told(target: Any, labels: Labels) -> Any:
-    """A class by its name; of the tokens that a language model is asked for, how many they are."""
+def _shown(target: Any, labels: Labels) -> Any:
+    """Return a class by its name, and the number of tokens that a language model predicts."""
     if labels.problem_type == LANGUAGE:
-        return f"{len(target)} asked"
+        return f"{len(target)} tokens"
     return labels.names[target] if labels.problem_type == SINGLE else target
 
 
 def _model(prepared: Prepared) -> Iterator[str]:
     checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
-    said = prepared.recipe.training
+    training = prepared.recipe.training
     size = prepared.arguments().per_device_train_batch_size
     anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
     kind = type(checkpoint.model).__name__
@@ -66,10 +75,11 @@ def _model(prepared: Prepared) -> Iterator[str]:
     new = ", ".join(anatomy.head) or "nothing"
     yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
     yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
-    yield "training   " + ", ".join(f"{name} {said[name]}" for name in SHOWN if name in said)
+    shown = [key for key in SHOWN_TRAINING_KEYS if key in training]
+    yield "training   " + ", ".join(f"{key} {training[key]}" for key in shown)
     rows = prepared.encoded["train"]
     batch = prepared.collate([rows[i] for i in range(min(size, len(rows)))])
     batch = {k: v.to(checkpoint.model.device) for k, v in batch.items()}
-    parts = of_step(model, batch, prepared.loss)
-    told = ", ".join(f"{name} {num_bytes / MIB:,.1f}" for name, num_bytes in parts.items())
-    yield f"memory     about {sum(parts.values()) / MIB:,.1f} MiB ({told} for a batch of {size})"
+    memory = of_step(model, batch, prepared.loss)
+    parts = ", ".join(f"{name} {num_bytes / MIB:,.1f}" for name, num_bytes in memory.items())
+    yield f"memory     about {sum(memory.values()) / MIB:,.1f} MiB ({parts} for a batch of {size})"

@@ -9,28 +9,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pipelines.core.labels import Labels
-    from pipelines.workflow.run import Prepared
+    from pipelines.workflow.prepared import Prepared
 
-ROWS, VIEWS = 5, 6
-INCHES = 1.5
+NUM_ROWS = 5
+NUM_VIEWS = 6  # of each example, beside itself
+INCHES_PER_PICTURE = 1.5
 
 
 def lines(prepared: "Prepared") -> Iterator[str]:
-    """Draw the sheet into a folder for temporary files, and say where; only where the recipe
-    augments."""
+    """Draw the sheet into a temporary folder and yield its path, if the recipe augments."""
     if prepared.recipe.augmentation is not None:
         folder = mkdtemp(prefix=f"graft-{prepared.recipe.name}-")
         yield f"\naugmented  as the model sees them: {draw(prepared, Path(folder))}"
 
 
 def draw(prepared: "Prepared", folder: Path) -> Path:
-    """Some examples of train, from all over it: each as it is, then other views of it."""
+    """Draw examples from all over train: each as it is, then augmented views of it."""
     from matplotlib.figure import Figure
 
     count = len(prepared.targets["train"])
-    rows = range(0, count, max(1, -(-count // ROWS)))
+    rows = range(0, count, max(1, -(-count // NUM_ROWS)))
     batches = list(_batches(prepared, rows))
-    figure = Figure(figsize=(INCHES * len(batches), INCHES * len(rows)), layout="constrained")
+    figure = Figure(
+        figsize=(INCHES_PER_PICTURE * len(batches), INCHES_PER_PICTURE * len(rows)),
+        layout="constrained",
+    )
     grid = figure.subplots(len(rows), len(batches), squeeze=False)
     name = prepared.checkpoint.model.main_input_name
     for column, batch in enumerate(batches):
@@ -38,32 +41,32 @@ def draw(prepared: "Prepared", folder: Path) -> Path:
         for axes, picture, label in zip(grid[:, column], pictures, batch["labels"], strict=True):
             _show(axes, picture)
             axes.set_axis_off()
-            axes.set_title(_told(label, prepared.data.labels), fontsize=7)
+            axes.set_title(_title(label, prepared.data.labels), fontsize=7)
     path = folder / "augmented.png"
     figure.savefig(path, dpi=100)
     return path
 
 
 def _batches(prepared: "Prepared", rows: range) -> Iterator[dict[str, Any]]:
-    """The rows without augmentation, then again and again with it."""
+    """Yield the rows without augmentation, then repeatedly with it."""
     task, labels = prepared.recipe.task, prepared.data.labels
-    chosen = prepared.data.splits["train"].select(rows)
+    chosen = prepared.data.train.select(rows)
     plain = task.encode(chosen, prepared.checkpoint.processor, labels)
     yield prepared.collate([plain[i] for i in range(len(rows))])
     varied = prepared.encoded["train"]
-    for _ in range(VIEWS):
+    for _ in range(NUM_VIEWS):
         yield prepared.collate_train([varied[row] for row in rows])
 
 
 def _pictures(inputs: Any, processor: Any) -> Any:
-    """Pixels are turned into colors again; sound stays what it is."""
+    """Turn normalized pixels back into colors; sound stays as it is."""
     from pipelines.tasks.image.colors import Colors
 
     return Colors.of(processor).invert(inputs).movedim(1, -1) if inputs.ndim == 4 else inputs
 
 
 def _show(axes: "Axes", picture: Any) -> None:
-    """Samples (length,), a spectrogram (frames, bands) or colors (height, width, 3)."""
+    """Draw samples (length,), a spectrogram (frames, bands) or colors (height, width, 3)."""
     import numpy as np
 
     if picture.ndim == 1:
@@ -75,8 +78,8 @@ def _show(axes: "Axes", picture: Any) -> None:
         axes.imshow(picture.numpy())
 
 
-def _told(label: Any, labels: "Labels") -> str:
-    """The class, or the shares of the classes that were mixed."""
+def _title(label: Any, labels: "Labels") -> str:
+    """Name the class, or the shares of the classes that were mixed."""
     if not labels.names or label.numel() not in (1, len(labels.names)):
         return ""
     if label.ndim == 0:

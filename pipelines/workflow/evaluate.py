@@ -1,123 +1,152 @@
-"""A trained model -> the evidence of what it is worth.
+"""A trained model -> the evidence of how good it is.
 
-validation ── temperature ──▶ the model, calibrated
-validation, then test ──▶ predictions ── scores, floor, reliability ──▶ Evidence
-the saved folder, loaded afresh ──▶ parity
+validation               -> temperature  -> the same model, calibrated
+validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
+the saved folder, loaded -> predictions  -> parity with the trained model
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import say
-from pipelines.evaluation import scorer as evaluation
 from pipelines.evaluation.calibration import calibrated, temperature
-from pipelines.evaluation.calibration.calibrated import Calibrated
 from pipelines.evaluation.calibration.decisions import Decisions
+from pipelines.evaluation.scorer import predict
 from pipelines.models.forward import sample_batch
-from pipelines.models.output import reload
+from pipelines.models.output.reload import reload
 from pipelines.report import parity
-from pipelines.report.evidence import Evidence, Predictions
+from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
-from pipelines.workflow.prepare import Prepared
+from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
+    from pipelines.evaluation.calibration.calibrated import Calibrated
     from pipelines.training.job import Fitted
 
+Scores = dict[str, dict[str, float]]  # split -> metric -> score
 
-def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", Predictions]:
-    """The model with the temperature of validation in its weights, and what it says of validation.
 
-    Dividing the logits that are there already stands for a second pass.
+@dataclass(frozen=True)
+class _Scored:
+    """Predictions and scores of each split that is evaluated, beside the baseline's scores."""
+
+    predictions: dict[str, SplitPredictions]
+    scores: Scores
+    baseline: Scores
+
+
+def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", SplitPredictions]:
+    """Fit a temperature on validation and fold it into the weights, if the recipe asks for it.
+
+    Returns:
+        The model, and its predictions on validation: their logits are divided instead of computed
+        a second time.
     """
-    said = _predictions(prepared, fitted, "validation")
-    asked, labels = prepared.recipe.calibration, prepared.data.labels
-    if not asked or not asked.temperature:
-        return fitted, said
-    logits: Any = said.kept["logits"]
-    found = temperature.fit(Decisions.of(logits, said.targets, labels.problem_type))
-    output = fitted.output.with_temperature(
-        found, sample_batch(prepared.encoded["validation"], prepared.collate)
-    )
+    validation = _predict(prepared, fitted, "validation")
+    section, labels = prepared.recipe.calibration, prepared.data.labels
+    if not section or not section.temperature:
+        return fitted, validation
+    logits: Any = validation.outputs["logits"]
+    decisions = Decisions.of(logits, validation.targets, labels.problem_type)
+    fitted_temperature = temperature.fit(decisions)
+    batch = sample_batch(prepared.encoded["validation"], prepared.collate)
+    output = fitted.output.with_temperature(fitted_temperature, batch)
     if output is None:
-        say("calibration: no linear layer has the last word: probabilities stay as trained")
-        return fitted, said
-    fitted = replace(fitted, output=output, temperature=found)
-    return fitted, replace(said, kept={**said.kept, "logits": logits / found})
+        say(
+            "calibration skipped: the logits do not come from one linear layer, so a temperature "
+            "cannot be folded into the weights"
+        )
+        return fitted, validation
+    fitted = replace(fitted, output=output, temperature=fitted_temperature)
+    outputs = {**validation.outputs, "logits": logits / fitted_temperature}
+    return fitted, replace(validation, outputs=outputs)
 
 
-def _predictions(prepared: Prepared, fitted: "Fitted", split: str) -> Predictions:
-    """What the model says of a split."""
-    task, rows, collate = prepared.recipe.task, prepared.encoded[split], prepared.collate
-    options = training_arguments.forward_options(prepared.arguments())
-    kept = fitted.output.run(rows, collate, task.collect, title=f"predicting {split}", **options)
-    processor, labels = prepared.checkpoint.processor, prepared.data.labels
-    predicted = evaluation.predict(task, kept, rows, processor, labels)
-    return Predictions(kept, predicted, prepared.targets[split])
-
-
-def _reliability(
-    prepared: Prepared, fitted: "Fitted", predictions: dict[str, Predictions]
-) -> Calibrated | None:
-    """How true the probabilities are, where there are any."""
-    recipe, kind = prepared.recipe, prepared.data.labels.problem_type
-    if not recipe.calibration:
-        return None
-    said = {split: (found.kept["logits"], found.targets) for split, found in predictions.items()}
-    return calibrated.measure(recipe.calibration, fitted.temperature, said, kind, recipe.seed)
-
-
-def examine(
-    prepared: Prepared, fitted: "Fitted", validation: Predictions, seconds: float
+def evaluate(
+    prepared: Prepared, fitted: "Fitted", validation: SplitPredictions, seconds: float
 ) -> Evidence:
-    """Score validation, then test: the one time that test is looked at."""
-    recipe, labels, scorer = prepared.recipe, prepared.data.labels, prepared.scorer
-    task = recipe.task
-    predictions = {"validation": validation}
-    scores: dict[str, dict[str, float]] = {}
-    baseline: dict[str, dict[str, float]] = {}
-    if "test" in prepared.encoded:
-        predictions["test"] = _predictions(prepared, fitted, "test")
-    for split, said in predictions.items():
-        targets = prepared.targets[split]
-        scores[split] = scorer(said.predictions, targets)
-        constant = task.baseline(prepared.targets["train"], targets, labels)
-        baseline[split] = scorer(constant, targets)
+    """Score validation, then test: the only time that test is used."""
+    recipe, output = prepared.recipe, fitted.output
+    scored = _score(prepared, fitted, validation)
     return Evidence(
-        task=task,
-        labels=labels,
+        task=recipe.task,
+        labels=prepared.data.labels,
         checkpoint=recipe.model.checkpoint,
         strategy=recipe.strategy.name,
-        reason=recipe.strategy.reason,
+        reason=prepared.reason,
         pretrained=recipe.strategy.pretrained,
-        library=fitted.output.library,
+        library=output.library,
         quantization=recipe.model.quantization,
-        prompts=getattr(fitted.output, "prompts", False),
-        parameters=sum(p.numel() for p in fitted.output.model.parameters()),
+        prompts=getattr(output, "prompts", False),
+        parameters=sum(p.numel() for p in output.model.parameters()),
         trainable=fitted.trainable,
         seconds=seconds,
         waited=fitted.waited,
-        examples={
-            split: prepared.num_examples if split == "train" else len(targets)
-            for split, targets in prepared.targets.items()
-        },
-        main_metric=scorer.main,
-        validation=scores["validation"],
-        test=scores.get("test"),
-        baseline=baseline,
+        examples=_num_examples(prepared),
+        main_metric=prepared.scorer.main,
+        validation=scored.scores["validation"],
+        test=scored.scores.get("test"),
+        baseline=scored.baseline,
         parity=None,
         history=fitted.history,
         chosen=fitted.chosen,
         pair="text_pair" in prepared.data.validation.column_names,
-        predictions=predictions,
-        calibration=_reliability(prepared, fitted, predictions),
+        predictions=scored.predictions,
+        calibration=_reliability(prepared, fitted, scored.predictions),
     )
 
 
-def reloaded(prepared: Prepared, evidence: Evidence, folder: Path) -> Evidence:
-    """With the parity of what lies in `folder`, loaded by its library alone."""
+def with_parity(prepared: Prepared, evidence: Evidence, folder: Path) -> Evidence:
+    """Add the parity of what lies in `folder`, loaded by its library alone."""
     options = training_arguments.forward_options(prepared.arguments())
     task, labels, bits = evidence.task, evidence.labels, evidence.quantization
-    predict = reload(folder, evidence.library, task, labels, bits, **options)
-    trained = evidence.predictions["validation"].kept
-    return replace(evidence, parity=parity.compare(predict, prepared.data.validation, trained))
+    reloaded = reload(folder, evidence.library, task, labels, bits, **options)
+    trained = evidence.predictions["validation"].outputs
+    return replace(evidence, parity=parity.compare(reloaded, prepared.data.validation, trained))
+
+
+def _predict(prepared: Prepared, fitted: "Fitted", split: str) -> SplitPredictions:
+    """Run the model over a split."""
+    task, rows = prepared.recipe.task, prepared.encoded[split]
+    options = training_arguments.forward_options(prepared.arguments())
+    outputs = fitted.output.run(
+        rows, prepared.collate, task.collect, title=f"predicting {split}", **options
+    )
+    processor, labels = prepared.checkpoint.processor, prepared.data.labels
+    predictions = predict(task, outputs, rows, processor, labels)
+    return SplitPredictions(outputs, predictions, prepared.targets[split])
+
+
+def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -> _Scored:
+    """Score validation and, if there is one, test."""
+    task, labels, scorer = prepared.recipe.task, prepared.data.labels, prepared.scorer
+    predictions = {"validation": validation}
+    if "test" in prepared.encoded:
+        predictions["test"] = _predict(prepared, fitted, "test")
+    scores, baseline = {}, {}
+    for split, predicted in predictions.items():
+        targets = prepared.targets[split]
+        scores[split] = scorer(predicted.predictions, targets)
+        constant = task.baseline(prepared.targets["train"], targets, labels)
+        baseline[split] = scorer(constant, targets)
+    return _Scored(predictions, scores, baseline)
+
+
+def _reliability(
+    prepared: Prepared, fitted: "Fitted", predictions: dict[str, SplitPredictions]
+) -> "Calibrated | None":
+    """Measure how true the probabilities are, if there are any."""
+    recipe, problem_type = prepared.recipe, prepared.data.labels.problem_type
+    if not recipe.calibration:
+        return None
+    pairs = {split: (each.outputs["logits"], each.targets) for split, each in predictions.items()}
+    return calibrated.measure(
+        recipe.calibration, fitted.temperature, pairs, problem_type, recipe.seed
+    )
+
+
+def _num_examples(prepared: Prepared) -> dict[str, int]:
+    """Count the examples of each split; of a streamed train, those that the steps read."""
+    counts = {split: len(targets) for split, targets in prepared.targets.items()}
+    return {**counts, "train": prepared.num_examples}

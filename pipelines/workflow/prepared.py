@@ -1,0 +1,88 @@
+"""A recipe with everything loaded that it names: ready to train, or to look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core import processes
+from pipelines.core.losses import CrossEntropy
+from pipelines.recipe import Recipe
+from pipelines.tasks.augmentations import AugmentedCollator
+from pipelines.training import arguments as training_arguments
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from pipelines.data import Data
+    from pipelines.data.findings import Findings
+    from pipelines.evaluation.scorer import Scorer
+    from pipelines.models.load import Checkpoint
+    from pipelines.training.job import Collate
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that training and evaluation need.
+
+    Attributes:
+        recipe: the resolved recipe, nothing of which is left open.
+        encoded: split -> rows of model inputs.
+        targets: split -> what predictions are compared with.
+        stream: all of train, encoded while it is read; None if train is loaded.
+        reason: why `strategy: auto` chose its strategy; empty without a choice.
+    """
+
+    recipe: Recipe
+    data: "Data"
+    checkpoint: "Checkpoint"
+    scorer: "Scorer"
+    encoded: dict[str, Any]
+    targets: dict[str, list[Any]]
+    findings: "Findings"
+    stream: Any | None = None
+    reason: str = ""
+
+    @property
+    def num_examples(self) -> int:
+        """Number of training examples; of a stream, those that its steps will read."""
+        if self.stream is None:
+            return len(self.targets["train"])
+        arguments = self.arguments()
+        num_batches = arguments.max_steps * arguments.gradient_accumulation_steps
+        return num_batches * arguments.train_batch_size * processes.num_processes()
+
+    def arguments(self, checkpoints: Path = Path()) -> "TrainingArguments":
+        """Build the Trainer's arguments; it writes checkpoints to the folder `checkpoints`."""
+        return training_arguments.arguments(self.recipe.training, self.scorer, checkpoints)
+
+    @property
+    def collate(self) -> "Collate":
+        """Collator of batches that are evaluated."""
+        return self.recipe.task.collator(self.checkpoint.processor)
+
+    @property
+    def collate_train(self) -> "Collate":
+        """Collator of batches to train on, with augmentation of whole batches (mixup, cutmix)."""
+        collate = self.recipe.task.collator(self.checkpoint.processor, training=True)
+        augment = self._augment_batch
+        return AugmentedCollator(collate, augment) if augment else collate
+
+    @property
+    def loss(self) -> Callable[..., Any] | None:
+        """The loss, where the model's own lacks something: class weights, mixed labels, focal."""
+        loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
+        focal = self.recipe.regularization.focal
+        if loss is None and (self._augment_batch or focal):
+            loss = CrossEntropy()
+        if focal and isinstance(loss, CrossEntropy):
+            loss = replace(loss, focal=focal)
+        smoothing = self.recipe.training.get("label_smoothing_factor") or 0.0
+        if smoothing and isinstance(loss, CrossEntropy):  # the Trainer smooths the model's own only
+            return replace(loss, label_smoothing=smoothing)
+        return loss
+
+    @property
+    def _augment_batch(self) -> Callable[[Any], Any] | None:
+        augmentation = self.recipe.augmentation
+        return augmentation.batch(self.data.labels) if augmentation else None

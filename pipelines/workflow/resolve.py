@@ -1,0 +1,75 @@
+"""The last step of preparing: values for everything that a recipe leaves open.
+
+Its own values win. The run folder keeps the result, so a run can be repeated from it.
+"""
+
+from dataclasses import replace
+
+from pipelines.core import hardware, registry
+from pipelines.core.console import say
+from pipelines.models.anatomy import dissect
+from pipelines.recipe import Recipe, combinations
+from pipelines.strategies.choosing.context import AutoContext
+from pipelines.training import arguments as training_arguments
+from pipelines.workflow.prepared import Prepared
+
+
+def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
+    """Fill in what suits machine, model and strategy.
+
+    Args:
+        explicit: the sections that the user's recipe has.
+
+    Returns:
+        `prepared` with the resolved recipe, and why `strategy: auto` chose its strategy.
+
+    Raises:
+        RecipeError: `auto` finds no strategy that goes with the rest of the recipe.
+    """
+    context = _context(prepared, explicit)
+    if context.anatomy.is_convolutional:
+        hardware.set_memory_format(prepared.checkpoint.model, channels_last=True)
+    sections, reason = prepared.recipe.strategy.resolve(context)
+    recipe = prepared.recipe.replace(**sections)
+    _note_ignored_keys(recipe)
+    defaults = recipe.strategy.training_defaults(recipe.task.modality, context.anatomy)
+    if context.streams:
+        defaults |= training_arguments.STREAMED
+    training = {"seed": recipe.seed, **context.machine, **defaults, **recipe.training}
+    return replace(prepared, recipe=recipe.replace(training=training), reason=reason)
+
+
+def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
+    """Collect what strategies look at."""
+    recipe, checkpoint = prepared.recipe, prepared.checkpoint
+    train = prepared.encoded["train"]
+    anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
+    full = registry.find("strategies", "full")()
+    return AutoContext(
+        task=recipe.task,
+        checkpoint=checkpoint,
+        anatomy=anatomy,
+        labels=prepared.data.labels,
+        train=train,
+        targets=prepared.targets["train"],
+        num_validation=len(prepared.targets["validation"]),
+        streams=prepared.stream is not None,
+        training=recipe.training,
+        usual=full.training_defaults(recipe.task.modality, anatomy),
+        machine=hardware.defaults(recipe.training, decodes=getattr(train, "decodes", False)),
+        explicit=explicit,
+        conflict=lambda **sections: _first_conflict(recipe.replace(**sections)),
+    )
+
+
+def _first_conflict(recipe: Recipe) -> str | None:
+    """Return the reason why sections of a recipe do not go together; None where they do."""
+    return next((reason for _, reason in combinations.problems(recipe)), None)
+
+
+def _note_ignored_keys(recipe: Recipe) -> None:
+    """Print which keys of `training:` have no effect on the strategy."""
+    strategy = recipe.strategy
+    keys = [f"training.{key}" for key in strategy.ignored_training_keys(recipe.training)]
+    if keys:
+        say(f"note: strategy {strategy.name} takes no gradient steps; ignored: {', '.join(keys)}")
