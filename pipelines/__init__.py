@@ -1,3 +1,30 @@
-"""Graft: one recipe grafts a pretrained checkpoint onto a task."""
+"""Graft: one recipe grafts a pretrained checkpoint onto a task.
 
-__version__ = "0.1.0"
+    import pipelines as graft
+
+    run = graft.run(graft.load("quickstart", ["strategy=linear_probe"]))
+    run.metrics["test"]["accuracy"]
+
+Names are imported when they are first used: `import pipelines` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.version import __version__
+
+if TYPE_CHECKING:
+    from pipelines.core.errors import GraftError
+    from pipelines.recipe import Recipe
+    from pipelines.workflow.session import Run, check, load, run
+
+__all__ = ["GraftError", "Recipe", "Run", "__version__", "check", "load", "run"]
+
+MODULES = {"GraftError": "core.errors", "Recipe": "recipe"}  # the others: workflow.session
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'pipelines' has no attribute '{name}'")
+    module = import_module(f"pipelines.{MODULES.get(name, 'workflow.session')}")
+    return getattr(module, name)

@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipelines import __version__
 from pipelines.core import registry
 from pipelines.core.errors import GraftError, Interrupted
+from pipelines.core.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -66,7 +66,8 @@ def _members(base: type) -> Iterator[tuple[str, Any]]:
 
 def _is_required(member: Any) -> bool:
     """Whether the body does nothing but raise NotImplementedError."""
-    return _function(member).__code__.co_names == ("NotImplementedError",)
+    function = getattr(member, "fget", member)  # of a property
+    return function.__code__.co_names == ("NotImplementedError",)
 
 
 def _mismatch(name: str, override: Any, member: Any) -> str | None:
@@ -103,7 +104,3 @@ def _shown(name: str, member: Any) -> str:
     signature = inspect.signature(member)
     bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
     return f"{name}{inspect.Signature(bare)}"
-
-
-def _function(member: Any) -> FunctionType:
-    return member.fget if isinstance(member, property) else member

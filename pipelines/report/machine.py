@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import __version__
+from pipelines.core.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = (

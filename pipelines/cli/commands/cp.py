@@ -38,12 +38,12 @@ class Cp(Command):
             RecipeError: no such recipe, or it is not YAML.
             RunError: the target exists, or cannot be written.
         """
-        from pipelines.recipe import document
+        from pipelines.recipe import yaml_reader
         from pipelines.report.run_folder import writing
 
         # the shipped recipe even where a copy of it lies here: --force brings it back
         source = registry.recipes().get(parsed.recipe) or registry.recipe_file(parsed.recipe)
-        document.read(source, f"{source}: cannot read the recipe")  # refused if it is not YAML
+        yaml_reader.read(source, f"{source}: cannot read the recipe")  # refused if it is not YAML
         target = Path(parsed.target)
         target = target / source.name if target.is_dir() else target
         if target.exists() and source.samefile(target):
