@@ -6,69 +6,70 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.core.console import from_main
 from pipelines.core.errors import DataError
-from pipelines.data.rows import Rows
+from pipelines.core.processes import from_main
+from pipelines.data.dataset import Note
+from pipelines.data.rows import BadRow, Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Note = Callable[[str], None]
-Find = Callable[["Dataset"], Iterable[tuple[int, str]]]
-TOLD = 3  # rows in a note; all of them stand in the run folder
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """One row and what is wrong with it; `row` counts in the split as it was loaded."""
-
-    part: str
-    place: str
-    row: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.why}"
+# a data set -> (position, reason) of each bad row
+FindBadRows = Callable[["Dataset"], Iterable[tuple[int, str]]]
+MAX_ROWS_IN_NOTE = 3  # the run folder lists them all
 
 
 @dataclass
 class RowFilter:
-    """Keeps bad rows out.
+    """Removes bad rows, or refuses a data set that has any.
 
     Attributes:
-        skip: leave them out instead of refusing them.
-        left_out: the rows that were.
+        skip: remove bad rows instead of refusing them.
+        note: is called with what was removed.
+        left_out: all rows removed so far.
     """
 
     skip: bool
     note: Note
     left_out: list[BadRow] = field(default_factory=list)
 
-    def sift(self, part: str, rows: Rows, find: Find, said: str = "cannot be used") -> Rows:
-        """`rows` without those that `find` gives as (position, why).
+    def apply(
+        self, split: str, rows: Rows, find: FindBadRows, problem: str = "cannot be used"
+    ) -> Rows:
+        """Return `rows` without those that `find` reports.
 
-        The main process looks for all; a row that is found twice counts once.
+        Args:
+            find: yields (position, reason); a row that is reported twice counts once.
+            problem: completes "3 of 100 rows …" in messages.
 
         Raises:
-            DataError: there is one and `skip` is off, or nothing else is left.
+            DataError: there is a bad row and `skip` is off, or every row is bad.
         """
-        found: dict[int, str] = {}
-        for position, why in from_main(lambda: list(find(rows.dataset))):
-            found.setdefault(position, why)
-        if not found:
+        reasons: dict[int, str] = {}
+        # only the main process looks, so that all processes drop the same rows
+        for position, reason in from_main(lambda: list(find(rows.dataset))):
+            reasons.setdefault(position, reason)
+        if not reasons:
             return rows
+        positions = sorted(reasons)
         bad = [
-            BadRow(part, rows.place(part, i), int(rows.numbers[i]), found[i]) for i in sorted(found)
+            BadRow(split, rows.location(split, i), int(rows.numbers[i]), reasons[i])
+            for i in positions
         ]
         count = f"{len(bad):,} of {len(rows):,} rows"
         if not self.skip:
             raise DataError(
-                f"{bad[0]}; {count} {said}: mend or drop them, or leave them "
-                "out with data.on_bad_row=skip"
+                f"{bad[0]}; {count} {problem}: fix or remove them, or leave them out with "
+                "data.on_bad_row=skip"
             )
         if len(bad) == len(rows):
-            raise DataError(f"{bad[0]}; {count} {said}: nothing is left")
-        told = "; ".join(f"row {one.row}: {one.why}" for one in bad[:TOLD])
-        self.note(f"{part}: {count} left out: {told}" + "; …" * (len(bad) > TOLD))
+            raise DataError(f"{bad[0]}; {count} {problem}: nothing is left to use; fix them")
         self.left_out += bad
-        return rows.select(np.delete(np.arange(len(rows)), sorted(found)))
+        self.note(f"{split}: {count} left out: {_examples(bad)}")
+        return rows.select(np.delete(np.arange(len(rows)), positions))
+
+
+def _examples(bad: list[BadRow]) -> str:
+    """The first bad rows with their reasons."""
+    shown = "; ".join(f"row {each.row}: {each.reason}" for each in bad[:MAX_ROWS_IN_NOTE])
+    return shown + "; …" * (len(bad) > MAX_ROWS_IN_NOTE)

@@ -1,4 +1,4 @@
-"""Columns of a data set -> columns called by their role in the task."""
+"""Columns of a data set -> columns named by their role in the task."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,115 +9,139 @@ from pipelines.core.errors import DataError, suggest
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Roles = Mapping[str, tuple[str, ...]]
-Columns = dict[str, str | list[str]]
+Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
+Columns = dict[str, str | list[str]]  # role -> column, or several that are merged into one
 
 
-def choose(there: list[str], roles: Roles, said: Columns) -> tuple[Columns, Columns]:
-    """(role -> column, the part of it that was guessed from the obvious names).
+def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Columns, Columns]:
+    """Assign a column to every role: those of the recipe first, then by the usual names.
 
-    A recipe that names one input names them all: a role that may be missing is looked for only
-    where no input is named.
+    A recipe that names one input names them all: an optional role is guessed only if the recipe
+    names no input.
+
+    Args:
+        available: the columns of train.
+        explicit: role -> column as the recipe has it.
+
+    Returns:
+        (role -> column for all roles, the guessed ones among them).
 
     Raises:
-        DataError: an unknown role, no such column, a column in two roles, nothing for a role.
+        DataError: an unknown role, no such column, a column in two roles, or none for a role.
     """
     known = {role.rstrip("?+") for role in roles}
-    for role in said:
+    for role in explicit:
         if role not in known:
             raise DataError(f"data.columns: unknown role '{role}'; {suggest(role, known)}")
-    _check_said(there, said, {"label", *(role[:-1] for role in roles if role.endswith("+"))})
-    taken = set(_names(said))
+    _check(available, explicit, {"label", *(role[:-1] for role in roles if role.endswith("+"))})
+    taken = set(_names(explicit))
     guessed: Columns = {}
-    for role, obvious in roles.items():
+    for role, usual in roles.items():
         mark, role = role[-1], role.rstrip("?+")
-        if role in said or (mark == "?" and said.keys() - {"label"}):
+        if role in explicit or (mark == "?" and explicit.keys() - {"label"}):
             continue
-        free = [name for name in there if name not in taken]
-        candidates: list[str | list[str]] = [name for name in obvious if name in free]
+        free = [name for name in available if name not in taken]
+        candidates: list[str | list[str]] = [name for name in usual if name in free]
         if mark == "+":
-            candidates += filter(None, (_numbered(free, name) for name in obvious))
+            candidates += filter(None, (_numbered(free, name) for name in usual))
         if candidates:
             guessed[role] = candidates[0]
             taken.update(_names({role: candidates[0]}))
         elif mark != "?":
             raise DataError(
-                f"no column is obviously the {role} (looked for {', '.join(obvious)}); "
-                f"say data.columns.{role}=…; columns: {', '.join(there)}"
+                f"no column is obviously the {role} (looked for {', '.join(usual)}); "
+                f"set data.columns.{role}=…; columns: {', '.join(available)}"
             )
-    return {**said, **guessed}, guessed
+    return {**explicit, **guessed}, guessed
 
 
-def _numbered(there: list[str], name: str) -> list[str]:
-    """ending0, ending1…, in the order of their numbers."""
-    found = [column for column in there if column.startswith(name)]
-    found = [column for column in found if column.removeprefix(name).isdecimal()]
-    return sorted(found, key=lambda column: int(column.removeprefix(name)))
+def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
+    """Whether a data set has all columns of a role."""
+    return set(_names({role: columns[role]})) <= set(dataset.column_names)
 
 
-def _check_said(there: list[str], said: Columns, several: set[str]) -> None:
-    names = _names(said)
-    for role, column in said.items():
-        if isinstance(column, list) and role not in several:
-            told = " and ".join(f"`{role}`" for role in sorted(several))
-            raise DataError(f"data.columns.{role}: only {told} may be a list of columns")
-    for name in names:
-        if name not in there:
-            raise DataError(f"data.columns: train has no column '{name}'; {suggest(name, there)}")
-        if names.count(name) > 1:
-            raise DataError(f"data.columns: '{name}' stands in two roles")
+def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
+    """Select the columns of `columns` and rename each to its role.
 
-
-def _names(columns: Columns) -> list[str]:
-    return [n for c in columns.values() for n in (c if isinstance(c, list) else [c])]
-
-
-def has(split: "Dataset", columns: Columns, role: str) -> bool:
-    """Whether a split has what plays a role."""
-    return set(_names({role: columns[role]})) <= set(split.column_names)
-
-
-def by_role(split: "Dataset", columns: Columns, part: str) -> "Dataset":
-    """The columns that play a role, under its name; nothing is copied, no sound decoded.
+    Nothing is copied, and no audio is decoded.
 
     Raises:
         DataError: the split lacks a column.
     """
     from datasets import Audio
 
-    there = split.column_names
+    available = dataset.column_names
     for name in _names(columns):
-        if name not in there:
-            raise DataError(f"{part}: no column '{name}', which train has; {suggest(name, there)}")
-    split = split.select_columns(_names(columns))
+        if name not in available:
+            raise DataError(
+                f"{split}: no column '{name}', which train has; {suggest(name, available)}"
+            )
+    dataset = dataset.select_columns(_names(columns))
     for role, column in columns.items():
         if isinstance(column, list):
-            join = _join if role == "label" else _gather
-            split = join(split, column, part, role)
-    names = {column: role for role, column in columns.items() if isinstance(column, str)}
-    split = split.rename_columns(names)
-    for role, feature in split.features.items():
-        if isinstance(feature, Audio):  # decoding is ours: `datasets` needs torchcodec for it
-            split = split.cast_column(role, replace(feature, decode=False))
-    return split
+            merge = _merge_classes if role == "label" else _merge_lists
+            dataset = merge(dataset, column, split, role)
+    # one call for all: two columns may swap their names
+    dataset = dataset.rename_columns({c: role for role, c in columns.items() if isinstance(c, str)})
+    for role, feature in dataset.features.items():
+        if isinstance(feature, Audio):  # the tasks decode; `datasets` would need torchcodec
+            dataset = dataset.cast_column(role, replace(feature, decode=False))
+    return dataset
 
 
-def _gather(split: "Dataset", names: list[str], part: str, role: str) -> "Dataset":
-    """Several columns -> one column of lists."""
-    rows = zip(*(split[name][:] for name in names), strict=True)
-    return split.remove_columns(names).add_column(role, [list(row) for row in rows])
+def _numbered(available: list[str], prefix: str) -> list[str]:
+    """`ending0`, `ending1`…, in the order of their numbers."""
+    numbers = {name: name.removeprefix(prefix) for name in available if name.startswith(prefix)}
+    names = [name for name, number in numbers.items() if number.isdecimal()]
+    return sorted(names, key=lambda name: int(numbers[name]))
 
 
-def _join(split: "Dataset", names: list[str], part: str, role: str) -> "Dataset":
-    """One column of 0 and 1 per class -> one column: the list of classes of each row."""
+def _check(available: list[str], explicit: Columns, list_roles: set[str]) -> None:
+    """Refuse columns of the recipe that do not exist or cannot be combined."""
+    names = _names(explicit)
+    for role, column in explicit.items():
+        if isinstance(column, list) and role not in list_roles:
+            known = " and ".join(f"`{name}`" for name in sorted(list_roles))
+            raise DataError(
+                f"data.columns.{role}: got several columns; only {known} may be a list of columns"
+            )
+    for name in names:
+        if name not in available:
+            raise DataError(
+                f"data.columns: train has no column '{name}'; {suggest(name, available)}"
+            )
+        if names.count(name) > 1:
+            raise DataError(
+                f"data.columns: '{name}' has two roles; give each role a column of its own"
+            )
+
+
+def _names(columns: Columns) -> list[str]:
+    """The names of all columns, those in lists included."""
+    names: list[str] = []
+    for column in columns.values():
+        names += [column] if isinstance(column, str) else column
+    return names
+
+
+def _merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
+    """Merge several columns into one column of lists."""
+    rows = zip(*(dataset[name][:] for name in names), strict=True)
+    return dataset.remove_columns(names).add_column(role, [list(row) for row in rows])
+
+
+def _merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
+    """Merge one 0/1 column per class into one column: the list of classes of each row."""
     from datasets import ClassLabel, List
 
-    rows: list[list[int]] = [[] for _ in range(len(split))]
+    rows: list[list[int]] = [[] for _ in range(len(dataset))]
     for i, name in enumerate(names):
-        for row, value in enumerate(split[name][:]):
+        for row, value in enumerate(dataset[name][:]):
             if value not in (0, 1):
-                raise DataError(f"{part}, row {row}: column '{name}' is {value!r}; expected 0 or 1")
+                raise DataError(
+                    f"{split}, row {row}: column '{name}' is {value!r}; expected 0 or 1"
+                )
             if value:
                 rows[row].append(i)
     feature = List(ClassLabel(names=names))
-    return split.remove_columns(names).add_column(role, rows, feature=feature)
+    return dataset.remove_columns(names).add_column(role, rows, feature=feature)

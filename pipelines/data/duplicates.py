@@ -1,7 +1,7 @@
-"""Examples that stand in the data more than once, told apart by a hash of their inputs.
+"""Examples that occur in the data more than once, recognized by a hash of their inputs.
 
-Inputs are the same when they are the same byte for byte: texts, and the files of images and
-sounds, wherever they lie. 64 bits tell a million rows apart with a chance of 3e-8 to be wrong.
+Inputs are equal if they are equal byte for byte: texts, and the files of images and audio,
+wherever they are. With 64 bits, two of a million different rows collide with probability 3e-8.
 """
 
 from collections.abc import Iterator
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
     from pipelines.data.rows import Rows
 
-BATCH = 1000
-SHOWN = 5  # pairs of rows
+BATCH_ROWS = 1000  # rows hashed at a time
+MAX_PAIRS = 5  # of equal rows that are listed
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, odd: multiplying loses no bits
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """Rows of a part whose inputs stand somewhere else, too.
+    """Rows of a split whose inputs also occur elsewhere.
 
     Attributes:
-        of: how many rows the part has.
-        with_other_label: how many of the rows have a label that the same inputs do not have there.
-        rows: some of them, as (row there, row here); they count in the splits as loaded.
+        count: how many rows.
+        of: how many rows the split has.
+        with_other_label: how many of `count` have a label that their inputs do not have elsewhere.
+        rows: up to MAX_PAIRS of them as (row elsewhere, row in this split), numbered as loaded.
     """
 
     count: int
@@ -38,72 +40,92 @@ class Repeats:
 
     @property
     def share(self) -> float:
+        """The share of the split that is repeated, from 0 to 1."""
         return self.count / max(1, self.of)
 
 
 @dataclass(frozen=True, eq=False)
-class Hashed:
-    """(rows,) hashes of inputs, and of inputs and label together."""
+class RowHashes:
+    """Hashes of the rows of a split.
+
+    Attributes:
+        inputs: (rows,) uint64 hashes of the inputs.
+        labeled: (rows,) uint64 hashes of inputs and label together.
+        numbers: (rows,) positions in the split as it was loaded.
+    """
 
     inputs: np.ndarray
     labeled: np.ndarray
     numbers: np.ndarray
 
     @classmethod
-    def of(cls, rows: "Rows", target: str | None) -> "Hashed":
-        """Hash every row; nothing is decoded."""
-        there = rows.dataset.column_names
-        if target is None:  # blank lines stand between texts, and between all of them alike
-            full = np.flatnonzero([bool(text.strip()) for text in rows.dataset["text"][:]])
-            inputs = _hash(rows.dataset.select(full), there)
-            return cls(inputs, inputs, rows.numbers[full])
-        inputs = _hash(rows.dataset, [name for name in there if name != target])
-        if target not in there:
-            return cls(inputs, inputs, rows.numbers)
-        odd = np.uint64(0x9E3779B97F4A7C15)  # so that two hashes do not cancel each other
-        return cls(inputs, inputs * odd + _hash(rows.dataset, [target]), rows.numbers)
+    def of(cls, rows: "Rows", target: str | None) -> "RowHashes":
+        """Hash every row; nothing is decoded.
 
-    def within(self) -> Repeats:
-        """Rows that repeat an earlier one of the same part."""
+        Args:
+            target: the role that is predicted; None where the text itself is.
+        """
+        columns = rows.dataset.column_names
+        if target is None:  # blank lines separate texts, and repeat in every split
+            full = np.flatnonzero([bool(text.strip()) for text in rows.dataset["text"][:]])
+            inputs = _hash(rows.dataset.select(full), columns)
+            return cls(inputs, inputs, rows.numbers[full])
+        inputs = _hash(rows.dataset, [name for name in columns if name != target])
+        if target not in columns:
+            return cls(inputs, inputs, rows.numbers)
+        # multiplied first, so that the hashes of two rows cannot add up to the same by swapping
+        labeled = inputs * MULTIPLIER + _hash(rows.dataset, [target])
+        return cls(inputs, labeled, rows.numbers)
+
+    def repeats_within(self) -> Repeats:
+        """Find rows that repeat an earlier one of this split."""
         _, firsts, groups = np.unique(self.inputs, return_index=True, return_inverse=True)
         first = firsts[groups]
-        here = np.flatnonzero(first != np.arange(len(first)))
-        other = len(np.unique(self.labeled)) - len(firsts)
-        pairs = zip(self.numbers[first[here[:SHOWN]]], self.numbers[here[:SHOWN]], strict=True)
-        return Repeats(len(here), len(first), other, tuple((int(a), int(b)) for a, b in pairs))
+        repeated = np.flatnonzero(first != np.arange(len(first)))
+        # each pair of equal inputs with different labels adds one distinct labeled hash
+        with_other_label = len(np.unique(self.labeled)) - len(firsts)
+        shown = repeated[:MAX_PAIRS]
+        pairs = _pairs(self.numbers[first[shown]], self.numbers[shown])
+        return Repeats(len(repeated), len(first), with_other_label, pairs)
 
-    def shared_with(self, there: "Hashed") -> Repeats:
-        """Rows whose inputs are those of a row of another part."""
-        known, firsts = np.unique(there.inputs, return_index=True)
-        is_there = np.isin(self.inputs, known)
-        here = np.flatnonzero(is_there)
-        other = np.count_nonzero(is_there & ~np.isin(self.labeled, there.labeled))
-        first = firsts[np.searchsorted(known, self.inputs[here[:SHOWN]])]
-        pairs = zip(there.numbers[first], self.numbers[here[:SHOWN]], strict=True)
-        rows = tuple((int(a), int(b)) for a, b in pairs)
-        return Repeats(len(here), len(self.inputs), int(other), rows)
+    def repeats_of(self, other: "RowHashes") -> Repeats:
+        """Find rows whose inputs also occur in another split."""
+        known, firsts = np.unique(other.inputs, return_index=True)
+        is_known = np.isin(self.inputs, known)
+        repeated = np.flatnonzero(is_known)
+        with_other_label = np.count_nonzero(is_known & ~np.isin(self.labeled, other.labeled))
+        shown = repeated[:MAX_PAIRS]
+        first = firsts[np.searchsorted(known, self.inputs[shown])]
+        pairs = _pairs(other.numbers[first], self.numbers[shown])
+        return Repeats(len(repeated), len(self.inputs), int(with_other_label), pairs)
+
+
+def _pairs(elsewhere: np.ndarray, here: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Pairs of plain integers, which JSON can write."""
+    return tuple((int(a), int(b)) for a, b in zip(elsewhere, here, strict=True))
 
 
 def _hash(dataset: "Dataset", columns: list[str]) -> np.ndarray:
-    """(rows,) uint64 over the columns."""
+    """(rows,) uint64 hashes over the columns."""
     from xxhash import xxh3_64_intdigest
 
-    found = np.empty(len(dataset), np.uint64)
+    hashes = np.empty(len(dataset), np.uint64)
     start = 0
-    for batch in dataset.select_columns(columns).with_format("arrow").iter(BATCH):
-        parts = [list(_bytes(batch[name])) for name in columns]
-        if len(parts) == 1:
-            joined = parts[0]
-        else:  # lengths keep ("ab", "c") and ("a", "bc") apart
-            rows = zip(*parts, strict=True)
-            joined = [b"".join(b"%d:%b" % (len(part), part) for part in row) for row in rows]
-        found[start : start + len(joined)] = [xxh3_64_intdigest(value) for value in joined]
-        start += len(joined)
-    return found
+    for batch in dataset.select_columns(columns).with_format("arrow").iter(BATCH_ROWS):
+        values = [list(_bytes(batch[name])) for name in columns]
+        rows = values[0] if len(values) == 1 else list(map(_joined, zip(*values, strict=True)))
+        hashes[start : start + len(rows)] = [xxh3_64_intdigest(row) for row in rows]
+        start += len(rows)
+    return hashes
+
+
+def _joined(values: tuple[bytes, ...]) -> bytes:
+    """Join the values of a row; their lengths keep ("ab", "c") and ("a", "bc") apart."""
+    return b"".join(b"%d:%b" % (len(value), value) for value in values)
 
 
 def _bytes(column: Any) -> Iterator[bytes]:
-    """What is hashed of each value: a text, the bytes of a file, or whatever it prints as."""
+    """Yield the bytes of each value of an Arrow column: text, file content, or its repr."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -111,11 +133,12 @@ def _bytes(column: Any) -> Iterator[bytes]:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         yield from (value or b"" for value in column.cast(pa.large_binary()).to_pylist())
     elif pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}:
-        inside = pc.struct_field(column, "bytes").to_pylist()
+        embedded = pc.struct_field(column, "bytes").to_pylist()
         paths = pc.struct_field(column, "path").to_pylist()
-        with ThreadPoolExecutor() as pool:
-            files = pool.map(_content, (p for p, b in zip(paths, inside, strict=True) if b is None))
-            yield from (next(files) if value is None else value for value in inside)
+        with ThreadPoolExecutor() as pool:  # reading many small files waits for the disk
+            unread = (p for p, b in zip(paths, embedded, strict=True) if b is None)
+            files = pool.map(_content, unread)
+            yield from (next(files) if value is None else value for value in embedded)
     else:
         yield from (repr(value).encode() for value in column.to_pylist())
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the label column, found before anything is trained on it."""
+"""Checks of the label column before anything is trained on it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,67 +10,86 @@ from pipelines.data.rows import Rows
 if TYPE_CHECKING:
     from datasets import Dataset
 
+MAX_CLASSES_SHOWN = 50  # in an error message
+
 
 def are_hidden(test: "Dataset", train: "Dataset", target: str = "label") -> bool:
-    """Whether no row of a test split has a label: there is nothing, or -1 all the way (GLUE)."""
-    if len(list(_missing(test, target))) == len(test):
+    """Whether no row of a test split has a label: all are empty, or all are -1 (as in GLUE)."""
+    if len(list(_positions_without_label(test, target))) == len(test):
         return True
     return all(label == -1 for label in test[target][:]) and -1 not in train[target][:]
 
 
-def missing(split: "Dataset") -> Iterator[tuple[int, str]]:
-    """(row, why) of every row without a label."""
-    rows = list(_missing(split))
-    column = split["label"][:] if rows else []
-    return ((row, f"no label ({column[row]!r})") for row in rows)
+def rows_without_label(dataset: "Dataset") -> Iterator[tuple[int, str]]:
+    """Yield (position, reason) of every row without a label."""
+    positions = list(_positions_without_label(dataset))
+    column = dataset["label"][:] if positions else []
+    return ((position, f"no label ({column[position]!r})") for position in positions)
 
 
-def refuse_other_names(split: "Dataset", train: "Dataset", part: str) -> None:
-    """Raises DataError if class ids stand for other names than they do in train."""
-    here, there = _class_names(split), _class_names(train)
-    if not here or not there or here == there:
+def check_class_names(dataset: "Dataset", train: "Dataset", split: str) -> None:
+    """Check that class ids mean the same classes as in train.
+
+    Raises:
+        DataError: a class has another name, or there are more or fewer classes.
+    """
+    names, train_names = _class_names(dataset), _class_names(train)
+    if not names or not train_names or names == train_names:
         return
-    for i, (ours, theirs) in enumerate(zip(here, there, strict=False)):
-        if ours != theirs:
-            raise DataError(f"{part}: class {i} is called '{ours}', but '{theirs}' in train")
-    raise DataError(f"{part}: has {len(here)} classes, train has {len(there)}")
+    for i, (name, train_name) in enumerate(zip(names, train_names, strict=False)):
+        if name != train_name:
+            raise DataError(
+                f"{split}: class {i} is called '{name}', but '{train_name}' in train; give both "
+                "splits the same list of class names"
+            )
+    raise DataError(
+        f"{split}: has {len(names)} classes, train has {len(train_names)}; give both splits the "
+        "same list of class names"
+    )
 
 
-def refuse_unlearnable(rows: Rows, train: "Dataset", labels: Labels, part: str) -> None:
-    """Raises DataError if a label does not occur in train, or is no number to regress on."""
+def check_learnable(rows: Rows, train: "Dataset", labels: Labels, split: str) -> None:
+    """Check that train has every label of a split.
+
+    Raises:
+        DataError: a label does not occur in train, or is not a number in a regression.
+    """
     column = rows.dataset["label"][:]
     if labels.problem_type != SINGLE:
-        labels.encode(column, part)
+        labels.encode(column, split)
         return
+    # a class that is only declared cannot be learned: what counts is the rows of train
     seen = set(train["label"][:])
     row = next((row for row, value in enumerate(column) if value not in seen), None)
     if row is not None:
         names = dict(zip(labels.values, labels.names, strict=True))
         label = names.get(column[row], column[row])
-        known = [repr(name) for value, name in names.items() if value in seen][:50]
+        known = [repr(name) for value, name in names.items() if value in seen]
         raise DataError(
-            f"{rows.place(part, row)}: label {label!r} does not occur in train; "
-            f"it has {', '.join(known)}"
+            f"{rows.location(split, row)}: label {label!r} does not occur in train; "
+            f"it has {', '.join(known[:MAX_CLASSES_SHOWN])}"
         )
 
 
 def classes_without_examples(train: "Dataset", labels: Labels) -> list[str]:
-    """Names of classes that the column declares and no row of train has."""
+    """List the classes that the column declares and no row of train has."""
     if labels.problem_type != SINGLE:
         return []
     seen = set(train["label"][:])
     return [n for n, value in zip(labels.names, labels.values, strict=True) if value not in seen]
 
 
-def _missing(split: "Dataset", target: str = "label") -> Iterator[int]:
-    """Rows that hold nothing, an empty string, not-a-number, or -1 where ids stand for classes."""
-    has_names = hasattr(split.features[target], "names")
+def _positions_without_label(dataset: "Dataset", target: str = "label") -> Iterator[int]:
+    """Yield rows that hold None, an empty string, NaN, or -1 where ids stand for classes."""
+    has_names = hasattr(dataset.features[target], "names")
+    # without class names, -1 is a number or a class like any other
     absent: tuple[Any, ...] = (None, "", -1) if has_names else (None, "")
-    for row, label in enumerate(split[target][:]):
-        if label in absent or label != label:
-            yield row
+    for position, label in enumerate(dataset[target][:]):
+        if label in absent or label != label:  # only NaN differs from itself
+            yield position
 
 
-def _class_names(split: "Dataset") -> list[str] | None:
-    feature = split.features["label"]
+def _class_names(dataset: "Dataset") -> list[str] | None:
+    """The declared class names, those of a list of classes included."""
+    feature = dataset.features["label"]
     return getattr(getattr(feature, "feature", feature), "names", None)

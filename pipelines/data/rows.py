@@ -1,4 +1,4 @@
-"""Rows of a split that know where they stood when it was loaded."""
+"""Rows of a split that remember their positions in the split as it was loaded."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,30 +11,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of a split, or all of them.
+    """All rows of a split, or a selection of them.
 
     Attributes:
-        split: the part that the split was chosen for; what is set aside stays of train's.
-        numbers: (rows,) where they stood in the split as it was loaded, from 0.
+        dataset: the rows.
+        origin: the split that they were loaded as: "train" for a validation set cut from train.
+        numbers: (rows,) their positions in `origin` as it was loaded, from 0.
     """
 
     dataset: "Dataset"
-    split: str
+    origin: str
     numbers: np.ndarray
 
     @classmethod
-    def of(cls, dataset: "Dataset", split: str) -> "Rows":
-        """All rows of a split."""
-        return cls(dataset, split, np.arange(len(dataset)))
+    def of(cls, dataset: "Dataset", origin: str) -> "Rows":
+        """Wrap all rows of a split."""
+        return cls(dataset, origin, np.arange(len(dataset)))
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def select(self, positions: np.ndarray) -> "Rows":
-        """The rows at these positions, in their order."""
-        return Rows(self.dataset.select(positions), self.split, self.numbers[positions])
+        """Select the rows at these (num_rows,) positions, in their order."""
+        return Rows(self.dataset.select(positions), self.origin, self.numbers[positions])
 
-    def place(self, part: str, row: int) -> str:
-        """`validation, row 7`, or `validation, row 7 of train` where it was set aside."""
-        origin = f" of {self.split}" if part != self.split else ""
-        return f"{part}, row {self.numbers[row]}{origin}"
+    def location(self, split: str, position: int) -> str:
+        """Name a row for a message.
+
+        `validation, row 7`, or `validation, row 7 of train` where validation was cut from train.
+        """
+        origin = f" of {self.origin}" if split != self.origin else ""
+        return f"{split}, row {self.numbers[position]}{origin}"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used.
+
+    Attributes:
+        split: train, validation or test.
+        location: the row as a message names it.
+        row: its position in the split as it was loaded, from 0.
+        reason: what is wrong with it.
+    """
+
+    split: str
+    location: str
+    row: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.reason}"

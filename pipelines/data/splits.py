@@ -1,145 +1,171 @@
-"""Which split plays train, validation and test; what is set aside or drawn where that is asked for.
+"""Which data set serves as train, validation and test; what is cut from train where there is none.
 
-Parts never share an example, and no part ever stands in for another.
+Splits never share an example, and no split ever stands in for another.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.core.errors import DataError, suggest
+from pipelines.data.dataset import Note
 from pipelines.data.rows import Rows
 from pipelines.data.sources import USUAL_NAMES, SplitNames
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Note = Callable[[str], None]
-Parts = dict[str, Rows]
-
-DEFAULT_SHARE = 0.1  # of train, where there is no validation split
+DEFAULT_VALIDATION_SHARE = 0.1  # of train, if the source has no validation split
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen for each part.
+class SplitAssignment:
+    """What was chosen for train, validation and test.
 
     Attributes:
-        parts: part -> the split that plays it, whole.
-        shares: part -> the share of train to set aside for it.
-        guessed: parts that the recipe does not mention.
+        datasets: split -> the data set that serves as it, whole.
+        shares: split -> the share of train to cut off for it.
+        guessed: splits that the recipe does not mention.
     """
 
-    parts: dict[str, "Dataset"]
+    datasets: dict[str, "Dataset"]
     shares: dict[str, float]
     guessed: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How examples are drawn: with `seed`, each value of the column `strata` in proportion."""
+    """How examples are drawn.
+
+    Attributes:
+        seed: the same seed draws the same examples.
+        strata: the column each of whose values is drawn in proportion; None for a plain draw.
+        note: is called with what was drawn.
+    """
 
     seed: int
     strata: str | None
     note: Note
 
     def values(self, rows: Rows) -> np.ndarray:
-        """(rows,) values to draw in proportion; all the same where no column is named."""
+        """Return the (rows,) values to draw in proportion: all 0 without `strata`."""
         if not self.strata:
             return np.zeros(len(rows), dtype=int)
         return np.asarray(rows.dataset[self.strata][:])
 
-    def tell(self, what: str) -> None:
-        self.note(f"{what}, {'stratified, ' if self.strata else ''}seed {self.seed}")
+    def report(self, drawn: str) -> None:
+        """Note what was drawn, and how."""
+        self.note(f"{drawn}, {'stratified, ' if self.strata else ''}seed {self.seed}")
 
 
-def choose(found: Mapping[str, "Dataset"], wanted: SplitNames) -> Choice:
-    """Give each part its split, by the recipe first, then by the usual names.
+def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAssignment:
+    """Assign a data set to each split: as the recipe says, else by the usual names.
 
     Raises:
-        DataError: no split of that name, one split for two parts, or none for train.
+        DataError: no data set of that name, one for two splits, or none for train.
     """
-    parts: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
     shares: dict[str, float] = {}
-    named = [name for _, name in wanted if isinstance(name, str)]
-    for part, usual in USUAL_NAMES.items():
-        name = getattr(wanted, part)
+    named = [name for _, name in requested if isinstance(name, str)]
+    for split, usual in USUAL_NAMES.items():
+        name = getattr(requested, split)
         if isinstance(name, float):
-            shares[part] = name
+            shares[split] = name
         elif name is not None:
-            parts[part] = _named(found, part, name)
-        elif part != "test" or part not in wanted.model_fields_set:
-            free = [n for n in usual if n in found and n not in named]
+            datasets[split] = _named(available, split, name)
+        elif split != "test" or split not in requested.model_fields_set:  # `test: null` means none
+            free = [n for n in usual if n in available and n not in named]
             if free:
-                parts[part] = found[free[0]]
-    if "train" not in parts:
-        raise DataError(f"no split 'train'; say data.splits.train=…; {suggest('train', found)}")
+                datasets[split] = available[free[0]]
+    if "train" not in datasets:
+        raise DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")
     twice = next((name for name in named if named.count(name) > 1), None)
     if twice:
-        raise DataError(f"data.splits: '{twice}' plays two parts; parts never share an example")
-    if "validation" not in {*parts, *shares}:
-        shares["validation"] = DEFAULT_SHARE
-    guessed = {part for part, name in wanted if name is None}
-    return Choice(parts, shares, frozenset(guessed))
+        raise DataError(
+            f"data.splits: '{twice}' is named twice, but splits never share an example; "
+            "name another split, or give a share of train, such as data.splits.validation=0.1"
+        )
+    if "validation" not in {*datasets, *shares}:
+        shares["validation"] = DEFAULT_VALIDATION_SHARE
+    guessed = {split for split, name in requested if name is None}
+    return SplitAssignment(datasets, shares, frozenset(guessed))
 
 
-def _named(found: Mapping[str, "Dataset"], part: str, name: str) -> "Dataset":
-    if name not in found:
-        raise DataError(f"data.splits.{part}: no split '{name}'; {suggest(name, found)}")
-    return found[name]
+def _named(available: Mapping[str, "Dataset"], split: str, name: str) -> "Dataset":
+    if name not in available:
+        raise DataError(f"data.splits.{split}: no split '{name}'; {suggest(name, available)}")
+    return available[name]
 
 
-def set_aside(parts: Parts, choice: Choice, draws: Sampler) -> Parts:
-    """`parts`, with shares of train moved to parts of their own.
+def cut_from_train(
+    splits: Mapping[str, Rows], shares: Mapping[str, float], guessed: frozenset[str], draw: Sampler
+) -> dict[str, Rows]:
+    """Move shares of train into splits of their own.
 
-    Every class keeps an example in train, so that whatever is asked later can have been learned.
+    Every class keeps an example in train, so that whatever is evaluated can have been learned.
+
+    Args:
+        shares: split -> its share of train, in (0, 1).
+        guessed: splits that the recipe does not mention, for the note.
 
     Raises:
-        DataError: train is too small to set anything aside.
+        DataError: train is too small.
     """
-    whole, result = parts["train"], dict(parts)
-    values, rest = draws.values(whole), np.arange(len(whole))
-    for part, share in choice.shares.items():
-        wanted = max(1, round(share * len(whole)))
-        picked = draw(values[rest], wanted, draws.seed, keep=1)
-        if not len(picked):
-            raise DataError(f"train: its {len(whole)} examples are too few to set {part} aside")
-        why = f"no {part} split" if part in choice.guessed else part
-        draws.tell(f"{why}: {100 * share:.3g} % of train ({len(picked):,} examples) set aside")
-        result[part] = whole.select(rest[picked])
-        rest = np.delete(rest, picked)
-        result["train"] = whole.select(rest)
+    train, result = splits["train"], dict(splits)
+    values, rest = draw.values(train), np.arange(len(train))
+    for split, share in shares.items():
+        count = max(1, round(share * len(train)))
+        drawn = stratified_sample(values[rest], count, draw.seed, min_left=1)
+        if not len(drawn):
+            raise DataError(
+                f"train: its {len(train)} examples are too few to cut a {split} split from them; "
+                "add examples, or provide that split"
+            )
+        cause = f"no {split} split" if split in guessed else split
+        draw.report(f"{cause}: {100 * share:.3g} % of train ({len(drawn):,} examples) set aside")
+        result[split] = train.select(rest[drawn])
+        rest = np.delete(rest, drawn)
+        result["train"] = train.select(rest)
     singles = int((np.unique(values, return_counts=True)[1] == 1).sum())
-    if choice.shares and singles:
-        draws.note(f"classes whose only example stays in train: {singles:,}")
+    if shares and singles:
+        draw.note(f"classes whose only example stays in train: {singles:,}")
     return result
 
 
-def limit(part: str, rows: Rows, most: int | None, draws: Sampler) -> Rows:
-    """At most `most` examples of a part, drawn, in their order."""
-    if most is None or most >= len(rows):
+def limit(split: str, rows: Rows, max_rows: int | None, draw: Sampler) -> Rows:
+    """Draw at most `max_rows` examples of a split, in their order; None for all."""
+    if max_rows is None or max_rows >= len(rows):
         return rows
-    draws.tell(f"{part}: {most:,} of {len(rows):,} examples (data.limit.{part})")
-    return rows.select(draw(draws.values(rows), most, draws.seed))
+    draw.report(f"{split}: {max_rows:,} of {len(rows):,} examples (data.limit.{split})")
+    return rows.select(stratified_sample(draw.values(rows), max_rows, draw.seed))
 
 
-def draw(values: np.ndarray, count: int, seed: int, keep: int = 0) -> np.ndarray:
-    """Sorted positions of `count` examples, drawn so that each value has its share of them.
+def stratified_sample(values: np.ndarray, count: int, seed: int, min_left: int = 0) -> np.ndarray:
+    """Draw `count` positions so that each value keeps its proportion.
 
-    Shares are rounded by largest remainder, ties in random order, so the count is exact. At
-    least `keep` examples of each value are left; fewer are drawn only where that forbids more.
+    Quotas are rounded by largest remainder, ties in random order, so the count is exact.
+
+    Args:
+        values: (rows,) the value of each row.
+        min_left: how many examples of each value must stay; fewer than `count` are drawn only if
+            this leaves no others.
+
+    Returns:
+        (count,) sorted positions.
     """
     random = np.random.default_rng(seed)
     _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    most = np.maximum(sizes - keep, 0)
-    count = min(count, int(most.sum()))
+    available = np.maximum(sizes - min_left, 0)
+    count = min(count, int(available.sum()))
     quotas = count * sizes / len(values)
-    taken = np.minimum(quotas.astype(int), most)
+    taken = np.minimum(quotas.astype(int), available)
+    # largest remainder first; the random key only orders equal remainders
     order = np.lexsort((random.random(len(sizes)), taken - quotas))
+    # each turn gives one to as many values as are short; more turns only where values run out
     while (short := count - int(taken.sum())) > 0:
-        able = order[taken[order] < most[order]]
+        able = order[taken[order] < available[order]]
         taken[able[:short]] += 1
     members = (random.permutation(np.flatnonzero(inverse == i)) for i in range(len(sizes)))
     return np.sort(np.concatenate([m[:n] for m, n in zip(members, taken, strict=True)]))

@@ -1,59 +1,65 @@
-"""A train split that is read as it flows by: only its first rows are ever in memory.
+"""A train split that is streamed: only its first rows are ever in memory.
 
-Those stand for all of it wherever something has to be known before training: columns, labels,
-checks, the floor.
+Those rows stand for all of train wherever something must be known before training: columns,
+labels, checks, the baseline.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.core.labels import CLOSED, Labels
 from pipelines.data import columns, label_checks
-from pipelines.data.bad_rows import Note
 from pipelines.data.columns import Columns
-from pipelines.data.splits import Choice
+from pipelines.data.dataset import Note
+from pipelines.data.splits import SplitAssignment
 
 if TYPE_CHECKING:
-    from datasets import Dataset, IterableDataset
+    from datasets import Dataset, Features, IterableDataset
 
     from pipelines.data.sources import StreamedSource
     from pipelines.tasks import Task
 
-FIRST = 1000  # rows that stand for all of train
-BATCH = 1000
+NUM_FIRST_ROWS = 1000  # that stand for all of train
+BATCH_ROWS = 1000  # rows read at a time
 
 
-def settle(choice: Choice, source: "StreamedSource", note: Note) -> Choice:
-    """`choice` with a data set for each part: of train its first rows, of the others all that
-    `data.limit` allows.
+def materialize(
+    assignment: SplitAssignment, source: "StreamedSource", note: Note
+) -> SplitAssignment:
+    """Read streams into memory: the first rows of train, the other splits up to `data.limit`.
 
     Raises:
-        DataError: a part is to be set aside from train.
+        DataError: a split is to be cut from train, which is streamed.
     """
-    for part in choice.shares:
+    for split in assignment.shares:
         raise DataError(
-            f"{part}: nothing can be set aside from a train split that is streamed; "
-            f"name a split: data.splits.{part}=…"
+            f"{split}: nothing can be set aside from a train split that is streamed; "
+            f"name a split: data.splits.{split}=…"
         )
-    most = {**dict(source.limit), "train": min(FIRST, source.limit.train or FIRST)}
-    parts = dict(choice.parts)
-    for part, split in choice.parts.items():
-        if not hasattr(split, "__len__"):
-            parts[part] = take(split, most[part], part)
-            if part != "train" and most[part]:
-                note(f"{part}: its first {len(parts[part]):,} examples (data.limit.{part})")
+    limits = {
+        **dict(source.limit),
+        "train": min(NUM_FIRST_ROWS, source.limit.train or NUM_FIRST_ROWS),
+    }
+    datasets = dict(assignment.datasets)
+    for split, stream in assignment.datasets.items():
+        if not hasattr(stream, "__len__"):
+            datasets[split] = take(stream, limits[split], split)
+            if split != "train" and limits[split]:
+                num_rows = len(datasets[split])
+                note(f"{split}: its first {num_rows:,} examples (data.limit.{split})")
     note(
-        f"train is streamed: its first {len(parts['train']):,} rows stand for all of it in checks, "
-        "class weights and the floor; classes are those of these rows and of validation"
+        f"train is streamed: its first {len(datasets['train']):,} rows stand for all of it in "
+        "checks, class weights and the baseline; classes are those of these rows and of validation"
     )
-    return replace(choice, parts=parts)
+    return replace(assignment, datasets=datasets)
 
 
-def take(stream: "IterableDataset", most: int | None, part: str) -> "Dataset":
-    """The first `most` rows, or all, in memory; nothing is decoded.
+def take(stream: "IterableDataset", max_rows: int | None, split: str) -> "Dataset":
+    """Read the first `max_rows` rows, or all, into memory; nothing is decoded.
 
     Raises:
         DataError: there are none, or they cannot be read.
@@ -61,23 +67,26 @@ def take(stream: "IterableDataset", most: int | None, part: str) -> "Dataset":
     import pyarrow as pa
     from datasets import Dataset
 
-    first = stream.take(most) if most else stream
+    first = stream.take(max_rows) if max_rows else stream
     try:
-        tables = list(first.with_format("arrow").iter(BATCH))
-    except Exception as error:  # pandas, pyarrow and the operating system each have their own
-        raise DataError(f"{part}: cannot be streamed: {first_line(error)}") from error
+        tables = list(first.with_format("arrow").iter(BATCH_ROWS))
+    except Exception as error:  # pandas, pyarrow and the operating system raise their own
+        raise DataError(f"{split}: cannot be streamed: {first_line(error)}") from error
     if not tables:
-        raise DataError(f"{part}: the split is empty")
+        raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
+    # a chunk in which a column is all null has another type than the others
     table = pa.concat_tables(tables, promote_options="permissive")
     features = stream.features
     return Dataset(table.cast(features.arrow_schema) if features else table)
 
 
-def together(first: "Dataset", validation: "Dataset") -> "Dataset":
-    """The first rows of train and all of validation, to learn from what there is to predict.
+def concatenate(first: "Dataset", validation: "Dataset") -> "Dataset":
+    """Concatenate the first rows of train and all of validation.
+
+    What comes later in a stream is unknown, so validation helps to tell which classes there are.
 
     Raises:
-        DataError: their columns are not of the same types.
+        DataError: their columns have different types.
     """
     from datasets import concatenate_datasets
 
@@ -89,17 +98,21 @@ def together(first: "Dataset", validation: "Dataset") -> "Dataset":
         ) from None
 
 
-def refuse_unweighable(first: "Dataset", task: "Task", labels: Labels) -> None:
-    """Raises DataError if classes are to be balanced by rows that do not have them all."""
+def check_class_weights(first: "Dataset", task: "Task", labels: Labels) -> None:
+    """Check that every class occurs in the rows that class weights are computed from.
+
+    Raises:
+        DataError: the recipe asks for class weights, and a class does not occur.
+    """
     absent = label_checks.classes_without_examples(first, labels)
     if getattr(task, "class_weights", None) and absent:
         raise DataError(
-            f"task.class_weights: the first {len(first):,} rows of train, which are all that is "
-            f"known of a stream, have no example of '{absent[0]}': shuffle train, or leave it out"
+            f"task.class_weights: weights come from the first {len(first):,} rows of train, which "
+            f"have no example of '{absent[0]}'; shuffle train, or leave task.class_weights out"
         )
 
 
-def ready(
+def prepare(
     stream: "IterableDataset",
     first: "Dataset",
     roles: Columns,
@@ -108,49 +121,74 @@ def ready(
     labels: Labels,
     seed: int,
 ) -> "IterableDataset":
-    """Rows by role, good ones only, shuffled in a buffer; workers and processes share them.
+    """Name columns by role, remove bad rows and shuffle in a buffer.
+
+    Workers and processes each read other rows.
 
     Args:
         first: the first rows, whose columns and types all others are expected to have.
+
+    Raises:
+        DataError: while iterating: a bad row that is not to be skipped, or an unknown label.
     """
-    skip = source.on_bad_row == "skip"
-
-    def read(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        from datasets import Dataset
-
-        rows = columns.by_role(Dataset.from_dict(batch, first.features), roles, "train")
-        bad = dict(_bad(rows, task))
-        if bad and not skip:
-            raise DataError(
-                f"train, a streamed row: {next(iter(bad.values()))}; "
-                "mend or drop it, or leave it out with data.on_bad_row=skip"
-            )
-        good = rows.select([row for row in range(len(rows)) if row not in bad])
-        _refuse_unknown(good, labels)
-        return good[:]
-
     if source.limit.train:
         stream = stream.take(source.limit.train)
-    features = columns.by_role(first, roles, "train").features
-    there = list(first.features)
-    read_rows = stream.cast(first.features).map(
-        read, batched=True, batch_size=BATCH, remove_columns=there, features=features
+    clean = partial(
+        _clean,
+        features=first.features,
+        roles=roles,
+        task=task,
+        labels=labels,
+        skip=source.on_bad_row == "skip",
     )
-    return read_rows.shuffle(seed=seed, buffer_size=source.shuffle_buffer)
+    cleaned = stream.cast(first.features).map(
+        clean,
+        batched=True,
+        batch_size=BATCH_ROWS,
+        remove_columns=list(first.features),
+        features=columns.select_roles(first, roles, "train").features,
+    )
+    return cleaned.shuffle(seed=seed, buffer_size=source.shuffle_buffer)
 
 
-def _bad(rows: "Dataset", task: "Task") -> Iterator[tuple[int, str]]:
+def _clean(
+    batch: dict[str, list[Any]],
+    *,
+    features: "Features",
+    roles: Columns,
+    task: "Task",
+    labels: Labels,
+    skip: bool,
+) -> dict[str, list[Any]]:
+    """Name the columns of a batch by role and remove its bad rows, or refuse them."""
+    from datasets import Dataset
+
+    rows = columns.select_roles(Dataset.from_dict(batch, features), roles, "train")
+    bad = dict(_bad_rows(rows, task))
+    if bad and not skip:
+        raise DataError(
+            f"train, a streamed row: {next(iter(bad.values()))}; "
+            "fix or remove it, or leave it out with data.on_bad_row=skip"
+        )
+    good = rows.select([row for row in range(len(rows)) if row not in bad])
+    # an unknown label is refused even where bad rows are skipped: the head has no output for it
+    _check_labels(good, labels)
+    return good[:]
+
+
+def _bad_rows(rows: "Dataset", task: "Task") -> Iterator[tuple[int, str]]:
     if task.target == "label":
-        yield from label_checks.missing(rows)
+        yield from label_checks.rows_without_label(rows)
     yield from task.corrupt_rows(rows)
 
 
-def _refuse_unknown(rows: "Dataset", labels: Labels) -> None:
-    """Raises DataError at a label that neither the first rows nor validation have."""
+def _check_labels(rows: "Dataset", labels: Labels) -> None:
+    """Refuse a label that neither the first rows of train nor validation have."""
     if labels.problem_type not in CLOSED:
         return
     try:
         labels.encode(rows["label"][:], "")
     except DataError as error:
-        told = str(error).partition(": ")[2]
-        raise DataError(f"train, a streamed row: {told}") from None
+        # row numbers within a batch of a stream mean nothing to the user
+        reason = str(error).partition(": ")[2]
+        raise DataError(f"train, a streamed row: {reason}") from None

@@ -36,8 +36,8 @@ def table(num_rows, bad=None):
 def write(tmp_path):
     """write({split: rows}): the folder that holds them."""
 
-    def write(parts):
-        for name, rows in parts.items():
+    def write(splits):
+        for name, rows in splits.items():
             Dataset.from_list(rows).to_parquet(tmp_path / f"{name}.parquet")
         return tmp_path
 
@@ -53,7 +53,7 @@ def test_the_first_is_named_and_all_are_counted(write, tmp_path, text_checkpoint
     with pytest.raises(DataError) as refused:
         prepare(tmp_path / "r", text_checkpoint, data)
     assert str(refused.value) == (
-        "train, row 3: text is None; expected a string; 2 of 30 rows cannot be used: mend or drop "
+        "train, row 3: text is None; expected a string; 2 of 30 rows cannot be used: fix or remove "
         "them, or leave them out with data.on_bad_row=skip"
     )
 
@@ -62,11 +62,11 @@ def test_skip_leaves_out_exactly_the_bad_rows(write, tmp_path, text_checkpoint):
     good = table(30)
     data = write({"train": table(30, bad=BAD), "dev": table(8, bad={5: {"text": None}})})
     prepared = prepare(tmp_path / "r", text_checkpoint, data, SKIP)
-    kept = [row["text"] for i, row in enumerate(good) if i not in BAD]
-    assert prepared.data.train["text"][:] == kept
+    expected = [row["text"] for i, row in enumerate(good) if i not in BAD]
+    assert prepared.data.train["text"][:] == expected
     assert len(prepared.encoded["train"]) == len(prepared.targets["train"]) == 26
     assert len(prepared.data.validation) == 7
-    assert [(bad.part, bad.row) for bad in prepared.data.left_out] == [
+    assert [(bad.split, bad.row) for bad in prepared.data.left_out] == [
         ("train", 8),
         ("train", 9),
         ("train", 3),
@@ -75,20 +75,20 @@ def test_skip_leaves_out_exactly_the_bad_rows(write, tmp_path, text_checkpoint):
     ]
 
 
-def test_what_is_left_out_is_told_and_listed_in_the_run_folder(
+def test_left_out_rows_are_printed_and_listed_in_the_run_folder(
     write, tmp_path, text_checkpoint, capsys
 ):
     bad = {row: {"text": None} for row in range(2, 12)}
     data = write({"train": table(30, bad=bad), "dev": table(8)})
     path = write_recipe(tmp_path / "r", text_checkpoint, data, training={"max_steps": 1})
     assert main(["run", str(path), SKIP]) == 0
-    told = capsys.readouterr().out
-    assert "train: 10 of 30 rows left out: row 2: text is None; expected a string; row 3" in told
-    assert "row 5:" not in told
-    (kept,) = (tmp_path / "r" / "runs").rglob("data.json")
-    listed = json.loads(kept.read_text(encoding="utf-8"))["left_out"]
+    output = capsys.readouterr().out
+    assert "train: 10 of 30 rows left out: row 2: text is None; expected a string; row 3" in output
+    assert "row 5:" not in output
+    (path,) = (tmp_path / "r" / "runs").rglob("data.json")
+    listed = json.loads(path.read_text(encoding="utf-8"))["left_out"]
     assert [(bad["split"], bad["row"]) for bad in listed] == [("train", n) for n in range(2, 12)]
-    assert {bad["why"] for bad in listed} == {"text is None; expected a string"}
+    assert {bad["reason"] for bad in listed} == {"text is None; expected a string"}
 
 
 def test_images_that_cannot_be_decoded_are_left_out(tmp_path, image_checkpoint, image_data):

@@ -1,4 +1,4 @@
-"""From a source to train, validation and test sets: what is chosen, said and refused.
+"""From a source to train, validation and test sets: what is chosen, noted and refused.
 
 Every test writes small files and loads them as a recipe would.
 """
@@ -31,8 +31,8 @@ def _own_cache(tmp_path, monkeypatch):
 def load(tmp_path):
     """load({split: {column: values}}, **section) -> Data."""
 
-    def load(found, /, features=None, task=None, **section):
-        for name, columns in found.items():
+    def load(splits, /, features=None, task=None, **section):
+        for name, columns in splits.items():
             Dataset.from_dict(columns, features=features).to_parquet(tmp_path / f"{name}.parquet")
         source = Files(source="files", path=str(tmp_path), **section)
         return data.load(source, task or TextClassification(), seed=42)
@@ -42,11 +42,11 @@ def load(tmp_path):
 
 @pytest.fixture
 def refuse(load):
-    """refuse(message, {split: …}, **section): the data are refused, and that is said."""
+    """refuse(message, {split: …}, **section): loading raises a DataError with that message."""
 
-    def refuse(message, found, /, **section):
+    def refuse(message, splits, /, **section):
         with pytest.raises(DataError, match=re.escape(message)):
-            load(found, **section)
+            load(splits, **section)
 
     return refuse
 
@@ -63,13 +63,13 @@ def with_labels(*labels):
     return {"text": [f"text {i}" for i in range(len(labels))], "label": list(labels)}
 
 
-# Which split plays which part
+# Which split serves as train, validation and test
 
 
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "dev", "eval"])
 def test_splits_are_found_by_their_usual_names(load, name):
     loaded = load({"train": rows(10), name: rows(4), "test": rows(6)})
-    assert [len(split) for split in loaded.splits.values()] == [10, 4, 6]
+    assert [len(split) for split in loaded.datasets.values()] == [10, 4, 6]
     assert loaded.notes == ()
 
 
@@ -78,7 +78,7 @@ def test_named_splits_win_over_usual_names(load):
     loaded = load(splits, splits={"train": "books", "validation": "test"})
     assert len(loaded.train) == 8
     assert len(loaded.validation) == 6
-    assert loaded.test is None  # the split of that name plays another part already
+    assert loaded.test is None  # the split of that name serves as another one already
 
 
 def test_null_means_no_test_split(load):
@@ -99,10 +99,10 @@ def test_validation_cannot_be_null(load):
     assert len(load({"train": rows(20)}, splits={"validation": None}).validation) == 2
 
 
-def test_parts_set_aside_share_no_example(load):
+def test_splits_cut_from_train_share_no_example(load):
     loaded = load({"train": rows(100)}, splits={"validation": 0.2, "test": 0.3})
-    texts = [set(split["text"]) for split in loaded.splits.values()]
-    assert [len(part) for part in texts] == [50, 20, 30]
+    texts = [set(split["text"]) for split in loaded.datasets.values()]
+    assert [len(split) for split in texts] == [50, 20, 30]
     assert len(set.union(*texts)) == 100
 
 
@@ -124,12 +124,12 @@ def test_a_class_with_one_example_stays_in_train(load):
 
 @pytest.mark.parametrize("splits", [{"validation": 0.0}, {"test": 1.0}, {"validation": 500}])
 def test_a_share_lies_between_0_and_1(splits):
-    with pytest.raises(ValidationError, match="a share of train lies between 0 and 1"):
+    with pytest.raises(ValidationError, match="shares of train lie between 0 and 1"):
         SplitNames(**splits)
 
 
 def test_shares_leave_something_to_train_on():
-    with pytest.raises(ValidationError, match=r"leaves some; got 0\.6 and 0\.4"):
+    with pytest.raises(ValidationError, match=r"is left; got 0\.6 and 0\.4"):
         SplitNames(validation=0.6, test=0.4)
 
 
@@ -139,11 +139,11 @@ def test_refuses_a_split_that_is_not_there(refuse):
 
 
 def test_never_trains_on_a_test_split(refuse):
-    refuse("no split 'train'; say data.splits.train=…; known: test", {"test": rows(4)})
+    refuse("no split 'train'; set data.splits.train=…; known: test", {"test": rows(4)})
 
 
-def test_refuses_one_split_for_two_parts(refuse):
-    message = "'train' plays two parts"
+def test_refuses_one_split_for_two(refuse):
+    message = "data.splits: 'train' is named twice, but splits never share an example"
     refuse(message, {"train": rows(4)}, splits={"train": "train", "validation": "train"})
 
 
@@ -152,13 +152,15 @@ def test_refuses_an_empty_split(refuse):
 
 
 def test_refuses_to_split_a_train_split_that_is_too_small(refuse):
-    refuse("train: its 2 examples are too few to set validation aside", {"train": rows(2)})
+    refuse(
+        "train: its 2 examples are too few to cut a validation split from them", {"train": rows(2)}
+    )
 
 
 # Which column plays which role
 
 
-def test_a_guessed_column_is_said(load):
+def test_a_guessed_column_is_noted(load):
     splits = {"train": {"sentence": list("abcdefgh"), "idx": [0] * 8, "label": [0, 1] * 4}}
     loaded = load(splits)
     assert loaded.train.column_names == ["text", "label"]
@@ -190,8 +192,11 @@ def test_columns_can_swap_their_names(load):
     [
         ({"txt": "text"}, "unknown role 'txt'; did you mean 'text'? known: label, text, text_pair"),
         ({"text": "txt"}, "train has no column 'txt'; did you mean 'text'? known: label, text"),
-        ({"text": "text", "text_pair": "text"}, "'text' stands in two roles"),
-        ({"text": ["text", "label"]}, "data.columns.text: only `label` may be a list of columns"),
+        ({"text": "text", "text_pair": "text"}, "'text' has two roles"),
+        (
+            {"text": ["text", "label"]},
+            "data.columns.text: got several columns; only `label` may be a list of columns",
+        ),
     ],
 )
 def test_refuses_columns_that_cannot_be_meant(refuse, columns, message):
@@ -231,8 +236,8 @@ def test_sounds_in_tables_are_left_undecoded(tmp_path):
 
 
 def test_columns_of_0_and_1_become_one_multi_label_column(load):
-    part = {"text": list("abc"), "joy": [1, 0, 1], "fear": [0, 0, 1]}
-    loaded = load({"train": part, "validation": part}, columns={"label": ["joy", "fear"]})
+    split = {"text": list("abc"), "joy": [1, 0, 1], "fear": [0, 0, 1]}
+    loaded = load({"train": split, "validation": split}, columns={"label": ["joy", "fear"]})
     assert loaded.labels.problem_type == "multi_label_classification"
     assert loaded.labels.names == ("joy", "fear")
     assert loaded.train["label"][:] == [[0], [], [0, 1]]
@@ -240,9 +245,9 @@ def test_columns_of_0_and_1_become_one_multi_label_column(load):
 
 
 def test_refuses_other_values_than_0_and_1_there(refuse):
-    part = {"text": list("ab"), "joy": [1, 0], "fear": [0, 3]}
+    split = {"text": list("ab"), "joy": [1, 0], "fear": [0, 3]}
     message = "train, row 1: column 'fear' is 3; expected 0 or 1"
-    refuse(message, {"train": part}, columns={"label": ["joy", "fear"]})
+    refuse(message, {"train": split}, columns={"label": ["joy", "fear"]})
 
 
 def test_lists_are_multi_label(load):
@@ -252,10 +257,10 @@ def test_lists_are_multi_label(load):
     assert "stratified" not in loaded.notes[0]
 
 
-def test_floats_are_a_regression_and_that_is_said(load):
+def test_floats_are_a_regression_and_that_is_noted(load):
     loaded = load({"train": with_labels(*[0.5, 2.0, 3.5] * 4)})
     assert loaded.labels.problem_type == "regression"
-    assert any("labels are floats: a regression" in note for note in loaded.notes)
+    assert any("labels are floats, so the task is a regression" in note for note in loaded.notes)
 
 
 def test_minus_one_is_a_class_where_ids_have_no_names(load):
@@ -263,7 +268,7 @@ def test_minus_one_is_a_class_where_ids_have_no_names(load):
     assert loaded.labels.names == ("-1", "0", "1")
 
 
-def test_a_hidden_test_split_is_left_out_and_that_is_said(load):
+def test_a_hidden_test_split_is_left_out_and_that_is_noted(load):
     loaded = load({"train": rows(20), "test": with_labels(-1, -1)}, SENTIMENT)
     assert loaded.test is None
     assert "test split has no labels (-1): not used" in loaded.notes
@@ -283,7 +288,7 @@ def test_refuses_a_hidden_test_split_that_was_asked_for(refuse):
 
 @pytest.mark.parametrize("absent", [None, ""])
 def test_refuses_rows_without_a_label(refuse, absent):
-    message = f"train, row 2: no label ({absent!r}); 1 of 3 rows have none: mend or drop"
+    message = f"train, row 2: no label ({absent!r}); 1 of 3 rows have none: fix or remove"
     refuse(message, {"train": with_labels("good", "bad", absent)})
 
 
@@ -300,11 +305,11 @@ def test_refuses_a_single_class(refuse):
     refuse(message, {"train": with_labels(1, 1, 1)}, features=SENTIMENT)
 
 
-@pytest.mark.parametrize("part", ["validation", "test"])
-def test_refuses_a_label_that_train_does_not_teach(refuse, part):
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_refuses_a_label_that_train_does_not_teach(refuse, split):
     splits = {"train": with_labels("good", "bad"), "validation": with_labels("good")}
-    splits[part] = with_labels("bad", "so-so")
-    message = f"{part}, row 1: label 'so-so' does not occur in train; it has 'bad', 'good'"
+    splits[split] = with_labels("bad", "so-so")
+    message = f"{split}, row 1: label 'so-so' does not occur in train; it has 'bad', 'good'"
     refuse(message, splits)
 
 
@@ -314,7 +319,7 @@ def test_refuses_a_declared_class_that_train_does_not_teach(refuse):
     refuse("validation, row 1: label 'so-so' does not occur in train", splits, features=features)
 
 
-def test_a_declared_class_without_examples_is_said(load):
+def test_a_declared_class_without_examples_is_noted(load):
     features = Features(text=Value("string"), label=ClassLabel(names=["bad", "good", "so-so"]))
     loaded = load({"train": rows(20)}, features)
     assert loaded.labels.num_labels == 3
@@ -376,11 +381,11 @@ def test_only_rows_that_are_used_are_checked(load, refuse):
     load({"train": train, "dev": rows(4)}, limit={"train": 4})
 
 
-@pytest.mark.parametrize(("part", "origin"), [("train", ""), ("validation", " of train")])
-def test_a_row_is_told_by_its_place_in_the_split_it_came_from(load, part, origin):
+@pytest.mark.parametrize(("split", "origin"), [("train", ""), ("validation", " of train")])
+def test_a_row_is_named_by_its_place_in_the_split_it_came_from(load, split, origin):
     train = rows(40)
     drawn = load({"train": train}, splits={"validation": 0.5}, limit={"train": 9})
-    row = int(drawn.splits[part]["text"][-1].removeprefix("text "))
+    row = int(drawn.datasets[split]["text"][-1].removeprefix("text "))
     train["text"][row] = None
-    with pytest.raises(DataError, match=rf"^{part}, row {row}{origin}: text is None; expected"):
+    with pytest.raises(DataError, match=rf"^{split}, row {row}{origin}: text is None; expected"):
         load({"train": train}, splits={"validation": 0.5}, limit={"train": 9})

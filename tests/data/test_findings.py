@@ -1,4 +1,4 @@
-"""What is found out about the data before the first step, and where it is told."""
+"""Findings about the data before the first step, and where they are printed and written."""
 
 import json
 import re
@@ -35,24 +35,24 @@ def rows(num_rows, start=0, labels=CLASSES):
 
 
 @pytest.fixture
-def found(tmp_path, text_checkpoint):
-    """found({split: columns}, *overrides): what is found out about texts."""
+def collect(tmp_path, text_checkpoint):
+    """collect({split: columns}, *overrides): the findings about texts."""
 
-    def found(parts, *overrides):
-        for name, columns in parts.items():
+    def collect(splits, *overrides):
+        for name, columns in splits.items():
             Dataset.from_dict(columns).to_parquet(tmp_path / f"{name}.parquet")
         return prepare(tmp_path / "recipes", text_checkpoint, tmp_path, *overrides).findings
 
-    return found
+    return collect
 
 
 def three(**changes):
-    parts = {"train": rows(40), "validation": rows(20, start=40), "test": rows(10, start=60)}
-    return {**parts, **changes}
+    splits = {"train": rows(40), "validation": rows(20, start=40), "test": rows(10, start=60)}
+    return {**splits, **changes}
 
 
-def test_clean_data_are_told_without_a_warning(found):
-    clean = found(three())
+def test_clean_data_have_no_warning(collect):
+    clean = collect(three())
     assert list(clean.warnings()) == []
     assert not any(shared.count for shared in clean.shared.values())
     assert clean.splits["train"].num_examples == 40
@@ -60,25 +60,25 @@ def test_clean_data_are_told_without_a_warning(found):
 
 
 @pytest.mark.parametrize("label", CLASSES)
-def test_a_validation_text_that_stands_in_train_is_a_leak(found, label):
-    parts = three()
-    parts["train"]["text"][7] = parts["validation"]["text"][12]
-    parts["train"]["label"][7] = label
-    found = found(parts)
-    shared = found.shared["train", "validation"]
+def test_a_validation_text_that_stands_in_train_is_a_leak(collect, label):
+    splits = three()
+    splits["train"]["text"][7] = splits["validation"]["text"][12]
+    splits["train"]["label"][7] = label
+    result = collect(splits)
+    shared = result.shared["train", "validation"]
     assert (shared.count, shared.rows) == (1, ((7, 12),))
     # the label of an even number is "no"
     assert shared.with_other_label == (label == "yes")
     other = ", 1 with another label" if label == "yes" else ""
-    assert list(found.warnings()) == [
-        f"1 of 20 validation examples (5 %) also stand in train{other} (row 12 is row 7 there)"
+    assert list(result.warnings()) == [
+        f"1 of 20 validation examples (5 %) also occur in train{other} (row 12 is row 7 there)"
     ]
 
 
-def test_test_examples_in_validation_are_a_leak_too(found):
-    parts = three()
-    parts["test"]["text"][3:5] = parts["validation"]["text"][:2]
-    shared = found(parts).shared
+def test_test_examples_in_validation_are_a_leak_too(collect):
+    splits = three()
+    splits["test"]["text"][3:5] = splits["validation"]["text"][:2]
+    shared = collect(splits).shared
     assert {pair: repeats.count for pair, repeats in shared.items()} == {
         ("train", "validation"): 0,
         ("train", "test"): 0,
@@ -86,25 +86,25 @@ def test_test_examples_in_validation_are_a_leak_too(found):
     }
 
 
-def test_rows_are_those_of_the_splits_as_they_were_loaded(found):
-    parts = three(train=rows(200), validation=rows(40, start=200))
-    parts["train"]["text"][3] = None
-    parts["train"]["text"][150:160] = parts["validation"]["text"][:10]
-    found = found(parts, "data.on_bad_row=skip", "data.limit.train=180")
-    pairs = found.shared["train", "validation"].rows
+def test_rows_are_those_of_the_splits_as_they_were_loaded(collect):
+    splits = three(train=rows(200), validation=rows(40, start=200))
+    splits["train"]["text"][3] = None
+    splits["train"]["text"][150:160] = splits["validation"]["text"][:10]
+    result = collect(splits, "data.on_bad_row=skip", "data.limit.train=180")
+    pairs = result.shared["train", "validation"].rows
     assert pairs
     assert all(there - here == 150 for there, here in pairs)
 
 
-def test_repeats_are_counted_and_contradictions_apart(found):
-    parts = three()
-    parts["train"]["text"][10:14] = [parts["train"]["text"][0]] * 4  # labels no, yes, no, yes
-    repeats = found(parts).splits["train"].repeats
+def test_repeats_are_counted_and_contradictions_apart(collect):
+    splits = three()
+    splits["train"]["text"][10:14] = [splits["train"]["text"][0]] * 4  # labels no, yes, no, yes
+    repeats = collect(splits).splits["train"].repeats
     assert (repeats.count, repeats.with_other_label) == (4, 1)
     assert repeats.rows == ((0, 10), (0, 11), (0, 12), (0, 13))
 
 
-def test_pairs_of_texts_are_compared_as_pairs(found):
+def test_pairs_of_texts_are_compared_as_pairs(collect):
     # the same letters, shared out differently, and in the other order
     first, second = ["a b", "a", "a", "of it"], ["it", "b it", "b", "of"]
     pairs = {
@@ -112,28 +112,28 @@ def test_pairs_of_texts_are_compared_as_pairs(found):
         "text_pair": [*second, "b"],
         "label": ["no", "yes"] * 2 + ["no"],
     }
-    repeats = found(three(train=pairs, validation=pairs, test=pairs)).splits["train"].repeats
+    repeats = collect(three(train=pairs, validation=pairs, test=pairs)).splits["train"].repeats
     assert repeats.rows == ((2, 4),)
 
 
-def test_texts_that_are_cut_are_counted_exactly(found):
+def test_texts_that_are_cut_are_counted_exactly(collect):
     # 32 tokens fit, two of them are special
     texts = [" ".join(FILLERS[:1] * n) for n in (28, 29, 30, 30, 31, 50)]
-    parts = three(train={"text": texts, "label": ["no", "yes"] * 3})
-    found = found(parts)
-    tokens = found.splits["train"].measures["tokens"]
-    assert (tokens.minimum, tokens.maximum, tokens.most, tokens.cut) == (30, 52, 32, 2)
+    splits = three(train={"text": texts, "label": ["no", "yes"] * 3})
+    result = collect(splits)
+    tokens = result.splits["train"].measures["tokens"]
+    assert (tokens.minimum, tokens.maximum, tokens.limit, tokens.truncated) == (30, 52, 32, 2)
     assert (
         "2 of 6 train examples (33 %) have more than 32 tokens: the rest of them is cut off"
-        in found.warnings()
+        in result.warnings()
     )
 
 
 @pytest.mark.parametrize("weights", ["null", "balanced"])
-def test_unequal_classes_are_told_with_what_helps(found, weights):
-    parts = three(train=rows(110, labels=["no"] * 10 + ["yes"]))
-    warnings = found(parts, f"task.class_weights={weights}").warnings()
-    (warning,) = (told for told in warnings if "times" in told)
+def test_unequal_classes_are_a_warning_with_advice(collect, weights):
+    splits = three(train=rows(110, labels=["no"] * 10 + ["yes"]))
+    warnings = collect(splits, f"task.class_weights={weights}").warnings()
+    (warning,) = (line for line in warnings if "times" in line)
     assert warning.startswith("train has 10 times as many examples of 'no' (100) as of 'yes' (10)")
     assert ("task.class_weights=balanced" in warning) == (weights == "null")
 
@@ -152,21 +152,21 @@ def test_images_are_compared_by_their_files_and_measured_by_their_headers(
     (tmp_path / "validation" / "light" / "0.png").write_bytes(copied)
     gray = Image.open(tmp_path / "train" / "dark" / "2.png").convert("L")
     gray.save(tmp_path / "train" / "dark" / "2.png")
-    found = prepare(tmp_path / "recipes", image_checkpoint, tmp_path, task="image").findings
-    shared = found.shared["train", "validation"]
+    result = prepare(tmp_path / "recipes", image_checkpoint, tmp_path, task="image").findings
+    shared = result.shared["train", "validation"]
     assert (shared.count, shared.with_other_label, shared.rows) == (1, 1, ((1, 3),))
-    measures = found.splits["train"].measures
+    measures = result.splits["train"].measures
     assert (measures["pixels wide"].minimum, measures["pixels wide"].maximum) == (20, 22)
     assert measures["modes"] == {"RGB": 5, "L": 1}
 
 
 def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoint, capsys):
-    parts = three()
-    parts["train"]["text"][7] = parts["validation"]["text"][12]
-    for name, columns in parts.items():
+    splits = three()
+    splits["train"]["text"][7] = splits["validation"]["text"][12]
+    for name, columns in splits.items():
         Dataset.from_dict(columns).to_parquet(tmp_path / f"{name}.parquet")
     path = write_recipe(tmp_path / "r", text_checkpoint, tmp_path, training={"max_steps": 1})
-    warning = "1 of 20 validation examples (5 %) also stand in train"
+    warning = "1 of 20 validation examples (5 %) also occur in train"
 
     assert main(["check", str(path)]) == 0
     checked = capsys.readouterr().out
@@ -175,8 +175,8 @@ def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoin
 
     assert main(["run", str(path)]) == 0
     assert f"data: {warning}" in capsys.readouterr().out
-    (kept,) = Path(tmp_path / "r" / "runs").rglob("data.json")
-    content = json.loads(kept.read_text(encoding="utf-8"))
+    (path,) = Path(tmp_path / "r" / "runs").rglob("data.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
     assert content["shared"][0] | {"rows": None} == {
         "split": "validation",
         "stands_in": "train",
@@ -185,14 +185,14 @@ def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoin
         "with_other_label": 1,
         "rows": None,
     }
-    assert content["splits"]["test"]["measures"]["tokens"]["most"] == 32
+    assert content["splits"]["test"]["measures"]["tokens"]["limit"] == 32
     assert content["left_out"] == []
 
 
 def test_blank_lines_between_texts_are_no_repeats(tmp_path, text_checkpoint):
-    for part, start in (("train", 0), ("validation", 40), ("test", 60)):
+    for split, start in (("train", 0), ("validation", 40), ("test", 60)):
         texts = [line for text in rows(10, start)["text"] for line in (text, "", " ")]
-        Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{part}.parquet")
+        Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{split}.parquet")
     prepared = prepare(tmp_path / "recipes", text_checkpoint, tmp_path, task="masked_lm")
     assert not prepared.findings.splits["train"].repeats.count
     assert list(prepared.findings.warnings()) == []

@@ -116,7 +116,7 @@ def test_refuses_a_path_that_is_not_there(tmp_path):
 def test_refuses_a_folder_with_nothing_usable(tmp_path):
     write(tmp_path, notes__md="")
     (tmp_path / "more").mkdir()
-    refuse(tmp_path, "nothing usable in it", "there are: more/, notes.md")
+    refuse(tmp_path, "nothing usable in it", "it holds: more/, notes.md")
 
 
 def test_refuses_a_file_that_is_no_table(tmp_path):
@@ -209,7 +209,7 @@ def test_an_audio_folder_is_left_undecoded(tmp_path):
 @pytest.mark.parametrize("place", ["x.png", "train/x.png", "train/cat/1/x.png"])
 def test_refuses_images_in_no_class_folder(tmp_path, place):
     draw(tmp_path / place)
-    refuse(tmp_path, "x.png: lies in no folder named after its class", "<split>/<class>/x.png")
+    refuse(tmp_path, "x.png: is in no folder named after its class", "<split>/<class>/x.png")
 
 
 def test_refuses_images_beside_sounds(tmp_path):
@@ -272,7 +272,7 @@ except GraftError as error:
 
 
 def ask(path, cwd, **environment):
-    """What is said when the Hub is asked for `path` in an interpreter of its own, and how soon."""
+    """The error of loading `path` from the Hub in an interpreter of its own, and the seconds."""
     here = str(Path(__file__).parents[2])
     hub = {"HF_HOME": str(cwd), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
     begin = time.monotonic()
@@ -288,27 +288,27 @@ def ask(path, cwd, **environment):
     return done.stdout, time.monotonic() - begin
 
 
-def test_a_hub_out_of_reach_is_said_within_seconds(tmp_path):
-    said, seconds = ask("owner/name", tmp_path)
-    assert said.startswith(
+def test_a_hub_out_of_reach_is_reported_within_seconds(tmp_path):
+    message, seconds = ask("owner/name", tmp_path)
+    assert message.startswith(
         "HubError 'owner/name': the Hub cannot be reached at http://127.0.0.1:9 "
     )
-    assert "HF_ENDPOINT" in said
-    assert "data.source=files data.path=FOLDER" in said
+    assert "HF_ENDPOINT" in message
+    assert "data.source=files data.path=FOLDER" in message
     assert seconds < 10
 
 
 def test_offline_without_a_copy(tmp_path):
-    said, _ = ask("owner/name", tmp_path, HF_HUB_OFFLINE="1")
-    assert said.startswith("HubError 'owner/name': not in the local cache, and HF_HUB_OFFLINE")
+    message, _ = ask("owner/name", tmp_path, HF_HUB_OFFLINE="1")
+    assert message.startswith("HubError 'owner/name': not in the local cache, and HF_HUB_OFFLINE")
 
 
 def test_refuses_a_path_that_is_no_hub_id(tmp_path):
-    said, _ = ask("not/a/hub id", tmp_path)
-    assert said.startswith("HubError 'not/a/hub id': not a Hub id (OWNER/NAME)")
+    message, _ = ask("not/a/hub id", tmp_path)
+    assert message.startswith("HubError 'not/a/hub id': not a Hub id (OWNER/NAME)")
 
 
 def test_refuses_a_hub_id_that_a_folder_here_would_hide(tmp_path):
     (tmp_path / "reviews").mkdir()
-    said, _ = ask("reviews", tmp_path)
-    assert said.startswith("DataError data.path: 'reviews' is a file or folder here")
+    message, _ = ask("reviews", tmp_path)
+    assert message.startswith("DataError data.path: 'reviews' is a file or folder here")

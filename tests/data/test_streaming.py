@@ -37,7 +37,7 @@ def table(num_rows, start=0):
 
 @pytest.fixture(autouse=True)
 def _few_rows_first(monkeypatch):
-    monkeypatch.setattr(streams, "FIRST", FIRST)
+    monkeypatch.setattr(streams, "NUM_FIRST_ROWS", FIRST)
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_a_run_reads_no_more_than_it_needs(tmp_path, text_checkpoint, capsys):
     assert "train.csv: cannot be read as csv" in capsys.readouterr().err
 
     assert main(["run", str(path), *STREAM]) == 0
-    told = capsys.readouterr().out
-    assert "its first 100 rows stand for all of it" in told
-    assert "full on 16 examples of a stream" in told
+    output = capsys.readouterr().out
+    assert "its first 100 rows stand for all of it" in output
+    assert "full on 16 examples of a stream" in output
     (metrics,) = (tmp_path / "r" / "runs").rglob("metrics.json")
     assert json.loads(metrics.read_text())["examples"] == {"train": 16, "validation": 20}
     (history,) = (tmp_path / "r" / "runs").rglob("history.jsonl")
@@ -141,7 +141,7 @@ def test_a_limit_ends_the_stream(load):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["training.max_steps=-1"], "training.max_steps: data.streaming needs it"),
         (["training.eval_strategy=epoch"], "training.eval_strategy: 'epoch': processes reach"),
@@ -149,8 +149,8 @@ def test_a_limit_ends_the_stream(load):
         (["task=image_classification"], "image_classification cannot be streamed"),
     ],
 )
-def test_what_cannot_be_streamed_is_refused_with_the_recipe(load, overrides, told):
-    with pytest.raises(RecipeError, match=told):
+def test_what_cannot_be_streamed_is_refused_with_the_recipe(load, overrides, message):
+    with pytest.raises(RecipeError, match=message):
         load(*overrides)
 
 
@@ -166,20 +166,20 @@ def test_nothing_is_set_aside_from_a_stream(load):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "told"),
+    ("column", "value", "message"),
     [
         ("text", None, "text is None; expected a string"),
         ("label", None, r"no label \(None\)"),
     ],
 )
-def test_bad_rows_further_on_are_met_as_they_come(load, data, column, value, told):
+def test_bad_rows_further_on_are_met_as_they_come(load, data, column, value, message):
     rows = table(160)
     rows[column][130] = value
     for file in data.glob("train-*"):
         file.unlink()
     Dataset.from_dict(rows).to_json(data / "train.jsonl")
     prepared = pipeline.prepare(load())
-    with pytest.raises(DataError, match=f"train, a streamed row: {told}; mend or drop it"):
+    with pytest.raises(DataError, match=f"train, a streamed row: {message}; fix or remove it"):
         list(prepared.stream)
     skipping = pipeline.prepare(load("data.on_bad_row=skip"))
     left = [text for row, text in enumerate(TEXTS[:160]) if row != 130]

@@ -1,7 +1,7 @@
 """Where examples come from: one file per kind of source.
 
-A source loads whatever splits there are, under their own names and with their own columns;
-`data.load` then chooses splits, names columns by role and checks them.
+A source loads all its splits, under their own names and with their own columns; `data.load` then
+chooses among them, names columns by role and checks them.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from datasets import Dataset
 
-# part -> the names under which a split that plays it is usually found, likeliest first
+# split -> the names under which sources usually have it, likeliest first
 USUAL_NAMES = {
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev", "eval"),
@@ -24,11 +24,11 @@ USUAL_NAMES = {
 
 
 class SplitNames(Section):
-    """Which split plays which part.
+    """Which split of the source serves as train, validation and test.
 
-    A part that is left out is found by its usual name. A number is a share of train, set aside
+    A split that is left out is found by its usual name. A number is a share of train, cut off
     with a seed, stratified by label. `test: null` means that there is none; a run cannot do
-    without validation, so where none is found a tenth of train is set aside for it.
+    without validation, so where none is found a tenth of train is cut off for it.
     """
 
     train: str | None = None
@@ -37,10 +37,13 @@ class SplitNames(Section):
 
     @model_validator(mode="after")
     def _shares_leave_something(self) -> "SplitNames":
-        shares = [part for part in (self.validation, self.test) if isinstance(part, float)]
+        shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
         if any(not 0 < share < 1 for share in shares) or sum(shares) >= 1:
-            told = " and ".join(f"{share:g}" for share in shares)
-            raise ValueError(f"a share of train lies between 0 and 1, and leaves some; got {told}")
+            given = " and ".join(f"{share:g}" for share in shares)
+            raise ValueError(
+                "shares of train lie between 0 and 1, and add up to less than 1 so that some of "
+                f"train is left; got {given}"
+            )
         return self
 
 
@@ -53,7 +56,7 @@ class Limits(Section):
 
 
 class Source(Section):
-    """Base of all sources: the keys that every `data:` section has."""
+    """Base class of all sources: the keys that every `data:` section has."""
 
     source: str
     columns: dict[str, str | list[str]] = Field(
@@ -68,26 +71,27 @@ class Source(Section):
     )
 
     def load(self) -> "Mapping[str, Dataset]":
-        """All splits that there are, as they are; of streamed ones an IterableDataset.
+        """Load all splits of the source, unchanged; a streamed one as an IterableDataset.
 
         Raises:
-            DataError: nothing there, or nothing readable; says what was looked for and where.
+            DataError: there is nothing to read, or it cannot be read.
             HubError: a hub is needed and cannot be reached.
         """
         raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
-        """What exactly was read, for the lock: id and commit, or path and content hash."""
+        """Identify exactly what was read, for the lock: id and commit, or path and content hash."""
         raise NotImplementedError
 
 
 class StreamedSource(Source):
-    """Base of the sources whose train split may be larger than memory, and than the disk."""
+    """Base class of sources whose train split may be larger than memory and disk."""
 
     streaming: bool = Field(
         False,
-        description="read train as it flows by; needs training.max_steps and a validation split",
+        description="stream train instead of loading it; needs training.max_steps and a "
+        "validation split",
     )
     shuffle_buffer: int = Field(
-        10_000, ge=1, description="streamed rows among which the next one is drawn"
+        10_000, ge=1, description="how many streamed rows are held, and shuffled, at a time"
     )

@@ -1,10 +1,10 @@
-"""Letters drawn from matplotlib's fonts and bent towards handwriting.
+"""Letters drawn from matplotlib's fonts and bent like handwriting.
 
-Each Latin letter is set in the text fonts that matplotlib carries (DejaVu, STIX, Computer Modern)
-and kept as a distance to its outline or to its skeleton, so that one threshold gives a stroke of
+Each Latin letter is set in the text fonts that matplotlib ships (DejaVu, STIX, Computer Modern)
+and stored as the distance to its outline or its skeleton, so that one threshold gives a stroke of
 any width. An affine map and an elastic displacement (Simard et al., "Best practices for
-convolutional neural networks applied to visual document analysis", ICDAR 2003) bend it; its ink is
-then fitted to the frame and averaged over blocks, as NIST's and UCI's handwritten digits were
+convolutional neural networks applied to visual document analysis", ICDAR 2003) distort it; its ink
+is then fitted to the frame and averaged over blocks, as NIST's and UCI's handwritten digits were
 prepared. There are no digits.
 """
 
@@ -28,22 +28,22 @@ FONTS = (
 )
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
-CANVAS, GLYPH, FRAME = (
-    64,
-    48,
-    32,
-)  # pixels: a glyph's canvas, its longer side there, the sampled frame
-SEARCH = (
-    1.6  # the first look at a bent letter covers this many glyph boxes, so that none of it is cut
-)
-LEVELS = 16  # gray levels that the block average keeps
+# pixels
+CANVAS = 64  # side of the canvas that a glyph is drawn on
+GLYPH = 48  # longer side of the glyph there
+FRAME = 32  # side of the frame that the letter is sampled in
+# the first sampling covers this many glyph boxes, so that no part of a bent letter is cut off
+SEARCH_SCALE = 1.6
+NUM_GRAY_LEVELS = 16  # as in UCI's digits
+SIZES = (8, 16, 32)  # that divide FRAME
 
 
 @dataclass(frozen=True)
-class Hand:
+class Handwriting:
     """How far handwriting strays from print.
 
-    Lengths are pixels of the glyph box; spreads are normal.
+    Lengths are in pixels of the glyph box; single numbers are standard deviations of a normal
+    distribution, pairs the ends of a uniform one.
     """
 
     rotation: float = 0.15  # radians
@@ -52,65 +52,82 @@ class Hand:
     knots: int = 4
     jitter: float = 0.06  # of size and place, as a share of the frame
     pen: float = (
-        0.6  # share of letters drawn along their skeleton, the others keep the font's weight
+        0.6  # share of letters drawn along their skeleton; the others have the font's weight
     )
     nib: tuple[float, float] = (3.0, 6.5)  # radius of the pen
     growth: tuple[float, float] = (-1.0, 3.0)  # by how much a font's own outline swells
 
 
 def render(
-    num_per_class: int, size: int, seed: int, fonts: tuple[str, ...] = FONTS, hand: Hand = Hand()
+    num_per_class: int,
+    size: int,
+    seed: int,
+    fonts: tuple[str, ...] = FONTS,
+    style: Handwriting = Handwriting(),
 ) -> tuple[np.ndarray, list[int], list[str]]:
-    """White letters on black: images (n, size, size) uint8, their labels (n), and the class names.
+    """Draw white letters on black, `num_per_class` of each, at about 0.6 ms per image.
 
-    `size` divides 32. The same arguments give the same images. About 0.6 ms for each image.
+    The same arguments give the same images.
+
+    Args:
+        size: pixels on a side, one of SIZES.
+
+    Returns:
+        (images (n, size, size) uint8, labels (n), class names).
+
+    Raises:
+        ValueError: another `size`.
     """
-    if size not in (8, 16, 32):
-        raise ValueError(f"size {size} is not one of 8, 16, 32")
+    if size not in SIZES:
+        raise ValueError(f"size {size} is not one of {', '.join(map(str, SIZES))}")
     rng = np.random.default_rng(seed)
-    images = [_write(letter, num_per_class, fonts, hand, rng) for letter in LETTERS]
+    images = [_write(letter, num_per_class, fonts, style, rng) for letter in LETTERS]
     labels = np.repeat(np.arange(len(LETTERS)), num_per_class).tolist()
     return _shrink(np.concatenate(images), size), labels, list(LETTERS)
 
 
 def _write(
-    letter: str, num: int, fonts: tuple[str, ...], hand: Hand, rng: np.random.Generator
+    letter: str, num: int, fonts: tuple[str, ...], style: Handwriting, rng: np.random.Generator
 ) -> np.ndarray:
-    """`num` bent copies of one letter: (num, FRAME, FRAME) ink in [0, 1]."""
+    """Write a letter `num` times, each distorted anew: (num, FRAME, FRAME) ink in [0, 1]."""
     outlines, skeletons = zip(*(_distances(font, letter) for font in fonts), strict=True)
-    pen = rng.random(num) < hand.pen
-    which = rng.integers(len(fonts), size=num) + len(fonts) * pen
-    radius = np.where(pen, rng.uniform(*hand.nib, num), rng.uniform(*hand.growth, num))
-    fields, affine, bend = (
-        np.stack(outlines + skeletons),
-        _affine(num, hand, rng),
-        _bend(num, hand, rng),
-    )
+    pen = rng.random(num) < style.pen
+    # outlines come first in `fields`, then skeletons, so that one index selects font and kind
+    field = rng.integers(len(fonts), size=num) + len(fonts) * pen
+    radius = np.where(pen, rng.uniform(*style.nib, num), rng.uniform(*style.growth, num))
+    fields = np.stack(outlines + skeletons)
+    affine, bend = _affine(num, style, rng), _bend(num, style, rng)
 
-    def ink(scale: np.ndarray, center: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    def sample_ink(scale: np.ndarray, center: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Ink (num, FRAME, FRAME) of strokes with `radius`, in frames of this scale and center."""
         points = _grid() * scale[:, :, None, None] + center[:, :, None, None]
         points = np.einsum("nij,njyx->niyx", affine, points) + bend + (CANVAS - 1) / 2
-        index = np.broadcast_to(which[:, None, None], points[:, 0].shape)
+        index = np.broadcast_to(field[:, None, None], points[:, 0].shape)
         distance = map_coordinates(
             fields, [index, points[:, 0], points[:, 1]], order=1, mode="nearest"
         )
+        # a ramp two pixels wide instead of a step: smooth edges
         return np.clip((radius[:, None, None] - distance) / 2 + 0.5, 0, 1)
 
-    scale, center = _fit(ink(np.full((num, 2), SEARCH), np.zeros((num, 2)), radius), hand, rng)
-    return ink(scale, center, np.where(pen, radius * scale.mean(1), radius))
+    first = sample_ink(np.full((num, 2), SEARCH_SCALE), np.zeros((num, 2)), radius)
+    scale, center = _fit(first, style, rng)
+    # a pen keeps its width on the page, however large the letter is written
+    return sample_ink(scale, center, np.where(pen, radius * scale.mean(1), radius))
 
 
-def _fit(ink: np.ndarray, hand: Hand, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and center, (n, 2) each as y, x.
+def _fit(
+    ink: np.ndarray, style: Handwriting, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit letters to the frame: scale and center, (n, 2) each as (y, x).
 
-    They fill the frame's height and narrow the letter as a hand does.
+    They fill the frame's height, and wide letters are narrowed as in handwriting.
     """
     ends = []
     for axis in (2, 1):
         inked = np.asarray((ink > 0.5).any(axis))
         ends.append((inked.argmax(1), FRAME - 1 - inked[:, ::-1].argmax(1)))
     low, high = (
-        np.stack(end, 1) * (SEARCH * GLYPH / (FRAME - 1)) - SEARCH * GLYPH / 2
+        np.stack(end, 1) * (SEARCH_SCALE * GLYPH / (FRAME - 1)) - SEARCH_SCALE * GLYPH / 2
         for end in zip(*ends, strict=True)
     )
     height, width = np.maximum((high - low) / GLYPH, 0.02).T
@@ -118,14 +135,14 @@ def _fit(ink: np.ndarray, hand: Hand, rng: np.random.Generator) -> tuple[np.ndar
     scale = (
         1.05
         * np.stack([height, width / narrowed], 1)
-        * np.exp(rng.normal(0, hand.jitter, low.shape))
+        * np.exp(rng.normal(0, style.jitter, low.shape))
     )
-    return scale, (low + high) / 2 + rng.normal(0, hand.jitter * GLYPH / 2, low.shape)
+    return scale, (low + high) / 2 + rng.normal(0, style.jitter * GLYPH / 2, low.shape)
 
 
-def _affine(num: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Rotations after shears: (num, 2, 2), acting on (y, x)."""
-    angle, shear = rng.normal(0, hand.rotation, num), rng.normal(0, hand.shear, num)
+def _affine(num: int, style: Handwriting, rng: np.random.Generator) -> np.ndarray:
+    """Draw rotations after shears: (num, 2, 2), acting on (y, x)."""
+    angle, shear = rng.normal(0, style.rotation, num), rng.normal(0, style.shear, num)
     cos, sin = np.cos(angle), np.sin(angle)
     rotation = np.array([[cos, sin], [-sin, cos]])
     return np.einsum(
@@ -133,22 +150,22 @@ def _affine(num: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _bend(num: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Smooth displacements (num, 2, FRAME, FRAME).
+def _bend(num: int, style: Handwriting, rng: np.random.Generator) -> np.ndarray:
+    """Draw smooth displacements (num, 2, FRAME, FRAME), in pixels.
 
-    Random knots, joined by Keys's cubic (IEEE TASSP 29, 1981).
+    Random knots are interpolated by Keys's cubic convolution (IEEE TASSP 29, 1981).
     """
-    reach = np.abs(np.linspace(0, hand.knots - 1, FRAME)[:, None] - np.arange(hand.knots))
+    reach = np.abs(np.linspace(0, style.knots - 1, FRAME)[:, None] - np.arange(style.knots))
     near, far = (
         1.5 * reach**3 - 2.5 * reach**2 + 1,
         -0.5 * reach**3 + 2.5 * reach**2 - 4 * reach + 2,
     )
     cubic = np.where(reach < 1, near, np.where(reach < 2, far, 0))
-    return cubic @ rng.normal(0, hand.elastic, (num, 2, hand.knots, hand.knots)) @ cubic.T
+    return cubic @ rng.normal(0, style.elastic, (num, 2, style.knots, style.knots)) @ cubic.T
 
 
 def _grid() -> np.ndarray:
-    """The frame's (y, x) positions over one glyph box: (2, FRAME, FRAME)."""
+    """Positions (y, x) of the frame's pixels over one glyph box: (2, FRAME, FRAME)."""
     side = np.linspace(-GLYPH / 2, GLYPH / 2, FRAME)
     return np.stack(np.meshgrid(side, side, indexing="ij"))
 
@@ -157,7 +174,7 @@ def _shrink(ink: np.ndarray, size: int) -> np.ndarray:
     """Block means of (n, FRAME, FRAME) ink in [0, 1]: (n, size, size) uint8."""
     block = FRAME // size
     means = ink.reshape(-1, size, block, size, block).mean((2, 4))
-    return (np.round(means * LEVELS) * (255 / LEVELS)).astype(np.uint8)
+    return (np.round(means * NUM_GRAY_LEVELS) * (255 / NUM_GRAY_LEVELS)).astype(np.uint8)
 
 
 @cache
@@ -169,9 +186,9 @@ def _distances(font: str, letter: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _glyph(font: str, letter: str) -> np.ndarray:
-    """The letter's ink, GLYPH pixels long, in the middle of its canvas: (CANVAS, CANVAS) bool."""
+    """Draw a letter, GLYPH pixels long, in the middle of its canvas: (CANVAS, CANVAS) bool."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
-    face = ImageFont.truetype(str(path), 2 * GLYPH)
+    face = ImageFont.truetype(str(path), 2 * GLYPH)  # twice as large as needed, then reduced
     left, top, right, bottom = face.getbbox(letter)
     ink = Image.new("L", (int(right - left), int(bottom - top)))
     ImageDraw.Draw(ink).text((-left, -top), letter, font=face, fill=255)
@@ -184,18 +201,11 @@ def _glyph(font: str, letter: str) -> np.ndarray:
 
 def _thin(glyph: np.ndarray) -> np.ndarray:
     """The skeleton of a bool image, one pixel wide (Zhang and Suen, CACM 27(3), 1984)."""
-    ring = (
-        (1, 0),
-        (1, -1),
-        (0, -1),
-        (-1, -1),
-        (-1, 0),
-        (-1, 1),
-        (0, 1),
-        (1, 1),
-    )  # north, then clockwise
+    # shifts that bring each neighbor to a pixel's place: north, then clockwise
+    ring = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
     while True:
         before = glyph.sum()
+        # the two subiterations of the paper peel the south-east and the north-west boundary
         for first, second in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
             near = np.stack([np.roll(glyph, shift, (0, 1)) for shift in ring])
             turns, count = (~near & np.roll(near, -1, 0)).sum(0), near.sum(0)

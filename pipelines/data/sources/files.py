@@ -1,16 +1,18 @@
-"""Files on disk: one table, a folder of tables by split, or a folder of images or sounds."""
+"""Files on disk: one table, a folder of tables by split, or a folder of images or audio."""
 
 import hashlib
 import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from pipelines.core.errors import DataError
+from pipelines.core.hub_client import first_line
 from pipelines.data.sources import StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
 
@@ -28,8 +30,10 @@ READERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jsonl": ("json", {}),
     ".json": ("json", {}),
 }
+# files that `datasets` and the Hub put beside the data
 NOT_SPLITS = {"dataset_info", "dataset_infos", "dataset_dict", "metadata", "state"}
 SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
+MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message
 
 
 class Files(StreamedSource):
@@ -37,13 +41,13 @@ class Files(StreamedSource):
 
     - a table (csv, tsv, jsonl, json or parquet), which becomes the split `train`;
     - a folder of `<split>.csv`…, or of shards such as `<split>-00000-of-00002.parquet`;
-    - a folder of images or sounds, `<split>/<class>/x.jpg` or `<class>/x.jpg`.
+    - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`.
     """
 
     path: str = Field(description="a file or a folder")
 
     def load(self) -> "Mapping[str, Dataset | IterableDataset]":
-        """Tables go through the cache of `datasets`; of images and sounds only paths are read.
+        """Load tables through the cache of `datasets`; of images and audio only paths are read.
 
         Raises:
             DataError: no such path, nothing usable in it, or a file that cannot be read.
@@ -53,24 +57,26 @@ class Files(StreamedSource):
             ((kind, files),) = media.items()
             if self.streaming:
                 raise DataError(
-                    f"data.streaming: {self._root}: {kind} files are read when they are wanted, "
-                    "and never all at once: nothing to stream"
+                    f"data.streaming: {self._root}: {kind} files are read one by one as they are "
+                    "needed, so there is nothing to stream; remove data.streaming"
                 )
             return media_folder.load(self._root, kind, files)
         return {
-            split: _stream(files) if self._flows(split) else _read(files)
+            split: _stream(files) if self._is_streamed(split) else _read(files)
             for split, files in tables.items()
         }
 
     def identity(self) -> dict[str, Any]:
-        """The path's last name and one hash over names and bytes of all files that are read.
+        """Give the last name of the path and one hash over names and content of all files.
 
-        The hash is what `sha256sum` prints for the files, hashed: the same wherever they lie. A
-        streamed file, which nobody reads to its end, is told by its size instead.
+        The hash is that of the lines which `sha256sum` prints for the files, so it does not depend
+        on where they are. A streamed file, which is never read to its end, counts by its size.
         """
         tables, media = self._find()
-        streamed = {file for split, files in tables.items() if self._flows(split) for file in files}
-        files = sorted(file for group in (*tables.values(), *media.values()) for file in group)
+        streamed: set[Path] = set()
+        for split, split_files in tables.items():
+            streamed.update(split_files if self._is_streamed(split) else ())
+        files = sorted(chain(*tables.values(), *media.values()))
         base = self._root if self._root.is_dir() else self._root.parent
         with ThreadPoolExecutor() as pool:
             digests = pool.map(
@@ -83,7 +89,7 @@ class Files(StreamedSource):
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
         return {"source": self.source, "path": self._root.resolve().name, "sha256": total}
 
-    def _flows(self, split: str) -> bool:
+    def _is_streamed(self, split: str) -> bool:
         return self.streaming and split == (self.splits.train or "train")
 
     @property
@@ -91,45 +97,48 @@ class Files(StreamedSource):
         return Path(self.path).expanduser()
 
     def _find(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
-        """Tables by split, or else images or sounds by kind: one of the two is empty."""
+        """(split -> table files, kind -> media files), of which one is empty."""
         root = self._root
         if not root.exists():
             raise DataError(f"data.path: {root}: no such file or folder; {_siblings(root)}")
         tables = _tables(root)
+        # a folder with train.csv is a folder of tables, whatever else is in it
         if tables.keys() & media_folder.SPLIT_NAMES or root.is_file():
             return tables, {}
         media = media_folder.find(root)
         if len(media) > 1:
-            told = " and ".join(f"{len(files):,} {kind} files" for kind, files in media.items())
-            raise DataError(f"data.path: {root}: holds {told}; expected one kind")
+            counts = " and ".join(f"{len(files):,} {kind} files" for kind, files in media.items())
+            raise DataError(
+                f"data.path: {root}: holds {counts}; expected one kind; move one of them elsewhere"
+            )
         if not tables and not media:
             raise DataError(
                 f"data.path: {root}: nothing usable in it; expected <split>.parquet, csv, tsv, "
-                f"jsonl or json, or images or sounds in class folders; there are: {_content(root)}"
+                f"jsonl or json, or images or audio in class folders; it holds: {_content(root)}"
             )
         return ({}, media) if media else (tables, {})
 
 
 def _tables(root: Path) -> dict[str, list[Path]]:
-    """split -> its file or shards."""
+    """Map each split to its file or shards."""
     if root.is_file():
         if root.suffix.lower() not in READERS:
             known = ", ".join(READERS)
             raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
         return {"train": [root]}
-    found = defaultdict(list)
+    tables = defaultdict(list)
     for file in sorted(root.iterdir()):
         shard = SHARD.fullmatch(file.stem)
         split = shard["split"] if shard else file.stem
         if file.suffix.lower() in READERS and not split.startswith(".") and split not in NOT_SPLITS:
-            found[split].append(file)
-    for split, files in found.items():
-        _one_version(split, files)
-    return dict(found)
+            tables[split].append(file)
+    for split, files in tables.items():
+        _check_complete(split, files)
+    return dict(tables)
 
 
-def _one_version(split: str, files: list[Path]) -> None:
-    """Refuse two versions of a split (`train.csv`, `train.parquet`) and shards that are missing."""
+def _check_complete(split: str, files: list[Path]) -> None:
+    """Refuse two versions of a split (`train.csv`, `train.parquet`) and missing shards."""
     totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(file.stem))}
     expected = int(totals.pop()) if len(totals) == 1 else 1
     if len(files) != expected or totals:
@@ -139,15 +148,19 @@ def _one_version(split: str, files: list[Path]) -> None:
 
 
 def _read(files: list[Path]) -> "Dataset":
-    """One split. Each file is read by itself, so that an error can name it."""
+    """Read one split, each file by itself, so that an error can name it."""
     from datasets import concatenate_datasets
 
-    parts = {file: part for file in files if len(part := _read_one(file))}
-    for file, part in parts.items():
-        first = next(iter(parts))
-        if part.features != parts[first].features:
-            raise DataError(f"{file}: other columns or types than in {first.name}")
-    return concatenate_datasets(list(parts.values())) if parts else _read_one(files[0])
+    # an empty shard has no columns to compare
+    shards = {file: shard for file in files if len(shard := _read_one(file))}
+    for file, shard in shards.items():
+        first = next(iter(shards))
+        if shard.features != shards[first].features:
+            raise DataError(
+                f"{file}: other columns or types than in {first.name}; give all shards of a split "
+                "the same columns"
+            )
+    return concatenate_datasets(list(shards.values())) if shards else _read_one(files[0])
 
 
 def _read_one(file: Path) -> "Dataset":
@@ -158,18 +171,18 @@ def _read_one(file: Path) -> "Dataset":
     empty = Dataset.from_dict({})
     try:
         return read(str(file.absolute()), **options) if file.stat().st_size else empty
-    except Exception as error:  # pandas, pyarrow and the operating system each have their own
+    except Exception as error:  # pandas, pyarrow and the operating system raise their own
         cause: BaseException = error
-        while cause.__cause__:
+        while cause.__cause__:  # `datasets` wraps the error that says what is wrong
             cause = cause.__cause__
-        reason = str(cause).strip().partition("\n")[0]
+        reason = first_line(cause)
         if "corresponds to no data" in reason:  # a header and no rows
             return empty
         raise DataError(f"{file}: cannot be read as {kind}: {reason}") from error
 
 
 def _stream(files: list[Path]) -> "IterableDataset":
-    """One split, read from the first file to the last as it is iterated."""
+    """Stream one split, from its first file to its last."""
     from datasets import IterableDataset
 
     (suffix,) = {file.suffix.lower() for file in files}
@@ -188,15 +201,17 @@ def _sha256(file: Path) -> str:
 
 
 def _siblings(absent: Path) -> str:
-    """What lies where the path breaks off, the nearest name first."""
+    """List what is in the nearest folder that exists, with the most similar name first."""
     parent = next((folder for folder in absent.parents if folder.is_dir()), Path())
-    wanted = absent.relative_to(parent).parts[0]
-    near = get_close_matches(wanted, [path.name for path in parent.iterdir()], n=1)
+    missing = absent.relative_to(parent).parts[0]
+    near = get_close_matches(missing, [path.name for path in parent.iterdir()], n=1)
     question = f"did you mean '{parent / near[0]}'? " if near else ""
     return f"{question}in {parent}: {_content(parent)}; for a Hub id use data.source=hub"
 
 
-def _content(folder: Path, most: int = 20) -> str:
+def _content(folder: Path) -> str:
+    """List the names in a folder, the first MAX_NAMES_SHOWN of them."""
     names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "nothing") + more
+    hidden = len(names) - MAX_NAMES_SHOWN
+    more = f" and {hidden:,} more" if hidden > 0 else ""
+    return (", ".join(names[:MAX_NAMES_SHOWN]) or "nothing") + more

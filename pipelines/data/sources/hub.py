@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines.core import hub_client as remote
+from pipelines.core import hub_client
 from pipelines.core.errors import DataError, GraftError, HubError, suggest
 from pipelines.data.sources import StreamedSource
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from datasets import Dataset, DatasetBuilder, IterableDataset
 
-INSTEAD = "for a copy on disk use data.source=files data.path=FOLDER"
+ALTERNATIVE = "for a copy on disk use data.source=files data.path=FOLDER"
 
 
 class Hub(StreamedSource):
     """A data set by its Hub id, pinned to one commit before anything is downloaded.
 
-    With HF_HUB_OFFLINE=1 the copy that `datasets` prepared last is taken from the local cache.
+    With HF_HUB_OFFLINE=1, the copy that `datasets` prepared last is read from the local cache.
     """
 
     path: str = Field(description="OWNER/NAME on the Hub")
@@ -31,7 +31,7 @@ class Hub(StreamedSource):
     revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
 
     def load(self) -> "Mapping[str, Dataset | IterableDataset]":
-        """All splits of the configuration, downloaded or from the cache; or streams of them.
+        """Load all splits of the configuration, downloaded or from the cache, or stream them.
 
         Raises:
             HubError: the Hub cannot be reached or refuses; no such data set, revision or
@@ -39,45 +39,50 @@ class Hub(StreamedSource):
             DataError: a file or folder here has the same name.
         """
         builder = self._builder
-        with self._explained():
+        with self._explain_errors():
             if self.streaming:
                 return builder.as_streaming_dataset()
             builder.download_and_prepare()
             return builder.as_dataset()
 
     def identity(self) -> dict[str, Any]:
-        """Id, configuration and the commit that `revision` meant when the run began."""
+        """Give id, configuration and the commit that `revision` pointed to when the run began."""
         builder = self._builder
-        read = {"source": self.source, "path": self.path, "name": builder.config.name}
-        return {**read, "revision": self.revision, "commit": builder.hash}
+        return {
+            "source": self.source,
+            "path": self.path,
+            "name": builder.config.name,
+            "revision": self.revision,
+            "commit": builder.hash,
+        }
 
     @cached_property
     def _builder(self) -> "DatasetBuilder":
-        """What prepares the one commit that load() and identity() speak of."""
+        """The builder of one commit, which load() and identity() share."""
         import datasets
 
-        if Path(self.path).exists():  # `datasets` would quietly prefer it to the Hub
+        if Path(self.path).exists():  # `datasets` would silently read it instead of the Hub
             raise DataError(
                 f"data.path: '{self.path}' is a file or folder here; to read that, use "
                 "data.source=files; to read the Hub, start from another folder"
             )
-        with self._explained():
+        with self._explain_errors():
             offline = _is_offline()
             commit = self.revision
             if not offline:
-                commit = remote.commit("dataset", self.path, self.revision, INSTEAD)
+                commit = hub_client.commit("dataset", self.path, self.revision, ALTERNATIVE)
             builder = datasets.load_dataset_builder(self.path, self.name, revision=commit)
-        # after a failure halfway `datasets` falls back to whatever it prepared last
+        # after a failure halfway, `datasets` falls back to whatever it prepared last
         if builder.hash != commit and (not offline or _is_commit(self.revision)):
             raise HubError(
                 f"'{self.path}': only commit {builder.hash} is in the local cache, not {commit}; "
-                f"try again, or say data.revision={builder.hash}"
+                f"try again, or set data.revision={builder.hash}"
             )
         return builder
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn the many kinds of errors of the clients into one clear message."""
+    def _explain_errors(self) -> Iterator[None]:
+        """Turn the clients' many kinds of errors into one clear message."""
         try:
             yield
         except GraftError:
@@ -88,10 +93,12 @@ class Hub(StreamedSource):
     def _explanation(self, error: Exception) -> str:
         from datasets.exceptions import DataFilesNotFoundError
 
-        told = remote.explanation("dataset", self.path, self.revision, INSTEAD, error)
-        if told:
-            return told
-        reason = remote.first_line(error)
+        known_cause = hub_client.explanation(
+            "dataset", self.path, self.revision, ALTERNATIVE, error
+        )
+        if known_cause:
+            return known_cause
+        reason = hub_client.first_line(error)
         if isinstance(error, DataFilesNotFoundError):
             return "holds no files that `datasets` can read (parquet, csv, jsonl, images…)"
         if "scripts are no longer supported" in reason:
@@ -100,12 +107,16 @@ class Hub(StreamedSource):
                 "parquet copy, data.revision=refs/convert/parquet names it"
             )
         if isinstance(error, ValueError) and _is_offline():
-            return f"{' '.join(str(error).split())}; HF_HUB_OFFLINE forbids to ask the Hub"
+            return f"{' '.join(str(error).split())}; HF_HUB_OFFLINE forbids asking the Hub"
         if isinstance(error, ValueError) and self.name not in (known := self._configurations()):
-            said = f"no configuration '{self.name}'" if self.name else "has several configurations"
-            return f"{said}; say data.name=…; {suggest(self.name, known)}"
+            problem = "has several configurations"
+            if self.name:
+                problem = f"no configuration '{self.name}'"
+            return f"{problem}; set data.name=…; {suggest(self.name, known)}"
         root = _root_cause(error)
-        return f"cannot be loaded: {type(root).__name__}: {remote.first_line(root)}; {INSTEAD}"
+        return (
+            f"cannot be loaded: {type(root).__name__}: {hub_client.first_line(root)}; {ALTERNATIVE}"
+        )
 
     def _configurations(self) -> list[str]:
         from datasets import get_dataset_config_names
@@ -123,7 +134,7 @@ def _is_commit(revision: str) -> bool:
 def _is_offline() -> bool:
     import datasets
 
-    return bool(remote.is_offline() or datasets.config.HF_HUB_OFFLINE)
+    return bool(hub_client.is_offline() or datasets.config.HF_HUB_OFFLINE)
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -22,11 +22,11 @@ class Sklearn(Source):
     @classmethod
     def _known(cls, path: str) -> str:
         if path not in KNOWN:
-            raise ValueError(f"no images in scikit-learn by that name; {suggest(path, KNOWN)}")
+            raise ValueError(f"scikit-learn has no image data set '{path}'; {suggest(path, KNOWN)}")
         return path
 
     def load(self) -> "DatasetDict":
-        """`image` (8 x 8 gray PNG, 0 black to 255 white) and `label` ("0" to "9")."""
+        """Load `image` (8 x 8 gray PNG, 0 black to 255 white) and `label` ("0" to "9")."""
         from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
         from PIL.Image import fromarray
         from sklearn.datasets import load_digits
@@ -38,7 +38,7 @@ class Sklearn(Source):
         return DatasetDict(train=Dataset.from_dict(rows, features=features))
 
     def identity(self) -> dict[str, Any]:
-        """The name; the data come with the package, whose version the lock holds anyway."""
+        """Give the name and the version of scikit-learn, which the data come with."""
         from importlib.metadata import version
 
         return {"source": self.source, "path": self.path, "scikit-learn": version("scikit-learn")}

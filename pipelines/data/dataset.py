@@ -1,0 +1,57 @@
+"""The data of a run: train, validation and test sets with their labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipelines.core.labels import Labels
+from pipelines.data.rows import BadRow, Rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+Note = Callable[[str], None]  # records a decision that the user should hear about
+
+
+@dataclass(frozen=True)
+class Data:
+    """Disjoint train, validation and test sets; columns are named by their role in the task.
+
+    Attributes:
+        splits: "train", "validation" and, if there is one, "test".
+        labels: what there is to predict.
+        notes: decisions made for the user, to be printed.
+        left_out: bad rows that were removed from the splits.
+        stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
+    """
+
+    splits: Mapping[str, Rows]
+    labels: Labels
+    notes: tuple[str, ...]
+    left_out: tuple[BadRow, ...] = ()
+    stream: "IterableDataset | None" = None
+
+    @property
+    def datasets(self) -> "dict[str, Dataset]":
+        """The data set of each split, without row numbers."""
+        return {split: rows.dataset for split, rows in self.splits.items()}
+
+    @property
+    def train(self) -> "Dataset":
+        """The set to train on; of a stream, its first rows."""
+        return self.splits["train"].dataset
+
+    @property
+    def validation(self) -> "Dataset":
+        """The set that chooses checkpoints and hyperparameters."""
+        return self.splits["validation"].dataset
+
+    @property
+    def test(self) -> "Dataset | None":
+        """The set that is scored once, at the end; None if there is none."""
+        return self.splits["test"].dataset if "test" in self.splits else None
+
+    def without(self, split: str) -> "Data":
+        """Drop one split and leave the others unchanged."""
+        others = {name: rows for name, rows in self.splits.items() if name != split}
+        return replace(self, splits=others)

@@ -1,0 +1,176 @@
+"""The stages from a source to checked splits, in their order; `pipelines.data` lists them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core import labels as problem_types
+from pipelines.core.errors import DataError
+from pipelines.core.labels import Labels
+from pipelines.data import columns, label_checks, splits, streams
+from pipelines.data.bad_rows import RowFilter
+from pipelines.data.columns import Columns
+from pipelines.data.dataset import Data, Note
+from pipelines.data.rows import Rows
+from pipelines.data.sources import USUAL_NAMES, StreamedSource
+from pipelines.data.splits import SplitAssignment
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data.sources import Source
+    from pipelines.tasks import Task
+    from pipelines.tasks.augmentations import Augmentation
+
+MAX_CLASSES_IN_NOTE = 5
+
+
+def load(source: "Source", task: "Task", seed: int) -> Data:
+    """Load the data of a run: choose splits and columns, check rows and labels, draw and limit.
+
+    Raises:
+        DataError: data that do not fit, by split, row (from 0), column and value.
+        HubError: a hub is needed and cannot be reached.
+    """
+    notes: list[str] = []
+    note = notes.append
+    assignment = splits.assign(source.load(), source.splits)
+    whole_train, streamed = assignment.datasets["train"], _if_streamed(source)
+    if streamed:
+        assignment = streams.materialize(assignment, streamed, note)
+    rows_by_split, roles = _select_roles(assignment, source, task, note)
+    bad_rows = RowFilter(source.on_bad_row == "skip", note)
+    if task.target == "label":
+        for split, rows in rows_by_split.items():
+            rows_by_split[split] = bad_rows.apply(
+                split, rows, label_checks.rows_without_label, "have none"
+            )
+    labels = _labels(rows_by_split, task, note, is_streamed=bool(streamed))
+    by_class = labels.problem_type == problem_types.SINGLE
+    draw = splits.Sampler(seed, strata="label" if by_class else None, note=note)
+    rows_by_split = splits.cut_from_train(
+        rows_by_split, assignment.shares, assignment.guessed, draw
+    )
+    for split, rows in rows_by_split.items():
+        # the limit comes first: what is not used need not be read
+        limited = splits.limit(split, rows, getattr(source.limit, split), draw)
+        rows_by_split[split] = bad_rows.apply(split, limited, task.corrupt_rows)
+    stream = None
+    if streamed:
+        first = assignment.datasets["train"]
+        streams.check_class_weights(rows_by_split["train"].dataset, task, labels)
+        stream = streams.prepare(whole_train, first, roles, streamed, task, labels, seed)
+    ordered = {split: rows_by_split[split] for split in USUAL_NAMES if split in rows_by_split}
+    return Data(ordered, labels, tuple(notes), tuple(bad_rows.left_out), stream)
+
+
+def drop_unsupported_rows(
+    data: Data,
+    task: "Task",
+    processor: Any,
+    config: Any,
+    *,
+    skip: bool,
+    augmentation: "Augmentation | None" = None,
+) -> Data:
+    """Remove the rows that this model cannot take.
+
+    Args:
+        config: the model's.
+        skip: remove them instead of refusing them.
+        augmentation: what train will be augmented with, so that its examples are decoded once.
+
+    Raises:
+        DataError: there is such a row and `skip` is off.
+    """
+    notes: list[str] = []
+    bad_rows = RowFilter(skip, notes.append)
+    remaining = {}
+    for split, rows in data.splits.items():
+        find = partial(
+            task.unsupported_rows,
+            processor=processor,
+            config=config,
+            augmentation=augmentation if split == "train" else None,
+        )
+        remaining[split] = bad_rows.apply(split, rows, find)
+    left_out = (*data.left_out, *bad_rows.left_out)
+    return replace(data, splits=remaining, notes=(*data.notes, *notes), left_out=left_out)
+
+
+def _if_streamed(source: "Source") -> StreamedSource | None:
+    """The source, if the recipe streams it."""
+    return source if isinstance(source, StreamedSource) and source.streaming else None
+
+
+def _select_roles(
+    assignment: SplitAssignment, source: "Source", task: "Task", note: Note
+) -> tuple[dict[str, Rows], Columns]:
+    """(split -> rows with columns named by role, the column of each role).
+
+    A test split without labels is dropped, unless the recipe names it.
+    """
+    for split, dataset in assignment.datasets.items():
+        if not len(dataset):
+            raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
+    available = assignment.datasets["train"].column_names
+    roles, guessed = columns.assign(available, task.roles, source.columns)
+    _note_renamed(guessed, note)
+    result: dict[str, Rows] = {}
+    for split, dataset in assignment.datasets.items():
+        # a test split that was only found by its name may come without labels, as in GLUE
+        target = task.target if split == "test" and split in assignment.guessed else None
+        if target and not columns.has_role(dataset, roles, target):
+            note(f"test split has no {target} column: not used")
+            continue
+        selected = columns.select_roles(dataset, roles, split)
+        if target and label_checks.are_hidden(selected, result["train"].dataset, target):
+            note(f"test split has no {target}s ({selected[0][target]}): not used")
+            continue
+        result[split] = Rows.of(selected, split)
+    return result, roles
+
+
+def _note_renamed(guessed: Columns, note: Note) -> None:
+    """Note which columns were guessed for roles of another name."""
+    names = {role: c if isinstance(c, str) else ", ".join(c) for role, c in guessed.items()}
+    renamed = [f"{role} is '{column}'" for role, column in names.items() if role != column]
+    if renamed:
+        note(f"columns: {', '.join(renamed)}")
+
+
+def _labels(
+    rows_by_split: Mapping[str, Rows], task: "Task", note: Note, *, is_streamed: bool = False
+) -> Labels:
+    """Infer the labels from train, and check that no other split has more.
+
+    Nobody knows what is still to come in a stream, so its classes include those of validation.
+    """
+    train = rows_by_split["train"].dataset
+    if task.target == "label":
+        for split, rows in rows_by_split.items():
+            label_checks.check_class_names(rows.dataset, train, split)
+    if is_streamed:
+        train = streams.concatenate(train, rows_by_split["validation"].dataset)
+    labels = task.labels(train)
+    if labels.problem_type not in problem_types.CLOSED:
+        return labels
+    for split, rows in rows_by_split.items():
+        label_checks.check_learnable(rows, train, labels, split)
+    if labels.problem_type == problem_types.REGRESSION:
+        note(
+            "labels are floats, so the task is a regression; for classes set "
+            f"task.problem_type={problem_types.SINGLE}"
+        )
+    _note_absent_classes(train, labels, note)
+    return labels
+
+
+def _note_absent_classes(train: "Dataset", labels: Labels, note: Note) -> None:
+    absent = label_checks.classes_without_examples(train, labels)
+    if absent:
+        shown = ", ".join(absent[:MAX_CLASSES_IN_NOTE]) + ", …" * (
+            len(absent) > MAX_CLASSES_IN_NOTE
+        )
+        note(f"{len(absent)} of {len(labels.names)} classes have no example in train: {shown}")
