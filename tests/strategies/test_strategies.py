@@ -298,7 +298,7 @@ def test_what_comes_out_is_the_plain_class(grafted, family, strategy):
 @by_strategy
 @by_family
 def test_the_saved_processor_and_model_agree_on_raw_rows(grafted, family, strategy):
-    from pipelines.models.output import reload
+    from pipelines.models.output.reload import reload
 
     found = grafted(family, strategy)
     prepared = found.prepared

@@ -19,7 +19,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from pipelines.cli import main
 from pipelines.core.errors import DataError, RecipeError
 from pipelines.core.labels import IGNORED
-from pipelines.features.candidates import by_token
+from pipelines.features.candidates import token_extractor
 from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
 
@@ -201,7 +201,7 @@ def test_a_solved_head_is_the_model_that_comes_out(checkpoint, data, tmp_path, f
     output = dissect(model).output
     assert changed(before, model.state_dict()) <= {f"{output}.weight", f"{output}.bias"}
 
-    tap = by_token(model, dissect(model))
+    tap = token_extractor(model, dissect(model))
     features, _ = tap.extract(found.encoded["validation"], found.collate)
     layer = model.get_submodule(output)
     for row, read in zip(features["head"], logits(found, fitted), strict=True):
