@@ -16,8 +16,8 @@ PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements
 LAUNCH := $(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no \
 	--dynamo_backend no --num_cpu_threads_per_process $(THREADS)
 
-.PHONY: help setup quickstart test test-fast test-cpus test-latest lint lock schema checkpoint docker \
-	docker-test
+.PHONY: help setup quickstart test test-fast test-cpus test-latest lint docs lock checkpoint \
+	docker docker-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,8 +59,9 @@ lock: setup ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml \
 		--no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock $(ARGS)
 
-schema: $(VENV)/.runtime ## write the JSON schema of recipes, for editors
-	$(BIN)/graft schema > recipes/schema.json
+docs: setup ## write every generated table and recipes/schema.json, and build the site in build/docs
+	$(BIN)/python docs/generate.py $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 checkpoint: $(VENV)/.runtime ## rebuild the embedded checkpoint from drawn letters, in some minutes
 	rm -rf build/letters_pretrain
