@@ -1,13 +1,12 @@
-"""What was computed once, on disk: found again by all that it follows from.
+"""What was computed once, on disk, under a key made of everything that it depends on.
 
 Everything lies below GRAFT_CACHE, by default ~/.cache/graft, as safetensors, which are mapped into
 memory. An entry is a file, or a folder of them:
 
     encoded/KEY.safetensors     rows of model inputs
-    features/KEY/*.safetensors  what a model computed of rows, as far as it came (chunks.py)
+    features/KEY/*.safetensors  features of rows, as many as were computed so far (chunks.py)
 
-Where more than GRAFT_CACHE_GB (20) are kept, the entries go first that were used the longest time
-ago. `graft cache` lists and removes them.
+Beyond GRAFT_CACHE_GB (20), the least recently used entries are removed; `graft cache` lists them.
 """
 
 import os
@@ -27,15 +26,15 @@ if TYPE_CHECKING:
     Tensors = dict[str, "torch.Tensor"]
 
 SUFFIX = ".safetensors"
-ABOUT = "about"
+ABOUT = "about"  # the metadata key of the description
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that is kept.
+    """A cached file or folder.
 
     Attributes:
-        used: when it was last used, in seconds since 1970.
+        used: the time of its last use, in seconds since 1970.
     """
 
     path: Path
@@ -49,7 +48,7 @@ class Entry:
 
     @property
     def about(self) -> str:
-        """What it holds, in the words of who put it there."""
+        """The description that was saved with it."""
         from safetensors import SafetensorError, safe_open
 
         file = next(self.path.glob(f"*{SUFFIX}"), self.path) if self.path.is_dir() else self.path
@@ -60,7 +59,7 @@ class Entry:
             return "damaged"
 
     def remove(self) -> None:
-        """Delete it; a run that has mapped it keeps what it has."""
+        """Delete it; a run that has mapped it into memory can still read it."""
         if self.path.is_dir():
             shutil.rmtree(self.path, ignore_errors=True)
         else:
@@ -68,77 +67,77 @@ class Entry:
 
 
 def folder() -> Path:
-    """Where everything is kept."""
+    """Return the folder of the cache."""
     return Path(os.environ.get("GRAFT_CACHE", "~/.cache/graft")).expanduser()
 
 
 def limit() -> float:
-    """How many bytes may be kept."""
+    """Return how many bytes the cache may hold."""
     return float(os.environ.get("GRAFT_CACHE_GB", "20")) * 1e9
 
 
 def entries() -> list[Entry]:
-    """All that is kept, what was used last at the end."""
-    found = (_entry(path) for path in folder().glob("*/*"))
-    return sorted((entry for entry in found if entry), key=lambda entry: entry.used)
+    """List all cache entries, least recently used first."""
+    present = filter(None, (_entry(path) for path in folder().glob("*/*")))
+    return sorted(present, key=lambda entry: entry.used)
 
 
 def remove(names: list[str]) -> Iterator[Entry]:
-    """Remove the entries that are named: by kind, by kind/key, or by how a key begins.
+    """Remove the entries that are named by kind, by kind/key, or by the beginning of a key.
 
     Raises:
         RunError: there is no such entry.
     """
-    kept = entries()
+    present = entries()
     for name in names:
-        chosen = [e for e in kept if name in (e.path.parent.name, e.name) or _begins(e, name)]
+        chosen = [e for e in present if name in (e.path.parent.name, e.name) or _begins(e, name)]
         if not chosen:
-            known = suggest(name, {e.path.parent.name for e in kept} | {e.name for e in kept})
-            raise RunError(f"{folder()}: nothing is kept as '{name}'; {known}")
+            known = suggest(name, {e.path.parent.name for e in present} | {e.name for e in present})
+            raise RunError(f"{folder()}: no entry '{name}'; {known}")
         for entry in chosen:
             entry.remove()
             yield entry
 
 
 def has(kind: str, key: str) -> bool:
-    """Whether something is kept as `key`."""
+    """Return whether there is an entry `key`."""
     return _path(kind, key).is_file()
 
 
 def tensors(kind: str, key: str, make: "Callable[[], Tensors]") -> "Tensors":
-    """What was kept as `key` among the files of a kind; made and kept where there is nothing.
+    """Load the tensors of an entry, or make and save them.
 
-    A file that is damaged is made anew. Where nothing can be written, nothing is kept.
+    A damaged file is made again. If nothing can be written, the tensors are returned all the same.
     """
     path = _path(kind, key)
-    found = load(path)
-    if found is None:
-        found = make()
-        if save(found, path):
+    result = load(path)
+    if result is None:
+        result = make()
+        if save(result, path):
             make_room()
-    return found
+    return result
 
 
 def load(path: Path) -> "Tensors | None":
-    """The tensors of a file, mapped; None where there is none, or a damaged one."""
+    """Map the tensors of a file into memory; None where there is none, or a damaged one."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        os.utime(path)  # used just now
+        os.utime(path)  # the time of the last use decides what is removed first
         return load_file(path)
     except (OSError, SafetensorError):
         return None
 
 
-def save(found: "Tensors", path: Path, about: str = "") -> bool:
-    """Write a file whole or not at all; whether that could be done."""
+def save(values: "Tensors", path: Path, about: str = "") -> bool:
+    """Write a file whole or not at all; returns whether that could be done."""
     from safetensors.torch import save_file
 
-    draft = path.with_suffix(f".{os.getpid()}")  # a run that is killed leaves no half of a file
+    draft = path.with_suffix(f".{os.getpid()}")  # a killed run must not leave half a file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(found, draft, {ABOUT: about})
+        save_file(values, draft, {ABOUT: about})
         draft.replace(path)
         return True
     except OSError:
@@ -148,10 +147,14 @@ def save(found: "Tensors", path: Path, about: str = "") -> bool:
 
 
 def make_room(spared: Path | None = None) -> None:
-    """Delete what was used the longest time ago, until no more than the limit is left."""
-    kept = entries()
-    total = sum(entry.num_bytes for entry in kept)
-    for entry in kept:
+    """Delete the least recently used entries until the cache is within its limit.
+
+    Args:
+        spared: an entry that is in use and stays.
+    """
+    present = entries()
+    total = sum(entry.num_bytes for entry in present)
+    for entry in present:
         if total <= limit():
             return
         if entry.path != spared:
@@ -160,7 +163,7 @@ def make_room(spared: Path | None = None) -> None:
 
 
 def age(entry: Entry) -> str:
-    """How long ago it was used, in the largest unit that fits."""
+    """Say how long ago an entry was used, in the largest unit that fits."""
     seconds = max(0.0, time.time() - entry.used)
     units = (("d", 86400), ("h", 3600), ("min", 60))
     return next((f"{seconds / n:.0f} {unit}" for unit, n in units if seconds >= n), "now")
@@ -174,7 +177,7 @@ def _entry(path: Path) -> Entry | None:
     files = path.glob(f"*{SUFFIX}") if path.is_dir() else [path]
     stats = []
     for file in files:
-        with suppress(OSError):  # another run has just removed it
+        with suppress(OSError):  # another run may have just removed it
             stats.append(file.stat())
     if not stats:
         return None

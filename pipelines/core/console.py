@@ -23,6 +23,7 @@ def capture_stdout() -> Iterator[Callable[[str], None]]:
     out = sys.stdout
 
     def say_aloud(text: str) -> None:
+        """Print to the original stdout, on the main process."""
         if is_main():
             print(text, file=out, flush=True)
 

@@ -19,7 +19,7 @@ class GraftError(Exception):
 
 
 class RecipeError(GraftError):
-    """The recipe says something that cannot be meant."""
+    """The recipe has a key or a value that cannot be right."""
 
 
 class DataError(GraftError):
@@ -31,7 +31,7 @@ class ModelError(GraftError):
 
 
 class DivergedError(ModelError):
-    """What the model says is not finite any more."""
+    """The outputs or the loss are not finite any more."""
 
 
 class HubError(GraftError):
@@ -46,12 +46,12 @@ class Interrupted(Exception):  # noqa: N818 (an event, not an error)
     """Training stopped on a signal after saving a checkpoint."""
 
 
-def suggest(word: object, known: Iterable[str], most: int = 40) -> str:
-    """`did you mean 'x'? known: x, y, z`; of very many names only the nearest are listed."""
+def suggest(word: object, known: Iterable[str], limit: int = 40) -> str:
+    """Say `did you mean 'x'? known: x, y, z`; of more than `limit` names only the nearest."""
     names = sorted(known)
     near = get_close_matches(str(word), names, n=1)
     question = f"did you mean '{near[0]}'? " if near else ""
-    if len(names) > most:
+    if len(names) > limit:
         nearest = get_close_matches(str(word), names, n=8, cutoff=0)
         return f"{question}nearest of {len(names)} known: {', '.join(nearest)}"
     return f"{question}known: {', '.join(names) or 'none'}"

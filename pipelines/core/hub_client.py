@@ -1,7 +1,7 @@
-"""A Hub repository and a revision -> the commit that is meant, or one clear message.
+"""A Hub repository and a revision -> its commit, or one clear message.
 
-Asked before anything is downloaded, with a short timeout: the libraries' own retries would take
-a minute to say that there is no network.
+The Hub is asked before anything is downloaded, with a short timeout: the libraries' own retries
+take a minute to report that there is no network.
 """
 
 from typing import Any, Literal
@@ -16,7 +16,7 @@ TIMEOUT = (3.0, 10.0, 10.0, 3.0)
 
 
 def commit(kind: Kind, repo_id: str, revision: str, instead: str) -> str:
-    """The commit hash that `revision` of a repository means now.
+    """Return the commit hash that `revision` of a repository means now.
 
     Args:
         instead: what the user can do without the Hub.
@@ -30,14 +30,14 @@ def commit(kind: Kind, repo_id: str, revision: str, instead: str) -> str:
     try:
         return str(HfApi().repo_info(repo_id, repo_type=kind, **options).sha)
     except Exception as error:  # transports differ by version
-        told = explanation(kind, repo_id, revision, instead, error) or first_line(error)
-        raise HubError(f"'{repo_id}': {told}") from error
+        message = explanation(kind, repo_id, revision, instead, error) or first_line(error)
+        raise HubError(f"'{repo_id}': {message}") from error
 
 
 def explanation(
     kind: Kind, repo_id: str, revision: str, instead: str, error: Exception
 ) -> str | None:
-    """What an error of the Hub's client means; None for an error of another kind."""
+    """Explain an error of the Hub's client; None for an error of another kind."""
     from huggingface_hub import constants, errors
 
     reason, hub = first_line(error), constants.ENDPOINT
@@ -58,14 +58,14 @@ def explanation(
 
 
 def is_offline() -> bool:
-    """Whether HF_HUB_OFFLINE forbids to ask the Hub."""
+    """Return whether HF_HUB_OFFLINE forbids requests to the Hub."""
     from huggingface_hub import is_offline_mode
 
     return bool(is_offline_mode())
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text."""
+    """Return the first line of an error's text."""
     return str(error).strip().partition("\n")[0]
 
 
@@ -78,7 +78,7 @@ def _revisions(kind: Kind, repo_id: str) -> list[str]:
 
 def _unreachable(hub: str, reason: str, instead: str) -> str:
     if is_offline():
-        return f"not in the local cache, and HF_HUB_OFFLINE forbids to ask the Hub; {instead}"
+        return f"not in the local cache, and HF_HUB_OFFLINE forbids requests to the Hub; {instead}"
     return (
         f"the Hub cannot be reached at {hub} ({reason}); check the network, or set HF_ENDPOINT to "
         f"a mirror; for a copy in the local cache set HF_HUB_OFFLINE=1; {instead}"

@@ -22,8 +22,8 @@ SINGLE, MULTI, REGRESSION = (
 PROBLEM_TYPES = (SINGLE, MULTI, REGRESSION)  # those that transformers knows
 TOKENS = "token_classification"  # a class for each word of an example
 CHOICE = "multiple_choice"
-CLOSED = (*PROBLEM_TYPES, TOKENS, CHOICE)  # classes or numbers, not texts that nobody can list
-LANGUAGE = "language_modeling"  # no classes: a text teaches itself
+CLOSED = (*PROBLEM_TYPES, TOKENS, CHOICE)  # targets are classes or numbers, not free text
+LANGUAGE = "language_modeling"  # no classes: the text itself is the target
 IGNORED = -100  # what transformers' losses leave out: the label of a token that has none
 
 
@@ -58,7 +58,7 @@ class Labels:
         }
 
     def encode(self, column: Iterable[Any], split: str) -> list[Any]:
-        """Column values -> class ids, lists of them (tokens), 0/1 vectors (multi-label) or floats.
+        """Turn column values into class ids, lists of them (tokens), 0/1 vectors or floats.
 
         Raises:
             DataError: a value is missing, not a number, or a class that train does not have;
@@ -91,7 +91,7 @@ class Labels:
         return ids[value]
 
     def predict(self, logits: np.ndarray) -> np.ndarray:
-        """(rows, num_labels) logits -> class ids, 0/1 rows (probability above 0.5) or numbers."""
+        """Turn (rows, num_labels) logits into class ids, 0/1 rows (above 0.5) or numbers."""
         if self.problem_type == REGRESSION:
             return logits.reshape(len(logits)).astype(float)
         if self.problem_type == MULTI:
@@ -99,7 +99,7 @@ class Labels:
         return np.asarray(logits.argmax(axis=-1))
 
     def example(self) -> np.ndarray:
-        """Answers in which every class occurs, in the form that `predict` gives them."""
+        """Make predictions in which every class occurs, in the form that `predict` returns."""
         if self.problem_type == REGRESSION:
             return np.arange(3) + 0.5
         if self.problem_type == MULTI:
@@ -107,13 +107,16 @@ class Labels:
         return np.arange(2 * self.num_labels) % self.num_labels
 
     def class_weights(self, train: Any) -> np.ndarray:
-        """(num_labels,) inverse shares of train, 1 on average over its examples; 0 if absent."""
+        """Return (num_labels,) inverse class shares of train, 1 on average over its examples.
+
+        A class that does not occur has weight 0.
+        """
         counts = np.bincount(train, minlength=self.num_labels)
-        there = np.count_nonzero(counts)
-        return np.where(counts > 0, counts.sum() / (there * np.maximum(counts, 1)), 0.0)
+        num_present = np.count_nonzero(counts)
+        return np.where(counts > 0, counts.sum() / (num_present * np.maximum(counts, 1)), 0.0)
 
     def baseline(self, train: Any, rows: int) -> np.ndarray:
-        """What knows nothing predicts for `rows` examples: the mean, or the most frequent label."""
+        """Predict for `rows` examples without their input: the mean, or the most frequent label."""
         targets = np.asarray(train)
         if self.problem_type == REGRESSION:
             return np.full(rows, targets.mean())
@@ -123,7 +126,7 @@ class Labels:
 
 
 def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -> Labels:
-    """Find classes and problem type in the label column of train.
+    """Infer classes and problem type from the label column of train.
 
     A float column is a regression; a list column is multi-label; everything else is one label
     per example. `ClassLabel` features bring their names along.
@@ -143,13 +146,13 @@ def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -
         values = [v for row in values for v in (row or ())]
     names = getattr(feature, "names", None)
     # -1 is "no label" among class ids, as in GLUE; as a plain number it is a class like any other
-    found = sorted({v for v in values if v is not None and not (names and v == -1)}, key=_natural)
-    if len(found) < 2:
-        told = ", ".join(repr(names[v] if names else v) for v in found) or "no label"
-        raise DataError(f"train: column '{column}' holds {told} only; need two classes")
+    classes = sorted({v for v in values if v is not None and not (names and v == -1)}, key=_natural)
+    if len(classes) < 2:
+        present = ", ".join(repr(names[v] if names else v) for v in classes) or "no label"
+        raise DataError(f"train: column '{column}' holds {present} only; need two classes")
     if names:
         return Labels(kind, tuple(names), tuple(range(len(names))))
-    return Labels(kind, tuple(map(str, found)), tuple(found))
+    return Labels(kind, tuple(map(str, classes)), tuple(classes))
 
 
 def _kind(feature: Any, values: list[Any]) -> str:

@@ -1,7 +1,7 @@
-"""Losses that the models do not bring along, as `Trainer(compute_loss_func=)` takes them.
+"""Losses that the models do not have, as `Trainer(compute_loss_func=)` takes them.
 
-The Trainer leaves what they give as it is: it neither averages over accumulated batches nor over
-processes, but says how many labels the whole step has. Each loss is a sum divided by that number.
+The Trainer averages them neither over accumulated batches nor over processes, but passes how many
+labels the whole step has. Each loss is a sum divided by that number.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class CrossEntropy:
     """Softmax cross-entropy for class ids (rows, …) or probabilities (rows, classes).
 
     The mean over all examples, or over all tokens whose label is not -100; `weights` (classes,)
-    make those of a class count for more. `label_smoothing` is that of torch (arXiv 1512.00567);
-    `focal` the exponent of the focal loss (arXiv 1708.02002): what is right with probability p
-    counts (1 - p) ** focal.
+    weight the examples of each class. `label_smoothing` is that of torch (arXiv 1512.00567);
+    `focal` is the exponent of the focal loss (arXiv 1708.02002): an example whose class has
+    probability p is weighted by (1 - p) ** focal.
     """
 
     weights: "np.ndarray | None" = None
@@ -29,14 +29,14 @@ class CrossEntropy:
     def __call__(
         self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
     ) -> "torch.Tensor":
-        """The loss of a batch, or its share in that of a step, as a scalar."""
+        """Compute the loss of a batch, or its share in the loss of a step, as a scalar."""
         import torch
         from torch.nn.functional import cross_entropy
 
         from pipelines.core.labels import IGNORED
 
-        # tokens as so many rows: with the classes second, torch takes five times as long where
-        # they are a vocabulary
+        # tokens become rows: with the classes in the second dimension, torch takes five times as
+        # long for a vocabulary
         logits = _logits(outputs).flatten(0, -2)
         labels = labels if labels.is_floating_point() else labels.flatten()
         weights = None
@@ -50,21 +50,21 @@ class CrossEntropy:
         return _mean(total * num_each, (labels != IGNORED).sum(), num_items_in_batch)
 
     def _hardness(self, logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
-        """(rows,): how far each is from being right, to the power of `focal`."""
+        """Return (rows,) focal weights: (1 - probability of the right class) ** focal."""
         from torch.nn.functional import softmax
 
-        found = softmax(logits, -1)
+        probabilities = softmax(logits, -1)
         if labels.is_floating_point():
-            right = (found * labels).sum(-1)
+            right = (probabilities * labels).sum(-1)
         else:
-            right = found.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+            right = probabilities.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
         return (1 - right) ** self.focal
 
 
 def binary_cross_entropy(
     outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
 ) -> "torch.Tensor":
-    """Logistic loss of (rows, classes) logits against 0/1 rows, the mean over all of them."""
+    """Compute the mean logistic loss of (rows, classes) logits against 0/1 rows."""
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     total = binary_cross_entropy_with_logits(_logits(outputs), labels, reduction="sum")
@@ -74,7 +74,7 @@ def binary_cross_entropy(
 def squared_error(
     outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
 ) -> "torch.Tensor":
-    """Mean squared error of (rows, 1) outputs against (rows,) numbers."""
+    """Compute the mean squared error of (rows, 1) outputs against (rows,) numbers."""
     from torch.nn.functional import mse_loss
 
     total = mse_loss(_logits(outputs).squeeze(-1), labels, reduction="sum")
@@ -85,12 +85,12 @@ def _logits(outputs: Any) -> "torch.Tensor":
     return outputs["logits"] if isinstance(outputs, dict) else outputs.logits
 
 
-def _mean(total: "torch.Tensor", num_here: Any, num_items_in_batch: Any) -> "torch.Tensor":
-    """Over the labels of the step; over those of this batch where nobody says how many they are.
+def _mean(total: "torch.Tensor", num_in_batch: Any, num_items_in_batch: Any) -> "torch.Tensor":
+    """Divide by the number of labels of the step, or of this batch where that is not known.
 
     Zero where there are none, as in a batch of short texts in which no token was masked.
     """
     import torch
 
-    num_items = num_here if num_items_in_batch is None else num_items_in_batch
+    num_items = num_in_batch if num_items_in_batch is None else num_items_in_batch
     return total / torch.as_tensor(num_items).clamp(min=1)

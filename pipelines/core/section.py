@@ -15,9 +15,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     def replace(self, **changes: Any) -> Self:
-        """The same section with some fields changed, checked again; what nobody said stays so."""
-        said = {name: getattr(self, name) for name in self.model_fields_set}
-        return type(self).model_validate({**said, **changes})
+        """Copy with some fields changed, validated again; unset fields stay unset.
+
+        Raises:
+            ValidationError: a change that the section does not allow.
+        """
+        explicit = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self).model_validate({**explicit, **changes})
 
 
 class Named(Section):
