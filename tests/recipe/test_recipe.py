@@ -596,7 +596,7 @@ def test_the_schema_accepts_and_refuses_what_loading_does(
 
 
 def test_the_shipped_schema_is_up_to_date() -> None:
-    """All but `training`, which depends on the installed transformers: run `make schema`."""
+    """All but `training`, which depends on the installed transformers: run `make docs`."""
     shipped = json.loads((ROOT / "recipes" / "schema.json").read_text(encoding="utf-8"))
     built = json.loads(json.dumps(schema.build()))
     del shipped["properties"]["training"], built["properties"]["training"]
