@@ -1,7 +1,7 @@
 """The model card: what the model is, how good, how to use it and how to make it again.
 
-Its metadata is in the Hub's form, the scores as `model-index`. Nothing in it tells where on this
-machine anything lay.
+Its metadata is in the Hub's form, with the scores as `model-index`. It holds no path of this
+machine.
 """
 
 import re
@@ -12,34 +12,39 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.core.labels import REGRESSION, Labels
-from pipelines.report import confidence
 from pipelines.report import lock as locks
+from pipelines.report.calibration_text import card_section
 from pipelines.report.evidence import Evidence, is_number
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.tables import markdown, score_rows
+from pipelines.report.usage import usage
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
     from pipelines.recipe import Recipe
 
-LOADED = (r'model="', r'SentenceTransformer\("', r'from_pretrained\("')
-BESIDE = (r'model_id="', r'tokenizer="', r'image_processor="', r'feature_extractor="')  # an adapter
-ADDRESS = re.compile("|".join(f'(?<={call})[^"]+(?=")' for call in LOADED + BESIDE))
-MANY = 50  # more class names than this are left to the model's config
+LOADERS = (r'model="', r'SentenceTransformer\("', r'from_pretrained\("')
+# what an adapter's example loads besides
+ADAPTER_LOADERS = (r'model_id="', r'tokenizer="', r'image_processor="', r'feature_extractor="')
+MODEL_ADDRESS = re.compile("|".join(f'(?<={call})[^"]+(?=")' for call in LOADERS + ADAPTER_LOADERS))
+MAX_LISTED_CLASSES = 50  # more names than this are left to the model's config
 
 TEXT = """
 # {name}
 
-{base}, {verb} for **{task}** by [Graft](#how-to-reproduce) with the strategy **{strategy}**.
+{base}, {verb} for **{task}** with the strategy **{strategy}** by [Graft](#how-to-reproduce).
 {predicts}
 
 ## Results
 
 {results}
 
-The floor is what a predictor scores that never looks at its input. Validation chose what was
-kept. {test} Reload parity: {parity}.
+The baseline is a predictor that ignores the input: it answers, for example, with the most frequent
+class or with the mean of the training data. The weights were chosen on validation. {test}
+
+Reload parity: {parity}.
 
 {calibration}## How to use
 
@@ -49,13 +54,16 @@ kept. {test} Reload parity: {parity}.
 
 ## Data
 
+The splits, with the number of examples in each:
+
 ```yaml
 {data}
 ```
 
 ## Training
 
-{trainable:,} of {parameters:,} parameters trained for {seconds:.1f} s, seed {seed}, {hardware}.
+{trainable:,} of {parameters:,} parameters were trained for {seconds:.1f} s with seed {seed} on
+{hardware}.{reason}
 
 ```yaml
 {training}
@@ -65,8 +73,8 @@ kept. {test} Reload parity: {parity}.
 
     accelerate launch pipelines/run.py recipe.yaml
 
-`recipe.yaml`, its revisions being the commits that were used, and local files and folders going by
-their names:
+with this `recipe.yaml`, whose revisions are the commits that were used; local files and folders
+appear by name only:
 
 ```yaml
 {recipe}
@@ -76,10 +84,10 @@ Versions: {versions}.
 
 ## Limits
 
-- The numbers come from one run with one seed; they say nothing about the spread between seeds.
-- {flattery}
-- It answers whatever it is given, also what is nothing like its training data.
-- It inherits the biases of the checkpoint and of the data. Nobody has looked for them.
+- The scores come from one run with one seed; they say nothing about the spread between seeds.
+- {source}
+- The model gives an answer for every input, even one that is unlike its training data.
+- It inherits the biases of the checkpoint and of the data, which have not been examined.
 """
 
 
@@ -98,14 +106,14 @@ def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[st
         ModelCard(without_tokens(f"---\n{metadata}\n---\n{text}")).save(folder.card)
 
 
-def address(card: Path, repo_id: str) -> None:
-    """Let the example in a card load the model from `repo_id`, where it is about to be."""
+def set_model_address(card: Path, repo_id: str) -> None:
+    """Make the example in a card load the model from the Hub repository `repo_id`."""
     text = card.read_text(encoding="utf-8")
-    card.write_text(ADDRESS.sub(repo_id, text), encoding="utf-8")
+    card.write_text(MODEL_ADDRESS.sub(repo_id, text), encoding="utf-8")
 
 
 def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
-    """What the text has gaps for."""
+    """Collect the values of the text's placeholders."""
     tested = evidence.test is not None
     model = values["hub"]["repo_id"] or "model"
     code = lock["graft"]["commit"] or lock["graft"]["version"]
@@ -113,28 +121,29 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
     return {
         "name": values["name"],
         "base": _link(lock["model"]),
-        "verb": "fine-tuned" if evidence.pretrained else "from random weights, trained",
+        "verb": "fine-tuned" if evidence.pretrained else "trained from random weights",
         "task": evidence.task.name,
         "strategy": evidence.strategy,
         "predicts": _predicts(evidence.labels),
-        "results": _markdown(evidence),
-        "test": "Test was scored once, after that." if tested else "There was no test split.",
+        "results": markdown(list(score_rows(evidence))),
+        "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
         "parity": evidence.parity or "not checked",
-        "calibration": _calibration(evidence, model),
-        "usage": evidence.usage(model),
+        "calibration": card_section(evidence, model),
+        "usage": usage(evidence, model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,
         "trainable": evidence.trainable,
         "seconds": evidence.seconds,
         "hardware": _hardware(lock["hardware"]),
         "seed": lock["seed"],
+        "reason": f" The strategy was chosen by `auto`: {evidence.reason}." * bool(evidence.reason),
         "training": _yaml({key: values[key] for key in ("strategy", "training")}),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
         "recipe": _yaml({key: values[key] for key in values if key != "hub"}),
-        "flattery": (
-            "Training and test come from one source; on data from elsewhere expect less."
+        "source": (
+            "Training and test data come from one source; expect lower scores on other data."
             if tested
-            else "Validation both chose and scored the model, so its scores flatter."
+            else "Validation both chose and scored the model, so its scores are too optimistic."
         ),
     }
 
@@ -158,12 +167,12 @@ def _metadata(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) 
 def _results(
     evidence: Evidence, data: dict[str, Any], commit: str | None
 ) -> "Iterator[EvalResult]":
-    """One for each split and metric; validation and test stay apart."""
+    """Yield the score of each split and metric; validation and test stay apart."""
     from huggingface_hub import EvalResult
 
     path, config = data.get("path") or data["source"], data.get("name")
-    for part, scores in evidence.splits.items():
-        split = data["splits"][part]
+    for split, scores in evidence.splits.items():
+        source_split = data["splits"][split]
         for metric, score in scores.items():
             if is_number(score):
                 yield EvalResult(
@@ -171,7 +180,7 @@ def _results(
                     dataset_type=path,
                     dataset_name=f"{path} ({config})" if config else path,
                     dataset_config=config,
-                    dataset_split=split if isinstance(split, str) else part,
+                    dataset_split=source_split if isinstance(source_split, str) else split,
                     dataset_revision=commit,
                     metric_type=metric,
                     metric_value=float(score),
@@ -189,19 +198,8 @@ def _predicts(labels: Labels) -> str:
         return "It predicts a number."
     if not labels.names:
         return f"It does {labels.problem_type.replace('_', ' ')}."
-    names = f": {', '.join(labels.names)}" if len(labels.names) <= MANY else ""
+    names = f": {', '.join(labels.names)}" if len(labels.names) <= MAX_LISTED_CLASSES else ""
     return f"It predicts {len(labels.names)} classes, in the order of their ids{names}."
-
-
-def _markdown(evidence: Evidence) -> str:
-    header, *rows = evidence.table()
-    rule = ["---", *("---:" for _ in header[1:])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
-
-
-def _calibration(evidence: Evidence, model: str) -> str:
-    told = confidence.section(evidence, model)
-    return f"{told}\n" if told else ""
 
 
 def _hardware(hardware: dict[str, Any]) -> str:

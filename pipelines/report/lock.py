@@ -1,7 +1,6 @@
-"""What a recipe meant on the day: enough to run it again and get the same.
+"""The lock: what a recipe meant on the day it ran, enough to repeat the run.
 
-A lock names no user, no host and no place on disk; folders are told apart by the hashes of
-their files.
+A lock names no user, no host and no path; a folder is identified by the hashes of its files.
 """
 
 import hashlib
@@ -22,12 +21,15 @@ if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
 
-def collect(recipe: "Recipe", *, commit: str | None, num_processes: int = 1) -> dict[str, Any]:
-    """The lock of a run that is about to train.
+def collect(
+    recipe: "Recipe", *, commit: str | None, num_processes: int = 1, reason: str = ""
+) -> dict[str, Any]:
+    """Describe a run that is about to train: revisions, packages, seed, hardware.
 
     Args:
         commit: the Hub commit that the checkpoint was loaded from; None for a folder.
-        num_processes: how many train together.
+        num_processes: the number of processes that train together.
+        reason: why `auto` chose the strategy; empty where the recipe names it.
     """
     lock = {
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
@@ -35,6 +37,7 @@ def collect(recipe: "Recipe", *, commit: str | None, num_processes: int = 1) -> 
         "data": recipe.data.identity(),
         "seed": recipe.seed,
         "num_processes": num_processes,
+        **({"auto": {"strategy": recipe.strategy.name, "reason": reason}} if reason else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **machine.describe(),
     }
@@ -42,7 +45,7 @@ def collect(recipe: "Recipe", *, commit: str | None, num_processes: int = 1) -> 
 
 
 def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
-    """Put the resolved recipe and the lock into the run folder.
+    """Write the resolved recipe and the lock into the run folder.
 
     Raises:
         RunError: the folder cannot be written.
@@ -54,12 +57,12 @@ def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
 
 
 def resolved(recipe: "Recipe") -> dict[str, Any]:
-    """Every key of the recipe in plain values, without tokens; `recipe.load` reads them back."""
+    """Return every key of the recipe as plain values, without tokens; `recipe.load` reads them."""
     return without_tokens(recipe.model_dump(mode="json"))
 
 
 def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
-    """The resolved recipe with its revisions replaced by the commits that they meant."""
+    """Return the resolved recipe with each revision replaced by the commit that it meant."""
     values = resolved(recipe)
     for section in ("model", "data"):
         commit = lock[section].get("commit")

@@ -1,4 +1,4 @@
-"""What a run is made with: Graft's own commit, packages, processors. No user and no host name."""
+"""What a run is made with: Graft's commit, packages, processors. No user and no host name."""
 
 import importlib.metadata
 import os
@@ -33,7 +33,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Code, versions and hardware, without importing any of the packages."""
+    """Describe code, versions and hardware, without importing any of the packages."""
     return {
         "graft": _graft(),
         "python": platform.python_version(),
@@ -62,12 +62,12 @@ def _graft() -> dict[str, Any]:
 
 def _git(*command: str) -> str | None:
     try:
-        done = subprocess.run(
+        finished = subprocess.run(
             ["git", "-C", str(ROOT), *command], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return finished.stdout.strip() if finished.returncode == 0 else None
 
 
 def _packages() -> Iterator[tuple[str, str]]:
@@ -88,7 +88,8 @@ def _cpu() -> str:
 
 
 def _gpus() -> dict[str, int]:
-    """Name -> how many; asks torch only where somebody has imported it already."""
+    """Count the GPUs by name."""
+    # importing torch takes seconds; a process that has not imported it uses no GPU
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return {}

@@ -1,4 +1,4 @@
-"""Is the model that was saved, loaded afresh by its own library, the one that was trained?"""
+"""Reload parity: whether the saved model predicts what the trained one did."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,39 +12,40 @@ if TYPE_CHECKING:
 
     from pipelines.tasks import ModelOutputs
 
-TOLERANCE = 1e-3  # largest difference between float32 outputs that still counts as the same
+TOLERANCE = 1e-3  # max difference of float32 outputs: kernels differ by less, wrong weights by more
 
 
 def compare(
     predict: "Callable[[Dataset], ModelOutputs]",
     rows: "Dataset",
     trained: "ModelOutputs",
-    most: int = 256,
+    num_examples: int = 256,
 ) -> Parity:
     """Predict the first examples of a split with the reloaded model and compare the outputs.
 
-    Where not all examples are read, the last encoded row is left out: texts that are joined into
-    blocks may go on in it.
-
     Args:
         predict: raw examples -> what the task reads of the model's outputs; encodes them itself.
-        trained: the same of the trained model, for all examples of the split.
+        rows: the raw examples of the split.
+        trained: the outputs of the trained model, for all examples of the split.
+        num_examples: how many to compare; more, if fewer than two encoded rows come of them.
     """
-    first = rows.select(range(min(most, len(rows))))
-    whole = slice(None if len(first) == len(rows) else -1)
-    pairs = [
-        pair
+    first = rows.select(range(min(num_examples, len(rows))))
+    is_whole_split = len(first) == len(rows)
+    # texts may be joined into blocks, and in the whole split the last block goes on
+    compared = slice(None if is_whole_split else -1)
+    differences = [
+        _difference(reloaded, original)
         for name, column in predict(first).items()
-        for pair in zip(column[whole], trained[name], strict=False)
+        for reloaded, original in zip(column[compared], trained[name], strict=False)
     ]
-    if not pairs and len(first) < len(rows):  # all of them fit into one block
-        return compare(predict, rows, trained, 4 * most)
-    difference = max((_difference(*pair) for pair in pairs), default=0.0)
-    return Parity(difference, len(first), difference <= TOLERANCE)
+    if not differences and not is_whole_split:
+        return compare(predict, rows, trained, 4 * num_examples)
+    largest = max(differences, default=0.0)
+    return Parity(largest, len(first), largest <= TOLERANCE)
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest one; without end where even the shapes differ."""
+    """Return the largest absolute difference; infinity if the shapes differ."""
     if one.shape != other.shape:
         return float("inf")
     return float(np.abs(one - other).max(initial=0.0))

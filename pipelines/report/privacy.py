@@ -1,4 +1,4 @@
-"""What stays on this machine: tokens, and where its folders lie."""
+"""Removal of what must stay on this machine: tokens, and the paths of its folders."""
 
 import re
 from collections.abc import Callable
@@ -6,24 +6,25 @@ from pathlib import Path
 from typing import Any
 
 HIDDEN = "***"
-TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}|(?<=://)[^/@\s]+(?=@)")  # or user:password in an address
+# a Hugging Face token, or user:password in an address
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}|(?<=://)[^/@\s]+(?=@)")
 
 
 def without_tokens(value: Any) -> Any:
-    """Text, or a tree of values, with tokens hidden: any Hugging Face one, and the one in use."""
-    return _each_text(value, _hide_tokens)
+    """Hide tokens in text or a tree of values: every Hugging Face token, and the one in use."""
+    return _map_texts(value, _hide_tokens)
 
 
 def without_paths(value: Any) -> Any:
-    """A tree of values in which a local folder or file is called by its own name only."""
-    return _each_text(value, _base_name)
+    """Replace every absolute path in a tree of values by its last component."""
+    return _map_texts(value, _base_name)
 
 
-def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {_each_text(k, change): _each_text(v, change) for k, v in value.items()}
+        return {_map_texts(k, change): _map_texts(v, change) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_each_text(item, change) for item in value]
+        return [_map_texts(item, change) for item in value]
     return change(value) if isinstance(value, str) else value
 
 
@@ -32,6 +33,7 @@ def _hide_tokens(text: str) -> str:
 
     token = get_token()
     if token:
+        # the pattern below misses a token of another form, such as an enterprise hub's
         text = re.sub(rf"(?<!\w){re.escape(token)}(?!\w)", HIDDEN, text)
     return TOKEN.sub(HIDDEN, text)
 

@@ -1,4 +1,4 @@
-"""A finished run -> a repository on the Hub: model, processor, card."""
+"""Upload of a finished run to a repository on the Hub: model, processor, card."""
 
 from shlex import join
 
@@ -8,15 +8,15 @@ from pipelines.report import card
 from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder
 
-NEVER = ["training_args.bin", "checkpoint-*"]  # pickles and local paths
+IGNORED_FILES = ["training_args.bin", "checkpoint-*"]  # pickles, which hold local paths
 LOGIN = "set HF_TOKEN or run `hf auth login`"
 
 
 def check(repo_id: str) -> None:
-    """Find out before training whether a push afterwards has a chance.
+    """Check before training that a push afterwards can succeed.
 
     Raises:
-        HubError: not a repository's name, no token, one that cannot write, or no Hub.
+        HubError: invalid repository name, no token, a read-only token, or no connection.
     """
     from huggingface_hub import HfApi
 
@@ -29,42 +29,42 @@ def check(repo_id: str) -> None:
         ) from None
     if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(
-            f"cannot push to {repo_id}: the token may only read; make one that may write"
+            f"cannot push to {repo_id}: the token may only read; create one with write access"
         )
 
 
 def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
-    """Upload the model folder; gives back the repository's address.
+    """Upload the model folder and return the address of the repository.
 
     Args:
-        private: visibility of a repository that has to be created.
+        private: the visibility of a repository that is created; an existing one keeps its own.
 
     Raises:
-        RunError: the run has not finished, or is an adapter for a folder of this machine.
-        HubError: the push failed; the run is as complete as before. Says how to repeat it.
+        RunError: the run has not finished, or its adapter is for a local checkpoint folder.
+        HubError: the push failed; the run is unchanged. The message has the command to repeat it.
     """
     from huggingface_hub import HfApi
 
     if not (folder.done and folder.card.is_file()):
         raise RunError(f"{folder}: this run has not finished; there is no model to push yet")
     _check_name(repo_id)
-    below = adapter_folder.folder_below(folder.model)
-    if below:
+    checkpoint = adapter_folder.folder_below(folder.model)
+    if checkpoint:
         raise RunError(
-            f"{folder}: an adapter for the folder {below}, which nobody on the Hub has; train with "
-            "strategy.save=merged, or on a checkpoint of the Hub"
+            f"{folder}: an adapter for the local folder {checkpoint}, which is not on the Hub; "
+            "train with strategy.save=merged, or on a checkpoint of the Hub"
         )
     try:
         api = HfApi()
         url = api.create_repo(repo_id, private=private, exist_ok=True)
-        card.address(folder.card, repo_id)
+        card.set_model_address(folder.card, repo_id)
         api.upload_folder(
             repo_id=repo_id,
             folder_path=folder.model,
             commit_message=f"Model and card of run {folder.path.name}",
-            ignore_patterns=NEVER,
+            ignore_patterns=IGNORED_FILES,
         )
-    except Exception as error:  # transports differ by version; whatever it is, the run is kept
+    except Exception as error:  # transports differ by version; the run is kept whatever it is
         raise HubError(
             f"push to {repo_id} failed: {_reason(error)}\n"
             f"the run is complete and kept in {folder}\n"
@@ -86,20 +86,20 @@ def _check_name(repo_id: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in a line and without the token."""
+    """Describe what went wrong in one line, without the token."""
     from huggingface_hub import constants, errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, errors.LocalTokenNotFoundError):
         return f"there is no token; {LOGIN}"
     if status == 401:
-        return f"{constants.ENDPOINT} takes no such token; {LOGIN}"
+        return f"{constants.ENDPOINT} does not accept the token; {LOGIN}"
     if status == 403:
-        return "the token may not write there; check its scope, and the owner's name"
+        return "the token may not write to it; check the token's scope and the owner's name"
     if status is not None:
-        said = getattr(error, "server_message", None) or "no reason given"
-        return without_tokens(f"{constants.ENDPOINT} answers {status}: {said}")
-    first = str(error).strip().partition("\n")[0]
+        message = getattr(error, "server_message", None) or "no reason given"
+        return without_tokens(f"{constants.ENDPOINT} answers {status}: {message}")
+    first_line = str(error).strip().partition("\n")[0]
     if isinstance(error, errors.HTTPError | ConnectionError | TimeoutError):
-        first = f"{constants.ENDPOINT} cannot be reached ({first})"
-    return without_tokens(first or type(error).__name__)
+        first_line = f"{constants.ENDPOINT} cannot be reached ({first_line})"
+    return without_tokens(first_line or type(error).__name__)

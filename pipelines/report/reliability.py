@@ -1,77 +1,87 @@
-"""The reliability diagram: how often a model is right when it is this sure."""
+"""The reliability diagram: how often a model is right at each level of confidence."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.evaluation.calibration.calibrated import Calibrated
-from pipelines.evaluation.calibration.reliability import BINS, Reliability
+from pipelines.evaluation.calibration.reliability import NUM_BINS, Reliability
+from pipelines.evaluation.calibration.result import CalibrationResult
+from pipelines.report.picture_style import style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ACCURACY, OVER, UNDER = "#0b6fa4", "#e39aa4", "#8fc1dd"
-COLOURS = {ACCURACY: "right, and sure", OVER: "sure, and not right", UNDER: "right, and not sure"}
-PERFECT, COUNT = "#5c5c5c", "#8c8c8c"
-EDGES = np.arange(BINS) / BINS
-BAR: dict[str, Any] = {"width": 1 / BINS, "align": "edge", "edgecolor": "white"}
+ACCURACY_COLOR, OVERCONFIDENT_COLOR, UNDERCONFIDENT_COLOR = "#0b6fa4", "#e39aa4", "#8fc1dd"
+LEGEND = {
+    ACCURACY_COLOR: "accuracy",
+    OVERCONFIDENT_COLOR: "overconfident",
+    UNDERCONFIDENT_COLOR: "underconfident",
+}
+DIAGONAL_COLOR, COUNT_COLOR = "#5c5c5c", "#8c8c8c"
+EDGES = np.arange(NUM_BINS) / NUM_BINS
+BAR: dict[str, Any] = {"width": 1 / NUM_BINS, "align": "edge", "edgecolor": "white"}
 
 
-def draw(path: Path, found: Calibrated) -> None:
-    """Accuracy over confidence above, how many decisions are as confident below; before and after.
+def draw(path: Path, calibrated: CalibrationResult) -> None:
+    """Draw accuracy over confidence above, the number of decisions below; before and after.
 
-    Without a temperature there is one such picture. All of it is of the split that fitted nothing,
-    where there is one.
+    Without a temperature there is one column. The split is the one that fitted nothing, if there
+    is one: a temperature looks too good on the rows that it was fitted on.
     """
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
-    split = found.judge
-    drawn = {"as trained": found.before[split]}
-    if found.temperature is not None:
-        drawn[f"temperature {found.temperature:.3g}"] = found.after[split]
-    figure = Figure(figsize=(4.2 * len(drawn), 5.2), dpi=150, layout="constrained")
+    split, temperature = calibrated.reported_split, calibrated.temperature
+    columns = {"as trained": calibrated.before[split]}
+    if temperature is not None:
+        columns[f"temperature {temperature:.3g}"] = calibrated.after[split]
+    figure = Figure(figsize=(4.2 * len(columns), 5.2), dpi=150, layout="constrained")
     rows = figure.subplots(
-        2, len(drawn), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1)
+        2, len(columns), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1)
     )
-    for column, (title, reliability) in zip(rows.T, drawn.items(), strict=True):
-        _bars(column[0], reliability)
-        _counts(column[1], reliability)
-        column[0].set_title(
-            f"{title}\nECE {reliability.ece:.3f}   NLL {reliability.nll:.3f}", fontsize="medium"
-        )
-    fitted = ", where the temperature was fitted" if found.temperature and split != "test" else ""
-    number = found.after[split].counts.sum()
-    figure.suptitle(f"{split}: {number:,} decisions{fitted}", fontsize="medium")
+    for axes, (title, reliability) in zip(rows.T, columns.items(), strict=True):
+        _draw_bars(axes[0], reliability)
+        _draw_counts(axes[1], reliability)
+        numbers = f"ECE {reliability.ece:.3f}   NLL {reliability.nll:.3f}"
+        axes[0].set_title(f"{title}\n{numbers}", fontsize="medium")
+    fitted = ", where the temperature was fitted" if temperature and split != "test" else ""
+    num_decisions = calibrated.after[split].counts.sum()
+    figure.suptitle(f"{split}: {num_decisions:,} decisions{fitted}", fontsize="medium")
     rows[0, 0].set_ylabel("accuracy")
     rows[1, 0].set_ylabel("decisions")
-    told = [Patch(color=color, label=label) for color, label in COLOURS.items()]
-    rows[0, 0].legend(handles=told, frameon=False, fontsize="small", loc="upper left")
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#e6e6e6")
-        axes.set_axisbelow(True)
+    _add_legend(rows[0, 0])
+    style_axes(figure)
     figure.savefig(path)
 
 
-def _bars(axes: "Axes", found: Reliability) -> None:
-    """The share that is right, and how far the mean confidence of the bin is above or below."""
-    right, sure = found.accuracy, found.confidence
-    there = found.counts > 0
-    axes.bar(EDGES[there], right[there], color=ACCURACY, **BAR)
-    for low, high, color in ((right, sure, OVER), (sure, right, UNDER)):
+def _draw_bars(axes: "Axes", reliability: Reliability) -> None:
+    """Draw the accuracy of each bin, and its distance from the mean confidence of the bin."""
+    accuracy, confidence = reliability.accuracy, reliability.confidence
+    filled = reliability.counts > 0
+    axes.bar(EDGES[filled], accuracy[filled], color=ACCURACY_COLOR, **BAR)
+    for low, high, color in (
+        (accuracy, confidence, OVERCONFIDENT_COLOR),
+        (confidence, accuracy, UNDERCONFIDENT_COLOR),
+    ):
         gap = low < high
         axes.bar(EDGES[gap], (high - low)[gap], bottom=low[gap], color=color, **BAR)
-    axes.plot([0, 1], [0, 1], color=PERFECT, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=DIAGONAL_COLOR, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(0, 1))
 
 
-def _counts(axes: "Axes", found: Reliability) -> None:
-    """How many decisions stand behind each bar."""
-    there = found.counts > 0
-    counts = found.counts[there]
-    bars = axes.bar(EDGES[there], counts, color=COUNT, **BAR)
-    axes.bar_label(bars, [f"{n:,}" for n in counts], fontsize=5.5, color=PERFECT, padding=1)
+def _draw_counts(axes: "Axes", reliability: Reliability) -> None:
+    """Draw the number of decisions behind each bar."""
+    filled = reliability.counts > 0
+    counts = reliability.counts[filled]
+    bars = axes.bar(EDGES[filled], counts, color=COUNT_COLOR, **BAR)
+    labels = [f"{count:,}" for count in counts]
+    axes.bar_label(bars, labels, fontsize=5.5, color=DIAGONAL_COLOR, padding=1)
     axes.margins(y=0.15)
     axes.set(xlabel="confidence")
+
+
+def _add_legend(axes: "Axes") -> None:
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color=color, label=label) for color, label in LEGEND.items()]
+    axes.legend(handles=patches, frameon=False, fontsize="small", loc="upper left")

@@ -1,15 +1,15 @@
-"""`runs/<recipe>/<n>/`: where everything that a run leaves behind lies.
+"""`runs/<recipe>/<n>/`: the folder of one run.
 
 recipe.yaml          the recipe, resolved
-lock.json            what it meant: revisions, packages, seed, hardware
+lock.json            what the recipe meant: revisions, packages, seed, hardware
 data.json            sizes, classes, repeats and leaks; the rows that were left out
 checkpoints/         the Trainer's, to resume from
 model/               a standard checkpoint and its card
 predictions/         <split>.csv, one row per example
-history.jsonl        what was logged on the way
+history.jsonl        what was logged during training
 learning_curve.png
 reliability.png      accuracy over confidence, before and after calibration
-metrics.json         validation and test apart; written last: a run with it is done
+metrics.json         validation and test apart; written last, so it marks the run as done
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from pipelines.core.errors import RunError
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder; its properties name the things in it, there or not."""
+    """The folder of one run; its properties are the paths in it, whether they exist or not."""
 
     path: Path
 
     @classmethod
     def create(cls, root: str | Path, name: str) -> Self:
-        """Make `root/name/<n>` with the next number, also when others do so at the same time.
+        """Make `root/name/<n>` with the next number, safely when several runs start at once.
 
         Raises:
             RunError: the folder cannot be written, or `name` cannot name a folder.
@@ -50,7 +50,7 @@ class RunFolder:
 
     @classmethod
     def latest_resumable(cls, root: str | Path, name: str) -> Self:
-        """The newest run of `name` that holds a checkpoint and is not done.
+        """Return the newest run of `name` that holds a checkpoint and is not done.
 
         Raises:
             RunError: there is none.
@@ -66,7 +66,7 @@ class RunFolder:
 
     @classmethod
     def resumable(cls, path: str | Path) -> Self:
-        """The run that `path` is, or one of whose checkpoints it is, to go on with.
+        """Return the run to resume that `path` names, by its folder or by one of its checkpoints.
 
         Raises:
             RunError: `path` belongs to no run, the run is done, or there is no whole checkpoint.
@@ -74,13 +74,13 @@ class RunFolder:
         run = cls.of(path)
         state = (run.checkpoint_at(path) or Path(path)) / "trainer_state.json"
         if run.done or not state.is_file():
-            why = "the run is done" if run.done else "there is no whole checkpoint"
-            raise RunError(f"{path}: nothing to resume: {why}")
+            reason = "the run is done" if run.done else "there is no whole checkpoint"
+            raise RunError(f"{path}: nothing to resume: {reason}")
         return run
 
     @classmethod
     def of(cls, path: str | Path) -> Self:
-        """The run that `path` is, or lies in (`runs/x/3/checkpoints/checkpoint-500`).
+        """Return the run that holds `path`, such as `runs/x/3/checkpoints/checkpoint-500`.
 
         Raises:
             RunError: `path` belongs to no run.
@@ -95,61 +95,74 @@ class RunFolder:
 
     @property
     def recipe(self) -> Path:
+        """The resolved recipe."""
         return self.path / "recipe.yaml"
 
     @property
     def lock(self) -> Path:
+        """The lock: revisions, packages, seed, hardware."""
         return self.path / "lock.json"
 
     @property
     def data(self) -> Path:
+        """Statistics and decisions on the data."""
         return self.path / "data.json"
 
     @property
     def metrics(self) -> Path:
+        """The scores; exists only if the run is done."""
         return self.path / "metrics.json"
 
     @property
     def history(self) -> Path:
+        """What was logged during training, as JSON Lines."""
         return self.path / "history.jsonl"
 
     @property
     def curve(self) -> Path:
+        """The learning curve."""
         return self.path / "learning_curve.png"
 
     @property
     def reliability(self) -> Path:
+        """The reliability diagram."""
         return self.path / "reliability.png"
 
     @property
     def predictions(self) -> Path:
+        """The folder of predictions, one CSV per split."""
         return self.path / "predictions"
 
     @property
     def model(self) -> Path:
+        """The folder of the saved model."""
         return self.path / "model"
 
     @property
     def card(self) -> Path:
+        """The model card."""
         return self.model / "README.md"
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of the Trainer's checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def checkpoint(self) -> Path | None:
-        """The newest complete checkpoint: the Trainer writes trainer_state.json last."""
+        """The newest complete checkpoint; None if there is none."""
+        # the Trainer writes trainer_state.json last: without it the checkpoint is not whole
         states = self.checkpoints.glob("checkpoint-*/trainer_state.json")
         folders = [state.parent for state in states]
         return max(folders, key=lambda folder: int(folder.name.split("-")[1]), default=None)
 
     def checkpoint_at(self, path: str | Path) -> Path | None:
-        """`path` where it names one of the checkpoints, else the newest complete one."""
+        """Return `path` if it names one of the checkpoints, else the newest complete one."""
         return Path(path) if Path(path).name.startswith("checkpoint-") else self.checkpoint
 
     @property
     def done(self) -> bool:
+        """Whether the run has finished."""
         return self.metrics.is_file()
 
 
@@ -158,13 +171,13 @@ def writing(path: Path) -> Iterator[None]:
     """Turn a full disk or a forbidden folder into one clear message.
 
     Raises:
-        RunError: something below `path` cannot be written; says why.
+        RunError: something below `path` cannot be written; gives the reason.
     """
     try:
         yield
     except OSError as error:
-        place = error.filename or path
-        raise RunError(f"{place}: cannot be written ({error.strerror or error})") from None
+        location = error.filename or path
+        raise RunError(f"{location}: cannot be written ({error.strerror or error})") from None
 
 
 def _numbers(runs: Path) -> Iterator[int]:

@@ -8,26 +8,27 @@ from typing import Any
 
 
 def write(path: Path, value: Any) -> None:
-    """Write `value` as one document; a reader sees the old file or the new, never a part."""
+    """Write `value` as one document, atomically: a reader sees the old file or the new one."""
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
 def write_lines(path: Path, values: Iterable[Any]) -> None:
-    """Write each value on a line of its own."""
+    """Write one value per line (JSON Lines)."""
     lines = (json.dumps(plain(value), allow_nan=False) + "\n" for value in values)
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def plain(value: Any) -> Any:
-    """`value` in the types of JSON: numpy and torch numbers unwrapped, NaN and infinity as None."""
+    """Convert `value` to the types of JSON: numpy and torch numbers unwrapped, NaN and inf None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
+    # Python would write NaN, which is not JSON: browsers and jq refuse the whole file
     if isinstance(value, float) and not isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

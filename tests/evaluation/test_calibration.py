@@ -14,7 +14,6 @@ from grafting import graft, problem, write_recipe
 from scipy.special import softmax
 
 from pipelines import recipe as recipes
-from pipelines import report
 from pipelines.cli import main
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, SINGLE
@@ -22,6 +21,7 @@ from pipelines.evaluation.calibration import Calibration, calibrated, conformal,
 from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.calibration.reliability import Reliability
 from pipelines.models.forward import sample_batch
+from pipelines.report import summary
 from pipelines.report.run_folder import RunFolder
 
 SLOW = pytest.mark.slow
@@ -177,15 +177,15 @@ def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
     run = finished(tmp_path, calibration=found_of(conformal=0.2), test=None)
     card = run.card.read_text()
     for words in (
-        "divided by 2, the temperature",
-        "There was no test split: these are the numbers of the split that fitted it",
-        "of validation, in halves covered (0.8 asked for)",
+        "divided by a temperature of 2,",
+        "There is no test split: the numbers are those of the split that fitted it",
+        "of validation, in halves covered (0.8 requested)",
         'top_k=2)("…")',
     ):
         assert words in card
-    told = report.summary(run, evidence(calibration=found_of()))
+    told = summary.summarize(run, evidence(calibration=found_of()))
     assert "calibration: temperature 2; on validation, where it was fitted: ECE " in told
-    assert "calibration" not in report.summary(run, evidence())
+    assert "calibration" not in summary.summarize(run, evidence())
 
 
 # The weights
@@ -412,5 +412,7 @@ def test_too_few_rows_for_alpha_are_told_before_training(
     assert main(["check", str(recipe)]) == 0
     warning = "0.01 needs 99 rows of validation; there are 32: every set will hold all classes"
     assert warning in capsys.readouterr().out
-    told = report.summary(RunFolder(tmp_path), evidence(calibration=found_of(**asked)))
-    assert "2.00 classes each, 0.0% empty; too few rows of validation: every set holds all" in told
+    told = summary.summarize(RunFolder(tmp_path), evidence(calibration=found_of(**asked)))
+    assert (
+        "2.00 classes per set, 0.0% empty; too few rows of validation: every set holds all" in told
+    )

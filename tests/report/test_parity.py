@@ -19,12 +19,12 @@ def test_a_model_that_drifted_is_another_model(drift: float, ok: bool) -> None:
         logits[7, 1] += drift
         return {"logits": logits}
 
-    found = parity.compare(predict, ROWS, {"logits": TRAINED}, most=64)
-    assert found.examples == 64
-    assert found.ok is ok
-    assert found.max_difference == pytest.approx(drift, abs=1e-6)
+    compared = parity.compare(predict, ROWS, {"logits": TRAINED}, num_examples=64)
+    assert compared.examples == 64
+    assert compared.ok is ok
+    assert compared.max_difference == pytest.approx(drift, abs=1e-6)
 
 
 def test_a_split_smaller_than_the_limit_is_compared_whole() -> None:
-    said = {"logits": TRAINED}
-    assert parity.compare(lambda rows: said, ROWS, said, most=1000).examples == 300
+    outputs = {"logits": TRAINED}
+    assert parity.compare(lambda rows: outputs, ROWS, outputs, num_examples=1000).examples == 300

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 REPO = "some-lab/bert-sst2"
 CALL = """
 import sys
-from pipelines import hub
+from pipelines.report import push as hub
 from pipelines.core.errors import GraftError
 from pipelines.report.run_folder import RunFolder
 refused = 0
@@ -55,7 +55,7 @@ import json, re
 from hashlib import sha256
 from pathlib import Path
 from huggingface_hub import snapshot_download
-from pipelines import hub
+from pipelines.report import push as hub
 from pipelines.report.run_folder import RunFolder
 hub.push(RunFolder.of(run), repo)
 files = {p.name: p.read_bytes() for p in Path(snapshot_download(repo)).iterdir()}
@@ -157,7 +157,10 @@ def test_a_failed_push_loses_nothing_and_says_how_to_repeat_it(tmp_path, hub) ->
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"HF_TOKEN": "hf_of_somebody_else_entirely"}, "takes no such token; set HF_TOKEN or run"),
+        (
+            {"HF_TOKEN": "hf_of_somebody_else_entirely"},
+            "does not accept the token; set HF_TOKEN",
+        ),
         ({"HF_TOKEN": ""}, "set HF_TOKEN or run `hf auth login`"),
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached"),
         ({"HF_HUB_OFFLINE": "1"}, "cannot be reached"),
@@ -166,17 +169,17 @@ def test_a_failed_push_loses_nothing_and_says_how_to_repeat_it(tmp_path, hub) ->
 )
 def test_refusals_are_one_clear_message(tmp_path, hub, environment, reason) -> None:
     calls = f"hub.check({REPO!r})", f"hub.push(RunFolder.of({str(finished(tmp_path))!r}), {REPO!r})"
-    told = python(CALL, *calls, hub=hub, **environment)
-    assert told.returncode == 2
-    assert told.stderr.count(f"HubError: cannot push to {REPO}: ") == 1
-    assert told.stderr.count(f"HubError: push to {REPO} failed: ") == 1
-    assert told.stderr.count(reason) == 2
-    assert "Traceback" not in told.stderr
-    assert "somebody_else" not in told.stderr
+    refused = python(CALL, *calls, hub=hub, **environment)
+    assert refused.returncode == 2
+    assert refused.stderr.count(f"HubError: cannot push to {REPO}: ") == 1
+    assert refused.stderr.count(f"HubError: push to {REPO} failed: ") == 1
+    assert refused.stderr.count(reason) == 2
+    assert "Traceback" not in refused.stderr
+    assert "somebody_else" not in refused.stderr
 
 
 @pytest.mark.parametrize("name", ["no-owner", "a/b/c", "lab/-x", "lab/with space", "lab/x--y"])
-def test_a_name_that_is_none_is_refused_before_anything_is_sent(tmp_path, name) -> None:
+def test_an_invalid_name_is_refused_before_anything_is_sent(tmp_path, name) -> None:
     with pytest.raises(HubError, match=f"'{name}' cannot name a repository"):
         hub_stage.check(name)
     with pytest.raises(HubError, match=f"'{name}' cannot name a repository"):

@@ -21,12 +21,15 @@ from example_run import (
 )
 from huggingface_hub import ModelCard
 
-from pipelines import recipe, report
+from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.errors import RunError
 from pipelines.core.labels import MULTI, REGRESSION, Labels
-from pipelines.report import card, lock
+from pipelines.report import card, lock, results
 from pipelines.report.run_folder import RunFolder
+from pipelines.report.summary import summarize
+from pipelines.report.tables import score_rows
+from pipelines.report.usage import usage
 
 MOODS = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
@@ -45,7 +48,7 @@ def test_a_number_is_not_used_twice_after_an_old_run_was_deleted(tmp_path: Path)
     assert RunFolder.create(tmp_path, "quick").path.name > second.path.name
 
 
-def test_an_unwritable_place_is_one_clear_message(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
     with pytest.raises(RunError, match=r"runs.*: cannot be written \(.+\)"):
         RunFolder.create(tmp_path / "runs", "quick")
@@ -66,10 +69,10 @@ def test_the_newest_unfinished_run_with_a_whole_checkpoint_is_resumed(tmp_path: 
     (runs[1].checkpoints / "checkpoint-1500").mkdir()  # died while it was written
     runs[2].metrics.write_text("{}")  # done
 
-    found = RunFolder.latest_resumable(tmp_path, "quick")
+    resumed = RunFolder.latest_resumable(tmp_path, "quick")
 
-    assert found == runs[1]
-    assert found.checkpoint == runs[1].checkpoints / "checkpoint-1000"
+    assert resumed == runs[1]
+    assert resumed.checkpoint == runs[1].checkpoints / "checkpoint-1000"
 
 
 def test_nothing_to_resume_says_where_it_looked(tmp_path: Path) -> None:
@@ -87,12 +90,12 @@ def test_a_run_is_found_from_anything_in_it(tmp_path: Path) -> None:
 
 def test_metrics_are_strict_json_with_validation_and_test_apart(tmp_path: Path) -> None:
     run = finished(tmp_path)
-    told = json.loads(run.metrics.read_text(), parse_constant=pytest.fail)
-    assert told["validation"] == {"accuracy": 0.83, "f1": 0.84, "ece": None}  # was nan
-    assert told["test"] == {"accuracy": 0.80, "f1": 0.81}
-    assert told["baseline"]["test"]["accuracy"] == 0.50
-    assert told["training"]["trainable_parameters"] == 296_450
-    assert told["parity"] == {"max_difference": 2.4e-7, "examples": 64, "ok": True}
+    metrics = json.loads(run.metrics.read_text(), parse_constant=pytest.fail)
+    assert metrics["validation"] == {"accuracy": 0.83, "f1": 0.84, "ece": None}  # was nan
+    assert metrics["test"] == {"accuracy": 0.80, "f1": 0.81}
+    assert metrics["baseline"]["test"]["accuracy"] == 0.50
+    assert metrics["training"]["trainable_parameters"] == 296_450
+    assert metrics["parity"] == {"max_difference": 2.4e-7, "examples": 64, "ok": True}
 
 
 def test_history_is_one_entry_a_line(tmp_path: Path) -> None:
@@ -115,9 +118,9 @@ def test_the_curve_is_a_picture(tmp_path: Path, changes: dict) -> None:
     assert finished(tmp_path, **changes).curve.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_entry_that_was_kept_is_found() -> None:
-    assert evidence().kept("eval_accuracy")["epoch"] == 2.0
-    assert evidence(chosen={}).kept("eval_accuracy") is None
+def test_the_entry_of_the_saved_weights_is_found() -> None:
+    assert evidence().chosen_entry("eval_accuracy")["epoch"] == 2.0
+    assert evidence(chosen={}).chosen_entry("eval_accuracy") is None
 
 
 @pytest.mark.parametrize(
@@ -160,16 +163,25 @@ def test_a_probability_survives_huge_logits(tmp_path: Path) -> None:
 
 def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> None:
     run = finished(tmp_path)
-    told = report.summary(run, evidence())
-    assert "trained 296,450 of 109,483,778 parameters (0.27%) in 12.5 s" in told
-    assert re.search(r"accuracy +0\.8300 +0\.8000 +0\.5000", told)
-    assert "nan" not in told
-    assert f'pipeline("text-classification", model="{run.model}")("…")' in told
+    text = summarize(run, evidence())
+    assert "trained 296,450 of 109,483,778 parameters (0.27%) in 12.5 s" in text
+    assert re.search(r"accuracy +0\.8300 +0\.8000 +0\.5000", text)
+    assert "nan" not in text
+    assert f'pipeline("text-classification", model="{run.model}")("…")' in text
+    assert "reason" not in text
 
 
-def test_without_a_test_split_the_floor_is_that_of_validation() -> None:
-    header, accuracy, *_ = evidence(test=None).table()
-    assert header == ["metric", "validation", "floor (validation)"]
+def test_the_reason_for_what_auto_chose_stands_in_summary_metrics_and_card(tmp_path: Path) -> None:
+    reason = "32 examples"
+    run = finished(tmp_path, reason=reason)
+    assert f"chosen: lora; reason: {reason}\n" in summarize(run, evidence(reason=reason))
+    assert json.loads(run.metrics.read_text())["reason"] == reason
+    assert f"The strategy was chosen by `auto`: {reason}." in run.card.read_text()
+
+
+def test_without_a_test_split_the_baseline_is_that_of_validation() -> None:
+    header, accuracy, *_ = score_rows(evidence(test=None))
+    assert header == ["metric", "validation", "baseline (validation)"]
     assert accuracy == ["accuracy", "0.8300", "0.5100"]
 
 
@@ -197,7 +209,7 @@ def test_without_a_test_split_the_floor_is_that_of_validation() -> None:
     ],
 )
 def test_usage_is_two_statements(changes: dict, line: str) -> None:
-    imports, use = evidence(**changes).usage("m").splitlines()
+    imports, use = usage(evidence(**changes), "m").splitlines()
     assert imports.startswith("from ")
     assert use == line
 
@@ -217,16 +229,16 @@ def test_the_card_carries_the_scores_in_the_form_of_the_hub(tmp_path: Path) -> N
     assert {r.dataset_revision for r in data.eval_results} == {"b" * 40}
 
 
-def test_the_card_of_local_data_names_no_place_on_this_machine(tmp_path: Path) -> None:
+def test_the_card_of_local_data_holds_no_path_of_this_machine(tmp_path: Path) -> None:
     checkpoint = tmp_path / "secret-place" / "my-encoder"
     checkpoint.mkdir(parents=True)
     (checkpoint / "config.json").write_text("{}")
-    said = load_recipe(tmp_path, RECIPE.replace("google-bert/bert-base-uncased", str(checkpoint)))
-    locked = lock_of(said, {"source": "files", "path": str(tmp_path / "data.csv"), "sha256": "c"})
+    loaded = load_recipe(tmp_path, RECIPE.replace("google-bert/bert-base-uncased", str(checkpoint)))
+    locked = lock_of(loaded, {"source": "files", "path": str(tmp_path / "data.csv"), "sha256": "c"})
     run = RunFolder.create(tmp_path / "runs", "quick")
     run.model.mkdir()
 
-    card.write(run, evidence(checkpoint=str(checkpoint)), said, locked)
+    card.write(run, evidence(checkpoint=str(checkpoint)), loaded, locked)
 
     text = run.card.read_text()
     assert str(tmp_path) not in text
@@ -241,13 +253,13 @@ def test_no_token_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.Monkey
     text = RECIPE.replace("sst2}", f"sst2, revision: {TOKEN}}}").replace(
         "num_train_epochs: 3", "run_name: a-token-of-another-form"
     )
-    said = load_recipe(tmp_path / "recipes", text)
+    loaded = load_recipe(tmp_path / "recipes", text)
     run = RunFolder.create(tmp_path / "runs", "quick")
     run.model.mkdir()
-    locked = lock_of(said)
-    lock.write(run, said, locked)
-    card.write(run, evidence(), said, locked)
-    report.write(run, evidence())
+    locked = lock_of(loaded)
+    lock.write(run, loaded, locked)
+    card.write(run, evidence(), loaded, locked)
+    results.write(run, evidence())
 
     written = b"".join(path.read_bytes() for path in run.path.rglob("*") if path.is_file())
     assert TOKEN.encode() not in written
@@ -255,16 +267,16 @@ def test_no_token_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_resolved_recipe_reads_back_as_the_same_recipe(tmp_path: Path) -> None:
-    said = load_recipe(tmp_path)
-    run = RunFolder.create(tmp_path / "runs", said.name)
-    lock.write(run, said, lock_of(said))
-    assert recipe.load(run.recipe) == said
+    loaded = load_recipe(tmp_path)
+    run = RunFolder.create(tmp_path / "runs", loaded.name)
+    lock.write(run, loaded, lock_of(loaded))
+    assert recipe.load(run.recipe) == loaded
 
 
 def test_a_lock_pins_revisions_and_describes_the_machine_without_naming_it(tmp_path: Path) -> None:
-    said = load_recipe(tmp_path)
-    locked = lock_of(said)
-    pinned = lock.pinned(said, locked)
+    loaded = load_recipe(tmp_path)
+    locked = lock_of(loaded)
+    pinned = lock.pinned(loaded, locked)
     assert pinned["model"]["revision"] == "a" * 40
     assert pinned["data"]["revision"] == "b" * 40
     assert locked["seed"] == 42
@@ -278,10 +290,10 @@ def test_a_folder_is_locked_by_the_hashes_of_its_files(tmp_path: Path) -> None:
     (folder / "config.json").write_text("{}")
     (folder / ".cache").mkdir()
     (folder / ".cache" / "note").write_text("not part of the checkpoint")
-    said = load_recipe(tmp_path, RECIPE.replace("google-bert/bert-base-uncased", str(folder)))
-    before = lock_of(said)["model"]
+    loaded = load_recipe(tmp_path, RECIPE.replace("google-bert/bert-base-uncased", str(folder)))
+    before = lock_of(loaded)["model"]
     (folder / "config.json").write_text('{"hidden_size": 8}')
-    after = lock_of(said)["model"]
+    after = lock_of(loaded)["model"]
     assert before["checkpoint"] == "encoder"
     assert list(before["files"]) == ["config.json"]
     assert before["files"] != after["files"]

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import recipe, report
+from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.labels import SINGLE, Labels
-from pipelines.report import card, lock
-from pipelines.report.evidence import Evidence, Parity, Predictions
+from pipelines.report import card, lock, results
+from pipelines.report.evidence import Evidence, Parity, SplitPredictions
 from pipelines.report.run_folder import RunFolder
 
 TWO = Labels(SINGLE, ("negative", "positive"), (0, 1))
@@ -40,9 +40,9 @@ TRIALS = [
 ]
 
 
-def predicted(labels: Labels, logits: np.ndarray, targets: list[Any]) -> Predictions:
+def predicted(labels: Labels, logits: np.ndarray, targets: list[Any]) -> SplitPredictions:
     """What a model with these logits says."""
-    return Predictions({"logits": logits}, labels.predict(logits), targets)
+    return SplitPredictions({"logits": logits}, labels.predict(logits), targets)
 
 
 def evidence(**changes: Any) -> Evidence:
@@ -94,5 +94,5 @@ def finished(root: Path, **changes: Any) -> RunFolder:
     folder.model.mkdir()
     (folder.model / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     card.write(folder, found, said, locked)
-    report.write(folder, found)
+    results.write(folder, found)
     return folder

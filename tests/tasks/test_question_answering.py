@@ -138,7 +138,7 @@ def test_a_pushed_card_loads_from_where_it_is(ran, tmp_path):
     run, _ = ran("bert", "full")
     copied = tmp_path / "README.md"
     copied.write_bytes(run.card.read_bytes())
-    card.address(copied, "some-lab/answers")
+    card.set_model_address(copied, "some-lab/answers")
     loads = [line for line in copied.read_text(encoding="utf-8").splitlines() if ".from_p" in line]
     assert len(loads) == 2
     assert all(line.endswith('.from_pretrained("some-lab/answers")') for line in loads)

@@ -1,0 +1,50 @@
+"""The evidence as files in the run folder: predictions, history, pictures, metrics.json."""
+
+from typing import Any
+
+from pipelines.report import learning_curve, predictions, reliability, strict_json
+from pipelines.report.evidence import Evidence
+from pipelines.report.run_folder import RunFolder, writing
+
+
+def write(folder: RunFolder, evidence: Evidence) -> None:
+    """Write predictions, history, pictures and, last, metrics.json, which marks the run as done.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    with writing(folder.path):
+        folder.predictions.mkdir(exist_ok=True)
+        calibrated = evidence.calibration
+        threshold = calibrated.sets.threshold if calibrated and calibrated.sets else None
+        for split, predicted in evidence.predictions.items():
+            path = folder.predictions / f"{split}.csv"
+            predictions.write(path, predicted, evidence.labels, threshold)
+        strict_json.write_lines(folder.history, evidence.history)
+        if evidence.history:
+            learning_curve.draw(folder.curve, evidence)
+        if calibrated:
+            reliability.draw(folder.reliability, calibrated)
+        strict_json.write(folder.metrics, _metrics(evidence))
+
+
+def _metrics(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "task": evidence.task.name,
+        "strategy": evidence.strategy,
+        "reason": evidence.reason,
+        "examples": evidence.examples,
+        "main_metric": evidence.main_metric,
+        "validation": evidence.validation,
+        "test": evidence.test,
+        "baseline": evidence.baseline,
+        "calibration": evidence.calibration.json() if evidence.calibration else None,
+        "training": {
+            "seconds": round(evidence.seconds, 3),
+            "waiting_for_data": evidence.waited,
+            "trainable_parameters": evidence.trainable,
+            "parameters": evidence.parameters,
+            "chosen": evidence.chosen,
+        },
+        "parity": vars(evidence.parity) if evidence.parity else None,
+    }

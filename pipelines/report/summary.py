@@ -1,0 +1,48 @@
+"""The text that a run ends with."""
+
+from collections.abc import Iterator
+
+from pipelines.report import calibration_text
+from pipelines.report.evidence import Evidence
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.tables import align, score_rows
+from pipelines.report.usage import usage
+
+MIB = 2**20
+
+
+def summarize(folder: RunFolder, evidence: Evidence) -> str:
+    """Describe what was trained, how good it is, where the model is and how to use it."""
+    model = folder.model.as_posix()
+    share = evidence.trainable / evidence.parameters
+    chosen = f"chosen: {evidence.strategy}; reason: {evidence.reason}" if evidence.reason else ""
+    return "\n".join(
+        [
+            f"{evidence.task.name} on {evidence.checkpoint}, strategy {evidence.strategy}",
+            *([chosen] if chosen else ()),
+            f"trained {evidence.trainable:,} of {evidence.parameters:,} parameters ({share:.2%}) "
+            f"in {evidence.seconds:.1f} s{_waiting_time(evidence)}",
+            "",
+            *align(list(score_rows(evidence))),
+            "",
+            *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),
+            f"reload parity: {evidence.parity or 'not checked'}",
+            f"model: {model}",
+            *_adapter_size(folder, evidence),
+            "",
+            usage(evidence, model),
+        ]
+    )
+
+
+def _adapter_size(folder: RunFolder, evidence: Evidence) -> Iterator[str]:
+    """Yield a line only where the folder holds an adapter and not a whole model."""
+    if evidence.library == "peft":
+        size = sum(file.stat().st_size for file in folder.model.glob("*.safetensors"))
+        yield f"an adapter of {size / MIB:,.1f} MiB, for {evidence.checkpoint}"
+
+
+def _waiting_time(evidence: Evidence) -> str:
+    if evidence.waited is None:
+        return ""
+    return f", {evidence.waited:.1%} of it waiting for data"

@@ -1,0 +1,36 @@
+"""The table of scores, and tables as aligned text or Markdown."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipelines.report.evidence import Evidence, is_number
+
+
+def score_rows(evidence: Evidence) -> Iterator[list[str]]:
+    """Yield a header, then a row for each metric: validation, test if there is one, baseline."""
+    last_split = list(evidence.splits)[-1]
+    columns = [*evidence.splits.values(), evidence.baseline.get(last_split, {})]
+    yield ["metric", *evidence.splits, f"baseline ({last_split})"]
+    for metric in evidence.validation:
+        scores = [column.get(metric) for column in columns]
+        if any(map(is_number, scores)):
+            yield [metric, *map(_cell, scores)]
+
+
+def align(rows: list[list[str]]) -> list[str]:
+    """Format rows as lines of equal width: the first column to the left, the rest to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """Format a header and rows as a Markdown table, with numbers to the right."""
+    header, *body = rows
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *body))
+
+
+def _cell(score: Any) -> str:
+    return f"{score:.4f}" if is_number(score) else "-"
