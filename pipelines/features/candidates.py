@@ -33,7 +33,7 @@ def pooled_extractor(
     layer: Literal["last", "mean"] = "last",
     plain: bool = True,
 ) -> Extractor:
-    """Find out which poolings there are, and which of them the model's own head computes.
+    """Find the poolings of a model, and those that its own head computes.
 
     A pooling that equals the head's input (ViT's `cls`, GPT-2's `last`) is called `head`: what is
     solved there is saved as the plain class.
@@ -62,17 +62,9 @@ def pooled_extractor(
         solved = (f"{anatomy.output}.", f"{projected}.")
         others = [name for name in newly_initialized if not name.startswith(solved)]
         stays_new = bool(others) and head_pooling is None
-        encoder_output = head_input.find(model, anatomy, batch) if stays_new else None
-    return Extractor(
-        model,
-        anatomy,
-        poolings,
-        head_pooling,
-        projection=projected,
-        head_input=encoder_output,
-        layer=layer,
-        plain=plain,
-    )
+        kept_input = head_input.find(model, anatomy, batch) if stays_new else None
+    options: dict[str, Any] = {"layer": layer, "plain": plain, "projection": projected}
+    return Extractor(model, anatomy, poolings, head_pooling, head_input=kept_input, **options)
 
 
 def _candidates(

@@ -1,4 +1,4 @@
-"""How much memory a training step needs: counted, not guessed from a table."""
+"""The memory that a training step needs: counted, not guessed from a table."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,21 +8,24 @@ from pipelines.models.anatomy import count
 if TYPE_CHECKING:
     import torch
 
-FLOAT = 4  # bytes of a float32
+BYTES_PER_FLOAT = 4  # float32
 
 
 def of_step(
     model: Any, batch: dict[str, Any], loss: Callable[..., Any] | None = None
 ) -> dict[str, int]:
-    """Bytes of weights, gradients and optimizer state, and of the activations of one batch.
+    """Count the bytes of weights, of gradients and optimizer state, and of a batch's activations.
 
-    Activations are what autograd keeps during one real forward pass, each storage once. Adam
-    keeps two numbers for each trainable one. `loss` stands in for the model's own.
+    Activations are what autograd saves during one real forward pass, each storage once.
+
+    Args:
+        loss: `loss(outputs, labels)` in place of the model's own.
     """
     trainable, total = count(model)
     return {
-        "weights": FLOAT * total,
-        "gradients and optimizer": 3 * FLOAT * trainable,
+        "weights": BYTES_PER_FLOAT * total,
+        # a gradient, and Adam's two moments, for each parameter that trains
+        "gradients and optimizer": 3 * BYTES_PER_FLOAT * trainable,
         "activations": _activations(model, batch, loss) if trainable else 0,
     }
 
@@ -31,18 +34,19 @@ def _activations(model: Any, batch: dict[str, Any], loss: Callable[..., Any] | N
     import torch
 
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
-    def pack(tensor: "torch.Tensor") -> "torch.Tensor":
+    def record(tensor: "torch.Tensor") -> "torch.Tensor":
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         result = _loss(model.train(), batch, loss)
+    # Until here the graph keeps all storages alive: a freed one would give its address to another.
     del result
-    return sum(kept.values())
+    return sum(saved.values())
 
 
 def _loss(model: Any, batch: dict[str, Any], loss: Callable[..., Any] | None) -> "torch.Tensor":

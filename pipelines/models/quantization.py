@@ -1,4 +1,4 @@
-"""Frozen weights kept in 4 or 8 bits by bitsandbytes (QLoRA, arXiv 2305.14314)."""
+"""Frozen weights in 4 or 8 bits by bitsandbytes (QLoRA, arXiv 2305.14314)."""
 
 import logging
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Bits = Literal["4bit", "8bit"]
 INSTALL = "bitsandbytes is not installed: pip install 'graft-finetune[quantization]'"
-# as the paper has it: normal floats, and their constants quantized once more
+# as in the paper: 4-bit normal floats, whose scales are quantized once more
 ARGUMENTS: dict[Bits, dict[str, Any]] = {
     "4bit": {
         "load_in_4bit": True,
@@ -28,9 +28,9 @@ def is_installed() -> bool:
 
 
 def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytesConfig":
-    """What `auto.from_pretrained` is told: all linear layers but those of the head, which trains.
+    """Build the `quantization_config` for `auto.from_pretrained`.
 
-    What is multiplied is of the precision of training, float32 where nothing is said.
+    It covers all linear layers but those of the head, which trains.
 
     Raises:
         ModelError: bitsandbytes is missing or knows no device of this machine.
@@ -43,26 +43,29 @@ def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytes
 
     if not is_installed():
         raise ModelError(f"model.quantization: '{bits}': {INSTALL}")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each step what it casts
+    # it would report at each step which type it casts to
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         validate_bnb_backend_availability(raise_exception=True)
     except (ImportError, RuntimeError) as error:
-        told = str(error).strip().partition("\n")[0]
-        raise ModelError(f"model.quantization: '{bits}': {told}") from None
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"model.quantization: '{bits}': {reason}") from None
     with torch.device("meta"):
         head = dissect(auto.from_config(config)).head
     return BitsAndBytesConfig(llm_int8_skip_modules=list(head) or None, **ARGUMENTS[bits])
 
 
 def disable_avx512_packing(model: Any) -> None:
-    """On CPUs with AVX-512 bitsandbytes packs the 4 bits that it evaluates for its own inference,
-    and leaves them so: from the first evaluation on, no gradient would pass them."""
+    """Keep bitsandbytes from packing 4-bit weights for its AVX-512 inference.
+
+    It does so at the first evaluation and leaves them packed: from then on no gradient would pass.
+    """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
 
 
 def usage(bits: Bits) -> str:
-    """Write the same configuration as Python, where `adapter` is the adapter's configuration."""
-    arguments = "".join(f", {name}={value!r}" for name, value in ARGUMENTS[bits].items())
-    return f"BitsAndBytesConfig(llm_int8_skip_modules=adapter.modules_to_save or None{arguments})"
+    """Write the same settings as Python, where `adapter` is the adapter's configuration."""
+    options = "".join(f", {name}={value!r}" for name, value in ARGUMENTS[bits].items())
+    return f"BitsAndBytesConfig(llm_int8_skip_modules=adapter.modules_to_save or None{options})"

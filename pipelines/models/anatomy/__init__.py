@@ -1,11 +1,13 @@
 """Encoder, blocks and head of any checkpoint, derived from its module tree.
 
 No table of families and no patterns over parameter names: transformers' own conventions
-(`base_model`, `ModuleList` of blocks) and the modules' types say it all.
+(`base_model`, `ModuleList` of blocks) and the modules' types are enough.
 
-    tree.py     where the parts stand
-    layers.py   what a layer is
-    table.py    an anatomy as a person reads it: `graft anatomy`
+    tree.py           where the parts stand
+    layers.py         what a layer is
+    depths.py         some depths train, the rest is frozen
+    logits_layer.py   whether logits come from one linear layer
+    table.py          an anatomy as a table: `graft anatomy`
 """
 
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ class Anatomy:
             with what leads to it from the one before; what follows the last block, head included.
             A parameter that stands between modules is there under its own name.
         head: what is new for this task: the modules outside the encoder, and whatever else the
-            checkpoint did not bring along. The output layer of a language model is not: its
+            checkpoint did not hold. The output layer of a language model is not part of it: its
             weights are the embeddings'.
         output: the linear layer that gives the logits; `head` contains it. None where no layer
             maps features to labels, as in a language model.
@@ -64,18 +66,18 @@ class Anatomy:
 
     @property
     def embeddings(self) -> Names:
-        """What comes before the first block: a convnet's stem."""
+        """The modules before the first block; of a convolutional network, its stem."""
         return self.depths[0]
 
     @property
     def final(self) -> Names:
-        """What stands between the last block and the head, such as the last normalization."""
+        """The modules between the last block and the head, such as the last normalization."""
         return tuple(name for name in self.depths[-1] if name not in self.head)
 
     def depth(self, parameter: str) -> int:
-        """Where a parameter stands in `depths`: 0 for embeddings, 1 for the first block.
+        """Index of a parameter in `depths`: 0 for embeddings, 1 for the first block.
 
-        What was not pretrained is as deep as the head, even inside a block.
+        New parameters are as deep as the head, even inside a block.
         """
         last = len(self.depths) - 1
         if inside(parameter, self.head):
@@ -84,9 +86,10 @@ class Anatomy:
 
 
 def dissect(model: "PreTrainedModel", newly_initialized: Names = ()) -> Anatomy:
-    """Derive the anatomy of `model`.
+    """Derive the anatomy of `model` from its module tree.
 
-    `newly_initialized` names the parameters that its checkpoint did not hold.
+    Args:
+        newly_initialized: the parameters that its checkpoint did not hold.
     """
     tree = Tree(model, newly_initialized)
     within = tree.blocks or (tree.encoder,)

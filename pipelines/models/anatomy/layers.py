@@ -1,4 +1,4 @@
-"""Which layers of a model do what: what the modules' types say."""
+"""What the layers of a model are, by their types."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,22 +10,24 @@ if TYPE_CHECKING:
 
 
 def is_norm(module: "nn.Module") -> bool:
-    """Layer, batch, group or RMS normalization; families write their own RMSNorm."""
+    """Whether `module` is a layer, batch, group, instance or RMS normalization."""
     from torch.nn import GroupNorm, LayerNorm, RMSNorm
 
-    own = [p.ndim for p in module.parameters(recurse=False)]
-    by_name = bool(own) and max(own) == 1 and "norm" in type(module).__name__.lower()
-    known = isinstance(module, GroupNorm | LayerNorm | RMSNorm)
-    return by_name or known or is_batch_or_instance_norm(module)
+    if isinstance(module, GroupNorm | LayerNorm | RMSNorm) or is_batch_or_instance_norm(module):
+        return True
+    # families write a RMSNorm class of their own: only its name and its vectors show what it is
+    sizes = [p.ndim for p in module.parameters(recurse=False)]
+    return bool(sizes) and max(sizes) == 1 and "norm" in type(module).__name__.lower()
 
 
 def is_pooling(module: "nn.Module") -> bool:
-    """`AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`, `BertPooler`; no max-pooling."""
+    """Whether `module` makes one vector: `AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`,
+    `BertPooler`; not max-pooling, which only shrinks."""
     return "pool" in type(module).__name__.lower() and not is_max_pool(module)
 
 
 def is_linear(module: "nn.Module") -> bool:
-    """A linear layer; GPT-2's is called Conv1D."""
+    """Whether `module` is a linear layer; GPT-2's class is called Conv1D."""
     from torch.nn import Linear
     from transformers.pytorch_utils import Conv1D
 
@@ -33,7 +35,10 @@ def is_linear(module: "nn.Module") -> bool:
 
 
 def is_dense_convolution(module: "nn.Module") -> bool:
-    """A convolution over images that mixes all channels: not MobileNet's depthwise ones."""
+    """Whether `module` is a convolution over images that mixes all channels.
+
+    MobileNet's depthwise ones do not.
+    """
     from torch.nn import Conv2d
 
     return isinstance(module, Conv2d) and module.groups == 1
@@ -43,14 +48,16 @@ def stay_in_eval(model: "nn.Module", frozen: Iterable[str]) -> list[Any]:
     """Keep the `frozen` modules, and all frozen batch normalization, in eval mode.
 
     The Trainer calls `model.train()` before every step, which would let the running means of frozen
-    layers drift. A hook before each forward has the last word. Gives back the hooks.
+    layers drift. A hook before each forward undoes that.
+
+    Returns:
+        The hooks; `hook.remove()` ends it.
     """
-    statistics = [
-        module
-        for module in model.modules()
-        if is_batch_norm(module) and not any(p.requires_grad for p in module.parameters())
-    ]
-    modules = [*map(model.get_submodule, frozen), *statistics]
+    modules = [model.get_submodule(name) for name in frozen]
+    for module in model.modules():
+        trains = any(p.requires_grad for p in module.parameters())
+        if is_batch_norm(module) and not trains:
+            modules.append(module)
     return [module.register_forward_pre_hook(_to_eval) for module in modules]
 
 
@@ -59,6 +66,6 @@ def _to_eval(module: "nn.Module", _: Any) -> None:
 
 
 def count(model: "nn.Module") -> tuple[int, int]:
-    """(trainable, all) parameters of `model`."""
+    """Count the parameters of `model`: (trainable, all)."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     return sum(n for n, trains in sizes if trains), sum(n for n, _ in sizes)

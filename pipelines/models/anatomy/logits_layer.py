@@ -1,31 +1,36 @@
-"""Whether the output layer's answers are the logits, up to what treats them alike."""
+"""Whether a model's logits come from one linear layer, up to a mean that treats them alike."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
+
+TOLERANCE = 1e-4  # of the largest logit
 
 
 def logits_come_from(model: "PreTrainedModel", name: str, batch: dict[str, Any]) -> bool:
-    """Whether the logits of a batch without labels double when those of the layer `name` do.
+    """Whether the logits of a batch without labels double when the outputs of a layer do.
 
-    So they do where a mean over frames follows (wav2vec2), and not where another classifier has a
-    say (DeiT with its teacher's token) or the layer's weights serve elsewhere, too.
+    They do where a mean over frames follows (wav2vec2). They do not where another classifier adds
+    to them (DeiT with its teacher's token), and a layer whose weights serve elsewhere, too, cannot
+    be changed for its outputs alone.
     """
     layer = model.get_submodule(name)
-    own = {id(p) for p in layer.parameters()}
-    uses = [p for _, p in model.named_parameters(remove_duplicate=False) if id(p) in own]
-    if len(uses) > len(own):
+    parameters = {id(p) for p in layer.parameters()}
+    everywhere = [id(p) for _, p in model.named_parameters(remove_duplicate=False)]
+    if sum(i in parameters for i in everywhere) > len(parameters):
         return False
-    said = _logits(model, batch)
-    hook = layer.register_forward_hook(lambda _, __, answers: 2 * answers)
+    logits = _logits(model, batch)
+    hook = layer.register_forward_hook(lambda _, __, outputs: 2 * outputs)
     try:
-        return bool((_logits(model, batch) - 2 * said).abs().max() <= 1e-4 * said.abs().max())
+        difference = (_logits(model, batch) - 2 * logits).abs().max()
     finally:
         hook.remove()
+    return bool(difference <= TOLERANCE * logits.abs().max())
 
 
-def _logits(model: Any, batch: dict[str, Any]) -> Any:
+def _logits(model: Any, batch: dict[str, Any]) -> "torch.Tensor":
     import torch
 
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""An anatomy as a person reads it: one line for each part, with its parameters."""
+"""An anatomy as a table: a line for each part, with its parameters."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def lines(model: "PreTrainedModel", anatomy: Anatomy) -> Iterator[str]:
-    """Part, number of parameters, modules; what runs first stands first."""
+    """Yield part, number of parameters and modules, in the order in which they run."""
 
-    def row(part: str, names: Iterable[str], told: str = "") -> str:
+    def row(part: str, names: Iterable[str], summary: str = "") -> str:
         roots = tuple(names)
         sizes = [p.numel() for name, p in model.named_parameters() if inside(name, roots)]
-        return f"{part:12}{sum(sizes):>13,}  {told or ', '.join(roots) or 'none'}"
+        return f"{part:12}{sum(sizes):>13,}  {summary or ', '.join(roots) or 'none'}"
 
     between = [n for d in anatomy.depths[1:-1] for n in d if n not in anatomy.blocks]
     yield f"{'part':12}{'parameters':>13}  modules"
@@ -30,11 +30,11 @@ def lines(model: "PreTrainedModel", anatomy: Anatomy) -> Iterator[str]:
     yield row("head", anatomy.head, _head(anatomy))
     yield row("pooling", anatomy.pooling)
     yield row("norms", anatomy.norms, _kinds(model, anatomy.norms))
-    yield row("LoRA targets", anatomy.adaptable, _ends(anatomy.adaptable))
+    yield row("LoRA targets", anatomy.adaptable, _last_names(anatomy.adaptable))
 
 
 def _blocks(blocks: Iterable[str]) -> str:
-    """`12: encoder.layer.0 … 11`, once for every list of blocks."""
+    """Write `12: encoder.layer.0 … 11`, once for every list of blocks."""
     lists: dict[str, list[str]] = {}
     for block in blocks:
         parent, _, member = block.rpartition(".")
@@ -46,18 +46,18 @@ def _blocks(blocks: Iterable[str]) -> str:
 
 
 def _head(anatomy: Anatomy) -> str:
-    """The modules, and which of them gives the logits."""
+    """List the modules, and which of them gives the logits."""
     logits = f" (logits: {anatomy.output})" if anatomy.output else ""
     return ", ".join(anatomy.head) + logits
 
 
 def _kinds(model: "PreTrainedModel", names: Iterable[str]) -> str:
-    """`25 LayerNorm`."""
+    """Count modules by class: `25 LayerNorm`."""
     return _counted(type(model.get_submodule(name)).__name__ for name in names)
 
 
-def _ends(names: Iterable[str]) -> str:
-    """`12 query, 12 key, …`: how the layers are called in their modules."""
+def _last_names(names: Iterable[str]) -> str:
+    """Count modules by their names within their parents: `12 query, 12 key, …`."""
     return _counted(name.rpartition(".")[2] for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Where encoder, blocks and head stand in a module tree."""
+"""Finds encoder, blocks and head in a module tree."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -11,21 +11,21 @@ Names = tuple[str, ...]
 
 
 def inside(name: str, roots: Iterable[str]) -> bool:
-    """Whether a module or parameter is, or is a part of, one of `roots`."""
+    """Whether a module or parameter is, or is a part of, one of `roots`; "" is the whole model."""
     return any(not root or name == root or name.startswith(f"{root}.") for root in roots)
 
 
 def outermost(names: Iterable[str]) -> Names:
-    """Without those that are a part of another one; `names` in the order of the tree."""
-    found: list[str] = []
+    """Drop the names that are a part of another one; `names` are in the order of the tree."""
+    roots: list[str] = []
     for name in names:
-        if not inside(name, found):
-            found.append(name)
-    return tuple(found)
+        if not inside(name, roots):
+            roots.append(name)
+    return tuple(roots)
 
 
 class Tree:
-    """A model's named modules; each property is one part, as `Anatomy` describes it."""
+    """The named modules of a model; each property is one part, as `Anatomy` describes it."""
 
     def __init__(self, model: "PreTrainedModel", newly_initialized: Names) -> None:
         self.model, self.newly_initialized = model, newly_initialized
@@ -33,20 +33,24 @@ class Tree:
 
     @cached_property
     def encoder(self) -> str:
+        """The child that was pretrained; "" where the model itself is all there is."""
         from transformers import PreTrainedModel
 
         base = self.model.base_model
         for name, child in self.model.named_children():
             if child is base:
                 return name
-        # Whisper's classifier has no `base_model`, but one part that is a model of its own
+        # Whisper's classifier has no `base_model`, but one child that is a model by itself
         children = self.model.named_children()
         models = [name for name, child in children if isinstance(child, PreTrainedModel)]
         return models[0] if len(models) == 1 else ""
 
     @cached_property
     def output(self) -> str | None:
-        """The last linear layer with an output for each label, or one that scores each choice."""
+        """The last linear layer with an output for each label, or one that scores each choice.
+
+        None in a language model.
+        """
         from torch.nn import Linear
 
         if self._is_language_model:
@@ -61,8 +65,8 @@ class Tree:
         """The members of the outermost ModuleLists, in order (wav2vec2 has two: conv, encoder).
 
         timm has none: there they are the members of the outermost Sequentials or, without any,
-        the encoder's own children (Inception). Where some of these are made of several layers,
-        the single layers are stem and ending; VGG has single layers only.
+        the encoder's children (Inception). Where some members are made of several layers, the
+        single layers are stem and ending; VGG has single layers only.
         """
         from torch.nn import ModuleList
 
@@ -77,7 +81,7 @@ class Tree:
 
     @cached_property
     def head(self) -> Names:
-        """Modules outside the encoder, the output layer, and what owns a fresh parameter."""
+        """Modules outside the encoder, the output layer, and what holds new parameters."""
         head: list[str] = []
         if self.encoder and not self._is_language_model:
             head += [name for name in self._below("") if self._has_weights(name)]
@@ -93,7 +97,7 @@ class Tree:
 
     @cached_property
     def depths(self) -> tuple[Names, ...]:
-        """By order of definition; embeddings come first wherever they stand (DeBERTa)."""
+        """All parts in order of definition, but embeddings first (DeBERTa defines some late)."""
         from torch.nn import Embedding
 
         first: list[str] = []
@@ -120,14 +124,14 @@ class Tree:
         return names[max(ends, default=0) + 1 :]
 
     def _pieces(self, name: str, seen: set[int]) -> Iterator[str]:
-        """Blocks, head, the largest modules that hold none of them, and what stands between.
+        """Yield blocks, head, the largest modules that hold none of them, and single parameters.
 
         A parameter with several names belongs to the piece that is defined first.
         """
         module, marks = self.modules[name], (*self.blocks, *self.head)
-        own = {f"{name}.{n}" if name else n: p for n, p in module.named_parameters(recurse=False)}
-        yield from (parameter for parameter, p in own.items() if id(p) not in seen)
-        seen |= {id(p) for p in own.values()}
+        direct = list(module.named_parameters(prefix=name, recurse=False))
+        yield from (parameter for parameter, p in direct if id(p) not in seen)
+        seen |= {id(p) for _, p in direct}
         for child in self._below(name):
             parameters = {id(p) for p in self.modules[child].parameters()}
             is_split = child not in marks and any(inside(mark, [child]) for mark in marks)
@@ -138,7 +142,7 @@ class Tree:
                 seen |= parameters
 
     def _containers(self, name: str) -> Iterator[str]:
-        """The outermost ModuleLists and Sequentials with weights."""
+        """Yield the outermost ModuleLists and Sequentials with weights."""
         from torch.nn import ModuleList, Sequential
 
         for child in self._below(name):
@@ -159,7 +163,7 @@ class Tree:
         return any(module is layer for module in self.modules[name].modules())
 
     def _below(self, name: str) -> list[str]:
-        """The children of a module; what computes a weight (weight normalization) is none."""
+        """List the children of a module, without what computes a weight (weight normalization)."""
         children = self.modules[name].named_children()
         return [".".join(filter(None, (name, c))) for c, _ in children if c != "parametrizations"]
 

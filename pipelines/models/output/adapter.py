@@ -24,12 +24,12 @@ class AdapterModel(PlainModel):
 
     @property
     def prompts(self) -> bool:
-        """Whether it is tokens before the input, and no layers in the checkpoint."""
+        """Whether the adapter is tokens before the input, and no layers in the checkpoint."""
         return self.model.active_peft_config.is_prompt_learning
 
     @property
     def _output_layer(self) -> str | None:
-        """The trained copy of it: others are the checkpoint's, and not saved."""
+        """The trained copy of the output layer: others are the checkpoint's, and are not saved."""
         from pipelines.models.anatomy import dissect
 
         base = self.model.get_base_model()
@@ -38,6 +38,6 @@ class AdapterModel(PlainModel):
         return next((name for name in names if ".modules_to_save." in name), None)
 
     def save(self, folder: Path, processor: Any) -> None:
-        """Adapters, head, config, and the processor."""
+        """Write adapters, head, config, and the processor."""
         adapter_folder.write(self.model, folder, self.revision)
         processor.save_pretrained(folder)

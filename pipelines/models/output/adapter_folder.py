@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.models import quantization
-from pipelines.models.peft_warnings import suppress_peft_warnings
+from pipelines.models.library_warnings import silence_transformers, suppress_peft_warnings
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +21,12 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def write(model: Any, folder: Path, revision: str | None) -> None:
-    """Save a PeftModel as an adapter of the checkpoint that it was made from, as that was named.
+    """Save a PeftModel as an adapter of the checkpoint that it was made from.
 
-    A PiSSA or OLoRA model brings along `start`, the updates that it started from.
+    A PiSSA or OLoRA model has an attribute `start`: the updates that it started from.
+
+    Args:
+        revision: the commit of the checkpoint; None for a folder.
     """
     adapter, config = model.active_peft_config, model.config
     adapter.base_model_name_or_path, adapter.revision = config.name_or_path, revision
@@ -31,42 +34,48 @@ def write(model: Any, folder: Path, revision: str | None) -> None:
         model.save_pretrained(folder, save_embedding_layers=False)
     if start := getattr(model, "start", None):
         _as_lora(folder, start)
-    (folder / "README.md").unlink()  # peft's form of a card, without any content
+    (folder / "README.md").unlink()  # peft writes an empty form of a card
     fields = config.to_dict()
-    fields.pop("quantization_config", None)  # the checkpoint is not; a reader may quantize it
+    fields.pop("quantization_config", None)  # readers choose: the checkpoint has none
     type(config).from_dict(fields).save_pretrained(folder)
 
 
 def folder_below(folder: Path) -> str | None:
-    """The folder of this machine that the adapter in `folder` is for; None of a Hub id or of a
-    whole model."""
+    """Get the folder on this machine that holds the checkpoint of the adapter in `folder`.
+
+    Returns:
+        None where the checkpoint is a Hub id, or where `folder` holds a whole model.
+    """
     file = folder / "adapter_config.json"
     if not file.is_file():
         return None
-    said = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    return said if Path(said).exists() else None
+    checkpoint = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return checkpoint if Path(checkpoint).exists() else None
 
 
 def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
-    """The checkpoint that the adapter names, with the saved config, and the adapter on it."""
+    """Load the checkpoint that the adapter names, with the saved config, and the adapter on it.
+
+    Args:
+        auto: the auto class.
+        bits: of the checkpoint's weights; None for float32.
+    """
     import torch
     from transformers import AutoConfig
-
-    from pipelines.models.load import silence_transformers
 
     with suppress_peft_warnings():
         from peft import PeftConfig, PeftModel
 
-    said, config = PeftConfig.from_pretrained(str(folder)), AutoConfig.from_pretrained(folder)
-    more = {"quantization_config": quantization.settings(bits, auto, config)} if bits else {}
+    adapter, config = PeftConfig.from_pretrained(str(folder)), AutoConfig.from_pretrained(folder)
+    options = {"quantization_config": quantization.settings(bits, auto, config)} if bits else {}
     with silence_transformers():  # a new head is missing from the checkpoint: the adapter brings it
         base = auto.from_pretrained(
-            said.base_model_name_or_path,
-            revision=said.revision,
+            adapter.base_model_name_or_path,
+            revision=adapter.revision,
             config=config,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
-            **more,
+            **options,
         )
     quantization.disable_avx512_packing(base)
     with suppress_peft_warnings():
@@ -74,10 +83,12 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
 
 
 def _as_lora(folder: Path, start: "dict[str, torch.Tensor]") -> None:
-    """W - B0 A0 + B A, which is what was trained, as an update of W of twice the rank.
+    """Rewrite a saved adapter as plain LoRA of the checkpoint.
 
-    peft's own conversion (`path_initial_model_for_weight_conversion`) forgets the head.
+    PiSSA and OLoRA take an update B0 A0 off the checkpoint's W and train B A from there. The result
+    W - B0 A0 + B A is W plus an update of twice the rank: [B, -B0] [A; A0].
     """
+    # peft's conversion (`path_initial_model_for_weight_conversion`) forgets the head
     import torch
     from peft import LoraConfig
     from safetensors.torch import load_file, save_file
@@ -91,5 +102,6 @@ def _as_lora(folder: Path, start: "dict[str, torch.Tensor]") -> None:
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     config: Any = LoraConfig.from_pretrained(str(folder))
     config.r, config.init_lora_weights = 2 * config.r, True
+    # updates are scaled by alpha / r, with rslora by alpha / sqrt(r): the scale has to stay
     config.lora_alpha *= 2**0.5 if config.use_rslora else 2
     config.save_pretrained(folder, auto_mapping_dict=config.auto_mapping)

@@ -1,0 +1,40 @@
+"""A model section -> the commit of its checkpoint."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.core import hub_client
+from pipelines.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from pipelines.models.section import Model
+
+WITHOUT_HUB = "for a copy on disk use model.checkpoint=FOLDER"  # ends messages about the Hub
+
+
+def resolve_commit(section: "Model") -> str | None:
+    """Resolve the revision of a Hub id to a commit, so that all files come from the same one.
+
+    Returns:
+        The commit hash; None for a folder, and offline where no copy is in the local cache.
+
+    Raises:
+        ModelError: a path that does not exist.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    path = Path(section.checkpoint)
+    if path.is_dir():
+        return None
+    if path.exists() or section.checkpoint.startswith((".", "/", "~")):
+        raise ModelError(f"{path}: no such folder; expected a Hub id or a folder with config.json")
+    if hub_client.is_offline():
+        return _cached_commit(section)
+    return hub_client.commit("model", section.checkpoint, section.revision, WITHOUT_HUB)
+
+
+def _cached_commit(section: "Model") -> str | None:
+    """Get the commit of the copy in the local cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(section.checkpoint, "config.json", revision=section.revision)
+    return Path(cached).parent.name if isinstance(cached, str) else None

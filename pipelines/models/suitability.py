@@ -1,0 +1,59 @@
+"""Whether a checkpoint suits a task: a head for it, and weights of the right architecture."""
+
+from typing import TYPE_CHECKING
+
+from pipelines.core import registry
+from pipelines.core.errors import ModelError
+from pipelines.core.upstream import has_auto_model
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+    from pipelines.models.section import Model
+    from pipelines.tasks import Task
+
+
+def check_head(config: "PretrainedConfig", section: "Model", task: "Task") -> None:
+    """Refuse a checkpoint whose architecture has no head for the task.
+
+    Raises:
+        ModelError: there is none; names the tasks that there are heads for.
+    """
+    # code of the checkpoint's own registers no class with transformers: only loading shows
+    if section.trust_remote_code or has_auto_model(config, task.auto_class):
+        return
+    suitable = ", ".join(other.name for other in suitable_tasks(config))
+    raise ModelError(
+        f"{section.checkpoint}: a '{config.model_type}' checkpoint has no {task.auto_class}, "
+        f"which task {task.name} needs; it fits: {suitable or 'no task of ours'}"
+    )
+
+
+def suitable_tasks(config: "PretrainedConfig") -> list["Task"]:
+    """List the tasks that an architecture has a head for, those of whole examples first."""
+    tasks = [registry.find("tasks", name)() for name in registry.names("tasks")]
+    suitable = [task for task in tasks if has_auto_model(config, task.auto_class)]
+    return sorted(suitable, key=lambda task: task.prediction_unit != "example")
+
+
+def check_weights(model: "PreTrainedModel", missing: list[str], section: "Model") -> None:
+    """Refuse weights that leave most of the encoder random: they belong to something else.
+
+    Args:
+        missing: names of the parameters that the checkpoint did not hold.
+
+    Raises:
+        ModelError: more than half of the encoder's tensors are missing.
+    """
+    from pipelines.models.anatomy import dissect, inside
+
+    root = dissect(model).encoder
+    encoder = [name for name, _ in model.named_parameters() if inside(name, [root])]
+    random = set(encoder) & set(missing)
+    if len(random) > len(encoder) / 2:
+        kind = type(model.get_submodule(root)).__name__
+        raise ModelError(
+            f"{section.checkpoint}: holds {len(encoder) - len(random)} of the {len(encoder)} "
+            f"tensors of {kind} ({min(random)} is missing, for example): these weights belong to "
+            "another architecture; for random weights on purpose use strategy=scratch"
+        )
