@@ -78,6 +78,8 @@ def test_every_block_is_of_a_kind_that_is_run_or_says_why_not(page) -> None:
 def test_code_stands_in_fences(page) -> None:
     """An indented block would be seen by no test; a fence with words after the language, too."""
     for number, line in outside(page):
+        if line.startswith("    options: "):  # of mkdocstrings
+            continue
         assert not line.startswith(("    ", "\t", "~~~", "```")), f"{page.name}:{number}: {line}"
 
 

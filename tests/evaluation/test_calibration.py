@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from closeness import close, tolerance
 from example_run import LOGITS, TWO, evidence, finished
 from grafting import graft, problem, write_recipe
 from scipy.special import softmax
@@ -220,7 +221,7 @@ def test_the_temperature_is_in_the_weights_and_changes_no_prediction(
 
     assert output is not None
     after = output.run(rows, made.prepared.collate, made.prepared.recipe.task.collect)["logits"]
-    np.testing.assert_allclose(after, before / 3, rtol=1e-4, atol=1e-6)
+    close(after, before / 3)
     assert (after.argmax(axis=1) == before.argmax(axis=1)).all()
 
 
@@ -288,7 +289,7 @@ def test_a_run_is_calibrated_and_reloads(
     found = metrics(run)
     told = found["calibration"]
     assert found["parity"]["ok"]
-    assert found["parity"]["max_difference"] < 1e-4
+    assert found["parity"]["max_difference"] < tolerance(scale=10)  # solved heads are steep
     assert told["temperature"] != 1
     after, before = told["validation"]["after"], told["validation"]["before"]
     assert after["nll"] <= before["nll"] + 1e-3  # the prior may cost a little
@@ -318,7 +319,7 @@ def test_a_calibrated_model_is_the_trained_one_with_softer_logits(
     with torch.inference_mode():
         before, after = (load(run.model)(pixels).logits for run in (plain, soft))
     factor = metrics(soft)["calibration"]["temperature"]
-    torch.testing.assert_close(after, before / factor, rtol=1e-4, atol=1e-5)
+    close(after, before / factor)
     assert [row["prediction"] for row in rows(soft)] == [row["prediction"] for row in rows(plain)]
     assert metrics(soft)["test"] == metrics(plain)["test"]
 

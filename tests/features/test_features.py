@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from closeness import close
 from grafting import fit, graft, job, prepare, problem
 from grafting import logits as logits_of
 from references import Scikit, softmax
@@ -94,10 +95,10 @@ def test_poolings_do_not_see_padding(pooling, side):
         start = {"right": 0, "left": 7 - length, "both": (7 - length) // 2}[side]
         mask[row, start : start + length] = 1
     expected = slow_pool(hidden, mask, pooling)
-    torch.testing.assert_close(pool(hidden, mask, pooling), expected)
+    close(pool(hidden, mask, pooling), expected)
     # whatever stands in the padding
     hidden[mask == 0] = 1e6
-    torch.testing.assert_close(pool(hidden, mask, pooling), expected, rtol=1e-4, atol=1e-4)
+    close(pool(hidden, mask, pooling), expected)
 
 
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
@@ -109,7 +110,7 @@ def test_head_features_are_what_the_output_layer_reads(prepared, family):
     with torch.no_grad():
         expected = model(**batch).logits
         logits = layer(torch.from_numpy(features))
-    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    close(logits, expected)
 
 
 @pytest.mark.parametrize(("family", "side"), PADDED)
@@ -131,7 +132,7 @@ def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, sid
     assert set(features) - {"head"}
     for pooling in set(features) - {"head"}:
         expected = slow_pool(hidden, batch["attention_mask"], pooling)
-        np.testing.assert_allclose(features[pooling], expected, atol=1e-5)
+        close(features[pooling], expected)
 
 
 @pytest.mark.parametrize("family", IMAGES)
@@ -225,7 +226,7 @@ def test_a_sentence_transformers_folder_says_the_same(text_checkpoint, tmp_path,
         texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]
     loaded = SentenceTransformer(str(found.folder), device="cpu")
     said = loaded.encode(texts, batch_size=5, show_progress_bar=False)
-    np.testing.assert_allclose(said, found.logits(), atol=1e-5)
+    close(said, found.logits())
 
 
 @pytest.mark.parametrize("pooling", ["mean", pytest.param("last", marks=SLOW)])
@@ -249,7 +250,7 @@ def test_a_sentence_transformers_folder_pads_as_it_was_solved(
     assert loaded.tokenizer.padding_side == side
     texts = found.prepared.data.validation["text"][:]
     said = loaded.encode(texts, batch_size=5, show_progress_bar=False)
-    np.testing.assert_allclose(said, found.logits(), atol=1e-5)
+    close(said, found.logits())
 
 
 def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 import tiny
 import tiny_audio
 import torch
+from closeness import close
 from grafting import graft, prepare, write_recipe
 
 from pipelines.cli import main
@@ -91,7 +92,7 @@ def test_a_model_that_ends_at_a_block_is_loaded_like_any_other(grafted, family):
     found = grafted(family, layer=1)
     said = {config_of(found).get(name) for name in layers_by_name(found)}
     assert said == {1}
-    np.testing.assert_allclose(reloaded(found), found.logits(), atol=1e-4, rtol=1e-4)
+    close(reloaded(found), found.logits())
     left = {name for name in found.before if name not in found.model.state_dict()}
     assert left  # the others are gone, and none of those that stayed is another
     moved = {n for n, t in found.model.state_dict().items() if not t.equal(found.before[n])}
@@ -112,8 +113,8 @@ def test_features_are_those_of_the_layer(grafted, checkpoint, family, layer):
     ours, _ = found.fitted.output.extractor.extract(
         found.prepared.encoded["validation"], found.prepared.collate
     )
-    np.testing.assert_allclose(ours["mean"], mean(hidden, mask), atol=1e-4)
-    np.testing.assert_allclose(reloaded(found), found.logits(), atol=1e-4, rtol=1e-4)
+    close(ours["mean"], mean(hidden, mask))
+    close(reloaded(found), found.logits())
 
 
 def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint):
@@ -123,7 +124,7 @@ def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint)
     ours, _ = found.fitted.output.extractor.extract(
         found.prepared.encoded["validation"], found.prepared.collate
     )
-    np.testing.assert_allclose(ours["mean"], mean(hidden, mask), atol=1e-4)
+    close(ours["mean"], mean(hidden, mask))
 
 
 @pytest.mark.slow
@@ -132,7 +133,7 @@ def test_a_mean_of_layers_is_saved_as_such(grafted):
     modules = json.loads((found.folder / "modules.json").read_text())
     kinds = [m["type"].rpartition(".")[2] for m in modules]
     assert kinds == ["Transformer", "WeightedLayerPooling", "Pooling", "Dense", "Dense"]
-    np.testing.assert_allclose(reloaded(found), found.logits(), atol=1e-4, rtol=1e-4)
+    close(reloaded(found), found.logits())
 
 
 def test_words_have_features_of_a_layer_too(checkpoint, tmp_path):

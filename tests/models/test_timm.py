@@ -5,6 +5,7 @@ import json
 import pytest
 import tiny_timm
 import torch
+from closeness import close
 from grafting import graft, prepare
 
 from pipelines.core.errors import ModelError
@@ -58,7 +59,7 @@ def test_what_comes_out_is_used_as_any_other_checkpoint(checkpoint, image_data, 
     model = AutoModelForImageClassification.from_pretrained(found.folder)
     with torch.no_grad():
         logits = model(**processor(images, return_tensors="pt")).logits
-    assert abs(logits.numpy() - found.logits()).max() < 1e-5
+    close(logits, found.logits())
     said = pipeline("image-classification", str(found.folder))([str(file) for file in files])
     names = found.prepared.data.labels.names
     assert [row[0]["label"] for row in said] == [names[i] for i in logits.argmax(1)]
@@ -121,4 +122,4 @@ def test_inception_trains_and_comes_back(checkpoint, image_data, tmp_path, strat
     found = graft(tmp_path, checkpoint("timm-inception"), image_data, **sections)
     prepared = found.prepared
     predict = reload(found.folder, "transformers", prepared.recipe.task, prepared.data.labels)
-    assert abs(predict(prepared.data.validation)["logits"] - found.logits()).max() < 1e-4
+    close(predict(prepared.data.validation)["logits"], found.logits())

@@ -3,6 +3,7 @@
 import pytest
 import tiny
 import torch
+from closeness import close
 from grafting import changed, graft, prepare, state
 from peft.tuners.lora import Linear
 
@@ -44,7 +45,7 @@ def test_evaluation_runs_on_merged_weights_and_leaves_no_trace(adapted, family, 
         expected = model(**batch).logits
         with lora.evaluating(model):
             merged = changed(before, state(model))
-            torch.testing.assert_close(model(**batch).logits, expected, rtol=1e-5, atol=1e-5)
+            close(model(**batch).logits, expected)
         assert torch.equal(model(**batch).logits, expected)
     assert merged
     assert all("base_layer.weight" in name for name in merged)
@@ -60,14 +61,14 @@ def test_training_starts_from_what_was_pretrained(checkpoint, text_data, tmp_pat
     with torch.no_grad():
         expected = found.model.eval()(**batch).logits
         model = lora.apply(found.model, dissect(found.model, found.newly_initialized)).eval()
-        torch.testing.assert_close(model(**batch).logits, expected, rtol=1e-4, atol=1e-4)
+        close(model(**batch).logits, expected)
         layer, named = layer_of(model), "bert.encoder.layer.0.attention.self.query.weight"
         taken = not layer.base_layer.weight.equal(before[named])
         assert taken == start.startswith(("olora", "pissa"))
         assert layer.lora_B["default"].weight.any() == taken
         merged = lora.merge(model)
         for name, tensor in merged.state_dict().items():  # nothing was learned yet
-            torch.testing.assert_close(tensor, before[name], rtol=1e-4, atol=1e-5)
+            close(tensor, before[name])
 
 
 @pytest.mark.parametrize("ratio", [1, 16])
@@ -123,10 +124,11 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_gradients_in_float32(ada
     with torch.autocast("cpu", torch.bfloat16):
         rough = layer(x)
     assert rough.dtype == torch.bfloat16
-    torch.testing.assert_close(rough.float(), exact, rtol=0.02, atol=0.02)
+    close(rough, exact, torch.bfloat16, roundings=8)
     found = torch.autograd.grad(rough.sum(), weights)
     assert {gradient.dtype for gradient in found} == {torch.float32}
-    torch.testing.assert_close(found, gradients, rtol=0.05, atol=0.1)
+    for rounded, gradient in zip(found, gradients, strict=True):
+        close(rounded, gradient, torch.bfloat16, roundings=8)
 
 
 def test_dropout_is_for_the_update_alone(adapted):

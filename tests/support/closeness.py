@@ -8,7 +8,7 @@ half a unit in the last place of the largest one around it.
     close(actual, expected)                  one pass of a tiny model, in float32
     close(actual, expected, torch.bfloat16)  the same where every operation rounds to eight bits
     close(actual, expected, scale=100)       where larger numbers canceled on the way
-    tolerance(expected)                      the number itself, for inequalities
+    tolerance(expected)                      the allowed difference itself, for inequalities
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ ONE_PASS = 1024
 
 
 def tolerance(
-    expected: Any, dtype: Any = torch.float32, *, roundings: int = ONE_PASS, scale: float = 1.0
+    expected: Any = 1.0, dtype: Any = torch.float32, *, roundings: int = ONE_PASS, scale: float = 1.0
 ) -> float:
     """Return the largest difference that rounding explains.
 

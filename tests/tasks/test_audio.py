@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from closeness import close, tolerance
 from datasets import Audio as Clips
 from datasets import ClassLabel, Dataset, Features
 from grafting import fit, graft, prepare, write_recipe
@@ -96,7 +97,7 @@ def test_a_run_leaves_a_model_that_predicts_the_same_without_graft(
     assert found["parity"]["ok"]
     # rounding grows with logits that are divided by less than 1
     temperature = found["calibration"]["temperature"]
-    assert found["parity"]["max_difference"] * min(1, temperature) < 1e-5
+    assert found["parity"]["max_difference"] * min(1, temperature) < tolerance()
     rows = list(csv.DictReader((run.predictions / "test.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == [path.parent.name for path in files(audio_data)]
     # the lines that the run prints last, on files of which the run wrote down what it predicts
@@ -189,7 +190,7 @@ def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     model, task = found.checkpoint.model, found.recipe.task
     together = forward.run(model, rows, found.collate, task.collect)["logits"]
     alone = forward.run(model, rows, found.collate, task.collect, batch_size=1)["logits"]
-    assert together == pytest.approx(alone, abs=1e-5)
+    close(together, alone)
     assert fit(found, tmp_path).history  # batches to train on are of similar lengths, and padded
 
 

@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
+from closeness import close
 from grafting import changed, fit, prepare, problem, state, write_recipe
 from grafting import logits as logits_of
 from transformers import Trainer
@@ -107,7 +107,7 @@ def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_p
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     with torch.no_grad():
         logits = [model.eval()(**batch).logits for model in (fitted.output.model, loaded)]
-    torch.testing.assert_close(*logits, rtol=0, atol=1e-6)
+    close(*logits)
 
 
 # Order
@@ -126,7 +126,7 @@ def test_predictions_are_in_the_order_of_the_data(prepared, tmp_path):
     for row, logits in zip(rows, together, strict=True):
         with torch.no_grad():
             alone = fitted.output.model(**found.collate([row])).logits[0].numpy()
-        np.testing.assert_allclose(logits, alone, atol=1e-5)
+        close(logits, alone)
 
 
 def test_evaluation_goes_from_long_to_short_however_training_samples(prepared, tmp_path):

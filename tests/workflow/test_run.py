@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from closeness import tolerance
 from grafting import PROBLEMS, problem, write_recipe
 from hub_server import HubServer
 from sklearn import metrics as scikit
@@ -119,7 +120,7 @@ def test_what_a_run_leaves_behind(ran, kind, strategy):
     assert found["parity"]["ok"]
     # rounding grows with logits that are divided by less than 1
     temperature = 1 if kind == "number" else found["calibration"]["temperature"]
-    assert found["parity"]["max_difference"] * min(1, temperature) < 1e-5
+    assert found["parity"]["max_difference"] * min(1, temperature) < tolerance()
     assert found["main_metric"] in found["validation"]
     assert set(found["validation"]) == set(found["test"])
 
