@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
 from pipelines.core.upstream import attention_implementation
-from pipelines.core.upstream import attention_implementation
 from pipelines.models.anatomy import inside as is_inside
 
 if TYPE_CHECKING:

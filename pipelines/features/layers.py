@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.core.errors import ModelError
 from pipelines.core.upstream import attention_implementation, set_attention_implementation
-from pipelines.core.upstream import attention_implementation, set_attention_implementation
 
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy

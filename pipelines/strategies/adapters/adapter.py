@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from pipelines.core.errors import ModelError
-from pipelines.models.peft_warnings import suppress_peft_warnings
+from pipelines.models.library_warnings import suppress_peft_warnings
 from pipelines.strategies import Strategy
 from pipelines.strategies.adapters import targets as _targets
 
@@ -37,8 +37,12 @@ class Adapter(Strategy):
     changes_pretrained_weights: ClassVar[bool] = False
     adapts: ClassVar[str] = "linear or convolution layer in its blocks"
 
-    target_modules: Literal["auto", "all-linear"] | list[str] = "auto"
-    modules_to_save: Literal["auto"] | list[str] = "auto"
+    target_modules: Literal["auto", "all-linear"] | list[str] = Field(
+        "auto", description="which layers are adapted; auto: those that the method is made for"
+    )
+    modules_to_save: Literal["auto"] | list[str] = Field(
+        "auto", description="modules that train whole; auto: what is newly initialized"
+    )
     save: Literal["merged", "adapter"] = Field(
         "merged", description="the plain class with the updates in its weights, or they alone"
     )
