@@ -38,21 +38,23 @@ def problems(kind: Any, base: type) -> Iterator[str]:
 def metric_problems(source: str, name: str) -> Iterator[str]:
     """Describe what the source of a metric lacks; importing it would import `evaluate`."""
     classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    found = next((node for node in classes if node.name == name), None)
-    if found is None:
+    metric = next((node for node in classes if node.name == name), None)
+    if metric is None:
         yield "is not in the file"
         return
-    if "evaluate.Metric" not in map(ast.unparse, found.bases):
+    if "evaluate.Metric" not in map(ast.unparse, metric.bases):
         yield "is no direct subclass of evaluate.Metric"
-    methods = {node.name: node.args for node in found.body if isinstance(node, ast.FunctionDef)}
+    methods = {node.name: node.args for node in metric.body if isinstance(node, ast.FunctionDef)}
     for method, arguments in METRIC_METHODS.items():
         expected = f"{method}({', '.join(('self', *arguments))})"
         if method not in methods:
             yield f"does not define {expected}, as every metric must"
-        elif not {*arguments} <= {
-            a.arg for a in (*methods[method].args, *methods[method].kwonlyargs)
-        }:
+        elif not {*arguments} <= _names(methods[method]):
             yield f"has {method}({ast.unparse(methods[method])}); expected {expected} and options"
+
+
+def _names(arguments: ast.arguments) -> set[str]:
+    return {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
 
 
 def _members(base: type) -> Iterator[tuple[str, Any]]:

@@ -36,13 +36,13 @@ PACKAGES = tuple(package for package in FOLDERS if package != "commands")
 
 
 def folder(package: str) -> Path:
-    """The folder whose files `package` ("tasks", "strategies"…) consists of."""
+    """Return the folder of the files of `package` ("tasks", "strategies"…)."""
     return ROOT / FOLDERS[package]
 
 
 @cache
 def names(package: str) -> tuple[str, ...]:
-    """The names that `package` ("tasks", "strategies"…) knows, sorted."""
+    """List the names of `package` ("tasks", "strategies"…), sorted."""
     return tuple(sorted(file.stem for file in source_files(folder(package), "[a-z]*.py")))
 
 
@@ -57,7 +57,7 @@ def find(package: str, name: str) -> Any:
     check(package, name)
     module_name = f"pipelines.{FOLDERS[package].replace('/', '.')}"
     module = import_module(f"{module_name}.{name}")
-    kind = getattr(module, class_name(name), None)
+    kind = getattr(module, class_name(package, name), None)
     if package in BASES:
         base = getattr(import_module(module_name), BASES[package])
         missing = iter(["is not in the file"])
@@ -66,7 +66,7 @@ def find(package: str, name: str) -> Any:
 
 
 def check(package: str, name: str) -> None:
-    """Look at a file without importing it.
+    """Refuse what can be refused without importing the file.
 
     Raises:
         RecipeError: there is no such file, or it is a metric that breaks its contract.
@@ -76,35 +76,36 @@ def check(package: str, name: str) -> None:
         raise RecipeError(f"unknown {kind} '{name}'; {suggest(name, names(package))}")
     if package == "metrics":
         source = (folder(package) / f"{name}.py").read_text(encoding="utf-8")
-        _refuse(package, name, contract.metric_problems(source, class_name(name)))
+        _refuse(package, name, contract.metric_problems(source, class_name(package, name)))
 
 
-def class_name(name: str) -> str:
-    """`linear_probe` -> `LinearProbe`."""
-    return "".join(word.capitalize() for word in name.split("_"))
+def class_name(package: str, name: str) -> str:
+    """Name the class of a file: `linear_probe` -> `LinearProbe`; of a command, `LrFindCommand`."""
+    ending = "Command" if package == "commands" else ""
+    return "".join(word.capitalize() for word in name.split("_")) + ending
 
 
 def _refuse(package: str, name: str, problems: Iterable[str]) -> None:
     """Raise a RecipeError that names file, class and every problem, if there is one."""
     if text := "; ".join(problems):
         file = f"pipelines/{FOLDERS[package]}/{name}.py"
-        raise RecipeError(f"{file}: class {class_name(name)} {text}")
+        raise RecipeError(f"{file}: class {class_name(package, name)} {text}")
 
 
 def summary(package: str, name: str) -> str:
-    """The first line of a file's docstring, read without importing the file."""
+    """Read the first line of a file's docstring without importing the file."""
     tree = ast.parse((folder(package) / f"{name}.py").read_text(encoding="utf-8"))
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def recipe_folder() -> Path:
-    """The folder of the shipped recipes: inside the package of a wheel, beside it in a checkout."""
+    """Find the shipped recipes: inside the package of a wheel, beside it in a checkout."""
     inside = ROOT / "recipes"
     return inside if inside.is_dir() else ROOT.parent / "recipes"
 
 
 def recipes() -> dict[str, Path]:
-    """The shipped recipes: name -> absolute path, sorted by name."""
+    """List the shipped recipes: name -> absolute path, sorted by name."""
     files = source_files(recipe_folder(), "**/*.yaml")
     return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}
 
@@ -133,7 +134,7 @@ def recipe_file(path: str | Path) -> Path:
 
 
 def source_files(folder: Path, pattern: str = "*.py") -> list[Path]:
-    """The files of a folder of ours, sorted; a folder that has moved is an error, not no files."""
+    """List the files of a folder of ours; one that has moved is an error, not an empty list."""
     files = sorted(folder.glob(pattern))
     assert files, f"{folder}: no {pattern}"
     return files

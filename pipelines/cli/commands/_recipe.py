@@ -1,4 +1,4 @@
-"""A recipe and its overrides, as several commands take them."""
+"""What the commands share that take a recipe and overrides."""
 
 import argparse
 import atexit
@@ -14,18 +14,18 @@ OVERRIDES = "such as strategy=lora training.learning_rate=3e-5 data.limit.train=
 
 
 class RecipeCommand(Command):
-    """Base of the commands that are about a recipe."""
+    """Base of the commands that take a recipe."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """RECIPE [key=value …]"""
+        """Declare `RECIPE [key=value …]`."""
         parser.add_argument(
-            "recipe", metavar="RECIPE", help="a YAML file, such as recipes/quickstart.yaml"
+            "recipe", metavar="RECIPE", help="a YAML file, or a name that `graft list` prints"
         )
         parser.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES)
 
 
 def load(parsed: argparse.Namespace) -> "Recipe":
-    """The recipe, refused before anything heavy loads; then the libraries that all recipes need."""
+    """Load the recipe, refused before anything heavy loads; then import what all recipes need."""
     from pipelines import recipe
 
     loaded = recipe.load(parsed.recipe, parsed.overrides)
@@ -34,10 +34,10 @@ def load(parsed: argparse.Namespace) -> "Recipe":
 
 
 def import_libraries() -> None:
-    """What every recipe needs, without the garbage collector.
+    """Import what every recipe needs, with the garbage collector off.
 
-    This makes a million objects that stay. To search them for garbage takes a seventh of the time
-    of importing, and later a fifth of a second each time that everything is searched.
+    The imports make a million objects that stay. Searching them for garbage takes a seventh of the
+    import time, and later a fifth of a second in each full collection.
     """
     gc.disable()
     import transformers.trainer  # noqa: F401

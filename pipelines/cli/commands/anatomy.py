@@ -1,4 +1,4 @@
-"""Encoder, blocks, head and LoRA targets of a checkpoint, from its config alone."""
+"""Print encoder, blocks, head and LoRA targets of a checkpoint, from its config alone."""
 
 import argparse
 
@@ -6,13 +6,15 @@ from pipelines.cli.commands import Command
 from pipelines.core import registry
 
 
-class Anatomy(Command):
-    """What `anatomy.dissect` finds in any checkpoint."""
+class AnatomyCommand(Command):
+    """Print what `anatomy.dissect` finds in a checkpoint."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """CHECKPOINT [--task TASK]"""
+        """Declare `CHECKPOINT [--task TASK]`."""
         parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a Hub id or a folder")
-        parser.add_argument("--task", help="whose head it gets; the first that fits by default")
+        parser.add_argument(
+            "--task", help="the task whose head it gets (default: the first that fits)"
+        )
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Print a table; no weights are loaded."""

@@ -1,15 +1,15 @@
-"""Everything but training: recipe, data, model, a sample, parameters, memory."""
+"""Do everything but train: check recipe, data and model, estimate memory."""
 
 import argparse
 
 from pipelines.cli.commands._recipe import RecipeCommand, load
 
 
-class Check(RecipeCommand):
-    """Mistakes are found before the GPU is."""
+class CheckCommand(RecipeCommand):
+    """Find mistakes before the GPU is busy."""
 
     def run(self, parsed: argparse.Namespace) -> None:
-        """Print what a run would do."""
+        """Print the report of `workflow.check`."""
         loaded = load(parsed)
         from pipelines.workflow import check
 

@@ -1,4 +1,4 @@
-"""Which strategies go with which tasks and sections of a recipe, and why others do not."""
+"""Print which strategies go with which tasks and sections of a recipe, and why not."""
 
 import argparse
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ SECTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-class Combinations(Command):
-    """Asks every strategy, as a recipe would be checked; nothing is loaded."""
+class CombinationsCommand(Command):
+    """Try every combination, as a recipe would be checked; nothing is loaded."""
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Print a table in Markdown, then what each refusal says."""
@@ -36,8 +36,9 @@ class Combinations(Command):
 
 def table(columns: "dict[tuple[str, ...], Cells]") -> Iterator[str]:
     """Yield the lines of a table: a row for each strategy, a column for each group of tasks."""
-    header = ["strategy", *(", ".join(f"`{name}`" for name in names) for names in columns)]
-    yield f"| {' | '.join(header)} |"
+    # `a`, `b`
+    titles = [f"`{'`, `'.join(names)}`" for names in columns]
+    yield f"| {' | '.join(['strategy', *titles])} |"
     yield f"|---{'|:-:' * len(columns)}|"
     for strategy in registry.names("strategies"):
         cells = ("-" if column[strategy] else "✓" for column in columns.values())

@@ -18,11 +18,11 @@ SCHEMA = re.compile(r"(?<=\$schema=)\.{1,2}/\S+")
 Edit = tuple[int, int, str]  # start, end and new text of a piece of the file
 
 
-class Cp(Command):
+class CpCommand(Command):
     """The copy runs where it lies: relative paths in it become absolute ones."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """RECIPE [TARGET] [--force]"""
+        """Declare `RECIPE [TARGET] [--force]`."""
         parser.add_argument(
             "recipe", metavar="RECIPE", help="the name of a shipped recipe, or a YAML file"
         )

@@ -1,4 +1,4 @@
-"""Recipes, tasks, sources, strategies, heads and metrics, each with its one line."""
+"""Print recipes, tasks, sources, strategies, heads and metrics, a line for each."""
 
 import argparse
 
@@ -6,8 +6,8 @@ from pipelines.cli.commands import Command
 from pipelines.core import registry
 
 
-class List(Command):
-    """Every name that a recipe can hold, and the recipes."""
+class ListCommand(Command):
+    """Print every name that a recipe can hold, and the recipes."""
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Print the names; none of the files is imported for it."""

@@ -1,4 +1,4 @@
-"""Find a learning rate: a short training in which it rises, and a picture of the loss."""
+"""Find a learning rate: train briefly while it rises, and draw the loss."""
 
 import argparse
 import shlex
@@ -6,18 +6,18 @@ import shlex
 from pipelines.cli.commands._recipe import RecipeCommand, import_libraries
 
 
-class LrFind(RecipeCommand):
-    """The range test of arXiv 1506.01186, on what the recipe would train on."""
+class LrFindCommand(RecipeCommand):
+    """Run the range test of arXiv 1506.01186 on the recipe's training split."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """RECIPE [key=value …] [--low LOW] [--high HIGH] [--steps STEPS]"""
+        """Declare `RECIPE [key=value …] [--low LOW] [--high HIGH] [--steps STEPS]`."""
         super().arguments(parser)
-        parser.add_argument("--low", type=float, default=1e-7, help="the first rate (1e-7)")
-        parser.add_argument("--high", type=float, default=1.0, help="the last rate (1)")
-        parser.add_argument("--steps", type=int, default=100, help="steps between them (100)")
+        parser.add_argument("--low", type=float, default=1e-7, help="first learning rate (1e-7)")
+        parser.add_argument("--high", type=float, default=1.0, help="last learning rate (1)")
+        parser.add_argument("--steps", type=int, default=100, help="number of steps (100)")
 
     def run(self, parsed: argparse.Namespace) -> None:
-        """Print the losses, two rates and the command that trains with the suggested one."""
+        """Print losses, two learning rates, and the command that trains with the better one."""
         from pipelines import recipe
         from pipelines.tuning import lr_find
 
@@ -25,5 +25,5 @@ class LrFind(RecipeCommand):
         lr_find.refuse(loaded)
         sweep = lr_find.Sweep(parsed.low, parsed.high, parsed.steps)
         import_libraries()
-        said = [o for o in parsed.overrides if not o.startswith("training.learning_rate=")]
-        lr_find.run(loaded, sweep, shlex.join(["graft", "run", parsed.recipe, *said]))
+        others = [o for o in parsed.overrides if not o.startswith("training.learning_rate=")]
+        lr_find.run(loaded, sweep, shlex.join(["graft", "run", parsed.recipe, *others]))

@@ -1,4 +1,4 @@
-"""Fine-tune as a recipe says."""
+"""Fine-tune, evaluate and save, as a recipe says."""
 
 import argparse
 
@@ -6,11 +6,11 @@ from pipelines.cli.commands._recipe import RecipeCommand, load
 from pipelines.core.errors import Interrupted
 
 
-class Run(RecipeCommand):
-    """The main job; `accelerate launch pipelines/run.py` starts it, too."""
+class RunCommand(RecipeCommand):
+    """Train a recipe; `accelerate launch pipelines/run.py` runs this command, too."""
 
     def run(self, parsed: argparse.Namespace) -> None:
-        """Train, score, save and report; says how to go on where it is interrupted."""
+        """Train, evaluate, save and report; when interrupted, print how to resume."""
         loaded = load(parsed)
         from pipelines.workflow import run as pipeline
 

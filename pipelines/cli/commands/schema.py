@@ -1,15 +1,15 @@
-"""The JSON Schema of a recipe, for editors."""
+"""Print the JSON Schema of a recipe, for editors."""
 
 import argparse
 
 from pipelines.cli.commands import Command
 
 
-class Schema(Command):
-    """What `recipes/schema.json` holds."""
+class SchemaCommand(Command):
+    """Print the content of `recipes/schema.json`."""
 
     def run(self, parsed: argparse.Namespace) -> None:
-        """Print it."""
+        """Print the schema as JSON."""
         import json
 
         from pipelines.recipe import schema
