@@ -6,6 +6,8 @@ import torch
 from pipelines.core.labels import IGNORED
 from pipelines.core.losses import CrossEntropy, binary_cross_entropy, squared_error
 
+pytestmark = pytest.mark.numerical
+
 DRAW = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(12, 3, generator=DRAW)
 IDS = torch.randint(3, (12,), generator=DRAW)

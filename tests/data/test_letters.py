@@ -26,6 +26,7 @@ def test_the_same_seed_draws_the_same_letters_and_another_one_others() -> None:
     assert not np.array_equal(images, render(seed=1)[0])
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_hardly_any_letter_is_drawn_the_same_way_twice_and_none_is_left_empty() -> None:
     images, _, _ = render(num_per_class=20)
@@ -63,6 +64,7 @@ def test_the_embedded_checkpoint_is_small_and_of_safetensors_only() -> None:
     assert sum(files.values()) < 1_000_000
 
 
+@pytest.mark.numerical
 def test_the_embedded_checkpoint_reads_letters_it_was_not_trained_on() -> None:
     """Plain transformers, fonts and draws that training never saw: far above the chance of 1/52."""
     import torch

@@ -18,7 +18,7 @@ from pipelines import recipe as recipes
 from pipelines.cli import main
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, SINGLE
-from pipelines.evaluation.calibration import Calibration, calibrated, conformal, temperature
+from pipelines.evaluation.calibration import Calibration, conformal, result, temperature
 from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.calibration.reliability import Reliability
 from pipelines.models.forward import sample_batch
@@ -40,6 +40,7 @@ def drawn(num_rows: int, classes: int = 5, factor: float = 1.0, seed: int = 0) -
 # Temperature
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
 def test_the_temperature_is_what_true_logits_were_multiplied_by(factor: float) -> None:
     found = drawn(20_000, factor=factor)
@@ -50,6 +51,7 @@ def test_the_temperature_is_what_true_logits_were_multiplied_by(factor: float) -
     assert top < min(found.with_temperature(fitted * step).nll for step in (0.99, 1.01))
 
 
+@pytest.mark.numerical
 def test_several_labels_share_one_temperature() -> None:
     random = np.random.default_rng(0)
     true = random.normal(0, 2, (5_000, 4))
@@ -59,6 +61,7 @@ def test_several_labels_share_one_temperature() -> None:
     assert temperature.fit(found) == pytest.approx(3, rel=0.05)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("apart", [0.01, 3.0, 30.0])
 def test_without_a_mistake_the_temperature_stays_a_temperature(apart: float) -> None:
     """The likelihood alone has no optimum: it rises until T is 0."""
@@ -79,6 +82,7 @@ def test_the_prior_gives_way_to_evidence() -> None:
 # Reliability
 
 
+@pytest.mark.numerical
 def test_the_calibration_error_of_a_worked_example() -> None:
     """Two decisions in (0.6, 0.667], of which one is right; three in (0.867, 0.933], all right.
 
@@ -106,6 +110,7 @@ def test_a_certainty_of_one_belongs_to_the_last_bin() -> None:
 # Prediction sets
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("alpha", [0.1, 0.3])
 def test_sets_cover_what_was_promised_over_many_draws(alpha: float) -> None:
     """Of n = 99 rows the coverage is Beta(k, 100 - k) distributed (arXiv 2107.07511, 3.2)."""
@@ -121,22 +126,24 @@ def test_sets_cover_what_was_promised_over_many_draws(alpha: float) -> None:
     assert np.mean(found) == pytest.approx(1 - alpha, abs=4 * spread)
 
 
+@pytest.mark.numerical
 def test_the_threshold_is_the_finite_sample_quantile() -> None:
     """Of nine rows and alpha 0.2, the ceil(10 x 0.8) = 8th largest probability: one is below."""
     right = np.arange(1, 10) / 10
     found = Decisions.of(np.log(np.stack([right, 1 - right], axis=1)), [0] * 9, SINGLE)
-    assert conformal.threshold(found, 0.2) == pytest.approx(0.2, abs=2e-6)
-    assert conformal.threshold(found, 0.1) == pytest.approx(0.1, abs=2e-6)
-    assert conformal.threshold(found, 0.09) == 0  # the 10th of nine: all classes
-    assert conformal.too_few(9, 0.1) is None
-    assert "0.05 needs 19 rows of validation; there are 9" in str(conformal.too_few(9, 0.05))
+    assert conformal.fit_threshold(found, 0.2) == pytest.approx(0.2, abs=2e-6)
+    assert conformal.fit_threshold(found, 0.1) == pytest.approx(0.1, abs=2e-6)
+    assert conformal.fit_threshold(found, 0.09) == 0  # the 10th of nine: all classes
+    assert conformal.shortage(9, 0.1) is None
+    assert "0.05 needs 19 rows of validation; there are 9" in str(conformal.shortage(9, 0.05))
 
 
+@pytest.mark.numerical
 def test_without_test_each_half_of_validation_is_judged_by_the_other() -> None:
     """Judged by itself, validation would never miss its promise."""
     found = [conformal.measure(0.1, drawn(40, seed=i), None, seed=0) for i in range(100)]
     assert {sets.measured_on for sets in found} == {conformal.HALVES}
-    itself = [(d.right >= conformal.threshold(d, 0.1)).mean() for d in map(drawn, [40] * 3)]
+    itself = [(d.right >= conformal.fit_threshold(d, 0.1)).mean() for d in map(drawn, [40] * 3)]
     assert min(itself) >= 0.9
     assert min(sets.coverage for sets in found) < 0.9
     assert np.mean([sets.coverage for sets in found]) == pytest.approx(0.9, abs=0.03)
@@ -155,7 +162,7 @@ def test_an_unlikely_answer_has_an_empty_set() -> None:
 def found_of(**asked):
     """What calibration came to, of LOGITS that were divided by 2."""
     said = {"validation": (np.tile(LOGITS, (9, 1)), [0, 1, 1] * 9)}
-    return calibrated.measure(Calibration(**asked), 2.0, said, SINGLE, seed=0)
+    return result.measure(Calibration(**asked), 2.0, said, SINGLE, seed=0)
 
 
 def test_the_run_folder_tells_before_and_after(tmp_path: Path) -> None:
@@ -205,6 +212,7 @@ FAMILIES = [
 FAMILIES += ["timm-vgg", "timm-mobilenetv2", "whisper"]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     "family", [pytest.param(f, marks=() if f in ("gpt2", "vit") else SLOW) for f in FAMILIES]
 )
@@ -275,6 +283,7 @@ RUNS = {  # (task, family, strategy) -> the library that loads what comes out
 }
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     ("task", "family", "strategy"),
     [pytest.param(*kind, marks=() if kind == ("text", "bert", "mean") else SLOW) for kind in RUNS],
@@ -300,6 +309,7 @@ def test_a_run_is_calibrated_and_reloads(
     assert is_sentences == (RUNS[task, family, strategy] == "sentence-transformers")
 
 
+@pytest.mark.numerical
 @SLOW
 @pytest.mark.parametrize("strategy", ["full", "linear_probe"])
 def test_a_calibrated_model_is_the_trained_one_with_softer_logits(

@@ -103,6 +103,7 @@ def test_a_frozen_stage_finds_what_auto_or_a_probe_computed(
     assert kept() == by_probe
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", TEXTS)
 def test_found_features_are_those_of_the_model(checkpoint, text_data, tmp_path, family):
     found = prepare(tmp_path, checkpoint(family), text_data, strategy="linear_probe")

@@ -86,6 +86,7 @@ def slow_pool(hidden, mask, pooling):
     return torch.stack(rows)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("side", ["right", "left", "both"])
 def test_poolings_do_not_see_padding(pooling, side):
@@ -101,6 +102,7 @@ def test_poolings_do_not_see_padding(pooling, side):
     close(pool(hidden, mask, pooling), expected)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
 def test_head_features_are_what_the_output_layer_reads(prepared, family):
     found = prepared(family)
@@ -113,6 +115,7 @@ def test_head_features_are_what_the_output_layer_reads(prepared, family):
     close(logits, expected)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("family", "side"), PADDED)
 def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, side):
     """Sorted by length and in small batches, or all at once with as much padding as there is."""
@@ -183,6 +186,7 @@ def test_an_alias_of_the_head_is_saved_as_the_plain_class(
 # From a recipe
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=SLOW)])
 def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_path, family, kind):
@@ -209,6 +213,7 @@ def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_pat
     np.testing.assert_allclose(logits, theirs, atol=1e-2)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("pooling", ["mean", "mean_max", "cls", "last"])
@@ -229,6 +234,7 @@ def test_a_sentence_transformers_folder_says_the_same(text_checkpoint, tmp_path,
     close(said, found.logits())
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("pooling", ["mean", pytest.param("last", marks=SLOW)])
 @pytest.mark.parametrize(("family", "side"), PADDED)
 def test_a_sentence_transformers_folder_pads_as_it_was_solved(

@@ -22,6 +22,8 @@ from pipelines.features.heads.nearest_neighbors import NearestNeighbors
 from pipelines.features.heads.ridge import Ridge
 from pipelines.models.output.reload import reload
 
+pytestmark = pytest.mark.numerical
+
 SLOW = pytest.mark.slow
 HEADS = {name: registry.find("heads", name) for name in registry.names("heads")}
 DEEP = [name for name, head in HEADS.items() if head.is_deep]

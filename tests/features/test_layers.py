@@ -87,6 +87,7 @@ def config_of(found):
     return json.loads((found.folder / "config.json").read_text())
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", ENDING)
 def test_a_model_that_ends_at_a_block_is_loaded_like_any_other(grafted, family):
     found = grafted(family, layer=1)
@@ -104,6 +105,7 @@ def layers_by_name(found):
     return {config.attribute_map.get(layers.DEPTH, layers.DEPTH)}
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("family", "layer"), READ)
 def test_features_are_those_of_the_layer(grafted, checkpoint, family, layer):
     found = grafted(family, layer=layer, pooling="mean")
@@ -117,6 +119,7 @@ def test_features_are_those_of_the_layer(grafted, checkpoint, family, layer):
     close(reloaded(found), found.logits())
 
 
+@pytest.mark.numerical
 def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint):
     found = grafted("gpt2", layer=1, pooling="mean")
     hidden, mask = states(found, checkpoint("gpt2"))
@@ -127,6 +130,7 @@ def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint)
     close(ours["mean"], mean(hidden, mask))
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_a_mean_of_layers_is_saved_as_such(grafted):
     found = grafted("bert", layer="mean", head="mlp", pooling="mean")

@@ -11,6 +11,8 @@ from grafting import graft, prepare
 from pipelines.core.errors import ModelError
 from pipelines.models.output.reload import reload
 
+pytestmark = pytest.mark.numerical
+
 QUICK = "timm-resnet"
 FAMILIES = [
     pytest.param(family, marks=() if family == QUICK else pytest.mark.slow)

@@ -84,6 +84,7 @@ def assert_reloads(found):
 # What is saved
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("family", "method"), COMBINATIONS)
 def test_an_adapter_holds_what_was_learned_and_names_the_rest(checkpoint, trained, family, method):
     found = trained(family, {**METHODS[method], "save": "adapter"})
@@ -106,6 +107,7 @@ def test_an_adapter_holds_what_was_learned_and_names_the_rest(checkpoint, traine
     assert tuple(config.id2label.values()) == found.prepared.data.labels.names
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=SLOW)])
 @pytest.mark.parametrize(
     "start",
@@ -175,6 +177,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.numerical
 @SLOW
 @pytest.mark.parametrize("save", ["merged", "adapter"])
 @pytest.mark.parametrize("kind", sorted(_peft_methods.fields()))
@@ -358,6 +361,7 @@ def test_few_bits_go_with_adapters_that_stay_beside_them(tmp_path, strategy, tol
     assert f"command line: model.quantization: '4bit': {told}" in str(error.value)
 
 
+@pytest.mark.numerical
 @SLOW
 @pytest.mark.skipif(not INSTALLED, reason="bitsandbytes is not installed")
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])

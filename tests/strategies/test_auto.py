@@ -92,11 +92,13 @@ def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, ki
     assert 0.1 < measured(found) < 1
 
 
+@pytest.mark.numerical
 def test_what_features_do_not_tell_is_not_similar(tmp_path, checkpoint, far, near):
     assert measured(prepare(tmp_path, checkpoint("bert"), far)) < 0.2
     assert measured(prepare(tmp_path, checkpoint("bert"), near)) > 0.9
 
 
+@pytest.mark.numerical
 @SLOW
 def test_similarity_sees_each_answer_of_a_token_task(tmp_path, checkpoint):
     one, two = tiny.FILLERS[2], tiny.FILLERS[6]

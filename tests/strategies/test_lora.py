@@ -9,6 +9,8 @@ from peft.tuners.lora import Linear
 
 from pipelines.models.anatomy import dissect
 
+pytestmark = pytest.mark.numerical
+
 FAMILIES = ("bert", "resnet", pytest.param("gpt2", marks=pytest.mark.slow))
 
 

@@ -51,6 +51,7 @@ def curve(fitted):
     ]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
 def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
     trained, family, monkeypatch
@@ -72,6 +73,7 @@ def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
     assert not any("forward" in vars(module) for module in shorter.output.model.modules())
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
 @pytest.mark.parametrize("cached", [False, True])

@@ -78,6 +78,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
         "early_stopping": said.early_stopping,
         "regularization": said.regularization,
         "averaging": said.averaging,
+        "speed": said.speed,
     }
     return Job(**{**fields, **changes})
 

@@ -87,6 +87,7 @@ def samples(rows, row=0):
 # A run, end to end
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_a_run_leaves_a_model_that_predicts_the_same_without_graft(
@@ -122,6 +123,7 @@ def said_by(usage, clip):
     return eval(last, names)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_a_probe_tells_tones_apart(ran):
     run, _ = ran("whisper", "linear_probe")
@@ -138,6 +140,7 @@ def test_lora_trains_the_whole_head(checkpoint, audio_data, tmp_path):
     assert not any("feature_extractor" in name for name in found.changed)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert", "whisper"])
 def test_a_probe_reads_the_encoder_itself_and_not_a_random_projection_of_it(
@@ -180,6 +183,7 @@ def test_several_labels_and_numbers_though_the_head_knows_classes_only(
     assert main(["run", str(recipe)]) == 0
 
 
+@pytest.mark.numerical
 def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     training = {"train_sampling_strategy": "group_by_length", "num_train_epochs": 1}
     sections = {"task": "audio", "training": training}
@@ -208,6 +212,7 @@ def test_clips_that_are_made_equally_long_have_no_lengths(checkpoint, audio_data
 # Reading
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
 def test_files_are_read_without_ffmpeg(extractor, kind):
     rows = encoded(extractor, wav(tone(440, 0.5), kind=kind))
@@ -216,6 +221,7 @@ def test_files_are_read_without_ffmpeg(extractor, kind):
     assert heard.argmax() * RATE / len(samples(rows)) == pytest.approx(440, abs=2)
 
 
+@pytest.mark.numerical
 def test_sound_is_resampled_to_the_rate_of_the_checkpoint(extractor):
     half = encoded(extractor, wav(tone(440, 0.5, rate=8000), rate=8000))
     whole = encoded(extractor, wav(tone(440, 0.5)))
@@ -224,6 +230,7 @@ def test_sound_is_resampled_to_the_rate_of_the_checkpoint(extractor):
     assert samples(half)[middle] == pytest.approx(samples(whole)[middle], abs=0.01)
 
 
+@pytest.mark.numerical
 def test_several_channels_become_their_mean(extractor):
     left, right = tone(300, 0.3), tone(2000, 0.3)
     stereo = encoded(extractor, wav(np.stack([left, right], axis=1)))
@@ -383,6 +390,7 @@ def test_workers_vary_on_their_own(extractor, workers):
     assert len(torch.unique(torch.cat(epochs), dim=0)) == 16
 
 
+@pytest.mark.numerical
 def test_each_option_does_what_it_says():
     sound = tone(440, 0.5).astype(np.float32)
     assert len(Audio(speed=(2, 2)).example()(sound)) == len(sound) // 2
@@ -396,6 +404,7 @@ def test_each_option_does_what_it_says():
     assert any(shift[-1] == shift[-2] == 0 for shift in shifts)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("family", "axis"), [("audio-spectrogram-transformer", 0), ("whisper", 1)])
 def test_bands_of_a_spectrogram_are_masked(checkpoint, family, axis):
     _, extractor = of(checkpoint, family)

@@ -65,6 +65,7 @@ def test_every_field_is_tested():
     assert tested == set(augmentations.Image.model_fields) - {"modality"}
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @every
 def test_training_varies(prepared, kind):
@@ -94,6 +95,7 @@ def test_the_same_seed_gives_the_same_batch(prepared, kind):
     assert not same(batch_of(found, 3), batch_of(found, 4))
 
 
+@pytest.mark.numerical
 def test_without_augmentation_nothing_is_drawn(prepared):
     found = prepared(None)
     before = torch.get_rng_state()
@@ -104,6 +106,7 @@ def test_without_augmentation_nothing_is_drawn(prepared):
     assert type(found.encoded["train"]) is type(found.encoded["validation"])
 
 
+@pytest.mark.numerical
 def test_an_empty_section_changes_nothing_that_can_be_seen(prepared):
     one, other = (batch_of(prepared(section)) for section in ({}, None))
     torch.testing.assert_close(one["pixel_values"], other["pixel_values"], atol=1e-5, rtol=0)
@@ -124,6 +127,7 @@ def test_erasing_leaves_the_mean_color(prepared):
     assert ((erased > 0) & (erased < 0.5)).all()
 
 
+@pytest.mark.numerical
 def test_a_crop_of_the_whole_image_is_the_whole_image(prepared, monkeypatch):
     """Small shares magnify: what is cut out comes at the size that the model takes."""
     found = prepared({"crop": [1, 1]})
@@ -152,6 +156,7 @@ def load(found, seed, context="fork", num_epochs=2):
 DRAWN = {"crop": [0.1, 1], "policy": "trivial_augment", "mixup": 0.5}
 
 
+@pytest.mark.numerical
 def test_every_worker_draws_for_itself(prepared):
     found = prepared(DRAWN)
     views = load(found, 0)
@@ -160,6 +165,7 @@ def test_every_worker_draws_for_itself(prepared):
     assert not load(found, 1).equal(views)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_workers_that_start_from_nothing_draw_the_same(prepared):
     found = prepared(DRAWN)
@@ -177,6 +183,7 @@ def test_rows_and_collator_can_be_pickled(prepared, kind):
 # Mixtures
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", MIXTURES)
 def test_labels_are_mixed_as_the_pixels_are(prepared, kind):
     found = prepared(MIXTURES[kind])
@@ -210,6 +217,7 @@ def test_either_mixture_is_drawn(prepared):
     assert 4 < sum(cut) < 16
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_that_of_the_mixed_labels(prepared, smoothing):
     found = prepared(MIXTURES["both"], training={"label_smoothing_factor": smoothing})
@@ -219,6 +227,7 @@ def test_the_loss_is_that_of_the_mixed_labels(prepared, smoothing):
     torch.testing.assert_close(found.loss({"logits": logits}, labels), by_hand)
 
 
+@pytest.mark.numerical
 def test_the_model_learns_from_mixed_labels(prepared, tmp_path, monkeypatch):
     """What the first step logs is the loss of the batch that the collator made."""
     seen = []
@@ -241,6 +250,7 @@ def test_the_model_learns_from_mixed_labels(prepared, tmp_path, monkeypatch):
     assert logged == pytest.approx(-(seen[0]["labels"] * scores).sum(1).mean().item(), abs=1e-4)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("class_weights", [None, "balanced"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -323,6 +333,7 @@ def upright(folder: Path, mode: str) -> Path:
     return folder
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "EXIF"])
 @pytest.mark.parametrize("augmentation", [None, {}, {"crop": [1, 1]}])
@@ -369,6 +380,7 @@ def processors():
     }
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("name", ["vit", "convnext", "efficientnet", "mobilevit", "timm"])
 def test_colors_are_found_out_for_any_processor(name):
     processor = processors()[name]

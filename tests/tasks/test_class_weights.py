@@ -13,6 +13,8 @@ from pipelines.cli import main
 from pipelines.core.labels import SINGLE, Labels
 from pipelines.core.losses import CrossEntropy
 
+pytestmark = pytest.mark.numerical
+
 THREE = Labels(SINGLE, ("a", "b", "c"), (0, 1, 2))
 
 

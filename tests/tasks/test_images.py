@@ -18,6 +18,8 @@ from pipelines.core.errors import DataError
 from pipelines.tasks.image import pixels as _pixels
 from pipelines.tasks.image_classification import ImageClassification
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture
 def decoded(monkeypatch):

@@ -133,6 +133,7 @@ def padded(rows, name, value):
 # A run
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_perplexity_is_what_plain_transformers_finds(ran, family, strategy):
@@ -333,6 +334,7 @@ def test_evaluation_masks_as_training_does(many):
     assert 0.05 < shares["same"] / shares["asked"] < 0.17
 
 
+@pytest.mark.numerical
 def test_masks_of_training_are_drawn_anew(many):
     task, tokenizer, rows = many
     chosen = [rows[i] for i in range(200)]
@@ -373,6 +375,7 @@ def test_an_end_of_text_is_asked_for_though_padding_looks_the_same(made):
         assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", ["gpt2", "bert"])
 @pytest.mark.parametrize("even", [True, False], ids=["full blocks", "a short one"])
 def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, tmp_path, family, even):
@@ -405,6 +408,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, tmp_path, fa
     assert first_step(4, 4) == pytest.approx(first_step(16, 1), rel=1e-4)
 
 
+@pytest.mark.numerical
 def test_the_floor_is_a_unigram_model_of_train(made):
     task, tokenizer = made("gpt2")
     targets = {
@@ -427,6 +431,7 @@ def test_a_hopeless_model_has_a_finite_perplexity():
     assert np.isfinite(perplexity.compute(predictions=[1e6], references=[[1]])["perplexity"])
 
 
+@pytest.mark.numerical
 def test_a_causal_model_never_sees_what_it_is_asked_for(checkpoint, texts, tmp_path):
     """BERT as a decoder: without a word in its config it would look at the next token."""
     task = task_of("bert", name="causal_lm")
@@ -501,6 +506,7 @@ def test_lora_trains_a_new_output_layer_that_is_not_tied(checkpoint, texts, tmp_
     assert "transformer.wte.weight" not in found.changed
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("strategy", ["full", pytest.param("lora", marks=SLOW)])
 @pytest.mark.parametrize(
     "family", [pytest.param(f, marks=() if f == "bert" else SLOW) for f in MASKED]

@@ -79,6 +79,7 @@ def written(folder, validation=None, **columns):
 # A run, from end to end
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_what_a_run_leaves_behind(ran, data, family, strategy):
@@ -96,6 +97,7 @@ def test_what_a_run_leaves_behind(ran, data, family, strategy):
         assert all(0.25 <= float(row["probability"]) <= 1 for row in found)
 
 
+@pytest.mark.numerical
 def test_it_learns_which_choice_is_the_good_one(ran):
     run, _ = ran("bert", "full")
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
@@ -128,6 +130,7 @@ def test_what_the_summary_prints_is_python_as_it_stands(ran):
 # Order, loss, the head
 
 
+@pytest.mark.numerical
 def test_predictions_are_in_the_order_of_the_data(checkpoint, data, tmp_path):
     training = {"max_steps": 2, "train_sampling_strategy": "group_by_length"}
     found = prepare(tmp_path, checkpoint("bert"), data, task=TASK, training=training)
@@ -141,6 +144,7 @@ def test_predictions_are_in_the_order_of_the_data(checkpoint, data, tmp_path):
         close(scores, alone)
 
 
+@pytest.mark.numerical
 def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_path):
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
 

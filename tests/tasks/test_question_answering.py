@@ -23,8 +23,9 @@ from pipelines.core.errors import DataError, GraftError, RecipeError
 from pipelines.evaluation.metrics.squad import Squad
 from pipelines.report import card
 from pipelines.report.run_folder import RunFolder
-from pipelines.tasks.question_answering import LOGITS, POSITIONS, QuestionAnswering
-from pipelines.tasks.text import spans as _spans
+from pipelines.tasks.question_answering import QuestionAnswering
+from pipelines.tasks.text import spans
+from pipelines.tasks.text.windows import LOGITS, POSITIONS
 from pipelines.workflow import run as pipeline
 
 SLOW = pytest.mark.slow
@@ -73,6 +74,7 @@ def table(run, split):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), RUNS)
 def test_a_run(ran, data, family, strategy):
@@ -257,7 +259,7 @@ def test_characters_to_tokens(context, text, start, tokens):
         [[end - len(word), end] for word, end in zip(context.split(), ends, strict=True)]
     )
     answers = {"text": [text], "answer_start": [start]}
-    assert _spans.positions(offsets, answers) == tokens
+    assert spans.token_span(offsets, answers) == tokens
 
 
 def test_answers_as_a_list_of_dictionaries(prepared, data, tmp_path):
@@ -283,6 +285,7 @@ def test_answers_as_a_list_of_dictionaries(prepared, data, tmp_path):
 # Which answer
 
 
+@pytest.mark.numerical
 def test_the_best_span_is_the_best_of_all():
     random = np.random.default_rng(0)
     for _ in range(50):
@@ -293,7 +296,7 @@ def test_the_best_span_is_the_best_of_all():
         offsets[0] = 0  # the question
         starts, stops = random.normal(size=(2, size)).astype("float32")
         spans = [(i, j) for i in range(1, size) for j in range(i, min(i + longest, size))]
-        window = _spans.read(" ".join(words), offsets, starts, stops, int(longest))
+        window = spans.best_span(" ".join(words), offsets, starts, stops, int(longest))
         assert window.null_score == pytest.approx(starts[0] + stops[0])
         if spans:
             i, j = max(spans, key=lambda span: starts[span[0]] + stops[span[1]])
@@ -304,13 +307,13 @@ def test_the_best_span_is_the_best_of_all():
 
 
 def test_no_answer_has_to_lead_by_the_threshold_in_every_window():
-    windows = [_spans.Window("one", 3.0, 5.0), _spans.Window("two", 4.0, 7.0)]
-    assert _spans.choose(windows, None) == "two"
-    assert _spans.choose(windows, 0.0) == ""
-    assert _spans.choose(windows, 0.5) == ""
-    assert _spans.choose(windows, 1.0) == "two"
+    windows = [spans.WindowAnswer("one", 3.0, 5.0), spans.WindowAnswer("two", 4.0, 7.0)]
+    assert spans.choose_answer(windows, None) == "two"
+    assert spans.choose_answer(windows, 0.0) == ""
+    assert spans.choose_answer(windows, 0.5) == ""
+    assert spans.choose_answer(windows, 1.0) == "two"
     # a window that holds the answer outweighs all that do not
-    assert _spans.choose([*windows, _spans.Window("three", 8.0, -9.0)], 0.0) == "three"
+    assert spans.choose_answer([*windows, spans.WindowAnswer("three", 8.0, -9.0)], 0.0) == "three"
 
 
 def test_where_train_has_all_answers_there_always_is_one(prepared, tmp_path_factory):
@@ -347,6 +350,7 @@ def test_a_head_for_three_classes_is_replaced(checkpoint, data, tmp_path):
     assert (model.config.num_labels, model.qa_outputs.out_features) == (2, 2)
 
 
+@pytest.mark.numerical
 def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_path):
     calm = {
         "checkpoint": str(checkpoint("bert")),
@@ -371,6 +375,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
     assert first_step(8, 4) == pytest.approx(first_step(32, 1), rel=1e-3)
 
 
+@pytest.mark.numerical
 def test_validation_loss_is_the_mean_over_windows(checkpoint, data, tmp_path):
     # few at a time: the softmax of the models' own loss runs over padding, too
     training = {"max_steps": 1, "per_device_eval_batch_size": 1}
@@ -462,6 +467,7 @@ def test_no_head_can_be_solved_for(checkpoint, data, tmp_path):
 # The metric
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     ("prediction", "answers", "exact", "f1"),
     [
@@ -482,6 +488,7 @@ def test_squad_as_the_official_script_counts(prediction, answers, exact, f1):
     assert squad([prediction], [answers]) == {"f1": pytest.approx(f1), "exact_match": exact}
 
 
+@pytest.mark.numerical
 def test_squad_is_a_mean_over_questions():
     scores = squad(["good", "bad", "", "a film"], [["good"], ["good"], [], ["film of it"]])
     assert scores == {"f1": pytest.approx((1 + 0 + 1 + 0.5) / 4), "exact_match": 0.5}

@@ -99,6 +99,7 @@ def saved(folder, *texts):
 # A run, end to end
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_a_run_leaves_a_model_that_hears_the_same_without_graft(
@@ -143,6 +144,7 @@ def test_a_head_that_is_solved_for_is_refused(checkpoint, speech_data, tmp_path,
 # The loss
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_accumulated_batches_train_as_one_does(checkpoint, speech_data, tmp_path):
     def first_step(size: int, accumulated: int) -> dict:

@@ -96,6 +96,7 @@ def test_every_word_of_every_text_has_its_prediction(ran, data, family, strategy
         assert {tag for _, tags in found for tag in tags} <= set(tiny_tasks.TAGS)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_a_run_is_worth_what_it_says(ran, family, strategy):
     run, said = ran(family, strategy)
@@ -153,6 +154,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data):
 # Order, loss and frozen features
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=pytest.mark.slow)])
 def test_predictions_are_in_the_order_of_the_data(checkpoint, data, tmp_path, family):
     training = {"max_steps": 2, "train_sampling_strategy": "group_by_length"}
@@ -170,6 +172,7 @@ def test_predictions_are_in_the_order_of_the_data(checkpoint, data, tmp_path, fa
         close(together, alone[begins])
 
 
+@pytest.mark.numerical
 def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_path):
     """A mean of the means over batches would weigh the words of a short text more."""
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
@@ -191,6 +194,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
     assert first_step(2, 8) == pytest.approx(first_step(16, 1), rel=1e-4)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     "family", [pytest.param(f, marks=() if f == "bert" else pytest.mark.slow) for f in FAMILIES]
 )

@@ -44,6 +44,7 @@ def weights(folder):
 # Along the way
 
 
+@pytest.mark.numerical
 def test_ema_is_the_mean_over_steps(prepared, tmp_path):
     """Worked out again from the weights after each step."""
     training = {**EACH, "save_strategy": "steps", "save_steps": 1, "eval_strategy": "no"}
@@ -59,6 +60,7 @@ def test_ema_is_the_mean_over_steps(prepared, tmp_path):
         close(tensor, mean[name])
 
 
+@pytest.mark.numerical
 def test_what_is_evaluated_is_what_comes_out(prepared, tmp_path):
     """Also where an earlier checkpoint is the best one."""
     found = prepared(averaging={"ema": 0.9}, training={"num_train_epochs": 3})
@@ -100,6 +102,7 @@ def test_frozen_weights_are_left_alone(prepared, tmp_path):
 # At both ends
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
 def test_wise_ft_chooses_between_probe_and_fine_tuned_on_validation(prepared, tmp_path, strategy):

@@ -11,6 +11,8 @@ from pipelines.training.speed.dropout import drop, fast_dropout
 from pipelines.training.speed.packed_layout import PackedLayout
 from pipelines.training.speed.packing import eager_attention
 
+pytestmark = pytest.mark.numerical
+
 SIZE = (301, 333)  # no multiple of four
 
 

@@ -9,10 +9,12 @@ import torch
 from datasets import Dataset
 from grafting import PROBLEMS, fit, prepare, problem
 
-from pipelines.training.speed import packing
 from pipelines.tasks.encoding import LENGTHS
+from pipelines.training.speed import packing
 from pipelines.training.speed.length_buckets import cut
 from pipelines.training.trainer import GraftTrainer
+
+pytestmark = pytest.mark.numerical
 
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 STEADY = {"learning_rate": 1e-3, "logging_steps": 1, "num_train_epochs": 1, "seed": 7}

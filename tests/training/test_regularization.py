@@ -53,6 +53,7 @@ def test_l2_sp_holds_weights_near_their_start(trained):
     assert tied < 0.5 * free
 
 
+@pytest.mark.numerical
 def test_l2_sp_is_half_the_squared_distance(trained):
     """Of one step from where they start it knows nothing; of the next, what plain descent says."""
     steps = {"optim": "sgd", "max_steps": 2, "learning_rate": 0.1}
@@ -86,6 +87,7 @@ def test_r_drop_is_the_loss_of_two_passes_and_their_disagreement(trained):
     assert held < 0.7 * free
 
 
+@pytest.mark.numerical
 def test_disagreement_is_symmetric_and_leaves_out_what_has_no_label():
     torch.manual_seed(0)
     one, other = torch.randn(2, 4, 5, 3)
@@ -99,6 +101,7 @@ def test_disagreement_is_symmetric_and_leaves_out_what_has_no_label():
     assert symmetric_kl(one, one, labels) == 0
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("focal", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 0.5]])
 def test_focal_loss_is_that_of_its_paper(focal, weights):
@@ -111,6 +114,7 @@ def test_focal_loss_is_that_of_its_paper(focal, weights):
     torch.testing.assert_close(found, each.sum() / 5)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "said", [{"l2_sp": 0.1}, {"focal": 2.0}, {"focal": 2.0, "l2_sp": 0.1}], ids=str

@@ -90,6 +90,7 @@ SAID = {
 }
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     "family", ["bert", *(pytest.param(f, marks=SLOW) for f in TABLES if f != "bert")]
 )
@@ -106,6 +107,7 @@ def test_the_curve_and_the_weights_are_those_of_the_whole_table(trained, sizes, 
     assert_alike(state(shorter.output.model), state(whole.output.model))
 
 
+@pytest.mark.numerical
 def test_what_does_not_occur_only_decays_and_what_pads_stays(trained):
     name = f"{TABLES['bert']}.weight"
     prepared, decayed = trained(1.0)
@@ -138,6 +140,7 @@ def test_a_resumed_run_ends_in_the_same_weights(trained, tmp_path):
     assert not changed(state(whole.output.model), state(resumed.output.model))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("before", "after"), [(0.0, 1.0), (1.0, 0.0)])
 def test_a_run_goes_on_where_tables_are_left_whole(trained, tmp_path, before, after):
     _, whole = trained(before, "whole")

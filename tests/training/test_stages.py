@@ -149,6 +149,7 @@ def test_where_no_head_can_be_solved_for_it_is_trained(checkpoint, text_data, tm
 # Courses
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("schedule", COURSES)
 def test_a_course_rises_and_falls_once(schedule):
     values = [COURSES[schedule](i / 1000) for i in range(1001)]
@@ -159,6 +160,7 @@ def test_a_course_rises_and_falls_once(schedule):
     assert min(values) >= 0
 
 
+@pytest.mark.numerical
 def test_courses_are_those_of_their_papers():
     assert one_cycle(0) == pytest.approx(1 / 5)
     assert one_cycle(0.3) == 1
@@ -170,6 +172,7 @@ def test_courses_are_those_of_their_papers():
         assert slanted_triangular(t / total) == pytest.approx((1 + p * 31) / 32)
 
 
+@pytest.mark.numerical
 def test_a_plan_knows_its_stage_from_the_progress_of_the_run():
     stages = [Stage((2,), 1.0, one_cycle), Stage((0, 1, 2), 3.0, one_cycle, peak=0.5)]
     plan = Plan(tuple(stages))
@@ -184,6 +187,7 @@ def test_a_plan_knows_its_stage_from_the_progress_of_the_run():
         assert numbers.count(0) == math.ceil(total / 4 - 1e-6)
 
 
+@pytest.mark.numerical
 def test_the_rate_follows_the_plan(prepared, tmp_path):
     found = prepared("bert", {"name": "fine_tune", "head": "trained"}, num_train_epochs=3)
     strategy = found.recipe.strategy
@@ -228,6 +232,7 @@ def test_a_step_is_as_long_as_the_rate_of_its_depth(prepared, tmp_path, family):
         assert abs(part - rate * whole).max() <= least + 1e-3 * rate * abs(whole).max(), parameter
 
 
+@pytest.mark.numerical
 def test_rates_fall_towards_the_input(prepared):
     found = prepared("bert", "full")
     anatomy = dissect(
@@ -245,6 +250,7 @@ def test_rates_fall_towards_the_input(prepared):
     assert rates(gradual(groups=2)) == pytest.approx({3: 1, 2: 1 / 2.6, 1: 1 / 2.6, 0: 1 / 2.6})
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("family", "expected"), [("bert", 0.95), ("vit", 0.75)])
 def test_decay_follows_modality_and_depth(prepared, family, expected):
     """The rate of the first block is that of a base model's, however many blocks there are."""
@@ -277,6 +283,7 @@ def test_blocks_that_are_not_there_are_refused(prepared, tmp_path, layers):
 # Other starts
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lp_ft_starts_from_the_head_that_a_probe_finds(prepared, tmp_path, family):
     steady = {"learning_rate": 0.0, "num_train_epochs": 1, "weight_decay": 0.0}

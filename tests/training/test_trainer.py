@@ -60,6 +60,7 @@ def logged(fitted, key):
 # Loss and gradients
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["single", "several", "number"])
 def test_accumulation_changes_neither_loss_nor_gradient(prepared, tmp_path, kind):
     data = problem(tmp_path / "data", kind)
@@ -95,6 +96,7 @@ def test_vectors_do_not_decay(prepared, image_data, tmp_path, used, family):
     assert len(decayed) + len(others) == len(list(used[0].model.parameters()))
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("strategy", ["full", "lora"])
 def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_path, strategy):
     from transformers import AutoModelForSequenceClassification
@@ -113,6 +115,7 @@ def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_p
 # Order
 
 
+@pytest.mark.numerical
 def test_predictions_are_in_the_order_of_the_data(prepared, tmp_path):
     """Also where training groups by length: upstream then predicts in the sampler's order."""
     training = {"num_train_epochs": 1, "train_sampling_strategy": "group_by_length"}
@@ -148,6 +151,7 @@ def rows_of(batch):
     return zip(batch["input_ids"], batch["attention_mask"], strict=True)
 
 
+@pytest.mark.numerical
 def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
     found = prepared(training={"num_train_epochs": 3, **STEADY})
     fitted = fit(found, tmp_path / "checkpoints")
@@ -161,6 +165,7 @@ def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
 # Which checkpoint is kept
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     ("metric", "better", "strategy"),
     [("pearson", max, "full"), ("mse", min, "full"), ("mse", min, "lora")],
@@ -281,6 +286,7 @@ def send(monkeypatch):
 
 
 # in the first epoch, at the very end of one, and in a later one
+@pytest.mark.numerical
 @pytest.mark.parametrize(
     ("number", "at", "strategy"),
     [
@@ -435,6 +441,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
     assert "nothing to resume" in capsys.readouterr().err
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["full", "gradual_unfreezing"])
 @pytest.mark.parametrize("size", [2, 16])  # so few rows that they are one part, and several parts
@@ -470,6 +477,7 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
             assert float(b.split(",")[-1]) == pytest.approx(float(probability), abs=1e-4)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
 def test_two_processes_probe_as_one_does(checkpoint, text_data, tmp_path):

@@ -104,6 +104,7 @@ def scores(kind, found):
     return {"accuracy": scikit.accuracy_score(labels, predictions)}
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS)
 def test_what_a_run_leaves_behind(ran, kind, strategy):
     run, said = ran(kind, strategy)
@@ -141,6 +142,7 @@ def first_of_run(told):
     return next(line for line in told if " x cpu" in line)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS)
 def test_predictions_are_worth_what_metrics_say(ran, kind, strategy):
     run, _ = ran(kind, strategy)
@@ -171,6 +173,7 @@ def test_labels_of_predictions_are_those_of_the_data(ran, image_data, kind, stra
     assert [row["label"] for row in rows(run, "test")] == expected
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("strategy", ["linear_probe", pytest.param("full", marks=SLOW)])
 def test_test_chooses_nothing(checkpoint, tmp_path, strategy):
     """Turn test round: the model, and what validation says of it, are the same to the bit."""
@@ -230,6 +233,7 @@ for program in json.load(sys.stdin):
 """
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_the_lines_of_the_summary_use_the_model(ran, image_data, tmp_path):
     """In an interpreter that knows no module of ours; its answers are the run's predictions."""
