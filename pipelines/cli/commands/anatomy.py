@@ -19,11 +19,11 @@ class AnatomyCommand(Command):
     def run(self, parsed: argparse.Namespace) -> None:
         """Print a table; no weights are loaded."""
         task = registry.find("tasks", parsed.task)() if parsed.task else None
-        from pipelines import recipe
         from pipelines.models import load as model
         from pipelines.models.anatomy import dissect, table
+        from pipelines.models.section import Model
 
-        section = recipe.Model(checkpoint=parsed.checkpoint)
+        section = Model(checkpoint=parsed.checkpoint)
         outline, task = model.outline(section, task)
         print(f"{parsed.checkpoint}, as its config.json describes it, for {task.name}")
         print("\n".join(table.lines(outline, dissect(outline))))
