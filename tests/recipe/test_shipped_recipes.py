@@ -23,12 +23,14 @@ RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 # a line of JSON with arguments comes in, a line of JSON with the exit code and what was said goes
 # out
 RUNNER = """
-import contextlib, io, json, sys
-sys.path.append("tests")
+import contextlib, gc, io, json, sys
+sys.path.append("tests/support")
 import tiny_timm
 from pipelines.cli import main
 tiny_timm.register()
 for line in sys.stdin:
+    gc.collect()
+    gc.freeze()  # the Trainer collects garbage, and what was imported is none
     out, error = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         code = main(json.loads(line))
