@@ -1,4 +1,4 @@
-"""The new head first, then what lies below it: what gradual unfreezing and fine-tuning share."""
+"""Train the new head first: what gradual unfreezing and fastai's fine-tuning share."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -14,29 +14,31 @@ if TYPE_CHECKING:
 
 
 class HeadFirst(Strategy):
-    """A random head would tear at what is pretrained before it knows anything itself.
+    """Base of strategies that spare pretrained weights the gradients of a random head.
 
-    `solved`: its weights are those of `linear_probe` on the features of the frozen encoder, one
-    forward pass that is kept on disk; `trained`: by steps, with the encoder frozen.
+    `head: solved` takes the weights of `linear_probe`, one forward pass whose features are kept on
+    disk; `trained` takes gradient steps with the encoder frozen.
     """
 
     head: Literal["auto", "solved", "trained"] = Field(
-        "auto", description="auto: solved, where the task has a linear head to solve for"
+        "auto", description="auto: solved, where the task has a linear head"
     )
 
     @property
     def why_no_streaming(self) -> str | None:
+        """A solved head needs all features at once."""
         return (
             None if self.head == "trained" else "its head is solved first; or strategy.head=trained"
         )
 
     def incompatibility(self, task: "Task") -> str | None:
-        """A head can be solved for where the loss is a sum over single answers."""
+        """Refuse `head: solved` for tasks without a linear head."""
         if self.head == "solved" and task.prediction_unit is None:
-            return f"{task.name} has no linear head to solve for; leave out strategy.head"
+            return f"{task.name} has no linear head to solve; leave out strategy.head"
         return None
 
     def solves_head(self, task: "Task") -> bool:
+        """Return whether training starts from a solved head."""
         return self.head != "trained" and task.prediction_unit is not None
 
     def resolve(self, context: "AutoContext") -> Resolution:
@@ -45,7 +47,7 @@ class HeadFirst(Strategy):
         return Resolution({"strategy": self.replace(head=head)})
 
     def fit(self, job: "Job") -> "Fitted":
-        """The head, where it is solved for; then the stages."""
+        """Solve the head if the recipe says so, then train in stages."""
         if self.head == "solved":
             start_from_solved_head(job)
         return super().fit(job)

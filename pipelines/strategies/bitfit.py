@@ -15,14 +15,14 @@ class Bitfit(Strategy):
     """Every bias of the encoder, that of normalization included, and all of the head."""
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Rates of the paper lie between 1e-4 and 9e-4 for BERT; biases are not decayed."""
+        """Return a rate within the paper's range for BERT, 1e-4 to 9e-4; biases are not decayed."""
         return {
             **super().training_defaults(modality, anatomy),
             "learning_rate": 5e-4 if modality == "text" else 1e-3,
         }
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """Batch normalization: its bias trains, its statistics are weights that do not."""
+        """Name batch normalization: its bias trains, its running statistics must not."""
         from pipelines.core.upstream import is_batch_norm
 
         return tuple(name for name, m in model.named_modules() if is_batch_norm(m))

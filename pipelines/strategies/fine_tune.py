@@ -13,32 +13,34 @@ if TYPE_CHECKING:
 
 
 class FineTune(HeadFirst):
-    """`Learner.fine_tune` (arXiv 2002.04688): a cycle for the head, then one at half the rate for
-    everything, sliced: the embeddings learn `lr_mult` times slower than the head, what lies between
-    them at rates between."""
+    """`Learner.fine_tune` (arXiv 2002.04688): one cycle for the head, then one for everything.
+
+    The second has half the rate, in slices: the embeddings learn `lr_mult` times slower than the
+    head, the blocks at rates between.
+    """
 
     freeze_epochs: float = Field(1, gt=0, description="for the head alone, where it is trained")
     lr_mult: float = Field(100, ge=1, description="between the rates of head and embeddings")
-    schedule: Schedule = Field("one_cycle", description="course of the rate in each stage")
+    schedule: Schedule = Field("one_cycle", description="of the learning rate in each stage")
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Said of the head, the rate is higher: blocks in the middle get a tenth of it."""
+        """Return a higher rate: it is the head's, of which blocks in the middle get a tenth."""
         usual = super().training_defaults(modality, anatomy)
         higher = 2 if anatomy.is_convolutional else 10
         return {
             **usual,
             "learning_rate": higher * usual["learning_rate"],
             "num_train_epochs": usual["num_train_epochs"] + (self.head == "trained"),
-            "ddp_find_unused_parameters": True,  # those that wait for their stage
+            "ddp_find_unused_parameters": True,  # the encoder gets no gradient in the first stage
         }
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
-        """Evenly spaced powers, from 1 for the head to 1 / lr_mult for the embeddings."""
+        """Return evenly spaced powers, from 1 for the head to 1 / lr_mult for the embeddings."""
         last = len(anatomy.depths) - 1
         return self.lr_mult ** -((last - anatomy.depth(parameter)) / last)
 
     def stages(self, anatomy: "Anatomy", epochs: float) -> tuple[Stage, ...]:
-        """The head where it is trained, then everything."""
+        """Return a stage for the head if it is trained, then one for everything."""
         number, course = len(anatomy.depths), COURSES[self.schedule]
         first = self.freeze_epochs if self.head == "trained" else 0.0
         rest = 2 * first if isnan(epochs) else max(epochs - first, first)

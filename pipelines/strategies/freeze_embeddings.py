@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class FreezeEmbeddings(Strategy):
-    """What comes before the first block never changes: words that train lacks keep their relation
-    to those it has (arXiv 1911.03090); of a convolutional network it is the stem.
+    """What comes before the first block never changes (arXiv 1911.03090).
 
-    Where the output layer's weights are the embeddings', as in language models, it is frozen with
-    them.
+    Words that train lacks keep their relation to those it has. In a convolutional network it is the
+    stem. An output layer that shares its weights with the embeddings, as in language models, is
+    frozen with them.
     """
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """The embeddings, with their dropout and normalization."""
+        """Name the embeddings, with their dropout and normalization."""
         return frozen_modules(model, anatomy, range(1, len(anatomy.depths)))
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":

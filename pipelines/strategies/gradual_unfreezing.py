@@ -1,6 +1,6 @@
 """The head first, then one group of blocks after the other from the top (arXiv 1801.06146)."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -14,39 +14,41 @@ if TYPE_CHECKING:
 
 
 class GradualUnfreezing(HeadFirst):
-    """ULMFiT: an epoch for each group that joins, the rest of them for all; each stage has a course
-    of the rate for itself, each group a rate that is `factor` times lower than that above it.
+    """ULMFiT: one epoch for each group that joins, the remaining ones for all.
 
-    The paper's factor is for four groups: over twelve blocks it would leave embeddings with 4e-6
-    of the rate. So blocks are put together in as many groups, however many there are.
+    Each stage has a learning-rate schedule of its own, each group a rate `factor` times lower than
+    the group above it. The paper's factor is for four groups: over twelve blocks it would leave
+    embeddings with 4e-6 of the rate, so blocks are collected in that many groups.
     """
 
-    groups: int = Field(4, ge=2, description="that the model is unfrozen in, the head among them")
+    groups: int = Field(
+        4, ge=2, description="of blocks to unfreeze one after the other, the head among them"
+    )
     factor: float = Field(2.6, ge=1, description="between the rates of two groups")
-    schedule: Schedule = Field("slanted_triangular", description="course of the rate in each stage")
+    schedule: Schedule = Field(
+        "slanted_triangular", description="of the learning rate in each stage"
+    )
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """The highest rate is that of the head; the embeddings get a seventeenth of it."""
+        """Return a rate for the head; with four groups the embeddings get a seventeenth of it."""
         usual = super().training_defaults(modality, anatomy)
         return {
             **usual,
             "learning_rate": 2.5 * usual["learning_rate"],
             "num_train_epochs": self.groups + 1,
-            "ddp_find_unused_parameters": True,  # those of groups that wait for their stage
+            "ddp_find_unused_parameters": True,  # groups that wait for their stage get no gradient
         }
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
-        """A power of 1 / factor."""
+        """Return factor ** -(number of groups above the parameter's)."""
         depth = anatomy.depth(parameter)
         number = next(i for i, group in enumerate(self._groups(anatomy)) if depth in group)
         return self.factor**-number
 
     def stages(self, anatomy: "Anatomy", epochs: float) -> tuple[Stage, ...]:
-        """One for each group, from the head down."""
+        """Return a stage for each group, from the head down."""
         groups, course = self._groups(anatomy), COURSES[self.schedule]
-        trained = [
-            tuple(d for group in groups[:n] for d in group) for n in range(1, len(groups) + 1)
-        ]
+        trained = list(accumulate(groups))  # each stage keeps the groups of the one before
         if self.head == "solved":
             trained = trained[1:]
         rest = 2.0 if isnan(epochs) else max(1.0, epochs - (len(trained) - 1))
@@ -54,7 +56,7 @@ class GradualUnfreezing(HeadFirst):
         return tuple(Stage(depths, n, course) for depths, n in zip(trained, lengths, strict=True))
 
     def _groups(self, anatomy: "Anatomy") -> list[tuple[int, ...]]:
-        """Depths, from the head down; at most as many groups as there are depths."""
+        """Collect depths in groups, from the head down; never more groups than depths."""
         head = len(anatomy.depths) - 1
         number = min(self.groups - 1, head)
         edges = [round(i * head / number) for i in range(number + 1)]

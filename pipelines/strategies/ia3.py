@@ -1,4 +1,4 @@
-"""IA3: a vector for each layer, by which what comes in or out is scaled (arXiv 2205.05638)."""
+"""IA3: a learned vector scales the inputs or outputs of each layer (arXiv 2205.05638)."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
 
 
 class Ia3(Adapter):
-    """The paper scales keys, values and what is inside the feed-forward layers. Here every linear
-    layer of the blocks has a vector, so that no family's names need to be known: of its outputs, or
-    of its inputs where it has more of these, as the end of a feed-forward layer does.
+    """Every linear layer of the blocks gets a vector, so that no family's names need to be known.
+
+    It scales the outputs, or the inputs where there are more of these, as at the end of a
+    feed-forward layer. The paper scales keys, values and the inside of feed-forward layers.
     """
 
     quantizes: ClassVar[bool] = True
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """The paper's rate of 3e-3 (section 3.3)."""
+        """Return the paper's rate of 3e-3 (section 3.3)."""
         return {**super().training_defaults(modality, anatomy), "learning_rate": 3e-3}
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
-        """IA3Config; what narrows down counts as feed-forward."""
+        """Build an IA3Config; a layer with more inputs than outputs counts as feed-forward."""
         from peft import IA3Config
 
         return IA3Config(
@@ -35,7 +36,7 @@ class Ia3(Adapter):
 
 
 def _narrows(layer: Any) -> bool:
-    """Whether a layer has more inputs than outputs."""
+    """Return whether a layer has more inputs than outputs."""
     from transformers.pytorch_utils import Conv1D
 
     if isinstance(layer, Conv1D):

@@ -1,4 +1,4 @@
-"""Everything trains, the deeper the slower: each block has a lower rate than the one above it."""
+"""Everything trains, each block at a lower rate than the one above it."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
     from pipelines.strategies.choosing.context import AutoContext
 
-PUBLISHED = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
+PUBLISHED_DECAY = {"text": 0.95, "image": 0.75, "audio": 0.75}  # over twelve blocks
 
 
 class LayerwiseLrDecay(Strategy):
     """The head learns at `training.learning_rate`, each block at `decay` times that of the next.
 
     Published for base models are 0.95 on texts (arXiv 1905.05583) and 0.65 to 0.75 on images (BEiT,
-    arXiv 2106.08254; MAE, 2111.06377). `auto` lets the first block of any depth of model learn as
-    slowly as that of a base model would: what is pretrained there is as general.
+    arXiv 2106.08254; MAE, 2111.06377). `auto` lets the first block of a model of any
+    depth learn as slowly as that of a base model, since its features are as general.
     """
 
     decay: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = Field(
@@ -29,11 +29,11 @@ class LayerwiseLrDecay(Strategy):
         """Replace `decay: auto` by a number."""
         if self.decay != "auto":
             return Resolution({"strategy": self})
-        usual, blocks = PUBLISHED[context.task.modality], len(context.anatomy.blocks)
+        usual, blocks = PUBLISHED_DECAY[context.task.modality], len(context.anatomy.blocks)
         decay = round(usual ** (12 / max(1, blocks)), 4)
         return Resolution({"strategy": self.replace(decay=decay)})
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
-        """decay ** (how many depths it lies below the head)."""
+        """Return decay ** (number of depths between the parameter and the head)."""
         assert self.decay != "auto"
         return float(self.decay) ** (len(anatomy.depths) - 1 - anatomy.depth(parameter))

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
-from pipelines.strategies.probing.solved_head import kind, solve, usual
+from pipelines.strategies.probing.solved_head import default_head, problem_type, solve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -16,33 +16,39 @@ if TYPE_CHECKING:
     from pipelines.features.heads import Head
     from pipelines.models.anatomy import Anatomy
     from pipelines.models.output import Output
-    from pipelines.strategies.probing.search import Trial
+    from pipelines.strategies.probing.search import HeadTrial
     from pipelines.tasks import Task
     from pipelines.training.job import Fitted, Job
 
-# what a pass without gradients, and a solver, look at; as do all fields of loaders and devices
-READ = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
-READ_GROUPS = ("dataloader_", "ddp_")
+# keys of `training:` that a forward pass and a solver use; so do all of loaders and devices
+USED_KEYS = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
+USED_PREFIXES = ("dataloader_", "ddp_")
 
 
 class LinearProbe(Strategy):
     """The encoder runs once over each split; the head is solved on its features.
 
-    Nothing frozen changes by a bit, and dropout and normalization stay in eval mode, because
-    the encoder is never trained. With `pooling: auto`, validation chooses between what the
-    model's own head reads (`head`) and poolings of the last hidden state: the pooler of a
-    sentence encoder is its worst feature by far. The best features for another task are often not
-    the last layer's (arXiv 1905.06316): a number is a block, and the saved model ends there.
+    Frozen weights stay bit-identical, and dropout and normalization in eval mode, because the
+    encoder never trains. With `pooling: auto`, validation chooses between what the model's own head
+    reads (`head`) and poolings of the last hidden state: the pooler of a sentence encoder is its
+    worst feature by far. The best features for another task are often not the last layer's (arXiv
+    1905.06316): a number is a block, and the saved model ends there.
     """
 
     augments: ClassVar[bool] = False
-    no_gradient_reason: ClassVar[str | None] = "its head is solved for, at no learning rate"
+    no_gradient_reason: ClassVar[str | None] = "its head is solved, not trained by gradient steps"
 
-    pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = "auto"
+    pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = Field(
+        "auto",
+        description="one vector for each example: what the model's own head reads, or a pooling of "
+        "the last hidden state; auto: validation chooses",
+    )
     layer: Literal["last", "mean"] | Annotated[int, Field(ge=1)] = Field(
         "last", description="which block features come from: last, its number, or mean of all"
     )
-    head: str = "auto"
+    head: str = Field(
+        "auto", description="the solver; auto: logistic_regression, for numbers ridge"
+    )
 
     @field_validator("head")
     @classmethod
@@ -54,13 +60,14 @@ class LinearProbe(Strategy):
 
     @property
     def why_no_streaming(self) -> str | None:
+        """A head is solved on all features at once."""
         return "its head is solved on the features of all examples"
 
     def incompatibility(self, task: "Task") -> str | None:
-        """A head can be solved for where the loss is a sum over single answers."""
+        """Refuse tasks without a linear head, and outputs that no saved form can hold."""
         if not task.prediction_unit:
             return (
-                f"{task.name} has no linear head that can be solved for on frozen features; "
+                f"{task.name} has no linear head that can be solved on frozen features; "
                 "use full or lora"
             )
         if task.prediction_unit == "token" and self.pooling not in ("auto", "head"):
@@ -69,26 +76,26 @@ class LinearProbe(Strategy):
         if beyond and not pools:
             return (
                 f"{beyond} cannot be saved as a plain class, only as a sentence-transformers "
-                f"folder, which pools texts; {task.name} is something else"
+                f"folder, which pools texts; {task.name} does not"
             )
         return None
 
     def _beyond(self) -> str | None:
-        """What no plain class can hold; None where one can."""
+        """Name what no plain class can hold; None where one can hold everything."""
         if self.head != "auto" and registry.find("heads", self.head).is_deep:
             return f"head '{self.head}'"
         return "layer 'mean'" if self.layer == "mean" else None
 
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
-        """All but seed, precision and what a forward pass needs."""
-        return tuple(k for k in training if k not in READ and not k.startswith(READ_GROUPS))
+        """List all but seed, precision and what a forward pass needs."""
+        return tuple(k for k in training if k not in USED_KEYS and not k.startswith(USED_PREFIXES))
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Nothing is trained by steps: only batch size, precision and seed have a meaning here."""
+        """Return none: without gradient steps only batch size, precision and seed matter."""
         return {}
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
-        """End at the chosen block; freeze everything but the layer that gives the logits."""
+        """End the model at the chosen block and freeze all but the layer that gives the logits."""
         assert anatomy.output  # tasks without one are refused
         self._end(model, anatomy)
         model.requires_grad_(False)
@@ -96,20 +103,20 @@ class LinearProbe(Strategy):
         return model
 
     def fit(self, job: "Job") -> "Fitted":
-        """Features of train and validation, a head for each candidate, and the best of them."""
+        """Extract features of train and validation and keep the head that is best on validation."""
         from pipelines.training.job import Fitted
 
-        head, found = self._head(job), self._extractor(job)
-        search, best, trials = solve(job, head, found)
+        head, extractor = self._head(job), self._extractor(job)
+        search, best, trials = solve(job, head, extractor)
         return Fitted(
-            output=_graft(found, best),
+            output=_graft(extractor, best),
             history=[search.record(trial) for trial in trials],
             trainable=best.num_parameters,
             chosen={"pooling": best.pooling, head.hyperparameter: best.strength},
         )
 
     def _end(self, model: Any, anatomy: "Anatomy") -> None:
-        """Let `model` give what features are read of, and no more."""
+        """Make `model` compute what features are read from, and no more."""
         from pipelines.features import layers
 
         if isinstance(self.layer, int):
@@ -118,7 +125,7 @@ class LinearProbe(Strategy):
             layers.output_all_hidden_states(model)
 
     def _extractor(self, job: "Job") -> "Extractor":
-        """The features to choose from, of a model that ends at the chosen block."""
+        """Build the extractor of all candidate features of the model, ended at the chosen block."""
         from pipelines.features import candidates
         from pipelines.models.anatomy import dissect
 
@@ -140,25 +147,26 @@ class LinearProbe(Strategy):
 
     def _head(self, job: "Job") -> "Head":
         if self.head == "auto":
-            return usual(job)
+            return default_head(job)
         head = registry.find("heads", self.head)()
-        if kind(job) not in head.problem_types:
-            told = ", ".join(head.problem_types)
-            raise RecipeError(f"strategy.head: '{self.head}' solves {told}; this is a {kind(job)}")
+        problem = problem_type(job)
+        if problem not in head.problem_types:
+            solvable = ", ".join(head.problem_types)
+            raise RecipeError(f"strategy.head: '{self.head}' solves {solvable}; this is {problem}")
         return head
 
 
-def _graft(found: "Extractor", best: "Trial") -> "Output":
-    """Put the solved head where it belongs: into the plain class, or beside its pooling."""
+def _graft(extractor: "Extractor", best: "HeadTrial") -> "Output":
+    """Put the solved head into the plain class, or beside its pooling where that cannot hold it."""
     import dataclasses
 
     from pipelines.features.heads import Linear
     from pipelines.models.output.plain import ProbedModel
     from pipelines.models.output.sentence import SentenceModel
 
-    chosen = dataclasses.replace(found, chosen=best.pooling)
+    chosen = dataclasses.replace(extractor, chosen=best.pooling)
     if best.pooling != "head":
-        return SentenceModel(found.model, chosen, best.head)
+        return SentenceModel(extractor.model, chosen, best.head)
     assert isinstance(best.head, Linear)  # others are solved on poolings only
-    found.graft(best.head)
-    return ProbedModel(found.model, chosen, best.head)
+    extractor.graft(best.head)
+    return ProbedModel(extractor.model, chosen, best.head)

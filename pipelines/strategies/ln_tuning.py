@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 
 class LnTuning(Adapter):
-    """Scales and shifts of layer, batch, group and RMS normalization; the running statistics of
-    batch normalization stay."""
+    """Scales and shifts of layer, batch, group and RMS normalization train.
+
+    The running statistics of batch normalization stay.
+    """
 
     adapts: ClassVar[str] = "normalization layer"
     quantizes: ClassVar[bool] = True
@@ -21,17 +23,20 @@ class LnTuning(Adapter):
     target_modules: Literal["auto"] | list[str] = "auto"
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Few numbers, each with far to go: on 1,000 sentences of SST-2, MiniLM learns nothing in
-        three epochs at 1e-3 and is best at 5e-3."""
+        """Return a high rate: few numbers have to move far.
+
+        On 1,000 sentences of SST-2, MiniLM learns nothing in three epochs at 1e-3 and is best at
+        5e-3.
+        """
         defaults = super().training_defaults(modality, anatomy)
         return {**defaults, "learning_rate": 5e-3 if modality == "text" else 1e-3}
 
     def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
-        """All normalization outside the head."""
+        """Return all normalization layers outside the head."""
         return anatomy.norms
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
-        """LNTuningConfig."""
+        """Build an LNTuningConfig."""
         from peft import LNTuningConfig
 
         return LNTuningConfig(target_modules=list(targets), modules_to_save=list(saved))

@@ -16,26 +16,34 @@ if TYPE_CHECKING:
 
     from pipelines.models.anatomy import Anatomy
 
-INITIAL = ("true", "gaussian", "olora", "pissa", "pissa_niter_4")  # any number of iterations
+INITIAL_WEIGHTS = (
+    "true",
+    "gaussian",
+    "olora",
+    "pissa",
+    "pissa_niter_4",
+)  # any number of iterations
 
 
 class Lora(Adapter):
-    """Fields are peft's LoraConfig's, with the values published for encoders.
+    """The fields of peft's LoraConfig, with the values published for encoders.
 
     `target_modules: auto` takes every linear layer of the blocks (convolutions in a convnet).
     PiSSA (arXiv 2404.02948) and OLoRA (arXiv 2406.01775) start from the largest directions of the
-    weights instead of zero, DoRA (arXiv 2402.09353) learns the lengths of the columns apart.
+    weights instead of zero, DoRA (arXiv 2402.09353) learns the lengths of the columns separately.
     """
 
     quantizes: ClassVar[bool] = True
 
-    r: int = Field(8, ge=1)
-    lora_alpha: int = Field(16, ge=1)
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    use_rslora: bool = False
-    use_dora: bool = False
+    r: int = Field(8, ge=1, description="rank of the updates")
+    lora_alpha: int = Field(16, ge=1, description="scale of the updates, divided by r")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the updates")
+    use_rslora: bool = Field(False, description="divide by the root of r (arXiv 2312.03732)")
+    use_dora: bool = Field(
+        False, description="learn the lengths of the columns apart (arXiv 2402.09353)"
+    )
     init_lora_weights: bool | str = Field(
-        True, description="true, gaussian, olora, pissa or pissa_niter_N, N iterations being faster"
+        True, description="true, gaussian, olora, pissa, or pissa_niter_N: faster, by N iterations"
     )
     lora_plus_ratio: float = Field(
         1.0, gt=0, description="how much faster the B matrices learn: LoRA+, arXiv 2402.12354"
@@ -44,25 +52,29 @@ class Lora(Adapter):
     @field_validator("init_lora_weights")
     @classmethod
     def _known(cls, initial: bool | str) -> bool | str:
-        if initial is True or initial in INITIAL or re.fullmatch(r"pissa_niter_\d+", str(initial)):
+        if (
+            initial is True
+            or initial in INITIAL_WEIGHTS
+            or re.fullmatch(r"pissa_niter_\d+", str(initial))
+        ):
             return initial
-        raise ValueError(f"no such start; {suggest(initial, INITIAL)}")
+        raise ValueError(f"no such start; {suggest(initial, INITIAL_WEIGHTS)}")
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Rates of the paper's GLUE runs (arXiv 2106.09685, table 9): 4e-4 to 5e-4, warm-up 6 %."""
+        """Return the paper's values on GLUE: 4e-4 to 5e-4, warm-up 6 % (2106.09685, table 9)."""
         learning_rate = 5e-4 if modality == "text" else 1e-3
         defaults = super().training_defaults(modality, anatomy)
         return {**defaults, "learning_rate": learning_rate, "weight_decay": 0.1}
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
-        """LoraConfig, with a quicker layer of ours where plain LoRA is all that is asked for."""
+        """Build a LoraConfig, with our faster layer for plain LoRA."""
         from peft import LoraConfig
         from torch.nn import Linear
 
         from pipelines.core.upstream import register_lora_layer
         from pipelines.strategies.adapters.low_rank import LowRankLinear
 
-        self._takes_vectors_of(model, targets)
+        self._check_decomposition(model, targets)
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.lora_alpha,
@@ -78,8 +90,11 @@ class Lora(Adapter):
         return config
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
-        """Wrap `model` in a PeftModel; remembers where the updates started if not from zero, which
-        an adapter for the unchanged checkpoint has to give back."""
+        """Wrap `model` in a PeftModel.
+
+        Updates that do not start from zero are remembered: an adapter for the unchanged checkpoint
+        has to subtract them.
+        """
         from peft import get_peft_model_state_dict
 
         adapted = super().apply(model, anatomy)
@@ -89,16 +104,20 @@ class Lora(Adapter):
         return adapted
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
-        """B matrices learn `lora_plus_ratio` times as fast as A matrices and head."""
+        """Return `lora_plus_ratio` for B matrices, 1 for A matrices and head."""
         return self.lora_plus_ratio if ".lora_B." in parameter else 1.0
 
     @contextmanager
     def evaluating(self, model: Any) -> Iterator[None]:
-        """The updates are added to copies of the weights, which give way to them again afterwards:
-        to subtract the updates would leave rounding errors in what is frozen."""
+        """Merge the updates into copies of the weights, and put the weights back afterwards.
+
+        Subtracting the updates instead would leave rounding errors in frozen weights.
+        """
         from peft.tuners.tuners_utils import BaseTunerLayer
 
-        if getattr(model.get_base_model(), "is_quantized", False):  # rounded anew, if merged
+        if getattr(
+            model.get_base_model(), "is_quantized", False
+        ):  # merged weights would be rounded again
             yield
             return
         layers: list[Any] = [m for m in model.modules() if isinstance(m, BaseTunerLayer)]
@@ -118,9 +137,15 @@ class Lora(Adapter):
         """Whether part of the frozen weights moves into the updates before training."""
         return str(self.init_lora_weights).startswith(("pissa", "olora"))
 
-    def _takes_vectors_of(self, model: "PreTrainedModel", targets: Names) -> None:
-        """PiSSA and OLoRA decompose matrices: peft knows no decomposition of kernels, and takes
-        that of GPT-2's transposed layers the wrong way round for OLoRA."""
+    def _check_decomposition(self, model: "PreTrainedModel", targets: Names) -> None:
+        """Refuse layers that PiSSA or OLoRA cannot decompose.
+
+        peft decomposes no convolution kernels, and GPT-2's transposed layers the wrong way round
+        for OLoRA.
+
+        Raises:
+            ModelError: names the layer, and what can be used instead.
+        """
         from torch.nn import Linear
         from transformers.pytorch_utils import Conv1D
 

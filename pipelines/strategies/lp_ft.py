@@ -12,25 +12,31 @@ if TYPE_CHECKING:
 
 
 class LpFt(Strategy):
-    """LP-FT (arXiv 2202.10054): a head that knows what it wants does not distort the features of
-    examples that train lacks. The probe costs one forward pass, which is kept on disk."""
+    """LP-FT (arXiv 2202.10054): gradients of a random head would distort pretrained features.
+
+    The probe costs one forward pass, whose features are kept on disk.
+    """
 
     @property
     def why_no_streaming(self) -> str | None:
+        """A head is solved on all features at once."""
         return "its head is solved on the features of all examples"
 
     def incompatibility(self, task: "Task") -> str | None:
-        """A head can be solved for where the loss is a sum over single answers."""
+        """Refuse tasks without a linear head."""
         if task.prediction_unit:
             return None
-        return f"{task.name} has no linear head to solve for; use full, or gradual_unfreezing"
+        return f"{task.name} has no linear head to solve; use full, or gradual_unfreezing"
 
     def solves_head(self, task: "Task") -> bool:
+        """Always."""
         return True
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Convolutional networks start from a good head at a third of the rate: at the whole of it
-        MobileNet-v2 fell below its probe (benchmarks/README.md)."""
+        """Return a third of the usual rate for convolutional networks.
+
+        At the whole rate MobileNet-v2 fell below its probe (benchmarks/README.md).
+        """
         defaults = super().training_defaults(modality, anatomy)
         share = 0.3 if anatomy.is_convolutional else 1.0
         return {**defaults, "learning_rate": share * defaults["learning_rate"]}

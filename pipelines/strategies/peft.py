@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipelines.core.errors import ModelError, RecipeError, suggest
@@ -19,27 +19,28 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 PROMPTS = ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")  # virtual tokens, no layer is adapted
-OF_THEIR_OWN = (*PROMPTS, "TRAINABLE_TOKENS")  # what they adapt is not for us to say
+WITHOUT_TARGETS = (*PROMPTS, "TRAINABLE_TOKENS")  # they adapt no layers by name
 REFUSED = {
-    "ADALORA": "moves its budget at every step, by a training loop of its own; use lora",
-    "ADAPTION_PROMPT": "knows two families of language models only",
-    "CARTRIDGE": "distils a text into a cache of keys and values, and learns no task",
+    "ADALORA": "needs a training loop that moves its budget at every step; use lora",
+    "ADAPTION_PROMPT": "supports two families of language models only",
+    "CARTRIDGE": "distills a text into a cache of keys and values, and learns no task",
     "CPT": "is for single prompts of language models",
     "MULTITASK_PROMPT_TUNING": "needs the id of a task with every example",
     "POLY": "needs the id of a task with every example",
     "SHADOW": "is for language models, and keeps a second model beside the first",
-    "XLORA": "mixes adapters that have been trained before",
+    "XLORA": "mixes adapters that were trained before",
 }
 
 
 class Peft(Adapter):
-    """The fields are those of peft's configuration class for `peft_type`, whatever they are in the
-    installed version. Methods that cannot be merged, such as prompt tuning, need `save: adapter`.
+    """A method of peft with the fields of its configuration class in the installed version.
+
+    Methods that cannot be merged, such as prompt tuning, need `save: adapter`.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    peft_type: str
+    peft_type: str = Field(description="a method of peft, such as OFT, BOFT, LOHA or VERA")
 
     @model_validator(mode="after")
     def _known(self) -> "Peft":
@@ -48,23 +49,23 @@ class Peft(Adapter):
         except RecipeError as error:
             raise self._wrong([("peft_type", self.peft_type, str(error))]) from None
         if self.peft_type in REFUSED:
-            told = f"{self.peft_type} {REFUSED[self.peft_type]}"
-            raise self._wrong([("peft_type", self.peft_type, told)])
+            message = f"{self.peft_type} {REFUSED[self.peft_type]}"
+            raise self._wrong([("peft_type", self.peft_type, message)])
         extra = self.model_extra or {}
         unknown = [
-            (key, value, f"no such field of {self.peft_type}; {suggest(key, known, most=60)}")
+            (key, value, f"no such field of {self.peft_type}; {suggest(key, known, limit=60)}")
             for key, value in extra.items()
             if key not in known
         ]
         if unknown:
             raise self._wrong(unknown)
         if self.peft_type in PROMPTS and self.save == "merged":
-            told = f"{self.peft_type} puts tokens before the input, which no weights can hold"
-            raise self._wrong([("save", self.save, f"{told}; use adapter")])
+            reason = f"{self.peft_type} puts tokens before the input, which no weights can hold"
+            raise self._wrong([("save", self.save, f"{reason}; use adapter")])
         return self
 
     def incompatibility(self, task: "Task") -> str | None:
-        """Prompts go with an answer for the whole text only, and take a share of its length."""
+        """Refuse prompts for tasks on tokens, and without a length that leaves room for them."""
         if self.peft_type not in PROMPTS:
             return None
         if task.name != "text_classification":
@@ -74,39 +75,43 @@ class Peft(Adapter):
         return None
 
     def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
-        """The norms for LN_TUNING, else what low-rank updates fit on, too."""
+        """Return normalization layers for LN_TUNING, else the layers that LoRA adapts."""
         return anatomy.norms if self.peft_type == "LN_TUNING" else anatomy.adaptable
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
-        """The method's own configuration, with the modules that follow from the model's tree."""
+        """Build the method's configuration, with the modules that follow from the model's tree.
+
+        Raises:
+            ModelError: a new head would not train, or the model cannot take prompts.
+        """
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
         from peft.utils import PeftType
 
         known = methods.of(self.peft_type)
-        said = dict(self.model_extra or {})
+        fields = dict(self.model_extra or {})
         if "modules_to_save" in known:
-            said["modules_to_save"] = list(saved)
+            fields["modules_to_save"] = list(saved)
         elif saved:
             raise ModelError(
                 f"peft: {self.peft_type} has no modules_to_save: {', '.join(saved)}, which is new, "
                 "would not train; use lora"
             )
         if "target_modules" in known and self._targeted:
-            said["target_modules"] = list(targets)
+            fields["target_modules"] = list(targets)
         if self.peft_type in PROMPTS:
             self._fits_prompts(model)
-            said["task_type"] = "SEQ_CLS"
-        return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.peft_type)](**said)
+            fields["task_type"] = "SEQ_CLS"
+        return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.peft_type)](**fields)
 
     @property
     def _targeted(self) -> bool:
-        return self.target_modules != "auto" or self.peft_type not in OF_THEIR_OWN
+        return self.target_modules != "auto" or self.peft_type not in WITHOUT_TARGETS
 
     def _targets(self, model: "PreTrainedModel", anatomy: "Anatomy", saved: Names) -> Names:
         return super()._targets(model, anatomy, saved) if self._targeted else ()
 
     def _fits_prompts(self, model: "PreTrainedModel") -> None:
-        """A head that reads the last token looks for it in the ids, which prompts take away."""
+        """Refuse prompts for a head that finds the last token by its id, which they remove."""
         reads_last = "past_key_values" in inspect.signature(model.forward).parameters
         if reads_last and self.peft_type != "PREFIX_TUNING":
             raise ModelError(
@@ -114,14 +119,14 @@ class Peft(Adapter):
                 "token by its id; use PREFIX_TUNING, or lora"
             )
 
-    def _wrong(self, told: Iterable[tuple[str, Any, str]]) -> ValidationError:
-        """Mistakes with the keys that they are made at, which pydantic would not know."""
+    def _wrong(self, mistakes: Iterable[tuple[str, Any, str]]) -> ValidationError:
+        """Make an error that names the keys, which pydantic would not know: (key, value, text)."""
         details = [
             InitErrorDetails(
-                type=PydanticCustomError("peft_field", "{told}", {"told": text}),
+                type=PydanticCustomError("peft_field", "{message}", {"message": text}),
                 loc=(key,),
                 input=value,
             )
-            for key, value, text in told
+            for key, value, text in mistakes
         ]
         return ValidationError.from_exception_data("peft", details)

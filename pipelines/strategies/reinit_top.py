@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 
 
 class ReinitTop(Strategy):
-    """What the last blocks learned belongs to the pretraining task: on a few thousand examples it
-    can be worse than nothing, and makes fine-tuning unstable."""
+    """The last blocks specialize in the pretraining task.
 
-    layers: int = Field(1, ge=1, description="blocks drawn anew, counted from the head")
+    On a few thousand examples that can be worse than random weights, and makes fine-tuning
+    unstable.
+    """
+
+    layers: int = Field(1, ge=1, description="blocks to initialize again, counted from the head")
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
-        """Draw the last blocks, and what stands between them and the head, as for a new model."""
+        """Initialize the last blocks, and what lies between them and the head, as in a new model.
+
+        Raises:
+            ModelError: nothing pretrained would be left.
+        """
         import torch
 
         from pipelines.models.anatomy import inside

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 class Scratch(Strategy):
-    """Everything trains and nothing was learned before: what pretraining has to beat."""
+    """Everything trains from random weights: what pretraining has to beat."""
 
     pretrained: ClassVar[bool] = False
     changes_pretrained_weights: ClassVar[bool] = False
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Higher rates and more epochs than fine-tuning: random weights have further to go."""
+        """Return higher rates and more epochs than usual: random weights have further to go."""
         return {
             "learning_rate": 2e-3 if anatomy.is_convolutional else 3e-4,
             "num_train_epochs": 10,

@@ -1,6 +1,6 @@
-"""The last blocks, or chosen ones, and the head train; what is frozen below runs once."""
+"""The last blocks, or chosen ones, and the head train; frozen blocks below run once."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -16,48 +16,49 @@ if TYPE_CHECKING:
 
 
 class TopLayers(Strategy):
-    """The last `layers` blocks and the head train (arXiv 1911.03090: a quarter of them reaches nine
-    tenths of the quality); a list of blocks, from 0, is surgical fine-tuning (arXiv 2210.11466).
+    """The last `layers` blocks and the head train; a list of blocks is surgical fine-tuning.
 
-    What else there is never changes: no gradients, no dropout, no drifting statistics. With
-    `cache_activations: auto` what the blocks below give is kept on disk when that saves time and
-    fits.
+    A quarter of the blocks reaches nine tenths of the quality (arXiv 1911.03090; lists, numbered
+    from 0: 2210.11466). All else never changes: no gradients, no dropout, no drifting statistics.
+    The outputs of the frozen blocks below are kept on disk when that saves time and fits
+    (`speed.frozen_blocks`).
     """
 
     layers: (
         Annotated[int, Field(ge=1)]
         | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     ) = Field(2, description="how many blocks train, counted from the head; or a list of them")
-    cache_activations: Literal["auto"] | bool = Field(
-        "auto", description="keep what the frozen blocks give, and run them once"
-    )
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> tuple[str, ...]:
-        """All of the encoder that does not train."""
+        """Name all of the encoder that does not train."""
         return frozen_modules(model, anatomy, self._depths(model, anatomy))
 
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
-        """Freeze everything else; where that is nothing, it is a mistake."""
+        """Freeze everything else.
+
+        Raises:
+            ModelError: nothing would be frozen, or there is no such block.
+        """
         train_only(model, anatomy, self._depths(model, anatomy))
         return model
 
     def fit(self, job: "Job") -> "Fitted":
-        """Train the rest on what comes out of the blocks below."""
+        """Train on the cached outputs of the frozen blocks below, where there are some."""
         from pipelines.models.anatomy import dissect
-        from pipelines.training.speed import frozen_blocks as boundary
+        from pipelines.training.speed.frozen_blocks import cached_if_supported
 
         model = job.checkpoint.model
         anatomy = dissect(model, job.checkpoint.newly_initialized)
         self.apply(model, anatomy)
         lowest = self._depths(model, anatomy)[0]
-        if lowest == 1:  # nothing but embeddings lies below
+        if lowest == 1:  # only embeddings lie below, and looking them up costs nothing
             return super().fit(job)
         block = anatomy.blocks[lowest - 1]
-        with boundary.cached(job, anatomy, block, self.cache_activations) as shorter:
-            return super().fit(shorter)
+        with cached_if_supported(job, anatomy, block) as shortened:
+            return super().fit(shortened)
 
     def _depths(self, model: Any, anatomy: "Anatomy") -> list[int]:
-        """What trains, in order; the deepest is the head, the first block is at 1."""
+        """Return the depths that train, in order: the first block is at 1, the head last."""
         num_blocks = len(anatomy.blocks)
         has = f"top_layers: {type(model).__name__} has {num_blocks} blocks; strategy.layers"
         if isinstance(self.layers, int):
@@ -68,6 +69,6 @@ class TopLayers(Strategy):
             return list(range(num_blocks + 1 - self.layers, num_blocks + 2))
         unknown = sorted({*self.layers} - {*range(num_blocks)})
         if unknown:
-            told = ", ".join(map(str, unknown))
-            raise ModelError(f"{has} names {told}; expected numbers from 0 to {num_blocks - 1}")
+            names = ", ".join(map(str, unknown))
+            raise ModelError(f"{has} names {names}; expected numbers from 0 to {num_blocks - 1}")
         return [*(block + 1 for block in sorted({*self.layers})), num_blocks + 1]

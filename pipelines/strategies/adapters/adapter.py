@@ -1,7 +1,7 @@
-"""What the strategies have in common that peft carries out: adapters beside frozen weights.
+"""The base of strategies that peft carries out: adapters beside frozen weights.
 
-A subclass says which peft configuration it is; here is which modules it means, that all else
-stays as it was, and what comes out.
+A subclass builds its peft configuration; this class chooses the modules, freezes everything else
+and saves the result.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pydantic import Field
 from pipelines.core.errors import ModelError
 from pipelines.models.library_warnings import suppress_peft_warnings
 from pipelines.strategies import Strategy
-from pipelines.strategies.adapters import targets as _targets
+from pipelines.strategies.adapters import targets as targeting
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -27,11 +27,11 @@ Names = tuple[str, ...]
 
 
 class Adapter(Strategy):
-    """`target_modules: auto` takes what the method is made for; `modules_to_save: auto` whatever
-    the checkpoint did not bring along: the new head.
+    """Base of strategies with adapters.
 
-    No TaskType: peft's own ones exist for text only and would leave parts of an audio or image
-    head frozen.
+    `target_modules: auto` means what the method is made for, `modules_to_save: auto` whatever the
+    checkpoint did not hold: the new head. There is no TaskType: peft's exist for text only and
+    would leave parts of an audio or image head frozen.
     """
 
     changes_pretrained_weights: ClassVar[bool] = False
@@ -44,12 +44,15 @@ class Adapter(Strategy):
         "auto", description="modules that train whole; auto: what is newly initialized"
     )
     save: Literal["merged", "adapter"] = Field(
-        "merged", description="the plain class with the updates in its weights, or they alone"
+        "merged",
+        description="the plain class with updated weights, or the adapter alone",
     )
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Of LoRA's paper, the rate apart: nothing pretrained is at stake. No decay: what a method
-        starts from is seldom zero."""
+        """Return those of LoRA's paper, at a higher rate: pretrained weights do not move.
+
+        There is no weight decay, since few methods start from zero.
+        """
         return {
             "learning_rate": 1e-3,
             "num_train_epochs": 3 if modality == "text" else 5,
@@ -60,16 +63,23 @@ class Adapter(Strategy):
         }
 
     def auto(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
-        """The modules that `target_modules: auto` means."""
+        """Return the modules that `target_modules: auto` means."""
         return anatomy.adaptable
 
     def config(self, model: "PreTrainedModel", targets: Names, saved: Names) -> "PeftConfig":
-        """What peft is told."""
+        """Build the configuration of peft.
+
+        Args:
+            targets: the modules to adapt.
+            saved: the modules that train whole.
+        """
         raise NotImplementedError
 
     def frozen(self, model: Any, anatomy: "Anatomy") -> Names:
-        """All batch normalization but that of a new head: its statistics are no adapter's business,
-        and an adapter's folder has no place for them (peft #1732)."""
+        """Name all batch normalization but that of a new head.
+
+        Its running statistics would change, and an adapter's folder cannot hold them (peft #1732).
+        """
         from pipelines.core.upstream import is_batch_norm
 
         return tuple(
@@ -84,39 +94,43 @@ class Adapter(Strategy):
             from peft import get_peft_model
 
         from pipelines.models.anatomy import inside
-        from pipelines.strategies.adapters import merging as _merging
+        from pipelines.strategies.adapters import merging
 
-        saved = _targets.to_save(model, anatomy, self.modules_to_save)
+        saved = targeting.to_save(model, anatomy, self.modules_to_save)
         targets = self._targets(model, anatomy, saved)
         left_out = [name for name in anatomy.head if not inside(name, saved)]
         if self.save == "adapter" and left_out:
             raise ModelError(
-                f"strategy.modules_to_save: without {left_out[0]}, which is new, nobody could load "
-                "the adapter"
+                f"strategy.modules_to_save: {left_out[0]} is new and would not be saved, so the "
+                "adapter could not be loaded; add it"
             )
-        # by this name peft would look the base up whenever it saves, find that a CTC head has
+        # with a name peft would look up the base model whenever it saves, find that a CTC head has
         # another vocabulary, and ask for word embeddings that speech models do not have
         model.name_or_path = ""
         with suppress_peft_warnings(), self._explained(model):
             adapted = get_peft_model(model, self.config(model, targets, saved))
         self._adapts(adapted, model)
-        asks = _ask_convolutions(adapted)
-        _merging.try_out(adapted, self.name, merge=self.save == "merged")
-        if self.save == "adapter" and asks and getattr(model.config, "tf_padding", False):
+        has_convolutions = _copy_convolution_fields(adapted)
+        merging.try_out(adapted, self.name, merge=self.save == "merged")
+        if (
+            self.save == "adapter"
+            and has_convolutions
+            and getattr(model.config, "tf_padding", False)
+        ):
             raise ModelError(
                 f"strategy.save: 'adapter': {type(model).__name__} pads by the stride of its "
-                "convolutions, which peft's layers do not tell; use merged"
+                "convolutions, which peft's layers do not have; use merged"
             )
         return adapted
 
     def merge(self, model: Any) -> "PreTrainedModel":
-        """Work the updates into the weights: the plain class again."""
-        from pipelines.strategies.adapters import merging as _merging
+        """Merge the updates into the weights and return the plain class."""
+        from pipelines.strategies.adapters import merging
 
-        return _merging.merged(model)
+        return merging.merged(model)
 
     def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
-        """The plain class, or the adapter alone."""
+        """Wrap the plain class, or the adapter alone."""
         from pipelines.models.output.adapter import AdapterModel
 
         if self.save == "merged":
@@ -124,35 +138,41 @@ class Adapter(Strategy):
         return AdapterModel(model, checkpoint.commit)
 
     def _targets(self, model: "PreTrainedModel", anatomy: "Anatomy", saved: Names) -> Names:
-        """What is adapted: nothing that trains whole."""
+        """Choose the modules to adapt, without any that train whole.
+
+        Raises:
+            ModelError: there are none.
+        """
         from pipelines.models.anatomy import inside
 
         if self.target_modules == "auto":
-            meant = self.auto(model, anatomy)
+            names = self.auto(model, anatomy)
         elif self.target_modules == "all-linear":
-            meant = _targets.linear(model, anatomy)
+            names = targeting.linear(model, anatomy)
         else:
-            meant = _targets.named(model, self.target_modules)
-        targets = tuple(name for name in meant if not inside(name, saved))
+            names = targeting.named(model, self.target_modules)
+        targets = tuple(name for name in names if not inside(name, saved))
         if targets:
             return targets
-        told = "linear layer" if self.target_modules == "all-linear" else self.adapts
+        kind = "linear layer" if self.target_modules == "all-linear" else self.adapts
         raise ModelError(
-            f"{self.name}: {type(model).__name__} has no {told} to adapt outside its head; name "
+            f"{self.name}: {type(model).__name__} has no {kind} to adapt outside its head; name "
             "some in strategy.target_modules, or use full or linear_probe"
         )
 
     @contextmanager
     def _explained(self, model: Any) -> Iterator[None]:
-        """What peft raises when a method does not fit, as one clear message."""
+        """Turn what peft raises when a method does not fit into one clear message."""
         try:
             yield
         except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
-            told = str(error).partition("\n")[0]
-            raise ModelError(f"{self.name}: does not fit {type(model).__name__}: {told}") from None
+            reason = str(error).partition("\n")[0]
+            raise ModelError(
+                f"{self.name}: does not fit {type(model).__name__}: {reason}"
+            ) from None
 
     def _adapts(self, adapted: Any, model: Any) -> None:
-        """Refuse a method that passed over all of its targets without a word."""
+        """Refuse a method that silently skipped all of its targets."""
         trained = [name for name, p in adapted.named_parameters() if p.requires_grad]
         if all(".modules_to_save." in name for name in trained):
             raise ModelError(
@@ -161,9 +181,11 @@ class Adapter(Strategy):
             )
 
 
-def _ask_convolutions(model: Any) -> bool:
-    """MobileNet works out its padding from a convolution's fields: the adapter needs them too.
-    Gives back whether there are adapted convolutions."""
+def _copy_convolution_fields(model: Any) -> bool:
+    """Copy the fields of convolutions to their adapters; returns whether there are any.
+
+    MobileNet computes its padding from them.
+    """
     from torch.nn import Conv2d
 
     adapted = [m for m in model.modules() if isinstance(getattr(m, "base_layer", None), Conv2d)]

@@ -1,8 +1,8 @@
-"""A linear layer and its low-rank update, in as few passes over memory as it takes.
+"""A linear layer and its low-rank update, in few passes over memory.
 
-peft writes the update, its scaling and the sum out one after the other, and in mixed precision
-makes the layer's input large again for it: on long batches that costs more time, and more memory,
-than the gradients of frozen weights save.
+peft computes the update, its scaling and the sum one after the other, and in mixed precision casts
+the layer's input back to float32: on long batches that costs more time and memory than the missing
+gradients of frozen weights save.
 """
 
 from typing import Any
@@ -13,20 +13,20 @@ from torch.nn.functional import linear
 
 
 class LowRankLinear(lora.Linear):
-    """peft's layer; beside frozen weights that are not merged, and without dropout, quicker."""
+    """peft's layer, faster beside frozen weights that are not merged, without dropout."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """(…, in) -> (…, out)."""
+        """Map (…, in) to (…, out)."""
         (name,) = self.active_adapters
-        drops = not isinstance(self.lora_dropout[name], torch.nn.Identity)
-        if drops or self.merged or self.disable_adapters:
+        has_dropout = not isinstance(self.lora_dropout[name], torch.nn.Identity)
+        if has_dropout or self.merged or self.disable_adapters:
             return super().forward(x, *args, **kwargs)
         base, down, up = self.get_base_layer(), self.lora_A[name], self.lora_B[name]
         return _Adapted.apply(x, base.weight, base.bias, down.weight, up.weight, self.scaling[name])
 
 
 class _Adapted(torch.autograd.Function):
-    """x W' + b + scaling (x A') B', with W and b frozen: no gradient is worked out for them."""
+    """x W' + b + scaling (x A') B'; W and b are frozen and get no gradient."""
 
     @staticmethod
     def forward(
@@ -59,6 +59,6 @@ class _Adapted(torch.autograd.Function):
         of_reduced = (gradient @ up).mul_(ctx.scaling)
         of_up = (gradient.T @ reduced).mul_(ctx.scaling)
         of_x = None
-        if ctx.needs_input_grad[0]:  # not in the first block: what lies below it is frozen
+        if ctx.needs_input_grad[0]:  # not in the first block: everything below it is frozen
             of_x = (gradient @ weight).addmm_(of_reduced, down).view(ctx.shape)
         return of_x, None, None, of_reduced.T @ rows, of_up, None

@@ -1,4 +1,4 @@
-"""Adapters -> the plain class, for every method and every head; and whether it would work."""
+"""Merge adapters into the plain class, for every method and head, and test that beforehand."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-TOLERANCE = 1e-3  # of the largest output: a layer that differs by more was not merged
+TOLERANCE = 1e-3  # relative to the largest output; a larger difference is a wrong merge
 
 
 def merged(model: Any) -> "PreTrainedModel":
-    """The plain class with all updates in its weights.
+    """Return the plain class with all updates in its weights.
 
-    The heads take their places first: peft would look for weights of its own inside a head of
-    several layers, and most methods stumble over that.
+    Heads are put back first: peft would look for adapters inside a head of several layers, which
+    fails for most methods.
     """
     from peft.utils.other import ModulesToSaveWrapper
 
@@ -31,11 +31,10 @@ def merged(model: Any) -> "PreTrainedModel":
 
 
 def try_out(model: Any, strategy: str, *, merge: bool) -> None:
-    """Run a copy of one adapted layer of each kind, with weights as if it had learned something;
-    merged, it has to say the same.
+    """Run a copy of one adapted layer of each kind with changed weights, merged and not.
 
     Raises:
-        ModelError: the method cannot do that here; says what can be done instead.
+        ModelError: the method fails here, or its merged outputs differ; names an alternative.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -52,8 +51,10 @@ def try_out(model: Any, strategy: str, *, merge: bool) -> None:
             continue
         instead = "strategy.save=adapter keeps it beside the checkpoint"
         with _explained(f"{strategy}: cannot be merged into a {base.__name__}", instead):
-            found = _run_merged(copy, x)
-        if (found - expected).abs().max() > TOLERANCE * max(float(expected.abs().max()), 1.0):
+            merged_output = _run_merged(copy, x)
+        if (merged_output - expected).abs().max() > TOLERANCE * max(
+            float(expected.abs().max()), 1.0
+        ):
             raise ModelError(
                 f"{strategy}: peft merges it wrongly into a {base.__name__}: the outputs differ; "
                 "name other layers in strategy.target_modules, or use lora"
@@ -62,23 +63,23 @@ def try_out(model: Any, strategy: str, *, merge: bool) -> None:
 
 @contextmanager
 def _explained(what: str, instead: str) -> Iterator[None]:
-    """Whatever a library raises, as one clear message."""
+    """Turn whatever a library raises into one clear message."""
     try:
         yield
     except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        told = str(error).partition("\n")[0]
-        raise ModelError(f"{what} ({told}); {instead}") from error
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"{what} ({reason}); {instead}") from error
 
 
 def _run(layer: Any, x: "torch.Tensor") -> "torch.Tensor":
-    """What a layer says after some learning."""
+    """Run a layer whose trainable weights were changed by noise, as if it had learned."""
     import torch
 
-    drawn = torch.Generator().manual_seed(0)  # of its own: training draws what it always did
+    generator = torch.Generator().manual_seed(0)  # the global one must not advance before training
     with torch.no_grad():
         for parameter in layer.parameters():
             if parameter.requires_grad:
-                noise = torch.randn(parameter.shape, generator=drawn) * 0.05
+                noise = torch.randn(parameter.shape, generator=generator) * 0.05
                 parameter.add_(noise.to(parameter))
         return layer(x)
 
@@ -92,18 +93,18 @@ def _run_merged(layer: Any, x: "torch.Tensor") -> "torch.Tensor":
 
 
 def _input(base: "torch.nn.Module") -> "torch.Tensor | None":
-    """Something that a layer takes; None for what is put in place rather than merged."""
+    """Make an input for a layer; None for layers that are replaced rather than merged."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    drawn = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     if isinstance(base, torch.nn.Conv2d):
         sides = [d * (k - 1) + 3 for d, k in zip(base.dilation, base.kernel_size, strict=True)]
-        x = torch.randn(1, base.in_channels, *sides, generator=drawn)
+        x = torch.randn(1, base.in_channels, *sides, generator=generator)
     elif isinstance(base, torch.nn.Linear):
-        x = torch.randn(3, base.in_features, generator=drawn)
+        x = torch.randn(3, base.in_features, generator=generator)
     elif isinstance(base, Conv1D):
-        x = torch.randn(3, base.nx, generator=drawn)
+        x = torch.randn(3, base.nx, generator=generator)
     else:
         return None
     weight = base.weight

@@ -1,7 +1,7 @@
 """The methods of the installed peft and their fields, read from its source without importing it.
 
-Importing peft takes seconds; a misspelt key should be answered at once. Nothing is redeclared, and
-the answer always fits the installed version.
+Importing peft takes seconds, and a misspelt key should be refused at once. Nothing is redeclared:
+the fields are those of the installed version.
 """
 
 import ast
@@ -19,20 +19,20 @@ OURS |= {"auto_mapping", "peft_version"}
 
 @cache
 def fields() -> dict[str, tuple[str, ...]]:
-    """peft_type -> the names of its configuration's fields."""
+    """Return peft_type -> the names of its configuration's fields."""
     classes = {node.name: node for file in _files() for node in _classes(file)}
-    found = {_type(node): _fields(node, classes) for node in classes.values()}
-    return {name: tuple(sorted({*own} - OURS)) for name, own in found.items() if name}
+    declared = {_type(node): _fields(node, classes) for node in classes.values()}
+    return {name: tuple(sorted({*names} - OURS)) for name, names in declared.items() if name}
 
 
 def of(peft_type: str) -> tuple[str, ...]:
-    """The fields of one method.
+    """Return the fields of one method.
 
     Raises:
-        RecipeError: peft knows no such method; says which there are and which is nearest.
+        RecipeError: peft knows no such method; lists the known ones and the nearest.
     """
     if peft_type not in fields():
-        raise RecipeError(f"no such method of peft; {suggest(peft_type, fields(), most=60)}")
+        raise RecipeError(f"no such method of peft; {suggest(peft_type, fields(), limit=60)}")
     return fields()[peft_type]
 
 
@@ -50,7 +50,7 @@ def _classes(file: Path) -> Iterator[ast.ClassDef]:
 
 
 def _type(node: ast.ClassDef) -> str | None:
-    """The X of `self.peft_type = PeftType.X`."""
+    """Return the X of `self.peft_type = PeftType.X`."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Assign) and ast.unparse(inner.targets[0]) == "self.peft_type":
             return ast.unparse(inner.value).rpartition(".")[2]
@@ -58,7 +58,7 @@ def _type(node: ast.ClassDef) -> str | None:
 
 
 def _fields(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Iterator[str]:
-    """What a dataclass declares, and those that it inherits from."""
+    """Yield the fields that a dataclass declares or inherits."""
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             yield item.target.id

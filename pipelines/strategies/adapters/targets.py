@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 
 
-def to_save(model: "PreTrainedModel", anatomy: "Anatomy", said: "str | list[str]") -> Names:
-    """The modules that train whole: the new head, unless the recipe says otherwise.
+def to_save(model: "PreTrainedModel", anatomy: "Anatomy", requested: "str | list[str]") -> Names:
+    """Return the modules that train whole: the new head, unless the recipe names others.
 
     Raises:
         ModelError: a name that no module bears.
     """
     from pipelines.models.anatomy import outermost
 
-    if said == "auto":
+    if requested == "auto":
         return anatomy.head
-    return outermost(_meant(model, said, "modules_to_save"))
+    return outermost(_matching(model, requested, "modules_to_save"))
 
 
 def linear(model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
-    """Every linear layer outside the head, in blocks or not: peft's `all-linear`."""
+    """Return every linear layer outside the head, in blocks or not: peft's `all-linear`."""
     from pipelines.models.anatomy.layers import is_linear
 
     output = model.get_output_embeddings()
@@ -36,19 +36,20 @@ def linear(model: "PreTrainedModel", anatomy: "Anatomy") -> Names:
     )
 
 
-def named(model: "PreTrainedModel", said: Iterable[str]) -> Names:
-    """The modules that a recipe's `target_modules` name.
+def named(model: "PreTrainedModel", requested: Iterable[str]) -> Names:
+    """Return the modules that a recipe's `target_modules` name.
 
     Raises:
         ModelError: a name that no module bears.
     """
-    return _meant(model, said, "target_modules")
+    return _matching(model, requested, "target_modules")
 
 
-def _meant(model: "PreTrainedModel", said: Iterable[str], key: str) -> Names:
+def _matching(model: "PreTrainedModel", requested: Iterable[str], key: str) -> Names:
+    """Return the modules whose name is, or ends in, one of the words."""
     names = [name for name, _ in model.named_modules() if name]
-    found: dict[str, None] = {}
-    for word in said:
+    matches: dict[str, None] = {}  # keeps the order, without repeats
+    for word in requested:
         meant = [name for name in names if name == word or name.endswith(f".{word}")]
         if not meant:
             ends = {name.rpartition(".")[2] for name in names}
@@ -58,5 +59,5 @@ def _meant(model: "PreTrainedModel", said: Iterable[str], key: str) -> Names:
                 f"strategy.{key}: '{word}': {type(model).__name__} has no such module; "
                 f"{suggest(word, {*known})}"
             )
-        found.update(dict.fromkeys(meant))
-    return tuple(found)
+        matches.update(dict.fromkeys(meant))
+    return tuple(matches)

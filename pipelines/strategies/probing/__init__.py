@@ -1,1 +1,1 @@
-"""A head that is solved on frozen features: which one, and how strong."""
+"""A head solved on frozen features: from which pooling, with how strong a penalty."""

@@ -11,12 +11,19 @@ from pipelines.features.heads import Head, Problem, Scaler, SolvedHead
 if TYPE_CHECKING:
     from pipelines.training.job import Job
 
-FEW, MANY = 2_500, 5_000  # answers on which a pooling, and a strength, is chosen
+# training targets (examples or tokens) on which poolings, then penalties, are compared
+MAX_TARGETS_FOR_POOLING = 2_500
+MAX_TARGETS_FOR_PENALTY = 5_000
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One head: from which features, how strongly regularized, how good on validation."""
+class HeadTrial:
+    """One head: from which features, how strongly regularized, how good on validation.
+
+    Attributes:
+        strength: the value of the head's hyperparameter.
+        biased: whether the head has a bias.
+    """
 
     pooling: str
     strength: float
@@ -26,19 +33,19 @@ class Trial:
 
     @property
     def num_parameters(self) -> int:
-        """Of the head; a bias that the model has no place for is none."""
+        """Parameters of the head, without a bias that the model has no place for."""
         layers = [layer.linear for layer in self.head.layers]
         return sum(layer.weight.size + layer.bias.size * self.biased for layer in layers)
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Features of a split and the labels that belong to them, flat over all examples.
+class HeadDataset:
+    """Features of a split and their targets, flat over all examples.
 
     Attributes:
-        features: pooling -> (answers, dim).
-        targets: (answers,) class ids or numbers, or (answers, classes) of 0 and 1.
-        sizes: how many answers each example has, where that is not one.
+        features: pooling -> (targets, dim).
+        targets: (targets,) class ids or numbers, or (targets, classes) of 0 and 1.
+        sizes: number of targets of each example; None where that is one.
     """
 
     features: dict[str, np.ndarray]
@@ -48,8 +55,8 @@ class Answers:
     @classmethod
     def of(
         cls, features: dict[str, Any], labels: Any, by_token: bool, is_regression: bool
-    ) -> "Answers":
-        """From what an `Extractor` gives."""
+    ) -> "HeadDataset":
+        """Flatten the features and labels of an `Extractor`."""
         sizes = [len(row) for row in labels] if by_token else None
         if by_token:
             features = {pooling: np.concatenate(list(f)) for pooling, f in features.items()}
@@ -57,62 +64,70 @@ class Answers:
         return cls(features, labels if is_regression else labels.astype(int), sizes)
 
     def by_example(self, logits: np.ndarray) -> Any:
-        """(answers, classes) -> an entry for each example."""
+        """Split (targets, classes) logits into an entry for each example."""
         if self.sizes is None:
             return logits
         return np.split(logits, np.cumsum(self.sizes)[:-1])
 
 
 @dataclass(frozen=True)
-class Search:
-    """Which features, and how strongly regularized: validation chooses, coarse to fine.
+class HeadSearch:
+    """Choose features and penalty on validation, coarse to fine.
 
-    Every pooling is tried with two strengths, then the best pooling with the whole grid; on a part
-    of the answers of train, so that choosing costs little beside the forward pass. What was
-    chosen is solved on all of them: the penalty is a prior, and does not depend on their number.
+    Every pooling is tried with two strengths, then the best pooling with the whole grid, on a
+    sample of train, so that choosing costs little beside the forward pass. The choice is solved on
+    all of train: the penalty is a prior, which does not depend on the number of examples.
+
+    Attributes:
+        bias: whether the model's own output layer has one.
     """
 
     job: "Job"
     head: "Head"
-    train: Answers
-    validation: Answers
-    bias: bool  # whether the model's own output layer has one
+    train: HeadDataset
+    validation: HeadDataset
+    bias: bool
 
-    def run(self) -> tuple[Trial, list[Trial]]:
-        """The head that was chosen, and all that were tried."""
+    def run(self) -> tuple[HeadTrial, list[HeadTrial]]:
+        """Return the chosen head and all that were tried."""
         from threadpoolctl import threadpool_limits
 
-        # small products: threads that wait for each other make a step of the solver 8 times longer
+        # products are small: threads that wait for each other make a solver's step 8 times longer
         with threadpool_limits(1):
             return self._run()
 
-    def _run(self) -> tuple[Trial, list[Trial]]:
+    def _run(self) -> tuple[HeadTrial, list[HeadTrial]]:
         grid = sorted(self.head.grid)
         coarse = grid[1::4]
-        trials = [t for pooling in self.train.features for t in self._path(pooling, coarse, FEW)]
         fine = [strength for strength in grid if strength not in coarse]
-        trials += self._path(self._best(trials).pooling, fine, MANY)
+        trials: list[HeadTrial] = []
+        for pooling in self.train.features:
+            trials += self._solve(pooling, coarse, MAX_TARGETS_FOR_POOLING)
+        trials += self._solve(self._best(trials).pooling, fine, MAX_TARGETS_FOR_PENALTY)
         best = self._best(trials)
-        if len(self.train.targets) > MANY:
-            (best,) = self._path(best.pooling, [best.strength], None)
+        if len(self.train.targets) > MAX_TARGETS_FOR_PENALTY:
+            (best,) = self._solve(best.pooling, [best.strength], None)
         return best, trials
 
-    def _best(self, trials: list[Trial]) -> Trial:
-        """The first of equals: the plain class before a pooling that needs another library."""
+    def _best(self, trials: list[HeadTrial]) -> HeadTrial:
+        """Return the first of equals: the plain class before what needs another library."""
         sign = 1 if self.job.scorer.greater_is_better else -1
         return max(trials, key=lambda trial: sign * trial.score)
 
-    def record(self, trial: Trial) -> dict[str, Any]:
-        """A trial as the history keeps it."""
+    def record(self, trial: HeadTrial) -> dict[str, Any]:
+        """Describe a trial for the history."""
         return {
             "pooling": trial.pooling,
             self.head.hyperparameter: trial.strength,
             f"validation_{self.job.scorer.main}": trial.score,
         }
 
-    def _path(self, pooling: str, strengths: list[float], most: int | None) -> Iterator[Trial]:
+    def _solve(
+        self, pooling: str, strengths: list[float], limit: int | None
+    ) -> Iterator[HeadTrial]:
+        """Solve a head for each strength, on at most `limit` targets of train, and score it."""
         job, train = self.job, self.train
-        rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:most]
+        rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:limit]
         targets = train.targets[rows]
         weights = getattr(job.loss, "weights", None)
         biased = self.bias or pooling != "head"
@@ -128,4 +143,4 @@ class Search:
             folded = scaler.fold(solved)
             logits = self.validation.by_example(folded(self.validation.features[pooling]))
             score = job.main_score({"logits": logits})
-            yield Trial(pooling, strength, biased, score, folded)
+            yield HeadTrial(pooling, strength, biased, score, folded)

@@ -1,4 +1,4 @@
-"""A head solved on the features of an encoder as it is: where training by steps can start from."""
+"""A head solved on frozen features: a probe's result, or where gradient steps start from."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,56 +10,76 @@ from pipelines.features.extractor import HEAD
 if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
-    from pipelines.strategies.probing.search import Search, Trial
+    from pipelines.strategies.probing.search import HeadDataset, HeadSearch, HeadTrial
     from pipelines.training.job import Job
 
 
-def usual(job: "Job") -> "Head":
-    """Logistic regression for classes, ridge regression for numbers."""
-    name = "ridge" if kind(job) == REGRESSION else "logistic_regression"
+def default_head(job: "Job") -> "Head":
+    """Return logistic regression for classes, ridge regression for numbers."""
+    name = "ridge" if problem_type(job) == REGRESSION else "logistic_regression"
     return registry.find("heads", name)()
 
 
-def kind(job: "Job") -> str:
-    """The problem that each answer of a head poses; by token it is that of one token."""
+def problem_type(job: "Job") -> str:
+    """Return the problem that a head solves; for token tasks, that of a single token."""
     return SINGLE if job.task.prediction_unit == "token" else job.labels.problem_type
 
 
 def solve(
-    job: "Job", head: "Head", found: "Extractor", *, plain: bool = False
-) -> tuple["Search", "Trial", list["Trial"]]:
-    """Features of train and validation, a head for each candidate, and the best of them; `plain`
-    only for what the model's own head reads."""
-    from pipelines.strategies.probing.search import Answers, Search
+    job: "Job", head: "Head", extractor: "Extractor", *, plain: bool = False
+) -> tuple["HeadSearch", "HeadTrial", list["HeadTrial"]]:
+    """Extract features of train and validation and choose the best head.
 
-    def answers(rows: Any, title: str, options: dict[str, Any]) -> Answers:
-        features, labels = found.extract(rows, job.collate, title=title, **options)
-        if plain:
-            features = {HEAD: features[HEAD]}
-        return Answers.of(features, labels, found.by_token, kind(job) == REGRESSION)
+    Args:
+        plain: consider only what the model's own head reads, not other poolings.
 
-    train = answers(job.train, "features of train", job.fast_options)
-    # what is scored is computed as precisely as the saved model will
-    validation = answers(job.validation, "… of validation", job.forward_options)
-    search = Search(job, head, train, validation, found.has_bias)
+    Returns:
+        The search, the best trial, and all trials.
+    """
+    from pipelines.strategies.probing.search import HeadSearch
+
+    train = _dataset(job, extractor, job.train, "features of train", plain, job.fast_options)
+    # validation scores are evidence: features in the precision that the saved model will have
+    validation = _dataset(
+        job, extractor, job.validation, "… of validation", plain, job.forward_options
+    )
+    search = HeadSearch(job, head, train, validation, extractor.has_bias)
     return search, *search.run()
 
 
 def start_from_solved_head(job: "Job") -> None:
-    """Write the best linear head into the model, and say how good that is."""
+    """Write the best linear head into the model and print its score on validation."""
     from pipelines.features.candidates import pooled_extractor, token_extractor
     from pipelines.features.heads import Linear
     from pipelines.models.anatomy import dissect
 
-    model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
-    anatomy = dissect(model, newly_initialized)
+    model, new = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
+    anatomy = dissect(model, new)
     if job.task.prediction_unit == "token":
-        found = token_extractor(model, anatomy)
+        extractor = token_extractor(model, anatomy)
     else:
-        # all poolings, as a probe and `auto` have them: what one has computed the others find
-        found = pooled_extractor(model, anatomy, "auto", job.train, job.collate, newly_initialized)
-    _, best, _ = solve(job, usual(job), found, plain=True)
+        # all poolings, like a probe and `auto`: the key on disk is the same, one pass serves all
+        extractor = pooled_extractor(model, anatomy, "auto", job.train, job.collate, new)
+    _, best, _ = solve(job, default_head(job), extractor, plain=True)
     assert isinstance(best.head, Linear)
-    found.graft(best.head)
-    told = f"{job.scorer.main} {best.score:.4f}"
-    say(f"the head was solved on frozen features: {told} on validation")
+    extractor.graft(best.head)
+    score = f"{job.scorer.main} {best.score:.4f}"
+    say(f"the head was solved on frozen features: {score} on validation")
+
+
+def _dataset(
+    job: "Job",
+    extractor: "Extractor",
+    rows: Any,
+    title: str,
+    plain: bool,
+    options: dict[str, Any],
+) -> "HeadDataset":
+    """Extract the features of a split."""
+    from pipelines.strategies.probing.search import HeadDataset
+
+    features, labels = extractor.extract(rows, job.collate, title=title, **options)
+    if plain:
+        features = {HEAD: features[HEAD]}
+    is_regression = problem_type(job) == REGRESSION
+    return HeadDataset.of(features, labels, extractor.by_token, is_regression)
