@@ -1,4 +1,4 @@
-"""One entry of a recipe's `metrics:` -> the `evaluate` metric that it means.
+"""One entry of a recipe's `metrics:` -> the `evaluate` metric that it names.
 
 An entry is a file of `pipelines/evaluation/metrics/`, a file of your own (`./my_metric.py`) or a
 Hub id (`evaluate-metric/rouge`; the code in that repository then runs here):
@@ -16,10 +16,12 @@ from typing import Any
 
 from pipelines.core import registry
 from pipelines.core.errors import HubError, RecipeError, suggest
+from pipelines.core.hub_client import first_line
 from pipelines.core.labels import MULTI, REGRESSION, Labels
-from pipelines.evaluation import metric_source as metric_source
+from pipelines.evaluation import metric_source
 
-LOADING = ("config_name", "revision", "greater_is_better")  # options of a metric that is not ours
+# options of a metric that is not ours which are not arguments of its _compute
+LOADING_OPTIONS = ("config_name", "revision", "greater_is_better")
 
 
 class Metric:
@@ -31,69 +33,86 @@ class Metric:
     """
 
     def __init__(self, entry: str | dict[str, Any], labels: Labels) -> None:
-        said = {"name": entry} if isinstance(entry, str) else dict(entry)
+        options = {"name": entry} if isinstance(entry, str) else dict(entry)
         self.labels = labels
-        self.name = str(said.pop("name", None))
-        self.tag = "_".join(map(str, said.values()))  # tells two entries of one metric apart
-        self.ours = self.name in registry.names("metrics")
-        self.loading = {} if self.ours else {key: said.pop(key) for key in LOADING if key in said}
-        self.options = said
-        self.path = _locate(self.name, self.loading.get("revision", "main"))
-        self.declared = metric_source.read(self.path)
-        self._refuse_unknown_options()
+        self.name = str(options.pop("name", None))
+        self.tag = "_".join(map(str, options.values()))  # distinguishes two entries of one metric
+        self.is_ours = self.name in registry.names("metrics")
+        self.loading_options: dict[str, Any] = {}
+        if not self.is_ours:
+            self.loading_options = {k: options.pop(k) for k in LOADING_OPTIONS if k in options}
+        self.options = options
+        self.path = _locate(self.name, self.loading_options.get("revision", "main"))
+        self.declaration = metric_source.read(self.path)
+        self._check_options()
 
-    def _refuse_unknown_options(self) -> None:
-        known = self.declared.parameters - {"num_labels"} | set(() if self.ours else LOADING)
+    def _check_options(self) -> None:
+        known = self.declaration.parameters - {"num_labels"}
+        known |= set() if self.is_ours else set(LOADING_OPTIONS)
         for option in sorted(set(self.options) - known):
             if "**" not in known:
-                told = suggest(option, known)
-                raise RecipeError(f"metric '{self.name}': unknown option '{option}'; {told}")
+                raise RecipeError(
+                    f"metric '{self.name}': unknown option '{option}'; {suggest(option, known)}"
+                )
 
     @property
     def greater_is_better(self) -> bool:
-        """As the recipe says, else the metric; else yes (metrics of the Hub do not tell)."""
-        told = self.declared.greater_is_better
-        if told is None:
-            told = getattr(self.module, "greater_is_better", True)
-        return bool(self.loading.get("greater_is_better", told))
+        """Whether more is better: by the recipe, else by the metric, else yes.
+
+        Metrics of the Hub do not declare it.
+        """
+        default = self.declaration.greater_is_better
+        if default is None:
+            default = getattr(self.module, "greater_is_better", True)
+        return bool(self.loading_options.get("greater_is_better", default))
 
     @cached_property
     def module(self) -> Any:
-        """The `evaluate` metric. It keeps its data in memory, so processes share no files."""
+        """The `evaluate` metric.
+
+        Raises:
+            RecipeError: it cannot be loaded, or takes class ids in a regression.
+        """
         module = self._load()
         features = module.features[0] if isinstance(module.features, list) else module.features
         takes_ids = str(getattr(features.get("predictions"), "dtype", "")).startswith("int")
+        # `evaluate` would silently cut off the decimals
         if takes_ids and self.labels.problem_type == REGRESSION:
-            # `evaluate` would cut the decimals off
-            raise RecipeError(f"metric '{self.name}' cannot score regression: it takes class ids")
+            raise RecipeError(
+                f"metric '{self.name}' cannot score regression: it takes class ids; use mse, mae, "
+                "pearson or spearman"
+            )
         return module
 
     def _load(self) -> Any:
         default = "multilabel" if self.labels.problem_type == MULTI else None
-        config_name = self.loading.get("config_name", default)
-        if self.ours:
+        config_name = self.loading_options.get("config_name", default)
+        # in memory, so that processes share no files
+        if self.is_ours:
             return registry.find("metrics", self.name)(config_name, keep_in_memory=True)
         import evaluate
 
         try:
             return evaluate.load(str(self.path), config_name, keep_in_memory=True)
         except (ImportError, KeyError, ValueError) as error:
-            raise RecipeError(f"metric '{self.name}': {error}") from error
+            raise RecipeError(f"metric '{self.name}' cannot be loaded: {error}") from error
 
     def compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        """Every number among the metric's results.
+        """Score predictions: every number among the metric's results, by its key.
 
         Raises:
             RecipeError: the metric or an option's value does not fit what is predicted.
         """
         options = dict(self.options)
-        if "num_labels" in self.declared.parameters:
+        if "num_labels" in self.declaration.parameters:
             options["num_labels"] = self.labels.num_labels
         try:
             scores = self.module.compute(predictions=predictions, references=references, **options)
         except (KeyError, TypeError, ValueError) as error:
-            kind, reason = self.labels.problem_type, str(error).strip().partition("\n")[0]
-            raise RecipeError(f"metric '{self.name}' cannot score {kind}: {reason}") from error
+            kind = self.labels.problem_type
+            raise RecipeError(
+                f"metric '{self.name}' cannot score {kind}: {first_line(error)}"
+            ) from error
         numbers = {key: float(score) for key, score in scores.items() if isinstance(score, Real)}
         if not numbers:
             raise RecipeError(f"metric '{self.name}' gives no number: {scores}")
@@ -101,7 +120,7 @@ class Metric:
 
 
 def _locate(name: str, revision: str) -> Path:
-    """The file that defines a metric; fetched if it is one of the Hub."""
+    """Find the file that defines a metric; fetch it if it is on the Hub."""
     if name in registry.names("metrics"):
         return registry.folder("metrics") / f"{name}.py"
     if name.endswith(".py"):
@@ -114,23 +133,21 @@ def _locate(name: str, revision: str) -> Path:
 
 
 def _fetch(name: str, revision: str) -> Path:
-    """`owner/metric` -> the local copy of its `metric.py`.
-
-    `evaluate.load` can fetch too, but waits for minutes where packets are dropped.
-    """
+    """Fetch `owner/metric`: the local copy of its `metric.py`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    instead = (
+    alternative = (
         f"use one of {', '.join(registry.names('metrics'))}, or the path of a metric's .py file"
     )
     try:
+        # not by evaluate.load, which waits for minutes if the network drops packets
         folder = snapshot_download(
             name, repo_type="space", revision=revision, allow_patterns="*.py"
         )
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise HubError(f"metric '{name}' cannot be fetched; {instead} ({error})") from error
+        raise HubError(f"metric '{name}' cannot be fetched; {alternative} ({error})") from error
     path = Path(folder) / f"{name.rpartition('/')[2]}.py"
     if not path.is_file():
-        raise HubError(f"metric '{name}': its repository holds no {path.name}; {instead}")
+        raise HubError(f"metric '{name}': its repository holds no {path.name}; {alternative}")
     return path

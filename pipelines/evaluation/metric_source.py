@@ -1,4 +1,4 @@
-"""A metric's file -> what it declares, without importing it: that would take `evaluate`'s time."""
+"""A metric's file -> what it declares, without importing it, which would take `evaluate`'s time."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -10,13 +10,13 @@ from pipelines.core.errors import RecipeError
 
 
 @dataclass(frozen=True)
-class Declared:
-    """What a metric says of itself in its source.
+class MetricDeclaration:
+    """What a metric's source declares.
 
     Attributes:
-        parameters: what it takes beside the data; `**` for anything.
-        greater_is_better: None where it does not say so in plain words.
-        key: the first key of the scores that it gives; None where it is not spelled out.
+        parameters: its options; `**` if it takes any.
+        greater_is_better: None if the source does not assign it a constant.
+        key: the first key of its scores; None if the source does not spell it out.
     """
 
     parameters: set[str]
@@ -24,7 +24,7 @@ class Declared:
     key: str | None
 
 
-def read(path: Path) -> Declared:
+def read(path: Path) -> MetricDeclaration:
     """Parse a metric's file.
 
     Raises:
@@ -33,26 +33,28 @@ def read(path: Path) -> Declared:
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
     if "_compute" not in functions:
-        raise RecipeError(f"{path}: not an `evaluate` metric: it has no _compute")
+        raise RecipeError(f"{path}: not an `evaluate` metric: it has no method _compute")
     compute = functions["_compute"]
-    better = dict(_constants(nodes)).get("greater_is_better")
-    return Declared(_parameters(compute.args), better, next(_keys(compute), None))
+    greater_is_better = dict(_constants(nodes)).get("greater_is_better")
+    key = next(_returned_keys(compute), None)
+    return MetricDeclaration(_parameters(compute.args), greater_is_better, key)
 
 
-def _parameters(taken: ast.arguments) -> set[str]:
-    names = {argument.arg for argument in (*taken.args, *taken.kwonlyargs)}
-    return (names | ({"**"} if taken.kwarg else set())) - {"self", "predictions", "references"}
+def _parameters(signature: ast.arguments) -> set[str]:
+    names = {argument.arg for argument in (*signature.args, *signature.kwonlyargs)}
+    names |= {"**"} if signature.kwarg else set()
+    return names - {"self", "predictions", "references"}
 
 
 def _constants(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, Any]]:
-    """(name, value) wherever a name is given a plain value."""
+    """Yield (name, value) of every assignment of a constant."""
     for node in nodes:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             yield from ((t.id, node.value.value) for t in node.targets if isinstance(t, ast.Name))
 
 
-def _keys(compute: ast.FunctionDef) -> Iterator[str]:
-    """The keys of the dictionaries that a function gives back."""
+def _returned_keys(compute: ast.FunctionDef) -> Iterator[str]:
+    """Yield the constant keys of the dictionaries that a function returns."""
     for node in ast.walk(compute):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
             yield from (str(key.value) for key in node.value.keys if isinstance(key, ast.Constant))

@@ -18,7 +18,10 @@ class Scorer:
     """All the metrics of a recipe: `scorer(predictions, references)` -> {key: score}.
 
     Scores are plain floats. The metrics of this project give finite ones; one from the Hub may
-    give nan, for which JSON has no word: write null.
+    give NaN, which JSON cannot express: write null.
+
+    Args:
+        entries: the recipe's `metrics:`; if empty, the task's own are used.
 
     Raises:
         RecipeError: a metric or an option that does not exist, or the same entry twice.
@@ -26,19 +29,26 @@ class Scorer:
     """
 
     def __init__(
-        self, specs: tuple[str | dict[str, Any], ...], task: "Task", labels: Labels
+        self, entries: tuple[str | dict[str, Any], ...], task: "Task", labels: Labels
     ) -> None:
         self.task, self.labels = task, labels
-        self.metrics = [Metric(spec, labels) for spec in specs or task.metrics(labels)]
+        self.metrics = [Metric(entry, labels) for entry in entries or task.metrics(labels)]
         for (name, _), count in Counter((m.name, m.tag) for m in self.metrics).items():
             if count > 1:
-                raise RecipeError(f"metric '{name}' stands {count} times with the same options")
+                raise RecipeError(
+                    f"metric '{name}' stands {count} times with the same options; remove all but "
+                    "one, or give each its own options"
+                )
 
     def __call__(self, predictions: "Predictions", references: "Targets") -> dict[str, float]:
-        """The scores of predictions as the task makes them, in the recipe's order.
+        """Score predictions by all metrics, in the recipe's order.
 
-        Where several entries give the same key, their options tell them apart: `f1_macro`,
+        Where several entries give the same key, their options are added to it: `f1_macro`,
         `f1_micro`.
+
+        Args:
+            predictions: one for each example, in the form of `Task.predict`.
+            references: one for each example, in the form of `Task.targets`.
 
         Raises:
             RecipeError: a metric does not fit what is predicted.
@@ -46,55 +56,61 @@ class Scorer:
         assert len(predictions) == len(references)
         return _merge([(m, m.compute(predictions, references)) for m in self.metrics])
 
-    def choose_by(self, predictions: "Predictions", references: "Targets") -> float:
-        """The main score alone: what many trials are told apart by."""
+    def main_score(self, predictions: "Predictions", references: "Targets") -> float:
+        """Compute the main score alone, as when many trials are compared."""
         return next(iter(self.metrics[0].compute(predictions, references).values()))
 
     @cached_property
     def main(self) -> str:
         """The first metric's first key: the score by which validation chooses.
 
-        Found by scoring an example with every class in it, so it also refuses, before training,
-        what would fail after it. Metrics that the task would have chosen itself need no such trial,
-        and nothing of what they import before the first evaluation.
+        Read from the scores of an example with every class in it, so that metrics and options
+        which would fail after training fail before it.
         """
-        first, usual = self.metrics[0].declared.key, self.task.metrics(self.labels)
+        # what the task would have chosen itself fits its labels: no need to import it yet
+        first, usual = self.metrics[0].declaration.key, self.task.metrics(self.labels)
         if first and all(m.name in usual and not m.options for m in self.metrics):
             return first
         return next(iter(self(*self.task.example(self.labels))))
 
     @property
     def greater_is_better(self) -> bool:
-        """Whether more is better in the main score."""
+        """Whether a greater main score is better."""
         return self.metrics[0].greater_is_better
 
 
 def predict(
-    task: "Task", kept: "ModelOutputs", rows: Any, processor: Any, labels: Labels
+    task: "Task", outputs: "ModelOutputs", rows: Any, processor: Any, labels: Labels
 ) -> "Predictions":
-    """What was kept of a pass over encoded `rows` -> one prediction for each example.
+    """Turn the outputs for encoded `rows` into one prediction for each example.
+
+    Args:
+        outputs: name -> one entry for each of `rows`.
 
     Raises:
-        DivergedError: some of it is not finite.
+        DivergedError: an output is not finite.
     """
-    for column in kept.values():
+    for column in outputs.values():
         lost = sum(int((~np.isfinite(entry)).any()) for entry in column)
         if lost:
             raise DivergedError(
                 f"the model's outputs for {lost:,} of {len(column):,} rows are not finite: "
                 "training diverged; lower training.learning_rate, or train in float32"
             )
-    return task.predict(kept, rows, processor, labels)
+    return task.predict(outputs, rows, processor, labels)
 
 
 def _merge(results: list[tuple[Metric, dict[str, float]]]) -> dict[str, float]:
-    """All scores in one dictionary."""
+    """Merge the scores of all metrics into one dictionary."""
     shared = Counter(key for _, scores in results for key in scores)
     merged: dict[str, float] = {}
     for metric, scores in results:
         for key, score in scores.items():
             name = f"{key}_{metric.tag}" if shared[key] > 1 and metric.tag else key
             if name in merged:
-                raise RecipeError(f"metric '{metric.name}': another one gives '{name}' already")
+                raise RecipeError(
+                    f"metric '{metric.name}': another one gives the score '{name}' already; "
+                    "remove one of them from `metrics:`"
+                )
             merged[name] = score
     return merged

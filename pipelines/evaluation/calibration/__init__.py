@@ -1,10 +1,10 @@
-"""Are the probabilities true? Mended on validation, measured on test.
+"""Are the probabilities true? Corrected on validation, measured on test.
 
-decisions.py     what a model said, as choices among classes
-temperature.py   the one number that its logits are divided by
+decisions.py     logits as choices among classes
+temperature.py   the one number that logits are divided by
 reliability.py   how far confidence is from accuracy
-conformal.py     sets of classes that hold the right one as often as was asked for
-calibrated.py    all of it, before and after, for each split
+conformal.py     sets of classes that hold the right one as often as requested
+result.py        all of it, before and after, for each split
 """
 
 from typing import TYPE_CHECKING, Self
@@ -31,26 +31,30 @@ class Calibration(Section):
     )
 
     @classmethod
-    def usual(cls, task: "Task") -> Self | None:
-        """What a recipe means that does not speak of it: nothing where examples have no classes."""
+    def default_for(cls, task: "Task") -> Self | None:
+        """Return the section of a recipe without one; None if examples have no classes."""
         return cls() if task.prediction_unit == "example" else None
 
-    def of(self, labels: "Labels", *, asked: bool) -> Self | None:
-        """This section for `labels`; None where they have no probabilities and nobody asked.
+    def resolve(self, labels: "Labels", *, explicit: bool) -> Self | None:
+        """Return this section, or None if labels have no probabilities.
+
+        Args:
+            explicit: whether the recipe has the section; otherwise it gives way silently.
 
         Raises:
-            RecipeError: the recipe asks for what these labels do not have.
+            RecipeError: the recipe requests what these labels do not have.
         """
         kind = labels.problem_type
         if self.conformal is not None and kind != SINGLE:
             raise RecipeError(
-                f"calibration.conformal: {self.conformal:g}: sets hold the one right class of a "
-                f"{SINGLE}; this is a {kind}: leave it out"
+                f"calibration.conformal: {self.conformal:g}: prediction sets need one right class "
+                f"per example ({SINGLE}); this is a {kind}: leave calibration.conformal out"
             )
         if kind in (SINGLE, MULTI):
             return self
-        if asked:
+        if explicit:
             raise RecipeError(
-                f"calibration: a {kind} has no probabilities: leave it out, or say null"
+                f"calibration: a {kind} has no probabilities: leave the section out, or set "
+                "calibration: null"
             )
         return None

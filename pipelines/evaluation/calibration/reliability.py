@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.evaluation.calibration.decisions import Decisions
 
-BINS = 15  # of equal width, as in arXiv 1706.04599
+NUM_BINS = 15  # of equal width, as in arXiv 1706.04599
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +16,9 @@ class Reliability:
 
     Attributes:
         nll: mean negative log-likelihood, in nats.
-        counts: (BINS,) decisions with a confidence in ((i - 1)/BINS, i/BINS].
-        confidence: (BINS,) their mean confidence; 0 where there are none.
-        accuracy: (BINS,) the share of them that is right; 0 where there are none.
+        counts: (NUM_BINS,) decisions with a confidence in ((i - 1)/NUM_BINS, i/NUM_BINS].
+        confidence: (NUM_BINS,) their mean confidence; 0 in an empty bin.
+        accuracy: (NUM_BINS,) the share of them that is right; 0 in an empty bin.
     """
 
     nll: float
@@ -28,23 +28,25 @@ class Reliability:
 
     @classmethod
     def of(cls, decisions: Decisions) -> Self:
-        """The bins of some decisions."""
+        """Sort decisions into bins."""
         probabilities = decisions.probabilities
         confidence = probabilities.max(axis=1)
         is_right = probabilities.argmax(axis=1) == decisions.targets
-        bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-        counts = np.bincount(bins, minlength=BINS)
-        there = np.maximum(counts, 1)
-        sums = (np.bincount(bins, weights, BINS) for weights in (confidence, is_right))
-        return cls(decisions.nll, counts, *(total / there for total in sums))
+        # bins are closed above, so that a confidence of exactly 1 is in the last one
+        bins = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
+        counts = np.bincount(bins, minlength=NUM_BINS)
+        sums = (np.bincount(bins, weights, NUM_BINS) for weights in (confidence, is_right))
+        return cls(decisions.nll, counts, *(total / np.maximum(counts, 1) for total in sums))
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: |accuracy - confidence|, averaged over all decisions by
-        their bins (Naeini et al. 2015)."""
+        """Expected calibration error, from 0 to 1 (Naeini et al., AAAI 2015).
+
+        |accuracy - confidence| of each bin, averaged over all decisions.
+        """
         gaps = np.abs(self.accuracy - self.confidence)
         return float((self.counts * gaps).sum() / self.counts.sum())
 
     def json(self) -> dict[str, float]:
-        """The two numbers."""
+        """Return the two numbers that sum it up."""
         return {"ece": self.ece, "nll": self.nll}

@@ -1,11 +1,11 @@
-"""What is measured: one file per metric, each an ordinary `evaluate` metric that works offline.
+"""Metrics: one file each, an ordinary `evaluate` metric that works offline.
 
 A metric file holds one class, a direct subclass of `evaluate.Metric`:
 
-    greater_is_better    False where less is better
-    _info()              what goes in; `info` below writes it
+    greater_is_better    False if less is better
+    _info()              types of predictions and references; `info` below makes it
     _compute()           {file name: float}; its arguments beyond predictions and references are
-                         the metric's options in a recipe, and `num_labels` comes from the labels
+                         the metric's options in a recipe, but `num_labels` comes from the labels
 
 `evaluate.load("pipelines/evaluation/metrics/f1.py")` works too. It takes the first class that it
 finds in the file, so a metric does `import evaluate` (never `from evaluate import Metric`) and
@@ -18,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evaluate import MetricInfo
 
-MULTILABEL = (
-    "multilabel"  # the config_name by which `evaluate` metrics know 0/1 rows from class ids
-)
+# the config_name by which `evaluate` metrics distinguish 0/1 rows from class ids
+MULTILABEL = "multilabel"
 
 
 def info(summary: str | None, dtype: str, config_name: str = "default") -> "MetricInfo":
-    """One `dtype` for each example; a row of them when `config_name` is "multilabel"."""
+    """Describe what a metric takes: one `dtype` per example, or a list if it is multi-label.
+
+    Args:
+        summary: the metric's description, usually its file's `__doc__`.
+        dtype: of a prediction and a reference, as `datasets.Value` names it.
+    """
     from datasets import Features, List, Value
     from evaluate import MetricInfo
 
@@ -34,10 +38,12 @@ def info(summary: str | None, dtype: str, config_name: str = "default") -> "Metr
 
 
 def averaging(average: str, pos_label: int, num_labels: int, config_name: str) -> dict[str, Any]:
-    """The options of scikit-learn's f1, precision and recall.
+    """Make the options of scikit-learn's f1, precision and recall.
 
-    `auto` is micro for multi-label, binary for two classes (as in GLUE) and macro for more. The
-    number of classes is that of the labels: one batch need not hold them all.
+    `auto` is micro for multi-label, binary for two classes (as in GLUE) and macro for more.
+
+    Args:
+        num_labels: the number of classes of the labels; one batch need not hold them all.
     """
     if average == "auto":
         two_or_more = "binary" if num_labels == 2 else "macro"
@@ -46,21 +52,18 @@ def averaging(average: str, pos_label: int, num_labels: int, config_name: str) -
 
 
 def correlation(coefficient: Callable[..., Any], predictions: Any, references: Any) -> float:
-    """A coefficient of scipy; 0 where one side is constant.
-
-    There the coefficient is undefined. Zero says what is known, that the predictions tell nothing
-    about the order, as scikit-learn does for Matthews; nan would also stop the Trainer from ever
-    finding a best checkpoint.
-    """
+    """Compute a correlation coefficient of scipy; 0 if one side is constant."""
+    # undefined there. Constant predictions carry no information about the order, so 0 is fair
+    # (scikit-learn decides so for Matthews), and with NaN the Trainer would find no best checkpoint
     if any(min(side) == max(side) for side in (predictions, references)):
         return 0.0
     return float(coefficient(predictions, references).statistic)
 
 
 def error_rate(aligned: Any) -> float:
-    """Edits over all texts by the length of all references, from what jiwer aligned.
+    """Divide the edits of all texts by the length of all references, from jiwer's alignment.
 
-    Empty references count: whatever is predicted for them is wrong. Where all are empty, the rate
+    Empty references count: whatever is predicted for them is wrong. If all are empty, the rate
     is the number of insertions.
     """
     edits = aligned.substitutions + aligned.deletions + aligned.insertions

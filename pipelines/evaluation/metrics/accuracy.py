@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import info
 
 
 class Accuracy(evaluate.Metric):
+    """Accuracy of scikit-learn, from 0 to 1; the "subset accuracy" for multi-label."""
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:

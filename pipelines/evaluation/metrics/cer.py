@@ -1,4 +1,4 @@
-"""Character error rate: characters to insert, delete or replace, by the number that are right."""
+"""Character error rate: characters to insert, delete or replace, by those of the references."""
 
 from typing import Any
 
@@ -8,6 +8,8 @@ from pipelines.evaluation.metrics import error_rate, info
 
 
 class Cer(evaluate.Metric):
+    """Character error rate of jiwer: 0 is perfect, and it may exceed 1."""
+
     greater_is_better = False
 
     def _info(self) -> evaluate.MetricInfo:

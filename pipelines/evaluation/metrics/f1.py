@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import averaging, info
 
 
 class F1(evaluate.Metric):
+    """F1 of scikit-learn, from 0 to 1; `average` as `averaging` explains."""
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:

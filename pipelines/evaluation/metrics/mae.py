@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import info
 
 
 class Mae(evaluate.Metric):
+    """Mean absolute error of scikit-learn, from 0."""
+
     greater_is_better = False
 
     def _info(self) -> evaluate.MetricInfo:

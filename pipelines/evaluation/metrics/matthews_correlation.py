@@ -10,6 +10,8 @@ from pipelines.evaluation.metrics import info
 
 
 class MatthewsCorrelation(evaluate.Metric):
+    """Matthews correlation of scikit-learn, from -1 to 1 (Matthews, BBA 405(2), 1975)."""
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:
@@ -21,12 +23,13 @@ class MatthewsCorrelation(evaluate.Metric):
 
 
 def _columns(values: Any) -> np.ndarray:
-    """One row for each label; class ids are one label."""
+    """(labels, examples); class ids count as one label."""
     return np.atleast_2d(np.asarray(values).T)
 
 
 def _coefficient(references: np.ndarray, predictions: np.ndarray) -> float:
-    """scikit-learn's, without its warning where only one class occurs (0 by convention)."""
+    """Compute the coefficient; 0 by convention if only one class occurs."""
+    # scikit-learn gives 0, too, but with a warning
     if len(np.unique([references, predictions])) == 1:
         return 0.0
     return matthews_corrcoef(references, predictions)

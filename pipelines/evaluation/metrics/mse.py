@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import info
 
 
 class Mse(evaluate.Metric):
+    """Mean squared error of scikit-learn, from 0."""
+
     greater_is_better = False
 
     def _info(self) -> evaluate.MetricInfo:

@@ -1,16 +1,19 @@
-"""Exponential of the mean negative log-likelihood: how many tokens a model hesitates between."""
+"""Exponential of the mean negative log-likelihood of a token: 1 is certain and right."""
 
 from typing import Any
 
 import evaluate
 import numpy as np
 
-LARGEST = 700.0  # nats; a float has no room for the exponential of much more
+MAX_NATS = 700.0  # exp(710) exceeds a float64, and an infinite score could not be compared
 
 
 class Perplexity(evaluate.Metric):
-    """A prediction is the mean negative log-likelihood of a text's tokens, in nats; a reference
-    their ids, which say how many there are: every token weighs the same."""
+    """Perplexity over all tokens of all texts, from 1.
+
+    A prediction is the mean negative log-likelihood of a text's tokens, in nats. A reference is
+    the list of their ids; its length is the weight of the text, so that each token counts alike.
+    """
 
     greater_is_better = False
 
@@ -22,4 +25,4 @@ class Perplexity(evaluate.Metric):
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
         nll = np.average(predictions, weights=[len(ids) for ids in references])
-        return {"perplexity": float(np.exp(min(nll, LARGEST)))}
+        return {"perplexity": float(np.exp(min(nll, MAX_NATS)))}

@@ -1,4 +1,4 @@
-"""Share of the positive examples that are found."""
+"""Share of the positive examples that are predicted as such."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import averaging, info
 
 
 class Recall(evaluate.Metric):
+    """Recall of scikit-learn, from 0 to 1; `average` as `averaging` explains."""
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:

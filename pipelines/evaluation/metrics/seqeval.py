@@ -10,6 +10,11 @@ SCHEMES = ("IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU")
 
 
 class Seqeval(evaluate.Metric):
+    """Scores of the seqeval library, from 0 to 1.
+
+    Predictions and references are lists of tags (O, B-PER, I-PER…), one list for each text.
+    """
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:
@@ -22,13 +27,14 @@ class Seqeval(evaluate.Metric):
         from seqeval import scheme as schemes
 
         tags = {tag for sentence in (*predictions, *references) for tag in sentence}
-        strange = sorted(tag for tag in tags if tag[1:2] not in ("", "-"))
-        if strange:
-            raise ValueError(f"'{strange[0]}' is no tag of an entity; expected O, B-…, I-…")
+        # seqeval itself would only warn, and score nonsense
+        invalid = sorted(tag for tag in tags if tag[1:2] not in ("", "-"))
+        if invalid:
+            raise ValueError(f"'{invalid[0]}' is no tag of an entity; expected O, B-…, I-…")
         if scheme not in (None, *SCHEMES):
             raise ValueError(f"unknown scheme '{scheme}'; known: {', '.join(SCHEMES)}")
         options: dict[str, Any] = {"average": average, "zero_division": 0}
-        if scheme:  # an entity counts only where its tags keep to the scheme
+        if scheme:  # an entity counts only if its tags follow the scheme
             options |= {"mode": "strict", "scheme": getattr(schemes, scheme)}
         return {
             "f1": metrics.f1_score(references, predictions, **options),

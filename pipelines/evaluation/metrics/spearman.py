@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import correlation, info
 
 
 class Spearman(evaluate.Metric):
+    """Spearman rank correlation of scipy, from -1 to 1."""
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:

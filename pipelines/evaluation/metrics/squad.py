@@ -12,10 +12,10 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class Squad(evaluate.Metric):
-    """As in the official script of SQuAD 2.0 (arXiv 1806.03822), which counts in percent.
+    """The scores of the official script of SQuAD 2.0 (arXiv 1806.03822), which gives percent.
 
-    A prediction is a text, "" for no answer. A reference is the list of all accepted answers; a
-    question that has none is answered rightly by "".
+    A prediction is a text, "" for no answer. A reference is the list of all accepted answers; for
+    a question without any, "" is right.
     """
 
     greater_is_better = True
@@ -28,24 +28,33 @@ class Squad(evaluate.Metric):
         return evaluate.MetricInfo(description=__doc__ or "", citation="", features=features)
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        pairs = [
-            (_words(predicted), [words for words in map(_words, answers) if words] or [[]])
-            for predicted, answers in zip(predictions, references, strict=True)
+        scores = [
+            _score(_words(text), _accepted(answers))
+            for text, answers in zip(predictions, references, strict=True)
         ]
-        return {
-            "f1": sum(max(_f1(said, a) for a in answers) for said, answers in pairs) / len(pairs),
-            "exact_match": sum(said in answers for said, answers in pairs) / len(pairs),
-        }
+        f1, exact_match = (sum(column) / len(scores) for column in zip(*scores, strict=True))
+        return {"f1": f1, "exact_match": exact_match}
+
+
+def _accepted(answers: list[str]) -> list[list[str]]:
+    """The words of each accepted answer; no words if there is none."""
+    # an answer of articles only would be empty, and match a prediction of no answer
+    return [words for words in map(_words, answers) if words] or [[]]
+
+
+def _score(predicted: list[str], answers: list[list[str]]) -> tuple[float, float]:
+    """(F1, exact match) with the most similar answer."""
+    return max(_f1(predicted, answer) for answer in answers), float(predicted in answers)
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case, without punctuation and articles."""
+    """Split a text into lower-case words, without punctuation and articles."""
     return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
 
 
-def _f1(said: list[str], answer: list[str]) -> float:
-    """Twice the shared words over all words; no answer equals only itself."""
-    if not said or not answer:
-        return float(said == answer)
-    shared = sum((Counter(said) & Counter(answer)).values())
-    return 2 * shared / (len(said) + len(answer))
+def _f1(predicted: list[str], answer: list[str]) -> float:
+    """Twice the shared words over all words; no answer matches only no answer."""
+    if not predicted or not answer:
+        return float(predicted == answer)
+    shared = sum((Counter(predicted) & Counter(answer)).values())
+    return 2 * shared / (len(predicted) + len(answer))

@@ -1,4 +1,4 @@
-"""Share of words, of all texts together, whose tag is right."""
+"""Share of the words of all texts whose tag is right."""
 
 from itertools import chain
 from typing import Any
@@ -9,6 +9,8 @@ from pipelines.evaluation.metrics import MULTILABEL, info
 
 
 class TokenAccuracy(evaluate.Metric):
+    """Share of all words with the right tag, from 0 to 1."""
+
     greater_is_better = True
 
     def _info(self) -> evaluate.MetricInfo:
@@ -16,5 +18,5 @@ class TokenAccuracy(evaluate.Metric):
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
         pairs = zip(chain(*predictions), chain(*references), strict=True)
-        right = [predicted == meant for predicted, meant in pairs]
+        right = [predicted == expected for predicted, expected in pairs]
         return {"token_accuracy": sum(right) / len(right)}

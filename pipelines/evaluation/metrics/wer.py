@@ -1,4 +1,4 @@
-"""Word error rate: words to insert, delete or replace, by the number of words that are right."""
+"""Word error rate: words to insert, delete or replace, by the words of the references."""
 
 from typing import Any
 
@@ -8,6 +8,8 @@ from pipelines.evaluation.metrics import error_rate, info
 
 
 class Wer(evaluate.Metric):
+    """Word error rate of jiwer: 0 is perfect, and it may exceed 1."""
+
     greater_is_better = False
 
     def _info(self) -> evaluate.MetricInfo:
