@@ -8,6 +8,7 @@ import atexit
 import gc
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,15 +49,20 @@ def _only_loopback() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _frozen_heap() -> None:
-    """Keep what earlier modules imported out of garbage collection.
+num_frozen_modules = 0
+
+
+def pytest_runtest_setup() -> None:
+    """Keep what was imported out of garbage collection.
 
     The Trainer collects at the start of every training; looking through the millions of objects
     of torch and transformers took longer than to train a tiny model.
     """
-    gc.collect()
-    gc.freeze()
+    global num_frozen_modules
+    if len(sys.modules) > num_frozen_modules + 20:
+        gc.collect()
+        gc.freeze()
+        num_frozen_modules = len(sys.modules)
 
 
 @pytest.fixture(scope="session")
