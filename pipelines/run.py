@@ -7,6 +7,8 @@ Launched as a script, Python puts this folder at the head of `sys.path`, where `
 import sys
 from pathlib import Path
 
+if __name__ == "pipelines.run":  # it would hide the function of that name
+    raise ImportError("pipelines/run.py is a script; `from pipelines import run` is the function")
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from pipelines.cli import main  # noqa: E402

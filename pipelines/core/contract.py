@@ -20,6 +20,9 @@ def problems(kind: Any, base: type) -> Iterator[str]:
     A base's method that only raises NotImplementedError is required, and so is an attribute that
     it declares without a value. An override takes every call that the base's method takes.
     """
+    if kind is None:
+        yield "is not in the file"
+        return
     if not (isinstance(kind, type) and issubclass(kind, base)):
         yield f"is no subclass of {base.__module__}.{base.__name__}"
         return
@@ -58,7 +61,7 @@ def _names(arguments: ast.arguments) -> set[str]:
 
 
 def _members(base: type) -> Iterator[tuple[str, Any]]:
-    """The public methods and properties of `base` and of what it inherits from our own classes."""
+    """Yield the public methods and properties that `base` has from classes of Graft."""
     ours = [cls for cls in base.__mro__ if cls.__module__.startswith("pipelines.")]
     for name in dict.fromkeys(name for cls in ours for name in vars(cls)):
         member = inspect.getattr_static(base, name)
@@ -67,13 +70,13 @@ def _members(base: type) -> Iterator[tuple[str, Any]]:
 
 
 def _is_required(member: Any) -> bool:
-    """Whether the body does nothing but raise NotImplementedError."""
+    """Return whether the body does nothing but raise NotImplementedError."""
     function = getattr(member, "fget", member)  # of a property
     return function.__code__.co_names == ("NotImplementedError",)
 
 
 def _mismatch(name: str, override: Any, member: Any) -> str | None:
-    """What is wrong with an override; a property may become an attribute of the class."""
+    """Describe what is wrong with an override; a property may become a class attribute."""
     if isinstance(member, property):
         fits = not isinstance(override, FunctionType)
         return None if fits else f"has a method {name}(); expected a property"
@@ -85,7 +88,7 @@ def _mismatch(name: str, override: Any, member: Any) -> str | None:
 
 
 def _takes_every_call(signature: inspect.Signature, base: inspect.Signature) -> bool:
-    """Whether arguments that fit `base` fit `signature`, by position and by name."""
+    """Return whether arguments that fit `base` fit `signature`, by position and by name."""
     parameters = base.parameters.values()
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     options = dict.fromkeys(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
@@ -100,7 +103,7 @@ def _takes_every_call(signature: inspect.Signature, base: inspect.Signature) -> 
 
 
 def _shown(name: str, member: Any) -> str:
-    """`solve(self, problem)`; a property by its name."""
+    """Write a member as in `solve(self, problem)`, a property by its name."""
     if isinstance(member, property | cached_property):
         return f"the property '{name}'"
     signature = inspect.signature(member)

@@ -60,8 +60,7 @@ def find(package: str, name: str) -> Any:
     kind = getattr(module, class_name(package, name), None)
     if package in BASES:
         base = getattr(import_module(module_name), BASES[package])
-        missing = iter(["is not in the file"])
-        _refuse(package, name, contract.problems(kind, base) if kind else missing)
+        _refuse(package, name, contract.problems(kind, base))
     return kind
 
 

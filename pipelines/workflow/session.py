@@ -38,7 +38,8 @@ def load(recipe: str | Path, overrides: Iterable[str] | Mapping[str, Any] = ()) 
     Args:
         recipe: a YAML file, or the name of a shipped recipe, such as `"quickstart"`.
         overrides: `["strategy=lora", "training.learning_rate=3e-5"]`, as on the command line, or
-            `{"strategy": "lora", "training.learning_rate": 3e-5}`.
+            `{"strategy": "lora", "training.learning_rate": 3e-5}`. A mapping as a value replaces
+            the whole section.
 
     Returns:
         The frozen recipe.
@@ -85,7 +86,7 @@ def run(recipe: Recipe | str | Path) -> "Run":
     from pipelines.workflow import run as runs
 
     try:
-        return Run(runs.run(_recipe(recipe)))
+        return Run(runs.run(_recipe(recipe)).path.absolute())
     except Interrupted as stop:
         resume = "training.resume_from_checkpoint=true"
         raise Interrupted(f"{stop}; to go on, run the same recipe with {resume}") from None
@@ -96,10 +97,10 @@ class Run:
     """A finished run.
 
     Attributes:
-        folder: the paths of everything in it, such as `folder.card` and `folder.curve`.
+        path: the run's folder, such as `runs/quickstart/1`.
     """
 
-    folder: RunFolder
+    path: Path
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -111,12 +112,12 @@ class Run:
         folder = RunFolder.of(path)
         if not folder.done:
             raise RunError(f"{folder}: not finished: there is no metrics.json")
-        return cls(folder)
+        return cls(folder.path.absolute())
 
     @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self.folder.path
+    def folder(self) -> RunFolder:
+        """The paths of everything in the run's folder, such as `run.folder.card`."""
+        return RunFolder(self.path)
 
     @property
     def recipe(self) -> Recipe:
