@@ -1,6 +1,7 @@
-"""Features are computed once: by later runs, heads and seeds they are found on disk."""
+"""Features are computed once; later runs, heads and seeds load them from disk."""
 
 import json
+import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,8 +13,8 @@ from grafting import fit, prepare, write_recipe
 from transformers import PreTrainedModel
 
 from pipelines import cli, recipe
-from pipelines.core import cache
-from pipelines.features import chunks
+from pipelines.core import cache, registry
+from pipelines.features import chunks, fingerprints
 from pipelines.features.candidates import pooled_extractor
 from pipelines.models import forward
 from pipelines.models.anatomy import dissect
@@ -27,14 +28,14 @@ TEXTS = [
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A cache of this test's own."""
+    """Use a cache of this test's own."""
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @contextmanager
 def rows_through_the_model():
-    """A list of how many rows each pass of an encoder had."""
+    """Yield a list that collects how many rows each pass of an encoder has."""
     seen = []
 
     def note(module, _, outputs):
@@ -48,14 +49,14 @@ def rows_through_the_model():
         hook.remove()
 
 
-PROBE = 4  # rows on which an extractor finds things out, each time
+SAMPLE_ROWS = 4  # of the batch on which an extractor is found, in each run
 
 
 def computed(prepared, tmp_path, **changes):
-    """(what was fitted, how many rows went through the encoder for it)."""
+    """Fit; returns the result and how many rows went through the encoder for it."""
     with rows_through_the_model() as seen:
         fitted = fit(prepared, tmp_path, **changes)
-    return fitted, sum(n for n in seen if n > PROBE)
+    return fitted, sum(n for n in seen if n > SAMPLE_ROWS)
 
 
 NUM_ROWS = tiny.NUM_ROWS["train"] + tiny.NUM_ROWS["validation"]
@@ -76,49 +77,48 @@ def test_another_run_another_seed_and_another_head_compute_nothing(
     again, rows = probed()
     assert rows == 0
     assert again.chosen == first.chosen
-    # RoBERTa's head has a second layer, which is another one with every seed
+    # RoBERTa's head has a second layer, which every seed draws anew
     _, rows = probed(seed=7)
     assert rows == 0
 
 
 @pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
-def test_a_frozen_stage_finds_what_auto_or_a_probe_computed(
+def test_a_frozen_stage_loads_what_auto_or_a_probe_computed(
     checkpoint, text_data, tmp_path, folder, strategy
 ):
     steps = {"num_train_epochs": 1, "save_strategy": "no", "eval_strategy": "no"}
 
     def prepared(name):
-        kept = {"training": steps, "early_stopping": None} if name == strategy else {}
-        return prepare(tmp_path, checkpoint("bert"), text_data, strategy=name, **kept)
+        sections = {"training": steps, "early_stopping": None} if name == strategy else {}
+        return prepare(tmp_path, checkpoint("bert"), text_data, strategy=name, **sections)
 
-    def kept():
+    def stored():
         return sorted(path.name for path in (folder / "features").iterdir())
 
     prepared("auto")
-    assert len(kept()) == 1  # of train
+    assert len(stored()) == 1  # of train
     fit(prepared("linear_probe"), tmp_path)
-    by_probe = kept()
+    by_probe = stored()
     assert len(by_probe) == 2
     fit(prepared(strategy), tmp_path)
-    assert kept() == by_probe
+    assert stored() == by_probe
 
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", TEXTS)
-def test_found_features_are_those_of_the_model(checkpoint, text_data, tmp_path, family):
+def test_stored_features_are_those_of_the_model(checkpoint, text_data, tmp_path, family):
     found = prepare(tmp_path, checkpoint(family), text_data, strategy="linear_probe")
     model, rows = found.checkpoint.model.eval(), found.encoded["validation"]
     anatomy = dissect(model, found.checkpoint.newly_initialized)
-    for _ in ("computed", "found"):
-        took = pooled_extractor(
+    for _ in ("computed", "loaded"):
+        extractor = pooled_extractor(
             model, anatomy, "auto", rows, found.collate, found.checkpoint.newly_initialized
         )
-        features, labels = took.extract(rows, found.collate)
-        own = torch.from_numpy(features["head"])
-        kept = forward.run(model, rows, found.collate, found.recipe.task.collect)
+        features, labels = extractor.extract(rows, found.collate)
+        outputs = forward.run(model, rows, found.collate, found.recipe.task.collect)
         with torch.no_grad():
-            logits = model.get_submodule(anatomy.output)(own)
-        close(logits, kept["logits"])
+            logits = model.get_submodule(anatomy.output)(torch.from_numpy(features["head"]))
+        close(logits, outputs["logits"])
         assert labels.tolist() == [rows[row]["labels"] for row in range(len(rows))]
 
 
@@ -127,8 +127,8 @@ def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_pa
     found = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     model, rows = found.checkpoint.model, found.encoded["validation"]
     anatomy = dissect(model, found.checkpoint.newly_initialized)
-    took = pooled_extractor(model, anatomy, "auto", rows, found.collate)
-    before = took.extract(rows, found.collate)[0]["mean"]
+    extractor = pooled_extractor(model, anatomy, "auto", rows, found.collate)
+    before = extractor.extract(rows, found.collate)[0]["mean"]
     options = {}
     if change == "weights":
         with torch.no_grad():
@@ -138,12 +138,12 @@ def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_pa
     else:
         options["bf16"] = True
     with rows_through_the_model() as seen:
-        after = took.extract(rows, found.collate, **options)[0]["mean"]
+        after = extractor.extract(rows, found.collate, **options)[0]["mean"]
     assert sum(seen) == len(rows)
     assert before.shape != after.shape or np.abs(before - after).max() > 1e-4
 
 
-def test_a_pass_that_is_killed_goes_on_where_it_was(checkpoint, text_data, tmp_path, monkeypatch):
+def test_a_killed_pass_continues_where_it_was(checkpoint, text_data, tmp_path, monkeypatch):
     monkeypatch.setattr(chunks, "MAX_PENDING_BYTES", 1)  # each batch is written when it is done
     sections = {"strategy": "linear_probe", "training": {"per_device_eval_batch_size": 1}}
     found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
@@ -155,7 +155,7 @@ def test_a_pass_that_is_killed_goes_on_where_it_was(checkpoint, text_data, tmp_p
 
     def killed(rows):
         batch = collate(rows)
-        if len(batch["labels"]) > PROBE:
+        if len(batch["labels"]) > SAMPLE_ROWS:
             batches.append(len(batch["labels"]))
         if len(batches) > 2:
             raise KeyboardInterrupt
@@ -195,10 +195,10 @@ def test_predictions_follow_from_features_and_parity_holds(checkpoint, text_data
             run = pipeline.run(loaded)
         found = json.loads(run.metrics.read_text())
         assert found["parity"]["ok"]
-        splits.append((sum(n for n in seen if n > PROBE), found["validation"], found["test"]))
+        splits.append((sum(n for n in seen if n > SAMPLE_ROWS), found["validation"], found["test"]))
     (first, *scores), (second, *others) = splits
     assert scores == others
-    # what parity loads afresh has to look at its examples again
+    # the model that parity reloads computes its examples again
     assert first - second == sum(tiny.NUM_ROWS.values())
 
 
@@ -210,47 +210,63 @@ def test_the_least_used_goes_first_and_what_is_in_use_stays(tmp_path, monkeypatc
         cache.tensors("encoded", key, lambda: rows)
         os.utime(tmp_path / f"cache/encoded/{key}.safetensors", (1e9 - age, 1e9 - age))
     monkeypatch.setenv("GRAFT_CACHE_GB", str(9e-6))
-    kept = chunks.Chunks("abc", 1000)
-    kept.add(range(1000), {"mean": torch.zeros(1000, 3)})
-    kept.complete()
+    stored = chunks.Chunks("abc", 1000)
+    stored.add(range(1000), {"mean": torch.zeros(1000, 3)})
+    stored.complete()
     assert [entry.name for entry in cache.entries()] == ["features/abc"]  # too large, and in use
-    assert kept.column("mean").shape == (1000, 3)
+    assert stored.column("mean").shape == (1000, 3)
 
 
 def test_rows_of_any_length_come_back_in_order():
     random = np.random.default_rng(0)
     rows = [torch.from_numpy(random.normal(size=(n, 2))).float() for n in (3, 0, 5, 1)]
-    kept = chunks.Chunks("key", 4, about="four rows")
-    kept.add([2, 0], {"head": [rows[2], rows[0]]})
-    assert kept.missing.tolist() == [1, 3]
-    kept.add([3, 1], {"head": [rows[3], rows[1]]})
-    kept.complete()
-    for found in (kept, chunks.Chunks("key", 4)):
-        for row, entry in zip(rows, found.column("head"), strict=True):
+    computed = chunks.Chunks("key", 4, about="four rows")
+    computed.add([2, 0], {"head": [rows[2], rows[0]]})
+    assert computed.missing.tolist() == [1, 3]
+    computed.add([3, 1], {"head": [rows[3], rows[1]]})
+    computed.complete()
+    for stored in (computed, chunks.Chunks("key", 4)):
+        for row, entry in zip(rows, stored.column("head"), strict=True):
             np.testing.assert_array_equal(entry, row.numpy())
 
 
 def test_the_cache_is_listed_and_removed(capsys):
     for key in ("ab12", "cd34"):
-        kept = chunks.Chunks(key, 1, about=f"features of {key}")
-        kept.add([0], {"mean": torch.zeros(1, 3)})
-        kept.complete()
+        stored = chunks.Chunks(key, 1, about=f"features of {key}")
+        stored.add([0], {"mean": torch.zeros(1, 3)})
+        stored.complete()
     cache.tensors("encoded", "ef56", lambda: {"rows": torch.zeros(10)})
 
-    def said(*arguments):
+    def output(*arguments):
         code = cli.main(["cache", *arguments])
         captured = capsys.readouterr()
         return code, captured.out + captured.err
 
-    code, told = said("ls")
+    code, listing = output("ls")
     assert code == 0
-    assert "features of ab12" in told
-    assert "encoded/ef56" in told
-    assert said("rm", "zz99")[0] == 2
-    assert "known: encoded, encoded/ef56, features" in said("rm", "feature")[1]
-    assert said("rm")[0] == 2
-    assert "removed 1" in said("rm", "ab12")[1]
-    assert "removed 1" in said("rm", "features")[1]
+    assert "features of ab12" in listing
+    assert "encoded/ef56" in listing
+    assert output("rm", "zz99")[0] == 2
+    assert "known: encoded, encoded/ef56, features" in output("rm", "feature")[1]
+    assert output("rm")[0] == 2
+    assert "removed 1" in output("rm", "ab12")[1]
+    assert "removed 1" in output("rm", "features")[1]
     assert [entry.name for entry in cache.entries()] == ["encoded/ef56"]
-    assert said("rm", "--all")[0] == 0
+    assert output("rm", "--all")[0] == 0
     assert not cache.entries()
+
+
+def test_keys_follow_from_the_code_that_computes_features(tmp_path, monkeypatch):
+    room = tmp_path / "features"
+    shutil.copytree(registry.ROOT / "features", room)
+    shutil.copytree(registry.ROOT / "models", tmp_path / "models")
+    monkeypatch.setattr(registry, "ROOT", tmp_path)
+    monkeypatch.setattr(fingerprints, "__file__", str(room / "fingerprints.py"))
+    keys = {fingerprints.of("weights")}
+    for file in (room / "pooling.py", room / "extractor.py", tmp_path / "models" / "forward.py"):
+        file.write_text(file.read_text() + "\n# edited\n")
+        keys.add(fingerprints.of("weights"))
+    assert len(keys) == 4
+    (room / "pooling.py").unlink()  # moved elsewhere, where edits would go unnoticed
+    with pytest.raises(AssertionError, match=r"pooling\.py"):
+        fingerprints.of("weights")

@@ -25,7 +25,7 @@ IMAGES = [
 ]
 
 
-# the others count positions from the edge of the batch: to the left of them nothing may stand
+# positions of the others count from the edge of the batch: their padding has to stand on the right
 RELATIVE = ("roberta", "deberta-v2", "modernbert")
 PADDED = [
     *(pytest.param(*f.values, "right", marks=f.marks) for f in TEXTS),
@@ -35,13 +35,13 @@ PADDED = [
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Nothing is found that another test computed."""
+    """Use a cache of this test's own."""
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def prepared(checkpoint, text_data, image_data, tmp_path):
-    """prepared(family, data=…, strategy=…) -> Prepared."""
+    """Return prepared(family, data=…, strategy=…) -> Prepared."""
 
     def of(family, data=None, **sections):
         is_text = family in tiny.TEXT_FAMILIES
@@ -52,14 +52,14 @@ def prepared(checkpoint, text_data, image_data, tmp_path):
     return of
 
 
-def tap(found, pooling="auto"):
+def extractor(found, pooling="auto"):
     model = found.checkpoint.model
     anatomy = dissect(model, found.checkpoint.newly_initialized)
     return pooled_extractor(model, anatomy, pooling, found.encoded["train"], found.collate)
 
 
 def whole_batch(found, split="validation"):
-    """All rows of a split at once, in their order, padded to the longest."""
+    """Collate all rows of a split, in their order, padded to the longest."""
     rows = found.encoded[split]
     batch = found.collate([rows[i] for i in range(len(rows))])
     batch.pop("labels")
@@ -70,7 +70,7 @@ def whole_batch(found, split="validation"):
 
 
 def slow_pool(hidden, mask, pooling):
-    """Row by row, over the tokens that count."""
+    """Pool row by row, over the tokens that count."""
     rows = []
     for states, counts in zip(hidden, mask, strict=True):
         tokens = [state for state, counted in zip(states, counts, strict=True) if counted]
@@ -107,29 +107,29 @@ def test_poolings_do_not_see_padding(pooling, side):
 def test_head_features_are_what_the_output_layer_reads(prepared, family):
     found = prepared(family)
     model, batch = found.checkpoint.model, whole_batch(found)
-    features = tap(found, "head").extract(found.encoded["validation"], found.collate)[0]["head"]
+    features, _ = extractor(found, "head").extract(found.encoded["validation"], found.collate)
     layer = model.get_submodule(dissect(model, found.checkpoint.newly_initialized).output)
     with torch.no_grad():
         expected = model(**batch).logits
-        logits = layer(torch.from_numpy(features))
+        logits = layer(torch.from_numpy(features["head"]))
     close(logits, expected)
 
 
 @pytest.mark.numerical
 @pytest.mark.parametrize(("family", "side"), PADDED)
 def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, side):
-    """Sorted by length and in small batches, or all at once with as much padding as there is."""
+    """Sorted in small batches they equal one batch with all the padding there is."""
     found = prepared(family)
     found.checkpoint.processor.padding_side = side
     batch, model = whole_batch(found), found.checkpoint.model.eval()
-    read = []
-    hook = model.base_model.register_forward_hook(lambda _, __, out: read.append(len(out[0])))
-    took = tap(found)
-    read.clear()
-    features, _ = took.extract(found.encoded["validation"], found.collate, batch_size=5)
+    sizes = []
+    hook = model.base_model.register_forward_hook(lambda _, __, out: sizes.append(len(out[0])))
+    candidates = extractor(found)
+    sizes.clear()
+    features, _ = candidates.extract(found.encoded["validation"], found.collate, batch_size=5)
     hook.remove()
 
-    assert sum(read) == len(found.encoded["validation"])  # each row once, for all poolings
+    assert sum(sizes) == len(found.encoded["validation"])  # each row once, for all poolings
     with torch.no_grad():
         hidden = model.base_model(**batch).last_hidden_state
     assert set(features) - {"head"}
@@ -141,25 +141,25 @@ def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, sid
 @pytest.mark.parametrize("family", IMAGES)
 def test_images_have_the_features_of_their_head_only(prepared, family):
     found = prepared(family)
-    assert tap(found).poolings == ("head",)
+    assert extractor(found).poolings == ("head",)
     named = {"vit": "cls", "swin": "mean"}.get(family)
     for pooling in POOLINGS:
         if pooling == named:  # what the plain class reads, by another name
-            assert tap(found, pooling).poolings == ("head",)
+            assert extractor(found, pooling).poolings == ("head",)
         else:
             with pytest.raises(ModelError, match=f"pooling '{pooling}' cannot be saved"):
-                tap(found, pooling)
+                extractor(found, pooling)
 
 
 def test_gpt2_reads_the_last_token(prepared):
     found = prepared("gpt2")
-    assert tap(found).poolings == ("head", "mean", "mean_max", "cls")
-    assert tap(found, "last").poolings == ("head",)
-    assert tap(found).head_pooling == "last"
+    assert extractor(found).poolings == ("head", "mean", "mean_max", "cls")
+    assert extractor(found, "last").poolings == ("head",)
+    assert extractor(found).head_pooling == "last"
 
 
 def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_path):
-    """Of texts of one token all poolings are the same: the probe looks at longer ones too."""
+    """For texts of one token all poolings are equal: the sample batch has longer ones, too."""
     from datasets import Dataset
 
     short = [{"text": word, "label": i % 2} for i, word in enumerate(tiny.WORDS[:6])]
@@ -167,7 +167,7 @@ def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_pa
     for split in ("train", "validation"):
         Dataset.from_list(short + long).to_parquet(tmp_path / "data" / f"{split}.parquet")
     found = prepared("gpt2", data=tmp_path / "data")
-    assert tap(found).head_pooling == "last"
+    assert extractor(found).head_pooling == "last"
 
 
 @pytest.mark.parametrize(("family", "pooling"), [("vit", "cls"), ("gpt2", "last")])
@@ -189,10 +189,10 @@ def test_an_alias_of_the_head_is_saved_as_the_plain_class(
 @pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=SLOW)])
-def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_path, family, kind):
+def test_the_model_predicts_as_scikit_learn_on_its_features(prepared, tmp_path, family, kind):
     data = problem(tmp_path / "data", kind)
     found = prepared(family, data, strategy={"name": "linear_probe", "pooling": "head"})
-    features = tap(found, "head")
+    features = extractor(found, "head")
     train, validation = (
         features.extract(found.encoded[s], found.collate)[0]["head"].astype(float)
         for s in ("train", "validation")
@@ -217,7 +217,9 @@ def test_the_model_says_what_scikit_learn_says_on_its_features(prepared, tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("pooling", ["mean", "mean_max", "cls", "last"])
-def test_a_sentence_transformers_folder_says_the_same(text_checkpoint, tmp_path, pooling, kind):
+def test_a_sentence_transformers_folder_gives_equal_logits(
+    text_checkpoint, tmp_path, pooling, kind
+):
     from sentence_transformers import SentenceTransformer
 
     data = problem(tmp_path / "data", kind)
@@ -230,8 +232,8 @@ def test_a_sentence_transformers_folder_says_the_same(text_checkpoint, tmp_path,
     if kind == "pairs":
         texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]
     loaded = SentenceTransformer(str(found.folder), device="cpu")
-    said = loaded.encode(texts, batch_size=5, show_progress_bar=False)
-    close(said, found.logits())
+    logits = loaded.encode(texts, batch_size=5, show_progress_bar=False)
+    close(logits, found.logits())
 
 
 @pytest.mark.numerical
@@ -248,35 +250,36 @@ def test_a_sentence_transformers_folder_pads_as_it_was_solved(
     folder.mkdir()
     for file in checkpoint(family).iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    said = folder / "tokenizer_config.json"
-    said.write_text(json.dumps({**json.loads(said.read_text()), "padding_side": side}))
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "padding_side": side}))
     section = {"name": "linear_probe", "pooling": pooling}
     found = graft(tmp_path, folder, text_data, strategy=section)
     loaded = SentenceTransformer(str(found.folder), device="cpu")
     assert loaded.tokenizer.padding_side == side
     texts = found.prepared.data.validation["text"][:]
-    said = loaded.encode(texts, batch_size=5, show_progress_bar=False)
-    close(said, found.logits())
+    logits = loaded.encode(texts, batch_size=5, show_progress_bar=False)
+    close(logits, found.logits())
 
 
 def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
     found = prepared("bert")
-    read = []
-    steps = forward.iter_batches
+    passes = []
+    iter_batches = forward.iter_batches
 
-    def noted(model, rows, *arguments, **options):
-        read.append(rows)
-        return steps(model, rows, *arguments, **options)
+    def recorded(model, rows, *arguments, **options):
+        passes.append(rows)
+        return iter_batches(model, rows, *arguments, **options)
 
-    monkeypatch.setattr(forward, "iter_batches", noted)
+    monkeypatch.setattr(forward, "iter_batches", recorded)
     fitted = fit(found, tmp_path)
-    assert [rows is found.encoded[s] for rows, s in zip(read, ("train", "validation"), strict=True)]
+    splits = ("train", "validation")
+    assert all(rows is found.encoded[s] for rows, s in zip(passes, splits, strict=True))
     scores = [trial["validation_accuracy"] for trial in fitted.history]
     assert {trial["pooling"] for trial in fitted.history} == {"head", *POOLINGS}
-    first = fitted.history[scores.index(max(scores))]  # of equals
+    first = fitted.history[scores.index(max(scores))]  # the first of equals
     assert fitted.chosen.items() <= first.items()
 
-    # turn validation round, and the worst of before is the best
+    # with validation's labels swapped, the worst head is the best
     targets = [1 - label for label in found.targets["validation"]]
     turned = fit(found, tmp_path, validation_targets=targets)
     least = min(trial["validation_accuracy"] for trial in fitted.history)
@@ -296,14 +299,14 @@ def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "head", "solves"),
+    ("kind", "head", "solvable"),
     [
         ("number", "logistic_regression", f"{SINGLE}, {MULTI}"),
         ("number", "class_prototypes", f"{SINGLE}, {MULTI}"),
     ],
 )
-def test_a_head_for_something_else_is_refused(prepared, tmp_path, kind, head, solves):
+def test_a_head_for_something_else_is_refused(prepared, tmp_path, kind, head, solvable):
     strategy = {"name": "linear_probe", "head": head}
     found = prepared("bert", problem(tmp_path / "data", kind), strategy=strategy)
-    with pytest.raises(RecipeError, match=f"strategy.head: '{head}' solves {solves}; this is a"):
+    with pytest.raises(RecipeError, match=f"strategy.head: '{head}' solves {solvable}; this is"):
         found.recipe.strategy.fit(job(found, tmp_path))

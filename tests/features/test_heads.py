@@ -1,4 +1,4 @@
-"""Heads: each against its library, all against what any head has to do."""
+"""Each head against its library, and all against what any head has to do."""
 
 import json
 
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.numerical
 SLOW = pytest.mark.slow
 HEADS = {name: registry.find("heads", name) for name in registry.names("heads")}
 DEEP = [name for name, head in HEADS.items() if head.is_deep]
-OTHERS = [name for name in HEADS if name not in (*DEEP, "class_prototypes")]
+OTHER_HEADS = [name for name in HEADS if name not in (*DEEP, "class_prototypes")]
 
 
-def those_that_solve(problem_type):
+def heads_for(problem_type):
     return [name for name, head in HEADS.items() if problem_type in head.problem_types]
 
 
@@ -40,10 +40,10 @@ def features_of(rows=60, dim=5, seed=0):
 
 
 def solved(head, features, targets, num_labels, strength, bias=True):
-    """The head that is solved on standardized features, folded to read raw ones."""
+    """Solve a head on standardized features; returns it folded to read raw ones."""
     scaler = Scaler.of(features, center=bias)
-    # a path ends where it should; without a bias these features are far from 0, and in single
-    # precision the search ends early on the way
+    # A weaker solution comes first, as from a grid. Without a bias these features are far from 0,
+    # and from such a start the solver stops early in single precision.
     before = [strength / 100] if bias else []
     problem = Problem(scaler(features), np.asarray(targets), num_labels, bias)
     return scaler.fold([*head.solve(problem, [*before, strength])][-1])
@@ -60,7 +60,7 @@ def test_features_are_standardized_as_scikit_learn_does():
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_a_solved_head_says_what_scikit_learn_says(classes, bias):
+def test_logistic_regression_predicts_as_scikit_learn(classes, bias):
     features = features_of()
     targets = (features @ np.arange(1, 6) // 7 % classes).astype(int)
     logits = solved(LogisticRegression(), features, targets, classes, 0.3, bias)(features)
@@ -75,20 +75,20 @@ def test_a_solved_head_says_what_scikit_learn_says(classes, bias):
 def test_several_labels_are_one_sigmoid_each():
     features = features_of()
     targets = np.stack([features[:, i] > features[:, i].mean() for i in range(3)], axis=1) * 1.0
-    targets = np.column_stack([targets, np.ones(60), np.zeros(60)])  # always there, and never
+    targets = np.column_stack([targets, np.ones(60), np.zeros(60)])  # all examples, none
     logits = solved(LogisticRegression(), features, targets, 5, 0.3)(features)
     for column in range(3):
         theirs = Scikit(features, targets[:, column] > 0, 0.3).decision_function(features)
         np.testing.assert_allclose(logits[:, column], theirs, atol=3e-3)
     assert (logits[:, 3] > 5).all()
     assert (logits[:, 4] < -5).all()
-    # without a bias there is no way to say so: the logit is the one that will be saved
+    # without a bias nothing can express that: the logit is the one that will be saved
     logits = solved(LogisticRegression(), features, targets, 5, 0.3, bias=False)(features)
     assert not logits[:, 3:].any()
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_numbers_are_those_of_ridge_regression(bias):
+def test_ridge_predicts_as_scikit_learn(bias):
     features = features_of()
     targets = features @ np.arange(1.0, 6.0) - 7
     ours = solved(Ridge(), features, targets, 1, 10.0, bias)(features)
@@ -97,34 +97,34 @@ def test_numbers_are_those_of_ridge_regression(bias):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("there", [(0, 2), (1, 2, 4)])
-def test_a_class_that_train_lacks_is_never_predicted(there, bias):
+@pytest.mark.parametrize("classes", [(0, 2), (1, 2, 4)])
+def test_a_class_that_train_lacks_is_never_predicted(classes, bias):
     features = features_of()
     ranks = (features @ np.arange(1, 6)).argsort().argsort()
-    targets = np.asarray(there)[ranks * len(there) // 60]
+    targets = np.asarray(classes)[ranks * len(classes) // 60]
     logits = solved(LogisticRegression(), features, targets, 5, 0.3, bias)(features)
     theirs = Scikit(features, targets, 0.3, bias)
     assert (logits.argmax(1) == theirs.predict(features)).all()
     if bias:
-        ours = softmax(logits)[:, there]
+        ours = softmax(logits)[:, classes]
         np.testing.assert_allclose(ours, theirs.predict_proba(features), atol=3e-3)
 
 
-@pytest.mark.parametrize("name", those_that_solve(SINGLE))
-@pytest.mark.parametrize("there", [(2,), (0, 2), (1, 2, 4)])
+@pytest.mark.parametrize("name", heads_for(SINGLE))
+@pytest.mark.parametrize("classes", [(2,), (0, 2), (1, 2, 4)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_only_classes_of_train_are_predicted(name, there, bias):
+def test_only_classes_of_train_are_predicted(name, classes, bias):
     features, head = features_of(), HEADS[name]()
     ranks = (features @ np.arange(1, 6)).argsort().argsort()
-    targets = np.asarray(there)[ranks * len(there) // 60]
+    targets = np.asarray(classes)[ranks * len(classes) // 60]
     for strength in head.grid[1::4]:
         logits = solved(head, features, targets, 5, strength, bias)(features_of(seed=1))
         assert logits.shape == (60, 5)
-        if bias or len(there) > 1:
-            assert set(logits.argmax(1)) <= set(there)
+        if bias or len(classes) > 1:
+            assert set(logits.argmax(1)) <= set(classes)
 
 
-@pytest.mark.parametrize("name", [name for name in those_that_solve(SINGLE) if name != "mlp"])
+@pytest.mark.parametrize("name", [name for name in heads_for(SINGLE) if name != "mlp"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_row_that_counts_twice_is_two_rows(name, bias):
     features, head = features_of().astype(np.float32), HEADS[name]()
@@ -169,7 +169,7 @@ def test_classes_by_ridge_are_those_of_scikit_learn():
 
 
 @pytest.mark.parametrize("shrinkage", [0.1, 0.6, 1.0])
-def test_prototypes_say_what_discriminant_analysis_says(shrinkage):
+def test_prototypes_have_the_margins_of_discriminant_analysis(shrinkage):
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     features = features_of()
@@ -180,7 +180,7 @@ def test_prototypes_say_what_discriminant_analysis_says(shrinkage):
     margins, decision = (
         x - x.mean(1, keepdims=True) for x in (ours, theirs.decision_function(scaled))
     )
-    # up to a temperature, the same for all
+    # up to one temperature for all
     scale = (margins * decision).sum() / (decision**2).sum()
     np.testing.assert_allclose(margins, scale * decision, atol=1e-3)
 
@@ -213,7 +213,7 @@ def test_neighbors_vote_by_how_near_they_are():
     assert ((ours > 0) == (shares > 0.5)).all()
 
 
-@pytest.mark.parametrize("name", those_that_solve(SINGLE))
+@pytest.mark.parametrize("name", heads_for(SINGLE))
 def test_deep_heads_see_what_linear_ones_cannot(name):
     points = np.random.default_rng(0).uniform(-1, 1, (400, 2)).astype(np.float32)
     targets = (points.prod(1) > 0).astype(int)  # opposite corners
@@ -235,8 +235,8 @@ def test_a_perceptron_learns_numbers_and_several_labels():
     assert ((logits > 0) == labels).mean() > 0.9
 
 
-def test_a_saturated_feature_is_not_blown_up():
-    """A tanh at its end differs by rounding, and by another rounding in another batch."""
+def test_a_saturated_feature_is_not_scaled_up():
+    """A saturated tanh varies by rounding, which differs from batch to batch."""
     features = features_of()
     rounding = np.random.default_rng(1).integers(-1, 2, (60, 2)) * 6e-8
     targets = (features[:, 0] > features[:, 0].mean()).astype(int)
@@ -260,8 +260,8 @@ def test_folding_gives_the_same_logits_on_raw_features():
 FAMILIES = ["bert", *(pytest.param(f, marks=SLOW) for f in ("gpt2", "roberta", "distilbert"))]
 
 
-def said_by_its_library(found):
-    """What the saved folder says of validation, loaded by its own library."""
+def reloaded_logits(found):
+    """Predict validation with the saved folder, loaded by its library alone."""
     prepared = found.prepared
     labels, rows = prepared.data.labels, prepared.data.validation
     predict = reload(found.folder, found.fitted.output.library, prepared.recipe.task, labels)
@@ -270,10 +270,10 @@ def said_by_its_library(found):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [*DEEP, "class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHERS)]
+    "name", [*DEEP, "class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHER_HEADS)]
 )
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_reloaded_model_says_what_was_solved(checkpoint, tmp_path, family, name):
+def test_a_reloaded_model_gives_the_solved_logits(checkpoint, tmp_path, family, name):
     kind = "single" if SINGLE in HEADS[name].problem_types else "number"
     data = problem(tmp_path / "data", kind)
     section = {"name": "linear_probe", "head": name}
@@ -282,14 +282,14 @@ def test_a_reloaded_model_says_what_was_solved(checkpoint, tmp_path, family, nam
     if name in DEEP:
         assert found.fitted.output.library == "sentence-transformers"
     ours = found.logits()
-    close(said_by_its_library(found), ours)
+    close(reloaded_logits(found), ours)
 
 
 KINDS = {"pairs": SINGLE, "several": MULTI, "number": REGRESSION}
 SOLVED = [
     (name, pooling, kind)
     for kind, problem_type in KINDS.items()
-    for name in those_that_solve(problem_type)
+    for name in heads_for(problem_type)
     for pooling in ("head", "mean", "mean_max")
     if pooling != "head" or name not in DEEP
 ]
@@ -297,7 +297,7 @@ SOLVED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "pooling", "kind"), SOLVED)
-def test_a_reloaded_model_says_what_was_solved_of_every_kind(
+def test_a_reloaded_model_gives_the_solved_logits_of_every_kind(
     text_checkpoint, tmp_path, name, pooling, kind
 ):
     data = problem(tmp_path / "data", kind)
@@ -305,12 +305,12 @@ def test_a_reloaded_model_says_what_was_solved_of_every_kind(
     found = graft(tmp_path, text_checkpoint, data, strategy=section)
     plain = found.fitted.output.library == "transformers"
     assert plain == (pooling == "head")
-    close(said_by_its_library(found), found.logits())
+    close(reloaded_logits(found), found.logits())
 
 
 @pytest.mark.parametrize("family", ["resnet", pytest.param("vit", marks=SLOW)])
 @pytest.mark.parametrize(
-    "name", ["class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHERS)]
+    "name", ["class_prototypes", *(pytest.param(n, marks=SLOW) for n in OTHER_HEADS)]
 )
 def test_linear_heads_of_images_are_saved_as_the_plain_class(
     checkpoint, image_data, tmp_path, family, name
@@ -318,7 +318,7 @@ def test_linear_heads_of_images_are_saved_as_the_plain_class(
     section = {"name": "linear_probe", "head": name}
     found = graft(tmp_path, checkpoint(family), image_data, task="image", strategy=section)
     assert found.fitted.output.library == "transformers"
-    close(said_by_its_library(found), found.logits())
+    close(reloaded_logits(found), found.logits())
 
 
 @pytest.mark.slow
@@ -349,15 +349,17 @@ def test_a_deep_head_has_no_pooling_called_head(text_checkpoint, text_data, tmp_
     assert "pooling 'head'" in capsys.readouterr().err
 
 
-def test_what_is_said_about_steps_is_answered_once(text_checkpoint, text_data, tmp_path, capsys):
+def test_training_keys_without_effect_are_reported_once(
+    text_checkpoint, text_data, tmp_path, capsys
+):
     training = {"learning_rate": 1e-3, "num_train_epochs": 2, "per_device_eval_batch_size": 8}
     sections = {"strategy": "linear_probe", "training": training}
     prepare(tmp_path, text_checkpoint, text_data, **sections)
-    told = [line for line in capsys.readouterr().out.splitlines() if "steps" in line]
-    assert len(told) == 1
-    assert "training.learning_rate" in told[0]
-    assert "training.num_train_epochs" in told[0]
-    assert "seed" not in told[0]
-    assert "eval_batch_size" not in told[0]
+    notes = [line for line in capsys.readouterr().out.splitlines() if "steps" in line]
+    assert len(notes) == 1
+    assert "training.learning_rate" in notes[0]
+    assert "training.num_train_epochs" in notes[0]
+    assert "seed" not in notes[0]
+    assert "eval_batch_size" not in notes[0]
     prepare(tmp_path, text_checkpoint, text_data, **{**sections, "strategy": "full"})
     assert "steps" not in capsys.readouterr().out

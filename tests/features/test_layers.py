@@ -17,16 +17,16 @@ from pipelines.models.anatomy import dissect
 from pipelines.models.output.reload import reload
 
 SLOW = pytest.mark.slow
-# GPT-2 and ModernBERT normalize after the last block, whichever that is: a test of its own
-NORMALISED = ("gpt2", "modernbert")
+# GPT-2 and ModernBERT normalize after the last block, whichever that is: another test has these
+NORMALIZED_LAST = ("gpt2", "modernbert")
 READ = [
     pytest.param(family, layer, marks=() if family == "bert" else SLOW)
     for family in tiny.TEXT_FAMILIES
     for layer in (1, "mean")
-    if layer == "mean" or family not in NORMALISED
+    if layer == "mean" or family not in NORMALIZED_LAST
 ]
 ENDING = [
-    *(pytest.param(f, marks=() if f in NORMALISED else SLOW) for f in tiny.TEXT_FAMILIES),
+    *(pytest.param(f, marks=() if f in NORMALIZED_LAST else SLOW) for f in tiny.TEXT_FAMILIES),
     *(pytest.param(f, marks=SLOW) for f in ("vit", "dinov2", *tiny_audio.AUDIO_FAMILIES)),
 ]
 PYRAMIDS = [
@@ -40,13 +40,13 @@ PYRAMIDS = [
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Nothing is found that another test computed."""
+    """Use a cache of this test's own."""
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def grafted(checkpoint, text_data, image_data, audio_data, tmp_path):
-    """grafted(family, layer=1, …) -> Graft, by linear_probe."""
+    """Return grafted(family, layer=1, …) -> Graft, by linear_probe."""
 
     def of(family, **section):
         task = "text" if family in tiny.TEXT_FAMILIES else "image"
@@ -59,7 +59,7 @@ def grafted(checkpoint, text_data, image_data, audio_data, tmp_path):
 
 
 def reloaded(found):
-    """What the saved folder says of validation, loaded by its own library."""
+    """Predict validation with the saved folder, loaded by its library alone."""
     prepared = found.prepared
     labels, rows = prepared.data.labels, prepared.data.validation
     predict = reload(found.folder, found.fitted.output.library, prepared.recipe.task, labels)
@@ -67,7 +67,7 @@ def reloaded(found):
 
 
 def states(found, folder):
-    """What the blocks of the checkpoint that it came from give of validation, and the mask."""
+    """Compute the hidden states of all blocks of the original checkpoint, and the mask."""
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(folder).eval()
@@ -83,7 +83,7 @@ def mean(hidden, mask):
 
 
 def config_of(found):
-    """The encoder's, wherever its library keeps it."""
+    """Read the encoder's config, wherever its library keeps it."""
     return json.loads((found.folder / "config.json").read_text())
 
 
@@ -91,18 +91,17 @@ def config_of(found):
 @pytest.mark.parametrize("family", ENDING)
 def test_a_model_that_ends_at_a_block_is_loaded_like_any_other(grafted, family):
     found = grafted(family, layer=1)
-    said = {config_of(found).get(name) for name in layers_by_name(found)}
-    assert said == {1}
+    assert config_of(found)[depth_key(found)] == 1
     close(reloaded(found), found.logits())
     left = {name for name in found.before if name not in found.model.state_dict()}
-    assert left  # the others are gone, and none of those that stayed is another
+    assert left  # the other blocks are gone, and no weight of the first has changed
     moved = {n for n, t in found.model.state_dict().items() if not t.equal(found.before[n])}
     assert all(any(n.startswith(h) for h in dissect(found.model).head) for n in moved)
 
 
-def layers_by_name(found):
-    config = found.model.config
-    return {config.attribute_map.get(layers.DEPTH, layers.DEPTH)}
+def depth_key(found):
+    """The key of the number of blocks in this family's config."""
+    return found.model.config.attribute_map.get(layers.DEPTH, layers.DEPTH)
 
 
 @pytest.mark.numerical
@@ -152,7 +151,7 @@ def test_words_have_features_of_a_layer_too(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("family", PYRAMIDS)
-def test_stages_that_differ_are_no_model_of_their_own(grafted, family):
+def test_stages_of_different_widths_are_refused(grafted, family):
     with pytest.raises(ModelError, match=r"strategy\.layer 1: .*; use layer=last"):
         grafted(family, layer=1)
 
@@ -167,7 +166,7 @@ def test_all_blocks_are_the_last_layer(checkpoint, text_data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("layer", "told"),
+    ("layer", "message"),
     [
         (3, "strategy.layer 3: BertForSequenceClassification has 2 blocks"),
         (0, "strategy.layer"),
@@ -175,11 +174,13 @@ def test_all_blocks_are_the_last_layer(checkpoint, text_data, tmp_path):
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
-def test_a_layer_that_is_not_there(checkpoint, text_data, tmp_path, capsys, layer, told, command):
+def test_a_layer_that_does_not_exist(
+    checkpoint, text_data, tmp_path, capsys, layer, message, command
+):
     strategy = {"name": "linear_probe", "layer": layer}
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy=strategy)
     assert main([command, str(path)]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_only_texts_have_a_mean_of_layers(checkpoint, image_data, tmp_path, capsys):

@@ -46,7 +46,7 @@ def model(family: str, auto_class: str = "") -> Any:
 
 
 def relative(names: tuple[str, ...], roots: tuple[str, ...]) -> set[str]:
-    """What names are called inside their blocks."""
+    """Cut names to what modules are called inside their blocks."""
     return {
         name.removeprefix(root).lstrip(".")
         for name in names
@@ -253,7 +253,7 @@ def inputs(family: str) -> dict[str, Any]:
 
 
 def order_of_execution(built: Any, names: tuple[str, ...], family: str) -> list[str]:
-    """`names` of modules as a forward pass comes by them first."""
+    """Sort `names` of modules as a forward pass first runs them."""
     ran: dict[str, None] = {}
     for name in names:
         layer = built.get_submodule(name)
@@ -303,8 +303,8 @@ def test_the_output_layer_of_a_language_model_is_its_embeddings(family, auto_cla
             assert found.depth(name) == 0
     modules = dict(built.named_modules())
     for name in found.final:  # unfreezing it unfreezes no embedding
-        held = modules[name].parameters() if name in modules else ()
-        assert weight not in {id(p) for p in held}
+        parameters = modules[name].parameters() if name in modules else ()
+        assert weight not in {id(p) for p in parameters}
 
 
 def test_what_a_language_model_adds_to_an_encoder_is_its_head():
@@ -327,7 +327,7 @@ def test_a_speech_recognizer_has_a_head_and_no_layer_over_labels():
     assert (found.head, found.output) == (("lm_head",), None)
 
 
-# Fresh parameters
+# New parameters
 
 
 def test_what_the_checkpoint_lacks_is_new():
@@ -416,16 +416,16 @@ def test_the_command_needs_no_weights(tmp_path, capsys):
     title, header, *rows = capsys.readouterr().out.splitlines()
     assert title == f"{tmp_path}, as its config.json describes it, for audio_classification"
     assert header.split() == ["part", "parameters", "modules"]
-    said = {row[:12].strip(): (int(row[12:25].replace(",", "")), row[27:]) for row in rows}
+    table = {row[:12].strip(): (int(row[12:25].replace(",", "")), row[27:]) for row in rows}
     parts = ("embeddings", "blocks", "between them", "final", "head")
-    assert sum(said[part][0] for part in parts) == said["all"][0]
-    assert said["all"][0] == sum(p.numel() for p in model("wav2vec2").parameters())
-    assert said["blocks"][1] == (
+    assert sum(table[part][0] for part in parts) == table["all"][0]
+    assert table["all"][0] == sum(p.numel() for p in model("wav2vec2").parameters())
+    assert table["blocks"][1] == (
         "3: wav2vec2.feature_extractor.conv_layers.0 … 2; 2: wav2vec2.encoder.layers.0 … 1"
     )
-    assert said["final"] == (0, "none")
-    assert said["head"][1] == "projector, classifier (logits: classifier)"
-    assert said["norms"][1] == "1 GroupNorm, 6 LayerNorm"
+    assert table["final"] == (0, "none")
+    assert table["head"][1] == "projector, classifier (logits: classifier)"
+    assert table["norms"][1] == "1 GroupNorm, 6 LayerNorm"
 
 
 @pytest.mark.parametrize(
@@ -439,14 +439,14 @@ def test_the_command_needs_no_weights(tmp_path, capsys):
 def test_the_command_shows_the_head_of_a_task(tmp_path, capsys, task, kind):
     config("gpt2").save_pretrained(tmp_path)
     assert main(["anatomy", str(tmp_path), *(["--task", task] if task else [])]) == 0
-    said = capsys.readouterr()
-    assert kind in said.out
-    assert f"for {task or 'text_classification'}" in said.out
-    assert not said.err
+    captured = capsys.readouterr()
+    assert kind in captured.out
+    assert f"for {task or 'text_classification'}" in captured.out
+    assert not captured.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["{folder}", "--task", "image_classification"], "a 'gpt2' checkpoint has no AutoModelFor"),
         (["{folder}", "--task", "txt_classification"], "did you mean 'text_classification'?"),
@@ -455,10 +455,10 @@ def test_the_command_shows_the_head_of_a_task(tmp_path, capsys, task, kind):
         (["some-lab/some-model"], "some-lab/some-model"),
     ],
 )
-def test_the_command_says_what_is_wrong(tmp_path, capsys, arguments, told):
+def test_the_command_reports_what_is_wrong(tmp_path, capsys, arguments, expected):
     config("gpt2").save_pretrained(tmp_path)
     (tmp_path / "empty").mkdir()
     assert main(["anatomy", *(argument.format(folder=tmp_path) for argument in arguments)]) == 2
     (message,) = capsys.readouterr().err.splitlines()
     assert message.startswith("error: ")
-    assert told in message
+    assert expected in message

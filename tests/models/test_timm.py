@@ -21,7 +21,7 @@ FAMILIES = [
 
 
 def wrapped(folder, architecture="resnet18", **arguments):
-    """A checkpoint as the wrapper alone saves it: it says nothing of the images it wants."""
+    """Save a checkpoint as the wrapper alone does: without a word on the images it wants."""
     from transformers import AutoModelForImageClassification, TimmWrapperConfig
 
     tiny_timm.register()
@@ -62,9 +62,9 @@ def test_what_comes_out_is_used_as_any_other_checkpoint(checkpoint, image_data, 
     with torch.no_grad():
         logits = model(**processor(images, return_tensors="pt")).logits
     close(logits, found.logits())
-    said = pipeline("image-classification", str(found.folder))([str(file) for file in files])
+    predictions = pipeline("image-classification", str(found.folder))([str(f) for f in files])
     names = found.prepared.data.labels.names
-    assert [row[0]["label"] for row in said] == [names[i] for i in logits.argmax(1)]
+    assert [row[0]["label"] for row in predictions] == [names[i] for i in logits.argmax(1)]
 
 
 @pytest.mark.slow
@@ -76,21 +76,21 @@ def test_images_are_what_timm_trained_on_where_the_checkpoint_does_not_say(image
     with pytest.raises(OSError, match="image processor"):
         AutoImageProcessor.from_pretrained(folder)
     found = graft(tmp_path, folder, image_data, task="image", strategy="linear_probe")
-    said = json.loads((found.folder / "config.json").read_text())["pretrained_cfg"]
-    assert said["input_size"] == [3, 224, 224]
-    assert said["mean"] == [0.485, 0.456, 0.406]
+    config = json.loads((found.folder / "config.json").read_text())["pretrained_cfg"]
+    assert config["input_size"] == [3, 224, 224]
+    assert config["mean"] == [0.485, 0.456, 0.406]
     (loaded,) = {AutoImageProcessor.from_pretrained(found.folder).to_json_string()}
     assert loaded == found.prepared.checkpoint.processor.to_json_string()
 
 
-def test_a_checkpoint_of_which_nobody_knows_what_images_it_wants_is_refused(image_data, tmp_path):
+def test_a_checkpoint_without_a_description_of_its_images_is_refused(image_data, tmp_path):
     folder = wrapped(tmp_path / "checkpoint", "tiny_vgg")
     with pytest.raises(ModelError, match=r"no pretrained_cfg.*'tiny_vgg': write"):
         prepare(tmp_path, folder, image_data, task="image")
 
 
 def test_random_weights_without_normalization_are_timms(checkpoint, image_data, tmp_path):
-    """So that as much of an image gets through as is put in; the wrapper's own let nothing."""
+    """With these the signal of an image keeps its size; the wrapper's let it vanish."""
     found = prepare(tmp_path, checkpoint("timm-vgg"), image_data, task="image", strategy="scratch")
     model = found.checkpoint.model
     for layer in (m for m in model.timm_model.features if isinstance(m, torch.nn.Conv2d)):
@@ -107,12 +107,11 @@ def test_random_weights_without_normalization_are_timms(checkpoint, image_data, 
 def test_a_convnet_without_normalization_trains_at_a_tenth_of_the_rate(
     checkpoint, image_data, tmp_path
 ):
-    rates = {
-        family: prepare(tmp_path, checkpoint(family), image_data, task="image").recipe.training
-        for family in ("timm-vgg", "timm-resnet", "vit", "convnext")
-    }
-    said = {family: training["learning_rate"] for family, training in rates.items()}
-    assert said == {"timm-vgg": 1e-4, "timm-resnet": 1e-3, "vit": 5e-5, "convnext": 5e-5}
+    rates = {}
+    for family in ("timm-vgg", "timm-resnet", "vit", "convnext"):
+        prepared = prepare(tmp_path, checkpoint(family), image_data, task="image")
+        rates[family] = prepared.recipe.training["learning_rate"]
+    assert rates == {"timm-vgg": 1e-4, "timm-resnet": 1e-3, "vit": 5e-5, "convnext": 5e-5}
 
 
 @pytest.mark.slow
