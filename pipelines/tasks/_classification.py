@@ -30,7 +30,11 @@ class Classification(Task):
 
     prediction_unit: ClassVar[Literal["example", "token"] | None] = "example"
 
-    problem_type: str = "auto"  # or single_label_classification, multi_label_…, regression
+    problem_type: str = Field(
+        "auto",
+        description="single_label_classification, multi_label_classification or regression; "
+        "auto: as the label column shows",
+    )
     class_weights: Literal["balanced"] | None = Field(
         None, description="balanced: a class weighs as much as the inverse of its share of train"
     )

@@ -32,13 +32,14 @@ class AudioClassification(AudioTask, Classification):
         labels: "Labels",
         augmentation: "Augmentation | None" = None,
     ) -> Any:
-        """Clips as the extractor wants them, kept in memory when small; and `labels`."""
+        """Encode clips with the feature extractor; a small split stays in memory."""
         targets = labels.encode(dataset["label"][:], "data")
         return self.encode_clips(dataset, processor, targets, augmentation)
 
     def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any] | None:
-        """Most speech models know cross-entropy only, whatever `config.problem_type` says."""
+        """Return the loss of the problem type."""
         from pipelines.core.losses import binary_cross_entropy, squared_error
 
-        other = {MULTI: binary_cross_entropy, REGRESSION: squared_error}
-        return other.get(labels.problem_type) or super().loss(train, labels)
+        # most speech models compute cross-entropy, whatever `config.problem_type` is
+        losses = {MULTI: binary_cross_entropy, REGRESSION: squared_error}
+        return losses.get(labels.problem_type) or super().loss(train, labels)

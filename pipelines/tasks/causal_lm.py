@@ -17,44 +17,44 @@ if TYPE_CHECKING:
 class CausalLm(LanguageModeling):
     """Causal language modeling, with the checkpoint's own output layer.
 
-    A block's first token has nothing before it and is not asked for.
+    A block's first token follows nothing, so it is not predicted.
     """
 
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     pipeline: ClassVar[str] = "text-generation"
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: Labels) -> None:
-        """An encoder such as BERT's must not look at the tokens that it is to predict."""
+        """Make an encoder such as BERT a decoder, which sees no token that it is to predict."""
         super().configure(config, processor, labels)
         if hasattr(config, "is_decoder"):
             config.is_decoder = True
 
-    def ask(self, block: Ids, processor: Any) -> tuple[Ids, Ids]:
-        """Every token but the first."""
+    def mask_labels(self, block: Ids, processor: Any) -> tuple[Ids, Ids]:
+        """Return the block, and as labels every token but the first."""
         return block, [IGNORED, *block[1:]]
 
-    def asked_at(self, labels: "torch.Tensor") -> "torch.Tensor":
-        """The logits of a token are about the next one."""
-        return _next(labels)
+    def align_labels(self, labels: "torch.Tensor") -> "torch.Tensor":
+        """Shift (rows, tokens) labels: the logits at a token predict the next one."""
+        return _shift_left(labels)
 
     def loss(self, train: Targets, labels: Labels) -> Callable[..., Any]:
-        """As for all language models, of the next token."""
-        return NextToken()
+        """Return cross-entropy of the next token, in which each token of a step weighs the same."""
+        return NextTokenLoss()
 
 
 @dataclass(frozen=True)
-class NextToken(CrossEntropy):
+class NextTokenLoss(CrossEntropy):
     """Cross-entropy of (rows, tokens, vocabulary) logits with the tokens one further on."""
 
     def __call__(
         self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
     ) -> "torch.Tensor":
-        """The loss of a batch, or its share in that of a step, as a scalar."""
-        return super().__call__(outputs, _next(labels), num_items_in_batch)
+        """Compute the loss of a batch, or its share in the loss of a step, as a scalar."""
+        return super().__call__(outputs, _shift_left(labels), num_items_in_batch)
 
 
-def _next(labels: "torch.Tensor") -> "torch.Tensor":
-    """Labels one to the left; after the last token nothing is asked."""
+def _shift_left(labels: "torch.Tensor") -> "torch.Tensor":
+    """Move labels one token to the left; the last token has none then."""
     from torch.nn.functional import pad
 
     return pad(labels[:, 1:], (0, 1), value=IGNORED)

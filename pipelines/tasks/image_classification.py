@@ -27,13 +27,13 @@ class ImageClassification(Classification):
     }
 
     def load_processor(self, checkpoint: str, labels: "Labels", **options: Any) -> Any:
-        """The image processor: size, mean and deviation that the checkpoint was trained with."""
+        """Load the image processor: size, mean and deviation of the pretraining images."""
         from pipelines.tasks.image.timm_config import image_processor
 
         return image_processor(checkpoint, **options)
 
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """Nothing yet: images are decoded once, by `unsupported_rows`."""
+        """Yield nothing: images are decoded once, by `unsupported_rows`."""
         return iter(())
 
     def unsupported_rows(
@@ -43,10 +43,10 @@ class ImageClassification(Classification):
         config: "PretrainedConfig",
         augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
-        """Images that cannot be decoded to their last pixel; the others are kept for `encode`."""
-        from pipelines.tasks.image import pixels as _pixels
+        """Yield images that cannot be decoded; the others are stored for `encode`."""
+        from pipelines.tasks.image import pixels
 
-        return _pixels.corrupt_rows(dataset, processor, _of_images(augmentation))
+        return pixels.corrupt_rows(dataset, processor, _image_augmentation(augmentation))
 
     def encode(
         self,
@@ -55,37 +55,37 @@ class ImageClassification(Classification):
         labels: "Labels",
         augmentation: "Augmentation | None" = None,
     ) -> Any:
-        """Images as the processor wants them, kept in memory when small; and `labels`."""
-        from pipelines.tasks.image.rows import EncodedImages, VariedImages
+        """Encode images with the image processor; a small split stays in memory."""
+        from pipelines.tasks.image.rows import AugmentedImages, EncodedImages
 
         targets = labels.encode(dataset["label"][:], "data")
-        varied = _of_images(augmentation)
-        if varied is None:
+        image_augmentation = _image_augmentation(augmentation)
+        if image_augmentation is None:
             return EncodedImages(dataset, processor, targets)
-        return VariedImages(dataset, processor, targets, varied)
+        return AugmentedImages(dataset, processor, targets, image_augmentation)
 
     def collator(
         self, processor: Any, *, training: bool = False
     ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-        """Stacks pixel values and labels."""
+        """Return a collator that stacks pixel values and labels."""
         from pipelines.tasks.image.rows import collate
 
         return collate
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
-        """Sizes and modes of the images."""
+        """Measure sizes (pixels) and modes of the images."""
         from pipelines.tasks.image import headers
 
         return headers.measures(dataset)
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
-        """Shape and range of the pixels as the model sees them."""
+        """Describe shape and range of the pixels as the model sees them."""
         pixels = rows[row]["pixel_values"]
         shape = " x ".join(map(str, pixels.shape))
         return [f"{shape} pixels from {pixels.min():.2f} to {pixels.max():.2f}"]
 
 
-def _of_images(augmentation: "Augmentation | None") -> "Image | None":
+def _image_augmentation(augmentation: "Augmentation | None") -> "Image | None":
     from pipelines.tasks.augmentations.image import Image
 
     assert augmentation is None or isinstance(augmentation, Image)

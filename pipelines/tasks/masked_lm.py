@@ -26,50 +26,59 @@ fill(f"… {{fill.tokenizer.mask_token}} …")
 
 
 class MaskedLm(LanguageModeling):
-    """Masked language modeling: 15 % of the tokens, of these 80 % masked, 10 % another token and
-    10 % left as they are (arXiv 1810.04805).
+    """Masked language modeling: predicts 15 % of the tokens, of which 80 % are masked, 10 %
+    replaced by another token and 10 % left as they are (arXiv 1810.04805).
 
-    In training the masks are drawn anew each time (arXiv 1907.11692). In evaluation a block has the
-    same ones always, drawn from its own ids: epochs, runs and a reloaded model can be compared.
+    In training, masks are drawn anew each time (arXiv 1907.11692). In evaluation a block always has
+    the same ones, drawn from its own ids, so that epochs, runs and a reloaded model can be
+    compared.
 
     The saved encoder goes into `model.checkpoint` of the recipe for the task itself. BERT's pooler
-    is no part of a masked language model, and starts anew there.
+    is not part of a masked language model; that recipe initializes a new one.
     """
 
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     pipeline: ClassVar[str] = "fill-mask"
     varies: ClassVar[bool] = True
 
-    mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of the tokens asked for")
+    mlm_probability: float = Field(0.15, gt=0, lt=1, description="share of the tokens to predict")
     line_by_line: bool = Field(False, description="never two texts in a block")
 
     def load_processor(self, checkpoint: str, labels: Labels, **options: Any) -> Any:
-        """A tokenizer with a mask token."""
+        """Load a tokenizer with a mask token.
+
+        Raises:
+            ModelError: it has none.
+        """
         tokenizer = super().load_processor(checkpoint, labels, **options)
         if tokenizer.mask_token is None:
-            raise ModelError(f"{checkpoint}: its tokenizer has no mask token")
+            raise ModelError(
+                f"{checkpoint}: its tokenizer has no mask token, so nothing can be masked; use "
+                "task: causal_lm, or a checkpoint that was pretrained with masks"
+            )
         return tokenizer
 
-    def stretches(self, texts: Iterable[Ids], end: Any) -> Iterable[Ids]:
-        """Each text on its own `line_by_line`."""
-        return texts if self.line_by_line else super().stretches(texts, end)
+    def documents(self, texts: Iterable[Ids], end: Any) -> Iterable[Ids]:
+        """Join texts, or leave each on its own if `line_by_line`."""
+        return texts if self.line_by_line else super().documents(texts, end)
 
-    def ask(self, block: Ids, processor: Any) -> tuple[Ids, Ids]:
-        """Some tokens, at least one; none where all are special or unknown."""
+    def mask_labels(self, block: Ids, processor: Any) -> tuple[Ids, Ids]:
+        """Mask at least one token; none where all are special or unknown."""
         if all(processor.get_special_tokens_mask(block, already_has_special_tokens=True)):
             return block, [IGNORED] * len(block)
+        # in a short block a draw may mask nothing: the next seed draws again
         seeds = count(crc32(np.asarray(block).tobytes()))
-        drawn = (self._masking(processor, seed)([{"input_ids": block}]) for seed in seeds)
-        masked = next(batch for batch in drawn if (batch["labels"] != IGNORED).any())
+        draws = (self._masking(processor, seed)([{"input_ids": block}]) for seed in seeds)
+        masked = next(batch for batch in draws if (batch["labels"] != IGNORED).any())
         return masked["input_ids"][0].tolist(), masked["labels"][0].tolist()
 
     def collator(self, processor: Any, *, training: bool = False) -> Callable[[Any], Batch]:
-        """Pads blocks; in training masks them anew."""
+        """Return a collator that pads blocks, and in training masks them anew."""
         pad = Padding.of(processor)
-        return MaskedAnew(pad, self._masking(processor)) if training else pad
+        return MaskingCollator(pad, self._masking(processor)) if training else pad
 
     def usage(self, model: str) -> str | None:
-        """The mask's spelling is the tokenizer's business."""
+        """Return code that takes the mask's spelling from the tokenizer."""
         return USAGE.format(model=model).strip()
 
     def _masking(
@@ -83,19 +92,19 @@ class MaskedLm(LanguageModeling):
 
 
 @dataclass(frozen=True)
-class MaskedAnew:
-    """Blocks as evaluation asks for them -> a batch with other masks."""
+class MaskingCollator:
+    """Turns blocks with the masks of evaluation into a batch with other masks."""
 
     pad: Padding
     masking: "DataCollatorForLanguageModeling"
 
     def __call__(self, rows: Any) -> Batch:
-        """Put back what was masked, then mask."""
+        """Restore the masked tokens, then mask anew: (rows, tokens) int64 each."""
         import torch
 
         batch = self.pad(rows)
-        asked = batch["labels"]
-        whole = torch.where(asked == IGNORED, batch["input_ids"], asked)
-        special = torch.isin(whole, torch.tensor(self.masking.tokenizer.all_special_ids))
-        masked, labels = self.masking.torch_mask_tokens(whole, special)
-        return {**batch, "input_ids": masked, "labels": labels}
+        labels = batch["labels"]
+        original = torch.where(labels == IGNORED, batch["input_ids"], labels)
+        special = torch.isin(original, torch.tensor(self.masking.tokenizer.all_special_ids))
+        input_ids, new_labels = self.masking.torch_mask_tokens(original, special)
+        return {**batch, "input_ids": input_ids, "labels": new_labels}

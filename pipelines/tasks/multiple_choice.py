@@ -29,9 +29,9 @@ model(**{{name: rows.unsqueeze(0) for name, rows in inputs.items()}}).logits.arg
 
 
 class MultipleChoice(TextTask):
-    """SWAG (arXiv 1808.05326) and its like: as many choices for every example.
+    """Multiple choice as in SWAG (arXiv 1808.05326): every example has the same number of choices.
 
-    Each choice is read behind the text and gets one score; the softmax is over the scores of an
+    Each choice is read after the text and gets one score; the softmax is over the scores of an
     example (arXiv 1810.04805, 4.4).
     """
 
@@ -43,41 +43,45 @@ class MultipleChoice(TextTask):
         "label": ("label", "labels", "answer", "answerKey"),
     }
 
-    # What is to be learned
+    # Labels and metrics
 
     def labels(self, train: "Dataset") -> Labels:
-        """What names the choices in their order: 0 to 3, 1 to 4, A to D…"""
-        for row, why in self.corrupt_rows(train.select([0])):
-            raise DataError(f"train, row {row}: {why}")
+        """Find out what the choices are called, in their order: 0 to 3, 1 to 4, A to D…
+
+        Raises:
+            DataError: there is not one label for each choice.
+        """
+        for row, reason in self.corrupt_rows(train.select([0])):
+            raise DataError(f"train, row {row}: {reason}")
         num_choices = len(train[0]["choices"])
-        found = set(train["label"][:])
+        present = set(train["label"][:])
         names = getattr(train.features["label"], "names", None)
-        values = tuple(range(len(names))) if names else _in_order(found, num_choices)
-        if len(values) != num_choices or not found <= set(values):
-            told = ", ".join(map(repr, names or sorted(found)[:20]))
+        values = tuple(range(len(names))) if names else _choice_values(present, num_choices)
+        if len(values) != num_choices or not present <= set(values):
+            known = ", ".join(map(repr, names or sorted(present)[:20]))
             raise DataError(
-                f"train: labels are {told}; expected one for each of the {num_choices} choices, "
+                f"train: labels are {known}; expected one for each of the {num_choices} choices, "
                 f"such as 0 to {num_choices - 1}"
             )
         return Labels(CHOICE, tuple(map(str, names or values)), values)
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
-        """Accuracy."""
+        """Name accuracy."""
         return ("accuracy",)
 
     def example(self, labels: Labels) -> tuple[Predictions, Targets]:
-        """Every position twice."""
+        """Return right predictions of every position."""
         return labels.example(), labels.example()
 
     # Examples -> model inputs
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: Labels) -> None:
-        """One output scores a choice, however many there are."""
+        """Set one output: the score of a choice, however many there are."""
         super().configure(config, processor, labels)
         config.num_labels = 1
 
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """No strings, or not as many choices as in the first row."""
+        """Yield rows without strings, or with another number of choices than the first row."""
         yield from super().corrupt_rows(dataset)
         expected = None
         for row, choices in enumerate(dataset["choices"]):
@@ -95,90 +99,101 @@ class MultipleChoice(TextTask):
         labels: Labels,
         augmentation: "Augmentation | None" = None,
     ) -> Any:
-        """A list for each choice of the token ids of text and choice; and `labels`."""
+        """Encode each example as lists of token ids, one for each pair of text and choice.
+
+        Raises:
+            DataError: train has another number of choices.
+        """
         num_choices = len(dataset[0]["choices"])
         if num_choices != labels.num_labels:
-            raise DataError(f"{num_choices} choices, where train has {labels.num_labels}")
+            raise DataError(
+                f"{num_choices} choices, where train has {labels.num_labels}; expected as many in "
+                "every split"
+            )
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
             pairs = _pairs(batch["text"], batch["choices"])
             encoded = processor(*pairs, truncation=True, return_attention_mask=False)
             starts = range(0, len(encoded["input_ids"]), num_choices)
-            columns = {
-                name: [column[i : i + num_choices] for i in starts]
-                for name, column in encoded.items()
-            }
+            columns = {}
+            for name, column in encoded.items():
+                columns[name] = [column[i : i + num_choices] for i in starts]
             return {**columns, "labels": labels.encode(batch["label"], "data")}
 
         return encode_rows(self, dataset, encode, processor, labels)
 
     def collator(self, processor: Any, *, training: bool = False) -> Callable[[Any], Batch]:
-        """(rows, choices, tokens), padded to the longest choice of the batch."""
-        return PaddedChoices(Padding.of(processor))
+        """Return a collator that pads to the longest choice of the batch."""
+        return ChoiceCollator(Padding.of(processor))
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
-        """Tokens of each example's longest choice and its text, before anything is cut off."""
+        """Count the tokens of each example's text and longest choice, before truncation."""
         lengths = rows.lengths.copy()
-        most = processor.model_max_length
-        full = np.flatnonzero(lengths >= most)
+        limit = processor.model_max_length
+        # only rows that fill the model may have been cut: encode those again, without the limit
+        full = np.flatnonzero(lengths >= limit)
         if len(full):
-            some = dataset.select(full)
-            whole = processor(*_pairs(some["text"][:], some["choices"][:]), verbose=False)
+            examples = dataset.select(full)
+            pairs = _pairs(examples["text"][:], examples["choices"][:])
+            whole = processor(*pairs, verbose=False)
             sizes = np.array(list(map(len, whole["input_ids"])))
             lengths[full] = sizes.reshape(len(full), -1).max(axis=1)
-        return {"tokens": Measure(lengths, most)}
+        return {"tokens": Measure(lengths, limit)}
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
-        """The tokens of the choice that fits, as the model sees them."""
+        """Return the tokens of the right choice, as the model sees them."""
         encoded = rows[row]
         return processor.convert_ids_to_tokens(encoded["input_ids"][encoded["labels"]])
 
     # Model outputs -> predictions
 
     def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
-        """Positions, from 0."""
+        """Return the positions of the right choices, from 0."""
         return labels.encode(dataset["label"][:], "data")
 
     def predict(
         self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
     ) -> Predictions:
-        """The position of the highest score."""
+        """Predict the position of the highest score."""
         return labels.predict(np.asarray(outputs["logits"]))
 
     def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
-        """The most frequent position."""
+        """Predict the most frequent position."""
         return labels.baseline(train, len(targets))
 
     def usage(self, model: str) -> str:
-        """transformers has no pipeline for it."""
+        """Return code that scores the choices; transformers has no pipeline for it."""
         return USAGE.strip().format(model=model)
 
 
 @dataclass(frozen=True)
-class PaddedChoices:
-    """Examples -> batch."""
+class ChoiceCollator:
+    """Pads all choices of a batch to the longest of them."""
 
     pad: Padding
 
     def __call__(self, rows: Any) -> Batch:
-        """(rows, choices, tokens) of what a choice has, (rows,) labels."""
+        """Return (rows, choices, tokens) inputs and (rows,) labels, int64."""
         batch = self.pad(rows)
         labels = batch.pop("labels")
         shaped = {name: t.view(len(labels), -1, t.shape[1]) for name, t in batch.items()}
         return {**shaped, "labels": labels}
 
 
-def _in_order(found: set[Any], num_choices: int) -> tuple[Any, ...]:
-    """The names of the choices; numbers count from 0 or from 1, and need not all occur."""
-    texts = set(map(str, found))
+def _choice_values(present: set[Any], num_choices: int) -> tuple[Any, ...]:
+    """Return the label of each choice in order, given those that occur.
+
+    Numbers count from 0 or from 1, and need not all occur; they may be strings.
+    """
+    texts = set(map(str, present))
     if not all(text.isdecimal() for text in texts):
-        return tuple(sorted(found))
+        return tuple(sorted(present))
     first = int("0" not in texts and str(num_choices) in texts)
-    kind = type(next(iter(found)))
-    return tuple(map(kind, range(first, first + num_choices)))
+    to_label = type(next(iter(present)))
+    return tuple(map(to_label, range(first, first + num_choices)))
 
 
 def _pairs(texts: list[str], choices: list[list[str]]) -> tuple[list[str], list[str]]:
-    """Each choice of each example, behind its text."""
+    """Pair each choice of each example with its text."""
     repeated = [text for text, row in zip(texts, choices, strict=True) for _ in row]
     return repeated, [choice for row in choices for choice in row]

@@ -25,8 +25,8 @@ class SpeechRecognition(AudioTask):
     """Speech recognition without a language model: a character, or a blank, for each frame.
 
     Transcripts are compared as the vocabulary spells them: in NFC, one space between words, in the
-    case that the vocabulary knows. A vocabulary built from train holds its characters, lower-case
-    unless `case` says otherwise.
+    case that the vocabulary has. A vocabulary built from train holds its characters, in lower case
+    unless `case` is given.
     """
 
     auto_class: ClassVar[str] = "AutoModelForCTC"
@@ -53,71 +53,77 @@ class SpeechRecognition(AudioTask):
     )
 
     def labels(self, train: "Dataset") -> Labels:
-        """The characters of train's transcripts; the checkpoint decides whether they are used."""
+        """Return the characters of train's transcripts, of which a vocabulary can be built.
+
+        Raises:
+            DataError: there are none.
+        """
         case = "lower" if self.case == "auto" else self.case
         texts = [text for text in train["text"][:] if isinstance(text, str)]
-        found = {character for text in texts for character in self._spelled(text, case)} - {" "}
-        if not found:
-            raise DataError("train: column 'text' holds no transcript to learn from")
-        return Labels("speech_recognition", values=tuple(sorted(found)))
+        characters = set("".join(self._normalized(text, case) for text in texts)) - {" "}
+        if not characters:
+            raise DataError(
+                f"train: none of the {len(train):,} values in column 'text' is a transcript to "
+                "learn from; choose another column with data.columns.text"
+            )
+        return Labels("speech_recognition", values=tuple(sorted(characters)))
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
-        """Word and character error rates."""
+        """Name word and character error rate."""
         return ("wer", "cer")
 
     def example(self, labels: Labels) -> tuple[Predictions, Targets]:
-        """All characters as one word, heard right."""
+        """Return one word of all characters, recognized correctly."""
         word = "".join(labels.values)
         return [word], [word]
 
     def load_processor(self, checkpoint: str, labels: Labels, **options: Any) -> Any:
-        """Feature extractor and CTC tokenizer: the checkpoint's own, or one built for train.
+        """Load the feature extractor, and load the CTC tokenizer or build one from train.
 
         Raises:
-            ModelError: the recipe wants the checkpoint's vocabulary, and it has none.
+            ModelError: the recipe requires the checkpoint's vocabulary, and it has none.
         """
         from transformers import AutoTokenizer, Wav2Vec2Processor
 
         extractor = super().load_processor(checkpoint, labels, **options)
-        own = self.vocabulary != "train" and spelling.has_own(checkpoint, options.get("revision"))
-        if self.vocabulary == "checkpoint" and not own:
+        revision = options.get("revision")
+        loads = self.vocabulary != "train" and spelling.has_tokenizer(checkpoint, revision)
+        if self.vocabulary == "checkpoint" and not loads:
             raise ModelError(
                 f"{checkpoint}: has no tokenizer; task.vocabulary=train builds one from transcripts"
             )
-        if own:
+        if loads:
             tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
         else:
-            tokenizer = spelling.tokenizer(labels.values)
+            tokenizer = spelling.build_tokenizer(labels.values)
         return Wav2Vec2Processor(extractor, tokenizer)
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: Labels) -> None:
-        """Size of the vocabulary, the blank, and a loss that does not grow with the batch.
-
-        A head that the checkpoint brings keeps its size: tokenizers may know more special tokens
-        than it has outputs. What can never be aligned is refused (`unsupported_rows`), so an
-        infinite loss can only come of varied speed, and is left out.
-        """
+        """Set the size of the vocabulary, the blank, and a loss averaged over the batch."""
         tokenizer, fields = processor.tokenizer, config
         is_built = not tokenizer.name_or_path
+        # a pretrained head keeps its size: a tokenizer may have more special tokens than it
         if is_built or (config.vocab_size or 0) < tokenizer.vocab_size:
             fields.vocab_size = len(tokenizer)
         fields.pad_token_id = tokenizer.pad_token_id
         fields.ctc_loss_reduction = "mean"
+        # `unsupported_rows` refuses what cannot be aligned, so only a clip sped up by augmentation
+        # has an infinite loss: it counts as zero
         fields.ctc_zero_infinity = True
 
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """Clips that cannot be decoded, and transcripts of which nothing is left to learn."""
+        """Yield clips that cannot be decoded, and transcripts that cannot be learned."""
         yield from super().corrupt_rows(dataset)
         for row, text in enumerate(dataset["text"][:]):
             if not isinstance(text, str):
                 yield row, f"text is {text!r}; expected a transcript"
-            elif not self._spelled(text, "keep"):
+            elif not self._normalized(text, "keep"):
                 yield row, f"the transcript {text!r} is empty"
-            elif spelling.DELIMITER in self._spelled(text, "keep"):
+            elif spelling.DELIMITER in self._normalized(text, "keep"):
                 yield (
                     row,
                     f"the transcript holds '{spelling.DELIMITER}', which stands between words in "
-                    "CTC vocabularies; drop it, or say task.remove_punctuation=true",
+                    "CTC vocabularies; remove it, or set task.remove_punctuation=true",
                 )
 
     def unsupported_rows(
@@ -127,28 +133,26 @@ class SpeechRecognition(AudioTask):
         config: "PretrainedConfig",
         augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
-        """Clips that are too long, or too short for the model or their transcript; characters that
-        the vocabulary cannot spell.
-
-        CTC needs a frame for each character, and a blank between two that are the same: with
-        fewer the loss is infinite.
-        """
+        """Yield clips that are too long, or too short for the model or their transcript, and
+        transcripts with characters that the vocabulary lacks."""
         short = dict(super().unsupported_rows(dataset, processor, config))
         extractor, texts = processor.feature_extractor, self._texts(dataset, processor.tokenizer)
         rate, frames = extractor.sampling_rate, cache(partial(num_frames, extractor, config))
         for row, length in enumerate(self._lengths(dataset, rate).tolist()):
             ids = processor.tokenizer(texts[row]).input_ids
+            # CTC aligns a frame with each character and a blank between two that are the same; with
+            # fewer frames the loss is infinite
             needed = len(ids) + sum(one == other for one, other in pairwise(ids))
             if row in short:
                 yield row, short[row]
             elif self.max_seconds and length > self.max_seconds * rate:
-                told = f"lasts {length / rate:.2f} s, longer than"
-                yield row, f"{told} task.max_seconds={self.max_seconds}"
+                seconds = f"lasts {length / rate:.2f} s"
+                yield row, f"{seconds}, longer than task.max_seconds={self.max_seconds}"
             elif self.unknown_characters == "error" and processor.tokenizer.unk_token_id in ids:
-                yield row, spelling.missing(texts[row], processor.tokenizer)
+                yield row, spelling.unknown_characters(texts[row], processor.tokenizer)
             elif frames(length) < needed:
-                told = f"{length / rate:.2f} s of sound are {frames(length)} frames"
-                yield row, f"{told}; CTC needs {needed} for the transcript {texts[row][:60]!r}"
+                sound = f"{length / rate:.2f} s of sound are {frames(length)} frames"
+                yield row, f"{sound}; CTC needs {needed} for the transcript {texts[row][:60]!r}"
 
     def encode(
         self,
@@ -157,7 +161,7 @@ class SpeechRecognition(AudioTask):
         labels: Labels,
         augmentation: "Augmentation | None" = None,
     ) -> Any:
-        """Clips as the extractor wants them, kept in memory when small; and `labels`, token ids."""
+        """Encode clips with the feature extractor, and transcripts as token ids."""
         texts = self._texts(dataset, processor.tokenizer)
         ids = processor.tokenizer(texts).input_ids
         rows = self.encode_clips(dataset, processor, ids, augmentation)
@@ -165,27 +169,27 @@ class SpeechRecognition(AudioTask):
         return rows
 
     def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
-        """The transcripts as the vocabulary spells them."""
+        """Return the transcripts as the vocabulary spells them."""
         return rows.texts
 
     def predict(
         self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
     ) -> Predictions:
-        """The likeliest token of each frame; repeats and blanks taken out (greedy decoding)."""
+        """Decode greedily: the likeliest token of each frame, without repeats and blanks."""
         ids = [logits.argmax(axis=-1).tolist() for logits in outputs["logits"]]
         return processor.tokenizer.batch_decode(ids)
 
     def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
-        """Silence: every word is missing."""
+        """Predict silence: every word is missing."""
         return [""] * len(targets)
 
-    def _cut_and_padded(self, length: int, rate: int) -> int:
-        """Nothing is cut: the transcript would say more than is heard (`unsupported_rows`)."""
-        return max(length, super()._cut_and_padded(length, rate))
+    def _adjust_length(self, length: int, rate: int) -> int:
+        """Pad but never cut: a transcript goes to the end (see `unsupported_rows`)."""
+        return max(length, super()._adjust_length(length, rate))
 
     def _texts(self, dataset: "Dataset", tokenizer: Any) -> list[str]:
-        case = spelling.case_of(tokenizer) if self.case == "auto" else self.case
-        return [self._spelled(text, case) for text in dataset["text"][:]]
+        case = spelling.letter_case(tokenizer) if self.case == "auto" else self.case
+        return [self._normalized(text, case) for text in dataset["text"][:]]
 
-    def _spelled(self, text: str, case: str) -> str:
-        return spelling.spelled(text, case, punctuation=not self.remove_punctuation)
+    def _normalized(self, text: str, case: str) -> str:
+        return spelling.normalize(text, case, punctuation=not self.remove_punctuation)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
-    from pipelines.tasks.encoding.columns import Columns
+    from pipelines.tasks.encoding.columns import EncodedTexts
 
 
 class TextClassification(TextTask, Classification):
@@ -32,8 +32,8 @@ class TextClassification(TextTask, Classification):
         processor: Any,
         labels: "Labels",
         augmentation: "Augmentation | None" = None,
-    ) -> "Columns | IterableDataset":
-        """Token ids without padding, cut at the tokenizer's `model_max_length`, and `labels`."""
+    ) -> "EncodedTexts | IterableDataset":
+        """Encode texts as token ids, cut at the tokenizer's `model_max_length`, without padding."""
         columns = self.text_columns(dataset)
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -437,7 +437,7 @@ def test_only_train_varies(checkpoint, audio_data, tmp_path):
     ("said", "told"),
     [
         ({"speed": [0, 1]}, "expected factors"),
-        ({"gain": [6, -6]}, r"expected \[least, most\]"),
+        ({"gain": [6, -6]}, r"expected \[minimum, maximum\]"),
         ({"reverb": 1}, "unknown key 'augmentation.reverb'"),
     ],
 )

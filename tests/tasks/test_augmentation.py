@@ -117,7 +117,7 @@ def test_an_empty_section_changes_nothing_that_can_be_seen(prepared):
 def test_images_that_do_not_fit_in_memory_are_varied_alike(prepared, kind, tmp_path, monkeypatch):
     kept = batch_of(prepared(ALL[kind]))
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(_pixels, "IN_MEMORY", 0)
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", 0)
     assert same(batch_of(prepared(ALL[kind])), kept)
 
 
@@ -417,8 +417,8 @@ def test_a_processor_that_looks_at_the_whole_image_is_refused():
     [
         ({"flipp": 0.5}, "did you mean 'flip'"),
         ({"flip": 2}, "augmentation.flip"),
-        ({"crop": [0.5, 0.1]}, "expected [least, most] share of the area"),
-        ({"crop": [0, 1]}, "expected [least, most] share of the area"),
+        ({"crop": [0.5, 0.1]}, "expected [minimum, maximum] share of the area"),
+        ({"crop": [0, 1]}, "expected [minimum, maximum] share of the area"),
         ({"policy": "auto_augment"}, "'rand_augment' or 'trivial_augment'"),
         ({"policy": "trivial_augment", "magnitude": 3}, "magnitude is an option of policy: rand"),
         ({"policy": "rand_augment", "magnitude": 31}, "augmentation.magnitude"),

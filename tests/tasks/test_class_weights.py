@@ -84,5 +84,5 @@ def test_several_labels_have_no_balance(tmp_path, text_checkpoint):
     rows = Dataset.from_dict({"text": ["a", "b"] * 8, "label": [["x"], ["x", "y"]] * 8})
     rows.to_parquet(tmp_path / "train.parquet")
     task = {"name": "text_classification", "class_weights": "balanced"}
-    with pytest.raises(RecipeError, match="classes are balanced for single"):
+    with pytest.raises(RecipeError, match=r"'balanced' needs single_label.*a multi_label"):
         prepare(tmp_path / "recipe", text_checkpoint, tmp_path, task=task)

@@ -116,7 +116,7 @@ def test_another_processor_does_not_check_again(decoded):
 
 
 def test_what_does_not_fit_is_checked_once(decoded, monkeypatch):
-    monkeypatch.setattr(_pixels, "IN_MEMORY", 0)
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", 0)
     dataset = rows_of()
     rows = encode(dataset, tiny_processor())
     assert decoded() == len(dataset)
@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_checked_once(decoded, monkeypatch):
 @pytest.mark.parametrize("in_memory", [0, 2**30])
 @pytest.mark.parametrize("name", processors())
 def test_the_model_sees_what_the_processor_makes(name, in_memory, monkeypatch):
-    monkeypatch.setattr(_pixels, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     processor, dataset = processors()[name], rows_of(kinds=("png", "jpeg", "webp"))
     rows = encode(dataset, processor)
     theirs = processor(dataset["image"][:], return_tensors="pt")["pixel_values"]
@@ -185,7 +185,7 @@ def test_numbers_are_kept_where_bytes_would_not_do(cached):
 @pytest.mark.parametrize("in_memory", [0, 2**30])
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_batch_is_its_rows(in_memory, num_workers, monkeypatch):
-    monkeypatch.setattr(_pixels, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     rows = encode(rows_of(kinds=("jpeg",)), tiny_processor())
     collate = ImageClassification().collator(None)
     batches = [[3, 1, 2], [5, 38, 20, 21]]
@@ -243,7 +243,7 @@ def broken(content: bytes, how: str) -> bytes:
     ],
 )
 def test_every_damaged_image_is_found(kind, how, in_memory, decoded, monkeypatch):
-    monkeypatch.setattr(_pixels, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     dataset = rows_of(count=20, kinds=(kind,))
 
     def damage(row, index):
@@ -270,7 +270,7 @@ def test_an_image_that_breaks_later_is_named(tmp_path, monkeypatch):
     from datasets import ClassLabel, Dataset, Features
     from datasets import Image as Pixels
 
-    monkeypatch.setattr(_pixels, "IN_MEMORY", 0)
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", 0)
     paths = [tmp_path / f"{name}.png" for name in "ab"]
     for path in paths:
         Image.new("RGB", (9, 9)).save(path)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from pipelines.core.upstream import dataset_fingerprint
 from pipelines.tasks import Measure, Task
-from pipelines.tasks.audio.frames import num_frames, num_frames_needed, seconds_heard
+from pipelines.tasks.audio.frames import max_input_seconds, min_frames, num_frames
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.tasks.audio.rows import EncodedClips
     from pipelines.tasks.augmentations import Augmentation
 
-LONGEST_MINIMUM = 10  # seconds; no model wants more of every clip
+MAX_SHORTEST_CLIP = 10  # seconds; no model needs more of every clip
 
 
 class AudioTask(Task):
@@ -44,13 +45,13 @@ class AudioTask(Task):
         return self
 
     def load_processor(self, checkpoint: str, labels: Any, **options: Any) -> Any:
-        """The feature extractor: sampling rate, normalization and padding of the checkpoint."""
+        """Load the feature extractor: sampling rate, normalization and padding."""
         from transformers import AutoFeatureExtractor
 
         return AutoFeatureExtractor.from_pretrained(checkpoint, **options)
 
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """Clips that cannot be decoded to their last sample."""
+        """Yield clips that cannot be decoded to their last sample."""
         from pipelines.tasks.audio import files
 
         with ThreadPoolExecutor() as pool:
@@ -64,14 +65,15 @@ class AudioTask(Task):
         config: "PretrainedConfig",
         augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
-        """Clips of which the model makes too few frames, or, in training, too few to mask."""
+        """Yield clips of which the model makes too few frames, or in training too few to mask."""
         from pipelines.tasks.audio import files
 
         extractor = _extractor(processor)
-        needed = num_frames_needed(config)
+        needed = min_frames(config)
         frames = partial(num_frames, extractor, config)
         rate = extractor.sampling_rate
-        shortest = bisect_left(range(LONGEST_MINIMUM * rate), needed, lo=1, key=frames)
+        # the number of frames grows with that of samples: bisect for the fewest samples
+        shortest = bisect_left(range(MAX_SHORTEST_CLIP * rate), needed, lo=1, key=frames)
         for row, length in enumerate(self._lengths(dataset, rate)):
             if length < shortest:
                 yield (
@@ -89,34 +91,47 @@ class AudioTask(Task):
         labels: Sequence[Any],
         augmentation: "Augmentation | None",
     ) -> "EncodedClips":
-        """Clips as the extractor wants them, kept in memory when small; and `labels`."""
+        """Encode clips with the feature extractor; a small split stays in memory.
+
+        Raises:
+            RecipeError: the augmentation masks spectrograms, and the model reads samples.
+        """
         from pipelines.tasks.audio.rows import EncodedClips
         from pipelines.tasks.encoding.dataset_map import fingerprint
 
         extractor = _extractor(processor)
         rate = extractor.sampling_rate
-        take, mask = (
-            (augmentation.example(), augmentation.encoded()) if augmentation else (None,) * 2
+        augment_samples = augmentation.example() if augmentation else None
+        augment_features = augmentation.encoded() if augmentation else None
+        key = fingerprint(
+            self.model_dump(),
+            dataset_fingerprint(dataset),
+            extractor.to_dict(),
+            augment_samples is not None,
         )
-        read = partial(self._read, dataset, rate)
-        lengths = self._lengths(dataset, rate)
-        said = self.model_dump(), dataset._fingerprint, extractor.to_dict()
-        key = fingerprint(*said, take is not None)
-        rows = EncodedClips(read, extractor, labels, lengths, key, take, mask)
-        if mask and len(rows):
-            rows[0]  # what cannot be masked is refused before training
+        rows = EncodedClips(
+            partial(self._read, dataset, rate),
+            extractor,
+            labels,
+            self._lengths(dataset, rate),
+            key,
+            augment_samples,
+            augment_features,
+        )
+        if augment_features and len(rows):
+            rows[0]  # raises now, and not in training, where features cannot be masked
         return rows
 
     def collator(
         self, processor: Any, *, training: bool = False
     ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-        """Pads each batch to its own longest clip, with a mask where the extractor gives one."""
-        from pipelines.tasks.audio.rows import Padded
+        """Return a collator that pads each batch to its longest clip."""
+        from pipelines.tasks.audio.rows import ClipCollator
 
-        return Padded(_extractor(processor), tells_lengths=training)
+        return ClipCollator(_extractor(processor), with_lengths=training)
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
-        """Seconds and sampling rate of each clip as it is stored, from the headers."""
+        """Read the seconds and the sampling rate of each stored clip from the headers."""
         from pipelines.tasks.audio import files
 
         with ThreadPoolExecutor() as pool:
@@ -124,12 +139,12 @@ class AudioTask(Task):
                 pool.map(lambda row: files.header(dataset[row]["audio"]), _rows(dataset))
             )
         seconds, rates = map(np.array, zip(*headers, strict=True))
-        heard = seconds_heard(_extractor(processor))
-        most = min(filter(None, (self.max_seconds, heard)), default=None)
-        return {"seconds": Measure(seconds, most), "hertz": Measure(rates)}
+        limits = self.max_seconds, max_input_seconds(_extractor(processor))
+        limit = min(filter(None, limits), default=None)
+        return {"seconds": Measure(seconds, limit), "hertz": Measure(rates)}
 
     def usage(self, model: str) -> str:
-        """Reads the file without ffmpeg, which the pipeline would ask for."""
+        """Return code that reads the file without ffmpeg, which the pipeline needs for paths."""
         return (
             "import soundfile, soxr\n"
             "from transformers import pipeline\n"
@@ -140,7 +155,7 @@ class AudioTask(Task):
         )
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
-        """Seconds, and shape and range of what the model sees."""
+        """Describe a clip: its seconds, and shape and range of what the model sees."""
         extractor = _extractor(processor)
         values = rows[row][extractor.model_input_names[0]]
         shape = " x ".join(map(str, values.shape))
@@ -148,24 +163,25 @@ class AudioTask(Task):
         return [f"{seconds:.2f} s, {shape} values from {values.min():.2f} to {values.max():.2f}"]
 
     def _read(self, dataset: "Dataset", rate: int, row: int) -> np.ndarray:
-        """(samples,) float32 of one row, cut and padded as the recipe says."""
+        """Read (samples,) float32 of one row, cut and padded to the recipe's limits."""
         from pipelines.tasks.audio import files
 
         samples = files.read(dataset[row]["audio"], rate)
-        length = self._cut_and_padded(len(samples), rate)
+        length = self._adjust_length(len(samples), rate)
         return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
     def _lengths(self, dataset: "Dataset", rate: int) -> np.ndarray:
-        """Samples of each row as `_read` gives it, from the headers."""
+        """Count the samples of each row as `_read` returns it, from the headers."""
         from pipelines.tasks.audio import files
 
-        def length(row: int) -> int:
-            return self._cut_and_padded(files.num_samples(dataset[row]["audio"], rate), rate)
+        def num_samples(row: int) -> int:
+            return self._adjust_length(files.num_samples(dataset[row]["audio"], rate), rate)
 
         with ThreadPoolExecutor() as pool:
-            return np.fromiter(pool.map(length, _rows(dataset)), int, len(dataset))
+            return np.fromiter(pool.map(num_samples, _rows(dataset)), int, len(dataset))
 
-    def _cut_and_padded(self, length: int, rate: int) -> int:
+    def _adjust_length(self, length: int, rate: int) -> int:
+        """Apply `max_seconds` and `min_seconds` to a number of samples."""
         if self.max_seconds:
             length = min(length, round(self.max_seconds * rate))
         return max(length, round((self.min_seconds or 0) * rate))

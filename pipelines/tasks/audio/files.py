@@ -14,7 +14,11 @@ Clip = dict[str, Any]
 
 
 def read(clip: Clip, sampling_rate: int) -> "np.ndarray":
-    """(samples,) float32 between -1 and 1; several channels become their mean."""
+    """Decode a clip: (samples,) float32 between -1 and 1, the mean of its channels.
+
+    Raises:
+        soundfile.SoundFileError: it cannot be decoded.
+    """
     import soundfile
     import soxr
 
@@ -24,7 +28,7 @@ def read(clip: Clip, sampling_rate: int) -> "np.ndarray":
 
 
 def num_samples(clip: Clip, sampling_rate: int) -> int:
-    """How many samples `read` gives, from the file's header."""
+    """Count the samples that `read` returns, from the file's header."""
     import soundfile
 
     info = soundfile.info(_source(clip))
@@ -32,7 +36,7 @@ def num_samples(clip: Clip, sampling_rate: int) -> int:
 
 
 def header(clip: Clip) -> tuple[float, int]:
-    """(seconds, samples a second) as the file has them."""
+    """Read (seconds, sampling rate in Hz) from the file's header."""
     import soundfile
 
     info = soundfile.info(_source(clip))
@@ -40,7 +44,7 @@ def header(clip: Clip) -> tuple[float, int]:
 
 
 def problem(clip: Clip | None) -> str | None:
-    """Why a clip cannot be read to its last sample; None when it can."""
+    """Describe why a clip cannot be read to its last sample; None when it can."""
     import numpy as np
     import soundfile
 
@@ -49,8 +53,8 @@ def problem(clip: Clip | None) -> str | None:
     try:
         samples = read(clip, soundfile.info(_source(clip)).samplerate)
     except (soundfile.SoundFileError, OSError, TypeError) as error:
-        told = str(error).rpartition(": ")[2].rstrip(".")
-        return f"{name(clip)} cannot be read as sound ({told})"
+        reason = str(error).rpartition(": ")[2].rstrip(".")
+        return f"{name(clip)} cannot be read as sound ({reason})"
     if not len(samples):
         return f"{name(clip)} holds no samples"
     if not np.isfinite(samples).all():
@@ -59,10 +63,10 @@ def problem(clip: Clip | None) -> str | None:
 
 
 def name(clip: Clip) -> str:
-    """What a clip is called in messages."""
+    """Return the name of a clip in messages."""
     return clip.get("path") or "sound"
 
 
 def _source(clip: Clip) -> Any:
-    """A path or an open file."""
+    """Return the clip's path, or an open file on its bytes."""
     return clip["path"] if clip.get("bytes") is None else io.BytesIO(clip["bytes"])

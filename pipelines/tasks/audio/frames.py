@@ -1,4 +1,4 @@
-"""How a model cuts sound into frames: how many they are, how few it takes, how much it hears."""
+"""Frames that a model makes of a clip: their number, the fewest it takes, the longest it reads."""
 
 from bisect import bisect_left
 from functools import cache
@@ -9,52 +9,56 @@ import numpy as np
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-LONG = 40  # seconds; what is heard to here is heard without end
+MAX_PROBED_SECONDS = 40  # an extractor that reads this much reads clips of any length
 
 
 def num_frames(extractor: Any, config: "PretrainedConfig", num_samples: int) -> int:
-    """How many frames a model makes of so many samples.
-
-    Models that read samples say it by their convolutions; for the others it is found out by
-    giving silence to the extractor. Some (FastConformers) then make one frame of several.
-    """
-    if hasattr(config, "conv_kernel"):
+    """Count the frames that a model makes of `num_samples` samples."""
+    if hasattr(config, "conv_kernel"):  # models that read samples: wav2vec2 and its relatives
         length = num_samples
         for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
             length = max(0, (length - kernel) // stride + 1)
         return length
+    # spectrograms: no attribute says how long they are, so one of silence is made
     try:
         frames = len(_features(extractor, np.zeros(num_samples, np.float32)))
     except ValueError:  # shorter than a window of the spectrogram
         return 0
+    # FastConformers make one frame of several
     factor = getattr(getattr(config, "encoder_config", config), "subsampling_factor", 1)
     return -(-frames // factor)
 
 
-def num_frames_needed(config: "PretrainedConfig") -> int:
-    """One, or as many as SpecAugment masks at once where the model brings its own."""
+def min_frames(config: "PretrainedConfig") -> int:
+    """Return the fewest frames that a model takes in training.
+
+    1, or the length of a mask where the model applies SpecAugment itself.
+    """
     masks = getattr(config, "apply_spec_augment", False) and config.mask_time_prob > 0
     return max(1, config.mask_time_length if masks else 1)
 
 
 @cache
-def seconds_heard(extractor: Any) -> float | None:
-    """How much of a clip gets into its features, to a tenth of a second; None: all of it.
+def max_input_seconds(extractor: Any) -> float | None:
+    """Measure how many seconds of a clip its features depend on; None: all of it.
 
-    AST and Whisper cut what is longer (10 and 30 s) without a word. Found out by giving silence
-    and then noise to the extractor.
+    AST and Whisper silently cut what is longer (10 and 30 s). No attribute says so: the features
+    of silence are compared with those of silence that ends in noise, to a tenth of a second.
     """
     rate = extractor.sampling_rate
-    noise = np.random.default_rng(0).normal(0, 0.1, (LONG + 1) * rate).astype(np.float32)
+    num_samples = (MAX_PROBED_SECONDS + 1) * rate
+    noise = np.random.default_rng(0).normal(0, 0.1, num_samples).astype(np.float32)
+    silence = _features(extractor, np.zeros_like(noise))
 
-    def is_deaf(tenths: int) -> bool:
+    def is_ignored(tenths: int) -> bool:
+        """Tell whether noise after so many tenths of a second changes no feature."""
         sound = noise.copy()
         sound[: tenths * rate // 10] = 0
         return np.array_equal(_features(extractor, sound), silence)
 
-    silence = _features(extractor, np.zeros_like(noise))
-    tenths = bisect_left(range(LONG * 10 + 1), True, key=is_deaf) if is_deaf(LONG * 10) else 0
-    return tenths / 10 or None
+    if not is_ignored(MAX_PROBED_SECONDS * 10):
+        return None
+    return bisect_left(range(MAX_PROBED_SECONDS * 10 + 1), True, key=is_ignored) / 10 or None
 
 
 def _features(extractor: Any, samples: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Transcripts and the vocabularies of characters that spell them."""
+"""Transcripts, normalized, and the vocabularies of characters that spell them."""
 
 import json
 import re
@@ -12,8 +12,8 @@ BLANK, DELIMITER, UNKNOWN = "<pad>", "|", "<unk>"  # of a vocabulary that is bui
 TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.json")
 
 
-def spelled(text: str, case: str, *, punctuation: bool = True) -> str:
-    """In NFC, in `case` (lower, upper or keep), one space between words."""
+def normalize(text: str, case: str, *, punctuation: bool = True) -> str:
+    """Normalize a transcript: NFC, in `case` (lower, upper or keep), one space between words."""
     text = unicodedata.normalize("NFC", text)
     if not punctuation:
         text = "".join(map(_without_punctuation, text))
@@ -22,24 +22,26 @@ def spelled(text: str, case: str, *, punctuation: bool = True) -> str:
 
 
 def _without_punctuation(character: str) -> str:
-    """Nothing for a mark or symbol, a space for a dash, else the character."""
+    """Drop a mark or symbol, turn a dash into a space, keep any other character."""
     category = unicodedata.category(character)
     if character == "'" or category[0] not in "PS":
         return character
     return " " if category == "Pd" else ""
 
 
-def case_of(tokenizer: Any) -> str:
-    """Upper, lower or keep: what a vocabulary's letters have in common."""
-    if getattr(tokenizer, "do_lower_case", False):  # spells in capitals, answers without
+def letter_case(tokenizer: Any) -> str:
+    """Return the case that all letters of a vocabulary share: lower or upper; else keep."""
+    if getattr(
+        tokenizer, "do_lower_case", False
+    ):  # its vocabulary is upper-case, its output lower-case
         return "lower"
     special = set(tokenizer.all_special_tokens)
     letters = "".join(token for token in tokenizer.get_vocab() if token not in special)
     return "lower" if letters.islower() else "upper" if letters.isupper() else "keep"
 
 
-def tokenizer(characters: Sequence[str]) -> Any:
-    """A CTC tokenizer of blank, word delimiter, unknown and `characters`, in that order."""
+def build_tokenizer(characters: Sequence[str]) -> Any:
+    """Build a CTC tokenizer of blank, word delimiter, unknown and `characters`, in that order."""
     from transformers import Wav2Vec2CTCTokenizer
 
     vocabulary = {token: i for i, token in enumerate((BLANK, DELIMITER, UNKNOWN, *characters))}
@@ -56,19 +58,19 @@ def tokenizer(characters: Sequence[str]) -> Any:
         )
 
 
-def has_own(checkpoint: str, revision: str | None) -> bool:
-    """Whether a checkpoint brings a tokenizer along."""
+def has_tokenizer(checkpoint: str, revision: str | None) -> bool:
+    """Tell whether a checkpoint comes with a tokenizer."""
     from transformers.utils import has_file
 
     return any(has_file(checkpoint, file, revision=revision) for file in TOKENIZER_FILES)
 
 
-def missing(text: str, tokenizer: Any) -> str:
-    """What is wrong with a transcript that has characters beyond the vocabulary."""
+def unknown_characters(text: str, tokenizer: Any) -> str:
+    """Describe which characters of a transcript the vocabulary lacks, and what to do."""
     ids = {c: tokenizer(c).input_ids for c in sorted(set(text)) if c != " "}
-    told = " ".join(c for c, found in ids.items() if tokenizer.unk_token_id in found)
+    unknown = " ".join(c for c, tokens in ids.items() if tokenizer.unk_token_id in tokens)
     return (
-        f"the vocabulary cannot spell {told} of the transcript {text[:60]!r}; "
+        f"the vocabulary cannot spell {unknown} of the transcript {text[:60]!r}; "
         "task.remove_punctuation=true drops marks, task.vocabulary=train builds a vocabulary of "
         "train's characters, task.unknown_characters=unk counts them as mistakes"
     )

@@ -1,4 +1,4 @@
-"""Examples that vary each time they are seen, in training only: one file per modality.
+"""Augmentations, which vary an example each time it is trained on: one file per modality.
 
 The recipe's section `augmentation:` has the keys of the class in the file of the task's modality.
 """
@@ -16,23 +16,25 @@ Batch = dict[str, Any]
 
 
 class Augmentation(Section):
-    """Base of all augmentations. Everything is drawn from torch's generator, which the Trainer
-    seeds, and every worker from that."""
+    """Base class of all augmentations.
+
+    They draw from torch's generator, which the Trainer seeds in every process and worker.
+    """
 
     modality: str = ""
 
     def example(self) -> Callable[[Any], Any] | None:
-        """What varies one raw example (a PIL image, a waveform); None where nothing is."""
+        """Return the transform of one raw example (a PIL image, a waveform); None: no change."""
         raise NotImplementedError
 
     def encoded(self) -> Callable[[Any], Any] | None:
-        """What varies one encoded example (normalized pixels, a spectrogram); or None."""
+        """Return the transform of one encoded example (pixels, a spectrogram), or None."""
         return None
 
     def batch(self, labels: "Labels") -> Callable[[Batch], Batch] | None:
-        """What varies a whole collated batch (mixup, cutmix), `labels` included; or None.
+        """Return the transform of a batch and its labels (mixup, cutmix), or None.
 
-        Labels that were mixed are probabilities (rows, classes).
+        Mixed labels are probabilities (rows, classes).
 
         Raises:
             RecipeError: such labels cannot be mixed.
@@ -42,11 +44,11 @@ class Augmentation(Section):
 
 @dataclass(frozen=True)
 class AugmentedCollator:
-    """A collator, and what varies the batches that it makes; workers can pickle it."""
+    """A collator followed by the transform of its batches; workers can pickle it."""
 
     collate: Callable[[list[Any]], Batch]
     augment: Callable[[Batch], Batch]
 
     def __call__(self, rows: list[Any]) -> Batch:
-        """Rows -> varied batch."""
+        """Collate rows and augment the batch."""
         return self.augment(self.collate(rows))

@@ -11,11 +11,11 @@ Range = tuple[float, float]
 
 
 class Audio(Augmentation):
-    """What changes a waveform, in this order: speed, shift, gain, noise; all off unless said.
+    """Changes of a waveform, in this order: speed, shift, gain, noise; all off by default.
 
     Masks are SpecAugment (arXiv 1904.08779) for models that read spectrograms (AST, Whisper).
-    Those that read samples (wav2vec2, HuBERT) mask their own frames in training: fields of their
-    config, such as `model.config.mask_time_prob`.
+    Models that read samples (wav2vec2, HuBERT) mask frames themselves in training, by fields of
+    their config such as `model.config.mask_time_prob`.
     """
 
     modality: str = "audio"
@@ -42,24 +42,24 @@ class Audio(Augmentation):
     @classmethod
     def _is_range(cls, range: Range | None) -> Range | None:
         if range and range[0] > range[1]:
-            raise ValueError("expected [least, most]")
+            raise ValueError(f"{list(range)} is no range; expected [minimum, maximum]")
         return range
 
     @field_validator("speed")
     @classmethod
     def _is_factor(cls, speed: Range | None) -> Range | None:
         if speed and not 0.1 <= speed[0] <= speed[1] <= 10:
-            raise ValueError("expected factors, such as [0.9, 1.1]")
+            raise ValueError(f"{list(speed)}: expected factors from 0.1 to 10, such as [0.9, 1.1]")
         return speed
 
     def example(self) -> "RandomWaveform | None":
-        """Another take of (samples,) float32."""
+        """Return the transform of (samples,) float32; None where all are off."""
         if not (self.speed or self.shift or self.gain or self.noise):
             return None
         return RandomWaveform(self.speed, self.shift, self.gain, self.noise)
 
     def encoded(self) -> "Masks | None":
-        """Masked bands of a (frames, bins) spectrogram."""
+        """Return the masking of a (frames, bins) spectrogram; None where it is off."""
         if not (self.mask_time or self.mask_frequency):
             return None
         return Masks(self.mask_time, self.mask_frequency, self.num_masks)
@@ -67,7 +67,7 @@ class Audio(Augmentation):
 
 @dataclass(frozen=True)
 class RandomWaveform:
-    """A random take of a clip; the fields are those of `Audio`."""
+    """A random change of a clip; the fields are those of `Audio`."""
 
     speed: Range | None
     shift: float
@@ -75,13 +75,13 @@ class RandomWaveform:
     noise: Range | None
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """(samples,) float32 -> the same, of another length where the speed varies."""
+        """Transform (samples,) float32; the length changes with the speed."""
         if self.speed:
-            samples = _faster(samples, _draw(self.speed))
+            samples = _change_speed(samples, _draw(self.speed))
         if self.shift:
-            samples = _shifted(samples, round(_draw((-self.shift, self.shift)) * len(samples)))
+            samples = _shift(samples, round(_draw((-self.shift, self.shift)) * len(samples)))
         if self.gain:
-            samples = samples * _ratio(_draw(self.gain))
+            samples = samples * _amplitude_ratio(_draw(self.gain))
         if self.noise:
             samples = samples + _noise(samples, _draw(self.noise))
         return samples.astype(np.float32, copy=False)
@@ -96,7 +96,7 @@ class Masks:
     num_masks: int
 
     def __call__(self, spectrogram: np.ndarray) -> np.ndarray:
-        """(frames, bins) -> a masked copy."""
+        """Return a masked copy of (frames, bins)."""
         masked, mean = spectrogram.copy(), spectrogram.mean()
         for axis, widest in ((0, self.time), (1, self.frequency)):
             length = spectrogram.shape[axis]
@@ -113,27 +113,28 @@ def _draw(range: Range) -> float:
     return float(torch.empty(1).uniform_(*range)) if range[0] < range[1] else range[0]
 
 
-def _faster(samples: np.ndarray, factor: float) -> np.ndarray:
+def _change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
     import soxr
 
     return soxr.resample(samples, factor, 1.0) if len(samples) > 1 else samples
 
 
-def _shifted(samples: np.ndarray, by: int) -> np.ndarray:
-    """Later by so many samples, or earlier; silence moves in."""
+def _shift(samples: np.ndarray, by: int) -> np.ndarray:
+    """Move a clip `by` samples later, or earlier if negative, and fill up with silence."""
     silence = np.zeros(abs(by), samples.dtype)
-    kept = samples[: len(samples) - by] if by > 0 else samples[-by:]
-    return np.concatenate([silence, kept] if by > 0 else [kept, silence])
+    if by > 0:
+        return np.concatenate([silence, samples[: len(samples) - by]])
+    return np.concatenate([samples[-by:], silence])
 
 
-def _ratio(decibels: float) -> float:
-    """Of amplitudes."""
+def _amplitude_ratio(decibels: float) -> float:
+    """Turn decibels into a ratio of amplitudes."""
     return 10 ** (decibels / 20)
 
 
 def _noise(samples: np.ndarray, ratio: float) -> np.ndarray:
-    """White noise, so many decibels below the signal."""
+    """Draw white noise `ratio` decibels below the signal."""
     import torch
 
-    level = float(np.sqrt(np.mean(samples**2))) / _ratio(ratio)
+    level = float(np.sqrt(np.mean(samples**2))) / _amplitude_ratio(ratio)
     return level * torch.randn(len(samples)).numpy()

@@ -13,11 +13,11 @@ from pipelines.tasks.augmentations import Augmentation, Batch
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
 
-MAGNITUDES = 31  # of RandAugment in torchvision
+NUM_MAGNITUDES = 31  # of RandAugment in torchvision
 
 
 class Image(Augmentation):
-    """`torchvision.transforms.v2` in the order of its reference training; all off unless said."""
+    """`torchvision.transforms.v2` in the order of its reference training; all off by default."""
 
     modality: str = "image"
     crop: tuple[float, float] | None = Field(
@@ -28,7 +28,9 @@ class Image(Augmentation):
         None, description="RandAugment (arXiv 1909.13719), TrivialAugmentWide (arXiv 2103.10158)"
     )
     num_ops: int | None = Field(None, ge=1, description="of rand_augment, one by one; usual: 2")
-    magnitude: int | None = Field(None, ge=0, lt=MAGNITUDES, description="of rand_augment; usual 9")
+    magnitude: int | None = Field(
+        None, ge=0, lt=NUM_MAGNITUDES, description="of rand_augment; usual 9"
+    )
     erasing: float = Field(
         0, ge=0, le=1, description="probability of RandomErasing (arXiv 1708.04896); usual: 0.1"
     )
@@ -41,20 +43,24 @@ class Image(Augmentation):
     @classmethod
     def _is_range(cls, crop: tuple[float, float] | None) -> tuple[float, float] | None:
         if crop and not 0 < crop[0] <= crop[1] <= 1:
-            raise ValueError("expected [least, most] share of the area, such as [0.08, 1]")
+            raise ValueError(
+                f"{list(crop)}: expected [minimum, maximum] share of the area, such as [0.08, 1]"
+            )
         return crop
 
     @model_validator(mode="after")
     def _has_options_of_its_policy(self) -> "Image":
         for name in ("num_ops", "magnitude"):
             if getattr(self, name) is not None and self.policy != "rand_augment":
-                raise ValueError(f"{name} is an option of policy: rand_augment")
+                raise ValueError(
+                    f"{name} is an option of policy: rand_augment; policy is {self.policy}"
+                )
         return self
 
     def example(self, size: tuple[int, int] | None = None) -> "RandomView | None":
-        """Crop, flip and policy of a PIL image or a uint8 tensor (3, height, width).
+        """Return crop, flip and policy for a PIL image or a uint8 tensor (3, height, width).
 
-        A crop comes out at `size` (height, width), the image's own by default.
+        A crop is resized to `size` (height, width), by default that of the image.
         """
         from torchvision.transforms import v2
 
@@ -62,34 +68,34 @@ class Image(Augmentation):
         if self.flip:
             transforms.append(v2.RandomHorizontalFlip(self.flip))
         if self.policy == "rand_augment":
-            said = {"num_ops": self.num_ops, "magnitude": self.magnitude}
-            transforms.append(v2.RandAugment(**{k: v for k, v in said.items() if v is not None}))
+            options = self.model_dump(include={"num_ops", "magnitude"}, exclude_none=True)
+            transforms.append(v2.RandAugment(**options))
         if self.policy == "trivial_augment":
             transforms.append(v2.TrivialAugmentWide())
         return RandomView(self.crop, size, tuple(transforms)) if self.crop or transforms else None
 
     def encoded(self) -> Callable[[Any], Any] | None:
-        """Erasing of normalized pixels (3, height, width), to 0: the mean color."""
+        """Return the erasing of normalized pixels (3, height, width), to 0: the mean color."""
         from torchvision.transforms import v2
 
         return v2.RandomErasing(self.erasing) if self.erasing else None
 
     def batch(self, labels: "Labels") -> "Mixture | None":
-        """MixUp, CutMix, or either of them for a batch.
+        """Return MixUp, CutMix, or a random choice of both for each batch.
 
         Raises:
-            RecipeError: there is not one label for each image.
+            RecipeError: images do not have one class each.
         """
         from torchvision.transforms import v2
 
         kinds = {"mixup": v2.MixUp, "cutmix": v2.CutMix}
-        said = {name: alpha for name in kinds if (alpha := getattr(self, name))}
-        if said and labels.problem_type != SINGLE:
+        alphas = {name: alpha for name in kinds if (alpha := getattr(self, name))}
+        if alphas and labels.problem_type != SINGLE:
             raise RecipeError(
-                f"augmentation.{next(iter(said))}: only classes can be mixed, one for each image; "
-                f"this is a {labels.problem_type}"
+                f"augmentation.{next(iter(alphas))}: only classes can be mixed, one for each "
+                f"image; this is a {labels.problem_type}"
             )
-        mixtures = [kinds[n](alpha=a, num_classes=labels.num_labels) for n, a in said.items()]
+        mixtures = [kinds[n](alpha=a, num_classes=labels.num_labels) for n, a in alphas.items()]
         return Mixture(v2.RandomChoice(mixtures)) if mixtures else None
 
 
@@ -102,7 +108,7 @@ class RandomView:
     transforms: tuple[Callable[[Any], Any], ...]
 
     def __call__(self, image: Any) -> Any:
-        """Image -> image of the same kind."""
+        """Transform an image; the result is of the same kind."""
         from torchvision.transforms import v2
 
         if self.crop:
@@ -115,11 +121,11 @@ class RandomView:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Every image of a batch mixed with its neighbor, and their labels likewise."""
+    """Mixes every image of a batch with its neighbor, and their labels likewise."""
 
     mix: Callable[[Any, Any], Any]
 
     def __call__(self, batch: Batch) -> Batch:
-        """`labels` (rows,) become probabilities (rows, classes)."""
+        """Mix a batch; its `labels` (rows,) become probabilities (rows, classes)."""
         pixels, labels = self.mix(batch["pixel_values"], batch["labels"])
         return {**batch, "pixel_values": pixels, "labels": labels}

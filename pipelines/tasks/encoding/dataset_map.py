@@ -1,4 +1,4 @@
-"""Encoded rows, kept on disk: the second run of a recipe starts without encoding again."""
+"""Encode texts with `datasets.map`, whose cache spares the next run of a recipe the encoding."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
-from pipelines.tasks.encoding.columns import Columns
+from pipelines.core.upstream import dataset_fingerprint
+from pipelines.tasks.encoding.columns import EncodedTexts
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
     from pipelines.tasks import Task
 
-TASKS = Path(__file__).parent.parent  # all code that encodes
+TASKS = Path(__file__).parent.parent  # the folder of all code that encodes
 PACKAGES = ("datasets", "pillow", "soundfile", "soxr", "tokenizers", "torchvision", "transformers")
 
 
@@ -21,34 +22,37 @@ def encode_rows(
     task: "Task",
     dataset: "Dataset",
     encode: Callable[[dict[str, list[Any]]], dict[str, list[Any]]],
-    *reads: Any,
-) -> "Columns | IterableDataset":
-    """`dataset.map(encode)` in batches, found again in the cache of `datasets`; a stream is mapped
-    as it flows.
+    *inputs: Any,
+) -> "EncodedTexts | IterableDataset":
+    """Apply `encode` to batches of examples, or load the result of an earlier run.
 
-    What it is found by is made of the rows, the options and the code of `task`, and `reads`:
-    everything else that `encode` looks at (tokenizer, labels…). `datasets` would hash `encode`
-    itself, which sees neither the code that it calls nor the versions of the packages.
+    `inputs` is everything else that `encode` depends on: tokenizer, labels… A stream is encoded
+    while it is read.
     """
     from datasets import Dataset
 
     options: dict[str, Any] = {"batched": True, "remove_columns": dataset.column_names}
     if not isinstance(dataset, Dataset):
         return dataset.map(encode, **options)
-    key = fingerprint(task.model_dump(), dataset._fingerprint, encode.__qualname__, *reads)
-    return Columns(dataset.map(encode, **options, new_fingerprint=key, desc="encoding"))
+    # `datasets` would hash `encode` alone, and miss changes of the code that it calls and of the
+    # packages' versions
+    key = fingerprint(task.model_dump(), dataset_fingerprint(dataset), encode.__qualname__, *inputs)
+    return EncodedTexts(dataset.map(encode, **options, new_fingerprint=key, desc="encoding"))
 
 
-def fingerprint(*reads: Any) -> str:
-    """16 hexadecimal digits: the same in every process while `reads` and the code are the same."""
+def fingerprint(*inputs: Any) -> str:
+    """Hash `inputs`, the source text of all tasks and the versions of the packages they call.
+
+    Returns 16 hexadecimal digits, the same in every process.
+    """
     from datasets.fingerprint import Hasher
 
-    return Hasher.hash([_code(), *reads])
+    return Hasher.hash([_code(), *inputs])
 
 
 @cache
 def _code() -> tuple[str, ...]:
-    """The sources of all tasks, and the versions of what they call."""
+    """Return the source text of all tasks, and the versions of the packages they call."""
     from importlib.metadata import version
 
     sources = registry.source_files(TASKS, "**/*.py")

@@ -1,4 +1,4 @@
-"""What an image processor does to colors, once it has cropped and resized."""
+"""The colors that an image processor makes of bytes, apart from cropping and resizing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,27 +15,26 @@ if TYPE_CHECKING:
 
 Color = tuple[int, int, int]
 KIND = "colors"
-SIDE = 64
-BATCH = 16
-BYTE = 255
-GREYS = [(value, value, value) for value in range(BYTE + 1)]
-PRIMARIES = [(BYTE, 0, 0), (0, BYTE, 0), (0, 0, BYTE)]
-OTHERS = [*PRIMARIES, (200, 90, 30), (10, 60, 220), (7, 101, 99)]
-SIZES = ((40, 56), (600, 480))  # made larger and made smaller by most processors
+SIDE = 64  # pixels of the test images
+BATCH_COLORS = 16
+MAX_BYTE = 255
+GREYS = [(value, value, value) for value in range(MAX_BYTE + 1)]
+PRIMARIES = [(MAX_BYTE, 0, 0), (0, MAX_BYTE, 0), (0, 0, MAX_BYTE)]
+COLORS = [*PRIMARIES, (200, 90, 30), (10, 60, 220), (7, 101, 99)]
+SIZES = ((40, 56), (600, 480))  # most processors enlarge the first and shrink the second
 
 
 @dataclass(frozen=True)
 class Colors:
-    """Bytes -> the numbers that the model sees, each looked up among those of the processor.
+    """A table from bytes to the numbers that the model sees.
 
-    With it, an image can be kept, and varied, as bytes after the processor has resized it, or
-    without that.
+    With it an image can be stored and augmented as bytes, before or after the processor resizes it.
 
     Attributes:
-        values: (3, 256) what each byte becomes, in the model's channels.
-        order: (3,) the channel of RGB that each of them shows; some processors turn it into BGR.
-        exact: whether bytes are enough to have again, to the last bit, what the processor made of
-            an image: they are if it resizes bytes.
+        values: (3, 256) the number that each byte becomes, for each of the model's channels.
+        order: (3,) the channel of RGB behind each of the model's; some processors make BGR.
+        exact: whether the processor's output can be restored from bytes to the last bit: it can if
+            the processor resizes bytes.
     """
 
     values: "torch.Tensor"
@@ -44,78 +43,84 @@ class Colors:
 
     @classmethod
     def of(cls, processor: Any) -> "Colors":
-        """Found out by giving images of one color or two to the processor; kept for later runs.
+        """Measure the table on images of two colors, or load it from an earlier run.
 
         Raises:
             ModelError: a color does not always become the same numbers.
         """
         key = fingerprint(type(processor).__name__, processor.to_dict())
-        found = cache.tensors(KIND, key, lambda: _found_out(processor))
-        return cls(found["values"], found["order"], bool(found["exact"]))
+        fields = cache.tensors(KIND, key, lambda: _measure(processor))
+        return cls(fields["values"], fields["order"], bool(fields["exact"]))
 
     def __call__(self, images: "Sequence[torch.Tensor]") -> "torch.Tensor":
-        """Images (3, height, width) of one size, as bytes -> (images, 3, height, width) float32."""
+        """Turn uint8 images (3, height, width) of one size into pixels for the model.
+
+        Returns (images, 3, height, width) float32.
+        """
         import torch
 
-        seen = torch.empty((len(images), *images[0].shape))
-        table, out = self.values.numpy(), seen.numpy()
+        pixels = torch.empty((len(images), *images[0].shape))
+        table, out = self.values.numpy(), pixels.numpy()
         for image, planes in zip(images, out, strict=True):
             for values, channel, plane in zip(table, self.order.tolist(), planes, strict=True):
-                # every byte is there: `clip` spares numpy a check that would take a copy
+                # every byte is in the table: `clip` spares numpy a check that would take a copy
                 np.take(values, image[channel].numpy(), out=plane, mode="clip")
-        return seen
+        return pixels
 
     def invert(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        """(images, 3, height, width) -> the bytes that they came from."""
+        """Restore the uint8 bytes of (images, 3, height, width) pixels."""
         import torch
 
-        black, white = self.values[:, 0, None, None], self.values[:, BYTE, None, None]
-        shades = (pixels - black).mul_(BYTE / (white - black)).round_().clamp_(0, BYTE)
+        black, white = self.values[:, 0, None, None], self.values[:, MAX_BYTE, None, None]
+        shades = (pixels - black).mul_(MAX_BYTE / (white - black)).round_().clamp_(0, MAX_BYTE)
         return shades.to(torch.uint8)[:, self.order.argsort()]
 
 
-def _found_out(processor: Any) -> "dict[str, torch.Tensor]":
-    """The fields of `Colors`; raises ModelError."""
+def _measure(processor: Any) -> "dict[str, torch.Tensor]":
+    """Measure the fields of `Colors`; raises ModelError."""
     import torch
 
-    values = _seen(processor, GREYS).T.contiguous()
-    shown = _seen(processor, OTHERS)
+    values = _processed(processor, GREYS).T.contiguous()
+    shown = _processed(processor, COLORS)
+    # each primary color differs from black in one of the model's channels
     order = (shown[: len(PRIMARIES)] - values[:, 0]).abs().argmax(0)
-    colors = torch.tensor(OTHERS, dtype=torch.uint8).T[:, None]
+    colors = torch.tensor(COLORS, dtype=torch.uint8).T[:, None]
     if values.shape[0] != len(PRIMARIES) or not torch.allclose(
         Colors(values, order, exact=False)([colors])[0, :, 0], shown.T, atol=1e-3
     ):
         raise ModelError(
             f"augmentation: {type(processor).__name__} does not scale and shift colors by "
-            "fixed numbers; leave augmentation out, or use another checkpoint"
+            "fixed numbers, so images cannot be augmented as bytes; remove augmentation, or use "
+            "another checkpoint"
         )
-    exact = all(_comes_back(Colors(values, order, exact=False), processor, s) for s in SIZES)
+    exact = all(_restores(Colors(values, order, exact=False), processor, size) for size in SIZES)
     return {"values": values, "order": order, "exact": torch.tensor(exact)}
 
 
-def _seen(processor: Any, colors: list[Color]) -> "torch.Tensor":
-    """(colors, channels) in the middle of half an image: borders may be cut off or padded."""
+def _processed(processor: Any, colors: list[Color]) -> "torch.Tensor":
+    """Return (colors, channels) as the processor shows each color in half an image."""
     import torch
     from PIL.Image import new
 
-    seen = []
-    for start in range(0, len(colors), BATCH):
+    batches = []
+    for start in range(0, len(colors), BATCH_COLORS):
         images = []
-        for left, right in zip(*[iter(colors[start : start + BATCH])] * 2, strict=True):
+        for left, right in zip(*[iter(colors[start : start + BATCH_COLORS])] * 2, strict=True):
             image = new("RGB", (SIDE, SIDE), left)
             image.paste(right, (SIDE // 2, 0, SIDE, SIDE))
             images.append(image)
         pixels = processor(images, return_tensors="pt")["pixel_values"]
+        # from the middle of each half: the processor may crop or pad borders
         height, width = pixels.shape[2:]
         halves = pixels[:, :, height // 2, [width // 4, width * 3 // 4]]
-        seen.append(halves.transpose(1, 2).flatten(0, 1))
-    return torch.cat(seen)
+        batches.append(halves.transpose(1, 2).flatten(0, 1))
+    return torch.cat(batches)
 
 
-def _comes_back(colors: Colors, processor: Any, size: tuple[int, int]) -> bool:
-    """Whether noise is the same after it was bytes."""
+def _restores(colors: Colors, processor: Any, size: tuple[int, int]) -> bool:
+    """Tell whether noise of `size` comes back from bytes to the last bit."""
     from PIL.Image import fromarray
 
-    noise = np.random.default_rng(0).integers(0, BYTE, (*size, 3), np.uint8, endpoint=True)
+    noise = np.random.default_rng(0).integers(0, MAX_BYTE, (*size, 3), np.uint8, endpoint=True)
     pixels = processor([fromarray(noise)], return_tensors="pt")["pixel_values"]
     return bool(colors(colors.invert(pixels).unbind()).equal(pixels))

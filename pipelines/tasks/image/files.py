@@ -20,7 +20,7 @@ File = dict[str, Any]
 
 
 class ImageFiles:
-    """The column `image` of a data set; may be read by several threads."""
+    """The column `image` of a data set; several threads may read it."""
 
     def __init__(self, dataset: "Dataset") -> None:
         from datasets import Image
@@ -32,29 +32,29 @@ class ImageFiles:
         return len(self.raw)
 
     def read(self, rows: Sequence[int]) -> "list[Image]":
-        """Some images, upright by their EXIF.
+        """Decode images, turned upright by their EXIF.
 
         Raises:
             DataError: one of them cannot be decoded to its last pixel.
         """
-        return [self._decoded(file) for file in self.raw[list(rows)]["image"]]
+        return [self._decode(file) for file in self.raw[list(rows)]["image"]]
 
     def sizes(self, rows: Sequence[int]) -> list[tuple[int, int]]:
-        """(width, height) as the headers of some images have them; nothing is decoded.
+        """Read (width, height) of images from their headers; nothing is decoded.
 
         Raises:
-            DataError: there is none.
+            DataError: a row has no image, or no readable header.
         """
         return [header(file)[:2] for file in self.raw[list(rows)]["image"]]
 
     def corrupt_rows(self) -> list[int]:
-        """The rows that cannot be decoded to their last pixel; decodes all, on all cores."""
+        """Return the rows that cannot be decoded to their last pixel; decodes all, on all cores."""
         with ThreadPoolExecutor() as pool:
             problems = pool.map(self.problem, range(len(self)))
             return [row for row, problem in enumerate(problems) if problem]
 
     def problem(self, row: int) -> str | None:
-        """Why an image cannot be decoded; None when it can."""
+        """Describe why an image cannot be decoded; None when it can."""
         try:
             self.read([row])
         except DataError as error:
@@ -62,36 +62,37 @@ class ImageFiles:
         return None
 
     def batches(self, size: int) -> Iterator[list[File]]:
-        """All of them, as they lie on disk or in the data."""
+        """Iterate over all files in batches of `size`, encoded as they are stored."""
         return (batch["image"] for batch in self.raw.iter(size))
 
-    def _decoded(self, file: File | None) -> "Image":
-        there = _there(file)
-        try:  # from memory: `datasets` leaves a file open that it cannot decode
-            content = Path(there["path"]).read_bytes() if _on_disk(there) else there["bytes"]
-            return self._feature.decode_example({**there, "bytes": content}).convert("RGB")
+    def _decode(self, file: File | None) -> "Image":
+        present = _require(file)
+        try:
+            # from memory: `datasets` leaves a file open that it cannot decode
+            content = Path(present["path"]).read_bytes() if _on_disk(present) else present["bytes"]
+            return self._feature.decode_example({**present, "bytes": content}).convert("RGB")
         except Exception as error:  # Pillow raises many kinds for damaged files
-            raise _unread(there, error) from error
+            raise _unreadable(present, error) from error
 
 
 def header(file: File | None) -> tuple[int, int, str]:
-    """(width, height, mode) as the file says, before it is turned upright.
+    """Read (width, height, mode) from a file's header, before it is turned upright.
 
     Raises:
-        DataError: it is no image.
+        DataError: there is no image, or no readable header.
     """
     from PIL import Image
 
-    there = _there(file)
+    present = _require(file)
     try:
-        source = there["path"] if _on_disk(there) else io.BytesIO(there["bytes"])
+        source = present["path"] if _on_disk(present) else io.BytesIO(present["bytes"])
         with Image.open(source) as opened:
             return *opened.size, opened.mode
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise _unread(there, error) from error
+        raise _unreadable(present, error) from error
 
 
-def _there(file: File | None) -> File:
+def _require(file: File | None) -> File:
     if file is None:
         raise DataError("no image")
     return file
@@ -101,6 +102,6 @@ def _on_disk(file: File) -> bool:
     return file.get("bytes") is None
 
 
-def _unread(file: File, error: Exception) -> DataError:
+def _unreadable(file: File, error: Exception) -> DataError:
     name = file.get("path") or "image"
     return DataError(f"{name} cannot be read as an image ({type(error).__name__})")

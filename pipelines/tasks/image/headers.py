@@ -1,4 +1,4 @@
-"""What the headers of image files say: sizes and modes, without decoding a pixel."""
+"""Sizes and modes of images from the headers of their files, without decoding a pixel."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -11,14 +11,15 @@ from pipelines.tasks.image.files import ImageFiles, header
 if TYPE_CHECKING:
     from datasets import Dataset
 
-BATCH = 1000
+BATCH_FILES = 1000
 
 
 def measures(dataset: "Dataset") -> dict[str, Measure]:
-    """Width and height as they are stored, and the mode (RGB, L, P…) of each image."""
+    """Measure the stored width and height (pixels) and the mode (RGB, L, P…) of each image."""
     files = ImageFiles(dataset)
-    images = (image for batch in files.batches(BATCH) for image in batch)
-    with ThreadPoolExecutor() as pool:  # disks are waited for in parallel; parsing is not faster so
+    images = (image for batch in files.batches(BATCH_FILES) for image in batch)
+    # threads wait for a disk in parallel; they parse headers in memory no faster
+    with ThreadPoolExecutor() as pool:
         on_disk = len(files) and files.raw[0]["image"]["bytes"] is None
         headers = list(pool.map(header, images) if on_disk else map(header, images))
     if not headers:

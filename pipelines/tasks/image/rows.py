@@ -1,4 +1,4 @@
-"""Encoded images: rows, or whole batches, of what a model wants."""
+"""Encoded images: rows, or whole batches, of pixel values and labels."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,9 +20,10 @@ class EncodedImages:
     """Rows of `pixel_values` (channels, height, width; float32) and `labels`.
 
     Attributes:
-        decodes: whether rows are decoded each time they are asked for, which is for workers to do;
-            a split that fits in memory is encoded once.
-        fingerprint: what follows from these rows can be found by; None where they vary.
+        decodes: whether every access decodes an image, which pays for workers; a split that fits in
+            memory is decoded once.
+        fingerprint: a key that is the same in all runs in which the rows are; None where they are
+            augmented.
     """
 
     def __init__(self, dataset: "Dataset", processor: Any, labels: Sequence[Any]) -> None:
@@ -35,7 +36,7 @@ class EncodedImages:
         return {"pixel_values": self._values([row])[0], "labels": self.labels[row]}
 
     def __getitems__(self, rows: list[int]) -> Batch:
-        """What torch's loader asks for: a batch at once, in tensors already."""
+        """Return a batch of tensors at once; torch's DataLoader calls this."""
         import torch
 
         labels = torch.tensor([self.labels[row] for row in rows])
@@ -43,26 +44,27 @@ class EncodedImages:
 
     @property
     def decodes(self) -> bool:
+        """Whether every access decodes an image."""
         return self._pixels.decodes
 
     @cached_property
     def fingerprint(self) -> str | None:
+        """A key of the rows; None where they are augmented."""
         return fingerprint(self._pixels.key, self.labels)
 
     def _values(self, rows: Sequence[int]) -> "torch.Tensor":
-        """(rows, channels, height, width)."""
+        """Return pixel values (rows, channels, height, width)."""
         return self._pixels.values(self._pixels[rows])
 
 
-class VariedImages(EncodedImages):
-    """The same rows, and another view of an image each time.
+class AugmentedImages(EncodedImages):
+    """Rows with another view of an image at each access.
 
         decoded ── crop ──┐
                           ├── flip, policy ── colors ── erase ──▶ pixel_values
         resized ──────────┘
 
-    A crop is cut from the image as large as it is; other views start from what the processor
-    makes of it.
+    A crop is cut from the image in its own size; other views start from the resized image.
     """
 
     fingerprint = None
@@ -83,7 +85,7 @@ class VariedImages(EncodedImages):
 
 
 def collate(rows: Batch | list[dict[str, Any]]) -> Batch:
-    """Stacks rows; what `__getitems__` gave is a batch already."""
+    """Stack rows; what `__getitems__` returns is a batch already."""
     from transformers import default_data_collator
 
     return rows if isinstance(rows, dict) else default_data_collator(rows)

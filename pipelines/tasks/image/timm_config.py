@@ -1,4 +1,4 @@
-"""What a checkpoint of timm needs for transformers to load it, train it and save it again.
+"""Configs of timm checkpoints, completed so that transformers can load, train and save them.
 
 VGG and Inception exist nowhere else. transformers wraps them; a wrapped checkpoint is one folder
 like any other, whose image processor is described in its `config.json`.
@@ -10,19 +10,20 @@ from pipelines.core.errors import ModelError
 
 
 def complete(config: Any) -> None:
-    """Settle what timm and its wrapper say twice or not at all, in a config of theirs.
+    """Complete the config of a timm model in place; other configs stay as they are.
 
-    `timm.models.save_for_hf` writes the number of classes into `model_args` as well, and the
-    wrapper passes it on twice. A wrapper that was built from an architecture's name alone says
-    nothing of the images: they are what timm's own weights of that name were trained on.
+    The image size, mean and deviation that it lacks are those of timm's own weights for the
+    architecture.
 
     Raises:
-        ModelError: nobody says what images the model wants.
+        ModelError: timm has no weights for the architecture.
     """
     if not is_wrapped(config):
         return
     import timm
 
+    # `timm.models.save_for_hf` writes the number of classes here as well, and the wrapper would
+    # pass it on twice
     (config.model_args or {}).pop("num_classes", None)
     if getattr(config, "pretrained_cfg", None):
         return
@@ -36,7 +37,7 @@ def complete(config: Any) -> None:
 
 
 def image_processor(checkpoint: str, **options: Any) -> Any:
-    """The image processor saved with any checkpoint; timm's stands in the model's own config."""
+    """Load the image processor of any checkpoint; timm's is described in the model's config."""
     from transformers import AutoConfig, AutoImageProcessor
 
     config = AutoConfig.from_pretrained(checkpoint, **options)

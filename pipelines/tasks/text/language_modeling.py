@@ -10,7 +10,7 @@ from pydantic import Field
 from pipelines.core.errors import DataError, ModelError, RecipeError
 from pipelines.core.labels import IGNORED, LANGUAGE, Labels
 from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
-from pipelines.tasks.encoding.columns import Columns
+from pipelines.tasks.encoding.columns import EncodedTexts
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from pipelines.tasks.augmentations import Augmentation
 
 Ids = list[int]
-USUAL = 1024  # tokens of a block where the model takes more, as in transformers' run_clm, run_mlm
+DEFAULT_BLOCK_SIZE = 1024  # tokens, where the model takes more; as in transformers' run_clm
 
 
 class LanguageModeling(TextTask):
     """What causal and masked language modeling share: blocks of joined texts, and perplexity.
 
-    Texts that are not blank are joined, an end token after each, and cut into blocks of
-    `block_size` tokens with the special tokens of a text around them (arXiv 1907.11692, full
-    sentences). They are joined a thousand at a time, which is how `datasets` maps them; what is
-    left over then is a shorter block: dropped, as is usual, a small data set would lose most of
-    itself, and perplexity would leave out a part of test that depends on `block_size`.
+    Texts that are not blank are joined, with an end token after each, and cut into blocks of
+    `block_size` tokens with the special tokens of a text around them (arXiv 1907.11692, "full
+    sentences"). `datasets` maps a thousand texts at a time, so the rest of each thousand becomes a
+    shorter block. It is kept: dropping it, as is usual, would lose most of a small data set, and
+    perplexity would leave out a share of test that depends on `block_size`.
 
-    An example is a block. Its target is the ids of its tokens that are to be predicted, its
-    prediction their mean negative log-likelihood in nats: all that is kept of a pass, since the
-    logits of a vocabulary are thousands of times as large.
+    An example is a block. Its target is an array of the token ids to predict, its prediction their
+    mean negative log-likelihood in nats. Nothing else of a forward pass is collected: the logits
+    of a vocabulary are thousands of times as large.
     """
 
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -45,60 +45,74 @@ class LanguageModeling(TextTask):
     target: ClassVar[str | None] = None
     streams: ClassVar[bool] = True
     loss_unit: ClassVar[Literal["row", "token"]] = "token"
-    max_length: ClassVar[None] = None  # type: ignore[misc]  # `block_size` says it here
+    # `block_size` takes its place in a recipe
+    max_length: ClassVar[None] = None  # type: ignore[misc]
 
     block_size: int | None = Field(
         None, ge=2, description="tokens of a block; by default the model's limit, at most 1,024"
     )
 
-    # What each of the two does its own way
+    # What the two tasks define
 
-    def ask(self, block: Ids, processor: Any) -> tuple[Ids, Ids]:
-        """(input ids, labels) of a block in evaluation; the label of what is not asked is -100."""
+    def mask_labels(self, block: Ids, processor: Any) -> tuple[Ids, Ids]:
+        """Return the input ids and labels of a block in evaluation.
+
+        The label of a token that is not predicted is -100.
+        """
         raise NotImplementedError
 
-    def asked_at(self, labels: "torch.Tensor") -> "torch.Tensor":
-        """(rows, tokens) labels, each where the logits that are about it stand."""
+    def align_labels(self, labels: "torch.Tensor") -> "torch.Tensor":
+        """Move (rows, tokens) labels to the positions of the logits that predict them."""
         return labels
 
-    def stretches(self, texts: Iterable[Ids], end: Any) -> Iterable[Ids]:
-        """What is cut into blocks: all texts as one, `end` after each."""
+    def documents(self, texts: Iterable[Ids], end: Any) -> Iterable[Ids]:
+        """Join texts into documents to cut into blocks: here one, with `end` after each text."""
         return [[*chain.from_iterable((*ids, end) for ids in texts)]]
 
-    # What is to be learned
+    # Labels and metrics
 
     def labels(self, train: "Dataset") -> Labels:
-        """Nothing has a name: a text teaches itself."""
+        """Return labels without classes: a text is its own target."""
         return Labels(LANGUAGE)
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
-        """Perplexity."""
+        """Name perplexity."""
         return ("perplexity",)
 
     def example(self, labels: Labels) -> tuple[Predictions, Targets]:
-        """Two blocks of two and three tokens."""
+        """Return two blocks, of two and three tokens."""
         return np.array([0.5, 1.5]), [np.arange(2), np.arange(3)]
 
     # Examples -> model inputs
 
     def load_processor(self, checkpoint: str, labels: Labels, **options: Any) -> Any:
-        """A tokenizer with a token that ends a text."""
+        """Load a tokenizer with a token that ends a text.
+
+        Raises:
+            ModelError: it has none.
+        """
         tokenizer = super().load_processor(checkpoint, labels, **options)
-        if _end(tokenizer) is None:
+        if _end_token(tokenizer) is None:
             raise ModelError(
                 f"{checkpoint}: its tokenizer has neither an end token nor a separator to put "
-                "between texts"
+                "between texts; use another checkpoint, or set eos_token in tokenizer_config.json"
             )
         return tokenizer
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: Labels) -> None:
-        """The model's own limit stays: what is trained on short blocks may read longer texts."""
+        """Check `block_size` against the model's limit, which stays as it is.
+
+        A model that was trained on short blocks may read longer texts.
+
+        Raises:
+            RecipeError: a block is too long for the model, or too short for a token to predict.
+        """
         super().configure(config, processor, labels)
-        limit, least = processor.model_max_length, processor.num_special_tokens_to_add() + 2
-        if not least <= (self.block_size or limit) <= limit:
+        limit, minimum = processor.model_max_length, processor.num_special_tokens_to_add() + 2
+        if not minimum <= (self.block_size or limit) <= limit:
             raise RecipeError(
-                f"task.block_size: {self.block_size}; expected {least} to {limit:,} tokens, which "
-                f"this {config.model_type} takes"
+                f"task.block_size: {self.block_size}; expected {minimum} to {limit:,} tokens, "
+                f"which this {config.model_type} takes"
             )
 
     def encode(
@@ -107,91 +121,96 @@ class LanguageModeling(TextTask):
         processor: Any,
         labels: Labels,
         augmentation: "Augmentation | None" = None,
-    ) -> "Columns | IterableDataset":
-        """Blocks of `input_ids`, and their `labels` as evaluation asks for them.
+    ) -> "EncodedTexts | IterableDataset":
+        """Encode texts as blocks of `input_ids`, with the `labels` of evaluation.
 
         Raises:
             DataError: there is nothing to predict.
         """
-        end, (first, last) = _end(processor), _around(processor)
-        size = min(self.block_size or USUAL, processor.model_max_length)
+        end, (prefix, suffix) = _end_token(processor), _special_tokens(processor)
+        block_size = min(self.block_size or DEFAULT_BLOCK_SIZE, processor.model_max_length)
+        size = block_size - len(prefix) - len(suffix)
 
         def encode(batch: dict[str, list[str]]) -> dict[str, list[Ids]]:
             texts = [text for text in batch["text"] if text.strip()]
             ids = processor(texts, add_special_tokens=False)["input_ids"] if texts else []
-            pieces = _cut(self.stretches(ids, end), size - len(first) - len(last))
-            asked = [self.ask([*first, *piece, *last], processor) for piece in pieces]
-            asked = [row for row in asked if any(label != IGNORED for label in row[1])]
-            return {"input_ids": [ids for ids, _ in asked], "labels": [y for _, y in asked]}
+            columns: dict[str, list[Ids]] = {"input_ids": [], "labels": []}
+            for chunk in _chunks(self.documents(ids, end), size):
+                input_ids, targets = self.mask_labels([*prefix, *chunk, *suffix], processor)
+                if any(target != IGNORED for target in targets):
+                    columns["input_ids"].append(input_ids)
+                    columns["labels"].append(targets)
+            return columns
 
         rows = encode_rows(self, dataset, encode, processor)
-        if isinstance(rows, Columns) and not len(rows):
+        if isinstance(rows, EncodedTexts) and not len(rows):
             raise DataError(
                 f"{len(dataset):,} texts hold no token to predict; the first is "
-                f"{dataset[0]['text'][:80]!r}"
+                f"{dataset[0]['text'][:80]!r}; expected words that the tokenizer knows"
             )
         return rows
 
     def measures(self, dataset: "Dataset", rows: Any, processor: Any) -> dict[str, Measure]:
-        """None: a text of any length fits, since it goes on in the next block."""
+        """Measure nothing: a text of any length fits, since it goes on in the next block."""
         return {}
 
     # Model outputs -> predictions
 
     def targets(self, dataset: "Dataset", rows: Any, labels: Labels) -> Targets:
-        """The ids of the tokens that are to be predicted, an array for each block."""
+        """Return an array of the token ids to predict for each block."""
         return [row[row != IGNORED] for row in rows.lists("labels")]
 
     def collect(self, outputs: Any, batch: Batch) -> dict[str, Any]:
-        """The mean negative log-likelihood of each block, in float32 and in nats."""
+        """Compute the mean negative log-likelihood of each block: (rows,) float32, in nats."""
         import torch
         from torch.nn.functional import cross_entropy
 
-        pairs = zip(outputs.logits, self.asked_at(batch["labels"]), strict=True)
-        # row by row: what is computed on the way is as large as the logits, which may be gigabytes
-        return {"nll": torch.stack([cross_entropy(row.float(), asked) for row, asked in pairs])}
+        pairs = zip(outputs.logits, self.align_labels(batch["labels"]), strict=True)
+        # row by row: intermediate results are as large as the logits, which may be gigabytes
+        losses = [cross_entropy(logits.float(), labels) for logits, labels in pairs]
+        return {"nll": torch.stack(losses)}
 
     def predict(
         self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
     ) -> Predictions:
-        """The mean negative log-likelihood of each block."""
+        """Return the mean negative log-likelihood of each block: (blocks,), in nats."""
         return np.asarray(outputs["nll"], float)
 
     def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
-        """What a unigram model of train gives to each block: every token as likely as it was there.
-
-        One is added to every count. The vocabulary ends at the largest id that occurs, so it is
-        never larger than the model's, and the floor never too easy.
-        """
-        seen, asked = np.concatenate(train), np.concatenate(targets)
-        counts = np.bincount(seen, minlength=asked.max() + 1) + 1
-        surprise = np.log(counts.sum()) - np.log(counts)
-        return np.array([surprise[ids].mean() for ids in targets])
+        """Score each block by a unigram model of the training split, with add-one smoothing."""
+        # The vocabulary ends at the largest id that occurs. It is never larger than the model's,
+        # which would make the smoothed baseline too easy to beat.
+        vocabulary_size = np.concatenate(targets).max() + 1
+        counts = np.bincount(np.concatenate(train), minlength=vocabulary_size) + 1
+        nll = np.log(counts.sum()) - np.log(counts)
+        return np.array([nll[ids].mean() for ids in targets])
 
     def loss(self, train: Targets, labels: Labels) -> Callable[..., Any]:
-        """Cross-entropy, each token of a step weighing the same.
+        """Return cross-entropy in which each token of a step weighs the same.
 
-        The models' own is a mean over each accumulated batch, and over each process, where a token
-        of a short block, or of one with few masks, weighs more.
+        The models' own loss is a mean over each accumulated batch, and over each process, where a
+        token of a short block, or of one with few masks, weighs more.
         """
         from pipelines.core.losses import CrossEntropy
 
         return CrossEntropy()
 
 
-def _end(processor: Any) -> int | None:
-    """What stands behind a text; a separator where there is no such token (BERT)."""
+def _end_token(processor: Any) -> int | None:
+    """Return the id to put after a text: the separator where there is no end token (BERT)."""
     return processor.sep_token_id if processor.eos_token_id is None else processor.eos_token_id
 
 
-def _around(processor: Any) -> tuple[Ids, Ids]:
-    """The special tokens before and after a text."""
-    bare, whole = (processor("a", add_special_tokens=s)["input_ids"] for s in (False, True))
+def _special_tokens(processor: Any) -> tuple[Ids, Ids]:
+    """Return the special tokens that the tokenizer puts before and after a text."""
+    bare = processor("a", add_special_tokens=False)["input_ids"]
+    whole = processor("a", add_special_tokens=True)["input_ids"]
     start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
     return whole[:start], whole[start + len(bare) :]
 
 
-def _cut(stretches: Iterable[Ids], room: int) -> Iterator[Ids]:
-    """Each stretch in pieces of `room` tokens; the last may be shorter."""
-    for ids in stretches:
-        yield from (ids[i : i + room] for i in range(0, len(ids), room))
+def _chunks(documents: Iterable[Ids], size: int) -> Iterator[Ids]:
+    """Cut each document into chunks of `size` tokens; the last one may be shorter."""
+    for ids in documents:
+        for start in range(0, len(ids), size):
+            yield ids[start : start + size]

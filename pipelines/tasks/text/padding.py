@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.labels import IGNORED
 from pipelines.tasks import Batch
-from pipelines.tasks.encoding.columns import Chosen, Ragged, Row, by_column
+from pipelines.tasks.encoding.columns import Ragged, Row, SelectedRows, take_columns
 
 if TYPE_CHECKING:
     import torch
@@ -18,13 +18,14 @@ IDS, TYPES, MASK, LABELS = "input_ids", "token_type_ids", "attention_mask", "lab
 
 @dataclass(frozen=True)
 class Padding:
-    """Pads each column to the longest row of the batch, as the tokenizer would; labels of tokens
-    with -100.
+    """A collator that pads each column to the longest row of the batch, as the tokenizer would.
 
-    The attention mask is where no padding is: encoded rows need not hold one.
+    Labels of tokens are padded with -100. The attention mask follows from the lengths, so encoded
+    rows need not hold one.
 
     Attributes:
-        fills: what each column is padded with; a batch has no others.
+        fills: column -> its padding value; a batch has no other columns.
+        on_left: whether padding comes first.
     """
 
     fills: Mapping[str, int]
@@ -32,14 +33,14 @@ class Padding:
 
     @classmethod
     def of(cls, tokenizer: Any) -> "Padding":
-        """With the values that `tokenizer` pads with, and on its side."""
+        """Take values and side of the padding from `tokenizer`."""
         known = {IDS: tokenizer.pad_token_id, TYPES: tokenizer.pad_token_type_id, MASK: 0}
         fills = {name: known[name] for name in tokenizer.model_input_names if name in known}
         return cls({**fills, LABELS: IGNORED}, tokenizer.padding_side == "left")
 
-    def __call__(self, rows: Chosen | Sequence[Row]) -> Batch:
-        """(lists, tokens) of columns of lists, (rows,) of numbers; int64, floats float32."""
-        columns = by_column(rows, self.fills)
+    def __call__(self, rows: SelectedRows | Sequence[Row]) -> Batch:
+        """Return (lists, tokens) for columns of lists, (rows,) for numbers; int64 or float32."""
+        columns = take_columns(rows, self.fills)
         ids = columns[IDS]
         if MASK in self.fills and isinstance(ids, Ragged):
             columns[MASK] = Ragged(np.ones(len(ids.values), int), ids.lengths)
@@ -53,7 +54,9 @@ class Padding:
 
     def _padded(self, column: Ragged, fill: int) -> np.ndarray:
         tokens = np.arange(column.lengths.max())
-        there = (tokens[::-1] if self.on_left else tokens) < column.lengths[:, None]
-        padded = np.full(there.shape, fill, column.values.dtype)
-        padded[there] = column.values
+        # the distance of each place from the side on which the values stand
+        distance = tokens[::-1] if self.on_left else tokens
+        is_value = distance < column.lengths[:, None]
+        padded = np.full(is_value.shape, fill, column.values.dtype)
+        padded[is_value] = column.values
         return padded

@@ -1,4 +1,4 @@
-"""Words that were split already -> sub-words, and which of them answers for which word."""
+"""Texts that were split into words already -> sub-words, and the sub-word that bears each label."""
 
 from functools import partial
 from typing import Any
@@ -6,46 +6,49 @@ from typing import Any
 from pipelines.core.labels import IGNORED
 
 
-def reads_words(tokenizer: Any) -> bool:
-    """Whether words that were split are the tokens that they would be in a text."""
+def reads_words_as_text(tokenizer: Any) -> bool:
+    """Tell whether words that were split get the token ids that they get within a text."""
     split = tokenizer(["a", "a"], is_split_into_words=True)
     return split["input_ids"] == tokenizer("a a")["input_ids"]
 
 
 def prepend_space(backend: Any) -> None:
-    """Let a tokenizer of `tokenizers` begin each word, and each text, with a space."""
+    """Make a tokenizer of `tokenizers` begin each word, and each text, with a space."""
     from tokenizers.normalizers import Prepend, Sequence
 
     before = [backend.normalizer] if backend.normalizer else []
     backend.normalizer = Sequence([*before, Prepend(" ")])
 
 
-def in_windows(texts: list[list[str]], processor: Any) -> Any:
-    """The tokens of each text, in one window or more, with at least one token for every word."""
-    split = partial(
+def encode_words(texts: list[list[str]], processor: Any) -> Any:
+    """Encode each text in one window or more, with at least one token for every word.
+
+    Returns the tokenizer's encoding, with `overflow_to_sample_mapping`: the text of each window.
+    """
+    encode = partial(
         processor,
         is_split_into_words=True,
         truncation=True,
         return_overflowing_tokens=True,
         return_attention_mask=False,
     )
-    windows = split(texts)
-    there: list[set[int | None]] = [set() for _ in texts]
+    windows = encode(texts)
+    encoded: list[set[int | None]] = [set() for _ in texts]  # the words of each that have a token
     for row, source in enumerate(windows["overflow_to_sample_mapping"]):
-        there[source].update(windows.word_ids(row))
-    if all(len(found - {None}) == len(words) for found, words in zip(there, texts, strict=True)):
-        return windows
+        encoded[source].update(windows.word_ids(row))
+    # a tokenizer may drop a word, such as a control character: it is then read as unknown
     unknown = processor.unk_token or processor.pad_token
-    return split(
-        [
-            [word if i in found else unknown for i, word in enumerate(words)]
-            for words, found in zip(texts, there, strict=True)
-        ]
-    )
+    readable = []
+    for words, known in zip(texts, encoded, strict=True):
+        readable.append([word if i in known else unknown for i, word in enumerate(words)])
+    return windows if readable == texts else encode(readable)
 
 
-def where_words_begin(windows: Any, tags: list[list[int]]) -> list[list[int]]:
-    """For each window the id of a word's tag at its first sub-word, -100 elsewhere."""
+def label_first_subwords(windows: Any, tags: list[list[int]]) -> list[list[int]]:
+    """Return labels for each window: a word's tag at its first sub-word, -100 elsewhere.
+
+    A word that goes on in the next window has its label in the first of them only.
+    """
     rows: list[list[int]] = []
     last = dict.fromkeys(range(len(tags)), -1)  # example -> its last word that has begun
     for row, source in enumerate(windows["overflow_to_sample_mapping"]):
