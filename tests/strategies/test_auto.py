@@ -19,7 +19,6 @@ from pipelines.core.errors import RecipeError
 from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
 from pipelines.strategies.choosing import similarity
-from pipelines.strategies.choosing.context import AutoContext
 from pipelines.workflow import run as pipeline
 
 SLOW = pytest.mark.slow
@@ -58,12 +57,12 @@ def far(tmp_path_factory):
 
 @pytest.fixture
 def chosen(checkpoint, tmp_path):
-    """chosen(data, …): the strategy and the averaging that a recipe with `auto` comes to."""
+    """chosen(data, …): strategy and averaging that `auto` comes to, and the reason."""
 
     def chosen(rows, /, *, family="bert", auto=None, **sections):
         strategy = {"name": "auto", **(auto or {})}
-        found = prepare(tmp_path, checkpoint(family), rows, strategy=strategy, **sections).recipe
-        return found.strategy, found.averaging
+        prepared = prepare(tmp_path, checkpoint(family), rows, strategy=strategy, **sections)
+        return prepared.recipe.strategy, prepared.recipe.averaging, prepared.reason
 
     return chosen
 
@@ -71,17 +70,14 @@ def chosen(checkpoint, tmp_path):
 def measured(prepared):
     """The similarity of what was prepared."""
     anatomy = dissect(prepared.checkpoint.model, prepared.checkpoint.newly_initialized)
-    situation = AutoContext(
-        prepared.recipe,
+    return similarity.measure(
+        prepared.recipe.task,
         prepared.checkpoint,
         anatomy,
         prepared.data.labels,
         prepared.encoded["train"],
-        prepared.targets["train"],
-        len(prepared.targets["validation"]),
-        streams=False,
+        bf16=False,
     )
-    return similarity.measure(situation)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +109,10 @@ RARELY = {"per_device_train_batch_size": 2, "num_train_epochs": 2}  # 64 steps, 
 
 
 def test_few_examples_that_features_tell_apart_are_probed(chosen, near):
-    strategy, averaging = chosen(near, training=RARELY)
+    strategy, averaging, reason = chosen(near, training=RARELY)
     assert strategy.name == "linear_probe"
-    assert "64 examples, 32 of each class" in strategy.reason
-    assert "near" in strategy.reason
+    assert "64 examples, 32 per class" in reason
+    assert "they suit the task" in reason
     assert not averaging.wise_ft
 
 
@@ -127,9 +123,9 @@ def test_many_examples_and_far_ones_are_learned_from(chosen, tmp_path, far):
 
 
 def test_too_few_steps_are_a_probe(chosen, far):
-    strategy, _ = chosen(far, training={"num_train_epochs": 3})
+    strategy, _, reason = chosen(far, training={"num_train_epochs": 3})
     assert strategy.name == "linear_probe"
-    assert "12 steps are too few" in strategy.reason
+    assert "12 steps are too few" in reason
     assert chosen(far, training={"max_steps": 20})[0].name == "linear_probe"
     assert chosen(far, training={"num_train_epochs": 13})[0].name == "lp_ft"
 
@@ -138,7 +134,7 @@ def test_few_examples_are_seen_more_often(tmp_path, checkpoint, far):
     def length(strategy="auto", **training):
         found = prepare(tmp_path, checkpoint("bert"), far, strategy=strategy, training=training)
         said = found.recipe.training
-        told = found.recipe.strategy.reason or ""
+        told = found.reason
         return said["num_train_epochs"], said.get("eval_steps"), "epochs" in told
 
     assert length() == (23, 16, True)  # of 4 steps
@@ -167,17 +163,19 @@ def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
 
 @SLOW
 def test_what_the_recipe_says_of_averaging_stays(chosen, tmp_path):
-    strategy, averaging = chosen(write(tmp_path, untold, validation=120), averaging={"ema": 0.9})
+    strategy, averaging, reason = chosen(
+        write(tmp_path, untold, validation=120), averaging={"ema": 0.9}
+    )
     assert strategy.name == "lp_ft"
     assert averaging.ema == 0.9
     assert not averaging.wise_ft
 
 
 def test_no_time_for_steps_is_a_probe(chosen, far):
-    strategy, _ = chosen(far, auto={"minutes": 1e-6})
+    strategy, _, reason = chosen(far, auto={"minutes": 1e-6})
     assert strategy.name == "linear_probe"
-    assert "minutes" in strategy.reason
-    strategy, _ = chosen(far, auto={"minutes": 1000})
+    assert "minutes" in reason
+    strategy, _, reason = chosen(far, auto={"minutes": 1000})
     assert strategy.name != "linear_probe"
 
 
@@ -188,13 +186,13 @@ def test_a_probe_is_not_chosen_where_the_recipe_regularizes(chosen, near):
 def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):
     there = psutil.virtual_memory()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: there._replace(available=10_000))
-    strategy, _ = chosen(text_data)
+    strategy, _, reason = chosen(text_data)
     assert strategy.name == "lora"
-    assert "GB" in strategy.reason
+    assert "GB" in reason
 
 
 def test_the_line_back_to_a_probe_is_lp_ft(chosen, near):
-    strategy, averaging = chosen(near, training=RARELY, averaging={"wise_ft": True})
+    strategy, averaging, _ = chosen(near, training=RARELY, averaging={"wise_ft": True})
     assert strategy.name == "lp_ft"
     assert averaging.wise_ft
 
@@ -212,18 +210,18 @@ def test_tasks_without_a_linear_head_train_everything(chosen, tmp_path):
     for split in tiny.NUM_ROWS:
         Dataset.from_dict({"text": texts}).to_parquet(tmp_path / f"{split}.parquet")
     task = {"name": "masked_lm", "block_size": 16}
-    strategy, _ = chosen(tmp_path, task=task)
+    strategy, _, reason = chosen(tmp_path, task=task)
     assert strategy.name == "full"
-    assert "no linear head" in strategy.reason
+    assert "no linear head" in reason
 
 
 @SLOW
 def test_streams_are_not_probed(tmp_path, checkpoint, text_data):
     more = {"strategy": "auto", "training": {"max_steps": 2, "eval_steps": 2}}
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, **more)
-    strategy = pipeline.prepare(recipe.load(path, ["data.streaming=true"])).recipe.strategy
-    assert strategy.name == "full"
-    assert "flow by" in strategy.reason
+    prepared = pipeline.prepare(recipe.load(path, ["data.streaming=true"]))
+    assert prepared.recipe.strategy.name == "full"
+    assert "stream" in prepared.reason
 
 
 def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, near, capsys):
@@ -234,17 +232,20 @@ def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, near, caps
     run = RunFolder(tmp_path / "runs" / "recipe" / "1")
     kept = yaml.safe_load(run.recipe.read_text())["strategy"]
     assert kept["name"] == "linear_probe"
-    assert f"auto: linear_probe, because {kept['because']}" in told
+    assert "reason" not in kept  # no key of a recipe: the lock and the report keep it
+    chosen = json.loads(run.lock.read_text())["auto"]
+    assert chosen["strategy"] == "linear_probe"
+    assert f"auto: linear_probe; reason: {chosen['reason']}" in told
     metrics = json.loads(run.metrics.read_text())
     assert metrics["strategy"] == "linear_probe"
-    assert metrics["reason"] == kept["reason"]
-    assert kept["reason"] in (run.model / "README.md").read_text().replace("\n    ", " ")
+    assert metrics["reason"] == chosen["reason"]
+    assert chosen["reason"] in (run.model / "README.md").read_text().replace("\n    ", " ")
 
 
 def test_a_probe_that_was_chosen_has_no_rate_to_find(tmp_path, checkpoint, near, capsys):
     path = write_recipe(tmp_path, checkpoint("bert"), near, strategy="auto", training=RARELY)
     assert main(["lr-find", str(path)]) == 2
-    assert "'linear_probe': its head is solved for" in capsys.readouterr().err
+    assert "'linear_probe': its head is solved, not trained" in capsys.readouterr().err
 
 
 @SLOW
@@ -257,12 +258,15 @@ def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_d
     fit(found, run.checkpoints)
     last = max(run.checkpoints.glob("checkpoint-*"), key=os.path.getmtime)
     assert last.is_dir()
-    run.lock.write_text("{}")
+    chosen = {"strategy": "full", "reason": "there was no time for anything else"}
+    run.lock.write_text(json.dumps({"auto": chosen}))
     run.recipe.write_text(yaml.safe_dump(found.recipe.model_dump(mode="json")))
     more["training"].pop("num_train_epochs")
     path = write_recipe(tmp_path, checkpoint("bert"), far, strategy="auto", **more)
     assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
     assert json.loads(run.metrics.read_text())["strategy"] == "full"
+    assert json.loads(run.metrics.read_text())["reason"] == chosen["reason"]
+    assert json.loads(run.lock.read_text())["auto"] == chosen
     assert yaml.safe_load(run.recipe.read_text())["training"]["num_train_epochs"] == 2
 
 

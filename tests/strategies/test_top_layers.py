@@ -7,7 +7,7 @@ from grafting import fit, prepare, problem
 from grafting import logits as logits_of
 
 from pipelines.core import cache
-from pipelines.core.errors import ModelError
+from pipelines.core.errors import ModelError, RecipeError
 from pipelines.models.anatomy import dissect
 
 SLOW = pytest.mark.slow
@@ -25,16 +25,18 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def trained(checkpoint, text_data, image_data, tmp_path, capsys):
-    """trained(family, cache_activations, …) -> (prepared, fitted, what was said)."""
+    """trained(family, frozen_blocks, …) -> (prepared, fitted, what was printed)."""
 
-    def trained(family, cached, layers=1, data=None, **sections):
+    def trained(family, cached, layers=1, data=None, speed=None, **sections):
         is_text = family in tiny.TEXT_FAMILIES
-        strategy = {"name": "top_layers", "layers": layers, "cache_activations": cached}
+        strategy = {"name": "top_layers", "layers": layers}
+        switches = {"frozen_blocks": cached, **(speed or {})}
         found = prepare(
             tmp_path,
             checkpoint(family),
             data or (text_data if is_text else image_data),
             **{"task": "text" if is_text else "image", "strategy": strategy, "training": STEADY},
+            speed=switches,
             **sections,
         )
         capsys.readouterr()
@@ -53,14 +55,12 @@ def curve(fitted):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
-def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
-    trained, family, monkeypatch
-):
+def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(trained, family):
     # what is packed has other shapes, for which dropout draws other numbers
-    monkeypatch.setattr("pipelines.training.speed.packing.WITHIN", "eager")
-    slow, by_steps, _ = trained(family, cached=False)
-    fast, shorter, said = trained(family, cached=True)
-    assert "the frozen blocks ran once" in said
+    unpacked = {"packing": "off"}
+    slow, by_steps, _ = trained(family, cached="off", speed=unpacked)
+    fast, shorter, said = trained(family, cached="on", speed=unpacked)
+    assert "speed: frozen_blocks on: " in said
     for one, other in zip(curve(by_steps), curve(shorter), strict=True):
         assert other == pytest.approx(one, rel=2e-3, abs=1e-5)
     assert by_steps.chosen == shorter.chosen
@@ -76,13 +76,14 @@ def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(
 @pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
-@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("cached", ["off", "on"])
 def test_what_is_frozen_does_not_change_by_a_bit(
     checkpoint, text_data, image_data, tmp_path, family, cached
 ):
     kind, data = ("text", text_data) if family in tiny.TEXT_FAMILIES else ("image", image_data)
-    strategy = {"name": "top_layers", "layers": 1, "cache_activations": cached}
+    strategy = {"name": "top_layers", "layers": 1}
     sections = {"task": kind, "strategy": strategy, "training": STEADY}
+    sections["speed"] = {"frozen_blocks": cached}
     found = prepare(tmp_path, checkpoint(family), data, **sections)
     model = found.checkpoint.model
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -94,16 +95,16 @@ def test_what_is_frozen_does_not_change_by_a_bit(
 
 
 def test_a_second_run_finds_what_the_frozen_blocks_gave(trained):
-    trained("bert", cached=True)
+    trained("bert", cached="on")
     kept = {entry.name: entry.num_bytes for entry in cache.entries()}
-    trained("bert", cached=True)
+    trained("bert", cached="on")
     assert kept
     assert {entry.name: entry.num_bytes for entry in cache.entries()} == kept
 
 
 def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
     _, _, said = trained("bert", cached="auto")
-    assert "the frozen blocks ran once" in said or "epochs save no more than" in said
+    assert "speed: frozen_blocks on: " in said or "epochs save no more than" in said
     monkeypatch.setenv("GRAFT_CACHE_GB", "0")
     _, _, said = trained("bert", cached="auto")
     assert "more than the disk or GRAFT_CACHE_GB allow" in said
@@ -111,20 +112,22 @@ def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
 
 def test_what_varies_is_not_kept(trained):
     augmentation = {"augmentation": {"flip": 0.5}}
-    _, _, said = trained("resnet", cached=True, **augmentation)
-    assert "the frozen blocks run in each epoch: examples vary" in said
+    _, _, said = trained("resnet", cached="auto", **augmentation)
+    assert "speed: frozen_blocks off: examples vary" in said
+    with pytest.raises(RecipeError, match=r"speed\.frozen_blocks: on: cannot be done: examples v"):
+        trained("resnet", cached="on", **augmentation)
 
 
 def test_there_must_be_blocks_left_to_freeze(trained):
     with pytest.raises(ModelError, match=r"has 2 blocks; strategy\.layers 2 leaves none to freeze"):
-        trained("bert", cached=False, layers=2)
+        trained("bert", cached="off", layers=2)
 
 
 @pytest.mark.slow
 def test_regression_and_pairs_go_around_as_well(trained, tmp_path):
     for kind in ("number", "pairs"):
         data = problem(tmp_path / kind, kind)
-        _, by_steps, _ = trained("bert", cached=False, data=data)
-        _, shorter, said = trained("bert", cached=True, data=data)
-        assert "the frozen blocks ran once" in said
+        _, by_steps, _ = trained("bert", cached="off", data=data)
+        _, shorter, said = trained("bert", cached="on", data=data)
+        assert "speed: frozen_blocks on: " in said
         assert shorter.chosen == by_steps.chosen
