@@ -1,4 +1,4 @@
-"""A callback that lets the learning rate rise, and notes the loss of each step."""
+"""A Trainer callback that raises the learning rate, and records the loss of each step."""
 
 from collections.abc import Callable
 from math import isfinite
@@ -7,29 +7,29 @@ from typing import Any
 from transformers import TrainerCallback
 
 BETA = 0.98  # of the moving average, as in fastai
-DIVERGED = 4  # times the least smoothed loss
+MAX_LOSS_RATIO = 4  # a smoothed loss beyond this multiple of its minimum has diverged, as in fastai
 
 
 class RangeTest(TrainerCallback):
-    """Sets the rate of each step; stops where the smoothed loss leaves what it has reached.
+    """Sets the learning rate of each step, and stops when the smoothed loss diverges.
 
-    A group of parameters that has a multiple of the base rate keeps it.
+    A group of parameters whose rate is a multiple of the base rate keeps the multiple.
 
     Args:
-        rate: the base rate of a step, counted from 0.
-        seen: is told step, rate, loss and smoothed loss.
+        rate: step, counted from 0 -> base learning rate.
+        on_step: is called with step, rate, loss and smoothed loss.
 
     Attributes:
-        losses, smoothed: of each step so far.
+        losses, smoothed: one entry per step so far.
         diverged: whether the loss ended the test.
     """
 
     def __init__(
         self,
         rate: Callable[[int], float],
-        seen: Callable[[int, float, float, float], None],
+        on_step: Callable[[int, float, float, float], None],
     ) -> None:
-        self.rate, self.seen = rate, seen
+        self.rate, self.on_step = rate, on_step
         self.average, self.diverged = 0.0, False
         self.losses: list[float] = []
         self.smoothed: list[float] = []
@@ -37,22 +37,26 @@ class RangeTest(TrainerCallback):
     def on_step_begin(
         self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any
     ) -> None:
+        """Set the learning rate of every group of parameters."""
         factor = self.rate(state.global_step) / args.learning_rate
         for group in optimizer.param_groups:
+            # initial_lr is set by the scheduler and holds the multiple of this group
             group["lr"] = group["initial_lr"] * factor
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Record the loss of the step, and stop training if it has diverged."""
         if "loss" in logs:
             step = state.global_step - 1
-            self._note(float(logs["loss"]))
-            self.seen(step, self.rate(step), self.losses[-1], self.smoothed[-1])
+            self._record(float(logs["loss"]))
+            self.on_step(step, self.rate(step), self.losses[-1], self.smoothed[-1])
             if self.diverged:
                 control.should_training_stop = True
 
-    def _note(self, loss: float) -> None:
-        """The moving average starts at 0: divided by how much of it is losses, it is theirs."""
+    def _record(self, loss: float) -> None:
+        """Update the bias-corrected moving average (as in Adam)."""
         self.losses.append(loss)
         self.average = BETA * self.average + (1 - BETA) * loss
+        # the average starts at 0; 1 - beta^t is the total weight of the t losses in it
         self.smoothed.append(self.average / (1 - BETA ** len(self.losses)))
-        now = self.smoothed[-1]
-        self.diverged = not isfinite(now) or now > DIVERGED * min(self.smoothed)
+        latest = self.smoothed[-1]
+        self.diverged = not isfinite(latest) or latest > MAX_LOSS_RATIO * min(self.smoothed)

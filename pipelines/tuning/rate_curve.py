@@ -1,47 +1,60 @@
-"""The picture of a range test: loss over learning rate, and what is suggested."""
+"""The picture of a range test: loss over learning rate, and the suggested rates."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from pipelines.report.curve import FLOOR, KEPT, TRAIN, VALIDATION, settle
+from pipelines.report.picture_style import (
+    BASELINE_COLOR,
+    CHOSEN_COLOR,
+    TRAIN_COLOR,
+    VALIDATION_COLOR,
+    style_axes,
+)
+from pipelines.tuning.suggestions import RangeTestResult
 
-if TYPE_CHECKING:
-    from pipelines.tuning.lr_find import Found
+MARKER: dict[str, Any] = {
+    "ms": 9,
+    "mfc": "white",
+    "mew": 1.8,
+    "color": CHOSEN_COLOR,
+    "linestyle": "none",
+}
 
-LOOK: dict[str, Any] = {"ms": 9, "mfc": "white", "mew": 1.8, "color": KEPT, "linestyle": "none"}
 
-
-def draw(path: Path, found: "Found", own: float | None) -> None:
-    """Losses of single steps, their average, and the suggestions on it.
+def draw(path: Path, result: RangeTestResult, recipe_rate: float | None) -> None:
+    """Draw the losses of single steps, their moving average, and the suggestions on it.
 
     Args:
-        own: the recipe's rate.
+        recipe_rate: the learning rate in the recipe; None where it has none.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4), dpi=150, layout="constrained")
     axes = figure.subplots()
-    axes.plot(found.rates, found.losses, ".", color=TRAIN, alpha=0.45, ms=4, label="of a step")
-    axes.plot(found.rates, found.smoothed, color=VALIDATION, linewidth=2, label="smoothed")
-    if own:
-        axes.axvline(own, color=FLOOR, linestyle=":", label=f"recipe: {own:.1e}")
-    for name, rate, marker in (("valley", found.valley, "o"), ("steep", found.steep, "^")):
+    rates, smoothed = result.rates, result.smoothed
+    axes.plot(rates, result.losses, ".", color=TRAIN_COLOR, alpha=0.45, ms=4, label="per step")
+    axes.plot(rates, smoothed, color=VALIDATION_COLOR, linewidth=2, label="smoothed")
+    if recipe_rate:
+        label = f"recipe: {recipe_rate:.1e}"
+        axes.axvline(recipe_rate, color=BASELINE_COLOR, linestyle=":", label=label)
+    for name, rate, marker in (("valley", result.valley, "o"), ("steep", result.steep, "^")):
         if rate is not None:
-            height = found.smoothed[np.abs(np.log(found.rates / rate)).argmin()]
-            said = f"{name}: {rate:.1e}" + (", suggested" if name == "valley" else "")
-            axes.plot(rate, height, marker, label=said, zorder=3, **LOOK)
+            height = smoothed[np.abs(np.log(rates / rate)).argmin()]
+            label = f"{name}: {rate:.1e}" + (", suggested" if name == "valley" else "")
+            axes.plot(rate, height, marker, label=label, zorder=3, **MARKER)
     axes.set(title="loss while the learning rate rises", xlabel="learning rate", xscale="log")
-    axes.set_ylim(*_limits(found))
-    settle(figure)
+    axes.set_ylim(*_limits(result))
+    style_axes(figure)
     figure.savefig(path)
 
 
-def _limits(found: "Found") -> tuple[float, float]:
-    """What is worth seeing: the fall, and as much of the rise; divergence is cut off."""
-    smoothed = found.smoothed[np.isfinite(found.smoothed)]
-    losses = found.losses[np.isfinite(found.losses)]
+def _limits(result: RangeTestResult) -> tuple[float, float]:
+    """Return limits that show the fall of the loss, and as much of the rise."""
+    # a diverging loss, many times the first one, would press the fall into a flat line
+    smoothed = result.smoothed[np.isfinite(result.smoothed)]
+    losses = result.losses[np.isfinite(result.losses)]
     first, lowest = smoothed[0], min(smoothed.min(), np.percentile(losses, 1))
-    reach = max(first - lowest, 0.05 * abs(first), 1e-6)
-    return float(lowest - 0.1 * reach), float(first + reach)
+    fall = max(first - lowest, 0.05 * abs(first), 1e-6)
+    return float(lowest - 0.1 * fall), float(first + fall)

@@ -16,8 +16,9 @@ import torch
 from grafting import write_recipe
 
 from pipelines.cli import main
-from pipelines.tuning import lr_find
+from pipelines.tuning import suggestions
 from pipelines.tuning.range_test import RangeTest
+from pipelines.tuning.sweep import Sweep
 
 ROOT = Path(__file__).parents[2]
 LOW, HIGH, STEPS = 1e-6, 1e6, 60
@@ -25,12 +26,12 @@ LOW, HIGH, STEPS = 1e-6, 1e6, 60
 
 @pytest.fixture(scope="module")
 def tested(text_checkpoint, text_data, tmp_path_factory):
-    """(folder, what was said) of a test whose last rates are far too high."""
+    """(folder, printed lines) of a test whose last rates are far too high."""
     folder = tmp_path_factory.mktemp("tested")
-    said = write_recipe(folder, text_checkpoint, text_data)
+    path = write_recipe(folder, text_checkpoint, text_data)
     sweep = ["--low", f"{LOW:g}", "--high", f"{HIGH:g}", "--steps", f"{STEPS}"]
     with redirect_stdout(io.StringIO()) as out:
-        assert main(["lr-find", str(said), *sweep, "strategy=full"]) == 0
+        assert main(["lr-find", str(path), *sweep, "strategy=full"]) == 0
     return folder, out.getvalue().splitlines()
 
 
@@ -41,7 +42,7 @@ def table(tested):
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
 
-def test_rates_rise_by_the_same_factor_until_the_loss_is_lost(tested, table):
+def test_rates_rise_by_the_same_factor_until_the_loss_diverges(tested, table):
     steps = np.arange(len(table["rate"]))
     assert table["rate"] == pytest.approx(LOW * (HIGH / LOW) ** (steps / (STEPS - 1)))
     *before, last = table["smoothed"]
@@ -60,13 +61,13 @@ def test_losses_are_averaged_without_their_beginning_at_zero(table):
 
 
 def test_it_leaves_a_picture_and_a_suggestion_but_no_run(tested, table):
-    folder, said = tested
+    folder, printed = tested
     left = {path.name for path in (folder / "runs").rglob("*")}
     assert left == {"recipe", "lr_find_full.csv", "lr_find_full.png"}
     assert (folder / "runs/recipe/lr_find_full.png").read_bytes().startswith(b"\x89PNG")
-    suggested = float(next(line for line in said if line.startswith("valley")).split()[1])
+    suggested = float(next(line for line in printed if line.startswith("valley")).split()[1])
     assert np.isclose(table["rate"], suggested, rtol=0.05).any()
-    assert said[-1] == (
+    assert printed[-1] == (
         f"graft run {folder / 'recipe.yaml'} strategy=full training.learning_rate={suggested:.1e}"
     )
 
@@ -75,17 +76,17 @@ def test_what_is_read_off_a_curve_that_falls_between_two_rates():
     rates = np.geomspace(1e-6, 1, 100)
     falls = np.clip(np.log10(rates), -4, -2)  # 34 steps, from 1e-4 to 1e-2
     rises = np.maximum(np.log10(rates) + 1.5, 0) * 3
-    valley = lr_find.valley(rates, rises - falls)
+    valley = suggestions.valley(rates, rises - falls)
     assert valley == pytest.approx(1e-4 * 100 ** (1 / 2), rel=0.2)  # a third, and half of one
-    assert 1e-4 <= lr_find.steep(rates, rises - falls) <= 1e-2
-    assert lr_find.valley(rates, rises + np.log10(rates)) is None
+    assert 1e-4 <= suggestions.steep(rates, rises - falls) <= 1e-2
+    assert suggestions.valley(rates, rises + np.log10(rates)) is None
 
 
 def test_groups_keep_their_multiples_of_the_base_rate():
     groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr} for lr in (1.0, 0.1)]
     optimizer = torch.optim.SGD(groups)
     torch.optim.lr_scheduler.ConstantLR(optimizer, 1)
-    test = RangeTest(lr_find.Sweep(1e-4, 1, 20).rate, print)
+    test = RangeTest(Sweep(1e-4, 1, 20).rate, print)
     for step in (0, 19):
         args, state = type("", (), {"learning_rate": 1.0}), type("", (), {"global_step": step})
         test.on_step_begin(args, state, None, optimizer=optimizer)
@@ -94,7 +95,7 @@ def test_groups_keep_their_multiples_of_the_base_rate():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["strategy=linear_probe"], "strategy 'linear_probe': its head is solved for"),
         (["--low", "1"], "--low 1 --high 1: expected rates with 0 < low < high"),
@@ -104,18 +105,18 @@ def test_groups_keep_their_multiples_of_the_base_rate():
         (["strategy=ful"], "unknown strategy 'ful'; did you mean 'full'?"),
     ],
 )
-def test_what_cannot_be_tested_is_refused(arguments, told, tmp_path, capsys):
-    said = write_recipe(tmp_path, tmp_path / "nowhere", tmp_path)
-    assert main(["lr-find", str(said), *arguments]) == 2
-    assert told in capsys.readouterr().err
+def test_what_cannot_be_tested_is_refused(arguments, message, tmp_path, capsys):
+    path = write_recipe(tmp_path, tmp_path / "nowhere", tmp_path)
+    assert main(["lr-find", str(path), *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_an_interrupted_test_leaves_nothing(text_checkpoint, text_data, tmp_path):
-    said = write_recipe(tmp_path, text_checkpoint, text_data)
+    path = write_recipe(tmp_path, text_checkpoint, text_data)
     sweep = ["--low", "1e-9", "--high", "1e-6", "--steps", "100000"]
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "pipelines.cli", "lr-find", str(said), *sweep],
+        [sys.executable, "-u", "-m", "pipelines.cli", "lr-find", str(path), *sweep],
         env={**os.environ, "HF_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)},
         cwd=ROOT,
         stdout=subprocess.PIPE,

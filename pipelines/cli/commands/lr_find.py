@@ -20,10 +20,11 @@ class LrFindCommand(RecipeCommand):
         """Print losses, two learning rates, and the command that trains with the better one."""
         from pipelines import recipe
         from pipelines.tuning import lr_find
+        from pipelines.tuning.sweep import Sweep
 
         loaded = recipe.load(parsed.recipe, parsed.overrides)
-        lr_find.refuse(loaded)
-        sweep = lr_find.Sweep(parsed.low, parsed.high, parsed.steps)
+        lr_find.require_gradient_steps(loaded)
+        sweep = Sweep(parsed.low, parsed.high, parsed.steps)
         import_libraries()
         others = [o for o in parsed.overrides if not o.startswith("training.learning_rate=")]
         lr_find.run(loaded, sweep, shlex.join(["graft", "run", parsed.recipe, *others]))

@@ -34,17 +34,18 @@ class SearchCommand(RecipeCommand):
         Raises:
             RecipeError: recipe, overrides or space are wrong.
         """
-        from pipelines.tuning.search import checks, space
+        from pipelines.tuning.search import checks, space_reader
+        from pipelines.tuning.search.request import SearchRequest
 
         if parsed.trials < 1:
             raise RecipeError(f"command line: --trials {parsed.trials}: expected at least 1")
-        dimensions = space.load(parsed.space)
-        first = checks.refuse(dimensions, parsed.recipe, parsed.overrides)
+        space = space_reader.load(parsed.space)
+        first = checks.validate(space, parsed.recipe, parsed.overrides)
         import_libraries()
         from pipelines.tuning.search import trials
 
         overrides = tuple(parsed.overrides)
         trials.run(
-            trials.Search(parsed.recipe, overrides, dimensions, parsed.trials, parsed.timeout),
+            SearchRequest(parsed.recipe, overrides, space, parsed.trials, parsed.timeout),
             first,
         )

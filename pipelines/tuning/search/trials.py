@@ -1,72 +1,33 @@
-"""One trial after the other, until there are enough or the time is up."""
+"""Running trials one after the other, until there are enough or the time is up."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from optuna import TrialPruned
 from optuna.trial import TrialState
 from transformers import TrainerCallback
 
-from pipelines import recipe
-from pipelines.core import console
+from pipelines.core import console, processes
 from pipelines.core.console import say
 from pipelines.core.errors import DivergedError, GraftError, Interrupted
 from pipelines.recipe import Recipe
-from pipelines.recipe.document import Override
-from pipelines.report.privacy import without_tokens
 from pipelines.tuning.search import outcome
-from pipelines.tuning.search.space import Space, overrides
-from pipelines.tuning.search.study import Study, Trial
-from pipelines.workflow import run as pipeline
-
-if TYPE_CHECKING:
-    from pipelines.evaluation.scorer import Scorer
+from pipelines.tuning.search.request import SearchRequest
+from pipelines.tuning.search.study import SearchTrial, Study
+from pipelines.workflow import run as workflow
+from pipelines.workflow.prepare import prepare
+from pipelines.workflow.resume import runs_folder
 
 COMPLETE, PRUNED, FAILED = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 
 
-@dataclass(frozen=True)
-class Search:
-    """What was asked for.
-
-    Attributes:
-        path: of the recipe.
-        said: overrides of the recipe that hold for all trials.
-        most: trials in total, those of before included.
-        timeout: seconds after which no new trial starts.
-    """
-
-    path: str
-    said: tuple[str, ...]
-    space: Space
-    most: int
-    timeout: float
-
-    def recipe(self, trial: Trial) -> Recipe:
-        """The recipe of a trial."""
-        return recipe.load(self.path, [*self.said, *self.overrides(trial.texts)])
-
-    def overrides(self, texts: dict[str, str]) -> list[Override]:
-        """What a trial says over the recipe."""
-        return overrides((d, texts[d.name]) for d in self.space.dimensions if d.name in texts)
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """Recipe and space in plain values: trials of others are not compared with these."""
-        values = dict(recipe.read(self.path, self.said).values)
-        values.pop("hub", None)
-        space = {d.name: str(d.values) for d in self.space.dimensions}
-        return {"recipe": without_tokens(values), "space": space}
-
-
-def run(search: Search, first: Recipe) -> None:
-    """Go on to so many trials in total; say and write down what they come to.
+def run(request: SearchRequest, first: Recipe) -> None:
+    """Continue a search up to `max_trials`; print each trial and report the best.
 
     Args:
         first: the recipe at some point of the space.
@@ -75,101 +36,125 @@ def run(search: Search, first: Recipe) -> None:
         GraftError: recipe, data or checkpoint are wrong, in a trial or before the first.
         Interrupted: on a signal; all finished trials are on disk.
     """
-    prepared = pipeline.prepare(first, test=False)  # refused before there is a study
+    metric, baseline, greater = _score_baseline(first)
+    folder = Path(runs_folder(first)) / f"{first.name}_search"
+    study = Study(
+        folder / "study.log",
+        request.identity,
+        request.space,
+        request.max_trials,
+        seed=first.seed,
+        greater=greater,
+    )
+    _announce(request, study, folder, f"baseline {metric} {baseline:.4f}")
+    _run_remaining(request, study, folder, metric)
+    if processes.is_main():
+        outcome.report(study, request, folder, metric, baseline)
+    processes.wait()
+
+
+def _score_baseline(recipe: Recipe) -> tuple[str, float, bool]:
+    """Prepare a recipe, so that mistakes in it are refused before a study is made.
+
+    Returns:
+        The metric to optimize, the baseline's score, and whether a greater score is better.
+    """
+    prepared = prepare(recipe, test=False)
     for warning in prepared.findings.warnings():
         say(f"data: {warning}")
-    scorer, task, targets = prepared.scorer, first.task, prepared.targets
-    constant = task.baseline(targets["train"], targets["validation"], prepared.data.labels)
-    baseline = scorer(constant, targets["validation"])[scorer.main]
-    del prepared
-    folder = Path(pipeline.root(first)) / f"{first.name}_search"
-    greater = scorer.greater_is_better
-    path, seed = folder / "study.log", first.seed
-    study = Study(path, search.asked, search.space, search.most, seed=seed, greater=greater)
-    _tell(search, study, folder, scorer, baseline)
-    _until_enough(search, study, folder, scorer)
-    if console.is_main():
-        outcome.tell(study, search, folder, scorer.main, baseline)
-    console.wait()
+    scorer, targets = prepared.scorer, prepared.targets
+    constant = recipe.task.baseline(targets["train"], targets["validation"], prepared.data.labels)
+    score = scorer(constant, targets["validation"])[scorer.main]
+    return scorer.main, score, scorer.greater_is_better
 
 
-def _tell(search: Search, study: Study, folder: Path, scorer: "Scorer", baseline: float) -> None:
-    for note in search.space.notes():
+def _announce(request: SearchRequest, study: Study, folder: Path, baseline: str) -> None:
+    for note in request.space.notes():
         say(note)
-    among = "all" if study.grid else "at most"
-    keys = ", ".join(dimension.name for dimension in search.space.dimensions)
-    say(f"{folder}: {among} {study.most} trials of {keys}; floor {scorer.main} {baseline:.4f}")
+    extent = "all" if study.grid else "at most"
+    keys = ", ".join(dimension.name for dimension in request.space.dimensions)
+    say(f"{folder}: {extent} {study.max_trials} trials of {keys}; {baseline}")
     before = study.num_finished
     if before:
         say(f"{before} of them are done")
 
 
-def _until_enough(search: Search, study: Study, folder: Path, scorer: "Scorer") -> None:
+def _run_remaining(request: SearchRequest, study: Study, folder: Path, metric: str) -> None:
     started = time.monotonic()
     while not study.is_over:
-        if console.from_main(lambda: time.monotonic() - started > search.timeout):
-            say(f"{search.timeout:g} s are over: no new trial (--timeout)")
+        # clocks of processes differ: the main one decides, or some would wait for a trial forever
+        if processes.from_main(lambda: time.monotonic() - started > request.timeout):
+            say(f"{request.timeout:g} s are over: no new trial is started (--timeout)")
             return
-        trial = study.ask()
-        say(f"trial {trial.number} of {study.most}  {trial}")
-        if trial.same is not None:
-            study.tell(COMPLETE, "as before", trial.same)
-            say(f"    {scorer.main} {trial.same:.4f}, as before")
+        trial = study.next_trial()
+        say(f"trial {trial.number} of {study.max_trials}  {trial}")
+        if trial.duplicate_score is not None:
+            study.record(COMPLETE, "as before", trial.duplicate_score)
+            say(f"    {metric} {trial.duplicate_score:.4f}, as before")
             continue
         try:
-            _try(search, study, trial, folder, scorer)
+            _run_trial(request, study, trial, folder, metric)
         except (Interrupted, KeyboardInterrupt) as stop:
             study.drop()
-            told = str(stop) or "interrupted"
-            raise Interrupted(f"{told}; to go on, run the same command again") from None
+            reason = str(stop) or "interrupted"
+            raise Interrupted(f"{reason}; to go on, run the same command again") from None
         except GraftError as error:
             study.drop()
             raise type(error)(f"trial {trial.number} ({trial}): {error}") from error
         finally:
-            _release()
+            _free_memory()
 
 
-def _try(search: Search, study: Study, trial: Trial, folder: Path, scorer: "Scorer") -> None:
-    """Run a trial, and write down what came of it."""
-    started, state, why, score = time.monotonic(), FAILED, "", None
+def _run_trial(
+    request: SearchRequest, study: Study, trial: SearchTrial, folder: Path, metric: str
+) -> None:
+    """Run a trial and record its result; divergence and a full GPU are results, too."""
+    started, state, remark, score = time.monotonic(), FAILED, "", None
     try:
         with (
-            TemporaryDirectory(dir=folder, prefix="trial_") as place,
-            console.capture_stdout() as tell,
+            TemporaryDirectory(dir=folder, prefix="trial_") as checkpoints,
+            console.capture_stdout() as echo,
         ):
-            watch = PruningCallback(study, scorer.main, tell)
-            score = pipeline.trial(search.recipe(trial), Path(place), (watch,))[scorer.main]
+            pruning = PruningCallback(study, metric, echo)
+            recipe = request.recipe(trial.texts)
+            score = workflow.trial(recipe, Path(checkpoints), (pruning,))[metric]
     except TrialPruned as pruned:
-        state, why = PRUNED, str(pruned)
+        state, remark = PRUNED, str(pruned)
     except DivergedError:
-        why = "diverged"
+        remark = "diverged"
     except torch.OutOfMemoryError:
-        why = "out of memory"
+        remark = "out of memory"
     else:
-        state, why = (COMPLETE, "") if isfinite(score) else (FAILED, f"{scorer.main} is {score}")
+        state, remark = (COMPLETE, "") if isfinite(score) else (FAILED, f"{metric} is {score}")
     seconds = time.monotonic() - started
-    study.tell(state, why, score, seconds)
-    say(f"    {why or f'{scorer.main} {score:.4f}'}  {seconds:.1f} s")
+    study.record(state, remark, score, seconds)
+    say(f"    {remark or f'{metric} {score:.4f}'}  {seconds:.1f} s")
 
 
 class PruningCallback(TrainerCallback):
-    """Hands each evaluation to the study, which may give the trial up."""
+    """Reports each evaluation to the study, and stops the trial if the study gives it up."""
 
-    def __init__(self, study: Study, metric: str, tell: Callable[[str], None]) -> None:
-        self.study, self.metric, self.tell = study, metric, tell
+    def __init__(self, study: Study, metric: str, echo: Callable[[str], None]) -> None:
+        self.study, self.metric, self.echo = study, metric, echo
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any
     ) -> None:
+        """Report the score.
+
+        Raises:
+            TrialPruned: the score is worse than the median of earlier trials at this point.
+        """
         score, percent = metrics[f"eval_{self.metric}"], 100 * state.global_step // state.max_steps
+        # after the last step the trial is over, and its own score counts
         if percent < 100 and isfinite(score):
-            if self.study.report(score, percent):
+            if self.study.should_prune(score, percent):
                 raise TrialPruned(f"pruned at {percent} %: {self.metric} {score:.4f}")
-            self.tell(f"    {percent} %: {self.metric} {score:.4f}")
+            self.echo(f"    {percent} %: {self.metric} {score:.4f}")
 
 
-def _release() -> None:
-    """What the model of a trial took is there for the next one's."""
+def _free_memory() -> None:
+    """Free the memory of a trial's model before the next one is loaded."""
     from accelerate.utils.memory import clear_device_cache
 
     clear_device_cache(garbage_collection=True)

@@ -8,33 +8,37 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from pipelines.core.section import Section
-from pipelines.recipe.document import value_of
+from pipelines.recipe.yaml_reader import value_of
 
 if TYPE_CHECKING:
     from optuna import Trial
 
-DECADE = 10  # from this ratio on, magnitudes are searched and not numbers
-FINE = 1000  # numbers of a range that are worth telling apart
+MIN_LOG_RATIO = 10  # high / low from which a range is searched on a logarithmic scale
+MIN_DISTINCT_VALUES = 1000  # a range is rounded to no fewer numbers than this
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values, as one would type them."""
+    """A list of values, as they would be typed."""
 
     texts: tuple[str, ...]
 
     def suggest(self, trial: "Trial", name: str) -> str:
+        """Let an Optuna trial choose a value."""
         return trial.suggest_categorical(name, self.texts)
 
     def text(self, drawn: str) -> str:
+        """Return a drawn value as it would be typed."""
         return drawn
 
     @property
     def extremes(self) -> tuple[str, ...]:
+        """The values to try a recipe with: each of them."""
         return self.texts
 
     @property
     def all(self) -> tuple[str, ...]:
+        """Every value."""
         return self.texts
 
     def __str__(self) -> str:
@@ -46,68 +50,77 @@ class Range(Section):
 
     low: StrictInt | StrictFloat
     high: StrictInt | StrictFloat
-    log: bool = Field(False, description="by magnitude: so by default over a decade or more")
+    log: bool = Field(
+        False, description="on a logarithmic scale; the default over a decade or more"
+    )
     step: StrictInt | StrictFloat | None = Field(None, gt=0, description="between neighbors")
 
     @model_validator(mode="before")
     @classmethod
-    def _by_magnitude(cls, values: Any) -> Any:
+    def _set_log(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.keys() & {"log", "step"}:
             return values
         low, high = values.get("low"), values.get("high")
         if not (isinstance(low, int | float) and isinstance(high, int | float)):
             return values
-        return {**values, "log": 0 < low * DECADE <= high}
+        return {**values, "log": 0 < low * MIN_LOG_RATIO <= high}
 
     @model_validator(mode="after")
-    def _rises(self) -> "Range":
+    def _check(self) -> "Range":
         if not self.low < self.high:
             raise ValueError(f"{self.low}..{self.high}: the first number should be the smaller one")
         if self.log and (self.low <= 0 or self.step):
-            raise ValueError("log goes with positive numbers and without a step")
+            raise ValueError("log: expected positive numbers and no step")
         if self.is_integer and isinstance(self.step, float):
-            raise ValueError(f"step {self.step} between integers; say {float(self.low)}")
+            raise ValueError(
+                f"step {self.step} between integers; write low as {float(self.low)} for a range of "
+                "numbers"
+            )
         return self
 
     @property
     def is_integer(self) -> bool:
+        """Whether the range holds integers only."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def suggest(self, trial: "Trial", name: str) -> int | float:
+        """Let an Optuna trial choose a number."""
         if self.is_integer:
             step = int(self.step or 1)
             return trial.suggest_int(name, int(self.low), int(self.high), log=self.log, step=step)
         return trial.suggest_float(name, self.low, self.high, log=self.log, step=self.step)
 
     def text(self, drawn: int | float) -> str:
-        """What a trial is given: as many digits as make a difference."""
+        """Return a drawn number as it would be typed, with only the digits that matter."""
         if self.is_integer:
             return str(drawn)
         if self.log:
             rounded = float(f"{drawn:.3g}")
         else:
-            rounded = round(drawn, ceil(log10(FINE / (self.high - self.low))))
+            rounded = round(drawn, ceil(log10(MIN_DISTINCT_VALUES / (self.high - self.low))))
+        # rounding must not leave the range: its ends may be the ends of what a key allows
         return f"{min(max(rounded, self.low), self.high):.12g}"
 
     @property
     def extremes(self) -> tuple[str, ...]:
+        """The values to try a recipe with: both ends."""
         return (self.text(self.low), self.text(self.high))
 
     @property
     def all(self) -> tuple[int, ...] | None:
-        """Every value, where they can be counted."""
+        """Every integer; None for a range of real numbers."""
         if not self.is_integer:
             return None
         return tuple(range(int(self.low), int(self.high) + 1, int(self.step or 1)))
 
     def __str__(self) -> str:
-        how = [*["by magnitude"] * self.log, *[f"step {self.step}"] * bool(self.step)]
-        return f"{self.low:g}..{self.high:g}" + (f" ({', '.join(how)})" if how else "")
+        options = [*["log scale"] * self.log, *[f"step {self.step}"] * bool(self.step)]
+        return f"{self.low:g}..{self.high:g}" + (f" ({', '.join(options)})" if options else "")
 
 
 Values = Choices | Range
 
 
 def as_text(value: Any) -> str:
-    """What would be typed behind `key=` to say `value`."""
+    """Return what would be typed after `key=` to set `value`."""
     return value if isinstance(value, str) and value_of(value) == value else dumps(value)
