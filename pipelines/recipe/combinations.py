@@ -14,8 +14,10 @@ from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
 from pipelines.training.averaging import Averaging
 from pipelines.training.regularization import Regularization
+from pipelines.training.speed import Speed
 
 Problem = tuple[tuple[str, ...], str]  # a key, and what is wrong there
+UNSET = ("auto", "off")  # values of a switch that ask for nothing
 
 
 class Sections(Protocol):
@@ -37,6 +39,8 @@ class Sections(Protocol):
     def regularization(self) -> Regularization: ...
     @property
     def averaging(self) -> Averaging: ...
+    @property
+    def speed(self) -> Speed: ...
     @property
     def calibration(self) -> Calibration | None: ...
     @property
@@ -108,9 +112,9 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
     """Yield conflicts of what changes gradient steps, or averages their results."""
     strategy = recipe.strategy
     if strategy.no_gradient_reason:
-        for section in ("regularization", "averaging"):
+        for section in ("regularization", "averaging", "speed"):
             values = dict(getattr(recipe, section))
-            for name in (name for name, value in values.items() if value):
+            for name in (n for n, value in values.items() if value and value not in UNSET):
                 yield (
                     (section, name),
                     f"strategy '{strategy.name}' takes no gradient steps, so {section}.{name} has "

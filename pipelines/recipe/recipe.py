@@ -29,6 +29,7 @@ from pipelines.tasks.augmentations import Augmentation
 from pipelines.training.averaging import Averaging
 from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
+from pipelines.training.speed import Speed
 
 EXAMPLES = {"task": "text_classification", "strategy": "full"}  # for keys that are missing
 
@@ -37,17 +38,22 @@ class Recipe(Section):
     """What to fine-tune, on what, how, and how to know that it worked."""
 
     name: str = Field("", description="names the run folder; the file's name by default")
-    task: SerializeAsAny[Task]
-    model: Model
-    data: SerializeAsAny[Source]
-    strategy: SerializeAsAny[Strategy]
-    augmentation: SerializeAsAny[Augmentation] | None = None
+    task: SerializeAsAny[Task] = Field(description="what is predicted, and from what")
+    model: Model = Field(description="which pretrained checkpoint to graft")
+    data: SerializeAsAny[Source] = Field(description="where examples come from")
+    strategy: SerializeAsAny[Strategy] = Field(
+        description="which weights train, when and how fast"
+    )
+    augmentation: SerializeAsAny[Augmentation] | None = Field(
+        None, description="how training examples vary; null: not at all"
+    )
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
     regularization: Regularization = Regularization()
     averaging: Averaging = Averaging()
+    speed: Speed = Speed()
     early_stopping: EarlyStopping | None = EarlyStopping()
     calibration: Calibration | None = Field(
-        default_factory=lambda values: Calibration.usual(values["task"])
+        default_factory=lambda values: Calibration.default_for(values["task"])
     )
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
     hub: Hub = Hub()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipelines.models.output import Library
     from pipelines.models.quantization import Bits
     from pipelines.tasks import ModelOutputs, Task
+    from pipelines.training.speed import SpeedDecision
 
 Scores = Mapping[str, Any]
 
@@ -63,6 +64,7 @@ class Evidence:
         parameters, trainable: numbers of parameters.
         seconds: wall-clock time of training.
         waited: the share of `seconds` spent waiting for data; None where nothing was trained.
+        speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
         baseline: split -> scores of a predictor that ignores the input.
         history: the Trainer's `log_history`, or a solver's trials
@@ -86,6 +88,7 @@ class Evidence:
     trainable: int
     seconds: float
     waited: float | None = None
+    speed: "Sequence[SpeedDecision]" = ()
     examples: Mapping[str, int]
     main_metric: str
     validation: Scores

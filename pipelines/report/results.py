@@ -46,5 +46,6 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
             "parameters": evidence.parameters,
             "chosen": evidence.chosen,
         },
+        "speed": {d.name: {"on": d.on, "reason": d.reason} for d in evidence.speed},
         "parity": vars(evidence.parity) if evidence.parity else None,
     }

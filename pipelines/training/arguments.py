@@ -1,21 +1,21 @@
-"""What a recipe and its strategy say, over defaults of our own -> TrainingArguments."""
+"""TrainingArguments from a recipe and its strategy, over defaults of our own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import shows_bars
-from pipelines.core.hardware import trains_on_cpu
-from pipelines.core.processes import num_processes
 from pipelines.core.errors import RecipeError
+from pipelines.core.hardware import trains_on_cpu
 from pipelines.core.labels import MULTI, REGRESSION
+from pipelines.core.processes import num_processes
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
     from pipelines.evaluation.scorer import Scorer
 
-# of a train split that flows by: no epochs to count in; each process reads for itself, since the
-# main one could not put batches of different lengths together for the others
+# of a train split that is streamed: there are no epochs to count in, and each process reads for
+# itself, since the main one could not put batches of different lengths together for the others
 STREAMED: dict[str, Any] = {
     "eval_strategy": "steps",
     "eval_steps": 0.1,
@@ -24,58 +24,71 @@ STREAMED: dict[str, Any] = {
 
 
 def forward_options(arguments: "TrainingArguments") -> dict[str, Any]:
-    """What `forward.run` needs to know of a run's arguments."""
+    """Take what `forward.run` needs from the arguments of a run."""
     return {
         "batch_size": arguments.per_device_eval_batch_size,
         "num_workers": arguments.dataloader_num_workers,
     }
 
 
-def arguments(said: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "TrainingArguments":
-    """TrainingArguments from what the recipe and its strategy `said`, over defaults of our own.
+def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> "TrainingArguments":
+    """Lay the fields of `training` over our defaults and build TrainingArguments.
+
+    Args:
+        training: of the recipe, over the defaults of its strategy.
+        checkpoints: the folder that the Trainer saves to.
 
     Raises:
-        RecipeError: TrainingArguments refuses a value; says which and why.
+        RecipeError: TrainingArguments refuses a value; names it and why.
     """
-    import torch
     from transformers import TrainingArguments
 
     fields = {
-        "eval_strategy": "epoch",
-        "logging_steps": 0.05,  # below 1: a share of all steps
-        "save_total_limit": 1,
-        "per_device_eval_batch_size": 64,
-        "restore_callback_states_from_checkpoint": True,  # early stopping counts on
-        "report_to": "none",
-        "disable_tqdm": not shows_bars(),
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "use_cpu": trains_on_cpu(said),
-        "ddp_find_unused_parameters": False,
-        "label_names": ["labels"],
-        "remove_unused_columns": False,  # encoded rows hold nothing else
-        **said,
+        **_defaults(training),
+        **training,
         "output_dir": str(checkpoints),
         "resume_from_checkpoint": None,
     }
     if fields.get("label_smoothing_factor") and scorer.labels.problem_type in (MULTI, REGRESSION):
         raise RecipeError(
-            f"training.label_smoothing_factor: a {scorer.labels.problem_type} has no one label to "
-            "smooth"
+            f"training.label_smoothing_factor: {fields['label_smoothing_factor']}: a "
+            f"{scorer.labels.problem_type} has no one label to smooth; leave it out"
         )
     if num_processes() == 1:
         fields.pop("ddp_backend", None)  # accelerate would look for the others
-    _choose(fields, scorer)
+    _complete_choice(fields, scorer)
     try:
         return TrainingArguments(**fields)
     except (TypeError, ValueError, ImportError) as error:
-        told = str(error).strip()  # "foo is not a valid SchedulerType", but not what said foo
-        keys = (f".{name}" for name, value in said.items() if told.startswith(f"{value} "))
-        raise RecipeError(f"training{next(keys, '')}: {told}") from error
+        message = str(error).strip()  # "foo is not a valid SchedulerType": the key is to be found
+        keys = (f".{name}" for name, value in training.items() if message.startswith(f"{value} "))
+        raise RecipeError(f"training{next(keys, '')}: {message}") from error
 
 
-def _choose(fields: dict[str, Any], scorer: "Scorer") -> None:
-    """Complete what says which checkpoint is kept: it can only be one that was evaluated, so that
-    it is saved when evaluating."""
+def _defaults(training: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    return {
+        "eval_strategy": "epoch",
+        "logging_steps": 0.05,  # below 1: a share of all steps
+        "save_total_limit": 1,
+        "per_device_eval_batch_size": 64,
+        "restore_callback_states_from_checkpoint": True,  # early stopping goes on counting
+        "report_to": "none",
+        "disable_tqdm": not shows_bars(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": trains_on_cpu(training),
+        "ddp_find_unused_parameters": False,
+        "label_names": ["labels"],
+        "remove_unused_columns": False,  # encoded rows hold nothing else
+    }
+
+
+def _complete_choice(fields: dict[str, Any], scorer: "Scorer") -> None:
+    """Fill in which checkpoint is kept.
+
+    Only one that was evaluated can be chosen, so checkpoints are saved when evaluating.
+    """
     fields.setdefault("save_strategy", fields["eval_strategy"])
     if str(fields["eval_strategy"]) == "steps":
         fields.setdefault("eval_steps", fields["logging_steps"])
@@ -88,7 +101,11 @@ def _choose(fields: dict[str, Any], scorer: "Scorer") -> None:
 
 
 def _greater_is_better(metric: str, scorer: "Scorer") -> bool:
-    """Whether more is better in the metric that chooses the checkpoint."""
+    """Whether more is better in the metric that chooses the checkpoint.
+
+    Raises:
+        RecipeError: nobody knows; the recipe has to say.
+    """
     metric = metric.removeprefix("eval_")
     if metric not in (scorer.main, "loss"):
         raise RecipeError(

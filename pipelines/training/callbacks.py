@@ -1,4 +1,4 @@
-"""What the Trainer should do besides training: stop on a signal, and report in a log file."""
+"""Callbacks of the Trainer: stop on a signal, delay early stopping, report, time the data."""
 
 import operator
 import signal
@@ -12,31 +12,31 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 
 class StopOnSignal(TrainerCallback):
-    """Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop. A second Ctrl-C kills.
+    """On Ctrl-C or SIGTERM finish the step, save a checkpoint, stop. A second Ctrl-C kills.
 
     Signals are caught inside a `with` block. All processes stop at the same step, whichever of
     them got the signal; once the last step is done there is nothing left to stop.
 
     Attributes:
-        signal: what came to this process.
-        stopped_by: what all processes agreed to stop for.
+        signal: the signal that this process got.
+        stopped_by: the signal that all processes agreed to stop for.
     """
 
     def __init__(self) -> None:
         self.signal: str | None = None
         self.stopped_by: str | None = None
-        self.before: dict[int, Any] = {}
+        self.handlers_before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopOnSignal":
         if threading.current_thread() is threading.main_thread():  # no other one gets signals
             for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self._note)
+                self.handlers_before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, action in self.before.items():
+        for number, action in self.handlers_before.items():
             signal.signal(number, action)
-        self.before = {}
+        self.handlers_before = {}
 
     def _note(self, number: int, frame: Any) -> None:
         # SIGTERM comes twice where a scheduler and a launcher both pass it on
@@ -46,18 +46,20 @@ class StopOnSignal(TrainerCallback):
         self.signal = signal.Signals(number).name
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step < state.max_steps and self._anyone(args):
+        """Save and stop, if a process got a signal."""
+        if state.global_step < state.max_steps and self._any_process_got_one(args):
             self.stopped_by = self.signal or "a signal to another process"
             control.should_save = control.should_training_stop = True
             # with a limit of 1 the Trainer would end by deleting all but the best checkpoint
             args.save_total_limit = None
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Skip an evaluation that is not due."""
         # the checkpoint is saved: no time for an evaluation, unless it is due at this very step
         if self.stopped_by and not float(state.epoch).is_integer():
             control.should_evaluate = control.should_save = False
 
-    def _anyone(self, args: Any) -> bool:
+    def _any_process_got_one(self, args: Any) -> bool:
         if args.world_size <= 1:
             return self.signal is not None
         flag = torch.tensor(int(self.signal is not None), device=args.device)
@@ -66,23 +68,28 @@ class StopOnSignal(TrainerCallback):
 
 
 class DelayedEarlyStopping(TrainerCallback):
-    """Early stopping counts from when there is something to stop for; `stopping` comes after it.
+    """Lets early stopping count evaluations only from some point on.
 
     Args:
-        ready: of the Trainer's arguments and state, whether an evaluation counts.
+        stopping: the callback that counts; it must come after this one.
+        ready: (TrainingArguments, TrainerState) -> whether an evaluation counts.
     """
 
     def __init__(self, stopping: EarlyStoppingCallback, ready: Callable[[Any, Any], bool]) -> None:
         self.stopping, self.ready = stopping, ready
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Reset the count while evaluations do not count."""
         if not self.ready(args, state):
             self.stopping.early_stopping_patience_counter = -1  # it adds one
 
 
 def beats(baseline: float) -> Callable[[Any, Any], bool]:
-    """Whether a score was better than the floor. CTC learns to say nothing before it says its first
-    character: for some epochs the loss falls and the error rate stands still."""
+    """Build a test of whether the best score so far is better than that of the baseline.
+
+    CTC learns to output nothing before it outputs its first character: for some epochs the loss
+    falls and the error rate stands still.
+    """
 
     def beaten(args: Any, state: Any) -> bool:
         better = operator.gt if args.greater_is_better else operator.lt
@@ -95,11 +102,13 @@ class PlainLogger(TrainerCallback):
     """One plain line for each log entry, for output that is not a terminal."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock."""
         self.start = time.monotonic()
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
+        """Print the entry."""
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
         shown = {
@@ -107,6 +116,29 @@ class PlainLogger(TrainerCallback):
             for name, value in logs.items()
             if not name.endswith(("runtime", "per_second")) and name not in {"epoch", "total_flos"}
         }
-        told = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        values = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         elapsed = time.monotonic() - self.start
-        print(f"step {state.global_step}/{state.max_steps}  {elapsed:.0f} s  {told}", flush=True)
+        print(f"step {state.global_step}/{state.max_steps}  {elapsed:.0f} s  {values}", flush=True)
+
+
+class WaitingTime(TrainerCallback):
+    """Measures how long training waits for batches.
+
+    That is from whatever the Trainer did last, evaluations and checkpoints included, to the begin
+    of a step: it collects a step's batches right before.
+
+    Attributes:
+        seconds: waited so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self.waiting_since = 0.0, time.perf_counter()
+
+    def _wait(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.waiting_since = time.perf_counter()
+
+    on_epoch_begin = on_step_end = on_log = on_evaluate = on_save = _wait
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Add what has passed since."""
+        self.seconds += time.perf_counter() - self.waiting_since

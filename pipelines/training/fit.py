@@ -1,12 +1,15 @@
-"""Train by gradient steps with `transformers.Trainer`, and bring home what was trained."""
+"""Train by gradient steps with `transformers.Trainer`, in the shortest time."""
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hardware
+from pipelines.core.console import say
 from pipelines.core.errors import Interrupted, RecipeError
 from pipelines.training.job import Fitted, Job, Setup
+from pipelines.training.speed import SpeedDecision, decide
 from pipelines.training.stages import Plan
 
 if TYPE_CHECKING:
@@ -21,60 +24,83 @@ def fit(job: Job, setup: Setup) -> Fitted:
 
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
-        RecipeError: the Trainer refuses the arguments.
+        RecipeError: the Trainer refuses the arguments, or `speed` says `on` where that cannot be.
     """
     from pipelines.models.anatomy import count, stay_in_eval
     from pipelines.training.averaging import wise_ft
-    from pipelines.training.callbacks import StopOnSignal
-    from pipelines.training.speed import dropout, packing
-    from pipelines.training.speed import sparse_embeddings as vocabulary
+    from pipelines.training.callbacks import StopOnSignal, WaitingTime
 
-    model = setup.model
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
-    trainable, _ = count(model)
-    hooks = stay_in_eval(model, setup.frozen)
-    stop = StopOnSignal()
-    with (
-        vocabulary.shrink_embeddings(job, model),
-        dropout.fast_dropout(model, job.arguments.device),
-    ):
-        trainer = _trainer(job, setup)
+    trainable, _ = count(setup.model)
+    hooks = stay_in_eval(setup.model, setup.frozen)
+    stop, waiting = StopOnSignal(), WaitingTime()
+    with ExitStack() as stack:
+        trainer, decisions = _prepare(job, setup, stack)
         trainer.add_callback(stop)
+        trainer.add_callback(waiting)
+        stack.enter_context(stop)
         started = time.perf_counter()
-        packed = packing.packed_if_supported(job, trainer.model, setup.anatomy)
-        with stop, packed as trainer.packs:
-            trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
-        waited = trainer.waited / (time.perf_counter() - started)
+        trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+        waited = waiting.seconds / (time.perf_counter() - started)
     for hook in hooks:
         hook.remove()
     state = trainer.state
     if stop.stopped_by:
         raise Interrupted(f"stopped by {stop.stopped_by} at step {state.global_step}")
-    # mixed precision is a wrapper around `forward`: what is kept computes in float32
+    # mixed precision is a wrapper around `forward`: the result computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen: dict[str, Any] = {"step": best or state.global_step}
     output = setup.output(trained)
     history = state.log_history
     if start:
-        chosen["alpha"], tried = wise_ft.interpolate(output.model, start, job)
-        history = [*history, *tried]
+        chosen["alpha"], entries = wise_ft.interpolate(output.model, start, job)
+        history = [*history, *entries]
     hardware.set_memory_format(output.model, channels_last=False)
-    return Fitted(output, history, trainable, chosen, waited)
+    return Fitted(output, history, trainable, chosen, waited, speed=decisions)
+
+
+def _prepare(
+    job: Job, setup: Setup, stack: ExitStack
+) -> "tuple[GraftTrainer, tuple[SpeedDecision, ...]]":
+    """Build the Trainer, and decide on every switch of `speed` for as long as `stack` is open."""
+    from pipelines.training.speed.dropout import replace_dropout
+    from pipelines.training.speed.length_buckets import decide_buckets
+    from pipelines.training.speed.packing import packed_if_supported
+    from pipelines.training.speed.sparse_embeddings import shrink_embeddings
+
+    frozen_blocks = job.frozen_blocks or decide(
+        job.speed,
+        "frozen_blocks",
+        lambda: "only top_layers, above frozen blocks, keeps their activations",
+    )
+    embeddings = stack.enter_context(shrink_embeddings(job, setup.model))
+    dropout = stack.enter_context(replace_dropout(job, setup.model))
+    trainer = _trainer(job, setup)
+    model: Any = trainer.model
+    packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy, dropout))
+    buckets = decide_buckets(job, model, packing, is_sharded=trainer.is_sharded)
+    trainer.uses_buckets = buckets.on
+    decisions = (packing, buckets, embeddings, dropout, frozen_blocks)
+    for decision in decisions:
+        say(str(decision))
+    return trainer, decisions
 
 
 def _trainer(job: Job, setup: Setup) -> "GraftTrainer":
     from transformers import PrinterCallback
 
     from pipelines.training.callbacks import PlainLogger
+    from pipelines.training.optimizer import build_optimizer
     from pipelines.training.trainer import GraftTrainer
     from pipelines.training.unfreezing import Unfreezing
 
     plan = Plan(setup.stages) if setup.stages else None
     try:
-        trainer = GraftTrainer(job, setup, plan)
+        trainer = GraftTrainer(job, setup)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
+    build_optimizer(trainer, setup, plan)
     if job.arguments.disable_tqdm:
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(PlainLogger())
@@ -87,7 +113,7 @@ def _trainer(job: Job, setup: Setup) -> "GraftTrainer":
 
 
 def _early_stopping(job: Job, unfreezing: "Unfreezing | None") -> Iterator["TrainerCallback"]:
-    """What makes it wait, then what stops."""
+    """The callbacks that delay early stopping, then the one that stops."""
     from transformers import EarlyStoppingCallback
 
     from pipelines.training.callbacks import DelayedEarlyStopping, beats

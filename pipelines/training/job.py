@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.training.speed import Speed, SpeedDecision
+
 if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainingArguments
 
@@ -24,22 +26,36 @@ Collate = Callable[[list[Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class LabeledRows:
+    """Encoded rows, and the target of each that predictions are compared with."""
+
+    rows: Any
+    targets: list[Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything that a strategy needs to fit a checkpoint to a task.
 
     Attributes:
-        collate_train: puts together a batch to train on; what it draws it draws anew each time.
+        train, validation: encoded rows.
+        collate_train: puts together a batch to train on; what is random in it is drawn each time.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         varies: whether an example is another one each time that it is trained on.
-        regularization: what is added to the loss.
+        regularization: the terms that are added to the loss.
         averaging: of which weights the result is a mean.
-        callbacks: what else is to happen while the Trainer trains.
+        speed: which shortcuts to the same result training may take.
+        callbacks: more callbacks for the Trainer.
+        frozen_blocks: what was decided about that switch of `speed`, where it was already.
     """
 
     task: "Task"
     checkpoint: "Checkpoint"
     labels: "Labels"
-    train: Any  # encoded rows
+    train: Any
     validation: Any
     train_targets: list[Any]
     validation_targets: list[Any]
@@ -51,26 +67,35 @@ class Job:
     early_stopping: "EarlyStopping | None"
     regularization: "Regularization"
     averaging: "Averaging"
+    speed: Speed
     resume_from: Path | None = None
     varies: bool = False
     callbacks: "tuple[TrainerCallback, ...]" = ()
+    frozen_blocks: SpeedDecision | None = None
 
-    def score(self, kept: "ModelOutputs") -> dict[str, float]:
-        """The scores of what was kept of a pass over validation."""
-        return self.scorer(self._predictions(kept), self.validation_targets)
+    @property
+    def labeled_validation(self) -> LabeledRows:
+        """Validation with its targets."""
+        return LabeledRows(self.validation, self.validation_targets)
 
-    def main_score(self, kept: "ModelOutputs") -> float:
-        """The one by which validation chooses, and no other."""
-        return self.scorer.choose_by(self._predictions(kept), self.validation_targets)
+    def score(self, outputs: "ModelOutputs", data: LabeledRows | None = None) -> dict[str, float]:
+        """Score the outputs of a pass over `data`, or over validation: metric -> score."""
+        data = data or self.labeled_validation
+        return self.scorer(self._predictions(outputs, data), data.targets)
 
-    def _predictions(self, kept: "ModelOutputs") -> "Predictions":
+    def main_score(self, outputs: "ModelOutputs") -> float:
+        """Score the outputs of a pass over validation by the metric that chooses."""
+        data = self.labeled_validation
+        return self.scorer.main_score(self._predictions(outputs, data), data.targets)
+
+    def _predictions(self, outputs: "ModelOutputs", data: LabeledRows) -> "Predictions":
         from pipelines.evaluation.scorer import predict
 
-        return predict(self.task, kept, self.validation, self.checkpoint.processor, self.labels)
+        return predict(self.task, outputs, data.rows, self.checkpoint.processor, self.labels)
 
     @property
     def baseline(self) -> dict[str, float]:
-        """The scores on validation of who never looks at an example."""
+        """The scores on validation of a predictor that never looks at an example."""
         targets = self.validation_targets
         return self.scorer(self.task.baseline(self.train_targets, targets, self.labels), targets)
 
@@ -83,7 +108,7 @@ class Job:
 
     @property
     def fast_options(self) -> dict[str, Any]:
-        """The same in the precision of training: for what is learned from, not for evidence."""
+        """The same in the precision of training: for features to learn from, not for evidence."""
         return {**self.forward_options, "bf16": self.arguments.bf16}
 
 
@@ -114,15 +139,16 @@ class Setup:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training gives back.
+    """The result of training.
 
     Attributes:
         history: the Trainer's log, or the trials of a solved head.
         trainable: how many parameters trained.
-        chosen: what tells the chosen entry of `history` from the others: its step, or a head's
-            pooling and regularization.
-        waited: the share of training that went by waiting for data.
-        temperature: what the logits of `output` were divided by after training, in its weights.
+        chosen: identifies the chosen entry of `history`: its step, or a head's pooling and
+            regularization.
+        waited: the share of training time spent waiting for batches; None without steps.
+        temperature: by which the logits of `output` were divided after training, in its weights.
+        speed: what was decided about each switch of `speed`; empty without steps.
     """
 
     output: "Output"
@@ -131,3 +157,4 @@ class Fitted:
     chosen: dict[str, Any] = field(default_factory=dict)
     waited: float | None = None
     temperature: float | None = None
+    speed: tuple[SpeedDecision, ...] = ()

@@ -1,5 +1,4 @@
-"""What is added to a task's loss: ties to the pretrained weights, to a second opinion, to what is
-hard. Combines with every strategy that trains by steps."""
+"""Terms of the loss besides that of the task, for every strategy that trains by steps."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from pydantic import Field
 from pipelines.core.errors import ModelError, RecipeError
 from pipelines.core.labels import IGNORED, SINGLE, TOKENS
 from pipelines.core.section import Section
+from pipelines.core.upstream import subtract_each
 
 if TYPE_CHECKING:
     import torch
@@ -30,10 +30,10 @@ class Regularization(Section):
     )
 
     def check(self, labels: "Labels") -> None:
-        """Refuse what needs one class for each answer, where `labels` are something else.
+        """Refuse terms that need one class for each answer, where `labels` are something else.
 
         Raises:
-            RecipeError: naming the key.
+            RecipeError: names the key.
         """
         for name in ("r_drop", "focal"):
             if getattr(self, name) and labels.problem_type not in (SINGLE, TOKENS):
@@ -44,7 +44,9 @@ class Regularization(Section):
 
 
 class Anchor:
-    """L2-SP: half the squared distance of what was pretrained, and trains, from where it started.
+    """L2-SP (arXiv 1802.01483): half the squared distance of pretrained weights from their start.
+
+    Counts those that train.
 
     Raises:
         ModelError: nothing that was pretrained trains.
@@ -57,11 +59,11 @@ class Anchor:
         self.start: list[torch.Tensor] = [p.detach().clone() for p in self.parameters]
 
     def __call__(self) -> "torch.Tensor":
-        """A scalar."""
+        """Compute the term; a scalar."""
         import torch
 
-        apart = torch._foreach_sub([*self.parameters], self.start)
-        return torch.stack([(difference**2).sum() for difference in apart]).sum() / 2
+        differences = subtract_each(self.parameters, self.start)
+        return torch.stack([(difference**2).sum() for difference in differences]).sum() / 2
 
 
 def require_dropout(model: Any) -> None:
@@ -74,19 +76,29 @@ def require_dropout(model: Any) -> None:
 
     dropout = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
     if not any(module.p > 0 for module in model.modules() if isinstance(module, dropout)):
-        raise ModelError(f"regularization.r_drop: {type(model).__name__} has no dropout")
+        raise ModelError(
+            f"regularization.r_drop: {type(model).__name__} has no dropout, so that two passes are "
+            "the same; leave it out, or set the dropout of its config in model.config"
+        )
 
 
 def symmetric_kl(
     one: "torch.Tensor", other: "torch.Tensor", labels: "torch.Tensor"
 ) -> "torch.Tensor":
-    """Mean over the answers that have a label of half the symmetric Kullback-Leibler divergence
-    between two logits (…, classes); a scalar."""
+    """Compute the symmetric Kullback-Leibler divergence of R-Drop (arXiv 2106.14448).
+
+    Args:
+        one, other: (…, classes) logits of two passes.
+        labels: (…,) classes, IGNORED where there is none; or (…, classes) shares of a mixed label.
+
+    Returns:
+        Half the sum of both directions, the mean over the answers that have a label; a scalar.
+    """
     from torch.nn.functional import kl_div, log_softmax
 
     labeled = slice(None) if labels.is_floating_point() else labels != IGNORED  # mixed: all are
     p, q = (log_softmax(logits[labeled].float(), -1) for logits in (one, other))
-    there, back = (
+    forward, backward = (
         kl_div(a, b, reduction="batchmean", log_target=True) for a, b in ((p, q), (q, p))
     )
-    return (there + back) / 2
+    return (forward + backward) / 2

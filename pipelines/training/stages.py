@@ -1,6 +1,6 @@
-"""What trains when: the stages of a run, each with its depths and a course of its own for the rate.
+"""What trains when: the stages of a run, each with its depths and its own course of learning rate.
 
-progress of the run ── Plan.at ──▶ stage, progress in it ── course ──▶ share of the rate
+progress of the run ── Plan.at ──▶ stage, progress in it ── course ──▶ share of the learning rate
 """
 
 import math
@@ -13,15 +13,17 @@ Schedule = Literal["one_cycle", "slanted_triangular"]
 
 
 def one_cycle(progress: float) -> float:
-    """Up from a fifth within 0.3 of the way, then down to nothing, along cosines: `fine_tune` of
-    fastai (arXiv 2002.04688), after Smith (1803.09820)."""
+    """Rise from a fifth within 0.3 of the way, then fall to nothing, along cosines.
+
+    As `fine_tune` of fastai (arXiv 2002.04688), after Smith (arXiv 1803.09820).
+    """
     if progress < 0.3:
         return _cosine(0.2, 1.0, progress / 0.3)
     return _cosine(1.0, 1e-5, (progress - 0.3) / 0.7)
 
 
 def slanted_triangular(progress: float) -> float:
-    """Up within a tenth of the way, then down, from and to a 32nd (arXiv 1801.06146, 3.2)."""
+    """Rise within a tenth of the way, then fall, from and to a 32nd (arXiv 1801.06146, 3.2)."""
     height = progress / 0.1 if progress < 0.1 else 1 - (progress - 0.1) / 0.9
     return (1 + height * 31) / 32
 
@@ -38,13 +40,13 @@ COURSES: dict[Schedule, Course] = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run.
+    """A stretch of a run in which the same layers train.
 
     Attributes:
         depths: which of `Anatomy.depths` train; the rest is frozen, and in eval mode.
-        length: as a multiple of what the others' lengths are multiples of, such as epochs.
-        course: how the rate goes from its start to its end.
-        peak: the highest rate as a share of `training.learning_rate`.
+        length: in the unit of all stages of a run, such as epochs.
+        course: progress in the stage -> share of its highest learning rate.
+        peak: the highest learning rate as a share of `training.learning_rate`.
     """
 
     depths: tuple[int, ...]
@@ -55,20 +57,21 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of a run, one after the other; all of it follows from the progress made."""
+    """The stages of a run, one after the other; all of it follows from the progress of the run."""
 
     stages: tuple[Stage, ...]
 
     def at(self, progress: float) -> tuple[int, float]:
-        """Progress of the run, 0 to 1 -> (number of its stage, progress in that)."""
+        """Find the stage at a progress of the run, 0 to 1: (its number, progress in it)."""
         passed = progress * sum(stage.length for stage in self.stages)
         for number, stage in enumerate(self.stages[:-1]):
+            # a step that ends a stage to within rounding begins the next one
             if passed < stage.length * (1 - 1e-9):
                 return number, passed / stage.length
             passed -= stage.length
         return len(self.stages) - 1, min(1.0, max(0.0, passed / self.stages[-1].length))
 
-    def rate(self, progress: float) -> float:
-        """The rate as a share of `training.learning_rate`."""
+    def lr_factor(self, progress: float) -> float:
+        """Learning rate at a progress of the run as a share of `training.learning_rate`."""
         number, inside = self.at(progress)
         return self.stages[number].peak * self.stages[number].course(inside)

@@ -1,4 +1,4 @@
-"""Stages of a run: what trains in each of them, switched between two steps."""
+"""Switch between the stages of a run: which layers train."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,37 +13,40 @@ if TYPE_CHECKING:
 
 
 class Unfreezing(TrainerCallback):
-    """The optimizer knows all parameters from the start: one that gets no gradient it leaves alone,
-    and one that it hears of later it would never move.
+    """Lets the layers of a stage require gradients, and no others, from the stage's first step on.
 
-    The stage follows from the number of steps that were made: a resumed run finds its own.
+    The optimizer has all parameters from the start: it leaves alone what gets no gradient, and
+    would never move what it was not given. The stage follows from the number of steps that were
+    made, so that a resumed run finds its own.
     """
 
     def __init__(self, model: Any, anatomy: "Anatomy", plan: "Plan") -> None:
         self.model, self.anatomy, self.plan = model, anatomy, plan
-        self.number: int | None = None
+        self.stage: int | None = None
         self.hooks: list[Any] = []
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        number, _progress = self.plan.at(state.global_step / state.max_steps)
-        if number != self.number:
-            self._begin(number)
+        """Begin another stage, where one is due."""
+        stage, _progress = self.plan.at(state.global_step / state.max_steps)
+        if stage != self.stage:
+            self._begin(stage)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._let_go()
+        """Let frozen modules leave eval mode."""
+        self._remove_hooks()
 
     def is_last(self, args: Any, state: Any) -> bool:
-        """Whether everything trains by now that ever will."""
-        return self.number == len(self.plan.stages) - 1
+        """Whether the last stage has begun, so that all layers train that ever will."""
+        return self.stage == len(self.plan.stages) - 1
 
-    def _begin(self, number: int) -> None:
-        self._let_go()
-        self.number = number
-        depths = self.plan.stages[number].depths
+    def _begin(self, stage: int) -> None:
+        self._remove_hooks()
+        self.stage = stage
+        depths = self.plan.stages[stage].depths
         train_only(self.model, self.anatomy, depths)
         self.hooks = stay_in_eval(self.model, frozen_modules(self.model, self.anatomy, depths))
 
-    def _let_go(self) -> None:
+    def _remove_hooks(self) -> None:
         for hook in self.hooks:
             hook.remove()
         self.hooks = []

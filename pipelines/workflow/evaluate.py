@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import say
-from pipelines.evaluation.calibration import calibrated, temperature
+from pipelines.evaluation.calibration import result, temperature
 from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.scorer import predict
 from pipelines.models.forward import sample_batch
@@ -21,7 +21,7 @@ from pipelines.training import arguments as training_arguments
 from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
-    from pipelines.evaluation.calibration.calibrated import Calibrated
+    from pipelines.evaluation.calibration.result import CalibrationResult
     from pipelines.training.job import Fitted
 
 Scores = dict[str, dict[str, float]]  # split -> metric -> score
@@ -83,6 +83,7 @@ def evaluate(
         trainable=fitted.trainable,
         seconds=seconds,
         waited=fitted.waited,
+        speed=fitted.speed,
         examples=_num_examples(prepared),
         main_metric=prepared.scorer.main,
         validation=scored.scores["validation"],
@@ -135,13 +136,13 @@ def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -
 
 def _reliability(
     prepared: Prepared, fitted: "Fitted", predictions: dict[str, SplitPredictions]
-) -> "Calibrated | None":
+) -> "CalibrationResult | None":
     """Measure how true the probabilities are, if there are any."""
     recipe, problem_type = prepared.recipe, prepared.data.labels.problem_type
     if not recipe.calibration:
         return None
     pairs = {split: (each.outputs["logits"], each.targets) for split, each in predictions.items()}
-    return calibrated.measure(
+    return result.measure(
         recipe.calibration, fitted.temperature, pairs, problem_type, recipe.seed
     )
 

@@ -17,12 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import report
 from pipelines.core import hardware, processes
 from pipelines.core.console import say
 from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
-from pipelines.report import card, lock, push
+from pipelines.report import card, data_report, lock, push, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
 from pipelines.training.averaging import soup
@@ -112,7 +111,7 @@ def _lock(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
     )
     if processes.is_main():
         lock.write(folder, prepared.recipe, locked)
-        report.write_data(folder, prepared.data, prepared.findings)
+        data_report.write(folder, prepared.data, prepared.findings)
     return locked
 
 
@@ -157,6 +156,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
         varies=recipe.augmentation is not None or recipe.task.varies,
         regularization=recipe.regularization,
         averaging=recipe.averaging,
+        speed=recipe.speed,
         **fields,
     )
 
@@ -168,8 +168,8 @@ def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[
         ModelError: the reloaded model does not predict the same; it is not pushed.
     """
     card.write(folder, evidence, recipe, locked)
-    report.write(folder, evidence)
-    say(report.summary(folder, evidence))
+    results.write(folder, evidence)
+    say(summary.summarize(folder, evidence))
     shutil.rmtree(folder.checkpoints, ignore_errors=True)  # the model is saved: nothing to resume
     if evidence.parity and not evidence.parity.ok:
         raise ModelError(

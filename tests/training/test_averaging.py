@@ -171,7 +171,7 @@ def test_a_soup_that_was_stopped_goes_on_where_it_was(checkpoint, text_data, tmp
     found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     run = RunFolder.create(tmp_path / "runs", "recipe")
     two = soup.Soup(seed=(1, 2))
-    soup.fit(found.recipe.strategy, job(found, run.checkpoints), two)
+    soup.fit(found.recipe.strategy.fit, job(found, run.checkpoints), two)
     # the head is drawn by the recipe's seed, the rest of a run by the ingredient's
     third = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     arguments = job(third, tmp_path / "third").arguments

@@ -1,5 +1,7 @@
 """Dropout that draws less: as many elements, as large, each for itself, and as the seed says."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from closeness import close
@@ -7,13 +9,17 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import BertConfig, BertModel
 
-from pipelines.training.speed.dropout import drop, fast_dropout
+from pipelines.training.speed import Speed
+from pipelines.training.speed.dropout import eager_attention, fast_dropout, replace_dropout
 from pipelines.training.speed.packed_layout import PackedLayout
-from pipelines.training.speed.packing import eager_attention
 
 pytestmark = pytest.mark.numerical
 
 SIZE = (301, 333)  # no multiple of four
+
+
+def job_on(device):
+    return SimpleNamespace(speed=Speed(), arguments=SimpleNamespace(device=torch.device(device)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -21,7 +27,7 @@ SIZE = (301, 333)  # no multiple of four
 def test_as_many_are_dropped_and_the_others_make_up_for_them(rate, dtype):
     torch.manual_seed(0)
     given = torch.ones(SIZE, dtype=dtype, requires_grad=True)
-    left = drop(given, rate)
+    left = fast_dropout(given, rate)
     assert left.dtype == dtype
     kept = left > 0
     spread = (rate * (1 - rate) / given.numel()) ** 0.5
@@ -33,7 +39,7 @@ def test_as_many_are_dropped_and_the_others_make_up_for_them(rate, dtype):
 
 def test_each_element_is_dropped_for_itself():
     torch.manual_seed(1)
-    kept = (drop(torch.ones(400_000), 0.5) > 0).double()
+    kept = (fast_dropout(torch.ones(400_000), 0.5) > 0).double()
     for apart in (1, 2, 3, 4, 8):
         pairs = torch.stack([kept[:-apart], kept[apart:]])
         assert abs(float(torch.corrcoef(pairs)[0, 1])) < 0.01
@@ -42,7 +48,7 @@ def test_each_element_is_dropped_for_itself():
 def test_what_is_dropped_follows_the_seed():
     def drawn(seed):
         torch.manual_seed(seed)
-        return [drop(torch.ones(99), 0.5) for _ in range(2)]
+        return [fast_dropout(torch.ones(99), 0.5) for _ in range(2)]
 
     one, again, other = drawn(1), drawn(1), drawn(2)
     assert one[0].equal(again[0])
@@ -52,8 +58,8 @@ def test_what_is_dropped_follows_the_seed():
 
 
 def test_nothing_and_everything():
-    assert drop(torch.ones(9), 0.0).equal(torch.ones(9))
-    assert drop(torch.ones(9), 1.0).equal(torch.zeros(9))
+    assert fast_dropout(torch.ones(9), 0.0).equal(torch.ones(9))
+    assert fast_dropout(torch.ones(9), 1.0).equal(torch.zeros(9))
 
 
 def test_a_model_drops_quickly_for_a_while(monkeypatch):
@@ -62,12 +68,14 @@ def test_a_model_drops_quickly_for_a_while(monkeypatch):
     (layer,) = model.encoder.layer
     ones, asked = torch.ones(7, 5), []
     monkeypatch.setattr(
-        "pipelines.training.speed.dropout.drop", lambda given, rate: asked.append(rate) or given
+        "pipelines.training.speed.dropout.fast_dropout",
+        lambda tensor, rate: asked.append(rate) or tensor,
     )
-    with fast_dropout(model, torch.device("cuda")):  # where it will be by then
+    with replace_dropout(job_on("cuda"), model) as decision:  # where it will be by then
         layer.output.dropout(ones)
     assert not asked
-    with fast_dropout(model, torch.device("cpu")):
+    assert (decision.on, decision.reason) == (False, "it trains on cuda, not on a CPU")
+    with replace_dropout(job_on("cpu"), model):
         assert layer.output.dropout(ones).equal(ones)
         layer.output.dropout.p = 0.25
         layer.output.dropout(ones)
@@ -97,7 +105,7 @@ def test_attention_to_nothing_is_no_nan(dtype):
     """Padding on the left of a causal model sees nothing; its row has gradients all the same."""
     query = torch.full((1, 1, 3, 8), -4.0, dtype=dtype, requires_grad=True)
     key = torch.full((1, 1, 3, 8), 4.0, dtype=dtype)
-    places = PackedLayout.of(torch.tensor([[1, 1, 1], [1, 0, 0]]), setup=1)
+    places = PackedLayout.of(torch.tensor([[1, 1, 1], [1, 0, 0]]), overhead=1)
     nobody = torch.zeros(2, 1, 3, 3, dtype=torch.bool)
     mask = next(m for m in places.masks(nobody, dtype) if m.shape[-1] == 3)
     answer, _ = eager_attention(None, query, key, key, mask[:1], dropout=0.5)

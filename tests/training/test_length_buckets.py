@@ -10,8 +10,9 @@ from datasets import Dataset
 from grafting import PROBLEMS, fit, prepare, problem
 
 from pipelines.tasks.encoding import LENGTHS
-from pipelines.training.speed import packing
-from pipelines.training.speed.length_buckets import cut
+from pipelines.training.speed import dropout
+from pipelines.training.speed.length_buckets import split_by_length
+from pipelines.training.speed.packed_layout import PackedLayout
 from pipelines.training.trainer import GraftTrainer
 
 pytestmark = pytest.mark.numerical
@@ -38,7 +39,7 @@ def batch_of(lengths, left=False):
 def test_parts_hold_each_row_once_and_all_of_it(rows):
     random = Random(rows)
     batch = batch_of([random.choice([5, 6, 20, 60]) for _ in range(rows)])
-    parts = cut(batch, 24)
+    parts = split_by_length(batch, 24)
     assert sorted(label for part in parts for label in part["labels"].tolist()) == [*range(rows)]
     for part in parts:
         for ids, mask, label in zip(*(part[name] for name in batch), strict=True):
@@ -53,7 +54,7 @@ def test_parts_leave_little_padding_and_have_few_shapes():
     shapes = set()
     for _ in range(50):
         batch = batch_of(random.geometric(0.08, 32).clip(3, 64).tolist())
-        parts = cut(batch, 24)
+        parts = split_by_length(batch, 24)
         shapes |= {tuple(part["input_ids"].shape) for part in parts}
         padded += sum(part["input_ids"].numel() for part in parts)
         needed += int(batch["attention_mask"].sum())
@@ -65,15 +66,17 @@ def test_parts_leave_little_padding_and_have_few_shapes():
 
 def test_a_batch_is_cut_where_that_is_quicker():
     batch = batch_of([64] * 4 + [8] * 28)
-    assert [len(part["labels"]) for part in cut(batch, 24)] == [8, 24]
-    assert len(cut(batch, 8192)) == 1  # on a GPU that computes as much while it sets a pass up
-    assert len(cut(batch_of([8] * 32), 24)) == 1
-    assert len(cut({"pixel_values": torch.zeros(32, 3, 8, 8)}, 24)) == 1
+    assert [len(part["labels"]) for part in split_by_length(batch, 24)] == [8, 24]
+    assert (
+        len(split_by_length(batch, 8192)) == 1
+    )  # on a GPU that computes as much while it sets a pass up
+    assert len(split_by_length(batch_of([8] * 32), 24)) == 1
+    assert len(split_by_length({"pixel_values": torch.zeros(32, 3, 8, 8)}, 24)) == 1
 
 
 def test_what_is_padded_on_the_left_stays_where_it_is():
     batch = batch_of([5] * 16 + [60] * 16, left=True)
-    (part,) = cut(batch, 24)
+    (part,) = split_by_length(batch, 24)
     assert part["input_ids"].equal(batch["input_ids"])
 
 
@@ -81,7 +84,7 @@ def test_sounds_without_a_mask_bring_their_lengths():
     values = torch.randn(8, 4000)
     lengths = torch.tensor([4000, 4000, 900, 900, 900, 900, 900, 900])
     batch = {"input_values": values, LENGTHS: lengths, "labels": torch.full((8, 3), 5)}
-    parts = cut(batch, 24)
+    parts = split_by_length(batch, 24)
     assert [tuple(part["input_values"].shape) for part in parts] == [(2, 4000), (6, 960)]
     assert all(part["labels"].shape[1] == 3 for part in parts)
     assert not any(LENGTHS in part for part in parts)
@@ -97,11 +100,11 @@ def curve(checkpoint, tmp_path, monkeypatch):
     def curve(data, how, task="text", family="bert", config=CALM, **sections):
         with monkeypatch.context() as patched:
             if how == "packed":
-                patched.setattr("pipelines.training.speed.packing.SETUP", {"cpu": 4})
-            else:  # as of a model with another attention
-                patched.setattr("pipelines.training.speed.packing.WITHIN", "eager")
+                patched.setattr("pipelines.training.speed.packing.OVERHEAD_TOKENS", {"cpu": 4})
+            else:
+                sections["speed"] = {"packing": "off", **sections.get("speed", {})}
             patched.setattr(
-                "pipelines.training.speed.length_buckets.SETUP",
+                "pipelines.training.speed.length_buckets.OVERHEAD_TOKENS",
                 {"cpu": 24} if how == "parts" else NEVER,
             )
             training = {**STEADY, **sections.pop("training", {})}
@@ -137,14 +140,14 @@ def counted(monkeypatch):
 def packed(monkeypatch):
     """The sizes of the batches that were packed in training."""
     sizes = []
-    pack = packing.PackedLayout.pack
+    pack = PackedLayout.pack
 
     def noted(self, rows):
         if torch.is_grad_enabled():
-            sizes.append(self.count)
+            sizes.append(self.num_tokens)
         return pack(self, rows)
 
-    monkeypatch.setattr(packing.PackedLayout, "pack", noted)
+    monkeypatch.setattr(PackedLayout, "pack", noted)
     return sizes
 
 
@@ -206,11 +209,13 @@ def test_attention_with_dropout_is_the_same_but_for_what_is_dropped(
     data = problem(tmp_path / "data", "single")
     whole = curve(data, "whole", family=family, config=QUIET[family])
     dropped = []
-    monkeypatch.setattr(packing, "drop", lambda given, rate: dropped.append(rate) or given)
+    monkeypatch.setattr(
+        dropout, "fast_dropout", lambda tensor, rate: dropped.append(rate) or tensor
+    )
     config = {**QUIET[family], ATTENTION.get(family, "attention_probs_dropout_prob"): 0.5}
     shorter = curve(data, "packed", family=family, config=config)
     assert packed
-    assert {*dropped} == {0.5}
+    assert {*dropped} == {0.0, 0.5}  # modules that drop nothing are replaced, too
     assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)
 
 
@@ -233,8 +238,8 @@ TOP = {"name": "top_layers", "layers": 1}
 STRATEGIES = {
     "lora": {"name": "lora"},
     "gradual_unfreezing": {"name": "gradual_unfreezing"},
-    "top_layers": {**TOP, "cache_activations": False},
-    "top_layers, cached": {**TOP, "cache_activations": True},
+    "top_layers": TOP,
+    "top_layers, cached": TOP,
 }
 
 
@@ -245,7 +250,9 @@ def test_who_can_is_packed_and_who_cannot_is_left_alone(
     tmp_path, curve, packed, family, packs, strategy
 ):
     data, section = problem(tmp_path / "data", "single"), STRATEGIES[strategy]
-    said = {"family": family, "config": QUIET[family], "strategy": section}
+    switch = "on" if strategy.endswith("cached") else "off" if section == TOP else "auto"
+    speed = {"frozen_blocks": switch}
+    said = {"family": family, "config": QUIET[family], "strategy": section, "speed": speed}
     whole, shorter = (curve(data, how, **said) for how in ("whole", "packed"))
     assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)
     assert bool(packed) == packs

@@ -49,7 +49,7 @@ def trained(checkpoint, data, tmp_path, monkeypatch):
         training = {**STEPS, **sections.pop("training", {})}
         found = prepare(tmp_path, checkpoint(family), data, training=training, **sections)
         with monkeypatch.context() as patched:
-            patched.setattr(vocabulary, "WORTH", share)
+            patched.setattr(vocabulary, "MAX_USED_SHARE", share)
             return found, fit(found, tmp_path / name, resume_from=resume_from)
 
     return trained
@@ -165,7 +165,7 @@ def test_tables_stay_whole_where_a_row_counts_without_its_token(trained, sizes, 
 def test_a_token_that_the_model_has_no_row_for_is_none_of_its_business(
     checkpoint, data, tmp_path, sizes, monkeypatch
 ):
-    monkeypatch.setattr(vocabulary, "WORTH", 1.0)
+    monkeypatch.setattr(vocabulary, "MAX_USED_SHARE", 1.0)
     found = prepare(tmp_path, checkpoint("bert"), data, training={"max_steps": 1})
     specials = len(found.checkpoint.processor.all_special_ids)
     found.checkpoint.processor.add_special_tokens({"additional_special_tokens": ["<other>"]})

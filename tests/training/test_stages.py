@@ -180,7 +180,7 @@ def test_a_plan_knows_its_stage_from_the_progress_of_the_run():
     assert plan.at(0.125) == (0, 0.5)
     assert plan.at(0.25) == (1, 0.0)
     assert plan.at(1) == (1, 1.0)
-    assert plan.rate(0.25 + 0.3 * 0.75) == pytest.approx(0.5)
+    assert plan.lr_factor(0.25 + 0.3 * 0.75) == pytest.approx(0.5)
     for total in (3, 7, 12, 1000):  # a stage begins with a step, however steps are counted
         numbers = [plan.at(step / total)[0] for step in range(total)]
         assert numbers == sorted(numbers)
@@ -195,7 +195,7 @@ def test_the_rate_follows_the_plan(prepared, tmp_path):
     rates = [e["learning_rate"] for e in fitted.history if "learning_rate" in e]
     anatomy = dissect(found.checkpoint.model, found.checkpoint.newly_initialized)
     plan, total = Plan(strategy.stages(anatomy, 3)), len(rates)
-    expected = [1e-3 * plan.rate(step / total) for step in range(total)]
+    expected = [1e-3 * plan.lr_factor(step / total) for step in range(total)]
     assert rates == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
@@ -241,7 +241,7 @@ def test_rates_fall_towards_the_input(prepared):
     where = depths(found)
 
     def rates(strategy):
-        return {where[name]: strategy.rate(name, anatomy) for name in where}
+        return {where[name]: strategy.lr_multiplier(name, anatomy) for name in where}
 
     fine_tune = registry.find("strategies", "fine_tune")(lr_mult=8)
     assert rates(fine_tune) == pytest.approx({3: 1, 2: 1 / 2, 1: 1 / 4, 0: 1 / 8})

@@ -162,6 +162,28 @@ def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
         assert kept[f"eval_{name}"] == pytest.approx(score)
 
 
+def test_evaluate_scores_the_rows_that_it_is_given(prepared, tmp_path, used):
+    from pipelines.training.job import LabeledRows
+
+    found = prepared(training={"max_steps": 2, **STEADY})
+    fitted = fit(found, tmp_path / "checkpoints")
+    (trainer,) = used
+    train = LabeledRows(found.encoded["train"], found.targets["train"])
+    scores = trainer.evaluate(train, metric_key_prefix="train")
+    logits = logits_of(found, fitted, "train")
+    expected = found.scorer(found.data.labels.predict(logits), train.targets)
+    loss = torch.nn.functional.cross_entropy(
+        torch.as_tensor(logits), torch.as_tensor(train.targets)
+    )
+    assert {name: scores[f"train_{name}"] for name in expected} == pytest.approx(expected)
+    assert scores["train_loss"] == pytest.approx(float(loss), rel=1e-4)
+    # without rows it is validation
+    again = trainer.evaluate()
+    validation = next(e for e in reversed(fitted.history) if "eval_loss" in e)
+    assert again["eval_loss"] == pytest.approx(validation["eval_loss"])
+    assert again["eval_loss"] != pytest.approx(scores["train_loss"], rel=1e-3)
+
+
 # Which checkpoint is kept
 
 

@@ -1,9 +1,8 @@
-"""Of which weights the result is a mean: of those along the way, at both of its ends, or of several
-runs. Nothing is added to the model: what comes out is as large and as fast as before.
+"""Means of weights: the result is as large and as fast as a model that was not averaged.
 
-    ema.py       along the way
-    wise_ft.py   between the probe that training started from and what it came to
-    soup.py      over seeds or rates
+ema.py       over the steps of a run
+wise_ft.py   between the probe that training started from and the fine-tuned weights
+soup.py      over runs that differ in seed or learning rate
 """
 
 from itertools import product
@@ -15,7 +14,7 @@ from pipelines.core.section import Section
 
 
 class Soup(Section):
-    """Runs that differ in these, each from the same start; those that help validation are mixed."""
+    """Settings that runs from the same start differ in; those that help validation are mixed."""
 
     seed: tuple[int, ...] = Field((), description="one run for each")
     learning_rate: tuple[float, ...] = Field((), description="one run for each, of every seed")
@@ -30,9 +29,9 @@ class Soup(Section):
 
     @property
     def ingredients(self) -> list[dict[str, Any]]:
-        """What each run has of its own."""
-        said = {name: values for name, values in dict(self).items() if values}
-        return [dict(zip(said, values, strict=True)) for values in product(*said.values())]
+        """The settings of each run: every combination."""
+        settings = {name: values for name, values in dict(self).items() if values}
+        return [dict(zip(settings, values, strict=True)) for values in product(*settings.values())]
 
 
 class Averaging(Section):

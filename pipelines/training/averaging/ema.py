@@ -1,12 +1,12 @@
-"""An exponential moving average of the weights, which is what is evaluated and kept."""
+"""An exponential moving average of the weights, which is what is evaluated and saved."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from transformers import TrainerCallback
 
 FILE = "ema.safetensors"
@@ -15,35 +15,42 @@ FILE = "ema.safetensors"
 class Ema(TrainerCallback):
     """The mean over steps of all that trains, and of statistics (Polyak & Juditsky 1992).
 
-    Early means reach back less far, such that the start is soon forgotten: the decay is at most
-    (1 + steps) / (10 + steps).
+    The decay is at most (1 + steps) / (10 + steps): early means reach back less far, so that the
+    start is soon forgotten.
+
+    `swa_utils.AveragedModel` would hold a second model, with all that is frozen; here only what
+    trains has a mean, and the mean is swapped into the model in place.
     """
 
     def __init__(self, model: Any, decay: float, resume_from: Path | None) -> None:
-        self.decay, self.resume_from = decay, resume_from
-        trained = {name: p.data for name, p in model.named_parameters() if p.requires_grad}
-        statistics = {n: b for n, b in model.named_buffers() if b.is_floating_point()}
-        self.weights = {**trained, **statistics}
+        self.model, self.decay, self.resume_from = model, decay, resume_from
+        trained = [name for name, p in model.named_parameters() if p.requires_grad]
+        statistics = [name for name, b in model.named_buffers() if b.is_floating_point()]
+        self.names = [*trained, *statistics]
+        self.weights = self._weights()
         self.mean = {name: tensor.clone() for name, tensor in self.weights.items()}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look the weights up again, and load the mean of a resumed run."""
+        self.weights = self._weights()  # what spreads a model over processes may have moved them
         if self.resume_from and state.global_step:
             self._load(self.resume_from)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Update the mean."""
         steps = state.global_step
-        decay = min(self.decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_([*self.mean.values()], [*self.weights.values()], 1 - decay)
+        update = get_ema_multi_avg_fn(min(self.decay, (1 + steps) / (10 + steps)))
+        update([*self.mean.values()], [*self.weights.values()], steps)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The mean takes the weights' place: of the best checkpoint, where that was loaded."""
+        """Leave the model with the mean, of the best checkpoint where that was loaded."""
         if args.load_best_model_at_end and state.best_model_checkpoint:
             self._load(Path(state.best_model_checkpoint))
         self._swap()
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the model has the mean for weights."""
+        """Let the model have the mean for weights inside the block."""
         self._swap()
         try:
             yield
@@ -51,8 +58,12 @@ class Ema(TrainerCallback):
             self._swap()
 
     def save(self, folder: str | Path) -> None:
-        """Beside a checkpoint's own weights."""
+        """Write the mean beside a checkpoint's own weights."""
         save_file({n: t.contiguous() for n, t in self.mean.items()}, Path(folder) / FILE)
+
+    def _weights(self) -> dict[str, Any]:
+        tensors = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+        return {name: tensors[name].data for name in self.names}
 
     def _load(self, folder: Path) -> None:
         for name, tensor in load_file(folder / FILE).items():

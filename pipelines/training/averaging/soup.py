@@ -1,9 +1,10 @@
 """A greedy soup: the mean of those runs that make validation better (arXiv 2203.05482)."""
 
 import copy
+import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,74 +12,85 @@ from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
 from pipelines.training.job import Fitted, Job
+from pipelines.training.speed import SpeedDecision
 
 Train = Callable[[Job], Fitted]
 
 
 def fit(train: Train, job: Job, soup: Soup) -> Fitted:
-    """Train each ingredient from the same start, then mix: the best one, and of the others, in
-    order, each with which the mean is at least as good on validation.
+    """Train each ingredient from the same start, then mix them greedily.
 
-    What is trained lies on disk until then: a run that was stopped goes on where it was.
+    The mix starts from the best one; of the others, in order, each joins with which the mean is at
+    least as good on validation. Weights lie on disk until then: a run that was stopped goes on
+    where it was.
     """
     from pipelines.models.output.plain import PlainModel
 
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"
-    tried, resume_from = [], job.resume_from
-    for number, said in enumerate(soup.ingredients):
-        ingredient = Ingredient(folder / f"{number}.safetensors", said)
+    ingredients, resume_from = [], job.resume_from
+    for number, settings in enumerate(soup.ingredients):
+        ingredient = Ingredient(folder / f"{number}.safetensors", settings)
         if not ingredient.file.exists():
             ingredient.train(train, replace(job, resume_from=resume_from))
             resume_from = None  # it was about the one that was not done
-        say(f"ingredient {number}, {said}: {job.scorer.main} {ingredient.score:.4f} on validation")
-        tried.append(ingredient)
+        score = f"{job.scorer.main} {ingredient.score:.4f} on validation"
+        say(f"ingredient {number}, {settings}: {score}")
+        ingredients.append(ingredient)
     model = job.checkpoint.model
-    used, score = _mix(model, tried, job)
-    names = ", ".join(str(tried.index(ingredient)) for ingredient in used)
-    say(f"the soup of {names}: {job.scorer.main} {score:.4f} on validation")
-    history = [{**i.said, key: i.score} for i in tried]
-    trainable = int(tried[0].metadata["trainable"])
-    chosen = {"soup": names, key: score}
-    return Fitted(PlainModel(model), history, trainable, chosen)
+    mixed, best = _mix(model, ingredients, job)
+    names = ", ".join(str(ingredients.index(ingredient)) for ingredient in mixed)
+    say(f"the soup of {names}: {job.scorer.main} {best:.4f} on validation")
+    return Fitted(
+        PlainModel(model),
+        history=[{**i.settings, key: i.score} for i in ingredients],
+        trainable=int(ingredients[0].metadata["trainable"]),
+        chosen={"soup": names, key: best},
+        speed=ingredients[0].speed,  # the same for all
+    )
 
 
 @dataclass(frozen=True)
 class Ingredient:
-    """A run, and where its weights lie once it is done; what else is known of it is with them."""
+    """A run of a soup, and the file with its weights, score and decisions once it is done."""
 
     file: Path
-    said: dict[str, Any]
+    settings: dict[str, Any]
 
     def train(self, train: Train, job: Job) -> None:
-        """From a copy of the model, with settings of its own."""
+        """Train a copy of the model under the ingredient's own settings."""
         arguments = copy.copy(job.arguments)
-        for name, value in self.said.items():
+        for name, value in self.settings.items():
             setattr(arguments, name, value)
         checkpoint = replace(job.checkpoint, model=copy.deepcopy(job.checkpoint.model))
         job = replace(job, arguments=arguments, checkpoint=checkpoint)
         fitted = train(job)
-        kept = fitted.output.run(
+        outputs = fitted.output.run(
             job.validation, job.collate, job.task.collect, **job.forward_options
         )
-        known = {"score": job.main_score(kept), "trainable": fitted.trainable}
+        metadata = {
+            "score": repr(job.main_score(outputs)),
+            "trainable": str(fitted.trainable),
+            "speed": json.dumps([asdict(decision) for decision in fitted.speed]),
+        }
         if processes.is_main():
-            self._keep(fitted.output.model, known)
+            self._save(fitted.output.model, metadata)
         processes.wait()
 
-    def _keep(self, model: Any, known: dict[str, Any]) -> None:
-        """Its checkpoints go first: the next one is not to resume from them."""
+    def _save(self, model: Any, metadata: dict[str, str]) -> None:
         from safetensors.torch import save_file
 
         self.file.parent.mkdir(exist_ok=True)
         unfinished = self.file.with_suffix(".tmp")
         tensors = {name: t.contiguous().clone() for name, t in model.state_dict().items()}
-        save_file(tensors, unfinished, {name: repr(value) for name, value in known.items()})
+        save_file(tensors, unfinished, metadata)
+        # before the file has its name: the next ingredient must not resume from these
         for folder in self.file.parent.parent.glob("checkpoint-*"):
             shutil.rmtree(folder)
         unfinished.rename(self.file)
 
     @property
     def metadata(self) -> dict[str, str]:
+        """What is stored beside the weights."""
         from safetensors import safe_open
 
         with safe_open(self.file, "pt") as opened:
@@ -86,37 +98,43 @@ class Ingredient:
 
     @property
     def score(self) -> float:
+        """The score on validation, by the metric that chooses."""
         return float(self.metadata["score"])
 
+    @property
+    def speed(self) -> tuple[SpeedDecision, ...]:
+        """What was decided about each switch of `speed`."""
+        return tuple(SpeedDecision(**entry) for entry in json.loads(self.metadata["speed"]))
 
-def _mix(model: Any, tried: list[Ingredient], job: Job) -> tuple[list[Ingredient], float]:
+
+def _mix(model: Any, ingredients: list[Ingredient], job: Job) -> tuple[list[Ingredient], float]:
     """Leave `model` with the best mean; (the ingredients in it, its score on validation)."""
     from safetensors.torch import load_file
 
     from pipelines.models import forward
 
     sign = 1 if job.scorer.greater_is_better else -1
-    first, *others = sorted(tried, key=lambda ingredient: -sign * ingredient.score)
-    used, mean, best = [first], load_file(first.file), first.score
+    first, *others = sorted(ingredients, key=lambda ingredient: -sign * ingredient.score)
+    mixed, mean, best = [first], load_file(first.file), first.score
     for ingredient in others:
-        mixed = _mean(mean, load_file(ingredient.file), len(used))
-        model.load_state_dict(mixed)
-        kept = forward.run(
+        candidate = _mean(mean, load_file(ingredient.file), len(mixed))
+        model.load_state_dict(candidate)
+        outputs = forward.run(
             model, job.validation, job.collate, job.task.collect, **job.forward_options
         )
-        score = job.main_score(kept)
+        score = job.main_score(outputs)
         if sign * score >= sign * best:
-            used, mean, best = [*used, ingredient], mixed, score
+            mixed, mean, best = [*mixed, ingredient], candidate, score
     model.load_state_dict(mean)
-    return used, best
+    return mixed, best
 
 
-def _mean(mean: dict[str, Any], other: dict[str, Any], number: int) -> dict[str, Any]:
-    """The mean of `number` states, and one more; what counts is that of the first."""
+def _mean(mean: dict[str, Any], state: dict[str, Any], num_states: int) -> dict[str, Any]:
+    """Add a state to the mean of `num_states`; integers stay those of the first."""
     import torch
 
     return {
-        name: torch.lerp(tensor, other[name], 1 / (number + 1))
+        name: torch.lerp(tensor, state[name], 1 / (num_states + 1))
         if tensor.is_floating_point()
         else tensor
         for name, tensor in mean.items()

@@ -1,47 +1,47 @@
 """WiSE-FT: a point on the line from the probe to the fine-tuned weights (arXiv 2109.01903)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.core.console import say
 from pipelines.models import forward
+from pipelines.training.job import Job
 
-if TYPE_CHECKING:
-    from pipelines.training.job import Job
-
-ALPHAS = [step / 10 for step in range(11)]  # 0: the probe, 1: what training came to
+ALPHAS = [step / 10 for step in range(11)]  # 0: the probe, 1: the fine-tuned weights
 
 State = dict[str, Any]
 
 
 def state(model: Any) -> State:
-    """A copy of all that is a number with a fraction."""
+    """Copy every floating-point tensor of a model's state."""
     return {n: t.clone() for n, t in model.state_dict().items() if t.is_floating_point()}
 
 
-def interpolate(model: Any, start: State, job: "Job") -> tuple[float, list[dict[str, Any]]]:
-    """Leave `model` where on the line from `start` it is best on validation.
+def interpolate(model: Any, start: State, job: Job) -> tuple[float, list[dict[str, Any]]]:
+    """Leave `model` at the point on the line from `start` that is best on validation.
 
-    Of equals the one that is nearest to what training came to. Gives back its alpha, and an entry
-    of the history for each.
+    Ties go to the larger alpha, closer to the fine-tuned weights.
+
+    Returns:
+        The alpha of the point, and an entry of the history for each that was tried.
     """
     end, key = state(model), f"validation_{job.scorer.main}"
     sign = 1 if job.scorer.greater_is_better else -1
     entries = []
     for alpha in ALPHAS:
-        _place(model, start, end, alpha)
-        kept = forward.run(
+        _load_between(model, start, end, alpha)
+        outputs = forward.run(
             model, job.validation, job.collate, job.task.collect, **job.forward_options
         )
-        entries.append({"alpha": alpha, key: job.main_score(kept)})
+        entries.append({"alpha": alpha, key: job.main_score(outputs)})
     best = max(entries, key=lambda entry: (sign * entry[key], entry["alpha"]))
-    _place(model, start, end, best["alpha"])
-    told = f"{job.scorer.main} {best[key]:.4f} on validation, {entries[-1][key]:.4f} at 1"
-    say(f"wise_ft: alpha {best['alpha']:g}, {told}")
+    _load_between(model, start, end, best["alpha"])
+    scores = f"{job.scorer.main} {best[key]:.4f} on validation, {entries[-1][key]:.4f} at alpha 1"
+    say(f"wise_ft: alpha {best['alpha']:g}, {scores}")
     return best["alpha"], entries
 
 
-def _place(model: Any, start: State, end: State, alpha: float) -> None:
-    """Exactly at the ends, where it is at one."""
+def _load_between(model: Any, start: State, end: State, alpha: float) -> None:
+    """Load start + alpha * (end - start); exact at 0 and 1."""
     import torch
 
     with torch.no_grad():

@@ -1,10 +1,10 @@
-"""What frozen blocks give, kept: training goes on from there, and never runs them again.
+"""Run frozen blocks once and keep their activations: training starts at the block above.
 
     rows ── frozen blocks ──▶ activations, on disk          once
     rows + activations ── blocks that train ──▶ logits      each epoch
 
-Found by trying: the model is asked with and without the way around its frozen blocks, and goes
-around only if it says the same.
+Whether a model can start at a block is tried: its logits of a batch must be the same with and
+without the shortcut.
 """
 
 import shutil
@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pipelines.core import cache, console, processes
+from pipelines.core import cache, processes
 from pipelines.features import chunks, fingerprints
 from pipelines.features.pooling import mask_of
 from pipelines.features.skip_frozen_blocks import (
     ACTIVATIONS,
-    Below,
+    CollateWithActivations,
+    FrozenBlocks,
+    RowsWithActivations,
     SkipFrozenBlocks,
-    Together,
-    WithActivations,
 )
 from pipelines.models import forward
+from pipelines.training.speed import SpeedDecision, decide
 
 if TYPE_CHECKING:
     import torch
@@ -35,73 +36,85 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def cached(
-    job: "Job", anatomy: "Anatomy", block: str, wanted: Literal["auto"] | bool
-) -> Iterator["Job"]:
-    """Inside, a job whose rows bring what comes to `block`, where they can and where it pays.
+def cached_if_supported(job: "Job", anatomy: "Anatomy", block: str) -> Iterator["Job"]:
+    """Run what lies below `block` once; inside, a job whose rows bring its activations along.
 
-    Says in one line what was decided, and why.
+    Yields:
+        The job with what was decided in `frozen_blocks`; with rows as they are where that is off.
     """
     from accelerate import PartialState
 
     model = job.checkpoint.model.to(PartialState().device)  # where it is measured
     with SkipFrozenBlocks(model, anatomy.blocks, block) as shortcut:
         # by clocks that differ, processes could come to different decisions
-        why_not = processes.from_main(lambda: _why_not(job, shortcut, wanted))
-        if why_not:
-            console.say(f"the frozen blocks run in each epoch: {why_not}")
-            yield job
+        decision = processes.from_main(lambda: _decide(job, shortcut))
+        if decision.on:
+            train = _with_activations(job, shortcut, block, job.train, "activations of train")
+            rows = job.validation
+            validation = _with_activations(job, shortcut, block, rows, "… of validation")
+            reason = f"{train.activations.num_bytes / 1e6:,.0f} MB of activations are kept"
+            yield replace(
+                job,
+                train=train,
+                validation=validation,
+                collate=CollateWithActivations(job.collate),
+                collate_train=CollateWithActivations(job.collate_train),
+                frozen_blocks=replace(decision, reason=reason),
+            )
             return
-        train = _with_activations(job, shortcut, block, job.train, "activations of train")
-        validation = _with_activations(job, shortcut, block, job.validation, "… of validation")
-        console.say(f"the frozen blocks ran once: {train.kept.num_bytes / 1e6:,.0f} MB are kept")
-        yield replace(
-            job,
-            train=train,
-            validation=validation,
-            collate=Together(job.collate),
-            collate_train=Together(job.collate_train),
-        )
+    yield replace(job, frozen_blocks=decision)
 
 
-def _why_not(job: "Job", shortcut: SkipFrozenBlocks, wanted: Literal["auto"] | bool) -> str | None:
-    if not wanted:
-        return "cache_activations is false"
-    return _obstacle(job, shortcut) or (_cost(job, shortcut) if wanted == "auto" else None)
+def _decide(job: "Job", shortcut: SkipFrozenBlocks) -> SpeedDecision:
+    return decide(
+        job.speed,
+        "frozen_blocks",
+        lambda: _obstacle(job, shortcut),
+        lambda: _cost(job, shortcut),
+    )
 
 
 def _obstacle(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     """Why activations cannot be kept; None where they can."""
-    import torch
-
     if job.varies:
         return "examples vary each time that they are seen"
     if getattr(job.train, "fingerprint", None) is None:
-        return "train flows by"
+        return "train is streamed"
     if job.arguments.n_gpu > 1:
         return "one process trains on several GPUs; accelerate launch starts one for each"
+    return _self_test(job, shortcut)
+
+
+def _self_test(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
+    """Compute a batch with and without the shortcut; why logits differ, None where they do not."""
+    import torch
+
     model = job.checkpoint.model.eval()
+    failed = f"self-test failed: {type(model).__name__} cannot start at a block"
     batch = {k: v.to(model.device) for k, v in forward.sample_batch(job.train, job.collate).items()}
     with torch.inference_mode():
         try:
-            given = shortcut.reached(**batch)
-        except KeyError:  # it gives hidden states another name
-            return f"{type(model).__name__} cannot start at a block"
+            activations = shortcut.compute(**batch)
+        except KeyError:  # hidden states go by another name
+            return failed
         mask = batch.get("attention_mask")
         if mask is None and forward.lengths(job.train) is not None:
-            return "nothing tells what is padding"
-        if mask is not None and mask_of(given, batch) is None:
-            return "the mask of their inputs is not that of what they give"
-        if mask is not None:  # what stands in the padding is not kept
-            given = given * mask.unsqueeze(-1)
+            return "no mask marks the padding of rows that differ in length"
+        if mask is not None and mask_of(activations, batch) is None:
+            return "the mask of the model's inputs is not that of its activations"
+        if mask is not None:  # activations in the padding are not kept
+            activations = activations * mask.unsqueeze(-1)
         logits = model(**batch).logits
         try:
-            shorter = model(**batch, **{ACTIVATIONS: given}).logits
-        except (AttributeError, RuntimeError, TypeError, ValueError):
-            shorter = torch.zeros(())  # its blocks give each other more than hidden states
-    if logits.shape == shorter.shape and torch.allclose(logits, shorter, rtol=1e-4, atol=1e-5):
+            shortened = model(**batch, **{ACTIVATIONS: activations}).logits
+        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+            # its blocks pass on more than hidden states
+            return f"{failed}: {str(error).partition(chr(10))[0]}"
+    if logits.shape != shortened.shape:
+        return failed
+    if torch.allclose(logits, shortened, rtol=1e-4, atol=1e-5):
         return None
-    return f"{type(model).__name__} cannot start at a block"
+    return f"{failed}: logits differ by up to {float((logits - shortened).abs().max()):.1e}"
 
 
 def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
@@ -112,40 +125,41 @@ def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     model = job.checkpoint.model.eval()
     order = forward.by_length(rows)[:: max(1, len(rows) // job.arguments.train_batch_size)]
     batch = job.collate(forward.take(rows, order.tolist()))
-    seen = {k: v.to(model.device) for k, v in forward.without_labels(batch).items()}
+    inputs = {k: v.to(model.device) for k, v in forward.without_labels(batch).items()}
     with torch.inference_mode():
-        computing, given = _seconds(lambda: shortcut.reached(**seen))
-    if "attention_mask" in seen:  # steps compute no padding
-        computing *= float(seen["attention_mask"].float().mean())
+        computing, activations = _seconds(lambda: shortcut.compute(**inputs))
+    if "attention_mask" in inputs:  # training steps compute no padding
+        computing *= float(inputs["attention_mask"].float().mean())
     share = len(order) / len(rows)
-    keeping, reading = _disk_seconds(given.cpu())
-    needed = given.nbytes / share
+    writing, reading = _disk_seconds(activations.cpu())
+    num_bytes = activations.nbytes / share
     free = shutil.disk_usage(_existing(cache.folder())).free
-    if needed > min(free / 2, cache.limit()):
+    if num_bytes > min(free / 2, cache.limit()):
         return (
-            f"{needed / 1e9:,.1f} GB of activations are more than the disk or GRAFT_CACHE_GB allow"
+            f"{num_bytes / 1e9:,.1f} GB of activations are more than the disk or GRAFT_CACHE_GB "
+            "allow"
         )
-    saved = (epochs - 1) * computing - keeping - epochs * reading
+    saved = (epochs - 1) * computing - writing - epochs * reading
     if saved <= 0:
-        return f"{epochs:g} epochs save no more than keeping {needed / 1e6:,.0f} MB costs"
+        return f"{epochs:g} epochs save no more than keeping {num_bytes / 1e6:,.0f} MB costs"
     return None
 
 
 def _seconds(compute: Callable[[], Any]) -> tuple[float, Any]:
-    """(of the faster of two times, what was computed)."""
-    taken = []
+    """Compute something twice: (seconds of the faster time, the result)."""
+    seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        computed = compute()
-        taken.append(time.perf_counter() - start)
-    return min(taken), computed
+        result = compute()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds), result
 
 
-def _disk_seconds(given: "torch.Tensor") -> tuple[float, float]:
-    """How long it takes to write a tensor into the cache, and to read it."""
+def _disk_seconds(tensor: "torch.Tensor") -> tuple[float, float]:
+    """Measure how long the cache takes to (write, read) a tensor."""
     path = cache.folder() / chunks.KIND / f"trial{cache.SUFFIX}"
-    writing, written = _seconds(lambda: cache.save({ACTIVATIONS: given.contiguous()}, path))
-    if not written:
+    writing, is_written = _seconds(lambda: cache.save({ACTIVATIONS: tensor.contiguous()}, path))
+    if not is_written:
         return float("inf"), float("inf")
     reading, _ = _seconds(lambda: (cache.load(path) or {})[ACTIVATIONS].clone())
     path.unlink(missing_ok=True)
@@ -158,18 +172,27 @@ def _existing(path: Path) -> Path:
 
 def _with_activations(
     job: "Job", shortcut: SkipFrozenBlocks, block: str, rows: Any, title: str
-) -> WithActivations:
+) -> RowsWithActivations:
+    """Compute the activations of `rows` below `block`, or find them on disk."""
     model = job.checkpoint.model
     precision = (bool(job.arguments.bf16), model.device.type)
     key = fingerprints.of(fingerprints.frozen(model), rows.fingerprint, block, precision)
 
-    def read(hidden: "torch.Tensor", batch: dict[str, Any]) -> dict[str, Any]:
+    def collect(hidden: "torch.Tensor", batch: dict[str, Any]) -> dict[str, Any]:
         mask = batch.get("attention_mask")
         if mask is None:
             return {ACTIVATIONS: hidden}
-        return {ACTIVATIONS: [entry[m.bool()] for entry, m in zip(hidden, mask, strict=True)]}
+        return {ACTIVATIONS: [row[m.bool()] for row, m in zip(hidden, mask, strict=True)]}
 
     about = f"{type(model).__name__} below {block}, {len(rows):,} rows"
-    options = {**job.fast_options, "title": title}
-    kept = chunks.computed(key, about, Below(shortcut), rows, job.collate, read, **options)
-    return WithActivations(rows, kept, block)
+    activations = chunks.compute(
+        key,
+        about,
+        FrozenBlocks(shortcut),
+        rows,
+        job.collate,
+        collect,
+        **job.fast_options,
+        title=title,
+    )
+    return RowsWithActivations(rows, activations, block)

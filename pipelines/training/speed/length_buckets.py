@@ -1,97 +1,136 @@
-"""A batch, cut such that its steps compute hardly any padding, and come to the same.
+"""Compute a batch in buckets of about one length: hardly any padding, and the same step.
 
-    rows of a batch, the longest first ── parts of about one length ──▶ forward and backward each
-                                       ── their gradients, added ─────▶ one step
+    rows of a batch, the longest first ── buckets of about one length ──▶ forward and backward each
+                                       ── their gradients, added ───────▶ one step
 
 The rows of a step are drawn at random, as without: batches of rows of one length would save as
 much, and cost accuracy, since a step then stands for a length (on Banking77 0.8 points, deviation
 1.1 over five seeds, with as many tokens each; 0.9 over four with as many rows).
+
+`train_sampling_strategy: batch_rebalance` of transformers is not this: it deals the rows of a step
+to processes and accumulation slots so that each costs about as much. One process without
+accumulation it leaves as it is, its groups differ in size and yet count as much in the mean of
+their losses, and nothing is cut within a batch. So buckets stay; the two combine.
 """
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.core.upstream import is_batch_norm
 from pipelines.tasks.encoding import LENGTHS
+from pipelines.training.speed import SpeedDecision, decide
 
 if TYPE_CHECKING:
     import torch
 
-MOST = 4  # parts of a batch
-FINE = 3  # bits of a length that a part keeps: of 17 to 32 tokens, every second number
+    from pipelines.training.job import Job
+
+MAX_BUCKETS = 4
+LENGTH_BITS = 3  # after the first: of 17 to 32 tokens, every second length occurs
 # tokens that could have been computed while a pass is set up: on a GPU some milliseconds, in which
 # nothing is computed, for each forward and backward pass
-SETUP = {"cpu": 128}
-ELSEWHERE = 8192
+OVERHEAD_TOKENS = {"cpu": 128}
+DEFAULT_OVERHEAD_TOKENS = 8192
+
+
+def decide_buckets(
+    job: "Job", model: Any, packing: SpeedDecision, *, is_sharded: bool
+) -> SpeedDecision:
+    """Decide whether the steps of `model` are computed in buckets.
+
+    Args:
+        is_sharded: whether FSDP or DeepSpeed spread the weights over processes.
+    """
+
+    def obstacle() -> str | None:
+        if packing.on:
+            return "packed batches have no padding"
+        if is_sharded:
+            return "weights that are spread over processes take part in every pass"
+        if any(map(is_batch_norm, model.modules())):
+            return "batch normalization needs the statistics of all rows"
+        return None
+
+    return decide(job.speed, "length_buckets", obstacle)
 
 
 def overhead_tokens(model: Any, device: str) -> int:
-    """What a pass has to save to be worth while, in what the model's input is counted in."""
-    tokens = SETUP.get(device, ELSEWHERE)
+    """What another pass has to save to pay, in elements of the model's input."""
+    tokens = OVERHEAD_TOKENS.get(device, DEFAULT_OVERHEAD_TOKENS)
     is_sound = model.main_input_name == "input_values"
     return tokens * (getattr(model.config, "inputs_to_logits_ratio", 1) if is_sound else 1)
 
 
-def cut(batch: dict[str, Any], setup: int) -> list[dict[str, Any]]:
-    """The parts of a padded batch of tensors (rows, length, …), each as long as it needs to be.
+def split_by_length(batch: dict[str, Any], overhead: int) -> list[dict[str, Any]]:
+    """Split a padded batch of tensors (rows, length, …) into buckets, each as long as it needs.
 
-    A batch that says nothing of lengths, or that is computed as fast, is one part.
+    A batch without lengths or mask, or one that is computed as fast whole, is one bucket.
     """
     batch = {**batch}
-    said, mask = batch.pop(LENGTHS, None), batch.get("attention_mask")
-    if said is not None:
+    lengths, mask = batch.pop(LENGTHS, None), batch.get("attention_mask")
+    if lengths is not None:
         padded = next(tensor for tensor in batch.values() if tensor.dim() > 1).shape[:2]
-    elif mask is not None and mask.numel() > 2 * setup:
-        said, padded = ends(mask), mask.shape
+    elif mask is not None and mask.numel() > 2 * overhead:
+        lengths, padded = sequence_lengths(mask), mask.shape
     else:
         return [batch]
-    lengths = said.cpu().numpy()
+    lengths = lengths.cpu().numpy()
     order = np.argsort(-lengths, kind="stable")
-    sizes = np.minimum(rounded(lengths[order]), padded[-1])
-    firsts = starts(sizes, setup)
-    if len(firsts) == 1:
+    sizes = np.minimum(round_lengths(lengths[order]), padded[-1])
+    starts = bucket_starts(sizes, overhead)
+    if len(starts) == 1:
         return [batch]
-    parts = zip(sizes[firsts], np.split(order, firsts[1:]), strict=True)
-    return [_part(batch, rows, padded, int(length)) for length, rows in parts]
+    buckets = zip(sizes[starts], np.split(order, starts[1:]), strict=True)
+    return [_select(batch, rows, padded, int(length)) for length, rows in buckets]
 
 
-def ends(mask: "torch.Tensor") -> "torch.Tensor":
-    """(rows, …, length) -> (rows,) one more than the last place where anything of a row stands;
-    what is padded on the left stays there."""
+def sequence_lengths(mask: "torch.Tensor") -> "torch.Tensor":
+    """Count up to the last token of each row: (rows, …, length) -> (rows,).
+
+    Padding on the left counts, and stays.
+    """
     last = mask.shape[-1] - mask.flip(-1).long().argmax(-1)
     return last.flatten(1).amax(1) if last.dim() > 1 else last
 
 
-def _part(batch: dict[str, Any], rows: Any, padded: Any, length: int) -> dict[str, Any]:
-    """Some rows; what is padded as the batch is is padded as their longest one."""
+def _select(batch: dict[str, Any], rows: Any, padded: Any, length: int) -> dict[str, Any]:
+    """Select rows and trim each padded tensor to the longest of them."""
     import torch
 
-    part = {}
+    bucket = {}
     for name, tensor in batch.items():
-        chosen = tensor[torch.from_numpy(rows).to(tensor.device)]
+        selected = tensor[torch.from_numpy(rows).to(tensor.device)]
         is_padded = tensor.shape[: len(padded)] == padded
-        part[name] = chosen.narrow(len(padded) - 1, 0, length) if is_padded else chosen
-    return part
+        bucket[name] = selected.narrow(len(padded) - 1, 0, length) if is_padded else selected
+    return bucket
 
 
-def rounded(lengths: np.ndarray) -> np.ndarray:
-    """Up to few different numbers: kernels are prepared for each shape that they meet, and in bf16
-    on a CPU that takes longer than a batch."""
-    step = 2.0 ** np.maximum(0, np.floor(np.log2(np.maximum(lengths - 1, 1))) - FINE)
+def round_lengths(lengths: np.ndarray) -> np.ndarray:
+    """Round lengths up so that few distinct shapes occur.
+
+    Kernels are set up for each new shape, and in bf16 on a CPU that takes longer than a batch.
+    """
+    step = 2.0 ** np.maximum(0, np.floor(np.log2(np.maximum(lengths - 1, 1))) - LENGTH_BITS)
     return (np.ceil(lengths / step) * step).astype(int)
 
 
-def starts(sizes: np.ndarray, setup: int) -> list[int]:
-    """Where the parts of falling `sizes` begin, such that they are computed soonest: few numbers of
-    rows, for the same reason as few lengths."""
-    unit = -(-len(sizes) // MOST)
-    edges = [*range(0, len(sizes), unit), len(sizes)]
-    best: list[tuple[float, list[int]]] = [(0.0, [])]  # up to an edge: what it costs, its starts
+def bucket_starts(lengths: np.ndarray, overhead: int) -> list[int]:
+    """Find the bucket boundaries for descending row lengths that minimize the estimated time.
+
+    Dynamic programming over the numbers of rows that are multiples of a quarter of the batch: few
+    numbers of rows, for the same reason as few lengths.
+
+    Returns:
+        The first row of each bucket.
+    """
+    unit = -(-len(lengths) // MAX_BUCKETS)
+    edges = [*range(0, len(lengths), unit), len(lengths)]
+    best: list[tuple[float, list[int]]] = [(0.0, [])]  # for the rows before an edge: cost, starts
     for end in edges[1:]:
-        best.append(
-            min(
-                (cost + setup + float(sizes[start]) * (end - start), [*chosen, start])
-                for start, (cost, chosen) in zip(edges, best, strict=False)
-            )
+        options = (
+            (cost + overhead + float(lengths[start]) * (end - start), [*starts, start])
+            for start, (cost, starts) in zip(edges, best, strict=False)
         )
+        best.append(min(options))
     return best[-1][1]

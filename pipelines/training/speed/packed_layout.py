@@ -7,133 +7,168 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipelines.training.speed import length_buckets as batches
+from pipelines.training.speed.length_buckets import bucket_starts, round_lengths, sequence_lengths
 
-STEP = 64  # tokens: kernels are prepared for each shape that they meet, so that there should be few
-WORTH = 0.9  # of a batch: where more of it than that is tokens, there is nothing to save
+# kernels are set up for each new shape: numbers of tokens are rounded up to a multiple of this
+TOKENS_MULTIPLE = 64
+MAX_TOKEN_SHARE = 0.9  # of a batch: where more of it is tokens, there is little padding to save
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some rows of a batch, of about one length, where they stand among the slots of attention."""
+class Bucket:
+    """Rows of about one length, and their slots in attention, row after row.
+
+    Attributes:
+        rows: (rows,) their numbers in the batch.
+        length: of each, in slots.
+        slots: their share of all slots.
+    """
 
     rows: torch.Tensor
     length: int
     slots: slice
 
     def read(self, slots: torch.Tensor) -> torch.Tensor:
-        """(slots, heads, dim) -> (rows, heads, length, dim)."""
-        own = slots[self.slots]
-        return own.unflatten(0, (len(self.rows), self.length)).transpose(1, 2)
+        """(slots, heads, dim) of all buckets -> (rows, heads, length, dim) of this one."""
+        selected = slots[self.slots]
+        return selected.unflatten(0, (len(self.rows), self.length)).transpose(1, 2)
 
     def mask(self, whole: torch.Tensor) -> torch.Tensor:
-        """Of (rows, 1, 1 or length, length), its own."""
+        """Trim a mask (rows, 1, 1 or length, length) of the batch to this bucket."""
         return whole[self.rows, :, : self.length, : self.length]
 
 
 @dataclass(frozen=True)
 class PackedLayout:
-    """Where the tokens of a batch stand: among its rows with their padding, and among the slots in
-    which attention sees them, part after part.
+    """Where the tokens of a batch stand: in the padded batch, packed, and in slots of attention.
 
     Attributes:
         shape: (rows, length) of the padded batch.
-        count: how many tokens are read. What follows, up to a round number, stands for padding.
-        flat: for each token, its place in the padded batch.
-        slots: for each slot its token; the last slot is in no part.
-        back: for each token its slot.
+        num_tokens: tokens to read; what follows, up to a round number, is filled with any of them.
+        positions: (packed tokens,) the place of each in the padded batch, rows one after the other.
+        token_of_slot: (slots + 1,) packed token; the last slot is in no bucket.
+        slot_of_token: (packed tokens,)
+        buckets: cover all slots but the last.
     """
 
     shape: torch.Size
-    count: int
-    flat: torch.Tensor
-    slots: torch.Tensor
-    back: torch.Tensor
-    parts: tuple[Part, ...]
-    _masks: dict[Any, Any] = field(default_factory=dict)  # an id is only that of what is kept
+    num_tokens: int
+    positions: torch.Tensor
+    token_of_slot: torch.Tensor
+    slot_of_token: torch.Tensor
+    buckets: tuple[Bucket, ...]
+    # id of a mask -> (the mask, its share for each bucket); holding it keeps the id its own
+    _masks: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, mask: torch.Tensor, setup: int) -> "PackedLayout | None":
-        """Of a mask (rows, length); None where there is little padding."""
-        ends = batches.ends(mask).cpu().numpy()
-        count = int(ends.sum())
-        if count > WORTH * mask.numel():
+    def of(cls, mask: torch.Tensor, overhead: int) -> "PackedLayout | None":
+        """Lay out a batch with `mask` (rows, length); None where it has little padding.
+
+        Args:
+            overhead: what another bucket has to save to pay, in tokens.
+        """
+
+        def on_device(index: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(index).to(mask.device)
+
+        lengths = sequence_lengths(mask).cpu().numpy()
+        num_tokens = int(lengths.sum())
+        if num_tokens > MAX_TOKEN_SHARE * mask.numel():
             return None
-        size = (count // STEP + 1) * STEP
-        before = np.cumsum(ends) - ends  # tokens of the rows above
-        slots, parts, first = [], [], 0
-        for length, rows in _alike(ends, mask.shape[1], setup):
-            at = np.arange(length)
-            is_token = at < ends[rows, None]
-            slots.append(np.where(is_token, before[rows, None] + at, count).ravel())
-            here = slice(first, first := first + length * len(rows))
-            parts.append(Part(torch.from_numpy(rows).to(mask.device), length, here))
-        token = np.append(np.concatenate(slots), count)
-        flat, back = np.zeros(size, int), np.full(size, len(token) - 1)
-        flat[:count] = np.flatnonzero(np.arange(mask.shape[1]) < ends[:, None])
-        back[token[token < count]] = np.flatnonzero(token < count)
-        there = [torch.from_numpy(index).to(mask.device) for index in (flat, token, back)]
-        return cls(mask.shape, count, there[0], there[1], there[2], tuple(parts))
+        size = (num_tokens // TOKENS_MULTIPLE + 1) * TOKENS_MULTIPLE
+        tokens_before = np.cumsum(lengths) - lengths  # of the rows above
+        slots, buckets, start = [], [], 0
+        for length, rows in _group(lengths, mask.shape[1], overhead):
+            offsets = np.arange(length)
+            is_token = offsets < lengths[rows, None]
+            token = tokens_before[rows, None] + offsets
+            slots.append(np.where(is_token, token, num_tokens).ravel())
+            end = start + length * len(rows)
+            buckets.append(Bucket(on_device(rows), length, slice(start, end)))
+            start = end
+        token_of_slot = np.append(np.concatenate(slots), num_tokens)
+        positions, slot_of_token = np.zeros(size, int), np.full(size, len(token_of_slot) - 1)
+        positions[:num_tokens] = np.flatnonzero(np.arange(mask.shape[1]) < lengths[:, None])
+        is_token = token_of_slot < num_tokens
+        slot_of_token[token_of_slot[is_token]] = np.flatnonzero(is_token)
+        return cls(
+            shape=mask.shape,
+            num_tokens=num_tokens,
+            positions=on_device(positions),
+            token_of_slot=on_device(token_of_slot),
+            slot_of_token=on_device(slot_of_token),
+            buckets=tuple(buckets),
+        )
 
     def masks(
-        self, whole: torch.Tensor | None, added_to: torch.dtype | None = None
+        self, whole: torch.Tensor | None, dtype: torch.dtype | None = None
     ) -> Sequence[torch.Tensor | None]:
-        """Of one for the padded batch those of the parts: who sees whom, or what is added to scores
-        of a dtype. Blocks ask for the same ones."""
+        """Trim the mask of the padded batch to each bucket; computed once for all blocks.
+
+        Args:
+            whole: (rows, 1, 1 or length, length) True where a token is seen; None: all are.
+            dtype: give what is added to scores of this dtype instead.
+        """
         if whole is None:
-            return [None] * len(self.parts)
-        key = (id(whole), added_to)
+            return [None] * len(self.buckets)
+        key = (id(whole), dtype)
         if key not in self._masks:
-            masks = [part.mask(whole) for part in self.parts]
-            if added_to:
-                nothing = torch.zeros((), dtype=added_to)
-                least = torch.finfo(added_to).min  # not -inf: of nothing else, softmax is nan
-                masks = [nothing.where(m, least) for m in masks]
+            masks = [bucket.mask(whole) for bucket in self.buckets]
+            if dtype:
+                zero = torch.zeros((), dtype=dtype)
+                # not -inf: softmax is nan where a token sees nothing
+                lowest = torch.finfo(dtype).min
+                masks = [zero.where(mask, lowest) for mask in masks]
             self._masks[key] = whole, masks
         return self._masks[key][1]
 
     def pack(self, rows: torch.Tensor) -> torch.Tensor:
-        """(rows, length, dim) -> (1, tokens, dim)."""
-        return rows.flatten(0, 1).index_select(0, self.flat).unsqueeze(0)
+        """(rows, length, dim) -> (1, packed tokens, dim)."""
+        return rows.flatten(0, 1).index_select(0, self.positions).unsqueeze(0)
 
     def spread(self, packed: torch.Tensor) -> torch.Tensor:
-        """(1, heads, tokens, dim) -> (slots, heads, dim)."""
-        moved: torch.Tensor = _Move.apply(packed[0].transpose(0, 1), self.slots, self.back)
-        return moved
+        """(1, heads, packed tokens, dim) -> (slots + 1, heads, dim)."""
+        tokens = packed[0].transpose(0, 1)
+        slots: torch.Tensor = _Move.apply(tokens, self.token_of_slot, self.slot_of_token)
+        return slots
 
-    def gather(self, answers: list[torch.Tensor]) -> torch.Tensor:
-        """Those of each part (its slots, heads, dim) -> (1, tokens, heads, dim)."""
-        nobody = answers[0].new_zeros(1, *answers[0].shape[1:])
-        moved = _Move.apply(torch.cat([*answers, nobody]), self.back, self.slots)
-        return moved.unsqueeze(0)
+    def gather(self, outputs: list[torch.Tensor]) -> torch.Tensor:
+        """Each bucket's (slots, heads, dim) -> (1, packed tokens, heads, dim)."""
+        last_slot = outputs[0].new_zeros(1, *outputs[0].shape[1:])
+        slots = torch.cat([*outputs, last_slot])
+        return _Move.apply(slots, self.slot_of_token, self.token_of_slot).unsqueeze(0)
 
     def unpack(self, packed: torch.Tensor) -> torch.Tensor:
-        """(1, tokens, dim) -> (rows, length, dim), with zeros for padding."""
+        """(1, packed tokens, dim) -> (rows, length, dim), with zeros for padding."""
         rows = packed.new_zeros(self.shape.numel(), packed.shape[-1])
-        rows = rows.index_copy(0, self.flat[: self.count], packed[0, : self.count])
+        positions = self.positions[: self.num_tokens]
+        rows = rows.index_copy(0, positions, packed[0, : self.num_tokens])
         return rows.unflatten(0, self.shape)
 
 
 class _Move(torch.autograd.Function):
-    """Tokens to their slots, or back: an index one way, and for gradients the other way. What has
-    no counterpart is read by nothing, so that it has no gradient."""
+    """Index rows one way, and their gradients the other way.
+
+    Both ways are lookups, where the gradient of `index_select` would add up into an array. What
+    has no counterpart is read by nothing, so that it has no gradient.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, given: torch.Tensor, there: torch.Tensor, back: torch.Tensor
+        ctx: Any, rows: torch.Tensor, index: torch.Tensor, inverse: torch.Tensor
     ) -> torch.Tensor:
-        ctx.save_for_backward(back)
-        return given.index_select(0, there)
+        ctx.save_for_backward(inverse)
+        return rows.index_select(0, index)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (back,) = ctx.saved_tensors
-        return gradient.index_select(0, back), None, None
+        (inverse,) = ctx.saved_tensors
+        return gradient.index_select(0, inverse), None, None
 
 
-def _alike(ends: np.ndarray, width: int, setup: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Rows of about one length, and how long each such part is; the longest first."""
-    order = np.argsort(-ends, kind="stable")
-    lengths = np.minimum(batches.rounded(ends[order]), width)
-    starts = batches.starts(lengths, setup)
-    yield from zip(lengths[starts].tolist(), np.split(order, starts[1:]), strict=True)
+def _group(lengths: np.ndarray, max_length: int, overhead: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Group rows by length, the longest first: (length of the bucket, its rows)."""
+    order = np.argsort(-lengths, kind="stable")
+    rounded = np.minimum(round_lengths(lengths[order]), max_length)
+    starts = bucket_starts(rounded, overhead)
+    yield from zip(rounded[starts].tolist(), np.split(order, starts[1:]), strict=True)

@@ -90,12 +90,17 @@ class UsedRowsEmbedding(nn.Embedding):
 
     def _note_decay(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Note the weight decay of a step: AdamW's update without a gradient (arXiv 1711.05101)."""
-        group = next(
-            g for g in optimizer.param_groups if any(p is self.weight for p in g["params"])
-        )
+        group = self._group(optimizer)
         # without a gradient the table is frozen in this stage of the run
         if self.weight.grad is not None and group["weight_decay"]:
             self.pending_decay.append(1 - group["lr"] * group["weight_decay"])
+
+    def _group(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        """Find the group of parameters that the table is in."""
+        for group in optimizer.param_groups:
+            if any(parameter is self.weight for parameter in group["params"]):
+                return group
+        raise AssertionError("the optimizer does not train the table that it was attached to")
 
     def _expand_state(
         self, optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]

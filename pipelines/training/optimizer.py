@@ -1,0 +1,58 @@
+"""The optimizer of a run whose parameters have learning rates of their own, or that has stages."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from torch.optim.lr_scheduler import LambdaLR
+
+from pipelines.core.errors import RecipeError
+from pipelines.training.speed.sparse_embeddings import used_rows_embeddings
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+    from pipelines.training.job import Setup
+    from pipelines.training.stages import Plan
+
+
+def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> None:
+    """Give `trainer` its optimizer and schedule where upstream's are not enough.
+
+    Else it makes them itself when training starts: FSDP and DeepSpeed need an optimizer of weights
+    that are spread already.
+
+    Raises:
+        RecipeError: rates or stages of its own under FSDP or DeepSpeed.
+    """
+    model: Any = trainer.model
+    named = model.named_parameters()
+    multipliers = {id(p): setup.lr_multiplier(name) for name, p in named}
+    is_uniform, tables = {*multipliers.values()} == {1.0}, used_rows_embeddings(model)
+    if is_uniform and not plan and not tables:
+        return
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        raise RecipeError(
+            f"strategy '{setup.strategy}' trains layers at learning rates of their own or in "
+            "stages, which weights that are spread over processes do not have; use full or lora, "
+            "or train without FSDP and DeepSpeed"
+        )
+    optimizer = trainer.create_optimizer()
+    for table in tables:
+        table.attach(optimizer)
+    if not is_uniform:
+        groups = [part for g in optimizer.param_groups for part in _by_rate(g, multipliers)]
+        # the Trainer logs the rate of the first group: the highest
+        optimizer.param_groups[:] = sorted(groups, key=lambda group: -group["lr"])
+    if plan:
+        trainer.lr_scheduler = LambdaLR(
+            optimizer,
+            # how many steps there are is known when training starts; before, this is asked for 0
+            lambda step: plan.lr_factor(step / max(1, trainer.state.max_steps)),
+        )
+
+
+def _by_rate(group: dict[str, Any], multipliers: dict[int, float]) -> Iterator[dict[str, Any]]:
+    """Split a group of parameters into groups of one learning rate each."""
+    for multiplier in sorted({multipliers[id(p)] for p in group["params"]}):
+        params = [p for p in group["params"] if multipliers[id(p)] == multiplier]
+        yield {**group, "params": params, "lr": group["lr"] * multiplier}
