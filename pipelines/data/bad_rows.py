@@ -48,6 +48,7 @@ class RowFilter:
         reasons: dict[int, str] = {}
         # only the main process looks, so that all processes drop the same rows
         for position, reason in from_main(lambda: list(find(rows.dataset))):
+            # the first reason is enough to find the row
             reasons.setdefault(position, reason)
         if not reasons:
             return rows

@@ -40,8 +40,10 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
         mark, role = role[-1], role.rstrip("?+")
         if role in explicit or (mark == "?" and explicit.keys() - {"label"}):
             continue
+        # a column plays one role: "text" is not guessed again for a second input
         free = [name for name in available if name not in taken]
         candidates: list[str | list[str]] = [name for name in usual if name in free]
+        # one column of lists is more explicit than a series of columns, and comes first
         if mark == "+":
             candidates += filter(None, (_numbered(free, name) for name in usual))
         if candidates:

@@ -97,6 +97,7 @@ def collect(
         encoded: split -> rows of model inputs.
         targets: split -> what predictions are compared with, one for each example.
     """
+    # hashed once, compared within each split and between all pairs of them
     hashes = {split: RowHashes.of(rows, task.target) for split, rows in data.splits.items()}
     splits = {
         split: SplitStatistics(

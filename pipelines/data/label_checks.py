@@ -17,6 +17,7 @@ def are_hidden(test: "Dataset", train: "Dataset", target: str = "label") -> bool
     """Whether no row of a test split has a label: all are empty, or all are -1 (as in GLUE)."""
     if len(list(_positions_without_label(test, target))) == len(test):
         return True
+    # if train has -1 too, it is a class like any other
     return all(label == -1 for label in test[target][:]) and -1 not in train[target][:]
 
 
@@ -56,7 +57,7 @@ def check_learnable(rows: Rows, train: "Dataset", labels: Labels, split: str) ->
     """
     column = rows.dataset["label"][:]
     if labels.problem_type != SINGLE:
-        labels.encode(column, split)
+        labels.encode(column, split)  # raises at the first value that it does not know
         return
     # a class that is only declared cannot be learned: what counts is the rows of train
     seen = set(train["label"][:])

@@ -36,17 +36,20 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     notes: list[str] = []
     note = notes.append
     assignment = splits.assign(source.load(), source.splits)
+    # the whole stream: `materialize` puts its first rows in its place
     whole_train, streamed = assignment.datasets["train"], _if_streamed(source)
     if streamed:
         assignment = streams.materialize(assignment, streamed, note)
     rows_by_split, roles = _select_roles(assignment, source, task, note)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
+        # before classes are inferred: one gap turns a column of integers into floats
         for split, rows in rows_by_split.items():
             rows_by_split[split] = bad_rows.apply(
                 split, rows, label_checks.rows_without_label, "have none"
             )
     labels = _labels(rows_by_split, task, note, is_streamed=bool(streamed))
+    # numbers and lists of classes have no strata: most values would occur once
     by_class = labels.problem_type == problem_types.SINGLE
     draw = splits.Sampler(seed, strata="label" if by_class else None, note=note)
     rows_by_split = splits.cut_from_train(
@@ -61,6 +64,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
         first = assignment.datasets["train"]
         streams.check_class_weights(rows_by_split["train"].dataset, task, labels)
         stream = streams.prepare(whole_train, first, roles, streamed, task, labels, seed)
+    # a fixed order: reports list splits in it, and take the last one as the result
     ordered = {split: rows_by_split[split] for split in USUAL_NAMES if split in rows_by_split}
     return Data(ordered, labels, tuple(notes), tuple(bad_rows.left_out), stream)
 
@@ -149,6 +153,7 @@ def _labels(
     """
     train = rows_by_split["train"].dataset
     if task.target == "label":
+        # equal ids with other names would be learned without any error
         for split, rows in rows_by_split.items():
             label_checks.check_class_names(rows.dataset, train, split)
     if is_streamed:

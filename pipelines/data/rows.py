@@ -33,6 +33,7 @@ class Rows:
 
     def select(self, positions: np.ndarray) -> "Rows":
         """Select the rows at these (num_rows,) positions, in their order."""
+        # numbers follow, so that after any draw a message still names the row in the user's file
         return Rows(self.dataset.select(positions), self.origin, self.numbers[positions])
 
     def location(self, split: str, position: int) -> str:

@@ -34,6 +34,7 @@ class Spread:
     def of(cls, measure: "Measure") -> "Spread":
         """Summarize the numbers of a measure, one for each example."""
         values, limit = measure.values, measure.limit
+        # quantiles instead of mean and deviation: lengths are heavily skewed
         low, median, p95, high = np.quantile(values, (0, 0.5, 0.95, 1)).tolist()
         truncated = 0 if limit is None else int((values > limit).sum())
         return cls(low, median, p95, high, limit, truncated)
@@ -65,6 +66,7 @@ class SplitStatistics:
     @property
     def imbalance(self) -> float:
         """Size of the largest class over that of the smallest one with any example."""
+        # a class without examples is noted when the data are loaded, and cannot be divided by
         sizes = [count for count in self.classes.values() if count]
         return max(sizes) / min(sizes) if sizes else 1.0
 
@@ -79,6 +81,7 @@ def class_counts(targets: Sequence[Any], labels: Labels) -> dict[str, int]:
         class name -> count; empty if there are no classes.
     """
     if labels.problem_type == SINGLE:
+        # a class without examples is listed with 0
         counts = np.bincount(np.asarray(targets, int), minlength=labels.num_labels)
     elif labels.problem_type == MULTI:
         counts = np.asarray(targets, int).sum(axis=0)

@@ -76,6 +76,7 @@ def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAs
         elif name is not None:
             datasets[split] = _named(available, split, name)
         elif split != "test" or split not in requested.model_fields_set:  # `test: null` means none
+            # a split that the recipe names for something else is never guessed as well
             free = [n for n in usual if n in available and n not in named]
             if free:
                 datasets[split] = available[free[0]]
@@ -116,6 +117,7 @@ def cut_from_train(
     train, result = splits["train"], dict(splits)
     values, rest = draw.values(train), np.arange(len(train))
     for split, share in shares.items():
+        # at least one: an empty split cannot be scored
         count = max(1, round(share * len(train)))
         drawn = stratified_sample(values[rest], count, draw.seed, min_left=1)
         if not len(drawn):
@@ -126,6 +128,7 @@ def cut_from_train(
         cause = f"no {split} split" if split in guessed else split
         draw.report(f"{cause}: {100 * share:.3g} % of train ({len(drawn):,} examples) set aside")
         result[split] = train.select(rest[drawn])
+        # the next split is cut from what is left, so that no two share an example
         rest = np.delete(rest, drawn)
         result["train"] = train.select(rest)
     singles = int((np.unique(values, return_counts=True)[1] == 1).sum())
@@ -159,6 +162,7 @@ def stratified_sample(values: np.ndarray, count: int, seed: int, min_left: int =
     _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
     available = np.maximum(sizes - min_left, 0)
     count = min(count, int(available.sum()))
+    # from all rows, so that the examples that must stay do not skew the proportions
     quotas = count * sizes / len(values)
     taken = np.minimum(quotas.astype(int), available)
     # largest remainder first; the random key only orders equal remainders

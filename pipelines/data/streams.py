@@ -46,6 +46,7 @@ def materialize(
     }
     datasets = dict(assignment.datasets)
     for split, stream in assignment.datasets.items():
+        # a source may stream train alone (files) or every split (the Hub)
         if not hasattr(stream, "__len__"):
             datasets[split] = take(stream, limits[split], split)
             if split != "train" and limits[split]:
@@ -69,6 +70,7 @@ def take(stream: "IterableDataset", max_rows: int | None, split: str) -> "Datase
 
     first = stream.take(max_rows) if max_rows else stream
     try:
+        # as Arrow tables: images and audio stay undecoded bytes
         tables = list(first.with_format("arrow").iter(BATCH_ROWS))
     except Exception as error:  # pandas, pyarrow and the operating system raise their own
         raise DataError(f"{split}: cannot be streamed: {first_line(error)}") from error
@@ -131,6 +133,7 @@ def prepare(
     Raises:
         DataError: while iterating: a bad row that is not to be skipped, or an unknown label.
     """
+    # the first rows, not a draw, which would have to read the whole stream
     if source.limit.train:
         stream = stream.take(source.limit.train)
     clean = partial(
@@ -141,6 +144,7 @@ def prepare(
         labels=labels,
         skip=source.on_bad_row == "skip",
     )
+    # cast first: a chunk whose column is all null would come with another type
     cleaned = stream.cast(first.features).map(
         clean,
         batched=True,

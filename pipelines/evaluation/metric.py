@@ -47,10 +47,11 @@ class Metric:
         self._check_options()
 
     def _check_options(self) -> None:
+        # the number of classes comes from the labels, never from the recipe
         known = self.declaration.parameters - {"num_labels"}
         known |= set() if self.is_ours else set(LOADING_OPTIONS)
         for option in sorted(set(self.options) - known):
-            if "**" not in known:
+            if "**" not in known:  # such a metric passes options on to another library
                 raise RecipeError(
                     f"metric '{self.name}': unknown option '{option}'; {suggest(option, known)}"
                 )
@@ -85,6 +86,7 @@ class Metric:
         return module
 
     def _load(self) -> Any:
+        # the config name by which metrics of the Hub accept 0/1 rows, too
         default = "multilabel" if self.labels.problem_type == MULTI else None
         config_name = self.loading_options.get("config_name", default)
         # in memory, so that processes share no files
@@ -113,6 +115,7 @@ class Metric:
             raise RecipeError(
                 f"metric '{self.name}' cannot score {kind}: {first_line(error)}"
             ) from error
+        # lists and arrays (scores by class, say) cannot be compared or drawn
         numbers = {key: float(score) for key, score in scores.items() if isinstance(score, Real)}
         if not numbers:
             raise RecipeError(f"metric '{self.name}' gives no number: {scores}")

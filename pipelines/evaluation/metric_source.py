@@ -35,6 +35,7 @@ def read(path: Path) -> MetricDeclaration:
     if "_compute" not in functions:
         raise RecipeError(f"{path}: not an `evaluate` metric: it has no method _compute")
     compute = functions["_compute"]
+    # an attribute of the class, or of the module: wherever it is assigned
     greater_is_better = dict(_constants(nodes)).get("greater_is_better")
     key = next(_returned_keys(compute), None)
     return MetricDeclaration(_parameters(compute.args), greater_is_better, key)

@@ -33,6 +33,7 @@ class Scorer:
     ) -> None:
         self.task, self.labels = task, labels
         self.metrics = [Metric(entry, labels) for entry in entries or task.metrics(labels)]
+        # their scores would have the same key
         for (name, _), count in Counter((m.name, m.tag) for m in self.metrics).items():
             if count > 1:
                 raise RecipeError(
@@ -90,6 +91,7 @@ def predict(
     Raises:
         DivergedError: an output is not finite.
     """
+    # argmax over NaN is class 0: a diverged model would pass for a bad one
     for column in outputs.values():
         lost = sum(int((~np.isfinite(entry)).any()) for entry in column)
         if lost:
@@ -106,6 +108,7 @@ def _merge(results: list[tuple[Metric, dict[str, float]]]) -> dict[str, float]:
     merged: dict[str, float] = {}
     for metric, scores in results:
         for key, score in scores.items():
+            # a key that only one metric gives stays as it is: `f1`, not `f1_macro`
             name = f"{key}_{metric.tag}" if shared[key] > 1 and metric.tag else key
             if name in merged:
                 raise RecipeError(

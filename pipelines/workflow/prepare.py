@@ -16,7 +16,7 @@ from pipelines import data
 from pipelines.core import processes, startup
 from pipelines.core.console import say
 from pipelines.data import findings
-from pipelines.evaluation.calibration.conformal import too_few
+from pipelines.evaluation.calibration.conformal import shortage
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import load as models
 from pipelines.recipe import Recipe
@@ -84,9 +84,9 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
     if recipe.augmentation:
         recipe.augmentation.batch(loaded.labels)
     is_explicit = "calibration" in recipe.model_fields_set
-    section = recipe.calibration and recipe.calibration.of(loaded.labels, explicit=is_explicit)
+    section = recipe.calibration and recipe.calibration.resolve(loaded.labels, explicit=is_explicit)
     if section and section.conformal:
-        warning = too_few(len(loaded.validation), section.conformal)
+        warning = shortage(len(loaded.validation), section.conformal)
         if warning:
             say(warning)
     return section

@@ -128,7 +128,7 @@ CASES = {
         "data.columns.txt=text", told="unknown role 'txt'; did you mean 'text'? known: label, text"
     ),
     "no column for a role": data(
-        write("train.csv", b"a,label\nx,1\ny,0\n"), "say data.columns.text=…; columns: a, label"
+        write("train.csv", b"a,label\nx,1\ny,0\n"), "set data.columns.text=…; columns: a, label"
     ),
     "column missing in validation": data(
         write("validation.csv", b"a,label\nx,1\n"), "validation: no column 'text', which train has"
@@ -151,8 +151,8 @@ CASES = {
     "one class only": data(
         table("train", "a,yes", "b,yes"), "column 'label' holds 'yes' only; need two classes"
     ),
-    "too few to set validation aside": Case(
-        ("train: its 2 examples are too few to set validation aside",),
+    "too few to cut a validation split": Case(
+        ("train: its 2 examples are too few to cut a validation split",),
         data=lambda folder: (remove("*.csv")(folder), table("train", *PAIRS)(folder)),
     ),
     "no image": data(

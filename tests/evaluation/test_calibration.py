@@ -43,12 +43,12 @@ def drawn(num_rows: int, classes: int = 5, factor: float = 1.0, seed: int = 0) -
 @pytest.mark.numerical
 @pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
 def test_the_temperature_is_what_true_logits_were_multiplied_by(factor: float) -> None:
-    found = drawn(20_000, factor=factor)
-    fitted = temperature.fit(found)
+    decisions = drawn(20_000, factor=factor)
+    fitted = temperature.fit(decisions)
     assert fitted == pytest.approx(factor, rel=0.03)
     # and the likelihood has its top there: the prior does not count for 20,000 rows
-    top = found.with_temperature(fitted).nll
-    assert top < min(found.with_temperature(fitted * step).nll for step in (0.99, 1.01))
+    top = decisions.with_temperature(fitted).nll
+    assert top < min(decisions.with_temperature(fitted * step).nll for step in (0.99, 1.01))
 
 
 @pytest.mark.numerical
@@ -56,9 +56,9 @@ def test_several_labels_share_one_temperature() -> None:
     random = np.random.default_rng(0)
     true = random.normal(0, 2, (5_000, 4))
     right = random.random(true.shape) < 1 / (1 + np.exp(-true))
-    found = Decisions.of(3 * true, right.astype(int), MULTI)
-    assert found.logits.shape == (20_000, 2)
-    assert temperature.fit(found) == pytest.approx(3, rel=0.05)
+    decisions = Decisions.of(3 * true, right.astype(int), MULTI)
+    assert decisions.logits.shape == (20_000, 2)
+    assert temperature.fit(decisions) == pytest.approx(3, rel=0.05)
 
 
 @pytest.mark.numerical
@@ -90,11 +90,11 @@ def test_the_calibration_error_of_a_worked_example() -> None:
     """
     confidence = np.array([0.62, 0.66, 0.88, 0.90, 0.92])
     logits = np.log(np.stack([confidence, 1 - confidence], axis=1))
-    found = Reliability.of(Decisions.of(logits, [0, 1, 0, 0, 0], SINGLE))
-    assert found.ece == pytest.approx(0.116)
-    assert found.counts.tolist() == [0] * 9 + [2, 0, 0, 0, 3, 0]
-    assert found.accuracy[9] == 0.5
-    assert found.nll == pytest.approx(-np.log([0.62, 0.34, 0.88, 0.90, 0.92]).mean())
+    reliability = Reliability.of(Decisions.of(logits, [0, 1, 0, 0, 0], SINGLE))
+    assert reliability.ece == pytest.approx(0.116)
+    assert reliability.counts.tolist() == [0] * 9 + [2, 0, 0, 0, 3, 0]
+    assert reliability.accuracy[9] == 0.5
+    assert reliability.nll == pytest.approx(-np.log([0.62, 0.34, 0.88, 0.90, 0.92]).mean())
 
 
 def test_true_probabilities_have_next_to_no_error_and_inflated_ones_have() -> None:
@@ -103,8 +103,8 @@ def test_true_probabilities_have_next_to_no_error_and_inflated_ones_have() -> No
 
 
 def test_a_certainty_of_one_belongs_to_the_last_bin() -> None:
-    found = Reliability.of(Decisions.of([[1e4, -1e4]], [0], SINGLE))
-    assert (found.counts[-1], found.ece, found.nll) == (1, 0, 0)
+    reliability = Reliability.of(Decisions.of([[1e4, -1e4]], [0], SINGLE))
+    assert (reliability.counts[-1], reliability.ece, reliability.nll) == (1, 0, 0)
 
 
 # Prediction sets
@@ -117,23 +117,23 @@ def test_sets_cover_what_was_promised_over_many_draws(alpha: float) -> None:
     draws, num_rows = 300, 99
     everything = drawn(draws * 2 * num_rows)
     rows = np.arange(len(everything.targets)).reshape(draws, 2, num_rows)
-    found = [
+    coverages = [
         conformal.measure(alpha, everything.take(one), everything.take(other), seed=0).coverage
         for one, other in rows
     ]
     # a mean of draws that vary by the threshold, and by the test rows
     spread = np.sqrt(alpha * (1 - alpha) * 2 / num_rows / draws)
-    assert np.mean(found) == pytest.approx(1 - alpha, abs=4 * spread)
+    assert np.mean(coverages) == pytest.approx(1 - alpha, abs=4 * spread)
 
 
 @pytest.mark.numerical
 def test_the_threshold_is_the_finite_sample_quantile() -> None:
     """Of nine rows and alpha 0.2, the ceil(10 x 0.8) = 8th largest probability: one is below."""
     right = np.arange(1, 10) / 10
-    found = Decisions.of(np.log(np.stack([right, 1 - right], axis=1)), [0] * 9, SINGLE)
-    assert conformal.fit_threshold(found, 0.2) == pytest.approx(0.2, abs=2e-6)
-    assert conformal.fit_threshold(found, 0.1) == pytest.approx(0.1, abs=2e-6)
-    assert conformal.fit_threshold(found, 0.09) == 0  # the 10th of nine: all classes
+    decisions = Decisions.of(np.log(np.stack([right, 1 - right], axis=1)), [0] * 9, SINGLE)
+    assert conformal.fit_threshold(decisions, 0.2) == pytest.approx(0.2, abs=2e-6)
+    assert conformal.fit_threshold(decisions, 0.1) == pytest.approx(0.1, abs=2e-6)
+    assert conformal.fit_threshold(decisions, 0.09) == 0  # the 10th of nine: all classes
     assert conformal.shortage(9, 0.1) is None
     assert "0.05 needs 19 rows of validation; there are 9" in str(conformal.shortage(9, 0.05))
 
@@ -141,40 +141,40 @@ def test_the_threshold_is_the_finite_sample_quantile() -> None:
 @pytest.mark.numerical
 def test_without_test_each_half_of_validation_is_judged_by_the_other() -> None:
     """Judged by itself, validation would never miss its promise."""
-    found = [conformal.measure(0.1, drawn(40, seed=i), None, seed=0) for i in range(100)]
-    assert {sets.measured_on for sets in found} == {conformal.HALVES}
+    trials = [conformal.measure(0.1, drawn(40, seed=i), None, seed=0) for i in range(100)]
+    assert {sets.measured_on for sets in trials} == {conformal.HALVES}
     itself = [(d.right >= conformal.fit_threshold(d, 0.1)).mean() for d in map(drawn, [40] * 3)]
     assert min(itself) >= 0.9
-    assert min(sets.coverage for sets in found) < 0.9
-    assert np.mean([sets.coverage for sets in found]) == pytest.approx(0.9, abs=0.03)
+    assert min(sets.coverage for sets in trials) < 0.9
+    assert np.mean([sets.coverage for sets in trials]) == pytest.approx(0.9, abs=0.03)
 
 
 def test_an_unlikely_answer_has_an_empty_set() -> None:
     sure = Decisions.of(np.tile([9.0, 0.0, 0.0], (50, 1)), [0] * 50, SINGLE)
     unsure = Decisions.of(np.zeros((10, 3)), [0] * 10, SINGLE)
-    found = conformal.measure(0.1, sure, unsure, seed=0)
-    assert (found.coverage, found.mean_size, found.empty) == (0, 0, 1)
+    sets = conformal.measure(0.1, sure, unsure, seed=0)
+    assert (sets.coverage, sets.mean_size, sets.empty) == (0, 0, 1)
 
 
 # What is written down
 
 
-def found_of(**asked):
+def result_of(**section):
     """What calibration came to, of LOGITS that were divided by 2."""
-    said = {"validation": (np.tile(LOGITS, (9, 1)), [0, 1, 1] * 9)}
-    return result.measure(Calibration(**asked), 2.0, said, SINGLE, seed=0)
+    outputs = {"validation": (np.tile(LOGITS, (9, 1)), [0, 1, 1] * 9)}
+    return result.measure(Calibration(**section), 2.0, outputs, SINGLE, seed=0)
 
 
 def test_the_run_folder_tells_before_and_after(tmp_path: Path) -> None:
-    run = finished(tmp_path, calibration=found_of(conformal=0.2), test=None)
-    told = json.loads(run.metrics.read_text(), parse_constant=pytest.fail)["calibration"]
-    assert told["temperature"] == 2.0
-    assert told["validation"]["before"] != told["validation"]["after"]
-    assert told["conformal"]["measured_on"] == "validation, in halves"
+    run = finished(tmp_path, calibration=result_of(conformal=0.2), test=None)
+    calibration = json.loads(run.metrics.read_text(), parse_constant=pytest.fail)["calibration"]
+    assert calibration["temperature"] == 2.0
+    assert calibration["validation"]["before"] != calibration["validation"]["after"]
+    assert calibration["conformal"]["measured_on"] == "validation, in halves"
     assert run.reliability.read_bytes().startswith(b"\x89PNG")
     with (run.predictions / "validation.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    least = told["conformal"]["threshold"]
+    least = calibration["conformal"]["threshold"]
     assert [row["set"] for row in rows] == [
         "|".join(name for name, p in zip(TWO.names, odds, strict=True) if p >= least)
         for odds in softmax(LOGITS.astype(float), axis=1)
@@ -182,7 +182,7 @@ def test_the_run_folder_tells_before_and_after(tmp_path: Path) -> None:
 
 
 def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
-    run = finished(tmp_path, calibration=found_of(conformal=0.2), test=None)
+    run = finished(tmp_path, calibration=result_of(conformal=0.2), test=None)
     card = run.card.read_text()
     for words in (
         "divided by a temperature of 2,",
@@ -191,8 +191,8 @@ def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
         'top_k=2)("…")',
     ):
         assert words in card
-    told = summary.summarize(run, evidence(calibration=found_of()))
-    assert "calibration: temperature 2; on validation, where it was fitted: ECE " in told
+    text = summary.summarize(run, evidence(calibration=result_of()))
+    assert "calibration: temperature 2; on validation, where it was fitted: ECE " in text
     assert "calibration" not in summary.summarize(run, evidence())
 
 
@@ -292,19 +292,19 @@ def test_a_run_is_calibrated_and_reloads(
     task, family, strategy, checkpoint, text_data, image_data, audio_data, tmp_path
 ) -> None:
     data = {"text": text_data, "image": image_data, "audio": audio_data}[task]
-    said = {"name": "linear_probe", "pooling": "mean"} if strategy == "mean" else strategy
-    asked = {"task": task, "strategy": said, "calibration": {"conformal": 0.2}}
-    run = ran(tmp_path, checkpoint(family), data, **asked)
-    found = metrics(run)
-    told = found["calibration"]
-    assert found["parity"]["ok"]
-    assert found["parity"]["max_difference"] < tolerance(scale=10)  # solved heads are steep
-    assert told["temperature"] != 1
-    after, before = told["validation"]["after"], told["validation"]["before"]
+    solved = {"name": "linear_probe", "pooling": "mean"} if strategy == "mean" else strategy
+    sections = {"task": task, "strategy": solved, "calibration": {"conformal": 0.2}}
+    run = ran(tmp_path, checkpoint(family), data, **sections)
+    written = metrics(run)
+    calibration = written["calibration"]
+    assert written["parity"]["ok"]
+    assert written["parity"]["max_difference"] < tolerance(scale=10)  # solved heads are steep
+    assert calibration["temperature"] != 1
+    after, before = calibration["validation"]["after"], calibration["validation"]["before"]
     assert after["nll"] <= before["nll"] + 1e-3  # the prior may cost a little
-    assert told["conformal"]["measured_on"] == "test"
+    assert calibration["conformal"]["measured_on"] == "test"
     held = [row["label"] in row["set"].split("|") for row in rows(run)]
-    assert np.mean(held) == pytest.approx(told["conformal"]["coverage"])
+    assert np.mean(held) == pytest.approx(calibration["conformal"]["coverage"])
     is_sentences = (run.model / "modules.json").is_file()
     assert is_sentences == (RUNS[task, family, strategy] == "sentence-transformers")
 
@@ -337,20 +337,20 @@ def test_a_calibrated_model_is_the_trained_one_with_softer_logits(
 @SLOW
 def test_measured_and_not_mended(checkpoint, tmp_path, capsys) -> None:
     data = problem(tmp_path / "data", "several")
-    asked = {"temperature": False}
-    told = metrics(ran(tmp_path, checkpoint("bert"), data, calibration=asked))["calibration"]
-    assert told["temperature"] is None
-    assert told["test"]["after"] is None
-    assert f"ECE {told['test']['before']['ece']:.4f}" in capsys.readouterr().out
+    run = ran(tmp_path, checkpoint("bert"), data, calibration={"temperature": False})
+    calibration = metrics(run)["calibration"]
+    assert calibration["temperature"] is None
+    assert calibration["test"]["after"] is None
+    assert f"ECE {calibration['test']['before']['ece']:.4f}" in capsys.readouterr().out
 
 
 @SLOW
 @pytest.mark.parametrize("strategy", ["full", "linear_probe"])
 def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, tmp_path) -> None:
     data = problem(tmp_path / "data", "pairs")
-    said = "full" if strategy == "full" else {"name": "linear_probe", "pooling": "mean"}
-    asked = {"strategy": said, "calibration": {"conformal": 0.3}}
-    run = ran(tmp_path, checkpoint("bert"), data, **asked)
+    solved = "full" if strategy == "full" else {"name": "linear_probe", "pooling": "mean"}
+    sections = {"strategy": solved, "calibration": {"conformal": 0.3}}
+    run = ran(tmp_path, checkpoint("bert"), data, **sections)
     from datasets import Dataset
 
     row = next(i for i, row in enumerate(rows(run)) if row["set"])
@@ -382,27 +382,27 @@ def test_elsewhere_it_is_off_and_refused_by_name(task, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "asked", "why"),
+    ("kind", "section", "reason"),
     [
         ("number", {"temperature": True}, "calibration: a regression has no probabilities"),
-        ("several", {"conformal": 0.1}, "calibration.conformal: 0.1: sets hold the one right"),
+        ("several", {"conformal": 0.1}, "calibration.conformal: 0.1: prediction sets need one"),
     ],
 )
 def test_labels_without_it_are_refused_before_training(
-    kind, asked, why, text_checkpoint, tmp_path, capsys
+    kind, section, reason, text_checkpoint, tmp_path, capsys
 ) -> None:
     data = problem(tmp_path / "data", kind)
-    recipe = write_recipe(tmp_path, text_checkpoint, data, calibration=asked)
+    recipe = write_recipe(tmp_path, text_checkpoint, data, calibration=section)
     assert main(["run", str(recipe)]) == 2
-    assert why in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 90])
 def test_alpha_is_a_share(alpha, tmp_path) -> None:
-    asked = {"conformal": alpha}
+    section = {"conformal": alpha}
     with pytest.raises(RecipeError, match=f"calibration.conformal: {alpha}: should be"):
-        recipes.load(write_recipe(tmp_path, Path("x"), Path("y"), calibration=asked))
+        recipes.load(write_recipe(tmp_path, Path("x"), Path("y"), calibration=section))
 
 
 @SLOW
@@ -415,15 +415,15 @@ def test_a_number_is_not_calibrated_and_its_recipe_can_be_run_again(checkpoint, 
     assert main(["run", str(run.recipe)]) == 0
 
 
-def test_too_few_rows_for_alpha_are_told_before_training(
+def test_too_few_rows_for_alpha_are_a_warning_before_training(
     text_checkpoint, text_data, tmp_path, capsys
 ) -> None:
-    asked = {"conformal": 0.01}
-    recipe = write_recipe(tmp_path, text_checkpoint, text_data, calibration=asked)
+    section = {"conformal": 0.01}
+    recipe = write_recipe(tmp_path, text_checkpoint, text_data, calibration=section)
     assert main(["check", str(recipe)]) == 0
     warning = "0.01 needs 99 rows of validation; there are 32: every set will hold all classes"
     assert warning in capsys.readouterr().out
-    told = summary.summarize(RunFolder(tmp_path), evidence(calibration=found_of(**asked)))
+    text = summary.summarize(RunFolder(tmp_path), evidence(calibration=result_of(**section)))
     assert (
-        "2.00 classes per set, 0.0% empty; too few rows of validation: every set holds all" in told
+        "2.00 classes per set, 0.0% empty; too few rows of validation: every set holds all" in text
     )

@@ -36,7 +36,7 @@ IDS = DRAW.integers(0, 2, (2, 40))  # predictions, references
 FIVE_IDS = DRAW.integers(0, 5, (2, 40))
 ROWS = DRAW.integers(0, 2, (2, 40, 3))
 NUMBERS = DRAW.normal(size=(2, 40))
-# of three entities one is found, beside one that is none: a place, and a person cut short
+# of three entities one is predicted, beside one that is not there: a place, and a person cut short
 SENTENCES = (
     [["O", "B-LOC", "O"], ["B-PER", "O", "O", "O", "O"]],
     [["O", "B-LOC", "O"], ["B-PER", "I-PER", "O", "O", "B-LOC"]],
@@ -85,8 +85,8 @@ def labels_of(predictions):
     return STARS if predictions.dtype == float else FIVE if predictions.max() > 1 else TWO
 
 
-def scorer_of(specs, labels):
-    return Scorer(specs, TAGGING if labels.problem_type == TOKENS else TASK, labels)
+def scorer_of(entries, labels):
+    return Scorer(entries, TAGGING if labels.problem_type == TOKENS else TASK, labels)
 
 
 def baseline(labels, train, references, scorer):
@@ -135,9 +135,9 @@ def test_less_is_better_for_errors_only(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_spells_out_what_is_read_from_its_file(name):
     sides, _ = expected_of(name)
-    told = metric_source.read(registry.folder("metrics") / f"{name}.py")
-    assert told.key == next(iter(scorer_of((name,), labels_of(sides[0]))(*sides)))
-    assert told.greater_is_better is registry.find("metrics", name).greater_is_better
+    declaration = metric_source.read(registry.folder("metrics") / f"{name}.py")
+    assert declaration.key == next(iter(scorer_of((name,), labels_of(sides[0]))(*sides)))
+    assert declaration.greater_is_better is registry.find("metrics", name).greater_is_better
 
 
 @pytest.mark.parametrize("name", ["f1", "precision", "recall"])
@@ -191,7 +191,7 @@ def test_references_as_the_labels_encode_them():
     assert scorer_of((), MANY)(predictions, references)["accuracy"] == pytest.approx(2 / 3)
 
 
-def test_entries_that_share_a_key_are_told_apart_by_their_options():
+def test_entries_that_share_a_key_are_distinguished_by_their_options():
     specs = ("f1", {"name": "f1", "average": "macro"}, {"name": "f1", "average": "micro"})
     scorer = scorer_of(specs, TWO)
     scores = scorer(*IDS)
@@ -214,7 +214,7 @@ def test_entries_that_share_a_key_are_told_apart_by_their_options():
         (("nowhere/metric.py",), "no such file"),
     ],
 )
-def test_mistakes_are_told_at_construction(specs, message):
+def test_mistakes_are_refused_at_construction(specs, message):
     with pytest.raises(RecipeError, match=message.replace(".", r"\.")):
         scorer_of(specs, TWO)
 
@@ -232,13 +232,13 @@ def test_mistakes_are_told_at_construction(specs, message):
         ("accuracy", TAGS, "'accuracy' cannot score token_classification"),
     ],
 )
-def test_what_does_not_fit_is_told_before_training(spec, labels, message):
+def test_what_does_not_fit_is_refused_before_training(spec, labels, message):
     # TrainingArguments need to know the main score
     with pytest.raises(RecipeError, match=message):
         _ = scorer_of((spec,), labels).main
 
 
-def test_floor_is_finite_and_quiet():
+def test_baseline_is_finite_and_quiet():
     # warnings are errors in this suite
     # train is mostly 1, so 1 is the answer to everything
     scorer = scorer_of(("accuracy", "matthews_correlation"), TWO)
@@ -255,9 +255,9 @@ def test_floor_is_finite_and_quiet():
 
 
 def test_diverged_training_is_an_error_with_a_remedy():
-    kept = {"logits": np.array([[float("nan")], [1.0]])}
+    outputs = {"logits": np.array([[float("nan")], [1.0]])}
     with pytest.raises(ModelError, match="outputs for 1 of 2 rows are not finite"):
-        predict(TASK, kept, None, None, STARS)
+        predict(TASK, outputs, None, None, STARS)
 
 
 def test_scoring_writes_no_file_that_processes_could_fight_for(tmp_path, monkeypatch):
@@ -329,7 +329,7 @@ def test_a_metric_of_the_hub(tmp_path):
     assert result.stdout == "spread {'spread': 1.5}\n", result.stderr
 
 
-def test_a_hub_out_of_reach_is_told_with_what_to_do(tmp_path, monkeypatch):
+def test_a_hub_out_of_reach_is_reported_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", tmp_path)
     with pytest.raises(HubError, match=r"'acme/spread' cannot be fetched; use one of accuracy, "):

@@ -31,9 +31,13 @@ class SplitNames(Section):
     without validation, so where none is found a tenth of train is cut off for it.
     """
 
-    train: str | None = None
-    validation: str | float | None = None
-    test: str | float | None = None
+    train: str | None = Field(None, description="name of a split; null: the usual name")
+    validation: str | float | None = Field(
+        None, description="name, or share of train; null: the usual name, else 0.1"
+    )
+    test: str | float | None = Field(
+        None, description="name, or share of train; left out: the usual name; null: no test split"
+    )
 
     @model_validator(mode="after")
     def _shares_leave_something(self) -> "SplitNames":
@@ -50,9 +54,9 @@ class SplitNames(Section):
 class Limits(Section):
     """How many examples of each split to use, drawn with a seed, stratified by label."""
 
-    train: int | None = Field(default=None, ge=1)
-    validation: int | None = Field(default=None, ge=1)
-    test: int | None = Field(default=None, ge=1)
+    train: int | None = Field(None, ge=1, description="number of examples; null: all")
+    validation: int | None = Field(None, ge=1, description="number of examples; null: all")
+    test: int | None = Field(None, ge=1, description="number of examples; null: all")
 
 
 class Source(Section):

@@ -130,6 +130,7 @@ def _fit(
         np.stack(end, 1) * (SEARCH_SCALE * GLYPH / (FRAME - 1)) - SEARCH_SCALE * GLYPH / 2
         for end in zip(*ends, strict=True)
     )
+    # not below 0.02: a letter whose ink was all cut off would be scaled to infinity
     height, width = np.maximum((high - low) / GLYPH, 0.02).T
     narrowed = np.minimum(0.7 * (width / height) ** 0.6 * np.exp(rng.normal(0, 0.15, len(ink))), 1)
     scale = (

@@ -54,6 +54,7 @@ def load(root: Path, kind: str, files: list[Path]) -> "DatasetDict":
     from datasets import DatasetDict
 
     rows = list(_place(root, files))
+    # of all splits together: class ids must mean the same everywhere
     classes = sorted({row.label for row in rows if row.label is not None})
     if not classes:
         raise _misplaced(files[0], root)
@@ -66,6 +67,7 @@ def load(root: Path, kind: str, files: list[Path]) -> "DatasetDict":
 def _place(root: Path, files: list[Path]) -> Iterator[MediaFile]:
     """Split and class of every file, from the folders that it is in."""
     folders = [file.relative_to(root).parts[:-1] for file in files]
+    # one file two folders deep means that the outer folders are splits, for all files
     with_splits = any(len(folder) == 2 for folder in folders)
     for file, folder in zip(files, folders, strict=True):
         if len(folder) == 2:

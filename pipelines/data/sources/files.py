@@ -78,6 +78,7 @@ class Files(StreamedSource):
             streamed.update(split_files if self._is_streamed(split) else ())
         files = sorted(chain(*tables.values(), *media.values()))
         base = self._root if self._root.is_dir() else self._root.parent
+        # hashing releases the interpreter's lock, so threads use all cores
         with ThreadPoolExecutor() as pool:
             digests = pool.map(
                 lambda file: _size(file) if file in streamed else _sha256(file), files
@@ -139,6 +140,7 @@ def _tables(root: Path) -> dict[str, list[Path]]:
 
 def _check_complete(split: str, files: list[Path]) -> None:
     """Refuse two versions of a split (`train.csv`, `train.parquet`) and missing shards."""
+    # a missing shard would be a smaller data set, and nothing else would tell
     totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(file.stem))}
     expected = int(totals.pop()) if len(totals) == 1 else 1
     if len(files) != expected or totals:

@@ -56,6 +56,7 @@ class Hub(StreamedSource):
             "commit": builder.hash,
         }
 
+    # cached: a branch may move on between load() and identity()
     @cached_property
     def _builder(self) -> "DatasetBuilder":
         """The builder of one commit, which load() and identity() share."""
@@ -128,12 +129,14 @@ class Hub(StreamedSource):
 
 
 def _is_commit(revision: str) -> bool:
+    # shorter hashes are valid revisions, but cannot be compared with a builder's
     return len(revision) == 40 and set(revision) <= set("0123456789abcdef")
 
 
 def _is_offline() -> bool:
     import datasets
 
+    # two libraries, each with a switch of its own
     return bool(hub_client.is_offline() or datasets.config.HF_HUB_OFFLINE)
 
 

@@ -19,7 +19,7 @@ class Letters(Source):
 
     num_per_class: int = Field(1000, ge=1, description="training images of each letter")
     size: Literal[8, 16, 32] = Field(8, description="pixels on a side")
-    seed: int = 0
+    seed: int = Field(0, description="the same seed draws the same images")
 
     def load(self) -> "DatasetDict":
         """Draw both splits, at about 0.6 ms per image: `image` (gray) and `label` ("A" to "z")."""

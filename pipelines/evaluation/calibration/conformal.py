@@ -86,6 +86,7 @@ def fit_threshold(decisions: Decisions, alpha: float) -> float:
 
 def membership(probabilities: Any, threshold: float) -> np.ndarray:
     """Tell which classes are in each row's set: (rows, classes) bool from probabilities."""
+    # >=: the validation row that set the threshold has its class in its set
     return np.asarray(probabilities) >= threshold
 
 
@@ -101,5 +102,6 @@ def shortage(num_rows: int, alpha: float) -> str | None:
 
 
 def _rank(num_rows: int, alpha: float) -> int:
+    # n + 1: the new example is one more of exchangeable rows, of any rank with equal probability.
     # 20 x 0.95 must not become 20 by a rounding error
     return math.ceil(round((num_rows + 1) * (1 - alpha), 9))

@@ -29,6 +29,7 @@ class Decisions:
             logits: (examples, labels).
             targets: (examples,) class ids, or (examples, labels) of 0 and 1.
         """
+        # float64: a mean over many float32 likelihoods would lose digits
         values, right = np.asarray(logits, float), np.asarray(targets, int)
         if problem_type == MULTI:
             # a label is a choice between no and yes: sigmoid(z) = softmax([0, z])[1]

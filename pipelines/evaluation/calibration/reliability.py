@@ -35,6 +35,7 @@ class Reliability:
         # bins are closed above, so that a confidence of exactly 1 is in the last one
         bins = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
         counts = np.bincount(bins, minlength=NUM_BINS)
+        # an empty bin is 0 / 1, not a warning and NaN
         sums = (np.bincount(bins, weights, NUM_BINS) for weights in (confidence, is_right))
         return cls(decisions.nll, counts, *(total / np.maximum(counts, 1) for total in sums))
 

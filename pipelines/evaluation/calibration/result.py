@@ -32,6 +32,7 @@ class CalibrationResult:
     @property
     def reported_split(self) -> str:
         """The split to report: test, on which nothing was fitted, if there is one."""
+        # validation chose the temperature, so its numbers flatter
         return list(self.after)[-1]
 
     def json(self) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def fit(decisions: Decisions) -> float:
         return num_rows * nll + log_temperature**2 / 2
 
     best = int(np.argmin([negative_log_posterior(step) for step in LOG_TEMPERATURES]))
+    # between its neighbors the grid's best point brackets the maximum
     last = len(LOG_TEMPERATURES) - 1
     bounds = LOG_TEMPERATURES[max(best - 1, 0)], LOG_TEMPERATURES[min(best + 1, last)]
     minimum = minimize_scalar(

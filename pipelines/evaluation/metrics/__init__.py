@@ -45,6 +45,7 @@ def averaging(average: str, pos_label: int, num_labels: int, config_name: str) -
     Args:
         num_labels: the number of classes of the labels; one batch need not hold them all.
     """
+    # scikit-learn's own default, "binary", fails on more than two classes
     if average == "auto":
         two_or_more = "binary" if num_labels == 2 else "macro"
         average = "micro" if config_name == MULTILABEL else two_or_more
@@ -68,4 +69,5 @@ def error_rate(aligned: Any) -> float:
     """
     edits = aligned.substitutions + aligned.deletions + aligned.insertions
     length = aligned.substitutions + aligned.deletions + aligned.hits
+    # over all texts, not a mean of their rates, which short texts would dominate
     return edits / max(length, 1)

@@ -18,6 +18,7 @@ class MatthewsCorrelation(evaluate.Metric):
         return info(__doc__, "int64", self.config_name)
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        # scikit-learn has no multi-label form
         columns = zip(_columns(references), _columns(predictions), strict=True)
         return {"matthews_correlation": float(np.mean([_coefficient(*pair) for pair in columns]))}
 

@@ -24,5 +24,6 @@ class Perplexity(evaluate.Metric):
         return evaluate.MetricInfo(description=__doc__ or "", citation="", features=features)
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        # the loss is a mean over tokens, not over texts
         nll = np.average(predictions, weights=[len(ids) for ids in references])
         return {"perplexity": float(np.exp(min(nll, MAX_NATS)))}

@@ -33,6 +33,7 @@ class Seqeval(evaluate.Metric):
             raise ValueError(f"'{invalid[0]}' is no tag of an entity; expected O, B-…, I-…")
         if scheme not in (None, *SCHEMES):
             raise ValueError(f"unknown scheme '{scheme}'; known: {', '.join(SCHEMES)}")
+        # 0 without a warning if no entity is predicted, or there is none to find
         options: dict[str, Any] = {"average": average, "zero_division": 0}
         if scheme:  # an entity counts only if its tags follow the scheme
             options |= {"mode": "strict", "scheme": getattr(schemes, scheme)}
