@@ -86,7 +86,9 @@ def _fitted_on(calibrated: CalibrationResult) -> str:
     if not calibrated.temperature:
         return ""
     if "test" in calibrated.after:
-        return " The temperature was fitted on validation, so the numbers of validation flatter."
+        return (
+            " The temperature was fitted on validation, so those of validation are too optimistic."
+        )
     return " There is no test split: the numbers are those of the split that fitted it."
 
 

@@ -34,7 +34,7 @@ MAX_LISTED_CLASSES = 50  # more names than this are left to the model's config
 TEXT = """
 # {name}
 
-{base}, {verb} for **{task}** with the strategy **{strategy}** by [Graft](#how-to-reproduce).
+{base}, {verb} by [Graft](#how-to-reproduce) for **{task}** with the strategy **{strategy}**.
 {predicts}
 
 ## Results

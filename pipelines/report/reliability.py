@@ -12,9 +12,9 @@ from pipelines.report.picture_style import style_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ACCURACY_COLOR, OVERCONFIDENT_COLOR, UNDERCONFIDENT_COLOR = "#0b6fa4", "#e39aa4", "#8fc1dd"
+JUSTIFIED_COLOR, OVERCONFIDENT_COLOR, UNDERCONFIDENT_COLOR = "#0b6fa4", "#e39aa4", "#8fc1dd"
 LEGEND = {
-    ACCURACY_COLOR: "accuracy",
+    JUSTIFIED_COLOR: "justified confidence",
     OVERCONFIDENT_COLOR: "overconfident",
     UNDERCONFIDENT_COLOR: "underconfident",
 }
@@ -58,7 +58,8 @@ def _draw_bars(axes: "Axes", reliability: Reliability) -> None:
     """Draw the accuracy of each bin, and its distance from the mean confidence of the bin."""
     accuracy, confidence = reliability.accuracy, reliability.confidence
     filled = reliability.counts > 0
-    axes.bar(EDGES[filled], accuracy[filled], color=ACCURACY_COLOR, **BAR)
+    # where accuracy is higher than confidence, the second bar covers the upper part of this one
+    axes.bar(EDGES[filled], accuracy[filled], color=JUSTIFIED_COLOR, **BAR)
     for low, high, color in (
         (accuracy, confidence, OVERCONFIDENT_COLOR),
         (confidence, accuracy, UNDERCONFIDENT_COLOR),

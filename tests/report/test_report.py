@@ -243,7 +243,7 @@ def test_the_card_of_local_data_holds_no_path_of_this_machine(tmp_path: Path) ->
     text = run.card.read_text()
     assert str(tmp_path) not in text
     assert "secret-place" not in text + json.dumps(locked)
-    assert "my-encoder, fine-tuned for" in text
+    assert "my-encoder, fine-tuned by" in text
     assert "path: data.csv" in text
     assert ModelCard.load(run.card).data.base_model is None
 

@@ -97,7 +97,7 @@ def test_groups_keep_their_multiples_of_the_base_rate():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["strategy=linear_probe"], "strategy 'linear_probe': its head is solved for"),
+        (["strategy=linear_probe"], "strategy 'linear_probe': its head is solved"),
         (["--low", "1"], "--low 1 --high 1: expected rates with 0 < low < high"),
         (["--low", "-1"], "--low -1 --high 1: expected rates with 0 < low < high"),
         (["--high", "nan"], "--low 1e-07 --high nan: expected rates"),

@@ -304,4 +304,4 @@ def test_where_nothing_trains_no_training_argument_is_searched(config, capsys):
     spaces = items("training.learning_rate=1e-5..1e-3")
     assert main(["search", str(config), "strategy=linear_probe", *spaces]) == 2
     message = capsys.readouterr().err
-    assert "training.learning_rate: linear_probe takes no gradient steps: its head is" in message
+    assert "training.learning_rate: no effect with linear_probe: its head is" in message

@@ -98,8 +98,8 @@ def _training_problems(space: Space, built: list[Recipe]) -> Iterator[str]:
     for dimension in space.dimensions if built else ():
         if dimension.key[0] == "training":
             strategy = built[0].strategy
-            reason = f"{strategy.name} takes no gradient steps: {strategy.no_gradient_reason}"
-            yield f"{dimension.place}: {dimension.name}: {reason}"
+            effect = f"no effect with {strategy.name}: {strategy.no_gradient_reason}"
+            yield f"{dimension.place}: {dimension.name}: {effect}"
 
 
 def _affects_scoring(key: Key) -> bool:
