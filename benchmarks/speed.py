@@ -54,9 +54,11 @@ def images(shared: Path, **limit: int) -> dict[str, Any]:
     }
 
 
-def ours(work: Any, strategy: Any, said: dict[str, Any], cache: str | None = None) -> Arm:
+def ours(
+    work: Any, strategy: Any, said: dict[str, Any], cache: str | None = None, **speed: str
+) -> Arm:
     """Graft; arms that name the same `cache` find what the other has kept."""
-    options = {"work": work, "strategy": strategy, "training": said}
+    options = {"work": work, "strategy": strategy, "training": said, "speed": speed}
     return "graft", options | ({"cache": cache} if cache else {})
 
 
@@ -108,12 +110,11 @@ def strategies(shared: Path) -> dict[str, Arm]:
     work = texts(shared, train=1500)
     said = {**TRAIN, **FLOAT32, "num_train_epochs": 3}
     top = {"name": "top_layers", "layers": 2}
-    each_time, once = ({**top, "cache_activations": cached} for cached in (False, True))
     return {
         "full": ours(work, "full", said),
         "lora": ours(work, "lora", said),
-        "top_layers, frozen blocks each time": ours(work, each_time, said),
-        "top_layers": ours(work, once, said),
+        "top_layers, frozen blocks each time": ours(work, top, said, frozen_blocks="off"),
+        "top_layers": ours(work, top, said, frozen_blocks="on"),
     }
 
 

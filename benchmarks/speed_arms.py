@@ -17,14 +17,17 @@ import numpy as np
 SIDE = 224
 
 
-def graft(work: dict[str, Any], strategy: Any, training: dict[str, Any]) -> dict[str, Any]:
+def graft(
+    work: dict[str, Any], strategy: Any, training: dict[str, Any], speed: dict[str, str]
+) -> dict[str, Any]:
     """A recipe; its seconds are those of training, data and model loaded."""
     import yaml
 
     from pipelines import recipe
     from pipelines.workflow import run as pipeline
 
-    said = {k: work[k] for k in ("task", "model", "data")} | {"strategy": strategy}
+    said = {k: work[k] for k in ("task", "model", "data")}
+    said |= {"strategy": strategy, "speed": speed}
     with tempfile.TemporaryDirectory() as runs:
         training = {"output_dir": runs, "eval_strategy": "no", **training}
         file = Path(runs) / "speed.yaml"

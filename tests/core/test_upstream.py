@@ -92,7 +92,9 @@ def test_rows_are_grouped_by_length():
     order = list(upstream.length_grouped_sampler(4, lengths))
     assert sorted(order) == [*range(32)]
     batches = [order[start : start + 4] for start in range(0, 32, 4)]
-    assert all(len({lengths[row] for row in batch}) == 1 for batch in batches)
+    mixed = [batch for batch in batches if len({lengths[row] for row in batch}) > 1]
+    assert len(mixed) <= 4  # it sorts within stretches of several batches
+    assert lengths[order[0]] == max(lengths)
 
 
 def test_a_lora_config_takes_layers_of_ours():

@@ -149,12 +149,12 @@ def test_what_makes_no_steps_is_not_regularized(checkpoint, text_data, tmp_path,
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     assert main(["run", str(recipe)]) == 2
     told = capsys.readouterr().err
-    assert "regularization.l2_sp: strategy 'linear_probe' makes no steps" in told
+    assert "regularization.l2_sp: strategy 'linear_probe' takes no gradient steps" in told
 
 
 @pytest.mark.parametrize("strategy", ["lora", "ln_tuning", "scratch"])
 def test_what_moves_nothing_pretrained_has_nowhere_to_be_pulled_to(trained, strategy):
-    with pytest.raises(RecipeError, match=r"l2_sp: .* moves nothing that was pretrained"):
+    with pytest.raises(RecipeError, match=r"l2_sp: .* changes no pretrained weights"):
         trained({"l2_sp": 0.1}, strategy=strategy)
 
 

@@ -14,7 +14,7 @@ from pipelines.training.speed import Speed, SpeedDecision, decide
 
 SWITCHES = [*Speed.model_fields]
 STEPS = {"max_steps": 1, "eval_strategy": "no"}
-CHECKPOINTED = {**STEPS, "gradient_checkpointing": True}
+CHECKPOINTED = {**STEPS, "activation_checkpointing": True}
 
 
 @pytest.fixture
