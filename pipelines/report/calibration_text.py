@@ -102,6 +102,7 @@ def _rows(calibrated: CalibrationResult) -> Iterator[list[str]]:
 
 def _set_section(sets: PredictionSets, evidence: Evidence, model: str) -> str:
     return SETS.format(
+        # rounded down to six digits already, so that the printed example keeps the coverage
         threshold=sets.threshold,
         alpha=sets.alpha,
         examples=sets.examples,

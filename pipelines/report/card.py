@@ -99,6 +99,7 @@ def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[st
     """
     from huggingface_hub import ModelCard
 
+    # a card is published: it must not show where folders of this machine are
     values = without_paths(locks.pinned(recipe, lock))
     metadata = _metadata(evidence, values, lock).to_yaml()
     text = TEXT.format(**_facts(evidence, values, lock))
@@ -139,6 +140,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "reason": f" The strategy was chosen by `auto`: {evidence.reason}." * bool(evidence.reason),
         "training": _yaml({key: values[key] for key in ("strategy", "training")}),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
+        # without `hub`: whoever repeats the run pushes elsewhere
         "recipe": _yaml({key: values[key] for key in values if key != "hub"}),
         "source": (
             "Training and test data come from one source; expect lower scores on other data."
@@ -151,6 +153,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
 def _metadata(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> "ModelCardData":
     from huggingface_hub import ModelCardData
 
+    # the Hub links to the base model; a local folder or random weights have no page
     grafted = evidence.pretrained and "files" not in lock["model"]
     return ModelCardData(
         library_name=evidence.library,
@@ -184,6 +187,7 @@ def _results(
                     dataset_revision=commit,
                     metric_type=metric,
                     metric_value=float(score),
+                    # the Hub reserves verified results for its own evaluation
                     verified=False,
                 )
 
@@ -203,6 +207,7 @@ def _predicts(labels: Labels) -> str:
 
 
 def _hardware(hardware: dict[str, Any]) -> str:
+    # training runs on the GPUs where there are any, so the CPU is of no interest
     gpus = [f"{count} x {name}" for name, count in hardware["gpus"].items()]
     return ", ".join(gpus) or f"{hardware['cores']} cores of {hardware['cpu']}"
 

@@ -27,6 +27,7 @@ def draw(path: Path, evidence: Evidence) -> None:
     """
     from matplotlib.figure import Figure
 
+    # a solver has trials instead of steps
     stepwise = any("step" in entry for entry in evidence.history)
     figure = Figure(figsize=(9, 3.6) if stepwise else (5.4, 3.6), dpi=150, layout="constrained")
     if stepwise:
@@ -77,6 +78,7 @@ def _draw_trials(axes: "Axes", evidence: Evidence) -> None:
 
 
 def _series(history: Iterable[Entry], x: str, y: str) -> tuple[list[float], list[float]]:
+    # the Trainer logs losses and evaluations as separate entries
     points = sorted((entry[x], entry[y]) for entry in history if is_number(entry.get(y)))
     return [point[0] for point in points], [point[1] for point in points]
 

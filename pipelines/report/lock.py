@@ -66,6 +66,7 @@ def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
     values = resolved(recipe)
     for section in ("model", "data"):
         commit = lock[section].get("commit")
+        # a folder has no commit, and a generated data set no revision
         if commit and "revision" in values[section]:
             values[section]["revision"] = commit
     return values
@@ -81,6 +82,7 @@ def _model(section: "Model", commit: str | None) -> dict[str, Any]:
 def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
+        # .git and .cache hold what no loader reads, and change by themselves
         if path.is_file() and not any(part.startswith(".") for part in name.parts):
             with path.open("rb") as file:
                 yield name.as_posix(), hashlib.file_digest(file, "sha256").hexdigest()

@@ -50,6 +50,7 @@ def describe() -> dict[str, Any]:
 def _graft() -> dict[str, Any]:
     """Graft's version, and the commit of its working tree: null where it runs from a wheel."""
     top = _git("rev-parse", "--show-toplevel")
+    # inside another repository, git would report the commit of that one
     if not top or Path(top).resolve() != ROOT:
         return {"version": __version__, "commit": None, "modified": None}
     changes = _git("status", "--porcelain", "--", "pipelines")
@@ -65,6 +66,7 @@ def _git(*command: str) -> str | None:
         finished = subprocess.run(
             ["git", "-C", str(ROOT), *command], capture_output=True, text=True, timeout=10
         )
+    # no git, or a file system that hangs: the lock is written without a commit
     except (OSError, subprocess.TimeoutExpired):
         return None
     return finished.stdout.strip() if finished.returncode == 0 else None

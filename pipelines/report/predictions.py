@@ -33,6 +33,7 @@ def write(
     rows = formats.get(labels.problem_type, _values)
     columns = {_values: COLUMNS[:3], _blocks: LANGUAGE_COLUMNS}.get(rows, COLUMNS)
     lines: Iterator[tuple[Any, ...]] = rows(predictions, labels)
+    # conformal sets are defined for one label per example
     if threshold is not None and rows is _single:
         columns = (*columns, "set")
         sets = _sets(predictions, labels, threshold)
@@ -84,6 +85,7 @@ def _softmax(predictions: SplitPredictions) -> np.ndarray:
 
 
 def _multi(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any, ...]]:
+    # labels are independent: a sigmoid each
     probabilities = 1 / (1 + np.exp(-np.asarray(predictions.outputs["logits"], float)))
     names, chosen = np.asarray(labels.names), np.asarray(predictions.predictions).astype(bool)
     for row, target in enumerate(np.asarray(predictions.targets).astype(bool)):

@@ -27,6 +27,7 @@ def check(repo_id: str) -> None:
         raise HubError(
             f"cannot push to {repo_id}: {_reason(error)}; hub.push=false trains without pushing"
         ) from None
+    # a fine-grained token has another role; whether it may write shows only at the push
     if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(
             f"cannot push to {repo_id}: the token may only read; create one with write access"
@@ -57,6 +58,7 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
     try:
         api = HfApi()
         url = api.create_repo(repo_id, private=private, exist_ok=True)
+        # before the upload: the card that arrives must load the model from where it is
         card.set_model_address(folder.card, repo_id)
         api.upload_folder(
             repo_id=repo_id,
@@ -81,6 +83,7 @@ def _check_name(repo_id: str) -> None:
         validate_repo_id(repo_id)
     except HFValidationError as error:
         raise HubError(f"'{repo_id}' cannot name a repository: {error}") from None
+    # the validator accepts a bare name, which belongs to no owner
     if "/" not in repo_id:
         raise HubError(f"'{repo_id}' cannot name a repository; expected owner/name")
 
@@ -90,6 +93,7 @@ def _reason(error: Exception) -> str:
     from huggingface_hub import constants, errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
+    # only the status says whether the token is wrong or too weak; the text differs by version
     if isinstance(error, errors.LocalTokenNotFoundError):
         return f"there is no token; {LOGIN}"
     if status == 401:

@@ -25,6 +25,7 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
             learning_curve.draw(folder.curve, evidence)
         if calibrated:
             reliability.draw(folder.reliability, calibrated)
+        # last: a crash before leaves a run that can be resumed
         strict_json.write(folder.metrics, _metrics(evidence))
 
 

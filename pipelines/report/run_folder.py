@@ -35,14 +35,17 @@ class RunFolder:
         Raises:
             RunError: the folder cannot be written, or `name` cannot name a folder.
         """
+        # a path in the name would put the run outside of `root`
         if name in {"", ".."} or Path(name).name != name:
             raise RunError(f"'{name}' cannot name a run folder; expected a word such as bert_sst2")
         runs = Path(root) / name
         with writing(runs):
             runs.mkdir(parents=True, exist_ok=True)
+            # not the first gap: a number must not come to mean another run than before
             for number in count(max(_numbers(runs), default=0) + 1):
                 try:
                     (runs / str(number)).mkdir()
+                # mkdir is atomic: of two runs that start at once, one comes here
                 except FileExistsError:
                     continue
                 return cls(runs / str(number))
@@ -176,6 +179,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # mkdir may fail at a parent folder: the error names it
         location = error.filename or path
         raise RunError(f"{location}: cannot be written ({error.strerror or error})") from None
 

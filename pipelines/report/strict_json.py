@@ -11,6 +11,7 @@ def write(path: Path, value: Any) -> None:
     """Write `value` as one document, atomically: a reader sees the old file or the new one."""
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    # a rename within one folder is atomic
     partial.replace(path)
 
 
@@ -22,6 +23,7 @@ def write_lines(path: Path, values: Iterable[Any]) -> None:
 
 def plain(value: Any) -> Any:
     """Convert `value` to the types of JSON: numpy and torch numbers unwrapped, NaN and inf None."""
+    # numpy arrays and scalars, and torch tensors, all have it; none need be imported
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):

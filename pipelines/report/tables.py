@@ -13,6 +13,7 @@ def score_rows(evidence: Evidence) -> Iterator[list[str]]:
     yield ["metric", *evidence.splits, f"baseline ({last_split})"]
     for metric in evidence.validation:
         scores = [column.get(metric) for column in columns]
+        # a confusion matrix has no cell; metrics.json holds it
         if any(map(is_number, scores)):
             yield [metric, *map(_cell, scores)]
 

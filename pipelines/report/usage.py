@@ -14,6 +14,7 @@ def usage(evidence: Evidence, model: str) -> str:
     """
     example = _example(evidence)
     if evidence.library == "sentence-transformers":
+        # it gives logits: above 0 means a probability above a half
         decide = {MULTI: " > 0", REGRESSION: ""}.get(evidence.labels.problem_type, ".argmax(-1)")
         return (
             "from sentence_transformers import SentenceTransformer\n"
@@ -22,6 +23,7 @@ def usage(evidence: Evidence, model: str) -> str:
     of_task = evidence.task.usage(model)
     if of_task:
         return _adapted(evidence, of_task, model)
+    # by default the pipeline returns only the most probable label
     all_labels = ", top_k=None" if evidence.labels.problem_type == MULTI else ""
     return _adapted(
         evidence,

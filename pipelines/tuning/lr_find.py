@@ -69,6 +69,7 @@ def run(recipe: "Recipe", sweep: Sweep, command: str) -> None:
         Interrupted: on a signal.
     """
     require_gradient_steps(recipe)
+    # the rate is chosen by it, so test must not be loaded
     prepared = prepare(recipe, test=False)
     require_gradient_steps(prepared.recipe)  # `auto` may have chosen a solved head
     folder = Path(runs_folder(recipe)) / recipe.name
@@ -91,9 +92,11 @@ def _test(prepared: "Prepared", sweep: Sweep) -> RangeTestResult:
         **prepared.recipe.training,
         **OVERRIDES,
         "max_steps": sweep.steps,
+        # the rate that RangeTest scales every group from
         "learning_rate": sweep.high,
     }
     prepared = replace(prepared, recipe=prepared.recipe.replace(training=training))
+    # a strategy may save what it trained; nothing of it is worth keeping
     with TemporaryDirectory() as checkpoints, console.capture_stdout() as echo:
 
         def print_step(step: int, rate: float, loss: float, smoothed: float) -> None:
@@ -126,6 +129,7 @@ def _report(
     picture, points = stem.with_suffix(".png").as_posix(), stem.with_suffix(".csv").as_posix()
     yield f"picture: {picture}; points: {points}"
     if result.valley is None or result.steep is None:
+        # a suggestion from a curve that never falls would be noise
         yield "no suggestion: the loss did not fall at any rate; try others (--low, --high)"
         return
     yield f"valley {result.valley:.1e}  two thirds into the longest fall of the loss: suggested"

@@ -38,6 +38,7 @@ class RangeTest(TrainerCallback):
         self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any
     ) -> None:
         """Set the learning rate of every group of parameters."""
+        # args.learning_rate is what every initial_lr is a multiple of
         factor = self.rate(state.global_step) / args.learning_rate
         for group in optimizer.param_groups:
             # initial_lr is set by the scheduler and holds the multiple of this group

@@ -41,6 +41,7 @@ def draw(path: Path, result: RangeTestResult, recipe_rate: float | None) -> None
         axes.axvline(recipe_rate, color=BASELINE_COLOR, linestyle=":", label=label)
     for name, rate, marker in (("valley", result.valley, "o"), ("steep", result.steep, "^")):
         if rate is not None:
+            # rates are spaced by a factor: the nearest one is nearest in the logarithm
             height = smoothed[np.abs(np.log(rates / rate)).argmin()]
             label = f"{name}: {rate:.1e}" + (", suggested" if name == "valley" else "")
             axes.plot(rate, height, marker, label=label, zorder=3, **MARKER)
@@ -55,6 +56,7 @@ def _limits(result: RangeTestResult) -> tuple[float, float]:
     # a diverging loss, many times the first one, would press the fall into a flat line
     smoothed = result.smoothed[np.isfinite(result.smoothed)]
     losses = result.losses[np.isfinite(result.losses)]
+    # the percentile leaves out single lucky batches
     first, lowest = smoothed[0], min(smoothed.min(), np.percentile(losses, 1))
     fall = max(first - lowest, 0.05 * abs(first), 1e-6)
     return float(lowest - 0.1 * fall), float(first + fall)

@@ -46,6 +46,7 @@ def read_off(
     middle = slice(sweep.steps // 10, -NUM_SKIPPED_LAST)
     finite = np.isfinite(curve[middle])
     too_few = finite.sum() < MIN_FALL_STEPS
+    # without divergence a short test is no error, but gives no suggestion
     if too_few and diverged:
         raise ModelError(
             f"lr-find: the loss diverged after {len(losses)} steps, at a learning rate of "
@@ -73,6 +74,7 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> float | None:
     end = int(lengths.argmax())
     if lengths[end] < MIN_FALL_STEPS:
         return None
+    # as fastai computes it, so that suggestions agree with the published ones
     start, third = end - int(lengths[end]), lengths[end] / 3
     return float(rates[max(0, start) + int(third) + int(third / 2)])
 
@@ -83,4 +85,5 @@ def steep(rates: np.ndarray, losses: np.ndarray) -> float:
     Args:
         rates, losses: (steps,)
     """
+    # per decade and not per step: the rates rise by a factor
     return float(rates[np.argmin(np.diff(losses) / np.diff(np.log(rates)))])

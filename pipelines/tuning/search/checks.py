@@ -43,6 +43,7 @@ def validate(space: Space, path: str, overrides: Iterable[str]) -> Recipe:
             valid.append(dimension)
     built, build_problems = _build_ends(Space(tuple(valid)), path, fixed)
     problems += build_problems
+    # only where all else is right: what a strategy ignores is known from a built recipe
     problems = problems or [*_training_problems(space, built)]
     if problems:
         raise RecipeError("\n".join(dict.fromkeys(problems)))
@@ -66,6 +67,7 @@ def _ends(space: Space, strategy: str | None) -> Iterator[list[tuple[Dimension, 
     """Yield points with one dimension at each of its ends, and the others at their first end."""
     active = space.active(strategy)
     first = {d.name: strategy if d.key == STRATEGY else d.values.extremes[0] for d in active}
+    # not every combination: their number grows exponentially, and a bad value fails by itself
     for varied in active:
         for text in varied.values.extremes if varied.key != STRATEGY else (str(strategy),):
             yield [(d, text if d is varied else str(first[d.name])) for d in active]
@@ -83,6 +85,7 @@ def _dimension_problems(space: Space, dimension: Dimension, fixed: list[Override
         yield f"{prefix}: '{dimension.only}' is not searched as a strategy; {suggest('', searched)}"
     for strategy in space.strategies:
         same_key = [d for d in space.active(strategy) if d.key == key]
+        # reported once, at the last of them
         if len(same_key) > 1 and dimension is same_key[-1]:
             yield f"{prefix}: set twice in the space"
             break
@@ -105,6 +108,7 @@ def _training_problems(space: Space, built: list[Recipe]) -> Iterator[str]:
 def _affects_scoring(key: Key) -> bool:
     section, *rest = key
     if section == "data":
+        # how much data to train on can be searched; what is scored cannot change
         return rest != ["limit", "train"]
     if section == "task":
         return rest in ([], ["name"])

@@ -70,10 +70,12 @@ def _table(study: "Study", request: SearchRequest, metric: str) -> Iterator[str]
     sign = -1 if study.greater else 1
 
     def rank(trial: FrozenTrial) -> tuple[bool, float, int]:
+        # a failed trial has no value; that of a pruned one is its last evaluation
         return trial.value is None, sign * (trial.value or 0), trial.number
 
     trials = sorted(study.finished, key=rank)
     rows = [["trial", *names, metric, "seconds", ""]]
+    # the best are on top; the journal holds the rest
     rows += [_cells(trial, names) for trial in trials[:MAX_TABLE_ROWS]]
     yield from map(str.rstrip, align(rows))
     if len(trials) > MAX_TABLE_ROWS:
@@ -91,6 +93,7 @@ def _cells(trial: FrozenTrial, names: list[str]) -> list[str]:
 def _importances(study: "Study") -> Iterator[str]:
     """Yield each key's share of the variance among better trials (PED-ANOVA, arXiv 2304.10255)."""
     scores = [t.value for t in study.finished if t.state == TrialState.COMPLETE]
+    # equal scores have no variance to divide among keys
     if len(scores) < MIN_TRIALS_FOR_IMPORTANCE or len(set(scores)) == 1:
         return
     # Optuna warns about keys that few trials have; they get no share

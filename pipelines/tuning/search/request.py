@@ -43,6 +43,7 @@ class SearchRequest:
     def identity(self) -> dict[str, Any]:
         """Recipe and space as plain values; only trials of an equal identity are compared."""
         values = dict(recipe.read(self.path, self.overrides).values)
+        # where a model is pushed changes no score
         values.pop("hub", None)
         space = {d.name: str(d.values) for d in self.space.dimensions}
         return {"recipe": without_tokens(values), "space": space}

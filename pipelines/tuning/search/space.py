@@ -58,6 +58,7 @@ class Space:
 
         A key that no strategy has applies to all: building the recipe reports the mistake.
         """
+        # a misspelled strategy is reported when its recipe is built, not here
         if strategy not in registry.names("strategies"):
             return True
         if dimension.only or dimension.key[0] == "training":
@@ -79,6 +80,7 @@ class Space:
         for dimension in self.dimensions:
             if self.applies(dimension, strategy):
                 drawn.append((dimension, dimension.values.suggest(trial, dimension.name)))
+            # what follows depends on the strategy just drawn
             if dimension.key == STRATEGY:
                 strategy = drawn[-1][1]
         return drawn
@@ -87,6 +89,7 @@ class Space:
         """Return all points; None if there are more than `limit`, or infinitely many."""
         points: list[Point] = []
         for strategy in self.strategies:
+            # each strategy has a grid of its own, since keys differ
             partial: list[Point] = [[]]
             for dimension in self.active(strategy):
                 values: Any = dimension.values.all

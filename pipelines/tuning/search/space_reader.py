@@ -50,6 +50,7 @@ def load(texts: Iterable[str]) -> Space:
             problems.append(f"{item.place}: {'.'.join(item.key)}: {error}")
     if not dimensions and not problems:
         raise RecipeError("command line: --space: nothing to search in it")
+    # the sort is stable: all other dimensions stay in the order of the user
     strategy_first = sorted(dimensions, key=lambda d: d.key != STRATEGY)
     return Space(tuple(strategy_first), tuple(problems))
 
@@ -75,11 +76,13 @@ def _leaves(document: Document, node: dict[str, Any], path: Key) -> Iterator[Spa
         if is_section:
             yield from _leaves(document, value, key)
         else:
+            # `training.learning_rate:` may be one key of the file
             dotted = tuple(".".join(key).split("."))
             yield SpaceItem(_canonical(dotted), value, document.place(key))
 
 
 def _canonical(key: Key) -> Key:
+    # both spellings of the key mean the strategy, as in a recipe
     return STRATEGY if key == ("strategy", "name") else key
 
 
@@ -106,6 +109,7 @@ def _values(described: Any) -> Values:
     if isinstance(described, dict):
         return _range(described)
     listed = described if isinstance(described, list) else [described]
+    # a value that occurs twice would be drawn twice as often
     texts = tuple(dict.fromkeys(as_text(value) for value in listed if value not in ("", None)))
     if len(texts) < 2:
         raise RecipeError(

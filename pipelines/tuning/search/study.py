@@ -132,12 +132,14 @@ class Study:
             return processes.from_main(do)
 
     def _open(self, identity: dict[str, Any]) -> None:
+        # Graft prints a line of its own for each trial
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(self.path))),
             study_name="search",
             direction="maximize" if self.greater else "minimize",
+            # gives up what is below the median of earlier trials at the same percentage
             pruner=optuna.pruners.MedianPruner(n_warmup_steps=MIN_PRUNING_PERCENT),
             load_if_exists=True,
         )
@@ -161,6 +163,7 @@ class Study:
             point = self.space.draw(self.running)
             texts = {d.name: d.values.text(value) for d, value in point}
             complete = [t for t in finished if t.state == TrialState.COMPLETE]
+            # rounding makes different draws equal
             duplicates = [t.value for t in complete if t.user_attrs["texts"] == texts]
             if duplicates and draw < MAX_DUPLICATE_DRAWS - 1:
                 self._drop()
@@ -194,6 +197,7 @@ class Study:
         assert self.running
         self.running.set_user_attr("remark", remark)
         self.running.set_user_attr("seconds", round(seconds, 1))
+        # Optuna refuses the value of a failed trial, and has that of a pruned one
         value = score if state == TrialState.COMPLETE else None
         self._end(self.running, state, value)
 

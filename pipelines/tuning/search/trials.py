@@ -48,6 +48,7 @@ def run(request: SearchRequest, first: Recipe) -> None:
     )
     _announce(request, study, folder, f"baseline {metric} {baseline:.4f}")
     _run_remaining(request, study, folder, metric)
+    # only the main process holds the study
     if processes.is_main():
         outcome.report(study, request, folder, metric, baseline)
     processes.wait()
@@ -89,6 +90,7 @@ def _run_remaining(request: SearchRequest, study: Study, folder: Path, metric: s
         trial = study.next_trial()
         say(f"trial {trial.number} of {study.max_trials}  {trial}")
         if trial.duplicate_score is not None:
+            # the same seed and values would give the same score
             study.record(COMPLETE, "as before", trial.duplicate_score)
             say(f"    {metric} {trial.duplicate_score:.4f}, as before")
             continue
@@ -100,6 +102,7 @@ def _run_remaining(request: SearchRequest, study: Study, folder: Path, metric: s
             raise Interrupted(f"{reason}; to go on, run the same command again") from None
         except GraftError as error:
             study.drop()
+            # callers distinguish errors by their class
             raise type(error)(f"trial {trial.number} ({trial}): {error}") from error
         finally:
             _free_memory()
@@ -112,6 +115,7 @@ def _run_trial(
     started, state, remark, score = time.monotonic(), FAILED, "", None
     try:
         with (
+            # beside the study: /tmp may be too small for checkpoints
             TemporaryDirectory(dir=folder, prefix="trial_") as checkpoints,
             console.capture_stdout() as echo,
         ):
@@ -122,6 +126,7 @@ def _run_trial(
         state, remark = PRUNED, str(pruned)
     except DivergedError:
         remark = "diverged"
+    # a search over batch sizes must survive one that is too large
     except torch.OutOfMemoryError:
         remark = "out of memory"
     else:

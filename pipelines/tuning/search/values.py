@@ -25,6 +25,7 @@ class Choices:
 
     def suggest(self, trial: "Trial", name: str) -> str:
         """Let an Optuna trial choose a value."""
+        # texts, since Optuna stores only scalars and a choice may be a list
         return trial.suggest_categorical(name, self.texts)
 
     def text(self, drawn: str) -> str:
@@ -63,6 +64,7 @@ class Range(Section):
         low, high = values.get("low"), values.get("high")
         if not (isinstance(low, int | float) and isinstance(high, int | float)):
             return values
+        # a range that contains 0 has no logarithm
         return {**values, "log": 0 < low * MIN_LOG_RATIO <= high}
 
     @model_validator(mode="after")
