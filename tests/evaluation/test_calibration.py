@@ -377,7 +377,7 @@ def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, tmp_path) -> 
 def test_elsewhere_it_is_off_and_refused_by_name(task, tmp_path) -> None:
     place = tmp_path, Path("gpt2"), Path("data")
     assert recipes.load(write_recipe(*place, task=task)).calibration is None
-    with pytest.raises(RecipeError, match=f"calibration: {task} does not choose one of some"):
+    with pytest.raises(RecipeError, match=f"calibration: {task} does not choose one of several"):
         recipes.load(write_recipe(*place, task=task, calibration={"temperature": True}))
 
 
