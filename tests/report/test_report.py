@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,14 @@ from example_run import (
     predicted,
 )
 from huggingface_hub import ModelCard
+from matplotlib.figure import Figure
 
 from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.errors import RunError
-from pipelines.core.labels import MULTI, REGRESSION, Labels
+from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
+from pipelines.evaluation.calibration import Calibration
+from pipelines.evaluation.calibration.result import measure
 from pipelines.report import card, lock, results
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.summary import summarize
@@ -116,6 +120,25 @@ def test_history_is_one_entry_a_line(tmp_path: Path) -> None:
 )
 def test_the_curve_is_a_picture(tmp_path: Path, changes: dict) -> None:
     assert finished(tmp_path, **changes).curve.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_legends_of_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    legends: dict[str, list[str]] = {}
+
+    def read_legends(figure: Figure, path: Path) -> None:
+        texts = [axes.get_legend().get_texts() for axes in figure.axes if axes.get_legend()]
+        legends[path.stem] = [text.get_text() for text in chain.from_iterable(texts)]
+
+    monkeypatch.setattr(Figure, "savefig", read_legends)
+    outputs = {"validation": (LOGITS, [0, 1, 1])}
+    finished(tmp_path, calibration=measure(Calibration(), None, outputs, SINGLE, seed=0))
+    assert legends == {
+        "learning_curve": [
+            *("train", "validation"),
+            *("validation", "chosen: 0.8300 at epoch 2", "baseline"),
+        ],
+        "reliability": ["justified confidence", "overconfident", "underconfident"],
+    }
 
 
 def test_the_entry_of_the_saved_weights_is_found() -> None:
