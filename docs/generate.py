@@ -27,7 +27,7 @@ from pipelines.recipe import schema
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "recipes" / "schema.json"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-PART = re.compile(r"(<!-- generated: ([a-z -]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+PART = re.compile(r"(<!-- generated: ([a-z_ -]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 MEND = "run `make docs` and commit what it changes"
 Row = tuple[str, ...]
 
@@ -273,7 +273,6 @@ def commands() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "augmentations": lambda: names("augmentations", "modality"),
     "columns": columns,
     "combinations": combination_table,
     "commands": commands,

@@ -26,7 +26,7 @@ from pipelines.core.errors import GraftError
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 PAGES = (ROOT / "README.md", CONTRIBUTING, *sorted((ROOT / "docs").rglob("*.md")))
-PROJECT = ("pipelines", "recipes", "Makefile", "pyproject.toml", "README.md")
+PROJECT = ("pipelines", "recipes", "Makefile", "pyproject.toml", "requirements.lock", "README.md")
 SERVED = ("bert_sst2",)  # recipes whose data sets are on the Hub that pages see
 RUN = {"bash", "python", "yaml"}
 BASE = """
@@ -132,15 +132,19 @@ def pages_text() -> str:
     return "".join(block.text for block in every_block())
 
 
+def session_of(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.directive != "not run"]
+
+
+SESSIONS = [page for page in PAGES if {"bash", "python"} & {b.language for b in session_of(page)}]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.stem)
 def test_a_page_runs_from_top_to_bottom(page, warm, tmp_path) -> None:
-    session = [block for block in blocks(page) if block.directive != "not run"]
-    if not any(block.language in ("bash", "python") for block in session):
-        pytest.skip("nothing to run")
     folder = working_folder(tmp_path)
     with Python(folder, warm) as python:
-        for block in session:
+        for block in session_of(page):
             if block.directive == "file":
                 (folder / block.argument).parent.mkdir(parents=True, exist_ok=True)
                 (folder / block.argument).write_text(block.text, encoding="utf-8")
