@@ -28,3 +28,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'pipelines' has no attribute '{name}'")
     module = import_module(f"pipelines.{MODULES.get(name, 'workflow.session')}")
     return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
