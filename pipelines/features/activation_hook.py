@@ -28,6 +28,7 @@ class ActivationHook:
     def __enter__(self) -> "ActivationHook":
         output = self.model.get_submodule(self.anatomy.output)
         encoder = self.model.get_submodule(self.anatomy.encoder)
+        # a hook, since no model returns its output layer's input
         self.hooks = [
             output.register_forward_pre_hook(self._catch_input),
             encoder.register_forward_hook(self._catch_outputs),

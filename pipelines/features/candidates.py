@@ -52,13 +52,17 @@ def pooled_extractor(
     import torch
 
     batch = {name: tensor.to(model.device) for name, tensor in sample_batch(rows, collate).items()}
+    # eval mode comes first: with dropout no two passes would compare equal
     projected = projection.find(model.eval(), anatomy, newly_initialized, batch)
+    # a projection stands between the poolings and the output layer, which could never equal then
     unpooled = Extractor(model, anatomy, (HEAD,), head_pooling=None, projection=projected)
     with unpooled.without_projection():
         with torch.inference_mode(), ActivationHook(model, anatomy, layer) as hook:
             logits = model(**batch).logits
         head_pooling = _head_pooling(hook, batch, logits) if hook.input.dim() > 2 else None
         poolings = _candidates(hook, head_pooling, pooling, batch, plain)
+        # New layers that stay, before the output layer: what they compute changes with the seed, so
+        # their input is what can be kept.
         solved = (f"{anatomy.output}.", f"{projected}.")
         others = [name for name in newly_initialized if not name.startswith(solved)]
         stays_new = bool(others) and head_pooling is None
@@ -88,6 +92,7 @@ def _candidates(
             f"{type(hook.model).__name__}{'' if plain else ' with this head or layer'}; "
             f"known: {', '.join(('auto', *known)) if known else 'none'}"
         )
+    # each pooling is stored and solved once, under the name that fits the plain class
     if pooling == "auto":
         return (HEAD, *(p for p in others if p not in same))
     return (HEAD if pooling in same else pooling,)
@@ -99,6 +104,7 @@ def _head_pooling(hook: ActivationHook, batch: Batch, logits: Any) -> str:
     mask: Any = batch.get("attention_mask")
     for pooling in POOLINGS if mask is not None else ():
         pooled = pool(hook.input, mask, pooling)
+        # mean_max has twice the width, which the output layer would not take
         if pooled.shape[-1] == hook.input.shape[-1] and _equal(output(pooled), logits):
             return pooling
     raise ModelError(
@@ -110,4 +116,5 @@ def _head_pooling(hook: ActivationHook, batch: Batch, logits: Any) -> str:
 def _equal(left: "torch.Tensor", right: "torch.Tensor") -> bool:
     import torch
 
+    # wide enough for sums in another order, far narrower than two poolings of real texts are apart
     return left.shape == right.shape and torch.allclose(left, right, rtol=1e-4, atol=1e-5)

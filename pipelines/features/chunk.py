@@ -58,7 +58,10 @@ class Chunk:
 
 
 def merge(pending: "list[tuple[list[int], dict[str, Any]]]") -> "Values":
-    """Concatenate the rows of several batches, column by column."""
+    """Concatenate the rows of several batches, column by column.
+
+    safetensors holds flat tensors only: rows of several entries are laid end to end.
+    """
     import torch
 
     row_ids: list[int] = []

@@ -63,6 +63,7 @@ class Chunks:
         if self.pending:
             self._flush()
         self.exchange()
+        # room is made at the end: these features are in use, and others may have to go for them
         if self.path:
             cache.make_room(spared=self.path)
         assert not len(self.missing)
@@ -73,9 +74,11 @@ class Chunks:
             return
         from accelerate.utils import gather_object
 
+        # on a shared disk all files are there once every process has written its last
         processes.wait()
         self._load_new_files()
         if sum(gather_object([len(self.missing)])) > 0:
+            # some process cannot read them: then all send, since gathering takes all of them
             for values in gather_object([chunk.values for chunk in self.computed_here]):
                 self._append(values)
 
@@ -92,6 +95,7 @@ class Chunks:
                     column[row_id] = entry.float().numpy()
             return column
         shape = self.chunks[0].values[name].shape[1:]
+        # filled chunk by chunk: a concatenation would hold the features twice for a while
         stacked = np.empty((self.num_rows, *shape), np.float32)
         for chunk in self.chunks:
             stacked[chunk.row_ids] = chunk.values[name].float().numpy()
@@ -138,6 +142,7 @@ class Chunks:
         values = merge(self.pending)
         self.pending = []
         if self.path:
+            # a name of its own: processes that share the disk write at the same time
             file = self.path / f"{uuid.uuid4().hex}{cache.SUFFIX}"
             if cache.save(values, file, self.about):
                 self.files.add(file)
@@ -168,6 +173,7 @@ def compute(
         options: of `forward.iter_batches`.
     """
     chunks = Chunks(key, len(rows), about)
+    # all processes have to agree on what is missing, or they would cut different batches
     chunks.exchange()
     if len(chunks.missing):
         options = {**options, "row_ids": chunks.missing}

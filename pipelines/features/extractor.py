@@ -71,6 +71,7 @@ class Extractor:
             self.without_projection(),
             ActivationHook(self.model, self.anatomy, self.layer) as hook,
         ):
+            # inside the hooks: the key is that of the model without its projection
             key = self._key(rows, bool(options.get("bf16")))
 
             def collect(_: Any, batch: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +101,7 @@ class Extractor:
         """Write a head that was solved on `head` into the model."""
         import torch
 
+        # the head read what comes before the projection: two layers have to express it
         if self.projection:
             projection.fold(self.model, self.anatomy, self.projection, head)
             return
@@ -125,6 +127,7 @@ class Extractor:
 
     def _features(self, computed: chunks.Chunks) -> dict[str, Any]:
         features = {pooling: computed.column(pooling) for pooling in self._stored_poolings}
+        # computed and stored all the same, so that a run with another head finds it
         if not self.plain:
             features.pop(HEAD, None)
         elif HEAD in self.poolings and self.head_input:
@@ -155,6 +158,7 @@ class Extractor:
                 HEAD: features,
                 LABELS: [y[i] for y, i in zip(labels, is_labeled, strict=True)],
             }
+        # labels are stored with the features: rows that come from disk are never collated
         collected = {LABELS: labels}
         for pooling in self._stored_poolings:
             if pooling != HEAD:
@@ -181,6 +185,7 @@ class Extractor:
             self.projection,
             self.layer,
         ]
+        # GPUs and CPUs round differently, and mixed precision more so
         precision = (bf16, self.model.device.type)
         return fingerprints.of(
             weights, rows.fingerprint, self._stored_poolings, settings, precision

@@ -47,6 +47,7 @@ def weights(model: Any, inside: str, outside: str | None) -> str:
 
 def frozen(model: Any) -> str:
     """Digest the parameters that do not train, all buffers and the config."""
+    # buffers count: frozen blocks of a convolutional network normalize by their running means
     parameters = ((n, p) for n, p in model.named_parameters() if not p.requires_grad)
     return _digest(model.config, (*parameters, *model.named_buffers()))
 
@@ -72,6 +73,7 @@ def _digest(config: Any, named: "Iterable[tuple[str, torch.Tensor]]") -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().data if len(flat) else b"")
+    # weights alone are not enough: dropout, eps or the kind of attention change what they compute
     fields = {key: value for key, value in config.to_dict().items() if key not in IGNORED_FIELDS}
     fields["attn_implementation"] = attention_implementation(config)
     digest.update(repr(sorted(fields.items())).encode())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipelines.models.anatomy import Anatomy
 
+# in the order of trying; the encoder's own pooler is a layer that no pooling of states replaces
 KINDS = ("pooled", "cls", "last", "mean")
 
 
@@ -57,6 +58,7 @@ class HeadInput:
                 return outputs
 
         encoder = model.get_submodule(self.encoder)
+        # the shape of a batch of one token each: heads compare it with what the encoder returns
         ones = torch.ones(len(vectors), 1, dtype=torch.long, device=vectors.device)
         inputs = {model.main_input_name: vectors}
         if model.main_input_name == "input_ids":
@@ -113,5 +115,5 @@ def _gives(
 
 
 def _content_token(model: Any) -> int:
-    """A token id that is not padding: GPT-2's head looks for the last of these."""
+    """Choose a token id that is not padding: some heads look for the last one that is none."""
     return 1 if model.config.pad_token_id == 0 else 0

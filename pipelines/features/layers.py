@@ -39,6 +39,8 @@ def truncate(model: Any, anatomy: "Anatomy", layer: int) -> None:
     removed = tuple(f"{name}.{i}." for i in range(layer, num_blocks))
     states = model.state_dict().items()
     remaining = {key: tensor.shape for key, tensor in states if not key.startswith(removed)}
+    # Tried, since a config may derive other shapes from a smaller depth: the folder that is saved
+    # would not load.
     shorter = _shorter(model.config, num_blocks, layer)
     if _shapes(type(model), shorter) != remaining or not _are_alike(blocks):
         _refuse(f"{layer}: the first {layer} of {num_blocks} blocks are no {kind} by themselves")
@@ -62,6 +64,7 @@ def mean(outputs: Any) -> Any:
     states = getattr(outputs, "hidden_states", None)
     if not states:
         _refuse(f"mean: a {type(outputs).__name__} holds no hidden states of the single blocks")
+    # as sentence-transformers' WeightedLayerPooling with layer_start=1, which the saved model has
     return torch.stack(states[1:]).mean(0)
 
 

@@ -24,6 +24,7 @@ def pool(hidden: "torch.Tensor", mask: "torch.Tensor", pooling: str) -> "torch.T
     import torch
 
     if pooling == "mean_max":
+        # not 0: hidden states may all be negative
         largest = hidden.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(1)
         return torch.cat([pool(hidden, mask, "mean"), largest], dim=1)
     if pooling == "mean":
@@ -43,5 +44,6 @@ def mask_of(hidden: Any, batch: dict[str, Any]) -> Any:
     """
     if hidden is None or hidden.dim() != 3:
         return None
+    # images have no mask, and convolutions over audio shorten the sequence that the mask is for
     mask = batch.get("attention_mask", hidden.new_ones(hidden.shape[:2]))
     return mask if mask.shape == hidden.shape[:2] else None

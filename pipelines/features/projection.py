@@ -82,12 +82,14 @@ def fold(model: Any, anatomy: "Anatomy", name: str, head: "Linear") -> None:
     projection, output = (model.get_submodule(n) for n in (name, anatomy.output))
     num_labels = output.out_features
     with torch.no_grad():
+        # output = [I 0], projection = [head; random]: their product is the head
         output.weight.zero_()
         output.weight[:, :num_labels] = torch.eye(num_labels)
         projection.weight[:num_labels] = torch.from_numpy(head.weight)
         biases = [layer.bias for layer in (output, projection) if layer.bias is not None]
         for bias in biases:
             bias[:num_labels] = 0
+        # one of the two biases is enough; the output layer's is the nearer one
         if biases:
             biases[0][:num_labels] = torch.from_numpy(head.bias)
 

@@ -35,6 +35,7 @@ class SkipFrozenBlocks:
             self.model.register_forward_pre_hook(self._pop_activations, with_kwargs=True),
             self.block.register_forward_pre_hook(self._insert_activations, with_kwargs=True),
         ]
+        # an attribute of the instance hides the class's method, and hooks go on around it
         for module in self.frozen:
             module.forward = self._skippable(module.forward)
         return self
@@ -106,7 +107,7 @@ class RowsWithActivations:
         return len(self.rows)
 
     def __getattr__(self, name: str) -> Any:
-        # without this, unpickling in a worker asks for `rows` before there is one, for ever
+        # unpickling asks for `__setstate__` before there are `rows`, which would recurse forever
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.rows, name)  # lengths, column_names…

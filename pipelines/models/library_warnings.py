@@ -24,6 +24,7 @@ def suppress_peft_warnings() -> Iterator[None]:
     GPT-2, about normalization layers having no inputs to count, and about CUDA kernels that BOFT
     could have.
     """
+    # by message, not by module: other warnings of peft are about a user's choices, and stay
     with _only_errors("bitsandbytes"), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning

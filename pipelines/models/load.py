@@ -50,6 +50,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
 
     auto = getattr(transformers, task.auto_class)
     with _explained(section, task), silence_transformers():
+        # config, processor and weights come from one commit, even if someone pushes in between
         commit = resolve_commit(section)
         options = {
             "revision": commit or section.revision,
@@ -60,6 +61,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         config = _configured(config, {**section.config, **labels.config})
         timm_config.complete(config)
         processor = task.load_processor(section.checkpoint, labels, **options)
+        # before the model is built: a head's size may follow from the processor's vocabulary
         task.configure(config, processor, labels)
         arguments = {**options, **_build_arguments(section, auto, config)}
         build = _load_weights if pretrained else _draw_weights
@@ -127,6 +129,7 @@ def _draw_weights(
     auto: Any, config: Any, section: "Model", arguments: dict[str, Any]
 ) -> tuple[Any, list[str]]:
     """Draw random weights; returns the model and the names of all its parameters."""
+    # `from_config` would hand a revision to the model's constructor
     arguments = {key: value for key, value in arguments.items() if key != "revision"}
     model = auto.from_config(config, **arguments)
     draw_weights(model)
@@ -161,6 +164,7 @@ def _explained(section: "Model", task: "Task | None") -> Iterator[None]:
 
 
 def _explanation(section: "Model", task: "Task | None", error: Exception) -> ModelError | HubError:
+    # transformers raises an OSError of its own, whose cause is what the Hub's client raised
     name, purpose = section.checkpoint, f" for {task.name}" if task else ""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     message = hub_client.explanation("model", name, section.revision, WITHOUT_HUB, cause)

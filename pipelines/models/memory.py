@@ -37,6 +37,7 @@ def _activations(model: Any, batch: dict[str, Any], loss: Callable[..., Any] | N
     saved: dict[int, int] = {}
 
     def record(tensor: "torch.Tensor") -> "torch.Tensor":
+        # weights are saved for the backward pass, too, and are counted already; views share storage
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             saved[storage.data_ptr()] = storage.nbytes()

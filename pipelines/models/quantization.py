@@ -50,6 +50,7 @@ def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytes
     except (ImportError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"model.quantization: '{bits}': {reason}") from None
+    # the head's names are needed before there is a model; on "meta" one costs nothing
     with torch.device("meta"):
         head = dissect(auto.from_config(config)).head
     return BitsAndBytesConfig(llm_int8_skip_modules=list(head) or None, **ARGUMENTS[bits])

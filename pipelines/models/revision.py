@@ -27,6 +27,7 @@ def resolve_commit(section: "Model") -> str | None:
         return None
     if path.exists() or section.checkpoint.startswith((".", "/", "~")):
         raise ModelError(f"{path}: no such folder; expected a Hub id or a folder with config.json")
+    # offline the copy in the cache is used, whose commit belongs into the lock
     if hub_client.is_offline():
         return _cached_commit(section)
     return hub_client.commit("model", section.checkpoint, section.revision, WITHOUT_HUB)

@@ -47,6 +47,7 @@ def check_weights(model: "PreTrainedModel", missing: list[str], section: "Model"
     """
     from pipelines.models.anatomy import dissect, inside
 
+    # half, because a new pooler or a resized embedding is no reason to refuse
     root = dissect(model).encoder
     encoder = [name for name, _ in model.named_parameters() if inside(name, [root])]
     random = set(encoder) & set(missing)

@@ -42,6 +42,7 @@ class Scaler:
         return cls(mean if center else np.zeros_like(mean), np.where(varies, scale, 1.0))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
+        # sums over many rows need the digits of float64, single features do not
         mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
         return (features - mean) / scale
 

@@ -29,7 +29,7 @@ class ClassPrototypes(Head):
     def solve(self, problem: Problem, values: Iterable[float]) -> Iterator[Linear]:
         """Solve for all shrinkages from one eigendecomposition."""
         targets, classes = indicators(problem)
-        features = problem.features.astype(np.float64)
+        features = problem.features.astype(np.float64)  # small eigenvalues are divisors
         rows = np.ones(len(features)) if problem.weights is None else problem.weights
         means, rivals, residuals = _prototypes(problem, features, targets, rows)
         variances, vectors = np.linalg.eigh((residuals.T * rows) @ residuals / rows.sum())

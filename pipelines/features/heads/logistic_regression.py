@@ -39,6 +39,7 @@ def _softmax(problem: Problem, strengths: Iterable[float]) -> Iterator[Linear]:
     steps = _one_vs_rest.MAX_STEPS
     model = LogisticRegression(fit_intercept=bias, max_iter=steps, warm_start=True)
     for strength in strengths:
+        # with little penalty, separable classes converge slowly to what validation would not choose
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "lbfgs failed to converge")
             model.set_params(C=strength).fit(features, targets, problem.weights)

@@ -43,6 +43,7 @@ def _fitted(problem: Problem, alpha: float) -> Any:
         max_iter=epochs,
         random_state=0,
     )
+    # epochs are given, so that it never converges by scikit-learn's rule
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
         return model.fit(problem.features, problem.targets, problem.weights)

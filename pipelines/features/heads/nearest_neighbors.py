@@ -41,9 +41,9 @@ class NearestNeighbors(Head):
 def _votes(problem: Problem) -> Linear:
     """Map (rows,) weights with a sum of 1 to logits.
 
-    The logit of a class grows with its share of the votes, from even odds' up to what
-    `UNANIMOUS_LOG_ODDS` says. Logarithms of the shares would be exact, and would need a layer that
-    no library has.
+    The logit of a class grows with its share of the votes, so that the log odds of a class with all
+    votes are `UNANIMOUS_LOG_ODDS`. Logarithms of the shares would be exact, and would need a layer
+    that no library has.
     """
     targets = problem.targets
     if problem.problem_type == REGRESSION:

@@ -92,6 +92,7 @@ def dissect(model: "PreTrainedModel", newly_initialized: Names = ()) -> Anatomy:
         newly_initialized: the parameters that its checkpoint did not hold.
     """
     tree = Tree(model, newly_initialized)
+    # adapters fit on the encoder's blocks; a new layer inside them trains as a whole anyway
     within = tree.blocks or (tree.encoder,)
     inner = {
         name: module

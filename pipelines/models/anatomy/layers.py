@@ -41,6 +41,7 @@ def is_dense_convolution(module: "nn.Module") -> bool:
     """
     from torch.nn import Conv2d
 
+    # low-rank updates mix channels, which a depthwise convolution does not have
     return isinstance(module, Conv2d) and module.groups == 1
 
 

@@ -21,6 +21,7 @@ def logits_come_from(model: "PreTrainedModel", name: str, batch: dict[str, Any])
     everywhere = [id(p) for _, p in model.named_parameters(remove_duplicate=False)]
     if sum(i in parameters for i in everywhere) > len(parameters):
         return False
+    # Doubled, not zeroed: anything that is added afterwards, or squashes the logits, shows.
     logits = _logits(model, batch)
     hook = layer.register_forward_hook(lambda _, __, outputs: 2 * outputs)
     try:

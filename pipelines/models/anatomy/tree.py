@@ -29,6 +29,7 @@ class Tree:
 
     def __init__(self, model: "PreTrainedModel", newly_initialized: Names) -> None:
         self.model, self.newly_initialized = model, newly_initialized
+        # with duplicates: a tied layer belongs to two parts, and both have to find it
         self.modules: dict[str, Any] = dict(model.named_modules(remove_duplicate=False))
 
     @cached_property
@@ -56,6 +57,8 @@ class Tree:
         if self._is_language_model:
             return None
         sizes = {n: m.out_features for n, m in self.modules.items() if isinstance(m, Linear)}
+        # The last one wins: inner layers can have as many outputs by chance. Multiple choice scores
+        # each choice by a single output.
         labeled = [n for n, size in sizes.items() if size == self.model.config.num_labels]
         scoring = [n for n, size in sizes.items() if size == 1 and not inside(n, [self.encoder])]
         return next(reversed(labeled or scoring), None)
@@ -103,6 +106,8 @@ class Tree:
         first: list[str] = []
         blocks: list[Names] = []
         leading: list[str] = []
+        # Definition stands for execution, which only a forward pass would show. What leads to a
+        # block (a downsampling between stages) trains with it.
         for piece in self._pieces("", set()):
             inner = self.modules[piece].modules() if piece in self.modules else ()
             if piece in self.blocks:

@@ -32,6 +32,7 @@ class AdapterModel(PlainModel):
         """The trained copy of the output layer: others are the checkpoint's, and are not saved."""
         from pipelines.models.anatomy import dissect
 
+        # peft wraps a layer in `modules_to_save` with the original beside the copy that trained
         base = self.model.get_base_model()
         layer = base.get_submodule(dissect(base).output or "")
         names = (name for name, module in self.model.named_modules() if module is layer)

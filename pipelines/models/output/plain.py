@@ -68,5 +68,6 @@ class ProbedModel(PlainModel):
     def with_temperature(self, temperature: float, batch: Any) -> "Output":
         """Divide the head's logits, and the weights of the layer that it was written into."""
         head = self.head.with_temperature(temperature)
+        # the model that will be saved has to agree with the head that predicts here
         self.extractor.graft(head)
         return replace(self, head=head)

@@ -44,6 +44,7 @@ def reload(
     if library == "peft":
         model = adapter_folder.read(folder, auto, quantization)
     else:
+        # whatever the config names: parity is measured in float32
         model = auto.from_pretrained(folder, dtype=torch.float32)
     processor = task.load_processor(str(folder), labels)
 

@@ -47,6 +47,7 @@ class SentenceModel:
         layers: list[Any] = []
         for layer in self.head.layers:
             layers += _modules(layer)
+        # its Transformer module loads an encoder from a folder
         with tempfile.TemporaryDirectory() as encoder:
             self.model.base_model.save_pretrained(encoder)
             processor.save_pretrained(encoder)
@@ -65,6 +66,7 @@ class SentenceModel:
         over_tokens = Pooling(dim, pooling_mode=modes)
         if self.extractor.layer == "last":
             return [over_tokens]
+        # equal weights are its default: a mean over the blocks, without the embeddings
         num_layers = self.model.config.num_hidden_layers
         return [WeightedLayerPooling(dim, num_layers, layer_start=1), over_tokens]
 
