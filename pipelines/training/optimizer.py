@@ -39,6 +39,8 @@ def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> 
     optimizer = trainer.create_optimizer()
     for table in tables:
         table.attach(optimizer)
+    # not peft's create_loraplus_optimizer: it is for LoRA+ alone, gives biases of the head the rate
+    # of B, and decays by names
     if not is_uniform:
         groups = [part for g in optimizer.param_groups for part in _by_rate(g, multipliers)]
         # the Trainer logs the rate of the first group: the highest

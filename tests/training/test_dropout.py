@@ -1,4 +1,4 @@
-"""Dropout that draws less: as many elements, as large, each for itself, and as the seed says."""
+"""Dropout that draws less: as many elements, as large, independent, and reproducible by seed."""
 
 from types import SimpleNamespace
 

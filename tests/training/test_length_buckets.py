@@ -1,4 +1,4 @@
-"""A batch is cut into parts of about one length, and a step comes to what it would have come to."""
+"""A batch is computed in buckets of about one length, or packed, and the step stays the same."""
 
 from random import Random
 
@@ -36,7 +36,7 @@ def batch_of(lengths, left=False):
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16, 31])
-def test_parts_hold_each_row_once_and_all_of_it(rows):
+def test_buckets_hold_each_row_once_and_all_of_it(rows):
     random = Random(rows)
     batch = batch_of([random.choice([5, 6, 20, 60]) for _ in range(rows)])
     parts = split_by_length(batch, 24)
@@ -48,7 +48,7 @@ def test_parts_hold_each_row_once_and_all_of_it(rows):
     assert len(parts) > 1 or rows < 16
 
 
-def test_parts_leave_little_padding_and_have_few_shapes():
+def test_buckets_leave_little_padding_and_have_few_shapes():
     random = np.random.default_rng(0)
     padded = needed = whole = 0
     shapes = set()
@@ -64,7 +64,7 @@ def test_parts_leave_little_padding_and_have_few_shapes():
     assert len(shapes) < 80
 
 
-def test_a_batch_is_cut_where_that_is_quicker():
+def test_a_batch_is_split_where_that_is_faster():
     batch = batch_of([64] * 4 + [8] * 28)
     assert [len(part["labels"]) for part in split_by_length(batch, 24)] == [8, 24]
     assert (
@@ -246,7 +246,7 @@ STRATEGIES = {
 @SLOW
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("family", "packs"), FAMILIES.items())
-def test_who_can_is_packed_and_who_cannot_is_left_alone(
+def test_models_that_can_are_packed_and_others_are_left_alone(
     tmp_path, curve, packed, family, packs, strategy
 ):
     data, section = problem(tmp_path / "data", "single"), STRATEGIES[strategy]

@@ -1,4 +1,4 @@
-"""Only rows of tokens that occur are trained, and what comes out is what would have come out."""
+"""Only rows of tokens that occur are trained, and the result is that of the whole table."""
 
 from math import prod
 from random import Random
