@@ -24,7 +24,7 @@ class Ridge(Head):
         targets, classes = problem.targets, np.zeros(1, int)
         if problem.problem_type != REGRESSION:
             has_class, classes = indicators(problem)
-            # as scikit-learn's RidgeClassifier; the sign then decides about a label, with a bias or without
+            # as scikit-learn's RidgeClassifier: the sign decides, with a bias or without
             targets = 2 * has_class - 1
         for alpha in values:
             model = linear_model.Ridge(alpha=alpha, fit_intercept=problem.bias)
