@@ -100,6 +100,7 @@ def _test(prepared: "Prepared", sweep: Sweep) -> RangeTestResult:
     with TemporaryDirectory() as checkpoints, console.capture_stdout() as echo:
 
         def print_step(step: int, rate: float, loss: float, smoothed: float) -> None:
+            """Print a line for some of the steps, at most MAX_TABLE_LINES in all."""
             every = -(-sweep.steps // MAX_TABLE_LINES)  # rounded up
             if step % every == 0:
                 echo(f"{step + 1:>5}  {rate:>9.1e}  {loss:>9.4f}  {smoothed:>9.4f}")

@@ -70,6 +70,7 @@ def _table(study: "Study", request: SearchRequest, metric: str) -> Iterator[str]
     sign = -1 if study.greater else 1
 
     def rank(trial: FrozenTrial) -> tuple[bool, float, int]:
+        """Order by score, the best first; trials without one last."""
         # a failed trial has no value; that of a pruned one is its last evaluation
         return trial.value is None, sign * (trial.value or 0), trial.number
 
