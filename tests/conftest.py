@@ -65,6 +65,11 @@ def pytest_runtest_setup() -> None:
         num_frozen_modules = len(sys.modules)
 
 
+def pytest_unconfigure() -> None:
+    """Libraries that count what is left at the end find nothing unusual."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """`checkpoint("gpt2")`: the folder of a tiny checkpoint of that family, made once."""
