@@ -52,9 +52,9 @@ def ran(checkpoint, audio_data, tmp_path_factory):
         folder = tmp_path_factory.mktemp("run")
         sections = {"task": "audio", "strategy": strategy, "training": TRAINING}
         recipe = write_recipe(folder, checkpoint(family), audio_data, **sections)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as stdout:
             assert main(["run", str(recipe)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), stdout.getvalue()
 
     return ran
 
@@ -70,8 +70,8 @@ def clips(*sounds, labels=None):
     files = [{"bytes": sound, "path": f"{i}.wav"} for i, sound in enumerate(sounds)]
     rows = {"audio": files, "label": labels or [i % 2 for i in range(len(sounds))]}
     label = {} if labels else {"label": ClassLabel(names=["no", "yes"])}
-    found = Dataset.from_dict(rows).cast_column("audio", Clips(decode=False))
-    return found.cast(Features({**found.features, **label}))
+    dataset = Dataset.from_dict(rows).cast_column("audio", Clips(decode=False))
+    return dataset.cast(Features({**dataset.features, **label}))
 
 
 def encoded(extractor, *sounds, augmentation=None, **fields):
@@ -93,16 +93,16 @@ def samples(rows, row=0):
 def test_a_run_leaves_a_model_that_predicts_the_same_without_graft(
     ran, audio_data, family, strategy, monkeypatch
 ):
-    run, said = ran(family, strategy)
-    found = json.loads(run.metrics.read_text())
-    assert found["parity"]["ok"]
+    run, output = ran(family, strategy)
+    results = json.loads(run.metrics.read_text())
+    assert results["parity"]["ok"]
     # rounding grows with logits that are divided by less than 1
-    temperature = found["calibration"]["temperature"]
-    assert found["parity"]["max_difference"] * min(1, temperature) < tolerance()
+    temperature = results["calibration"]["temperature"]
+    assert results["parity"]["max_difference"] * min(1, temperature) < tolerance()
     rows = list(csv.DictReader((run.predictions / "test.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == [path.parent.name for path in files(audio_data)]
     # the lines that the run prints last, on files of which the run wrote down what it predicts
-    usage = said[said.index("import soundfile") :].strip().splitlines()
+    usage = output[output.index("import soundfile") :].strip().splitlines()
     for row in (0, len(rows) - 1):
         monkeypatch.chdir(files(audio_data)[row].parent)
         answers = said_by(usage, files(audio_data)[row].name)
@@ -127,17 +127,17 @@ def said_by(usage, clip):
 @pytest.mark.slow
 def test_a_probe_tells_tones_apart(ran):
     run, _ = ran("whisper", "linear_probe")
-    found = json.loads(run.metrics.read_text())
-    assert found["test"]["accuracy"] > 0.9 > found["baseline"]["test"]["accuracy"]
+    results = json.loads(run.metrics.read_text())
+    assert results["test"]["accuracy"] > 0.9 > results["baseline"]["test"]["accuracy"]
 
 
 @pytest.mark.slow
 def test_lora_trains_the_whole_head(checkpoint, audio_data, tmp_path):
     # peft's own task type would leave the projector as random as it was drawn
     sections = {"task": "audio", "strategy": {"name": "lora", "r": 2}, "training": TRAINING}
-    found = graft(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
-    assert {"projector.weight", "projector.bias", "classifier.weight"} <= found.changed
-    assert not any("feature_extractor" in name for name in found.changed)
+    grafted = graft(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
+    assert {"projector.weight", "projector.bias", "classifier.weight"} <= grafted.changed
+    assert not any("feature_extractor" in name for name in grafted.changed)
 
 
 @pytest.mark.numerical
@@ -147,23 +147,23 @@ def test_a_probe_reads_the_encoder_itself_and_not_a_random_projection_of_it(
     checkpoint, audio_data, tmp_path, family
 ):
     sections = {"task": "audio", "strategy": "linear_probe", "training": TRAINING}
-    found = graft(tmp_path, checkpoint(family), audio_data, **sections)
+    grafted = graft(tmp_path, checkpoint(family), audio_data, **sections)
     hidden_size, classes = 32, 3
-    assert found.fitted.trainable == classes * hidden_size + classes
+    assert grafted.fitted.trainable == classes * hidden_size + classes
     # both layers of the plain class hold what was found, and nothing else changed
     moved = {"projector.weight", "classifier.weight", "classifier.bias"}
-    assert found.changed - {"projector.bias"} == moved
+    assert grafted.changed - {"projector.bias"} == moved
     # nor do units of the projection that the head does not read: a training could go on with them
     for name in ("projector.weight", "projector.bias"):
-        drawn, now = found.before[name][classes:], found.model.state_dict()[name][classes:]
+        drawn, now = grafted.before[name][classes:], grafted.model.state_dict()[name][classes:]
         assert now.equal(drawn)
         assert name == "projector.bias" or now.any(dim=1).all()
-    assert not found.model.classifier.weight[:, classes:].any()
-    batch = found.prepared.collate([found.prepared.encoded["train"][i] for i in range(8)])
-    found.model(**batch).loss.backward()
-    assert found.model.classifier.weight.grad[:, classes:].any(dim=0).all()
-    chosen = next(t for t in found.fitted.history if found.fitted.chosen.items() <= t.items())
-    right = found.logits().argmax(-1) == np.asarray(found.prepared.targets["validation"])
+    assert not grafted.model.classifier.weight[:, classes:].any()
+    batch = grafted.prepared.collate([grafted.prepared.encoded["train"][i] for i in range(8)])
+    grafted.model(**batch).loss.backward()
+    assert grafted.model.classifier.weight.grad[:, classes:].any(dim=0).all()
+    chosen = next(t for t in grafted.fitted.history if grafted.fitted.chosen.items() <= t.items())
+    right = grafted.logits().argmax(-1) == np.asarray(grafted.prepared.targets["validation"])
     assert right.mean() == chosen["validation_accuracy"]
 
 
@@ -187,24 +187,24 @@ def test_several_labels_and_numbers_though_the_head_knows_classes_only(
 def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     training = {"train_sampling_strategy": "group_by_length", "num_train_epochs": 1}
     sections = {"task": "audio", "training": training}
-    found = prepare(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
-    rows = found.encoded["validation"]
+    ready = prepare(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
+    rows = ready.encoded["validation"]
     assert len({len(rows[i]["input_values"]) for i in range(len(rows))}) > 1
     # this wav2vec2 was made to read without a mask: padding would change what it answers
-    model, task = found.checkpoint.model, found.recipe.task
-    together = forward.run(model, rows, found.collate, task.collect)["logits"]
-    alone = forward.run(model, rows, found.collate, task.collect, batch_size=1)["logits"]
+    model, task = ready.checkpoint.model, ready.recipe.task
+    together = forward.run(model, rows, ready.collate, task.collect)["logits"]
+    alone = forward.run(model, rows, ready.collate, task.collect, batch_size=1)["logits"]
     close(together, alone)
-    assert fit(found, tmp_path).history  # batches to train on are of similar lengths, and padded
+    assert fit(ready, tmp_path).history  # batches to train on are of similar lengths, and padded
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", AUDIO_FAMILIES)
 def test_clips_that_are_made_equally_long_have_no_lengths(checkpoint, audio_data, tmp_path, family):
     """Batches by the length of what was recorded would be of different sizes for nothing."""
-    found = prepare(tmp_path, checkpoint(family), audio_data, task="audio")
-    rows = found.encoded["train"]
-    name = found.checkpoint.model.main_input_name
+    ready = prepare(tmp_path, checkpoint(family), audio_data, task="audio")
+    rows = ready.encoded["train"]
+    name = ready.checkpoint.model.main_input_name
     shapes = {rows[i][name].shape for i in range(len(rows))}
     assert (rows.lengths is None) == (len(shapes) == 1)
 
@@ -240,7 +240,7 @@ def test_several_channels_become_their_mean(extractor):
 
 
 @pytest.mark.parametrize(
-    ("sound", "told"),
+    ("sound", "message"),
     [
         (b"RIFF, but then nothing", "1.wav cannot be read as sound"),
         (wav(np.zeros(0)), "1.wav holds no samples"),
@@ -248,20 +248,20 @@ def test_several_channels_become_their_mean(extractor):
         (None, "no sound"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_row(sound, told):
+def test_what_cannot_be_read_is_reported_with_its_row(sound, message):
     rows = clips(wav(tone(440, 0.1)), sound)
     if sound is None:
         rows = Dataset.from_dict({"audio": [rows[0]["audio"], None], "label": [0, 1]})
-    found = dict(AudioClassification().corrupt_rows(rows))
-    assert list(found) == ([1] if told else [])
-    assert told is None or told in found[1]
+    problems = dict(AudioClassification().corrupt_rows(rows))
+    assert list(problems) == ([1] if message else [])
+    assert message is None or message in problems[1]
 
 
 def test_a_file_that_is_not_there(tmp_path):
     rows = Dataset.from_dict({"audio": [{"bytes": None, "path": str(tmp_path / "x.wav")}]})
-    (found,) = AudioClassification().corrupt_rows(rows)
-    assert found[0] == 0
-    assert "x.wav cannot be read" in found[1]
+    (problems,) = AudioClassification().corrupt_rows(rows)
+    assert problems[0] == 0
+    assert "x.wav cannot be read" in problems[1]
 
 
 def test_an_unreadable_file_stops_a_run_before_training(checkpoint, audio_data, tmp_path):
@@ -291,15 +291,15 @@ def test_clips_are_cut_and_padded_as_the_recipe_says(extractor):
 
 
 @pytest.mark.parametrize("family", AUDIO_FAMILIES)
-def test_clips_too_short_for_the_model_are_told_with_a_remedy(checkpoint, family):
+def test_clips_too_short_for_the_model_are_reported_with_a_remedy(checkpoint, family):
     config, extractor = of(checkpoint, family)
     least = shortest(extractor, config)
     assert least > 1 or family == "whisper"  # which pads by itself
     lengths = [RATE // 3, least, *[least - 1] * (least > 1)]
     rows = clips(*(wav(tone(440, 0.4)[:length]) for length in lengths))
-    found = dict(AudioClassification().unsupported_rows(rows, extractor, config))
-    assert list(found) == list(range(2, len(lengths)))
-    for why in found.values():
+    problems = dict(AudioClassification().unsupported_rows(rows, extractor, config))
+    assert list(problems) == list(range(2, len(lengths)))
+    for why in problems.values():
         assert why.startswith(f"2.wav lasts {(least - 1) / RATE:.3f} s")
         remedy = float(why.partition("task.min_seconds=")[2].split()[0])
         padded = AudioClassification(min_seconds=remedy)
@@ -349,9 +349,9 @@ def test_what_a_model_does_not_hear_is_measured(checkpoint, family, heard):
     _, extractor = of(checkpoint, family)
     rows = clips(wav(tone(440, 0.5)), wav(tone(440, 2), rate=RATE // 2))
     for cut in (None, 0.3):
-        found = AudioClassification(max_seconds=cut).measures(rows, None, extractor)
-        assert found["seconds"].values.tolist() == [0.5, 4.0]
-        assert found["seconds"].most == (cut or heard)
+        problems = AudioClassification(max_seconds=cut).measures(rows, None, extractor)
+        assert problems["seconds"].values.tolist() == [0.5, 4.0]
+        assert problems["seconds"].limit == (cut or heard)
 
 
 # Augmentation
@@ -368,10 +368,10 @@ def test_without_options_nothing_varies(extractor):
 
 
 @pytest.mark.parametrize(
-    "said", [{"speed": (0.8, 1.2)}, {"shift": 0.2}, {"noise": (10, 20)}, ALL.model_dump()]
+    "options", [{"speed": (0.8, 1.2)}, {"shift": 0.2}, {"noise": (10, 20)}, ALL.model_dump()]
 )
-def test_an_example_is_another_one_each_time_and_the_same_with_the_same_seed(extractor, said):
-    rows = encoded(extractor, wav(tone(440, 0.3)), augmentation=Audio(**said))
+def test_an_example_is_another_one_each_time_and_the_same_with_the_same_seed(extractor, options):
+    rows = encoded(extractor, wav(tone(440, 0.3)), augmentation=Audio(**options))
     torch.manual_seed(0)
     first, second = samples(rows), samples(rows)
     torch.manual_seed(0)
@@ -411,12 +411,12 @@ def test_bands_of_a_spectrogram_are_masked(checkpoint, family, axis):
     sound = wav(np.random.default_rng(0).normal(0, 0.1, RATE // 2))
     name = extractor.model_input_names[0]
     plain = encoded(extractor, sound)[0][name]
-    for said, along in (("mask_time", axis), ("mask_frequency", 1 - axis)):
-        masked = encoded(extractor, sound, augmentation=Audio(**{said: 0.5, "num_masks": 4}))
-        there = (masked[0][name] != plain).swapaxes(0, along)
-        assert there.any()
-        whole = there.all(axis=1)
-        assert (there.any(axis=1) == whole).mean() > 0.9  # whole frames, or whole bins
+    for option, along in (("mask_time", axis), ("mask_frequency", 1 - axis)):
+        masked = encoded(extractor, sound, augmentation=Audio(**{option: 0.5, "num_masks": 4}))
+        is_masked = (masked[0][name] != plain).swapaxes(0, along)
+        assert is_masked.any()
+        whole = is_masked.all(axis=1)
+        assert (is_masked.any(axis=1) == whole).mean() > 0.9  # whole frames, or whole bins
         assert not whole.all()
 
 
@@ -427,23 +427,25 @@ def test_masks_are_refused_where_the_model_has_its_own(extractor):
 
 def test_only_train_varies(checkpoint, audio_data, tmp_path):
     sections = {"task": "audio", "augmentation": {"noise": [0, 10]}}
-    found = prepare(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
+    ready = prepare(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
     for split, varies in (("train", True), ("validation", False), ("test", False)):
-        one, other = (samples(found.encoded[split]) for _ in range(2))
+        one, other = (samples(ready.encoded[split]) for _ in range(2))
         assert (one != other).any() == varies
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("options", "message"),
     [
         ({"speed": [0, 1]}, "expected factors"),
         ({"gain": [6, -6]}, r"expected \[minimum, maximum\]"),
         ({"reverb": 1}, "unknown key 'augmentation.reverb'"),
     ],
 )
-def test_mistakes_in_an_augmentation_are_told(checkpoint, audio_data, tmp_path, capsys, said, told):
+def test_mistakes_in_an_augmentation_are_reported(
+    checkpoint, audio_data, tmp_path, capsys, options, message
+):
     recipe = write_recipe(
-        tmp_path, checkpoint("wav2vec2"), audio_data, task="audio", augmentation=said
+        tmp_path, checkpoint("wav2vec2"), audio_data, task="audio", augmentation=options
     )
     assert main(["check", str(recipe)]) == 2
-    assert re.search(told, capsys.readouterr().err)
+    assert re.search(message, capsys.readouterr().err)

@@ -44,13 +44,13 @@ def prepared(tmp_path: Path, checkpoint: Callable[[str], Path], image_data: Path
     return of
 
 
-def rows_of(found, rows=range(16), split="train"):
-    return [found.encoded[split][row] for row in rows]
+def rows_of(ready, rows=range(16), split="train"):
+    return [ready.encoded[split][row] for row in rows]
 
 
-def batch_of(found, seed=0, rows=range(0, 63, 4)):
+def batch_of(ready, seed=0, rows=range(0, 63, 4)):
     torch.manual_seed(seed)
-    return found.collate_train(rows_of(found, rows))
+    return ready.collate_train(rows_of(ready, rows))
 
 
 def same(one, other):
@@ -69,9 +69,9 @@ def test_every_field_is_tested():
 @pytest.mark.slow
 @every
 def test_training_varies(prepared, kind):
-    found = prepared(ALL[kind])
-    plain = found.collate(rows_of(prepared(None), range(0, 63, 4)))["pixel_values"]
-    one, other = batch_of(found, 1)["pixel_values"], batch_of(found, 2)["pixel_values"]
+    ready = prepared(ALL[kind])
+    plain = ready.collate(rows_of(prepared(None), range(0, 63, 4)))["pixel_values"]
+    one, other = batch_of(ready, 1)["pixel_values"], batch_of(ready, 2)["pixel_values"]
     assert one.shape == other.shape == plain.shape
     assert one.dtype == plain.dtype == torch.float32
     assert not one.equal(other)
@@ -81,29 +81,29 @@ def test_training_varies(prepared, kind):
 @pytest.mark.slow
 @every
 def test_evaluation_does_not(prepared, kind):
-    found, plain = prepared(ALL[kind]), prepared(None)
+    ready, plain = prepared(ALL[kind]), prepared(None)
     for split in ("validation", "test"):
-        one, other = (f.collate(rows_of(f, split=split)) for f in (found, plain))
+        one, other = (f.collate(rows_of(f, split=split)) for f in (ready, plain))
         assert same(one, other)
-        assert same(one, found.collate(rows_of(found, split=split)))
+        assert same(one, ready.collate(rows_of(ready, split=split)))
 
 
 @every
 def test_the_same_seed_gives_the_same_batch(prepared, kind):
-    found = prepared(ALL[kind])
-    assert same(batch_of(found, 3), batch_of(found, 3))
-    assert not same(batch_of(found, 3), batch_of(found, 4))
+    ready = prepared(ALL[kind])
+    assert same(batch_of(ready, 3), batch_of(ready, 3))
+    assert not same(batch_of(ready, 3), batch_of(ready, 4))
 
 
 @pytest.mark.numerical
 def test_without_augmentation_nothing_is_drawn(prepared):
-    found = prepared(None)
+    ready = prepared(None)
     before = torch.get_rng_state()
-    one, other = (found.collate_train(rows_of(found)) for _ in range(2))
+    one, other = (ready.collate_train(rows_of(ready)) for _ in range(2))
     assert same(one, other)
     assert torch.get_rng_state().equal(before)
-    assert found.loss is None
-    assert type(found.encoded["train"]) is type(found.encoded["validation"])
+    assert ready.loss is None
+    assert type(ready.encoded["train"]) is type(ready.encoded["validation"])
 
 
 @pytest.mark.numerical
@@ -115,10 +115,10 @@ def test_an_empty_section_changes_nothing_that_can_be_seen(prepared):
 @pytest.mark.slow
 @every
 def test_images_that_do_not_fit_in_memory_are_varied_alike(prepared, kind, tmp_path, monkeypatch):
-    kept = batch_of(prepared(ALL[kind]))
+    first = batch_of(prepared(ALL[kind]))
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", 0)
-    assert same(batch_of(prepared(ALL[kind])), kept)
+    assert same(batch_of(prepared(ALL[kind])), first)
 
 
 def test_erasing_leaves_the_mean_color(prepared):
@@ -130,8 +130,8 @@ def test_erasing_leaves_the_mean_color(prepared):
 @pytest.mark.numerical
 def test_a_crop_of_the_whole_image_is_the_whole_image(prepared, monkeypatch):
     """Small shares magnify: what is cut out comes at the size that the model takes."""
-    found = prepared({"crop": [1, 1]})
-    row, plain = found.encoded["train"][0], prepared(None).encoded["train"][0]
+    ready = prepared({"crop": [1, 1]})
+    row, plain = ready.encoded["train"][0], prepared(None).encoded["train"][0]
     assert row["pixel_values"].shape == plain["pixel_values"].shape
     # no aspect ratio but the image's own fits; bilinear, here and in the tiny processor
     torch.testing.assert_close(row["pixel_values"], plain["pixel_values"], atol=0.05, rtol=0)
@@ -140,12 +140,12 @@ def test_a_crop_of_the_whole_image_is_the_whole_image(prepared, monkeypatch):
 # Workers
 
 
-def load(found, seed, context="fork", num_epochs=2):
+def load(ready, seed, context="fork", num_epochs=2):
     """Views of the same image, drawn by two workers."""
     loader = DataLoader(
-        found.encoded["train"],
+        ready.encoded["train"],
         batch_sampler=[[5] * 4] * 4,
-        collate_fn=found.collate_train,
+        collate_fn=ready.collate_train,
         num_workers=2,
         multiprocessing_context=context,
     )
@@ -158,26 +158,26 @@ DRAWN = {"crop": [0.1, 1], "policy": "trivial_augment", "mixup": 0.5}
 
 @pytest.mark.numerical
 def test_every_worker_draws_for_itself(prepared):
-    found = prepared(DRAWN)
-    views = load(found, 0)
+    ready = prepared(DRAWN)
+    views = load(ready, 0)
     assert len(views.flatten(1).unique(dim=0)) == len(views)
-    assert load(found, 0).equal(views)
-    assert not load(found, 1).equal(views)
+    assert load(ready, 0).equal(views)
+    assert not load(ready, 1).equal(views)
 
 
 @pytest.mark.numerical
 @pytest.mark.slow
 def test_workers_that_start_from_nothing_draw_the_same(prepared):
-    found = prepared(DRAWN)
-    assert load(found, 0, "spawn", num_epochs=1).equal(load(found, 0, num_epochs=1))
+    ready = prepared(DRAWN)
+    assert load(ready, 0, "spawn", num_epochs=1).equal(load(ready, 0, num_epochs=1))
 
 
 @every
 def test_rows_and_collator_can_be_pickled(prepared, kind):
-    found = prepared(ALL[kind])
-    rows, collate = pickle.loads(pickle.dumps((found.encoded["train"], found.collate_train)))
+    ready = prepared(ALL[kind])
+    rows, collate = pickle.loads(pickle.dumps((ready.encoded["train"], ready.collate_train)))
     torch.manual_seed(0)
-    assert same(collate([rows[row] for row in range(0, 63, 4)]), batch_of(found))
+    assert same(collate([rows[row] for row in range(0, 63, 4)]), batch_of(ready))
 
 
 # Mixtures
@@ -186,12 +186,12 @@ def test_rows_and_collator_can_be_pickled(prepared, kind):
 @pytest.mark.numerical
 @pytest.mark.parametrize("kind", MIXTURES)
 def test_labels_are_mixed_as_the_pixels_are(prepared, kind):
-    found = prepared(MIXTURES[kind])
+    ready = prepared(MIXTURES[kind])
     plain = batch_of(prepared({}))
     pixels, ids = plain["pixel_values"], plain["labels"]
     before, theirs = pixels.roll(1, 0), ids.roll(1)
     for seed in range(8):
-        batch = batch_of(found, seed)
+        batch = batch_of(ready, seed)
         labels = batch["labels"]
         assert labels.shape == (16, 3)
         torch.testing.assert_close(labels.sum(1), torch.ones(16))
@@ -210,9 +210,9 @@ def test_labels_are_mixed_as_the_pixels_are(prepared, kind):
 
 def test_either_mixture_is_drawn(prepared):
     pixels = batch_of(prepared({}))["pixel_values"]
-    found = prepared(MIXTURES["both"])
+    ready = prepared(MIXTURES["both"])
     cut = [
-        bool((batch_of(found, seed)["pixel_values"] == pixels).all(1).any()) for seed in range(20)
+        bool((batch_of(ready, seed)["pixel_values"] == pixels).all(1).any()) for seed in range(20)
     ]
     assert 4 < sum(cut) < 16
 
@@ -220,11 +220,11 @@ def test_either_mixture_is_drawn(prepared):
 @pytest.mark.numerical
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_that_of_the_mixed_labels(prepared, smoothing):
-    found = prepared(MIXTURES["both"], training={"label_smoothing_factor": smoothing})
-    labels, logits = batch_of(found)["labels"], torch.randn(16, 3)
+    ready = prepared(MIXTURES["both"], training={"label_smoothing_factor": smoothing})
+    labels, logits = batch_of(ready)["labels"], torch.randn(16, 3)
     expected = (1 - smoothing) * labels + smoothing / 3
     by_hand = -(expected * logits.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(found.loss({"logits": logits}, labels), by_hand)
+    torch.testing.assert_close(ready.loss({"logits": logits}, labels), by_hand)
 
 
 @pytest.mark.numerical
@@ -239,10 +239,10 @@ def test_the_model_learns_from_mixed_labels(prepared, tmp_path, monkeypatch):
 
     monkeypatch.setattr(augmentations.Mixture, "__call__", noted)
     training = {"max_steps": 1, "logging_steps": 1, "per_device_train_batch_size": 32}
-    found = prepared(MIXTURES["mixup"], family="vit", training=training)
-    model = found.checkpoint.model
+    ready = prepared(MIXTURES["mixup"], family="vit", training=training)
+    model = ready.checkpoint.model
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    logged = next(e["loss"] for e in fit(found, tmp_path / "run").history if "loss" in e)
+    logged = next(e["loss"] for e in fit(ready, tmp_path / "run").history if "loss" in e)
 
     model.load_state_dict(weights)
     with torch.no_grad():
@@ -270,8 +270,8 @@ def test_accumulation_changes_neither_loss_nor_gradient(
         # with so small an alpha one of two images has it all: whatever the batches, in all of
         # them together every image is there once
         sections = {"task": task, "training": training, "augmentation": {"mixup": 0.001}}
-        found = prepare(tmp_path / "recipe", checkpoint("vit"), image_data, **sections)
-        history = fit(found, tmp_path / str(size)).history
+        ready = prepare(tmp_path / "recipe", checkpoint("vit"), image_data, **sections)
+        history = fit(ready, tmp_path / str(size)).history
         return [entry[key] for key in ("loss", "grad_norm") for entry in history if key in entry]
 
     assert first_step(8, 4) == pytest.approx(first_step(32, 1), rel=1e-3)
@@ -341,13 +341,13 @@ def test_images_are_read_as_the_pipeline_reads_them(prepared, tmp_path, mode, au
     from transformers.image_utils import load_image
 
     data = upright(tmp_path / "data", mode)
-    found = prepared(augmentation, data=data)
-    row = found.encoded["train"][0]
-    path = next((data / "train" / found.data.labels.names[row["labels"]]).iterdir())
-    theirs = found.checkpoint.processor(load_image(str(path)), return_tensors="pt")
+    ready = prepared(augmentation, data=data)
+    row = ready.encoded["train"][0]
+    path = next((data / "train" / ready.data.labels.names[row["labels"]]).iterdir())
+    theirs = ready.checkpoint.processor(load_image(str(path)), return_tensors="pt")
     if augmentation and "crop" in augmentation:
         # the whole image was there to be cropped, turned as it should be
-        start = found.encoded["train"]._pixels[[0]][0]
+        start = ready.encoded["train"]._pixels[[0]][0]
         assert start.equal(torch.from_numpy(np.array(load_image(str(path)))).movedim(-1, 0))
     else:
         exact = {"atol": 0 if augmentation is None else 1e-5, "rtol": 0}
@@ -413,7 +413,7 @@ def test_a_processor_that_looks_at_the_whole_image_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("augmentation", "told"),
+    ("augmentation", "message"),
     [
         ({"flipp": 0.5}, "did you mean 'flip'"),
         ({"flip": 2}, "augmentation.flip"),
@@ -426,25 +426,25 @@ def test_a_processor_that_looks_at_the_whole_image_is_refused():
     ],
 )
 def test_mistakes_in_the_section(
-    tmp_path, image_checkpoint, image_data, capsys, augmentation, told
+    tmp_path, image_checkpoint, image_data, capsys, augmentation, message
 ):
     sections = {"task": "image", "augmentation": augmentation}
     path = write_recipe(tmp_path, image_checkpoint, image_data, **sections)
     assert main(["check", str(path)]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_texts_are_not_augmented(tmp_path, text_checkpoint, text_data, capsys):
     path = write_recipe(tmp_path, text_checkpoint, text_data, augmentation={"flip": 0.5})
     assert main(["check", str(path)]) == 2
-    assert "augmentation: none for text" in capsys.readouterr().err
+    assert "augmentation: there is none for text" in capsys.readouterr().err
 
 
 def test_a_strategy_that_sees_an_example_once(tmp_path, image_checkpoint, image_data, capsys):
     sections = {"task": "image", "augmentation": {"flip": 0.5}}
     path = write_recipe(tmp_path, image_checkpoint, image_data, **sections)
     assert main(["check", str(path), "strategy=linear_probe"]) == 2
-    assert "'linear_probe' sees each example once" in capsys.readouterr().err
+    assert "'linear_probe' computes features once" in capsys.readouterr().err
 
 
 def labeled(folder: Path, labels: list) -> Path:
@@ -480,7 +480,7 @@ def test_only_single_labels_are_mixed(prepared, tmp_path, labels, problem, mixtu
 )
 def test_only_single_labels_are_smoothed(prepared, tmp_path, labels, problem):
     data = labeled(tmp_path / "data", labels)
-    with pytest.raises(RecipeError, match=rf"training.label_smoothing_factor: a {problem}"):
+    with pytest.raises(RecipeError, match=rf"training.label_smoothing_factor: 0.1: a {problem}"):
         prepared(None, data=data, training={"label_smoothing_factor": 0.1})
 
 
@@ -492,9 +492,9 @@ def test_check_draws_what_the_model_sees(tmp_path, image_checkpoint, image_data,
     sections = {"task": "image", "augmentation": {**VIEWS["crop"], **MIXTURES["both"]}}
     path = write_recipe(tmp_path, image_checkpoint, image_data, **sections)
     assert main(["check", str(path)]) == 0
-    found = re.search(r"augmented .*: (\S+\.png)$", capsys.readouterr().out, flags=re.MULTILINE)
-    assert found
-    with Image.open(found[1]) as sheet:
+    match = re.search(r"augmented .*: (\S+\.png)$", capsys.readouterr().out, flags=re.MULTILINE)
+    assert match
+    with Image.open(match[1]) as sheet:
         assert min(sheet.size) > 400
     assert [entry.name for entry in tmp_path.iterdir()] == ["recipe.yaml"]
 

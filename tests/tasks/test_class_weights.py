@@ -69,7 +69,7 @@ def test_a_rare_class_is_as_likely_as_a_frequent_one_where_it_counts_for_more(
         assert json.loads((run / "metrics.json").read_text())["parity"]["ok"]
         with (run / "predictions" / "test.csv").open() as file:
             rows = [(row["prediction"], float(row["probability"])) for row in csv.DictReader(file)]
-        return np.mean([p if said == "positive" else 1 - p for said, p in rows])
+        return np.mean([p if label == "positive" else 1 - p for label, p in rows])
 
     # nothing in the texts tells the classes apart: what is left are their shares, or halves
     assert of_positive(None) == pytest.approx(1 / 8, abs=0.06)

@@ -87,8 +87,8 @@ def test_a_change_in_the_code_of_tasks_is_seen(tokenized, tmp_path, text_checkpo
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch, checkpoint, image_data, audio_data):
-    """asked("image"): how many examples a run gives to the image processor or the extractor."""
+def encoded_with_count(tmp_path, monkeypatch, checkpoint, image_data, audio_data):
+    """Prepare a run; return how many examples it processed, and the encoded rows of train."""
     from transformers import ViTImageProcessor, Wav2Vec2FeatureExtractor
 
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
@@ -101,7 +101,7 @@ def asked(tmp_path, monkeypatch, checkpoint, image_data, audio_data):
 
         monkeypatch.setattr(kind, "__call__", counting)
 
-    def asked(modality, *overrides):
+    def encoded_with_count(modality, *overrides):
         counts.clear()
         family, data = {"image": ("vit", image_data), "audio": ("wav2vec2", audio_data)}[modality]
         path = write_recipe(tmp_path / "recipe", checkpoint(family), data, task=modality)
@@ -109,7 +109,7 @@ def asked(tmp_path, monkeypatch, checkpoint, image_data, audio_data):
         rows = prepared.encoded["train"]
         return sum(counts), [rows[i] for i in range(len(rows))]
 
-    return asked
+    return encoded_with_count
 
 
 def same(rows, others):
@@ -118,9 +118,9 @@ def same(rows, others):
 
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
-def test_the_second_run_reads_what_the_first_one_kept(asked, modality):
-    first, rows = asked(modality)
-    second, again = asked(modality, "training.learning_rate=1e-3")
+def test_the_second_run_reads_what_the_first_one_stored(encoded_with_count, modality):
+    first, rows = encoded_with_count(modality)
+    second, again = encoded_with_count(modality, "training.learning_rate=1e-3")
     assert first > sum(tiny.NUM_ROWS.values()) / 2
     assert second < first / 10  # what a clip's frames look like is found by trying one
     assert same(rows, again)
@@ -131,12 +131,12 @@ def test_clips_know_what_they_follow_from(tmp_path, checkpoint, audio_data):
     def fingerprint(split="train", other_ids=False, **sections):
         sections = {"task": "audio", **sections}
         path = write_recipe(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)
-        found = pipeline.prepare(recipe.load(path))
-        labels = found.data.labels
+        ready = pipeline.prepare(recipe.load(path))
+        labels = ready.data.labels
         if other_ids:
             labels = replace(labels, values=labels.values[::-1], names=labels.names[::-1])
-        given = (found.data.splits[split], found.checkpoint.processor, labels)
-        return found.recipe.task.encode(*given, found.recipe.augmentation).fingerprint
+        given = (ready.data.splits[split], ready.checkpoint.processor, labels)
+        return ready.recipe.task.encode(*given, ready.recipe.augmentation).fingerprint
 
     first, cut = fingerprint(), {"name": "audio_classification", "max_seconds": 0.2}
     assert first == fingerprint()
@@ -145,33 +145,33 @@ def test_clips_know_what_they_follow_from(tmp_path, checkpoint, audio_data):
     assert fingerprint(augmentation={"noise": [10, 20]}) is None  # never twice
 
 
-def test_other_options_are_encoded_anew(asked):
-    _, rows = asked("audio")
-    _, cut = asked("audio", "task.max_seconds=0.2")
+def test_other_options_are_encoded_anew(encoded_with_count):
+    _, rows = encoded_with_count("audio")
+    _, cut = encoded_with_count("audio", "task.max_seconds=0.2")
     assert max(map(len, (row["input_values"] for row in cut))) < len(rows[0]["input_values"])
 
 
-def test_a_damaged_file_is_made_anew(asked, tmp_path):
-    first, rows = asked("image")
+def test_a_damaged_file_is_made_anew(encoded_with_count, tmp_path):
+    first, rows = encoded_with_count("image")
     for file in (tmp_path / "cache").rglob("*.safetensors"):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    second, again = asked("image")
+    second, again = encoded_with_count("image")
     assert second > first / 3  # all of them, if not those that tell how large they are
     assert same(rows, again)
 
 
-def test_what_was_not_used_for_long_makes_room(asked, tmp_path, monkeypatch):
-    asked("image")
-    kept = set((tmp_path / "cache").rglob("*.safetensors"))
+def test_what_was_not_used_for_long_makes_room(encoded_with_count, tmp_path, monkeypatch):
+    encoded_with_count("image")
+    first = set((tmp_path / "cache").rglob("*.safetensors"))
     monkeypatch.setenv("GRAFT_CACHE_GB", "0.0005")
-    asked("audio")
+    encoded_with_count("audio")
     left = set((tmp_path / "cache").rglob("*.safetensors"))
     assert sum(file.stat().st_size for file in left) <= 500_000
-    assert not kept <= left
+    assert not first <= left
 
 
-def test_where_nothing_can_be_kept_everything_works(asked, tmp_path):
+def test_where_nothing_can_be_stored_everything_works(encoded_with_count, tmp_path):
     (tmp_path / "cache").write_text("in the way")
-    first, rows = asked("image")
+    first, rows = encoded_with_count("image")
     assert first > 0
     assert len(rows) > 0

@@ -77,9 +77,9 @@ def rows_of(count=40, size=(40, 56), kinds=("png",), **options):
 
 def encode(dataset, processor, augmentation=None):
     task = ImageClassification()
-    found = labels.infer(dataset, "auto")
+    inferred = labels.infer(dataset, "auto")
     assert not list(task.unsupported_rows(dataset, processor, None, augmentation))
-    return task.encode(dataset, processor, found, augmentation)
+    return task.encode(dataset, processor, inferred, augmentation)
 
 
 def tiny_processor(kind=ViTImageProcessor):
@@ -90,11 +90,11 @@ def tiny_processor(kind=ViTImageProcessor):
 
 
 def test_an_image_is_decoded_once_and_never_by_a_second_run(run, decoded):
-    found = run()
-    count = sum(len(targets) for targets in found.targets.values())
+    prepared = run()
+    count = sum(len(targets) for targets in prepared.targets.values())
     assert decoded() == count
     for part, targets in run(training={"learning_rate": 1e-3}).targets.items():
-        rows = found.encoded[part]
+        rows = prepared.encoded[part]
         assert len([rows[row] for row in range(len(targets))]) == len(targets)
     assert decoded() == 0
 
@@ -142,7 +142,7 @@ def test_the_model_sees_what_the_processor_makes(name, in_memory, monkeypatch):
     assert rows.__getitems__([7, 3])["pixel_values"].equal(theirs[[7, 3]])
 
 
-def test_backends_of_a_processor_are_told_apart():
+def test_backends_of_a_processor_are_distinguished():
     dataset = rows_of(size=(90, 90))
     for kind in (ViTImageProcessor, ViTImageProcessorPil):
         theirs = tiny_processor(kind)(dataset["image"][:], return_tensors="pt")["pixel_values"]
@@ -153,7 +153,7 @@ def kept_types(folder: Path):
     return {load_file(file)["pixels"].dtype for file in (folder / "encoded").iterdir()}
 
 
-def test_bytes_are_kept(cached):
+def test_bytes_are_stored(cached):
     encode(rows_of(), tiny_processor())
     assert kept_types(cached) == {torch.uint8}
 
@@ -170,7 +170,7 @@ class Squaring:
         return {"pixel_values": pixels * pixels.mean((1, 2, 3), keepdim=True)}
 
 
-def test_numbers_are_kept_where_bytes_would_not_do(cached):
+def test_numbers_are_stored_where_bytes_would_not_do(cached):
     dataset = rows_of()
     rows = encode(dataset, Squaring())
     theirs = Squaring()(dataset["image"][:], return_tensors="pt")["pixel_values"]
@@ -215,8 +215,8 @@ def test_the_fingerprint_is_that_of_images_labels_and_processor():
     others[-1].labels = rows.labels
     swapped = encode(dataset, processor)
     swapped.labels = swapped.labels[::-1]
-    found = [row.fingerprint for row in (rows, swapped, *others)]
-    assert len({*found}) == len(found)
+    fingerprints = [row.fingerprint for row in (rows, swapped, *others)]
+    assert len({*fingerprints}) == len(fingerprints)
     assert encode(dataset, processor).fingerprint == rows.fingerprint
     assert encode(dataset, processor, Image(flip=0.5)).fingerprint is None
 
@@ -224,45 +224,47 @@ def test_the_fingerprint_is_that_of_images_labels_and_processor():
 # What cannot be read
 
 
-def broken(content: bytes, how: str) -> bytes:
-    if how == "cut":
+def broken(content: bytes, damage: str) -> bytes:
+    if damage == "cut":
         return content[: len(content) // 2]
-    if how == "checksum":
+    if damage == "checksum":
         where = content.index(b"IDAT") + 30
         return content[:where] + bytes([content[where] ^ 255]) + content[where + 1 :]
-    return {"empty": b"", "text": b"no image at all" * 9}[how]
+    return {"empty": b"", "text": b"no image at all" * 9}[damage]
 
 
 @pytest.mark.parametrize("in_memory", [0, 2**30])
 @pytest.mark.parametrize(
-    ("kind", "how"),
+    ("kind", "defect"),
     [
         *((kind, "cut") for kind in ("png", "jpeg", "gif", "webp", "bmp", "tiff")),
-        *(("jpeg", how) for how in ("empty", "text", "none")),
+        *(("jpeg", defect) for defect in ("empty", "text", "none")),
         ("png", "checksum"),
     ],
 )
-def test_every_damaged_image_is_found(kind, how, in_memory, decoded, monkeypatch):
+def test_every_damaged_image_is_found(kind, defect, in_memory, decoded, monkeypatch):
     monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     dataset = rows_of(count=20, kinds=(kind,))
 
     def damage(row, index):
         if index not in (4, 17):
             return row
-        if how == "none":
+        if defect == "none":
             return {**row, "image": None}
-        return {**row, "image": {**row["image"], "bytes": broken(row["image"]["bytes"], how)}}
+        return {**row, "image": {**row["image"], "bytes": broken(row["image"]["bytes"], defect)}}
 
     from datasets import Image as Pixels
 
     raw = dataset.cast_column("image", Pixels(decode=False))
     damaged = raw.map(damage, with_indices=True).cast_column("image", Pixels())
     task, processor = ImageClassification(), tiny_processor()
-    found = dict(task.unsupported_rows(damaged, processor, None))
-    assert list(found) == [4, 17]
-    assert all("cannot be read as an image (" in why or why == "no image" for why in found.values())
+    problems = dict(task.unsupported_rows(damaged, processor, None))
+    assert list(problems) == [4, 17]
+    assert all(
+        "cannot be read as an image (" in why or why == "no image" for why in problems.values()
+    )
     decoded()
-    assert dict(task.unsupported_rows(damaged, processor, None)) == found
+    assert dict(task.unsupported_rows(damaged, processor, None)) == problems
     assert decoded() <= 2  # those that could not be read
 
 

@@ -88,9 +88,9 @@ def ran(checkpoint, texts, tmp_path_factory):
         sections = {"task": task_of(family), "strategy": strategy, "training": TRAINING}
         folder = tmp_path_factory.mktemp("run")
         recipe = write_recipe(folder, checkpoint(family), texts, **sections)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as stdout:
             assert main(["run", str(recipe)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), stdout.getvalue()
 
     return ran
 
@@ -122,7 +122,7 @@ def plain(folder, family):
 def whole(row):
     """The ids of a block, without masks."""
     pairs = zip(row["input_ids"], row["labels"], strict=True)
-    return [there if asked == IGNORED else asked for there, asked in pairs]
+    return [i if label == IGNORED else label for i, label in pairs]
 
 
 def padded(rows, name, value):
@@ -196,9 +196,9 @@ def test_the_output_layer_stays_tied(ran, family, strategy):
 
 @pytest.mark.parametrize("family", ["gpt2", "bert"])
 def test_the_lines_of_the_summary_use_the_model(ran, family):
-    _, said = ran(family, "full")
-    start = said.index("from transformers import pipeline")
-    *setup, use = said[start:].replace("…", "film").strip().splitlines()
+    _, output = ran(family, "full")
+    start = output.index("from transformers import pipeline")
+    *setup, use = output[start:].replace("…", "film").strip().splitlines()
     if family == "gpt2":
         use = use.removesuffix(")") + ", max_new_tokens=8)"  # it has 32 positions
     names = {}
@@ -219,11 +219,11 @@ def test_parity_does_not_compare_a_block_that_was_cut_short():
         return {"nll": np.array([sum(numbers[i : i + 3]) for i in range(0, len(numbers), 3)])}
 
     trained = predict(texts)
-    assert parity.compare(predict, texts, trained, most=4).ok
+    assert parity.compare(predict, texts, trained, num_examples=4).ok
     # of the first two, none is whole: more are read
-    assert parity.compare(predict, texts, trained, most=2).examples > 3
+    assert parity.compare(predict, texts, trained, num_examples=2).examples > 3
     drifted = {"nll": trained["nll"] + 0.1}
-    assert not parity.compare(predict, texts, drifted, most=2).ok
+    assert not parity.compare(predict, texts, drifted, num_examples=2).ok
 
 
 # Blocks
@@ -260,8 +260,10 @@ def test_more_texts_than_are_joined_at_a_time(made):
     texts = circles(2300)
     expected = []
     for start in range(0, len(texts), 1000):
-        some = [text for text in texts[start : start + 1000] if text.strip()]
-        ids = [i for text in some for i in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)]
+        nonblank = [text for text in texts[start : start + 1000] if text.strip()]
+        ids = [
+            i for text in nonblank for i in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)
+        ]
         cut = [ids[i : i + BLOCK] for i in range(0, len(ids), BLOCK)]
         # an end token with nothing before it cannot be asked for
         expected += [block for block in cut if block != [tokenizer.eos_token_id]]
@@ -301,8 +303,8 @@ def test_masks_of_evaluation_depend_on_the_block_alone(many):
     texts = circles(350)
     backwards = encoded(task, tokenizer, texts[::-1])
     assert sorted(backwards["input_ids"]) == sorted(rows["input_ids"])
-    some = encoded(task, tokenizer, texts[:3])
-    assert some["input_ids"][:] == rows["input_ids"][:][: len(some)]
+    first = encoded(task, tokenizer, texts[:3])
+    assert first["input_ids"][:] == rows["input_ids"][:][: len(first)]
     collate = task.collator(tokenizer)
     for size in (1, 4, 16):
         start = 32
@@ -317,21 +319,21 @@ def test_masks_of_evaluation_depend_on_the_block_alone(many):
 def test_evaluation_masks_as_training_does(many):
     """15 % of the tokens; of these 80 % masked, 10 % another one, 10 % as they were."""
     _, tokenizer, rows = many
-    shares = dict.fromkeys(("asked", "masked", "same"), 0)
+    shares = dict.fromkeys(("predicted", "masked", "same"), 0)
     num_tokens = 0
     for row in rows:
         assert any(label != IGNORED for label in row["labels"])
-        for shown, asked in zip(row["input_ids"], row["labels"], strict=True):
-            num_tokens += asked != IGNORED or shown not in tokenizer.all_special_ids
-            if asked == IGNORED:
+        for shown, label in zip(row["input_ids"], row["labels"], strict=True):
+            num_tokens += label != IGNORED or shown not in tokenizer.all_special_ids
+            if label == IGNORED:
                 continue
-            assert asked not in tokenizer.all_special_ids
-            shares["asked"] += 1
+            assert label not in tokenizer.all_special_ids
+            shares["predicted"] += 1
             shares["masked"] += shown == tokenizer.mask_token_id
-            shares["same"] += shown == asked
-    assert 0.13 < shares["asked"] / num_tokens < 0.2  # at least one in a short text, too
-    assert 0.74 < shares["masked"] / shares["asked"] < 0.86
-    assert 0.05 < shares["same"] / shares["asked"] < 0.17
+            shares["same"] += shown == label
+    assert 0.13 < shares["predicted"] / num_tokens < 0.2  # at least one in a short text, too
+    assert 0.74 < shares["masked"] / shares["predicted"] < 0.86
+    assert 0.05 < shares["same"] / shares["predicted"] < 0.17
 
 
 @pytest.mark.numerical
@@ -343,11 +345,11 @@ def test_masks_of_training_are_drawn_anew(many):
     assert not once["labels"].equal(again["labels"])
     original = padded([{"ids": whole(row)} for row in chosen], "ids", tokenizer.pad_token_id)
     for batch in (once, again):
-        asked = batch["labels"] != IGNORED
-        assert batch["labels"][asked].equal(torch.tensor(original)[asked])
-        assert batch["input_ids"][~asked].equal(torch.tensor(original)[~asked])
+        predicted = batch["labels"] != IGNORED
+        assert batch["labels"][predicted].equal(torch.tensor(original)[predicted])
+        assert batch["input_ids"][~predicted].equal(torch.tensor(original)[~predicted])
         # what evaluation masks is put back first: masks do not add up
-        assert 0.1 < asked.sum() / batch["attention_mask"].sum() < 0.16
+        assert 0.1 < predicted.sum() / batch["attention_mask"].sum() < 0.16
 
 
 def test_a_batch_in_which_nothing_is_masked_teaches_nothing(many):
@@ -364,7 +366,7 @@ def test_a_batch_in_which_nothing_is_masked_teaches_nothing(many):
 # Labels, loss and floor
 
 
-def test_an_end_of_text_is_asked_for_though_padding_looks_the_same(made):
+def test_an_end_of_text_is_predicted_though_padding_looks_the_same(made):
     task, tokenizer = made("gpt2")
     assert tokenizer.pad_token_id == tokenizer.eos_token_id == 0
     rows = [{"input_ids": [5, 0, 7, 0], "labels": [IGNORED, 0, 7, 0]}]
@@ -398,10 +400,10 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, tmp_path, fa
         folder = tmp_path / str(size)
         model = {"checkpoint": str(checkpoint(family)), "config": CALM[family]}
         sections = {"task": task_of(family), "model": model, "training": sizes}
-        found = prepare(folder, checkpoint(family), tmp_path / "data", **sections)
-        assert len(found.encoded["train"]) == 16
+        ready = prepare(folder, checkpoint(family), tmp_path / "data", **sections)
+        assert len(ready.encoded["train"]) == 16
         # the same masks, however the rows are put together
-        fitted = fit(found, folder / "checkpoints", collate_train=found.collate)
+        fitted = fit(ready, folder / "checkpoints", collate_train=ready.collate)
         logged = fitted.history[0]
         return logged["loss"], logged["grad_norm"]
 
@@ -432,7 +434,7 @@ def test_a_hopeless_model_has_a_finite_perplexity():
 
 
 @pytest.mark.numerical
-def test_a_causal_model_never_sees_what_it_is_asked_for(checkpoint, texts, tmp_path):
+def test_a_causal_model_never_sees_what_it_predicts(checkpoint, texts, tmp_path):
     """BERT as a decoder: without a word in its config it would look at the next token."""
     task = task_of("bert", name="causal_lm")
     model = prepare(tmp_path, checkpoint("bert"), texts, task=task).checkpoint.model.eval()
@@ -469,41 +471,41 @@ def lora(folder, checkpoint, texts, family, **sections):
 
 @by_family
 def test_lora_leaves_an_output_layer_alone_that_was_pretrained(with_head, texts, tmp_path, family):
-    found = lora(tmp_path, with_head(family), texts, family)
-    assert found.prepared.checkpoint.newly_initialized == ()
-    encoder = found.model.base_model_prefix
-    assert found.changed
-    assert all(name.startswith(f"{encoder}.") for name in found.changed)
-    assert not any("embeddings" in name or "wte" in name for name in found.changed)
+    ready = lora(tmp_path, with_head(family), texts, family)
+    assert ready.prepared.checkpoint.newly_initialized == ()
+    encoder = ready.model.base_model_prefix
+    assert ready.changed
+    assert all(name.startswith(f"{encoder}.") for name in ready.changed)
+    assert not any("embeddings" in name or "wte" in name for name in ready.changed)
 
 
 @by_family
 def test_lora_trains_what_is_new_of_an_output_layer_and_not_what_is_tied(
     checkpoint, texts, tmp_path, family
 ):
-    found = lora(tmp_path, checkpoint(family), texts, family)
-    output = found.model.get_output_embeddings()
-    assert output.weight is found.model.get_input_embeddings().weight
-    names = {id(p): name for name, p in found.model.named_parameters(remove_duplicate=False)}
-    (tied,) = [n for n, p in found.model.named_parameters() if p is output.weight]
-    assert tied not in found.changed
-    assert names[id(output.weight)] not in found.changed
+    ready = lora(tmp_path, checkpoint(family), texts, family)
+    output = ready.model.get_output_embeddings()
+    assert output.weight is ready.model.get_input_embeddings().weight
+    names = {id(p): name for name, p in ready.model.named_parameters(remove_duplicate=False)}
+    (tied,) = [n for n, p in ready.model.named_parameters() if p is output.weight]
+    assert tied not in ready.changed
+    assert names[id(output.weight)] not in ready.changed
     # a vector that leans on the tied matrix cannot train without a copy of it
     newly_initialized = {
         name
-        for name in found.prepared.checkpoint.newly_initialized
-        if found.before[name].dim() == 2
+        for name in ready.prepared.checkpoint.newly_initialized
+        if ready.before[name].dim() == 2
     }
-    assert newly_initialized <= found.changed
+    assert newly_initialized <= ready.changed
     assert bool(newly_initialized) is (family != "gpt2")
 
 
 def test_lora_trains_a_new_output_layer_that_is_not_tied(checkpoint, texts, tmp_path):
     model = {"checkpoint": str(checkpoint("gpt2")), "config": {"tie_word_embeddings": False}}
-    found = lora(tmp_path, checkpoint("gpt2"), texts, "gpt2", model=model)
-    assert found.prepared.checkpoint.newly_initialized == ("lm_head.weight",)
-    assert "lm_head.weight" in found.changed
-    assert "transformer.wte.weight" not in found.changed
+    ready = lora(tmp_path, checkpoint("gpt2"), texts, "gpt2", model=model)
+    assert ready.prepared.checkpoint.newly_initialized == ("lm_head.weight",)
+    assert "lm_head.weight" in ready.changed
+    assert "transformer.wte.weight" not in ready.changed
 
 
 @pytest.mark.numerical
@@ -514,15 +516,15 @@ def test_lora_trains_a_new_output_layer_that_is_not_tied(checkpoint, texts, tmp_
 def test_an_adapted_encoder_is_fine_tuned_next(ran, text_data, tmp_path, family, strategy):
     """Every weight arrives; new is the classifier, and BERT's pooler, which no masked LM has."""
     run, _ = ran(family, strategy)
-    found = prepare(tmp_path, run.model, text_data).checkpoint
-    encoder = found.model.base_model_prefix
-    new = [name for name in found.newly_initialized if name.startswith(f"{encoder}.")]
+    ready = prepare(tmp_path, run.model, text_data).checkpoint
+    encoder = ready.model.base_model_prefix
+    new = [name for name in ready.newly_initialized if name.startswith(f"{encoder}.")]
     assert all(name.startswith(f"{encoder}.pooler.") for name in new)
     saved = load_file(run.model / "model.safetensors")
-    kept = {n: t for n, t in found.model.state_dict().items() if n not in found.newly_initialized}
-    arrived = {name for name in kept if name.startswith(f"{encoder}.")}
+    first = {n: t for n, t in ready.model.state_dict().items() if n not in ready.newly_initialized}
+    arrived = {name for name in first if name.startswith(f"{encoder}.")}
     assert arrived == {name for name in saved if name.startswith(f"{encoder}.")}
-    assert all(kept[name].equal(saved[name]) for name in arrived)
+    assert all(first[name].equal(saved[name]) for name in arrived)
 
 
 # Mistakes
@@ -545,7 +547,7 @@ def test_an_adapted_encoder_is_fine_tuned_next(ran, text_data, tmp_path, family,
         ("gpt2", {}, ["film", None], DataError, "train, row 1: text is None; expected a string"),
     ],
 )
-def test_mistakes_are_told_before_training(
+def test_mistakes_are_reported_before_training(
     checkpoint, tmp_path, family, fields, texts, error, message
 ):
     for split in NUM_ROWS:

@@ -49,9 +49,9 @@ def ran(checkpoint, data, tmp_path_factory):
         folder = tmp_path_factory.mktemp("run")
         sections = {"task": TASK, "strategy": strategy, "training": TRAINING}
         recipe = write_recipe(folder, checkpoint(family), data, **sections)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as stdout:
             assert main(["run", str(recipe)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), stdout.getvalue()
 
     return ran
 
@@ -89,12 +89,12 @@ def test_what_a_run_leaves_behind(ran, data, family, strategy):
     assert metrics["parity"]["max_difference"] < tolerance()
     assert metrics["main_metric"] == "accuracy"
     for split in ("validation", "test"):
-        found, rows = predicted(run, split), rows_of(data, split)
-        assert [int(row["label"]) for row in found] == [row["label"] for row in rows]
-        right = [row["label"] == row["prediction"] for row in found]
+        predictions, rows = predicted(run, split), rows_of(data, split)
+        assert [int(row["label"]) for row in predictions] == [row["label"] for row in rows]
+        right = [row["label"] == row["prediction"] for row in predictions]
         assert metrics[split] == {"accuracy": pytest.approx(np.mean(right))}
         # a probability among four is a quarter at least, when it is the largest
-        assert all(0.25 <= float(row["probability"]) <= 1 for row in found)
+        assert all(0.25 <= float(row["probability"]) <= 1 for row in predictions)
 
 
 @pytest.mark.numerical
@@ -107,8 +107,8 @@ def test_it_learns_which_choice_is_the_good_one(ran):
 @pytest.mark.slow
 def test_the_lines_of_the_summary_use_the_model(ran, data):
     """In an interpreter that knows no module of ours."""
-    run, said = ran("bert", "full")
-    (*setup, inputs, use) = said[said.rindex("from transformers") :].strip().splitlines()
+    run, output = ran("bert", "full")
+    (*setup, inputs, use) = output[output.rindex("from transformers") :].strip().splitlines()
     row = rows_of(data, "test")[0]
     (_, rest) = inputs.split("padding=True")
     texts = [row["startphrase"]] * len(row["choices"])
@@ -123,8 +123,8 @@ def test_the_lines_of_the_summary_use_the_model(ran, data):
 
 
 def test_what_the_summary_prints_is_python_as_it_stands(ran):
-    _, said = ran("bert", "full")
-    compile(said[said.rindex("from transformers") :], "summary", "exec")
+    _, output = ran("bert", "full")
+    compile(output[output.rindex("from transformers") :], "summary", "exec")
 
 
 # Order, loss, the head
@@ -133,14 +133,14 @@ def test_what_the_summary_prints_is_python_as_it_stands(ran):
 @pytest.mark.numerical
 def test_predictions_are_in_the_order_of_the_data(checkpoint, data, tmp_path):
     training = {"max_steps": 2, "train_sampling_strategy": "group_by_length"}
-    found = prepare(tmp_path, checkpoint("bert"), data, task=TASK, training=training)
-    fitted = fit(found, tmp_path / "checkpoints")
-    rows = found.encoded["validation"]
-    together = logits(found, fitted, batch_size=7)
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=TASK, training=training)
+    fitted = fit(ready, tmp_path / "checkpoints")
+    rows = ready.encoded["validation"]
+    together = logits(ready, fitted, batch_size=7)
     assert together.shape == (len(rows), tiny_tasks.NUM_CHOICES)
     for row, scores in zip(rows, together, strict=True):
         with torch.no_grad():
-            alone = fitted.output.model.eval()(**found.collate([row])).logits[0].numpy()
+            alone = fitted.output.model.eval()(**ready.collate([row])).logits[0].numpy()
         close(scores, alone)
 
 
@@ -158,8 +158,8 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
             "eval_strategy": "no",
         }
         sections = {"task": TASK, "model": model, "training": training}
-        found = prepare(tmp_path, checkpoint("bert"), data, **sections)
-        (first, *_) = fit(found, tmp_path / str(size)).history
+        ready = prepare(tmp_path, checkpoint("bert"), data, **sections)
+        (first, *_) = fit(ready, tmp_path / str(size)).history
         return first["loss"], first["grad_norm"]
 
     assert first_step(4, 4) == pytest.approx(first_step(16, 1), rel=1e-4)
@@ -169,11 +169,11 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
     "family", [pytest.param(f, marks=() if f == "bert" else pytest.mark.slow) for f in FAMILIES]
 )
 def test_the_head_has_one_output_whatever_the_number_of_choices(checkpoint, data, tmp_path, family):
-    found = prepare(tmp_path, checkpoint(family), data, task=TASK)
-    model = found.checkpoint.model
-    output = model.get_submodule(dissect(model, found.checkpoint.newly_initialized).output)
+    ready = prepare(tmp_path, checkpoint(family), data, task=TASK)
+    model = ready.checkpoint.model
+    output = model.get_submodule(dissect(model, ready.checkpoint.newly_initialized).output)
     assert output.out_features == model.config.num_labels == 1
-    assert found.data.labels.names == ("0", "1", "2", "3")
+    assert ready.data.labels.names == ("0", "1", "2", "3")
 
 
 # Examples
@@ -183,10 +183,10 @@ def test_the_head_has_one_output_whatever_the_number_of_choices(checkpoint, data
 def test_choices_in_columns(checkpoint, tmp_path, columns):
     data = tiny_tasks.choice_data(tmp_path / "data", columns=True)
     (row, *_) = rows_of(data, "train")
-    said = [f"data.columns.choices=[{', '.join(columns)}]"] if columns else []
+    overrides = [f"data.columns.choices=[{', '.join(columns)}]"] if columns else []
     recipe = write_recipe(tmp_path, checkpoint("bert"), data, task=TASK)
-    found = pipeline.prepare(recipes.load(recipe, said))
-    tokenizer, ids = found.checkpoint.processor, found.encoded["train"][0]["input_ids"]
+    ready = pipeline.prepare(recipes.load(recipe, overrides))
+    tokenizer, ids = ready.checkpoint.processor, ready.encoded["train"][0]["input_ids"]
     order = columns or [f"ending{i}" for i in range(4)]
     expected = [f"[CLS] {row['startphrase']} [SEP] {row[name]} [SEP]" for name in order]
     assert [tokenizer.decode(choice) for choice in ids] == expected
@@ -205,9 +205,9 @@ def test_choices_in_columns(checkpoint, tmp_path, columns):
 def test_labels_of_any_spelling(checkpoint, tmp_path, labels, names, targets):
     rows = {"question": ["it was"] * 3, "choices": [["good", "bad", "poor"]] * 3, "answer": labels}
     data = written(tmp_path / "d", **rows)
-    found = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
-    assert found.data.labels.names == names
-    assert list(found.targets["train"]) == targets
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
+    assert ready.data.labels.names == names
+    assert list(ready.targets["train"]) == targets
 
 
 def test_class_names_are_those_of_the_positions(checkpoint, tmp_path):
@@ -218,18 +218,18 @@ def test_class_names_are_those_of_the_positions(checkpoint, tmp_path):
     named = Dataset.from_dict(rows).cast_column("answer", ClassLabel(names=["A", "B"]))
     for split in ("train", "validation"):
         named.to_parquet(data / f"{split}.parquet")
-    found = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
-    assert found.data.labels.names == ("A", "B")
-    assert list(found.targets["train"]) == [1, 1]
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
+    assert ready.data.labels.names == ("A", "B")
+    assert list(ready.targets["train"]) == [1, 1]
 
 
 def test_a_text_longer_than_the_model_takes_is_counted(checkpoint, tmp_path):
     texts = ["it was", " ".join(["film"] * 50)]
     rows = {"text": texts, "choices": [["good", "bad film"]] * 2, "label": [0, 1]}
-    found = prepare(tmp_path, checkpoint("bert"), written(tmp_path / "d", **rows), task=TASK)
-    lengths = [[len(ids) for ids in row] for row in found.encoded["train"]["input_ids"]]
+    ready = prepare(tmp_path, checkpoint("bert"), written(tmp_path / "d", **rows), task=TASK)
+    lengths = [[len(ids) for ids in row] for row in ready.encoded["train"]["input_ids"]]
     assert lengths == [[6, 7], [tiny.LENGTH, tiny.LENGTH]]
-    spread = found.findings.splits["train"].measures["tokens"]
+    spread = ready.findings.splits["train"].measures["tokens"]
     assert (spread.minimum, spread.maximum, spread.truncated) == (7, 55, 1)
 
 
@@ -249,7 +249,7 @@ PAIR = {"text": ["a", "b"], "choices": [["x", "y"], ["x", "y"]], "label": [0, 1]
         ({"label": [0, None]}, r"train, row 1: no label \(None\)"),
     ],
 )
-def test_what_cannot_be_learned_is_told_with_its_row(checkpoint, tmp_path, changes, message):
+def test_what_cannot_be_learned_is_reported_with_its_row(checkpoint, tmp_path, changes, message):
     data = written(tmp_path / "d", **{**PAIR, **changes})
     with pytest.raises(DataError, match=message):
         prepare(tmp_path, checkpoint("bert"), data, task=TASK)
@@ -274,7 +274,7 @@ def test_what_does_not_go_together_is_refused(checkpoint, data, tmp_path):
     with pytest.raises(ModelError, match="a 'gpt2' checkpoint has no AutoModelForMultipleChoice"):
         prepare(tmp_path, checkpoint("gpt2"), data, task=TASK)
     recipe = write_recipe(tmp_path, checkpoint("bert"), data, task=TASK)
-    said = recipes.load(recipe, ["data.columns.text=[startphrase, label]"])
-    message = "data.columns.text: only `choices` and `label` may be a list of columns"
+    loaded = recipes.load(recipe, ["data.columns.text=[startphrase, label]"])
+    message = "data.columns.text: got several columns; only `choices` and `label` may be a list"
     with pytest.raises(DataError, match=message):
-        pipeline.prepare(said)
+        pipeline.prepare(loaded)

@@ -62,9 +62,9 @@ def ran(checkpoint, data, tmp_path_factory):
         training = {"num_train_epochs": 6, "learning_rate": RATES[strategy], "warmup_steps": 0}
         sections = {"task": WINDOWS, "strategy": strategy, "training": training}
         path = write_recipe(folder, checkpoint(family), data, **sections)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as stdout:
             assert main(["run", str(path)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), stdout.getvalue()
 
     return ran
 
@@ -78,12 +78,12 @@ def table(run, split):
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "strategy"), RUNS)
 def test_a_run(ran, data, family, strategy):
-    run, said = ran(family, strategy)
-    found = json.loads(run.metrics.read_text(encoding="utf-8"))
-    assert found["main_metric"] == "f1"
-    assert found["examples"] == tiny.NUM_ROWS
-    assert found["parity"]["ok"]
-    assert f"{strategy} on {tiny.NUM_ROWS['train']} examples" in said
+    run, output = ran(family, strategy)
+    results = json.loads(run.metrics.read_text(encoding="utf-8"))
+    assert results["main_metric"] == "f1"
+    assert results["examples"] == tiny.NUM_ROWS
+    assert results["parity"]["ok"]
+    assert f"{strategy} on {tiny.NUM_ROWS['train']} examples" in output
     assert "It does question answering" in run.card.read_text(encoding="utf-8")
     for split in ("validation", "test"):
         examples = Dataset.from_parquet(str(data / f"{split}.parquet"))
@@ -97,10 +97,10 @@ def test_a_run(ran, data, family, strategy):
         scores = squad(
             [row["prediction"] for row in rows], [a["text"] for a in examples["answers"]]
         )
-        assert found[split] == pytest.approx(scores)
+        assert results[split] == pytest.approx(scores)
         # "" is right for every fourth question
-        assert found["baseline"][split] == {"f1": 0.25, "exact_match": 0.25}
-        assert found[split]["f1"] > 0.6
+        assert results["baseline"][split] == {"f1": 0.25, "exact_match": 0.25}
+        assert results[split]["f1"] > 0.6
 
 
 RUN_ALONE = """
@@ -116,10 +116,10 @@ print(eval(use))
 @pytest.mark.parametrize("family", ["bert", "roberta"])
 def test_the_lines_of_the_summary_use_the_model(ran, data, tmp_path, family):
     """In an interpreter that knows no module of ours; the answer is the run's prediction."""
-    run, said = ran(family, "full")
+    run, output = ran(family, "full")
     examples = Dataset.from_parquet(str(data / "validation.parquet"))
     row = next(i for i, context in enumerate(examples["context"]) if len(context.split()) < 9)
-    program = said[said.index("from transformers") :]
+    program = output[output.index("from transformers") :]
     assert program.strip() in run.card.read_text(encoding="utf-8").replace(
         '"model"', f'"{run.model}"'
     )
@@ -182,41 +182,41 @@ def oracle(batch):
     return dict(zip(LOGITS, logits, strict=True))
 
 
-def kept_of(found, split, outputs=oracle):
+def collected_of(ready, split, outputs=oracle):
     """What is kept of a pass over a split, eight rows at a time."""
-    rows = found.encoded[split]
-    kept = {name: [] for name in LOGITS}
+    rows = ready.encoded[split]
+    first = {name: [] for name in LOGITS}
     for start in range(0, len(rows), 8):
-        batch = found.collate([rows[i] for i in range(start, min(start + 8, len(rows)))])
-        for name, entries in found.recipe.task.collect(outputs(batch), batch).items():
-            kept[name] += [entry.numpy() for entry in entries]
-    return kept
+        batch = ready.collate([rows[i] for i in range(start, min(start + 8, len(rows)))])
+        for name, entries in ready.recipe.task.collect(outputs(batch), batch).items():
+            first[name] += [entry.numpy() for entry in entries]
+    return first
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_who_knows_the_positions_finds_the_answers(prepared, data, family, side):
     """Through windows, padding on either side, and back to characters: exactly the first answer."""
-    found = prepared(family, data)
-    task, processor = found.recipe.task, found.checkpoint.processor
-    rows, targets = found.encoded["validation"], found.targets["validation"]
+    ready = prepared(family, data)
+    task, processor = ready.recipe.task, ready.checkpoint.processor
+    rows, targets = ready.encoded["validation"], ready.targets["validation"]
     assert len(rows) > len(targets)
     processor.padding_side = side
     try:
-        kept = kept_of(found, "validation")
+        collected = collected_of(ready, "validation")
     finally:
         processor.padding_side = "right"
-    assert [len(entry) for entry in kept["start_logits"]] == list(map(len, rows["input_ids"]))
-    predictions = task.predict(kept, rows, processor, found.data.labels)
+    assert [len(entry) for entry in collected["start_logits"]] == list(map(len, rows["input_ids"]))
+    predictions = task.predict(collected, rows, processor, ready.data.labels)
     assert predictions == [answers[0] if answers else "" for answers in targets]
     assert squad(predictions, targets) == {"f1": 1.0, "exact_match": 1.0}
 
 
 def test_windows_overlap_and_cover_the_context(prepared, data):
-    found = prepared("bert", data)
-    rows = found.encoded["train"]
+    ready = prepared("bert", data)
+    rows = ready.encoded["train"]
     assert max(map(len, rows["input_ids"])) == WINDOWS["max_length"]
-    for number, context in enumerate(found.data.train["context"]):
+    for number, context in enumerate(ready.data.train["context"]):
         windows = [row for row in rows if row["example"] == number]
         flat = [row["offset_mapping"] for row in windows]
         pairs = [zip(offsets[::2], offsets[1::2], strict=True) for offsets in flat]
@@ -228,18 +228,18 @@ def test_windows_overlap_and_cover_the_context(prepared, data):
 
 
 def test_a_window_without_the_answer_asks_for_its_first_token(prepared, data):
-    found = prepared("bert", data)
-    partly, tokens = 0, found.checkpoint.processor.convert_ids_to_tokens
-    for row in found.encoded["train"]:
-        answers = found.targets["train"][row["example"]]
+    ready = prepared("bert", data)
+    partly, tokens = 0, ready.checkpoint.processor.convert_ids_to_tokens
+    for row in ready.encoded["train"]:
+        answers = ready.targets["train"][row["example"]]
         first, last = (row[name] for name in POSITIONS)
-        said = tokens(row["input_ids"][first : last + 1])
-        if said == ["[CLS]"]:
+        span = tokens(row["input_ids"][first : last + 1])
+        if span == ["[CLS]"]:
             text = " ".join(tokens(row["input_ids"]))
             assert not answers or answers[0] not in text
             partly += bool(answers)
         else:
-            assert said == answers[0].split()
+            assert span == answers[0].split()
     assert partly
 
 
@@ -295,11 +295,11 @@ def test_the_best_span_is_the_best_of_all():
         offsets = np.stack([ends - [len(word) for word in words], ends], axis=1)
         offsets[0] = 0  # the question
         starts, stops = random.normal(size=(2, size)).astype("float32")
-        spans = [(i, j) for i in range(1, size) for j in range(i, min(i + longest, size))]
+        candidates = [(i, j) for i in range(1, size) for j in range(i, min(i + longest, size))]
         window = spans.best_span(" ".join(words), offsets, starts, stops, int(longest))
         assert window.null_score == pytest.approx(starts[0] + stops[0])
-        if spans:
-            i, j = max(spans, key=lambda span: starts[span[0]] + stops[span[1]])
+        if candidates:
+            i, j = max(candidates, key=lambda span: starts[span[0]] + stops[span[1]])
             assert window.text == " ".join(words[i : j + 1])
             assert window.score == pytest.approx(starts[i] + stops[j])
         else:
@@ -318,7 +318,7 @@ def test_no_answer_has_to_lead_by_the_threshold_in_every_window():
 
 def test_where_train_has_all_answers_there_always_is_one(prepared, tmp_path_factory):
     data = tiny_tasks.question_data(tmp_path_factory.mktemp("data"), unanswerable=False)
-    found = prepared("bert", data)
+    ready = prepared("bert", data)
 
     def nothing(batch):
         """Everything speaks for the first token."""
@@ -327,11 +327,11 @@ def test_where_train_has_all_answers_there_always_is_one(prepared, tmp_path_fact
         )
         return dict.fromkeys(LOGITS, logits)
 
-    task, processor = found.recipe.task, found.checkpoint.processor
-    kept, rows = kept_of(found, "validation", nothing), found.encoded["validation"]
-    assert found.data.labels.problem_type == "question_answering"
-    predictions = task.predict(kept, rows, processor, found.data.labels)
-    assert predictions == [context.split()[0] for context in found.data.validation["context"]]
+    task, processor = ready.recipe.task, ready.checkpoint.processor
+    collected, rows = collected_of(ready, "validation", nothing), ready.encoded["validation"]
+    assert ready.data.labels.problem_type == "question_answering"
+    predictions = task.predict(collected, rows, processor, ready.data.labels)
+    assert predictions == [context.split()[0] for context in ready.data.validation["context"]]
 
 
 # The head and its loss
@@ -366,8 +366,8 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
             "logging_steps": 1,
         }
         folder = tmp_path / str(size)
-        found = prepare(folder, "", data, task=WINDOWS, model=calm, training=training)
-        history = fit(found, folder / "checkpoints").history
+        ready = prepare(folder, "", data, task=WINDOWS, model=calm, training=training)
+        history = fit(ready, folder / "checkpoints").history
         return [
             next(entry[key] for entry in history if key in entry) for key in ("loss", "grad_norm")
         ]
@@ -379,11 +379,11 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
 def test_validation_loss_is_the_mean_over_windows(checkpoint, data, tmp_path):
     # few at a time: the softmax of the models' own loss runs over padding, too
     training = {"max_steps": 1, "per_device_eval_batch_size": 1}
-    found = prepare(tmp_path, checkpoint("bert"), data, task=WINDOWS, training=training)
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=WINDOWS, training=training)
+    fitted = fit(ready, tmp_path / "checkpoints")
     with torch.no_grad():
         model = fitted.output.model.eval()
-        losses = [float(model(**found.collate([row])).loss) for row in found.encoded["validation"]]
+        losses = [float(model(**ready.collate([row])).loss) for row in ready.encoded["validation"]]
     logged = next(entry["eval_loss"] for entry in fitted.history if "eval_loss" in entry)
     assert logged == pytest.approx(np.mean(losses), rel=1e-2)
 
@@ -433,10 +433,10 @@ def test_bad_rows_can_be_left_out(checkpoint, tmp_path):
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "validation.jsonl").write_text(json.dumps(GOOD))
     path = write_recipe(tmp_path, checkpoint("bert"), tmp_path, task=WINDOWS)
-    found = pipeline.prepare(recipe.load(path, ["data.on_bad_row=skip"]))
-    assert found.targets["train"] == [["good"]] * 2
-    assert found.encoded["train"]["example"][:] == [0, 1]
-    assert found.data.labels.problem_type == "question_answering"
+    ready = pipeline.prepare(recipe.load(path, ["data.on_bad_row=skip"]))
+    assert ready.targets["train"] == [["good"]] * 2
+    assert ready.encoded["train"]["example"][:] == [0, 1]
+    assert ready.data.labels.problem_type == "question_answering"
 
 
 def test_answers_in_no_known_form(checkpoint, tmp_path):

@@ -58,9 +58,9 @@ def ran(checkpoint, speech_data, tmp_path_factory):
         folder = tmp_path_factory.mktemp("run")
         sections = {"task": TASK, "strategy": strategy, "training": TRAINING}
         recipe = write_recipe(folder, checkpoint(family), speech_data, **sections)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as stdout:
             assert main(["run", str(recipe)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), stdout.getvalue()
 
     return ran
 
@@ -105,17 +105,17 @@ def saved(folder, *texts):
 def test_a_run_leaves_a_model_that_hears_the_same_without_graft(
     ran, speech_data, family, strategy, monkeypatch, tmp_path
 ):
-    run, said = ran(family, strategy)
-    found = json.loads(run.metrics.read_text())
-    assert found["parity"]["ok"]
-    assert found["parity"]["max_difference"] < tolerance()
-    assert found["baseline"]["test"] == {"wer": 1.0, "cer": 1.0}
+    run, output = ran(family, strategy)
+    results = json.loads(run.metrics.read_text())
+    assert results["parity"]["ok"]
+    assert results["parity"]["max_difference"] < tolerance()
+    assert results["baseline"]["test"] == {"wer": 1.0, "cer": 1.0}
     rows = list(csv.DictReader((run.predictions / "test.csv").read_text().splitlines()))
     test = load_dataset("parquet", data_files=str(speech_data / "test.parquet"), split="train")
     assert [row["label"] for row in rows] == test["text"][:]
     # the lines that the run prints last
     monkeypatch.chdir(tmp_path)
-    *statements, last = said[said.index("import soundfile") :].strip().splitlines()
+    *statements, last = output[output.index("import soundfile") :].strip().splitlines()
     names = {}
     for row in (0, len(rows) - 1):
         soundfile.write("clip.wav", spoken(rows[row]["label"]), RATE)
@@ -131,9 +131,9 @@ def test_words_are_learned(checkpoint, speech_data, tmp_path):
     sections = {"task": TASK, "training": training, "model": model, "early_stopping": None}
     recipe = write_recipe(tmp_path, checkpoint("hubert"), speech_data, **sections)
     assert main(["run", str(recipe)]) == 0
-    found = json.loads(RunFolder(tmp_path / "runs" / "recipe" / "1").metrics.read_text())
+    results = json.loads(RunFolder(tmp_path / "runs" / "recipe" / "1").metrics.read_text())
     # CTC predicts blanks only, which is a rate of 1, until it has found the letters
-    assert found["test"]["cer"] < 0.8
+    assert results["test"]["cer"] < 0.8
 
 
 def test_a_head_that_is_solved_for_is_refused(checkpoint, speech_data, tmp_path, capsys):
@@ -162,8 +162,8 @@ def test_accumulated_batches_train_as_one_does(checkpoint, speech_data, tmp_path
         model = {"checkpoint": str(checkpoint("hubert")), "config": PLAIN}
         folder = tmp_path / str(size)
         sections = {"task": TASK, "training": training, "model": model}
-        found = prepare(folder, checkpoint("hubert"), speech_data, **sections)
-        return fit(found, folder).history[0]
+        ready = prepare(folder, checkpoint("hubert"), speech_data, **sections)
+        return fit(ready, folder).history[0]
 
     whole, parts = first_step(16, 1), first_step(4, 4)
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-3)
@@ -180,11 +180,11 @@ def test_early_stopping_waits_for_the_first_character(
     blank = {"checkpoint": str(checkpoint("wav2vec2")), "config": {"layerdrop": 0.0}}
     sections = {"task": TASK, "training": training, "model": blank}
     stopping = {"early_stopping": {"patience": patience}}
-    found = prepare(tmp_path, checkpoint("wav2vec2"), speech_data, **sections, **stopping)
-    head = found.checkpoint.model.lm_head
+    ready = prepare(tmp_path, checkpoint("wav2vec2"), speech_data, **sections, **stopping)
+    head = ready.checkpoint.model.lm_head
     head.weight.data.zero_()
     head.bias.data[0] = 5.0  # the blank
-    scores = [e["eval_wer"] for e in fit(found, tmp_path).history if "eval_wer" in e]
+    scores = [e["eval_wer"] for e in fit(ready, tmp_path).history if "eval_wer" in e]
     assert scores == [1.0] * num_epochs
 
 
@@ -193,22 +193,22 @@ def test_early_stopping_waits_for_the_first_character(
 
 def test_a_vocabulary_is_built_from_the_characters_of_train(checkpoint, tmp_path):
     data = saved(tmp_path / "data", *["Ab", "b c"] * 4)
-    found = prepare(tmp_path, checkpoint("wav2vec2"), data, task=TASK)
-    tokenizer, config = found.checkpoint.processor.tokenizer, found.checkpoint.model.config
+    ready = prepare(tmp_path, checkpoint("wav2vec2"), data, task=TASK)
+    tokenizer, config = ready.checkpoint.processor.tokenizer, ready.checkpoint.model.config
     assert tokenizer.get_vocab() == {"<pad>": 0, "|": 1, "<unk>": 2, "a": 3, "b": 4, "c": 5}
     assert (config.vocab_size, config.pad_token_id) == (6, 0)
-    assert found.checkpoint.model.lm_head.out_features == 6
-    assert found.encoded["train"][0]["labels"] == [3, 4]
-    assert found.encoded["train"][1]["labels"] == [4, 1, 5]
-    assert list(found.targets["train"][:2]) == ["ab", "b c"]
+    assert ready.checkpoint.model.lm_head.out_features == 6
+    assert ready.encoded["train"][0]["labels"] == [3, 4]
+    assert ready.encoded["train"][1]["labels"] == [4, 1, 5]
+    assert list(ready.targets["train"][:2]) == ["ab", "b c"]
 
 
 def test_a_checkpoint_keeps_its_own_vocabulary_and_the_head_for_it(capitals, tmp_path):
     data = saved(tmp_path / "data", *["Ab", "b c"] * 4)
-    found = prepare(tmp_path, capitals, data, task=TASK)
-    assert found.checkpoint.newly_initialized == ()
-    assert list(found.targets["train"][:2]) == ["AB", "B C"]  # its letters are capitals
-    assert found.encoded["train"][0]["labels"] == [6, 5]
+    ready = prepare(tmp_path, capitals, data, task=TASK)
+    assert ready.checkpoint.newly_initialized == ()
+    assert list(ready.targets["train"][:2]) == ["AB", "B C"]  # its letters are capitals
+    assert ready.encoded["train"][0]["labels"] == [6, 5]
     fields = {"name": TASK, "vocabulary": "train", "case": "upper"}
     other = prepare(tmp_path, capitals, data, task=fields)
     assert other.checkpoint.newly_initialized == ("lm_head.bias", "lm_head.weight")
@@ -223,13 +223,13 @@ def test_a_vocabulary_that_is_not_there(checkpoint, speech_data, tmp_path):
 
 def test_characters_that_a_vocabulary_cannot_spell(capitals, tmp_path):
     data = saved(tmp_path / "data", *["ab", "b c"] * 4, "née, bé")
-    told = r"train, row 8: the vocabulary cannot spell , E N É of the transcript 'NÉE, BÉ'"
-    with pytest.raises(DataError, match=told):
+    message = r"train, row 8: the vocabulary cannot spell , E N É of the transcript 'NÉE, BÉ'"
+    with pytest.raises(DataError, match=message):
         prepare(tmp_path, capitals, data, task=TASK)
     fields = {"name": TASK, "unknown_characters": "unk", "remove_punctuation": True}
-    found = prepare(tmp_path, capitals, data, task=fields)
-    assert found.targets["train"][8] == "NÉE BÉ"  # and is compared so
-    assert found.encoded["train"][8]["labels"] == [1, 1, 1, 2, 5, 1]
+    ready = prepare(tmp_path, capitals, data, task=fields)
+    assert ready.targets["train"][8] == "NÉE BÉ"  # and is compared so
+    assert ready.encoded["train"][8]["labels"] == [1, 1, 1, 2, 5, 1]
 
 
 @pytest.mark.parametrize(
@@ -255,26 +255,26 @@ def test_repeats_and_blanks_are_taken_out(checkpoint):
     task, labels = SpeechRecognition(), Labels(TASK, values=("a", "b"))
     processor = task.load_processor(str(checkpoint("wav2vec2")), labels)
     ids = [[0, 3, 3, 0, 3, 1, 1, 4, 0], [0, 0]]
-    kept = {"logits": [np.eye(5)[row] for row in ids]}
-    assert task.predict(kept, None, processor, labels) == ["aa b", ""]
+    collected = {"logits": [np.eye(5)[row] for row in ids]}
+    assert task.predict(collected, None, processor, labels) == ["aa b", ""]
 
 
 # Transcripts and clips that cannot be learned from
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (None, "text is None; expected a transcript"),
         (" ", "the transcript ' ' is empty"),
         ("a|b", r"holds '\|', which stands between words"),
     ],
 )
-def test_transcripts_without_words_are_told_with_their_row(text, told):
+def test_transcripts_without_words_are_reported_with_their_row(text, message):
     rows = split("ab", text, sounds=[np.ones(RATE)] * 2)
     ((row, why),) = SpeechRecognition().corrupt_rows(rows)
     assert row == 1
-    assert re.search(told, why)
+    assert re.search(message, why)
 
 
 def test_punctuation_alone_is_empty_where_it_is_dropped():
@@ -294,9 +294,9 @@ def test_a_transcript_needs_a_frame_for_each_character_and_one_between_twins(che
     task = SpeechRecognition()
     labels = task.labels(rows)
     processor = task.load_processor(str(checkpoint(family)), labels)
-    found = dict(task.unsupported_rows(rows, processor, config))
-    assert list(found) == [1, 2]
-    assert f"sound are {frames} frames; CTC needs {frames + 1}" in found[1]
+    problems = dict(task.unsupported_rows(rows, processor, config))
+    assert list(problems) == [1, 2]
+    assert f"sound are {frames} frames; CTC needs {frames + 1}" in problems[1]
 
 
 def test_clips_are_refused_rather_than_cut(checkpoint):
@@ -347,5 +347,5 @@ def test_frames_are_counted_as_a_fast_conformer_makes_them() -> None:
         samples = np.random.default_rng(0).normal(size=length).astype(np.float32)
         inputs = extractor(samples, sampling_rate=8000, return_tensors="pt")
         with torch.no_grad():
-            found = model(**inputs).logits.shape[1]
-        assert num_frames(extractor, config, length) == found
+            num_actual = model(**inputs).logits.shape[1]
+        assert num_frames(extractor, config, length) == num_actual

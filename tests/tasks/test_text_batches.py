@@ -37,8 +37,8 @@ def windows(tokenizer):
         for name in ("start_positions", "end_positions"):
             before = [(mask == 0).sum() for mask in batch["attention_mask"]]
             left = tokenizer.padding_side == "left"
-            found = [row[name] + left * n for row, n in zip(rows, before, strict=True)]
-            batch[name] = torch.tensor(found)
+            padded = [row[name] + left * n for row, n in zip(rows, before, strict=True)]
+            batch[name] = torch.tensor(padded)
         return batch
 
     return collate
@@ -103,26 +103,26 @@ def same(one, other):
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(("task", "kind", "family"), CASES)
 def test_a_batch_is_what_transformers_makes_of_the_rows(prepared, task, kind, family, side):
-    found = prepared(task, kind, family)
-    tokenizer, rows = found.checkpoint.processor, found.encoded["train"]
+    ready = prepared(task, kind, family)
+    tokenizer, rows = ready.checkpoint.processor, ready.encoded["train"]
     tokenizer.padding_side = side
     numbers = [number % len(rows) for number in (*CHOSEN, len(rows) - 1)]
     one_by_one = [rows[number] for number in numbers]
     expected = THEIRS[task](tokenizer)(inputs(one_by_one, tokenizer))
     assert not expected["attention_mask"].all()  # or nothing would be padded
     # as a stream gives them, and as a DataLoader asks for them
-    assert same(found.collate(one_by_one), expected)
-    assert same(found.collate(rows.__getitems__(numbers)), expected)
+    assert same(ready.collate(one_by_one), expected)
+    assert same(ready.collate(rows.__getitems__(numbers)), expected)
 
 
 def test_masks_are_drawn_as_transformers_draws_them(prepared):
-    found = prepared("masked_lm", "single", "bert")
-    tokenizer, rows = found.checkpoint.processor, found.encoded["train"]
+    ready = prepared("masked_lm", "single", "bert")
+    tokenizer, rows = ready.checkpoint.processor, ready.encoded["train"]
     whole = [
         {"input_ids": np.where(np.array(row["labels"]) == IGNORED, row["input_ids"], row["labels"])}
         for row in rows
     ]
-    theirs, ours = DataCollatorForLanguageModeling(tokenizer), found.collate_train
+    theirs, ours = DataCollatorForLanguageModeling(tokenizer), ready.collate_train
     torch.manual_seed(0)
     expected = theirs(whole)
     torch.manual_seed(0)
@@ -174,11 +174,11 @@ def test_choices_may_differ_in_length(checkpoint):
 
 @pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)], ids=str)
 def test_workers_make_the_same_batches(prepared, start):
-    found = prepared("token_classification", "entities", "bert")
-    rows = found.encoded["train"]
+    ready = prepared("token_classification", "entities", "bert")
+    rows = ready.encoded["train"]
 
     def batches(**options):
-        return list(DataLoader(rows, 8, collate_fn=found.collate_train, **options))
+        return list(DataLoader(rows, 8, collate_fn=ready.collate_train, **options))
 
     alone, together = batches(), batches(num_workers=2, multiprocessing_context=start)
     assert all(same(*pair) for pair in zip(alone, together, strict=True))
@@ -187,8 +187,8 @@ def test_workers_make_the_same_batches(prepared, start):
 def test_rows_know_what_they_follow_from(prepared, checkpoint, tmp_path):
     def fingerprint(**fields):
         task = {"name": "text_classification", **fields}
-        found = prepare(tmp_path, checkpoint("bert"), tmp_path / "data", task=task)
-        return found.encoded["train"].fingerprint
+        ready = prepare(tmp_path, checkpoint("bert"), tmp_path / "data", task=task)
+        return ready.encoded["train"].fingerprint
 
     problem(tmp_path / "data", "single")
     first = fingerprint()

@@ -52,9 +52,9 @@ def ran(checkpoint, data, tmp_path_factory):
         folder = tmp_path_factory.mktemp("run")
         sections = {"task": TASK, "strategy": strategy, "training": TRAINING}
         recipe = write_recipe(folder, checkpoint(family), data, **sections)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as stdout:
             assert main(["run", str(recipe)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), stdout.getvalue()
 
     return ran
 
@@ -90,16 +90,16 @@ def predicted(run, split):
 def test_every_word_of_every_text_has_its_prediction(ran, data, family, strategy):
     run, _ = ran(family, strategy)
     for split in ("validation", "test"):
-        found, meant = predicted(run, split), list(rows_of(data, split))
-        assert [tags for tags, _ in found] == [tags for _, tags in meant]
-        assert [len(tags) for _, tags in found] == [len(words) for words, _ in meant]
-        assert {tag for _, tags in found for tag in tags} <= set(tiny_tasks.TAGS)
+        predictions, meant = predicted(run, split), list(rows_of(data, split))
+        assert [tags for tags, _ in predictions] == [tags for _, tags in meant]
+        assert [len(tags) for _, tags in predictions] == [len(words) for words, _ in meant]
+        assert {tag for _, tags in predictions for tag in tags} <= set(tiny_tasks.TAGS)
 
 
 @pytest.mark.numerical
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
 def test_a_run_is_worth_what_it_says(ran, family, strategy):
-    run, said = ran(family, strategy)
+    run, output = ran(family, strategy)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     assert metrics["parity"]["ok"]
     assert metrics["parity"]["max_difference"] < tolerance()
@@ -110,19 +110,19 @@ def test_a_run_is_worth_what_it_says(ran, family, strategy):
         assert metrics["baseline"][split]["f1"] == 0  # O is the most frequent tag
         expected = scores(predicted(run, split))
         assert {k: metrics[split][k] for k in expected} == pytest.approx(expected)
-    assert "reload parity: ok" in said
+    assert "reload parity: ok" in output
 
 
-def scores(found):
-    """Of entities, told apart by text, kind and place; and of words."""
-    meant, said = (
-        {(row, *entity) for row, pair in enumerate(found) for entity in get_entities(pair[side])}
+def scores(examples):
+    """Of entities, distinguished by text, kind and place; and of words."""
+    meant, predicted_entities = (
+        {(row, *entity) for row, pair in enumerate(examples) for entity in get_entities(pair[side])}
         for side in (0, 1)
     )
-    pairs = [pair for row in found for pair in zip(*row, strict=True)]
+    pairs = [pair for row in examples for pair in zip(*row, strict=True)]
     return {
-        "recall": len(meant & said) / len(meant),
-        "f1": 2 * len(meant & said) / (len(meant) + len(said)),
+        "recall": len(meant & predicted_entities) / len(meant),
+        "f1": 2 * len(meant & predicted_entities) / (len(meant) + len(predicted_entities)),
         "accuracy": np.mean([tag == other for tag, other in pairs]),
     }
 
@@ -130,13 +130,13 @@ def scores(found):
 @pytest.mark.slow
 def test_the_lines_of_the_summary_use_the_model(ran, data):
     """In an interpreter that knows no module of ours; with its own way to cut a text into words."""
-    run, said = ran("bert", "linear_probe")
+    run, output = ran("bert", "linear_probe")
     words, tags = next(
         (words, tags)
         for (words, _), (_, tags) in zip(rows_of(data, "test"), predicted(run, "test"), strict=True)
         if len(words) < 15 and not {"-", "\u00a0"} & set("".join(words)) and get_entities(tags)
     )
-    program = "\n".join(said.splitlines()[-2:]).replace('"…"', json.dumps(" ".join(words)))
+    program = "\n".join(output.splitlines()[-2:]).replace('"…"', json.dumps(" ".join(words)))
     setup, use = program.splitlines()
     code = (
         f"import sys, json; sys.modules['pipelines'] = None\n{setup}\n"
@@ -158,14 +158,14 @@ def test_the_lines_of_the_summary_use_the_model(ran, data):
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=pytest.mark.slow)])
 def test_predictions_are_in_the_order_of_the_data(checkpoint, data, tmp_path, family):
     training = {"max_steps": 2, "train_sampling_strategy": "group_by_length"}
-    found = prepare(tmp_path, checkpoint(family), data, task=TASK, training=training)
-    fitted = fit(found, tmp_path / "checkpoints")
-    rows = found.encoded["validation"]
-    assert len(rows) > len(found.targets["validation"])  # windows
+    ready = prepare(tmp_path, checkpoint(family), data, task=TASK, training=training)
+    fitted = fit(ready, tmp_path / "checkpoints")
+    rows = ready.encoded["validation"]
+    assert len(rows) > len(ready.targets["validation"])  # windows
     lengths = [len(row["input_ids"]) for row in rows]
     assert lengths != sorted(lengths, reverse=True)
-    for row, together in zip(rows, logits(found, fitted, batch_size=7), strict=True):
-        batch = found.collate([row])
+    for row, together in zip(rows, logits(ready, fitted, batch_size=7), strict=True):
+        batch = ready.collate([row])
         with torch.no_grad():
             alone = fitted.output.model.eval()(**batch).logits[0].numpy()
         begins = np.array(row["labels"]) != IGNORED
@@ -187,8 +187,8 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
             "eval_strategy": "no",
         }
         sections = {"task": TASK, "model": model, "training": training}
-        found = prepare(tmp_path, checkpoint("bert"), data, **sections)
-        (first, *_) = fit(found, tmp_path / str(size)).history
+        ready = prepare(tmp_path, checkpoint("bert"), data, **sections)
+        (first, *_) = fit(ready, tmp_path / str(size)).history
         return first["loss"], first["grad_norm"]
 
     assert first_step(2, 8) == pytest.approx(first_step(16, 1), rel=1e-4)
@@ -199,26 +199,28 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
     "family", [pytest.param(f, marks=() if f == "bert" else pytest.mark.slow) for f in FAMILIES]
 )
 def test_a_solved_head_is_the_model_that_comes_out(checkpoint, data, tmp_path, family):
-    found = prepare(tmp_path, checkpoint(family), data, task=TASK, strategy="linear_probe")
-    before = state(found.checkpoint.model)
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepare(tmp_path, checkpoint(family), data, task=TASK, strategy="linear_probe")
+    before = state(ready.checkpoint.model)
+    fitted = fit(ready, tmp_path / "checkpoints")
     model = fitted.output.model
     output = dissect(model).output
     assert changed(before, model.state_dict()) <= {f"{output}.weight", f"{output}.bias"}
 
     tap = token_extractor(model, dissect(model))
-    features, _ = tap.extract(found.encoded["validation"], found.collate)
+    features, _ = tap.extract(ready.encoded["validation"], ready.collate)
     layer = model.get_submodule(output)
-    for row, read in zip(features["head"], logits(found, fitted), strict=True):
+    for row, read in zip(features["head"], logits(ready, fitted), strict=True):
         solved = row @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
         close(solved, read)
     # the best of what was tried is worth the same in the model
     best = next(t for t in fitted.history if fitted.chosen.items() <= t.items())
-    kept = fitted.output.run(found.encoded["validation"], found.collate, found.recipe.task.collect)
-    predictions = found.recipe.task.predict(
-        kept, found.encoded["validation"], found.checkpoint.processor, found.data.labels
+    collected = fitted.output.run(
+        ready.encoded["validation"], ready.collate, ready.recipe.task.collect
     )
-    score = found.scorer(predictions, found.targets["validation"])["f1"]
+    predictions = ready.recipe.task.predict(
+        collected, ready.encoded["validation"], ready.checkpoint.processor, ready.data.labels
+    )
+    score = ready.scorer(predictions, ready.targets["validation"])["f1"]
     assert score == pytest.approx(best["validation_f1"])
     assert score > 0.3
 
@@ -232,17 +234,17 @@ def test_tokens_have_no_pooling(checkpoint, data, tmp_path):
 # Words and sub-words
 
 
-def tokens_and_labels(found, row, split="train"):
-    rows, processor = found.encoded[split], found.checkpoint.processor
+def tokens_and_labels(ready, row, split="train"):
+    rows, processor = ready.encoded[split], ready.checkpoint.processor
     tokens = processor.convert_ids_to_tokens(rows[row]["input_ids"])
     return list(zip(tokens, rows[row]["labels"], strict=True))
 
 
 def test_the_first_sub_word_answers_for_its_word(checkpoint, tmp_path):
     words, tags = [["the", "good-film", "\u00a0", "was"], ["bad"]], [["O", "B-x", "O", "O"], ["O"]]
-    found = prepare(tmp_path, checkpoint("bert"), written(tmp_path / "d", words, tags), task=TASK)
-    assert found.data.labels.names == ("O", "B-x")
-    assert tokens_and_labels(found, 0) == [
+    ready = prepare(tmp_path, checkpoint("bert"), written(tmp_path / "d", words, tags), task=TASK)
+    assert ready.data.labels.names == ("O", "B-x")
+    assert tokens_and_labels(ready, 0) == [
         ("[CLS]", IGNORED),
         ("the", 0),
         ("good", 1),
@@ -260,22 +262,22 @@ def test_words_beyond_the_limit_stand_in_further_windows(checkpoint, tmp_path, f
     endless = ["-".join(["good"] * 60), "bad"]  # a word longer than a window
     words = [["fine"], long, endless]
     tags = [["B-1"], [f"B-{i % 7}" for i in range(100)], ["B-1", "B-2"]]
-    found = prepare(tmp_path, checkpoint(family), written(tmp_path / "d", words, tags), task=TASK)
-    rows = found.encoded["train"]
+    ready = prepare(tmp_path, checkpoint(family), written(tmp_path / "d", words, tags), task=TASK)
+    rows = ready.encoded["train"]
     assert max(len(ids) for ids in rows["input_ids"]) <= tiny.LENGTH
     assert rows["example"][:] == sorted(rows["example"][:])
     assert all(set(row["labels"]) != {IGNORED} for row in rows)  # nothing to learn, no loss
     # each word has its label once, in order
-    names = found.data.labels.names
+    names = ready.data.labels.names
     for example, expected in enumerate(tags):
         mine = [row for row in rows if row["example"] == example]
         begun = [names[i] for row in mine for i in row["labels"] if i != IGNORED]
         assert begun == expected
     # a model that is always right is right about every one
     eye = np.eye(len(names))
-    kept = {"logits": [eye[[i for i in row["labels"] if i != IGNORED]] for row in rows]}
-    task, processor = found.recipe.task, found.checkpoint.processor
-    assert task.predict(kept, rows, processor, found.data.labels) == tags
+    collected = {"logits": [eye[[i for i in row["labels"] if i != IGNORED]] for row in rows]}
+    task, processor = ready.recipe.task, ready.checkpoint.processor
+    assert task.predict(collected, rows, processor, ready.data.labels) == tags
 
 
 def byte_level(kind, folder):
@@ -320,15 +322,15 @@ def test_byte_level_tokenizers_read_words_as_in_a_text(checkpoint, tmp_path, kin
     words = ["it", "was", "good", "in", "Paris"]
     data = written(tmp_path / "d", [words, ["a"]], [["O", "O", "O", "O", "B-x"], ["O"]])
     model = {"checkpoint": str(folder), "config": {"vocab_size": 400}}
-    found = prepare(tmp_path, folder, data, task=TASK, model=model)
+    ready = prepare(tmp_path, folder, data, task=TASK, model=model)
 
     inside = [("Ġit", 0), ("Ġwas", 0), ("Ġgood", 0), ("Ġin", 0), ("ĠParis", 1)]
-    told = tokens_and_labels(found, 0)
-    assert [pair for pair in told if pair[1] != IGNORED] == inside
+    message = tokens_and_labels(ready, 0)
+    assert [pair for pair in message if pair[1] != IGNORED] == inside
     # saved and loaded by transformers alone, it reads words and texts as in training
-    found.checkpoint.processor.save_pretrained(tmp_path / "saved")
+    ready.checkpoint.processor.save_pretrained(tmp_path / "saved")
     loaded = AutoTokenizer.from_pretrained(tmp_path / "saved")
-    ids = found.encoded["train"][0]["input_ids"]
+    ids = ready.encoded["train"][0]["input_ids"]
     assert loaded(words, is_split_into_words=True)["input_ids"] == ids
     assert loaded(" ".join(words))["input_ids"] == ids
 
@@ -346,17 +348,17 @@ def test_byte_level_tokenizers_read_words_as_in_a_text(checkpoint, tmp_path, kin
 )
 def test_tags_of_any_spelling(checkpoint, tmp_path, tags, names, metric):
     data = written(tmp_path / "d", [["good", "film"], ["bad", "plot"]], tags)
-    found = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
-    assert found.data.labels.names == names
-    assert found.checkpoint.model.config.id2label == dict(enumerate(names))
-    assert found.checkpoint.model.config.problem_type is None
-    assert found.targets["train"] == [[str(tag) for tag in row] for row in tags]
-    assert found.scorer.main == metric
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
+    assert ready.data.labels.names == names
+    assert ready.checkpoint.model.config.id2label == dict(enumerate(names))
+    assert ready.checkpoint.model.config.problem_type is None
+    assert ready.targets["train"] == [[str(tag) for tag in row] for row in tags]
+    assert ready.scorer.main == metric
 
 
 def test_names_come_from_the_column(checkpoint, data, tmp_path):
-    found = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
-    assert found.data.labels.names == tiny_tasks.TAGS
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
+    assert ready.data.labels.names == tiny_tasks.TAGS
 
 
 GOOD = [["a", "film"], ["good"]], [["O", "B-x"], ["O"]]
@@ -375,13 +377,15 @@ GOOD = [["a", "film"], ["good"]], [["O", "B-x"], ["O"]]
         ([["a"], ["b"]], [["O"], ["O"]], "column 'label' holds 'O' only; need two classes"),
     ],
 )
-def test_what_cannot_be_learned_is_told_with_its_row(checkpoint, tmp_path, tokens, tags, message):
+def test_what_cannot_be_learned_is_reported_with_its_row(
+    checkpoint, tmp_path, tokens, tags, message
+):
     data = written(tmp_path / "d", tokens, tags)
     with pytest.raises(DataError, match=message):
         prepare(tmp_path, checkpoint("bert"), data, task=TASK)
 
 
-def test_a_tag_that_train_does_not_have_is_told(checkpoint, tmp_path):
+def test_a_tag_that_train_does_not_have_is_reported(checkpoint, tmp_path):
     from datasets import Dataset
 
     data = written(tmp_path / "d", *GOOD)
