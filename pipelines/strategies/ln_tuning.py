@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
 from pipelines.strategies.adapters.adapter import Adapter, Names
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ class LnTuning(Adapter):
     adapts: ClassVar[str] = "normalization layer"
     quantizes: ClassVar[bool] = True
 
-    target_modules: Literal["auto"] | list[str] = "auto"
+    target_modules: Literal["auto"] | list[str] = Field(
+        "auto", description="which normalization layers train; auto: all outside the head"
+    )
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Return a high rate: few numbers have to move far.
