@@ -36,20 +36,17 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
     _check(available, explicit, {"label", *(role[:-1] for role in roles if role.endswith("+"))})
     taken = set(_names(explicit))
     guessed: Columns = {}
-    for role, usual in roles.items():
-        mark, role = role[-1], role.rstrip("?+")
-        if role in explicit or (mark == "?" and explicit.keys() - {"label"}):
+    for marked_role, usual in roles.items():
+        role, is_optional = marked_role.rstrip("?+"), marked_role.endswith("?")
+        if role in explicit or (is_optional and explicit.keys() - {"label"}):
             continue
         # a column plays one role: "text" is not guessed again for a second input
         free = [name for name in available if name not in taken]
-        candidates: list[str | list[str]] = [name for name in usual if name in free]
-        # one column of lists is more explicit than a series of columns, and comes first
-        if mark == "+":
-            candidates += filter(None, (_numbered(free, name) for name in usual))
+        candidates = _candidates(free, usual, may_be_list=marked_role.endswith("+"))
         if candidates:
             guessed[role] = candidates[0]
             taken.update(_names({role: candidates[0]}))
-        elif mark != "?":
+        elif not is_optional:
             raise DataError(
                 f"no column is obviously the {role} (looked for {', '.join(usual)}); "
                 f"set data.columns.{role}=…; columns: {', '.join(available)}"
@@ -89,6 +86,17 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
         if isinstance(feature, Audio):  # the tasks decode; `datasets` would need torchcodec
             dataset = dataset.cast_column(role, replace(feature, decode=False))
     return dataset
+
+
+def _candidates(
+    available: list[str], usual: tuple[str, ...], *, may_be_list: bool
+) -> list[str | list[str]]:
+    """The available columns with a usual name, likeliest first."""
+    candidates: list[str | list[str]] = [name for name in usual if name in available]
+    # one column of lists is more explicit than a series of columns, and comes first
+    if may_be_list:
+        candidates += filter(None, (_numbered(available, name) for name in usual))
+    return candidates
 
 
 def _numbered(available: list[str], prefix: str) -> list[str]:

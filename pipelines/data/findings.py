@@ -112,7 +112,7 @@ def collect(
         (split, other): hashes[other].repeats_of(hashes[split])
         for split, other in combinations(hashes, 2)
     }
-    # a task without the field (True stands for it) has nothing to offer
+    # True as the default: a task without the field has nothing to offer
     offers = data.labels.problem_type == SINGLE and not getattr(task, "class_weights", True)
     advice = "; task.class_weights=balanced gives all classes the same weight" if offers else ""
     return Findings(splits, shared, advice)

@@ -5,9 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import labels as problem_types
 from pipelines.core.errors import DataError
-from pipelines.core.labels import Labels
+from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, Labels
 from pipelines.data import columns, label_checks, splits, streams
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
@@ -44,17 +43,15 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
         # before classes are inferred: one gap turns a column of integers into floats
-        for split, rows in rows_by_split.items():
-            rows_by_split[split] = bad_rows.apply(
-                split, rows, label_checks.rows_without_label, "have none"
-            )
+        rows_by_split = {
+            split: bad_rows.apply(split, rows, label_checks.rows_without_label, "have none")
+            for split, rows in rows_by_split.items()
+        }
     labels = _labels(rows_by_split, task, note, is_streamed=bool(streamed))
     # numbers and lists of classes have no strata: most values would occur once
-    by_class = labels.problem_type == problem_types.SINGLE
+    by_class = labels.problem_type == SINGLE
     draw = splits.Sampler(seed, strata="label" if by_class else None, note=note)
-    rows_by_split = splits.cut_from_train(
-        rows_by_split, assignment.shares, assignment.guessed, draw
-    )
+    rows_by_split = splits.cut_from_train(rows_by_split, assignment, draw)
     for split, rows in rows_by_split.items():
         # the limit comes first: what is not used need not be read
         limited = splits.limit(split, rows, getattr(source.limit, split), draw)
@@ -159,14 +156,14 @@ def _labels(
     if is_streamed:
         train = streams.concatenate(train, rows_by_split["validation"].dataset)
     labels = task.labels(train)
-    if labels.problem_type not in problem_types.CLOSED:
+    if labels.problem_type not in CLOSED:
         return labels
     for split, rows in rows_by_split.items():
         label_checks.check_learnable(rows, train, labels, split)
-    if labels.problem_type == problem_types.REGRESSION:
+    if labels.problem_type == REGRESSION:
         note(
             "labels are floats, so the task is a regression; for classes set "
-            f"task.problem_type={problem_types.SINGLE}"
+            f"task.problem_type={SINGLE}"
         )
     _note_absent_classes(train, labels, note)
     return labels

@@ -1,4 +1,4 @@
-"""Which data set serves as train, validation and test; what is cut from train where there is none.
+"""Choose train, validation and test; cut what is missing from train; draw limited samples.
 
 Splits never share an example, and no split ever stands in for another.
 """
@@ -101,22 +101,18 @@ def _named(available: Mapping[str, "Dataset"], split: str, name: str) -> "Datase
 
 
 def cut_from_train(
-    splits: Mapping[str, Rows], shares: Mapping[str, float], guessed: frozenset[str], draw: Sampler
+    splits: Mapping[str, Rows], assignment: SplitAssignment, draw: Sampler
 ) -> dict[str, Rows]:
-    """Move shares of train into splits of their own.
+    """Move the shares of train that `assignment` gives to other splits.
 
     Every class keeps an example in train, so that whatever is evaluated can have been learned.
-
-    Args:
-        shares: split -> its share of train, in (0, 1).
-        guessed: splits that the recipe does not mention, for the note.
 
     Raises:
         DataError: train is too small.
     """
     train, result = splits["train"], dict(splits)
     values, rest = draw.values(train), np.arange(len(train))
-    for split, share in shares.items():
+    for split, share in assignment.shares.items():
         # at least one: an empty split cannot be scored
         count = max(1, round(share * len(train)))
         drawn = stratified_sample(values[rest], count, draw.seed, min_left=1)
@@ -125,14 +121,14 @@ def cut_from_train(
                 f"train: its {len(train)} examples are too few to cut a {split} split from them; "
                 "add examples, or provide that split"
             )
-        cause = f"no {split} split" if split in guessed else split
+        cause = f"no {split} split" if split in assignment.guessed else split
         draw.report(f"{cause}: {100 * share:.3g} % of train ({len(drawn):,} examples) set aside")
         result[split] = train.select(rest[drawn])
         # the next split is cut from what is left, so that no two share an example
         rest = np.delete(rest, drawn)
         result["train"] = train.select(rest)
     singles = int((np.unique(values, return_counts=True)[1] == 1).sum())
-    if shares and singles:
+    if assignment.shares and singles:
         draw.note(f"classes whose only example stays in train: {singles:,}")
     return result
 

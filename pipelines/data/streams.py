@@ -85,7 +85,7 @@ def take(stream: "IterableDataset", max_rows: int | None, split: str) -> "Datase
 def concatenate(first: "Dataset", validation: "Dataset") -> "Dataset":
     """Concatenate the first rows of train and all of validation.
 
-    What comes later in a stream is unknown, so validation helps to tell which classes there are.
+    What comes later in a stream is unknown, so the classes of validation count as well.
 
     Raises:
         DataError: their columns have different types.

@@ -37,8 +37,8 @@ class Scorer:
         for (name, _), count in Counter((m.name, m.tag) for m in self.metrics).items():
             if count > 1:
                 raise RecipeError(
-                    f"metric '{name}' stands {count} times with the same options; remove all but "
-                    "one, or give each its own options"
+                    f"metric '{name}' is listed {count} times with the same options; remove all "
+                    "but one, or give each its own options"
                 )
 
     def __call__(self, predictions: "Predictions", references: "Targets") -> dict[str, float]:

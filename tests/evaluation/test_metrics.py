@@ -210,7 +210,7 @@ def test_entries_that_share_a_key_are_distinguished_by_their_options():
         (({"name": "f1", "averge": "macro"},), "unknown option 'averge'; did you mean 'average'"),
         (({"name": "mse", "squared": True},), "unknown option 'squared'; known: none"),
         (({"name": "f1", "num_labels": 3},), "unknown option 'num_labels'"),
-        (("f1", "accuracy", "f1"), "'f1' stands 2 times"),
+        (("f1", "accuracy", "f1"), "'f1' is listed 2 times"),
         (("nowhere/metric.py",), "no such file"),
     ],
 )

@@ -140,7 +140,7 @@ def _tables(root: Path) -> dict[str, list[Path]]:
 
 def _check_complete(split: str, files: list[Path]) -> None:
     """Refuse two versions of a split (`train.csv`, `train.parquet`) and missing shards."""
-    # a missing shard would be a smaller data set, and nothing else would tell
+    # without a shard the data set is only smaller: nothing later would notice
     totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(file.stem))}
     expected = int(totals.pop()) if len(totals) == 1 else 1
     if len(files) != expected or totals:

@@ -27,7 +27,7 @@ class Hub(StreamedSource):
     """
 
     path: str = Field(description="OWNER/NAME on the Hub")
-    name: str | None = Field(None, description="configuration, where there are several")
+    name: str | None = Field(None, description="configuration, if the data set has several")
     revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
 
     def load(self) -> "Mapping[str, Dataset | IterableDataset]":

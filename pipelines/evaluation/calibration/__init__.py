@@ -44,7 +44,7 @@ class Calibration(Section):
         Raises:
             RecipeError: the recipe requests what these labels do not have.
         """
-        # only the data tell the problem type, so this cannot be checked with the recipe
+        # the problem type follows from the data, so this cannot be checked with the recipe
         kind = labels.problem_type
         if self.conformal is not None and kind != SINGLE:
             raise RecipeError(
