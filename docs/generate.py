@@ -141,9 +141,11 @@ def is_shown_whole(field: FieldInfo) -> bool:
 
 def field_description(field: FieldInfo) -> str:
     """Return a field's description, else the first sentence of its section's docstring."""
+    if field.description:
+        return escape(field.description)
     section = model_in(field.annotation)
-    text = field.description or (section and section.__doc__) or ""
-    return escape(text.partition("\n")[0].rstrip("."))
+    text = ((section and section.__doc__) or "").partition("\n")[0].rstrip(".")
+    return escape(text[:1].lower() + text[1:])
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:
@@ -287,7 +289,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "keys": top_level_keys,
 }
 PARTS |= {f"{key} keys": kind_keys(key) for key in recipe.KINDS}
-PARTS |= {f"shared {key} keys": shared_keys(key) for key in ("data", "strategy")}
+PARTS["shared data keys"] = shared_keys("data")
 PARTS |= {
     f"{key} keys": section_keys(key)
     for key, field in recipe.Recipe.model_fields.items()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,9 @@ def test_the_readme_names_every_recipe_and_strategy_and_task() -> None:
     assert len(text.splitlines()) <= 130
 
 
-def test_every_section_is_described(generate) -> None:
+def test_every_section_and_every_switch_of_speed_is_described() -> None:
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     assert not {key for key in recipe.Recipe.model_fields if f"`{key}" not in text}
+    text = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
+    assert described == set(recipe.Recipe.model_fields["speed"].annotation.model_fields)

@@ -6,6 +6,7 @@ there. The Hub is a tiny one on loopback. `make TARGET` is only asked whether th
 """
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -81,6 +82,26 @@ def test_code_stands_in_fences(page) -> None:
         if line.startswith("    options: "):  # of mkdocstrings
             continue
         assert not line.startswith(("    ", "\t", "~~~", "```")), f"{page.name}:{number}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_files_and_headings(page) -> None:
+    """Those between pages of the site are checked by `make docs`, too; README is not among them."""
+    for _, line in outside(page):
+        for link in re.findall(r"\]\(([^)\s]+)\)", line):
+            name, _, heading = link.partition("#")
+            if "://" in name:
+                continue
+            target = (page.parent / name).resolve() if name else page
+            assert target.is_file(), f"{page.name}: {link}"
+            text = target.read_text(encoding="utf-8")
+            assert not heading or heading in anchors(text), f"{page.name}: {link}"
+
+
+def anchors(text: str) -> set[str]:
+    """The names under which the headings of a page are linked to."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
 
 
 def is_recipe(block: Block) -> bool:
