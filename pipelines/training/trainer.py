@@ -49,7 +49,7 @@ class GraftTrainer(Trainer):
         # number of items in a step: accumulation or a second process would inflate them
         if hasattr(Trainer, "loss_is_scaled_for_ga"):
             self.loss_is_scaled_for_ga = job.loss is not None
-        else:  # transformers before 5.23
+        else:  # older transformers that pyproject allows
             self.model_accepts_loss_kwargs = False
         self.job, self.setup = job, setup
         self.uses_buckets, self.share = False, 1.0
