@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from closeness import close
+from closeness import close, tolerance
 from grafting import AUTO_CLASSES, Graft, changed, graft, prepare, state
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -49,15 +49,26 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lp_ft": {},
     "linear_probe": {"pooling": "head"},  # other poolings are the business of test_features
 }
-RATES = {
-    "lora": 1e-3,  # more throws a small MobileNet's adapters about
-    "peft": 1e-3,
-    "lp_ft": 1e-5,  # a head that was solved on the features of random encoders is steep
-    "convnext, lp_ft": 1e-4,  # its layer scales of 1e-6 have gradients to match
-    "layerwise_lr_decay": 1e-2,
-    "bitfit": 1e-2,
+# such that the loss falls by percents, whatever dropout and the order of the rows draw
+RATES: dict[tuple[str, str], float] = {
+    **{("text", strategy): 1e-2 for strategy in ("lora", "ia3", "ln_tuning", "peft", "fine_tune")},
+    ("image", "lora"): 1e-3,  # more throws a small MobileNet's adapters about
+    ("image", "peft"): 1e-3,
+    ("timm-resnet", "lora"): 3e-3,
+    ("timm-resnet", "peft"): 3e-3,
+    ("text", "bitfit"): 1e-2,
+    ("image", "bitfit"): 1e-2,
+    ("text", "layerwise_lr_decay"): 1e-2,
+    ("image", "layerwise_lr_decay"): 1e-2,
+    # a head that was solved on the features of random encoders is steep
+    ("text", "lp_ft"): 1e-5,
+    ("image", "lp_ft"): 1e-5,
+    ("convnext", "lp_ft"): 1e-4,  # its layer scales of 1e-6 have gradients to match
+    # so many layers of so few numbers that larger steps overshoot
+    **{("timm-mobilenetv2", strategy): 1e-3 for strategy in CHANGES if strategy != "lp_ft"},
 }
 ADAPTERS = ("lora", "ia3", "ln_tuning", "peft")
+FEW_WEIGHTS = (*ADAPTERS, "bitfit")
 # no normalization; nothing before the first block; no biases
 UNFIT = {("timm-vgg", "ln_tuning"), ("timm-vgg", "freeze_embeddings"), ("modernbert", "bitfit")}
 # of module scope: pytest brings together what looks at the same trained model
@@ -90,9 +101,10 @@ def grafted(checkpoint, text_data, image_data, tmp_path_factory):
         task, data = of(family)
         section = {"name": strategy, **CHANGES[strategy]}
         folder = tmp_path_factory.mktemp("graft")
-        rate = RATES.get(f"{family}, {strategy}", RATES.get(strategy, 3e-3))
+        rate = RATES.get((family, strategy), RATES.get((task, strategy), 3e-3))
         training = {**TRAINING, "learning_rate": rate}
-        if strategy == "gradual_unfreezing":  # most wait for most of the time
+        # most wait for most of the time; few weights of a random encoder learn slowly
+        if strategy == "gradual_unfreezing" or (task == "text" and strategy in FEW_WEIGHTS):
             training["num_train_epochs"] = 10
         sections = {"task": task, "strategy": section, "training": training}
         return graft(folder, checkpoint(family), data, **sections)
@@ -219,10 +231,12 @@ def test_every_strategy_is_tested():
 def test_the_loss_on_train_falls(grafted, family, strategy):
     found = grafted(family, strategy)
     norms = learning_norms(found)
+    if norms and strategy == "lp_ft":
+        pytest.skip("its head was solved for running statistics, not for those of batches")
     after = loss(found, norms)
     with untrained(found):
         before = loss(found, norms)
-    assert after < before
+    assert after < before - tolerance(before)
 
 
 @by_strategy
