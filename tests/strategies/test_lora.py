@@ -140,3 +140,13 @@ def test_dropout_is_for_the_update_alone(adapted):
     assert not torch.equal(layer(x), layer(x))
     torch.nn.init.zeros_(layer.lora_B["default"].weight)
     assert torch.equal(layer(x), layer.base_layer(x))
+
+
+def test_what_is_left_out_is_what_was_published():
+    """peft's own alpha of 8 halves the updates that the rates of the paper were tuned for."""
+    from pipelines.strategies.lora import Lora
+
+    assert (Lora().r, Lora().lora_alpha) == (8, 16)
+    defaults = Lora().training_defaults("text", None)
+    assert 4e-4 <= defaults["learning_rate"] <= 5e-4
+    assert (defaults["warmup_steps"], defaults["weight_decay"]) == (0.06, 0.1)

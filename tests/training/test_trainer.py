@@ -476,6 +476,8 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     if strategy != "full":  # what waits for its stage gets no gradient
         training |= {"num_train_epochs": 4, "lr_scheduler_type": "linear", "warmup_steps": 0}
     sections = {"model": model, "training": training, "strategy": strategy}
+    if strategy == "full":  # the mean of weights that DDP moved after it began
+        sections["averaging"] = {"ema": 0.5}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     half, whole = (f"training.per_device_train_batch_size={n}" for n in (size, 2 * size))
@@ -497,7 +499,8 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     for split in ("validation", "test"):
         for a, b in zip(predictions(one, split)[1:], predictions(two, split)[1:], strict=True):
             *words, probability = a.split(",")
-            assert b.split(",")[:-1] == words
+            if float(probability) > 0.501:  # at even odds, rounding decides
+                assert b.split(",")[:-1] == words
             assert float(b.split(",")[-1]) == pytest.approx(float(probability), abs=1e-4)
 
 
