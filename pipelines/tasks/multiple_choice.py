@@ -112,6 +112,7 @@ class MultipleChoice(TextTask):
             )
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            """Encode one batch of examples."""
             pairs = _pairs(batch["text"], batch["choices"])
             encoded = processor(*pairs, truncation=True, return_attention_mask=False)
             starts = range(0, len(encoded["input_ids"]), num_choices)
@@ -188,6 +189,7 @@ def _choice_values(present: set[Any], num_choices: int) -> tuple[Any, ...]:
     texts = set(map(str, present))
     if not all(text.isdecimal() for text in texts):
         return tuple(sorted(present))
+    # without a 0, the number of choices itself shows that they count from 1
     first = int("0" not in texts and str(num_choices) in texts)
     to_label = type(next(iter(present)))
     return tuple(map(to_label, range(first, first + num_choices)))

@@ -169,8 +169,10 @@ class QuestionAnswering(TextTask):
         stride = self.stride
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, Any]:
+            """Encode one batch of examples."""
             return encode_windows(batch, processor, stride)
 
+        # windows are joined to examples again by this number
         numbered = dataset.add_column("example", list(range(len(dataset))))
         return encode_rows(self, numbered, encode, processor)
 

@@ -37,6 +37,8 @@ class TextClassification(TextTask, Classification):
         columns = self.text_columns(dataset)
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            """Encode one batch of examples."""
+            # no masks: the collator derives them from the lengths
             tokens = processor(
                 *(batch[name] for name in columns), truncation=True, return_attention_mask=False
             )

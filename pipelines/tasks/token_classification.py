@@ -137,6 +137,7 @@ class TokenClassification(TextTask):
         """
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+            """Encode one batch of examples."""
             windows = encode_words(batch["tokens"], processor)
             tags = labels.encode(batch["label"], "data")
             sources = windows["overflow_to_sample_mapping"]
@@ -149,6 +150,7 @@ class TokenClassification(TextTask):
             begins = [set(ids) != {IGNORED} for ids in columns["labels"]]
             return {name: list(compress(column, begins)) for name, column in columns.items()}
 
+        # windows are joined to examples again by this number
         numbered = dataset.add_column("example", list(range(len(dataset))))
         return encode_rows(self, numbered, encode, processor, labels)
 

@@ -54,6 +54,7 @@ class AudioTask(Task):
         """Yield clips that cannot be decoded to their last sample."""
         from pipelines.tasks.audio import files
 
+        # libsndfile decodes without the GIL, so threads use all cores
         with ThreadPoolExecutor() as pool:
             problems = pool.map(lambda row: files.problem(dataset[row]["audio"]), _rows(dataset))
             yield from ((row, problem) for row, problem in enumerate(problems) if problem)
@@ -175,6 +176,7 @@ class AudioTask(Task):
         from pipelines.tasks.audio import files
 
         def num_samples(row: int) -> int:
+            """Count the samples of one row."""
             return self._adjust_length(files.num_samples(dataset[row]["audio"], rate), rate)
 
         with ThreadPoolExecutor() as pool:

@@ -53,6 +53,7 @@ def problem(clip: Clip | None) -> str | None:
     try:
         samples = read(clip, soundfile.info(_source(clip)).samplerate)
     except (soundfile.SoundFileError, OSError, TypeError) as error:
+        # the text before the last colon repeats the path, or the repr of an open file
         reason = str(error).rpartition(": ")[2].rstrip(".")
         return f"{name(clip)} cannot be read as sound ({reason})"
     if not len(samples):
@@ -69,4 +70,5 @@ def name(clip: Clip) -> str:
 
 def _source(clip: Clip) -> Any:
     """Return the clip's path, or an open file on its bytes."""
+    # bytes win: a path beside them often names a file on the machine that wrote the data
     return clip["path"] if clip.get("bytes") is None else io.BytesIO(clip["bytes"])

@@ -62,6 +62,7 @@ class EncodedClips:
         self._augment_samples, self._augment_features = augment_samples, augment_features
         is_augmented = augment_samples or augment_features
         self.fingerprint = None if is_augmented else fingerprint(key, list(labels))
+        # in this order: an estimate has to encode a clip
         stores = StoredRows.is_stored(key) or self._fits()
         self._stored = StoredRows.load_or_encode(key, self._encode_all) if stores else None
 
@@ -69,6 +70,7 @@ class EncodedClips:
         return len(self.labels)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
+        # only what comes before the first augmentation is stored
         features = self._encode(row) if self._stored is None else self._load(row)
         if self._augment_samples:
             features = self._extract(self._augment_samples(features["samples"]))
@@ -82,6 +84,7 @@ class EncodedClips:
     def lengths(self) -> np.ndarray | None:
         """(clips,) lengths by which batches are made; None where all are equal."""
         name = self._extractor.model_input_names[0]
+        # an extractor that pads or cuts gives both the same shape
         shortest, longest = int(self.samples.argmin()), int(self.samples.argmax())
         is_equal = self[shortest][name].shape == self[longest][name].shape
         return None if is_equal else self.samples

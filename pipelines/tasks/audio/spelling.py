@@ -14,6 +14,7 @@ TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.json")
 
 def normalize(text: str, case: str, *, punctuation: bool = True) -> str:
     """Normalize a transcript: NFC, in `case` (lower, upper or keep), one space between words."""
+    # the same accented letter may be one character or two; a vocabulary has it as one
     text = unicodedata.normalize("NFC", text)
     if not punctuation:
         text = "".join(map(_without_punctuation, text))
@@ -45,6 +46,7 @@ def build_tokenizer(characters: Sequence[str]) -> Any:
     from transformers import Wav2Vec2CTCTokenizer
 
     vocabulary = {token: i for i, token in enumerate((BLANK, DELIMITER, UNKNOWN, *characters))}
+    # the class reads its vocabulary from a file only
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "vocab.json")
         file.write_text(json.dumps(vocabulary), encoding="utf-8")

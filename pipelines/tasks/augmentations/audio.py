@@ -82,6 +82,7 @@ class RandomWaveform:
             samples = _shift(samples, round(_draw((-self.shift, self.shift)) * len(samples)))
         if self.gain:
             samples = samples * _amplitude_ratio(_draw(self.gain))
+        # last, so that gain leaves the signal-to-noise ratio as it is
         if self.noise:
             samples = samples + _noise(samples, _draw(self.noise))
         return samples.astype(np.float32, copy=False)
@@ -97,6 +98,7 @@ class Masks:
 
     def __call__(self, spectrogram: np.ndarray) -> np.ndarray:
         """Return a masked copy of (frames, bins)."""
+        # a copy, since the stored spectrogram is masked anew at the next access
         masked, mean = spectrogram.copy(), spectrogram.mean()
         for axis, widest in ((0, self.time), (1, self.frequency)):
             length = spectrogram.shape[axis]
@@ -110,12 +112,14 @@ class Masks:
 def _draw(range: Range) -> float:
     import torch
 
+    # from torch's generator, which the Trainer seeds in every process and worker
     return float(torch.empty(1).uniform_(*range)) if range[0] < range[1] else range[0]
 
 
 def _change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
     import soxr
 
+    # as if recorded at `factor` times the rate: pitch and tempo change together
     return soxr.resample(samples, factor, 1.0) if len(samples) > 1 else samples
 
 

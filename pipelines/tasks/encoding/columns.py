@@ -37,6 +37,7 @@ class ListColumn:
 
         chunks = column.chunks
         if is_list(column.type.value_type):
+            # `flatten`, unlike `values`, leaves out the lists that a slice has cut off
             chunks = [chunk.flatten() for chunk in chunks]
         offsets = [chunk.offsets.to_numpy() for chunk in chunks]
         self.values = [chunk.values.to_numpy() for chunk in chunks]

@@ -79,6 +79,7 @@ class AugmentedImages(EncodedImages):
     def _values(self, rows: Sequence[int]) -> "torch.Tensor":
         import torch
 
+        # views come before the table of colors: torchvision's policies expect bytes
         images = self._pixels[rows]
         values = self._pixels.values([self.view(i) for i in images] if self.view else images)
         return torch.stack([self.erase(v) for v in values]) if self.erase else values

@@ -132,6 +132,7 @@ class LanguageModeling(TextTask):
         size = block_size - len(prefix) - len(suffix)
 
         def encode(batch: dict[str, list[str]]) -> dict[str, list[Ids]]:
+            """Encode one batch of texts as blocks."""
             texts = [text for text in batch["text"] if text.strip()]
             ids = processor(texts, add_special_tokens=False)["input_ids"] if texts else []
             columns: dict[str, list[Ids]] = {"input_ids": [], "labels": []}

@@ -26,7 +26,7 @@ def encode_windows(batch: dict[str, list[Any]], processor: Any, stride: int) -> 
     windows = processor(
         batch["question"],
         batch["context"],
-        truncation="only_second",
+        truncation="only_second",  # every window holds the whole question
         stride=stride,
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
@@ -56,7 +56,8 @@ class WindowCollator:
         import torch
 
         batch = self.pad(rows)
-        first = batch["attention_mask"].argmax(1)  # the first token that is no padding
+        # positions count from the first token that is no padding, which may stand on the left
+        first = batch["attention_mask"].argmax(1)
         positions = take_columns(rows, POSITIONS)
         return batch | {name: first + torch.from_numpy(positions[name]) for name in POSITIONS}
 
