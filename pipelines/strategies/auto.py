@@ -1,4 +1,4 @@
-"""The strategy that suits data, model and machine, by rules that are written here."""
+"""Choose the strategy that suits data, model and machine, by fixed rules."""
 
 from collections.abc import Iterator
 from math import ceil
