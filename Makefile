@@ -61,7 +61,7 @@ lock: setup ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
 
 docs: setup ## write every generated table and recipes/schema.json, and build the site in build/docs
 	$(BIN)/python docs/generate.py $(ARGS)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 checkpoint: $(VENV)/.runtime ## rebuild the embedded checkpoint from drawn letters, in some minutes
 	rm -rf build/letters_pretrain
