@@ -32,6 +32,7 @@ os.environ |= {
 
 import tiny  # noqa: E402  (after the environment)
 import tiny_audio  # noqa: E402
+from bare_python import BarePython  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -83,6 +84,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return made[family]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BarePython]:
+    """`bare_python.run(program)`, in an interpreter that knows no module of ours."""
+    with BarePython(tmp_path_factory.mktemp("bare")) as bare:
+        yield bare
 
 
 @pytest.fixture(scope="session")

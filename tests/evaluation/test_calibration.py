@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -346,7 +344,7 @@ def test_measured_and_not_mended(checkpoint, tmp_path, capsys) -> None:
 
 @SLOW
 @pytest.mark.parametrize("strategy", ["full", "linear_probe"])
-def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, tmp_path) -> None:
+def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, bare_python, tmp_path) -> None:
     data = problem(tmp_path / "data", "pairs")
     solved = "full" if strategy == "full" else {"name": "linear_probe", "pooling": "mean"}
     sections = {"strategy": solved, "calibration": {"conformal": 0.3}}
@@ -359,12 +357,7 @@ def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, tmp_path) -> 
     for text in (first["sentence1"], first["sentence2"]):
         program = program.replace('…"', f'{text}"', 1)
     *setup, use = program.replace('"model"', json.dumps(str(run.model))).strip().splitlines()
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join([*setup, f"print(*{use}, sep='|')"])],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = bare_python.run("\n".join([*setup, f"print(*{use}, sep='|')"]))
     assert done.returncode == 0, done.stderr
     names = sorted(done.stdout.strip().split("|"))
     assert names == sorted(rows(run)[row]["set"].split("|"))

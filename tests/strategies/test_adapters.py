@@ -40,11 +40,14 @@ QUICK = {("bert", "lora"), ("resnet", "ln_tuning")}
 UNFIT = {("timm-vgg", "ln_tuning")} | {
     ("mobilenet_v2", method) for method in METHODS if method != "ln_tuning"
 }
+# one for each kind of layer (linear, transposed, convolution) and of head (one layer, several);
+# merged, every method is tried on every family in test_strategies
+KINDS = ("bert", "roberta", "gpt2", "vit", "resnet", "timm-resnet", "mobilenet_v2", "wav2vec2")
 COMBINATIONS = [
     pytest.param(family, method, marks=() if (family, method) in QUICK else SLOW)
     for family in FAMILIES
     for method in METHODS
-    if (family, method) not in UNFIT
+    if (family, method) not in UNFIT and (method == "lora" or family in KINDS)
 ]
 TRAINING = {"num_train_epochs": 1, "learning_rate": 1e-3, "warmup_steps": 0}
 
@@ -125,7 +128,9 @@ def test_an_adapter_gives_back_what_its_start_took_from_the_checkpoint(trained, 
 
 @SLOW
 @pytest.mark.parametrize("method", ["lora", "PREFIX_TUNING"])
-def test_the_lines_of_the_summary_load_an_adapter(checkpoint, text_data, tmp_path, method):
+def test_the_lines_of_the_summary_load_an_adapter(
+    checkpoint, text_data, bare_python, tmp_path, method
+):
     """In an interpreter that knows no module of ours."""
     fields = {"name": "lora"} if method == "lora" else {"name": "peft", "peft_type": method}
     fields |= {} if method == "lora" else {"num_virtual_tokens": 2}
@@ -143,14 +148,9 @@ def test_the_lines_of_the_summary_load_an_adapter(checkpoint, text_data, tmp_pat
     assert "\nan adapter of 0.0 MiB, for " in told
     assert "no linear layer has the last word" not in told  # calibrated as a whole model is
     *setup, use = told[told.index("from peft import") :].strip().splitlines()
-    program = "\n".join(["import sys; sys.modules['pipelines'] = None", *setup, f"print({use})"])
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program.replace("…", "a great film")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    # torch has remarks of its own on how peft makes prefixes
+    program = "\n".join(["import warnings; warnings.resetwarnings()", *setup, f"print({use})"])
+    done = bare_python.run(program.replace("…", "a great film"))
     assert done.returncode == 0, done.stderr
     assert "'label': 'positive'" in done.stdout or "'label': 'negative'" in done.stdout
     card = (tmp_path / "runs" / "recipe" / "1" / "model" / "README.md").read_text(encoding="utf-8")

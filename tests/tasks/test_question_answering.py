@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from contextlib import redirect_stdout
 from functools import cache
 from itertools import pairwise, product
@@ -105,7 +103,6 @@ def test_a_run(ran, data, family, strategy):
 
 RUN_ALONE = """
 import sys
-sys.modules["pipelines"] = None  # installed or not, importing it is an error here
 *setup, use = sys.stdin.read().strip().splitlines()
 exec("\\n".join(setup))
 print(eval(use))
@@ -114,7 +111,7 @@ print(eval(use))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "roberta"])
-def test_the_lines_of_the_summary_use_the_model(ran, data, tmp_path, family):
+def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python, family):
     """In an interpreter that knows no module of ours; the answer is the run's prediction."""
     run, output = ran(family, "full")
     examples = Dataset.from_parquet(str(data / "validation.parquet"))
@@ -125,14 +122,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, tmp_path, family):
     )
     for name in ("question", "context"):
         program = program.replace(f'"{name}…"', json.dumps(examples[row][name]))
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", RUN_ALONE],
-        input=program,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = bare_python.run(RUN_ALONE, text=program)
     assert done.stdout.strip() == table(run, "validation")[row]["prediction"], done.stderr
 
 
