@@ -8,7 +8,7 @@ from pipelines.data.sources import Source, StreamedSource
 from pipelines.evaluation.calibration import Calibration
 from pipelines.models import quantization
 from pipelines.models.section import Model
-from pipelines.recipe.sections import Hub
+from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
@@ -44,7 +44,7 @@ class Sections(Protocol):
     @property
     def calibration(self) -> Calibration | None: ...
     @property
-    def hub(self) -> Hub: ...
+    def hub(self) -> HubTarget: ...
 
 
 def problems(recipe: Sections) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from pipelines.recipe import combinations, reading, training_fields
 from pipelines.recipe.document import Document, Override, children
 from pipelines.recipe.problems import explain
 from pipelines.recipe.reading import KINDS
-from pipelines.recipe.sections import Hub
+from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
@@ -56,7 +56,7 @@ class Recipe(Section):
         default_factory=lambda values: Calibration.default_for(values["task"])
     )
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
-    hub: Hub = Hub()
+    hub: HubTarget = HubTarget()
 
     @property
     def seed(self) -> int:

@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 from pipelines.core.section import Section
 
 
-class Hub(Section):
+class HubTarget(Section):
     """Where to push the result."""
 
     repo_id: str | None = Field(None, description="owner/name")
@@ -13,7 +13,7 @@ class Hub(Section):
     push: bool = Field(False, description="push when the run is done")
 
     @model_validator(mode="after")
-    def _named(self) -> "Hub":
+    def _named(self) -> "HubTarget":
         if self.push and not self.repo_id:
             raise ValueError("push: true needs repo_id: owner/name")
         return self

@@ -6,7 +6,6 @@ interrupted search continues as it would have. The main process draws for all.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -208,8 +207,7 @@ class Study:
     def _end(
         self, trial: optuna.Trial | int, state: TrialState, value: float | None = None
     ) -> None:
-        # Optuna's method has a name that this package gives to nothing of its own
-        methodcaller("tell", trial, value, state=state)(self.study)
+        self.study.tell(trial, value, state=state)
 
 
 def _as_parameters(point: Point) -> dict[str, Any]:
