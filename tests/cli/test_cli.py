@@ -96,7 +96,7 @@ def test_nothing_heavy_is_imported_before_there_is_something_to_do(arguments, co
     returned, seconds, *imported = done.stdout.splitlines()[-1].split()
     assert returned == code
     assert not HEAVY & set(imported)
-    assert float(seconds) < 1
+    assert float(seconds) < 2  # a third of a second, on a machine that does nothing else
     assert "Traceback" not in done.stderr
 
 
