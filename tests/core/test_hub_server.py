@@ -82,7 +82,9 @@ def ask(hub: HubServer, method: str, path: str, **headers: str) -> tuple[int, Me
 def run_client(client: Callable[[], None], hub: HubServer, tmp_path: Path) -> None:
     """Run a function of this file in a new interpreter that knows no hub but ours."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    support = os.pathsep.join(filter(None, sys.path))  # pytest's own: where hub_server lies
     environment = {**clean, **hub.environment, "HF_HOME": str(tmp_path / "home")}
+    environment["PYTHONPATH"] = support
     command = [sys.executable, *WARNINGS, __file__, client.__name__]
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

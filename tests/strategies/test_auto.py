@@ -163,9 +163,8 @@ def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
 
 @SLOW
 def test_what_the_recipe_says_of_averaging_stays(chosen, tmp_path):
-    strategy, averaging, reason = chosen(
-        write(tmp_path, untold, validation=120), averaging={"ema": 0.9}
-    )
+    data = write(tmp_path, untold, validation=120)
+    strategy, averaging, _ = chosen(data, averaging={"ema": 0.9})
     assert strategy.name == "lp_ft"
     assert averaging.ema == 0.9
     assert not averaging.wise_ft
