@@ -99,7 +99,7 @@ def _takes_every_call(signature: inspect.Signature, base: inspect.Signature) -> 
         signature.bind(**dict.fromkeys(names), **options)
     except TypeError:
         return False
-    return all(by_position.arguments.get(name) == name for name in names)
+    return all(by_position.arguments.get(name, name) == name for name in names)  # or in *args
 
 
 def _shown(name: str, member: Any) -> str:

@@ -55,11 +55,16 @@ def find(package: str, name: str) -> Any:
             does not keep the contract of the package's base class.
     """
     check(package, name)
-    module_name = f"pipelines.{FOLDERS[package].replace('/', '.')}"
-    module = import_module(f"{module_name}.{name}")
+    parent = f"pipelines.{FOLDERS[package].replace('/', '.')}"
+    try:
+        module = import_module(f"{parent}.{name}")
+    except (NameError, TypeError, RuntimeError) as error:
+        if not type(error).__module__.startswith("pydantic."):  # which refuses what is no field
+            raise
+        _refuse(package, name, [f"cannot be a section of a recipe: {error}".partition("\n")[0]])
     kind = getattr(module, class_name(package, name), None)
     if package in BASES:
-        base = getattr(import_module(module_name), BASES[package])
+        base = getattr(import_module(parent), BASES[package])
         _refuse(package, name, contract.problems(kind, base))
     return kind
 
@@ -121,13 +126,12 @@ def recipe_file(path: str | Path) -> Path:
     for file in (path, Path(f"{text}.yaml")):
         if file.is_file():
             return file
-    if path.name != text or path.exists():
-        return path  # whoever reads it says what is wrong with it
-    name, known = path.name.removesuffix(".yaml"), recipes()
+    name, known = text.removesuffix(".yaml"), recipes()
     if name not in known:
-        raise RecipeError(
-            f"{path}: no such file, and no recipe of that name; {suggest(name, known)}"
-        )
+        if path.name != text or path.exists():
+            return path  # whoever reads it says what is wrong with it
+        problem = f"{path}: no such file, and no recipe of that name"
+        raise RecipeError(f"{problem}; {suggest(name, known)}")
     file, here = known[name], Path.cwd()
     return file.relative_to(here) if file.is_relative_to(here) else file
 
