@@ -155,7 +155,7 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
     inner = (
         model_in(option) for option in get_args(annotation) if get_origin(annotation) is not dict
     )
-    return next((found for found in inner if found), None)
+    return next((section for section in inner if section), None)
 
 
 WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}

@@ -98,6 +98,15 @@ def test_links_lead_to_files_and_headings(page) -> None:
             assert not heading or heading in anchors(text), f"{page.name}: {link}"
 
 
+def test_files_that_contributing_names_exist() -> None:
+    """`workflow/run.py` is meant from pipelines/, `tests/docs/` from the root."""
+    written = {block.argument for block in blocks(CONTRIBUTING) if block.directive == "file"}
+    for _, line in outside(CONTRIBUTING):
+        for name in re.findall(r"`(\.?[a-z_]+/[\w./]*)`", line):
+            made = name.startswith(("build/", "runs/", ".venv/", "model/")) or name in written
+            assert made or any((root / name).exists() for root in (ROOT, ROOT / "pipelines")), name
+
+
 def anchors(text: str) -> set[str]:
     """The names under which the headings of a page are linked to."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
