@@ -252,17 +252,30 @@ def combination_table() -> str:
 
 def refusals() -> str:
     """List every combination that is refused, with the reason that a recipe is refused with."""
-    reasons: dict[str, list[str]] = {}
+    strategies: dict[tuple[str, Row], list[str]] = {}  # by reason and headings
     for headings, cells in combinations.columns().items():
-        for strategy, reason in cells.items():
-            if reason:
-                text = (
-                    reason.partition(": ")[2].replace(f"'{strategy}'", "…").replace(strategy, "…")
-                )
-                pair = f"`{strategy}` with {', '.join(f'`{heading}`' for heading in headings)}"
-                reasons.setdefault(text, []).append(pair)
-    rows = (("; ".join(pairs), escape(reason)) for reason, pairs in reasons.items())
-    return table(("combination", "what the message says"), rows)
+        for strategy, message in cells.items():
+            if message:
+                key = (general(message, strategy, headings[0]), headings)
+                strategies.setdefault(key, []).append(f"`{strategy}`")
+    headings_of: dict[tuple[str, str], list[str]] = {}  # by reason and strategies
+    for (reason, headings), refused in strategies.items():
+        key_of_row = (reason, ", ".join(refused))
+        headings_of.setdefault(key_of_row, []).extend(f"`{heading}`" for heading in headings)
+    rows = (
+        (refused, ", ".join(headings), escape(reason))
+        for (reason, refused), headings in headings_of.items()
+    )
+    return table(("strategy", "with", "what the message says"), rows)
+
+
+def general(message: str, strategy: str, heading: str) -> str:
+    """Return a message without key and names, so that strategies and sections can share it."""
+    text = message.partition(": ")[2].replace(f"strategy '{strategy}'", "the strategy")
+    text = text.removeprefix(f"'{strategy}': ").replace(strategy, "the strategy")
+    if heading in registry.names("tasks"):
+        return text.replace(heading, "the task")
+    return text.replace(f".{heading} ", " ")
 
 
 def commands() -> str:

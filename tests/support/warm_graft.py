@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 BIN = Path(sys.executable).parent
@@ -54,8 +55,11 @@ class WarmGraft:
     """The interpreter, and the environment for those who call it."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._socket, commands = folder / "socket", folder / "bin"
+        commands = folder / "bin"
         commands.mkdir(parents=True)
+        # not below `folder`, which may be too long for the address of a socket
+        self._sockets = TemporaryDirectory(prefix="graft-")
+        self._socket = Path(self._sockets.name) / "socket"
         for name, text in (("graft", CLIENT), ("python-session", CLIENT), ("make", MAKE)):
             text = text.replace("SOCKET", str(self._socket))
             text = text.replace("sys.argv[1:]", "['session']") if "session" in name else text
@@ -78,6 +82,7 @@ class WarmGraft:
     def __exit__(self, *error: object) -> None:
         self._server.terminate()
         self._server.communicate()
+        self._sockets.cleanup()
 
 
 def serve(path: str) -> None:
