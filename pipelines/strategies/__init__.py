@@ -83,6 +83,8 @@ class Strategy(Named):
         (VGG) a tenth of that, as in torchvision's reference training.
         """
         learning_rate = {"text": 2e-5, "image": 5e-5, "audio": 3e-5}[modality]
+        # 768 is the width of BERT-base. MiniLM's 384 gives 8e-5, at which 64 sentences of SST-2
+        # were worth 68.4 % in 90 steps; at 2e-5 they were worth 51.6 %, which is guessing.
         if modality == "text" and anatomy.width:
             scaled = learning_rate * (768 / anatomy.width) ** 2
             learning_rate = max(learning_rate, min(3e-4, scaled))
@@ -150,6 +152,7 @@ class Strategy(Named):
         from pipelines.training.job import Setup
 
         checkpoint, arguments = job.checkpoint, job.arguments
+        # before `apply`, which may put adapters around the layers that this looks for
         anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
         model = self.apply(checkpoint.model, anatomy)
         epochs = nan if arguments.max_steps > 0 else arguments.num_train_epochs

@@ -32,11 +32,14 @@ class Bitfit(Strategy):
         from pipelines.models.anatomy import inside
 
         model.requires_grad_(False)
+        # by attributes: a parameter with `bias` in its name can be something else, such as a table
+        # of relative positions
         biases = [
             module.bias
             for name, module in model.named_modules()
             if hasattr(module, "bias") and not inside(name, anatomy.head)
         ]
+        # without a bias the attribute is None, and in some modules it is only a flag
         trained = [bias for bias in biases if bias is not None and hasattr(bias, "requires_grad_")]
         if not trained:
             raise ModelError(

@@ -43,6 +43,8 @@ class FineTune(HeadFirst):
         """Return a stage for the head if it is trained, then one for everything."""
         number, course = len(anatomy.depths), COURSES[self.schedule]
         first = self.freeze_epochs if self.head == "trained" else 0.0
+        # counted in steps, only the proportions matter: a third is for the head
         rest = 2 * first if isnan(epochs) else max(epochs - first, first)
+        # fastai halves the rate between the two cycles
         everything = Stage(tuple(range(number)), rest or 1.0, course, peak=0.5)
         return (Stage((number - 1,), first, course), everything) if first else (everything,)

@@ -39,6 +39,7 @@ def _narrows(layer: Any) -> bool:
     """Return whether a layer has more inputs than outputs."""
     from transformers.pytorch_utils import Conv1D
 
+    # GPT-2's class keeps its weight transposed, so that shapes would say the opposite
     if isinstance(layer, Conv1D):
         return layer.nx > layer.nf
     if hasattr(layer, "in_channels"):

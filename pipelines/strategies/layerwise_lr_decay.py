@@ -29,6 +29,7 @@ class LayerwiseLrDecay(Strategy):
         """Replace `decay: auto` by a number."""
         if self.decay != "auto":
             return Resolution({"strategy": self})
+        # decay ** blocks = usual ** 12: the first block is as slow however many there are
         usual, blocks = PUBLISHED_DECAY[context.task.modality], len(context.anatomy.blocks)
         decay = round(usual ** (12 / max(1, blocks)), 4)
         return Resolution({"strategy": self.replace(decay=decay)})

@@ -72,6 +72,7 @@ class LinearProbe(Strategy):
             )
         if task.prediction_unit == "token" and self.pooling not in ("auto", "head"):
             return f"pooling '{self.pooling}': {task.name} reads every token, not a pooled sequence"
+        # a sentence-transformers folder reads texts and gives one vector for each
         beyond, pools = self._beyond(), (task.modality, task.prediction_unit) == ("text", "example")
         if beyond and not pools:
             return (
@@ -131,6 +132,7 @@ class LinearProbe(Strategy):
 
         model, newly_initialized = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
         self._end(model, dissect(model, newly_initialized))
+        # once more: without the blocks above the end, features come from another place
         anatomy = dissect(model, newly_initialized)
         if job.task.prediction_unit == "token":
             return candidates.token_extractor(model, anatomy)

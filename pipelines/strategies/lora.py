@@ -52,6 +52,8 @@ class Lora(Adapter):
     @field_validator("init_lora_weights")
     @classmethod
     def _known(cls, initial: bool | str) -> bool | str:
+        # not peft's `false`, which draws both matrices at random: the updates would not start at
+        # zero
         if (
             initial is True
             or initial in INITIAL_WEIGHTS
@@ -85,6 +87,7 @@ class Lora(Adapter):
             target_modules=list(targets),
             modules_to_save=list(saved),
         )
+        # LowRankLinear reads the weight as it is: it knows neither DoRA's lengths nor packed bits
         if not self.use_dora and not getattr(model, "is_quantized", False):
             register_lora_layer(config, {Linear: LowRankLinear})
         return config
@@ -100,6 +103,7 @@ class Lora(Adapter):
         adapted = super().apply(model, anatomy)
         if self._decomposes and self.save == "adapter":
             state = get_peft_model_state_dict(adapted)
+            # copies, since the state holds the tensors that train
             adapted.start = {name: tensor.clone() for name, tensor in state.items()}
         return adapted
 
@@ -130,6 +134,7 @@ class Lora(Adapter):
         finally:
             for layer, weight in zip(layers, frozen, strict=True):
                 layer.get_base_layer().weight.data = weight
+                # to peft the layer would still be merged, and its own way back is to subtract
                 layer.merged_adapters.clear()
 
     @property

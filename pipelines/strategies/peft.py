@@ -38,6 +38,7 @@ class Peft(Adapter):
     Methods that cannot be merged, such as prompt tuning, need `save: adapter`.
     """
 
+    # which fields there are depends on `peft_type`: they are checked below
     model_config = ConfigDict(extra="allow")
 
     peft_type: str = Field(description="a method of peft, such as OFT, BOFT, LOHA or VERA")
@@ -100,6 +101,7 @@ class Peft(Adapter):
             fields["target_modules"] = list(targets)
         if self.peft_type in PROMPTS:
             self._fits_prompts(model)
+            # only a PeftModel of a task puts prompts before the input
             fields["task_type"] = "SEQ_CLS"
         return PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(self.peft_type)](**fields)
 

@@ -39,10 +39,12 @@ class ReinitTop(Strategy):
                 f"reinit_top: {type(model).__name__} has {num_blocks} blocks; strategy.layers "
                 f"{self.layers} leaves nothing pretrained: use scratch, or a smaller number"
             )
+        # a whole model, since only its class knows how each of its layers is drawn
         drawn = type(model)(model.config)
         draw_weights(drawn)
         new, first = drawn.state_dict(), num_blocks + 1 - self.layers
         with torch.no_grad():
+            # the state, not the parameters: statistics of batch normalization start anew, too
             for name, tensor in model.state_dict().items():
                 if anatomy.depth(name) >= first and not inside(name, anatomy.head):
                     tensor.copy_(new[name])

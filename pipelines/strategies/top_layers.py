@@ -49,6 +49,8 @@ class TopLayers(Strategy):
 
         model = job.checkpoint.model
         anatomy = dissect(model, job.checkpoint.newly_initialized)
+        # before activations are looked up: their key is a digest of the weights that do not train;
+        # `setup` applies the strategy once more, which changes nothing
         self.apply(model, anatomy)
         lowest = self._depths(model, anatomy)[0]
         if lowest == 1:  # only embeddings lie below, and looking them up costs nothing

@@ -111,6 +111,7 @@ class Adapter(Strategy):
             adapted = get_peft_model(model, self.config(model, targets, saved))
         self._adapts(adapted, model)
         has_convolutions = _copy_convolution_fields(adapted)
+        # now, since a merge that fails after training would cost the run
         merging.try_out(adapted, self.name, merge=self.save == "merged")
         if (
             self.save == "adapter"

@@ -43,9 +43,11 @@ class _Adapted(torch.autograd.Function):
             dtype = torch.get_autocast_dtype(device)
             x, weight, down, up = (tensor.to(dtype) for tensor in (x, weight, down, up))
             bias = bias if bias is None else bias.to(dtype)
+        # products in place take no part in autocast: their operands have one type by now
         with torch.autocast(device, enabled=False):
             rows = x.reshape(-1, shape[-1])
             result, reduced = linear(rows, weight, bias), rows @ down.T
+            # in place: an update of its own would be another array as large as the outputs
             result.addmm_(reduced, up.T, alpha=scaling)
         ctx.save_for_backward(rows, reduced, weight, down, up)
         ctx.shape, ctx.scaling = shape, scaling
@@ -53,6 +55,8 @@ class _Adapted(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        # With r = x A', y = x W' + b + s r B' and g the gradient of y, that of r is s g B. From it
+        # follow those of A, (s g B)' x, and of x, g W + (s g B) A; that of B is s g' r.
         (gradient,) = gradients
         rows, reduced, weight, down, up = ctx.saved_tensors
         gradient = gradient.reshape(-1, gradient.shape[-1])
@@ -61,4 +65,5 @@ class _Adapted(torch.autograd.Function):
         of_x = None
         if ctx.needs_input_grad[0]:  # not in the first block: everything below it is frozen
             of_x = (gradient @ weight).addmm_(of_reduced, down).view(ctx.shape)
+        # autograd gives each of them the type of its input: float32 for weights in mixed precision
         return of_x, None, None, of_reduced.T @ rows, of_up, None

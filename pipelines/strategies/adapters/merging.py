@@ -44,6 +44,7 @@ def try_out(model: Any, strategy: str, *, merge: bool) -> None:
         x = _input(layer.get_base_layer())
         if x is None:
             continue
+        # in eval mode, since dropout would be a difference, too
         copy = deepcopy(layer).eval()
         with _explained(f"{strategy}: fails on a {base.__name__}", "use plain lora"):
             expected = _run(copy, x)
@@ -79,6 +80,7 @@ def _run(layer: Any, x: "torch.Tensor") -> "torch.Tensor":
     with torch.no_grad():
         for parameter in layer.parameters():
             if parameter.requires_grad:
+                # most updates start at zero, which any merge would get right
                 noise = torch.randn(parameter.shape, generator=generator) * 0.05
                 parameter.add_(noise.to(parameter))
         return layer(x)
@@ -99,6 +101,7 @@ def _input(base: "torch.nn.Module") -> "torch.Tensor | None":
 
     generator = torch.Generator().manual_seed(0)
     if isinstance(base, torch.nn.Conv2d):
+        # the kernel reaches over d (k - 1) + 1: two more make several outputs of any kernel
         sides = [d * (k - 1) + 3 for d, k in zip(base.dilation, base.kernel_size, strict=True)]
         x = torch.randn(1, base.in_channels, *sides, generator=generator)
     elif isinstance(base, torch.nn.Linear):
@@ -108,4 +111,5 @@ def _input(base: "torch.nn.Module") -> "torch.Tensor | None":
     else:
         return None
     weight = base.weight
+    # packed bits are integers; the layer multiplies them by float32
     return x.to(weight.device, weight.dtype if weight.is_floating_point() else None)

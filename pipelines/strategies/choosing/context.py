@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 NUM_TIMED_EXAMPLES = 64
+# strategies were compared with at least so many steps (benchmarks/README.md)
 MIN_STEPS = 90  # that training should have
 BYTES_PER_PARAMETER = 16  # that AdamW trains, in float32: weight, gradient, two moments
 
@@ -83,6 +84,8 @@ class AutoContext:
     @cached_property
     def free_bytes(self) -> float:
         """Memory that is free where this process trains, the same number on all processes."""
+        # it changes from one look to the next: processes that saw different numbers could choose
+        # different strategies, and would wait for each other forever
         return processes.from_main(lambda: hardware.memory(self.training))
 
     @property
@@ -110,6 +113,7 @@ class AutoContext:
 
     @property
     def _max_steps(self) -> int:
+        # TrainingArguments has -1 where the epochs decide
         return max(0, self._arguments.get("max_steps", 0))
 
     @property
@@ -125,6 +129,7 @@ class AutoContext:
         """On all processes together."""
         accumulated = self._arguments.get("gradient_accumulation_steps", 1)
         size: int = self._arguments["per_device_train_batch_size"]
+        # no batch holds an example twice: a small train split is one smaller batch
         return min(len(self.train), size * accumulated * processes.num_processes())
 
     @property
@@ -138,6 +143,8 @@ class AutoContext:
         A forward pass is timed; with the backward pass a step takes three times as long
         (arXiv 2001.08361, section 2.1).
         """
+        # all processes take part in the pass, and then believe the clock of the main one: by clocks
+        # that differ they could choose different strategies
         seconds = self._seconds_per_example()
         return processes.from_main(lambda: 3 * seconds * self.examples_seen / 60)
 

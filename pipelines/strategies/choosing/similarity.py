@@ -53,6 +53,8 @@ def _features(
         source = token_extractor(model, anatomy)
     else:
         new = checkpoint.newly_initialized
+        # every pooling, as a probe and lp_ft take them: the key on disk is the same, so that the
+        # chosen strategy finds this pass done
         source = pooled_extractor(model, anatomy, "auto", train, collate, new)
     features, targets = source.extract(train, collate, title="features of train", bf16=bf16)
     if not source.by_token:
@@ -74,10 +76,12 @@ def _gain(features: np.ndarray, targets: np.ndarray, labels: "Labels") -> float:
     solver = make_pipeline(StandardScaler(), Ridge(alpha=features.shape[1]))
     folds = KFold(min(NUM_FOLDS, len(targets)), shuffle=True, random_state=0)
     predicted = cross_val_predict(solver, features, expected, cv=folds)
+    # with several labels, or a number, an answer is not right or wrong: its squared error counts
     if is_squared:
         error = ((predicted - expected) ** 2).mean()
         baseline = expected.var(axis=0).mean()
     else:
         error = (predicted.argmax(1) != targets).mean()
         baseline = 1 - expected.mean(axis=0).max()
+    # a baseline without mistakes: targets are constant, and there is nothing to learn
     return float(np.clip(1 - error / baseline, 0, 1)) if baseline else 1.0

@@ -61,12 +61,14 @@ class HeadDataset:
         if by_token:
             features = {pooling: np.concatenate(list(f)) for pooling, f in features.items()}
             labels = np.concatenate(list(labels))
+        # passes give float32 for whatever they collect, class ids included
         return cls(features, labels if is_regression else labels.astype(int), sizes)
 
     def by_example(self, logits: np.ndarray) -> Any:
         """Split (targets, classes) logits into an entry for each example."""
         if self.sizes is None:
             return logits
+        # the last sum is the total, at which a cut would add an empty entry
         return np.split(logits, np.cumsum(self.sizes)[:-1])
 
 
@@ -98,6 +100,7 @@ class HeadSearch:
 
     def _run(self) -> tuple[HeadTrial, list[HeadTrial]]:
         grid = sorted(self.head.grid)
+        # of eight strengths two that lie far apart, neither at an end
         coarse = grid[1::4]
         fine = [strength for strength in grid if strength not in coarse]
         trials: list[HeadTrial] = []
@@ -129,7 +132,10 @@ class HeadSearch:
         job, train = self.job, self.train
         rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:limit]
         targets = train.targets[rows]
+        # class weights: the solver minimizes the loss that gradient steps would
         weights = getattr(job.loss, "weights", None)
+        # other poolings are saved with a dense layer, which has a bias; the model's own output
+        # layer may have none, and then nothing could take up the mean: W (x - mean) = W x - W mean
         biased = self.bias or pooling != "head"
         scaler = Scaler.of(train.features[pooling][rows], center=biased)
         problem = Problem(

@@ -80,6 +80,7 @@ def _dataset(
 
     features, labels = extractor.extract(rows, job.collate, title=title, **options)
     if plain:
+        # what is solved on another pooling could not be written into the model's output layer
         features = {HEAD: features[HEAD]}
     is_regression = problem_type(job) == REGRESSION
     return HeadDataset.of(features, labels, extractor.by_token, is_regression)
