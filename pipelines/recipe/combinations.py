@@ -20,6 +20,7 @@ Problem = tuple[tuple[str, ...], str]  # a key, and what is wrong there
 UNSET = ("auto", "off")  # values of a switch that ask for nothing
 
 
+# a protocol, since recipe.py imports this file
 class Sections(Protocol):
     """What is checked here: the sections of a recipe."""
 
@@ -81,6 +82,7 @@ def _saves(recipe: Sections) -> str | None:
 
 def _adapter_problems(recipe: Sections) -> Iterator[Problem]:
     key, folder = ("strategy", "save"), recipe.model.checkpoint
+    # an adapter names its checkpoint, and nobody else has this folder
     if recipe.hub.push and Path(folder).exists():
         yield (
             key,
@@ -136,6 +138,7 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
 
 def _streaming_problems(recipe: Sections) -> Iterator[Problem]:
     training = recipe.training
+    # null and -1 mean that epochs decide
     if (training.get("max_steps") or 0) <= 0:
         yield (
             ("training", "max_steps"),

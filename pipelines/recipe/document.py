@@ -51,6 +51,7 @@ class Document:
                 self.places[key[:depth]] = place
             node = node[part]
         node[key[-1]] = value
+        # messages would point to lines whose values are gone
         for below in [known for known in self.places if known[: len(key)] == key]:
             del self.places[below]
         self.places[key] = place
@@ -100,5 +101,6 @@ def anchored(value: Any, folder: Path) -> Any:
         return {key: anchored(child, folder) for key, child in value.items()}
     if isinstance(value, list):
         return [anchored(child, folder) for child in value]
+    # nothing else is taken for a path: `owner/name` is a Hub id
     is_path = isinstance(value, str) and value.startswith(("./", "../"))
     return str((folder / value).resolve()) if is_path else value

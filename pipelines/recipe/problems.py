@@ -26,6 +26,7 @@ def explain(document: Document, key: str, error: Any, kind: Any) -> str:
         return f"{place}: missing key '{'.'.join(location)}'"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value = document.get(path)
+    # a whole section would bury the message
     shown = "" if isinstance(value, dict) else f"{'null' if value is None else repr(value)}: "
     return f"{place}: {dotted}: {shown}{EXPECTED.get(error['type'], message)}"
 

@@ -35,8 +35,10 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
     for layer in yaml_reader.layers(file):
         _rename_sections(layer)
         for section in KINDS:
+            # before the layers are merged, while the old kind is still known
             _drop_keys_of_old_kind(document, section, layer.get((section,)))
         document.merge(layer)
+        # at once: the next layer may lay keys over what is a single word so far
         _expand(document)
     parsed = (yaml_reader.parse_override(o) if isinstance(o, str) else o for o in overrides)
     for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):
@@ -112,9 +114,11 @@ def _drop_keys_of_old_kind(document: Document, section: str, over: Any) -> None:
     """Drop the keys that only the old kind has when the kind changes (`data.source=files`)."""
     kind_key, package = KINDS[section]
     old, new = document.get((section, kind_key)), documents.children(over).get(kind_key)
+    # a kind that does not exist is refused when the sections are checked, with its place
     if {str(old), str(new)} <= set(registry.names(package)):
         before, after = (registry.find(package, kind) for kind in (old, new))
         dropped = set(before.model_fields)
+        # `peft` declares none of the fields that it takes: they follow from its method
         if before.model_config.get("extra") == "allow":
             dropped |= set(documents.children(document.values[section]))
         for name in dropped - set(after.model_fields):

@@ -38,12 +38,11 @@ class Recipe(Section):
     """What to fine-tune, on what, how, and how to know that it worked."""
 
     name: str = Field("", description="names the run folder; the file's name by default")
+    # pydantic would write the fields of the annotated base class only
     task: SerializeAsAny[Task] = Field(description="what is predicted, and from what")
     model: Model = Field(description="which pretrained checkpoint to graft")
     data: SerializeAsAny[Source] = Field(description="where examples come from")
-    strategy: SerializeAsAny[Strategy] = Field(
-        description="which weights train, when and how fast"
-    )
+    strategy: SerializeAsAny[Strategy] = Field(description="which weights train, when and how fast")
     augmentation: SerializeAsAny[Augmentation] | None = Field(
         None, description="how training examples vary; null: not at all"
     )
@@ -52,6 +51,7 @@ class Recipe(Section):
     averaging: Averaging = Averaging()
     speed: Speed = Speed()
     early_stopping: EarlyStopping | None = EarlyStopping()
+    # its default sees the fields that are declared before it: `task` has to stay above
     calibration: Calibration | None = Field(
         default_factory=lambda values: Calibration.default_for(values["task"])
     )
@@ -61,6 +61,7 @@ class Recipe(Section):
     @property
     def seed(self) -> int:
         """The seed of splits, new heads, adapters and training."""
+        # TrainingArguments' own default
         return self.training.get("seed", 42)
 
     @classmethod
@@ -106,7 +107,9 @@ def build(document: Document) -> Recipe:
             )
     problems += _metric_problems(document)
     if problems:
+        # without repeats: pydantic reports each branch of a union, partly in the same words
         raise RecipeError("\n".join(dict.fromkeys(problems)))
+    # only now: conflicts are looked for between sections that are right by themselves
     recipe = Recipe(**sections)
     conflicts = [
         f"{document.place(key)}: {'.'.join(key)}: {reason}"
@@ -143,6 +146,7 @@ def _set_modality(document: Document) -> Iterator[str]:
     modality = registry.find("tasks", task).modality
     where = document.place(("augmentation",))
     if modality not in registry.names("augmentations"):
+        # or its missing kind would be a second mistake
         document.values["augmentation"] = None
         yield (
             f"{where}: augmentation: there is none for {modality}: changing texts at random does "
@@ -160,15 +164,18 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
         message = f"unknown key '{key}'; {known}" if key != "extends" else "'extends' is for files"
         problems.append(f"{document.place((key,))}: {message}")
         return None
+    # `augmentation: null` leaves it out: there is no kind whose class could check it
     if value is None and not Recipe.model_fields[key].is_required() and key in KINDS:
         return None
     try:
         kind = section_type(key, value)
         if key == "training":
             problems += _misplaced_training_keys(document)
+        # `training:` with nothing below it is null in YAML
         section = TypeAdapter(kind).validate_python(
             {} if key == "training" and value is None else value
         )
+        # without what the recipe leaves out, whose None would win over the strategy's defaults
         return section.model_dump(exclude_unset=True) if key == "training" else section
     except RecipeError as error:
         problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")
@@ -194,6 +201,7 @@ def _metric_problems(document: Document) -> Iterator[str]:
         where = document.place(("metrics", i))
         if isinstance(metric, dict) and name is None:
             yield f"{where}: missing key 'metrics.{i}.name'"
+        # whether a Hub id exists is found out later: checking a recipe needs no network
         if isinstance(name, str) and name not in known and not re.search(r"/|\.py$", name):
             yield (
                 f"{where}: unknown metric '{name}'; {suggest(name, known)}; "

@@ -62,5 +62,6 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _hoisted(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """Move the nested definitions of a schema to the top."""
+    # pydantic refers to `#/$defs/…`, which counts from the root of the whole schema
     definitions.update(schema.pop("$defs", {}))
     return schema

@@ -37,6 +37,7 @@ def model() -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (kind, Field(None, ge=MIN_VALUES.get(name))) for name, kind in _declared().items()
     }
+    # upstream has a path here; `true` is for `Trainer.train`, where it means the latest
     fields["resume_from_checkpoint"] = (bool | str | None, None)
     config = ConfigDict(extra="forbid", protected_namespaces=())
     return create_model("training", __config__=config, **fields)
@@ -63,6 +64,7 @@ def _declared() -> dict[str, Any]:
 def _type(annotation: ast.expr) -> Any:
     """Return the annotated type if it is made of builtins, else Any (upstream checks it)."""
     try:
+        # a line of the installed library, which can name nothing but these types
         return eval(compile(ast.Expression(annotation), "training_args.py", "eval"), _TYPES)
     except (NameError, TypeError):
         return Any

@@ -30,10 +30,12 @@ def _without(tag: str, resolvers: list[Any]) -> list[Any]:
     return [(name, pattern) for name, pattern in resolvers if name != tag]
 
 
+# a dictionary of its own: every other user of SafeLoader shares that of the base class
 _Loader.yaml_implicit_resolvers = {
     first: _without(BOOL, resolvers)
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+# PyYAML asks only the resolvers of a text's first character, which are the last argument
 _Loader.add_implicit_resolver(FLOAT, re.compile(f"^({NUMBER})$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(BOOL, re.compile(f"^({TRUTH})$"), list("tTfF"))
 
@@ -78,6 +80,7 @@ def read(path: Path, refusal: str) -> Document:
 def parse(text: str, origin: str) -> Document:
     """Parse YAML text; `origin` is the file name that its places start with."""
     try:
+        # composed and not loaded, since only nodes know their lines
         node = yaml.compose(text, Loader=_Loader)
         document = Document(origin)
         document.values = _build(node, (), origin, document.places) if node else {}
@@ -127,6 +130,7 @@ def _build(node: yaml.Node, key: Key, origin: str, places: dict[Key, str]) -> An
         items = {str(i): child for i, child in enumerate(node.value)}
         places |= {(*key, i): f"{origin}:{c.start_mark.line + 1}" for i, c in items.items()}
         return [_build(child, (*key, i), origin, places) for i, child in items.items()]
+    # only scalars are left; aliases are resolved already
     return _Loader("").construct_object(node)
 
 
