@@ -49,6 +49,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lp_ft": {},
     "linear_probe": {"pooling": "head"},  # other poolings are the business of test_features
 }
+ADAPTERS = ("lora", "ia3", "ln_tuning", "peft")
 # such that the loss falls by percents, whatever dropout and the order of the rows draw
 RATES: dict[tuple[str, str], float] = {
     **{("text", strategy): 1e-2 for strategy in ("lora", "ia3", "ln_tuning", "peft", "fine_tune")},
@@ -65,9 +66,12 @@ RATES: dict[tuple[str, str], float] = {
     ("image", "lp_ft"): 1e-5,
     ("convnext", "lp_ft"): 1e-4,  # its layer scales of 1e-6 have gradients to match
     # so many layers of so few numbers that larger steps overshoot
-    **{("timm-mobilenetv2", strategy): 1e-3 for strategy in CHANGES if strategy != "lp_ft"},
+    **{
+        ("timm-mobilenetv2", strategy): 3e-4
+        for strategy in CHANGES
+        if strategy not in (*ADAPTERS, "lp_ft")
+    },
 }
-ADAPTERS = ("lora", "ia3", "ln_tuning", "peft")
 FEW_WEIGHTS = (*ADAPTERS, "bitfit")
 # no normalization; nothing before the first block; no biases
 UNFIT = {("timm-vgg", "ln_tuning"), ("timm-vgg", "freeze_embeddings"), ("modernbert", "bitfit")}
