@@ -67,9 +67,11 @@ def _shown(target: Any, labels: Labels) -> Any:
 def _model(prepared: Prepared) -> Iterator[str]:
     checkpoint, strategy = prepared.checkpoint, prepared.recipe.strategy
     training = prepared.recipe.training
+    # not from `training`, which may leave it to the Trainer
     size = prepared.arguments().per_device_train_batch_size
     anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
     kind = type(checkpoint.model).__name__
+    # changes the checkpoint's model: nothing else is done with it after a check
     model = strategy.apply(checkpoint.model, anatomy)
     trainable, total = count(model)
     new = ", ".join(anatomy.head) or "nothing"

@@ -19,6 +19,7 @@ INCHES_PER_PICTURE = 1.5
 def lines(prepared: "Prepared") -> Iterator[str]:
     """Draw the sheet into a temporary folder and yield its path, if the recipe augments."""
     if prepared.recipe.augmentation is not None:
+        # a check has no run folder to draw into
         folder = mkdtemp(prefix=f"graft-{prepared.recipe.name}-")
         yield f"\naugmented  as the model sees them: {draw(prepared, Path(folder))}"
 
@@ -28,8 +29,10 @@ def draw(prepared: "Prepared", folder: Path) -> Path:
     from matplotlib.figure import Figure
 
     count = len(prepared.targets["train"])
+    # from all over train, since files are often sorted by class; rounded up to NUM_ROWS at most
     rows = range(0, count, max(1, -(-count // NUM_ROWS)))
     batches = list(_batches(prepared, rows))
+    # not by pyplot, which holds on to its figures and may look for a display
     figure = Figure(
         figsize=(INCHES_PER_PICTURE * len(batches), INCHES_PER_PICTURE * len(rows)),
         layout="constrained",
@@ -54,6 +57,7 @@ def _batches(prepared: "Prepared", rows: range) -> Iterator[dict[str, Any]]:
     plain = task.encode(chosen, prepared.checkpoint.processor, labels)
     yield prepared.collate([plain[i] for i in range(len(rows))])
     varied = prepared.encoded["train"]
+    # rows are augmented when they are read: each time is another view
     for _ in range(NUM_VIEWS):
         yield prepared.collate_train([varied[row] for row in rows])
 

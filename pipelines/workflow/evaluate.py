@@ -103,6 +103,7 @@ def with_parity(prepared: Prepared, evidence: Evidence, folder: Path) -> Evidenc
     options = training_arguments.forward_options(prepared.arguments())
     task, labels, bits = evidence.task, evidence.labels, evidence.quantization
     reloaded = reload(folder, evidence.library, task, labels, bits, **options)
+    # on validation, whose predictions are at hand: test is read once
     trained = evidence.predictions["validation"].outputs
     return replace(evidence, parity=parity.compare(reloaded, prepared.data.validation, trained))
 
@@ -129,6 +130,7 @@ def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -
     for split, predicted in predictions.items():
         targets = prepared.targets[split]
         scores[split] = scorer(predicted.predictions, targets)
+        # chosen on train: from the split itself it would know the right answers
         constant = task.baseline(prepared.targets["train"], targets, labels)
         baseline[split] = scorer(constant, targets)
     return _Scored(predictions, scores, baseline)
@@ -142,9 +144,7 @@ def _reliability(
     if not recipe.calibration:
         return None
     pairs = {split: (each.outputs["logits"], each.targets) for split, each in predictions.items()}
-    return result.measure(
-        recipe.calibration, fitted.temperature, pairs, problem_type, recipe.seed
-    )
+    return result.measure(recipe.calibration, fitted.temperature, pairs, problem_type, recipe.seed)
 
 
 def _num_examples(prepared: Prepared) -> dict[str, int]:

@@ -40,6 +40,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     """
     startup.initialize(recipe.training)
     loaded = _load_data(recipe, test=test)
+    # scorer and sections before the checkpoint: a mistake in them costs no download
     scorer = Scorer(recipe.metrics, recipe.task, loaded.labels)
     calibration = _check_sections(recipe, loaded)
     checkpoint = _load_checkpoint(recipe, loaded)
@@ -56,11 +57,13 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         scorer=scorer,
         encoded=encoded,
         targets=targets,
+        # once, not once for each process: leaks are looked for in all rows
         findings=processes.from_main(
             lambda: findings.collect(loaded, recipe.task, encoded, targets, processor)
         ),
         stream=stream,
     )
+    # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
     prepared.arguments()  # refuses wrong `training:` before anything is written
     return prepared
@@ -82,6 +85,7 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
     """
     recipe.regularization.check(loaded.labels)
     if recipe.augmentation:
+        # only to be refused now, where labels cannot be mixed
         recipe.augmentation.batch(loaded.labels)
     is_explicit = "calibration" in recipe.model_fields_set
     section = recipe.calibration and recipe.calibration.resolve(loaded.labels, explicit=is_explicit)
@@ -121,6 +125,7 @@ def _encode(
     """Encode every split, augmenting train only: (split -> model inputs, split -> targets)."""
     task, labels = recipe.task, loaded.labels
     encoded, targets = {}, {}
+    # the main process encodes and fills the caches, from which the others read
     with processes.main_first():
         for split, rows in loaded.datasets.items():
             augmentation = recipe.augmentation if split == "train" else None

@@ -73,6 +73,7 @@ class Prepared:
         """The loss, where the model's own lacks something: class weights, mixed labels, focal."""
         loss = self.recipe.task.loss(self.targets["train"], self.data.labels)
         focal = self.recipe.regularization.focal
+        # the models' own losses know no exponent, and no shares of several classes
         if loss is None and (self._augment_batch or focal):
             loss = CrossEntropy()
         if focal and isinstance(loss, CrossEntropy):

@@ -27,14 +27,17 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
         RecipeError: `auto` finds no strategy that goes with the rest of the recipe.
     """
     context = _context(prepared, explicit)
+    # before strategies look: `auto` times a forward pass in the memory order that will be trained
     if context.anatomy.is_convolutional:
         hardware.set_memory_format(prepared.checkpoint.model, channels_last=True)
     sections, reason = prepared.recipe.strategy.resolve(context)
     recipe = prepared.recipe.replace(**sections)
+    # before defaults are filled in: a note is about keys that the user wrote
     _note_ignored_keys(recipe)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, context.anatomy)
     if context.streams:
         defaults |= training_arguments.STREAMED
+    # a strategy knows better than the machine, and the recipe has the last word
     training = {"seed": recipe.seed, **context.machine, **defaults, **recipe.training}
     return replace(prepared, recipe=recipe.replace(training=training), reason=reason)
 

@@ -45,6 +45,7 @@ class Resumed:
         """Keep what `auto` chose before: the weights of another strategy would not fit."""
         if recipe.strategy.name != "auto":
             return recipe
+        # recipe.yaml of a run folder is the resolved recipe
         before = load(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
         return recipe.replace(

@@ -45,6 +45,7 @@ def run(recipe: Recipe) -> RunFolder:
             after it, when the push failed or the reloaded model is not the trained one.
         Interrupted: on a signal, after saving a checkpoint to resume from.
     """
+    # first of all: where there is nothing to resume, nothing needs to be loaded
     resumed = Resumed.of(recipe)
     if recipe.hub.push and recipe.hub.repo_id:
         push.check(recipe.hub.repo_id)  # refused before hours of training
@@ -56,6 +57,7 @@ def run(recipe: Recipe) -> RunFolder:
     evidence = evaluate(prepared, fitted, validation, seconds)
     if processes.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
+    # every process loads the folder below, and only one has written it
     processes.wait()
     evidence = with_parity(prepared, evidence, folder.model)
     if processes.is_main():
@@ -79,6 +81,7 @@ def trial(
     training = {"save_only_model": model_only, **recipe.training}
     prepared = prepare(recipe.replace(training=training), test=False)
     recipe = prepared.recipe
+    # pruning compares a run's scores by how far it has come, and a soup is several runs
     single_run_callbacks = () if recipe.averaging.soup else callbacks
     job = job_of(prepared, checkpoints, callbacks=single_run_callbacks)
     output = _train(recipe, job).output
@@ -143,6 +146,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
         task=recipe.task,
         checkpoint=prepared.checkpoint,
         labels=prepared.data.labels,
+        # of a stream, `encoded` holds the first rows only, for checks and estimates
         train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
         validation=prepared.encoded["validation"],
         train_targets=prepared.targets["train"],
@@ -153,6 +157,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
         scorer=prepared.scorer,
         arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,
+        # masked_lm draws its masks anew, too: nothing that is computed from an example stays valid
         varies=recipe.augmentation is not None or recipe.task.varies,
         regularization=recipe.regularization,
         averaging=recipe.averaging,
@@ -167,6 +172,7 @@ def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[
     Raises:
         ModelError: the reloaded model does not predict the same; it is not pushed.
     """
+    # before parity is judged: of a model that fails there should be a report, too
     card.write(folder, evidence, recipe, locked)
     results.write(folder, evidence)
     say(summary.summarize(folder, evidence))
