@@ -47,6 +47,7 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
         **_defaults(training),
         **training,
         "output_dir": str(checkpoints),
+        # Trainer.train gets it, as the checkpoint of the run folder that it resolves to
         "resume_from_checkpoint": None,
     }
     if fields.get("label_smoothing_factor") and scorer.labels.problem_type in (MULTI, REGRESSION):
@@ -76,9 +77,12 @@ def _defaults(training: dict[str, Any]) -> dict[str, Any]:
         "restore_callback_states_from_checkpoint": True,  # early stopping goes on counting
         "report_to": "none",
         "disable_tqdm": not shows_bars(),
+        # without a GPU it only warns
         "dataloader_pin_memory": torch.cuda.is_available(),
         "use_cpu": trains_on_cpu(training),
+        # looking for them costs a walk over the graph at each step; strategies with stages need it
         "ddp_find_unused_parameters": False,
+        # upstream guesses it from the signature of `forward`, which peft's wrappers hide
         "label_names": ["labels"],
         "remove_unused_columns": False,  # encoded rows hold nothing else
     }

@@ -62,6 +62,7 @@ class StopOnSignal(TrainerCallback):
     def _any_process_got_one(self, args: Any) -> bool:
         if args.world_size <= 1:
             return self.signal is not None
+        # a process that stopped alone would leave the others waiting for its gradients
         flag = torch.tensor(int(self.signal is not None), device=args.device)
         torch.distributed.all_reduce(flag)
         return bool(flag)
@@ -109,6 +110,7 @@ class PlainLogger(TrainerCallback):
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
         """Print the entry."""
+        # its closing entry is about times that the summary of a run has, too
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
         shown = {

@@ -30,6 +30,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
     from pipelines.training.averaging import wise_ft
     from pipelines.training.callbacks import StopOnSignal, WaitingTime
 
+    # a copy, and now: training changes these weights in place
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
     hooks = stay_in_eval(setup.model, setup.frozen)
@@ -74,6 +75,7 @@ def _prepare(
         "frozen_blocks",
         lambda: "only top_layers, above frozen blocks, keeps their activations",
     )
+    # before the Trainer: its optimizer has to hold the parameter of the shrunken table
     embeddings = stack.enter_context(shrink_embeddings(job, setup.model))
     dropout = stack.enter_context(replace_dropout(job, setup.model))
     trainer = _trainer(job, setup)

@@ -26,6 +26,7 @@ def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> 
     """
     model: Any = trainer.model
     named = model.named_parameters()
+    # groups of an optimizer hold parameters without their names
     multipliers = {id(p): setup.lr_multiplier(name) for name, p in named}
     is_uniform, tables = {*multipliers.values()} == {1.0}, used_rows_embeddings(model)
     if is_uniform and not plan and not tables:

@@ -62,7 +62,9 @@ class Anchor:
         """Compute the term; a scalar."""
         import torch
 
+        # in one call: a loop over hundreds of small tensors is mostly the time of starting kernels
         differences = subtract_each(self.parameters, self.start)
+        # half of it, so that the gradient is the difference itself
         return torch.stack([(difference**2).sum() for difference in differences]).sum() / 2
 
 
@@ -97,6 +99,7 @@ def symmetric_kl(
     from torch.nn.functional import kl_div, log_softmax
 
     labeled = slice(None) if labels.is_floating_point() else labels != IGNORED  # mixed: all are
+    # mixed precision leaves logits in bfloat16, too coarse for differences of logarithms
     p, q = (log_softmax(logits[labeled].float(), -1) for logits in (one, other))
     forward, backward = (
         kl_div(a, b, reduction="batchmean", log_target=True) for a, b in ((p, q), (q, p))

@@ -17,6 +17,7 @@ def one_cycle(progress: float) -> float:
 
     As `fine_tune` of fastai (arXiv 2002.04688), after Smith (arXiv 1803.09820).
     """
+    # fastai's numbers: `div` 5, `pct_start` 0.3, and `div_final` 1e5 at the end
     if progress < 0.3:
         return _cosine(0.2, 1.0, progress / 0.3)
     return _cosine(1.0, 1e-5, (progress - 0.3) / 0.7)
@@ -24,6 +25,7 @@ def one_cycle(progress: float) -> float:
 
 def slanted_triangular(progress: float) -> float:
     """Rise within a tenth of the way, then fall, from and to a 32nd (arXiv 1801.06146, 3.2)."""
+    # the paper's cut_frac 0.1 and ratio 32: from 1 / 32 to 1 and back
     height = progress / 0.1 if progress < 0.1 else 1 - (progress - 0.1) / 0.9
     return (1 + height * 31) / 32
 

@@ -102,6 +102,8 @@ class GraftTrainer(Trainer):
         if len(buckets) <= 1 or not any(counts):
             inputs.pop(LENGTHS, None)
             return super().training_step(model, inputs, num_items_in_batch)
+        # the mean of N terms is the sum over buckets of n / N times the bucket's mean; so is its
+        # gradient, so that the step is that of the whole batch
         weighted = [(b, n / sum(counts)) for b, n in zip(buckets, counts, strict=True) if n]
         loss = torch.zeros((), device=self.args.device)
         for number, (bucket, share) in enumerate(weighted, 1):
@@ -184,6 +186,7 @@ class GraftTrainer(Trainer):
         def collect(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
             loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
             num_rows = len(next(iter(batch.values())))
+            # each row stands for the mean of its batch, so that batches count by their rows
             return {"loss": loss.expand(num_rows), **job.task.collect(outputs, batch)}
 
         outputs = forward.run(

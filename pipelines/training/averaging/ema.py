@@ -59,6 +59,7 @@ class Ema(TrainerCallback):
 
     def save(self, folder: str | Path) -> None:
         """Write the mean beside a checkpoint's own weights."""
+        # safetensors refuses convolution kernels in channels-last order as they lie
         save_file({n: t.contiguous() for n, t in self.mean.items()}, Path(folder) / FILE)
 
     def _weights(self) -> dict[str, Any]:
@@ -71,6 +72,7 @@ class Ema(TrainerCallback):
 
     def _swap(self) -> None:
         for name, weight in self.weights.items():
+            # in place, since optimizer and wrappers hold on to these tensors
             mean = self.mean[name].clone()
             self.mean[name].copy_(weight)
             weight.copy_(mean)

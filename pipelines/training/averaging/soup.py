@@ -61,6 +61,7 @@ class Ingredient:
         arguments = copy.copy(job.arguments)
         for name, value in self.settings.items():
             setattr(arguments, name, value)
+        # every ingredient starts from the same weights, the new head's included
         checkpoint = replace(job.checkpoint, model=copy.deepcopy(job.checkpoint.model))
         job = replace(job, arguments=arguments, checkpoint=checkpoint)
         fitted = train(job)
@@ -68,6 +69,7 @@ class Ingredient:
             job.validation, job.collate, job.task.collect, **job.forward_options
         )
         metadata = {
+            # metadata is text; repr gives the same number back
             "score": repr(job.main_score(outputs)),
             "trainable": str(fitted.trainable),
             "speed": json.dumps([asdict(decision) for decision in fitted.speed]),
@@ -81,6 +83,7 @@ class Ingredient:
 
         self.file.parent.mkdir(exist_ok=True)
         unfinished = self.file.with_suffix(".tmp")
+        # cloned: tied weights share memory, which safetensors refuses
         tensors = {name: t.contiguous().clone() for name, t in model.state_dict().items()}
         save_file(tensors, unfinished, metadata)
         # before the file has its name: the next ingredient must not resume from these
@@ -134,6 +137,7 @@ def _mean(mean: dict[str, Any], state: dict[str, Any], num_states: int) -> dict[
     import torch
 
     return {
+        # mean + (state - mean) / (n + 1) is the mean of n + 1
         name: torch.lerp(tensor, state[name], 1 / (num_states + 1))
         if tensor.is_floating_point()
         else tensor

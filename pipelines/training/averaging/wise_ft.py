@@ -47,4 +47,5 @@ def _load_between(model: Any, start: State, end: State, alpha: float) -> None:
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             if name in end:
+                # the start was copied before training moved the model to its device
                 tensor.copy_(torch.lerp(start[name].to(tensor), end[name], alpha))

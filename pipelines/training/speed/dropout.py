@@ -27,6 +27,8 @@ def fast_dropout(tensor: torch.Tensor, rate: float) -> torch.Tensor:
     if dropped in (0, NUM_LEVELS):
         return functional.dropout(tensor, rate)
     num_elements = tensor.numel()
+    # bits of an int64 over its whole range are four int16, each uniform over the 2^16 levels from
+    # -2^15 on: `dropped` of them lie below `dropped - 2^15`
     drawn = torch.empty(-(-num_elements // 4), dtype=torch.int64).random_(-(2**63), None)
     survives = drawn.view(torch.int16)[:num_elements] >= dropped - NUM_LEVELS // 2
     scale = NUM_LEVELS / (NUM_LEVELS - dropped)

@@ -123,6 +123,7 @@ def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
 
     rows, epochs = job.train, job.arguments.num_train_epochs
     model = job.checkpoint.model.eval()
+    # every so many from long to short: a batch with lengths as those of a random one
     order = forward.by_length(rows)[:: max(1, len(rows) // job.arguments.train_batch_size)]
     batch = job.collate(forward.take(rows, order.tolist()))
     inputs = {k: v.to(model.device) for k, v in forward.without_labels(batch).items()}
@@ -139,6 +140,7 @@ def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
             f"{num_bytes / 1e9:,.1f} GB of activations are more than the disk or GRAFT_CACHE_GB "
             "allow"
         )
+    # without: computed in each epoch; with: computed and written once, then read in each
     saved = (epochs - 1) * computing - writing - epochs * reading
     if saved <= 0:
         return f"{epochs:g} epochs save no more than keeping {num_bytes / 1e6:,.0f} MB costs"
@@ -148,6 +150,7 @@ def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
 def _seconds(compute: Callable[[], Any]) -> tuple[float, Any]:
     """Compute something twice: (seconds of the faster time, the result)."""
     seconds = []
+    # the first pass prepares kernels
     for _ in range(2):
         start = time.perf_counter()
         result = compute()
@@ -175,6 +178,7 @@ def _with_activations(
 ) -> RowsWithActivations:
     """Compute the activations of `rows` below `block`, or find them on disk."""
     model = job.checkpoint.model
+    # last digits differ by type and by device
     precision = (bool(job.arguments.bf16), model.device.type)
     key = fingerprints.of(fingerprints.frozen(model), rows.fingerprint, block, precision)
 

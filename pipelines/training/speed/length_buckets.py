@@ -90,6 +90,7 @@ def sequence_lengths(mask: "torch.Tensor") -> "torch.Tensor":
 
     Padding on the left counts, and stays.
     """
+    # argmax gives the first of equals: from the end, the last token
     last = mask.shape[-1] - mask.flip(-1).long().argmax(-1)
     return last.flatten(1).amax(1) if last.dim() > 1 else last
 
@@ -128,6 +129,7 @@ def bucket_starts(lengths: np.ndarray, overhead: int) -> list[int]:
     edges = [*range(0, len(lengths), unit), len(lengths)]
     best: list[tuple[float, list[int]]] = [(0.0, [])]  # for the rows before an edge: cost, starts
     for end in edges[1:]:
+        # a bucket costs a pass's overhead, and rows as long as its longest, which comes first
         options = (
             (cost + overhead + float(lengths[start]) * (end - start), [*starts, start])
             for start, (cost, starts) in zip(edges, best, strict=False)

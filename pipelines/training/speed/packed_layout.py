@@ -75,6 +75,7 @@ class PackedLayout:
         num_tokens = int(lengths.sum())
         if num_tokens > MAX_TOKEN_SHARE * mask.numel():
             return None
+        # at least one more than there are tokens: that is what empty slots read
         size = (num_tokens // TOKENS_MULTIPLE + 1) * TOKENS_MULTIPLE
         tokens_before = np.cumsum(lengths) - lengths  # of the rows above
         slots, buckets, start = [], [], 0

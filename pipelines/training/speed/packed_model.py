@@ -29,6 +29,8 @@ class Packing:
         layout: of the batch that was seen last; None: it was not packed.
     """
 
+    # of the class: transformers calls attention with a module and tensors, and nothing else could
+    # bring a layout along
     active: ClassVar["Packing | None"] = None
 
     def __init__(
@@ -63,6 +65,7 @@ class Packing:
         mask = named.get("attention_mask")
         ids = inputs[0] if inputs else named.get("input_ids")
         self.layout = None
+        # evaluation is sorted by length: there is hardly any padding to leave out
         if encoder.training and mask is not None and mask.dim() == 2 and ids is not None:
             is_padding_mask = mask.shape == ids.shape
             self.layout = PackedLayout.of(mask, self.overhead) if is_padding_mask else None
