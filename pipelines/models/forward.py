@@ -42,6 +42,7 @@ def run(
     for row_ids, outputs in iter_batches(model, rows, collate, collect, **options):
         results.append((row_ids, {name: _arrays(entries) for name, entries in outputs.items()}))
     if PartialState().num_processes > 1:
+        # as objects: outputs of one length for each row are no tensor that could be gathered
         results = gather_object(results)
     return _in_order(results, len(rows))
 
@@ -80,6 +81,7 @@ def iter_batches(
     state = PartialState()
     # a model in training may cache tensors, and inference tensors cannot take part in autograd
     without_gradients = torch.no_grad if model.training else torch.inference_mode
+    # it stays in eval mode: the Trainer calls `train()` before each of its steps
     model = model.to(state.device).eval()
     batches = _batches(rows, row_ids, batch_size, state.process_index, state.num_processes)
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
@@ -120,6 +122,7 @@ def by_length(rows: Any) -> np.ndarray:
     row_lengths = lengths(rows)
     if row_lengths is None:
         return np.arange(len(rows))
+    # stable, since batches have to be the same on every process and every kind of CPU
     return np.argsort(-row_lengths, kind="stable")
 
 
@@ -176,6 +179,7 @@ def _arrays(entries: "Sequence[torch.Tensor]") -> Any:
     import torch
 
     if isinstance(entries, torch.Tensor):
+        # numpy has no bfloat16
         return entries.float().numpy()
     return [entry.float().numpy() for entry in entries]
 
@@ -186,6 +190,7 @@ def _in_order(results: list[Any], num_rows: int) -> dict[str, Any]:
     for row_ids, outputs in results:
         for name, entries in outputs.items():
             column = columns.setdefault(name, [None] * num_rows)
+            # a batch that two processes computed writes the same entries again
             for row_id, entry in zip(row_ids, entries, strict=True):
                 column[row_id] = entry
     return {name: _stacked(column) for name, column in columns.items()}

@@ -58,6 +58,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         }
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         check_head(config, section, task)
+        # labels win over the recipe: a head of another size could not be trained on them
         config = _configured(config, {**section.config, **labels.config})
         timm_config.complete(config)
         processor = task.load_processor(section.checkpoint, labels, **options)
@@ -113,6 +114,7 @@ def _load_weights(
     model, report = auto.from_pretrained(
         section.checkpoint,
         config=config,
+        # false would insist on pickled weights; None takes what there is, safetensors first
         use_safetensors=section.use_safetensors or None,
         ignore_mismatched_sizes=True,  # a head for another number of labels is drawn anew
         output_loading_info=True,
@@ -159,6 +161,7 @@ def _explained(section: "Model", task: "Task | None") -> Iterator[None]:
 
     try:
         yield
+    # ImportError: some tokenizers and architectures need a library that is not installed
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise _explanation(section, task, error) from error
 

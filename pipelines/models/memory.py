@@ -26,6 +26,7 @@ def of_step(
         "weights": BYTES_PER_FLOAT * total,
         # a gradient, and Adam's two moments, for each parameter that trains
         "gradients and optimizer": 3 * BYTES_PER_FLOAT * trainable,
+        # where nothing trains, nothing is saved for a backward pass
         "activations": _activations(model, batch, loss) if trainable else 0,
     }
 
@@ -44,6 +45,7 @@ def _activations(model: Any, batch: dict[str, Any], loss: Callable[..., Any] | N
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
+        # in training mode: dropout saves its masks
         result = _loss(model.train(), batch, loss)
     # Until here the graph keeps all storages alive: a freed one would give its address to another.
     del result

@@ -25,6 +25,7 @@ def resolve_commit(section: "Model") -> str | None:
     path = Path(section.checkpoint)
     if path.is_dir():
         return None
+    # no Hub id begins like this: a folder was meant, and asking the Hub would hide the mistake
     if path.exists() or section.checkpoint.startswith((".", "/", "~")):
         raise ModelError(f"{path}: no such folder; expected a Hub id or a folder with config.json")
     # offline the copy in the cache is used, whose commit belongs into the lock
@@ -38,4 +39,5 @@ def _cached_commit(section: "Model") -> str | None:
     from huggingface_hub import try_to_load_from_cache
 
     cached = try_to_load_from_cache(section.checkpoint, "config.json", revision=section.revision)
+    # the Hub's cache keeps files in snapshots/COMMIT
     return Path(cached).parent.name if isinstance(cached, str) else None

@@ -107,9 +107,11 @@ def dissect(model: "PreTrainedModel", newly_initialized: Names = ()) -> Anatomy:
         depths=tree.depths,
         head=tree.head,
         output=tree.output,
+        # only after the blocks: those inside (Inception, squeeze and excitation) make no vector
         pooling=outermost(name for name in tree.after_blocks if is_pooling(tree.modules[name])),
         norms=tuple(name for name, module in tree.modules.items() if is_norm(module)),
         adaptable=linear or convolutions,
+        # where it changes from stage to stage, configs call it `hidden_sizes`
         width=getattr(model.config, "hidden_size", None),
         is_convolutional=bool(convolutions) and not linear,
     )

@@ -23,6 +23,7 @@ def is_norm(module: "nn.Module") -> bool:
 def is_pooling(module: "nn.Module") -> bool:
     """Whether `module` makes one vector: `AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`,
     `BertPooler`; not max-pooling, which only shrinks."""
+    # by name, since the libraries' poolings have no class in common
     return "pool" in type(module).__name__.lower() and not is_max_pool(module)
 
 

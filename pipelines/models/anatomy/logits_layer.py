@@ -35,4 +35,5 @@ def _logits(model: Any, batch: dict[str, Any]) -> "torch.Tensor":
     import torch
 
     with torch.inference_mode():
+        # in eval mode: dropout would differ between the two passes
         return model.eval()(**{name: t.to(model.device) for name, t in batch.items()}).logits

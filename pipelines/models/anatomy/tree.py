@@ -93,6 +93,7 @@ class Tree:
         if len(self.newly_initialized) >= len(list(self.model.parameters())):
             owners = {}  # nothing was pretrained: the head is what it always is
         for name in filter(None, (self.output, *owners)):
+            # a new parameter beside the blocks would otherwise make head of them all
             holds_blocks = any(inside(block, [name]) for block in self.blocks)
             if not inside(name, head) and not holds_blocks and not self._is_tied(name):
                 head.append(name)

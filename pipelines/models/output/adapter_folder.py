@@ -31,6 +31,7 @@ def write(model: Any, folder: Path, revision: str | None) -> None:
     adapter, config = model.active_peft_config, model.config
     adapter.base_model_name_or_path, adapter.revision = config.name_or_path, revision
     with suppress_peft_warnings():
+        # by default peft looks the base model up, to see whether its vocabulary grew
         model.save_pretrained(folder, save_embedding_layers=False)
     if start := getattr(model, "start", None):
         _as_lora(folder, start)
@@ -69,6 +70,7 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
     adapter, config = PeftConfig.from_pretrained(str(folder)), AutoConfig.from_pretrained(folder)
     options = {"quantization_config": quantization.settings(bits, auto, config)} if bits else {}
     with silence_transformers():  # a new head is missing from the checkpoint: the adapter brings it
+        # the saved config brings the labels; the checkpoint's own head may be of another size
         base = auto.from_pretrained(
             adapter.base_model_name_or_path,
             revision=adapter.revision,

@@ -54,6 +54,7 @@ class Layer:
         if self.activation == "softmax":
             return softmax(outputs, axis=1)
         if self.activation == "normalize":
+            # no less than torch divides by in the saved module: rows of zeros stay zeros in both
             return outputs / np.linalg.norm(outputs, axis=1, keepdims=True).clip(1e-12)
         return outputs
 

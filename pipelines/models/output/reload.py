@@ -49,6 +49,7 @@ def reload(
     processor = task.load_processor(str(folder), labels)
 
     def predict(rows: "Dataset") -> "ModelOutputs":
+        # from raw rows, since the saved processor is a part of what is checked
         encoded = task.encode(rows, processor, labels)
         return forward.run(model, encoded, task.collator(processor), task.collect, **options)
 

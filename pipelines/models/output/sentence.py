@@ -49,6 +49,7 @@ class SentenceModel:
             layers += _modules(layer)
         # its Transformer module loads an encoder from a folder
         with tempfile.TemporaryDirectory() as encoder:
+            # the encoder alone: the head is in the dense layers that follow
             self.model.base_model.save_pretrained(encoder)
             processor.save_pretrained(encoder)
             transformer = Transformer(encoder, max_seq_length=processor.model_max_length)
@@ -62,6 +63,7 @@ class SentenceModel:
 
         pooling = self.extractor.chosen
         modes = {"last": ["lasttoken"], "mean_max": ["mean", "max"]}.get(pooling, [pooling])
+        # modes stand side by side: of two, a head reads vectors twice as wide
         dim = self.head.layers[0].linear.weight.shape[1] // len(modes)
         over_tokens = Pooling(dim, pooling_mode=modes)
         if self.extractor.layer == "last":
