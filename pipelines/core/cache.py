@@ -61,6 +61,7 @@ class Entry:
     def remove(self) -> None:
         """Delete it; a run that has mapped it into memory can still read it."""
         if self.path.is_dir():
+            # another run may be removing it at this moment
             shutil.rmtree(self.path, ignore_errors=True)
         else:
             self.path.unlink(missing_ok=True)
@@ -185,4 +186,5 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _begins(entry: Entry, name: str) -> bool:
+    # a shorter beginning could fit many entries, and what it names is removed
     return len(name) >= 4 and entry.path.name.startswith(name)

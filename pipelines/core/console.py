@@ -33,6 +33,7 @@ def capture_stdout() -> Iterator[Callable[[str], None]]:
 
 def shows_bars() -> bool:
     """Return whether progress bars go to something that can redraw them: a terminal, a notebook."""
+    # here, since messages about a recipe are printed without transformers, which takes seconds
     from transformers.utils import is_in_notebook
 
     return is_main() and (sys.stderr.isatty() or is_in_notebook())

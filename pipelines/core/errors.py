@@ -52,6 +52,7 @@ def suggest(word: object, known: Iterable[str], limit: int = 40) -> str:
     near = get_close_matches(str(word), names, n=1)
     question = f"did you mean '{near[0]}'? " if near else ""
     if len(names) > limit:
+        # a cutoff of 0 finds names however far they are: eight in any case
         nearest = get_close_matches(str(word), names, n=8, cutoff=0)
         return f"{question}nearest of {len(names)} known: {', '.join(nearest)}"
     return f"{question}known: {', '.join(names) or 'none'}"

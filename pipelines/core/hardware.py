@@ -64,6 +64,7 @@ def share_cores() -> None:
     import torch
 
     launched = os.environ.keys() & {"ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID"}
+    # only the 1 that launchers set: another number is the user's
     if launched and os.environ.get("OMP_NUM_THREADS") == "1" and not torch.cuda.is_available():
         torch.set_num_threads(_cores())
 
@@ -99,6 +100,7 @@ def memory(training: Mapping[str, Any]) -> float:
 
     if not trains_on_cpu(training) and torch.cuda.is_available():
         return float(torch.cuda.mem_get_info()[0])
+    # processes of a machine share its memory; a GPU is a process's own
     return psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 

@@ -95,6 +95,7 @@ class Labels:
         if self.problem_type == REGRESSION:
             return logits.reshape(len(logits)).astype(float)
         if self.problem_type == MULTI:
+            # a logit of 0 is a probability of 0.5
             return (logits > 0).astype(int)
         return np.asarray(logits.argmax(axis=-1))
 
@@ -113,6 +114,7 @@ class Labels:
         """
         counts = np.bincount(train, minlength=self.num_labels)
         num_present = np.count_nonzero(counts)
+        # N / (K n_c) for class c: over the examples of K classes that is N in sum, 1 on average
         return np.where(counts > 0, counts.sum() / (num_present * np.maximum(counts, 1)), 0.0)
 
     def baseline(self, train: Any, rows: int) -> np.ndarray:
@@ -158,8 +160,10 @@ def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -
 def _kind(feature: Any, values: list[Any]) -> str:
     if hasattr(feature, "feature"):
         return MULTI
+    # a column has one type, but its first values may be missing
     return REGRESSION if any(isinstance(v, float) for v in values[:1000]) else SINGLE
 
 
 def _natural(value: Any) -> tuple[bool, Any]:
+    # numbers before texts, which Python does not compare with each other
     return (isinstance(value, str), value)

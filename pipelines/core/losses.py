@@ -57,6 +57,7 @@ class CrossEntropy:
         if labels.is_floating_point():
             right = (probabilities * labels).sum(-1)
         else:
+            # gather refuses -100; what it takes instead is multiplied by a loss of 0
             right = probabilities.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
         return (1 - right) ** self.focal
 

@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 def is_main() -> bool:
     """Return whether this is the process that speaks and writes."""
+    # not from torch.distributed: messages are due before processes are connected, and without torch
     return os.environ.get("RANK", "0") == "0"
 
 

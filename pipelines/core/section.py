@@ -20,6 +20,7 @@ class Section(BaseModel):
         Raises:
             ValidationError: a change that the section does not allow.
         """
+        # defaults stay unset, since some decisions depend on what a recipe says itself
         explicit = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self).model_validate({**explicit, **changes})
 

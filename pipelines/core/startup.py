@@ -26,6 +26,7 @@ def initialize(training: Mapping[str, Any]) -> None:
     transformers.utils.logging.set_verbosity_error()
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     if not is_main():
+        # the main process has the same ones to say
         warnings.simplefilter("ignore")
     hardware.share_cores()
     if hardware.trains_on_cpu(training):
@@ -47,6 +48,7 @@ def _connect(training: Mapping[str, Any]) -> None:
     options: dict[str, Any] = {}
     if num_processes() > 1:
         options["backend"] = training.get("ddp_backend")
+        # half an hour is the Trainer's own default
         options["timeout"] = timedelta(seconds=training.get("ddp_timeout") or 1800)
     PartialState(cpu=hardware.trains_on_cpu(training), **options)
 
