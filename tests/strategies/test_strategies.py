@@ -264,9 +264,12 @@ def test_lora_updates_are_of_low_rank(grafted, family):
     found = grafted(family, "lora")
     after = found.model.state_dict()
     for name in adapted(found) & found.changed:
-        update = (after[name] - found.before[name]).flatten(1)
+        before = found.before[name]
+        update = (after[name] - before).flatten(1)
         sizes = torch.linalg.svdvals(update.double())
-        assert (sizes[2:] < 1e-4 * sizes[0] + 1e-6).all(), name
+        # a matrix of independent rounding errors is about as large as its two sides' roots
+        rounding = tolerance(before, roundings=1, scale=0) * sum(n**0.5 for n in update.shape)
+        assert (sizes[2:] < 1e-4 * sizes[0] + 2 * rounding).all(), name
 
 
 @by_adapter
