@@ -39,6 +39,7 @@ class CausalLm(LanguageModeling):
 
     def loss(self, train: Targets, labels: Labels) -> Callable[..., Any]:
         """Return cross-entropy of the next token, in which each token of a step weighs the same."""
+        # the model's own loss would shift by itself: one of ours has to
         return NextTokenLoss()
 
 

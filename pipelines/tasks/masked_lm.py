@@ -67,6 +67,7 @@ class MaskedLm(LanguageModeling):
         if all(processor.get_special_tokens_mask(block, already_has_special_tokens=True)):
             return block, [IGNORED] * len(block)
         # in a short block a draw may mask nothing: the next seed draws again
+        # not Python's hash of bytes, which is another one in each process
         seeds = count(crc32(np.asarray(block).tobytes()))
         draws = (self._masking(processor, seed)([{"input_ids": block}]) for seed in seeds)
         masked = next(batch for batch in draws if (batch["labels"] != IGNORED).any())
@@ -105,6 +106,7 @@ class MaskingCollator:
         batch = self.pad(rows)
         labels = batch["labels"]
         original = torch.where(labels == IGNORED, batch["input_ids"], labels)
+        # the padding token is one of them, so that no padding is masked
         special = torch.isin(original, torch.tensor(self.masking.tokenizer.all_special_ids))
         input_ids, new_labels = self.masking.torch_mask_tokens(original, special)
         return {**batch, "input_ids": input_ids, "labels": new_labels}

@@ -51,6 +51,7 @@ class MultipleChoice(TextTask):
         Raises:
             DataError: there is not one label for each choice.
         """
+        # the first row says how many choices there are; the others are held against it later
         for row, reason in self.corrupt_rows(train.select([0])):
             raise DataError(f"train, row {row}: {reason}")
         num_choices = len(train[0]["choices"])

@@ -56,6 +56,7 @@ class QuestionAnswering(TextTask):
     }
     target: ClassVar[str | None] = "answers"
 
+    # the three numbers of BERT's scripts for SQuAD
     max_length: int | None = Field(384, ge=2, description="tokens of question and window together")
     stride: int = Field(128, ge=0, description="tokens that neighboring windows share")
     max_answer_length: int = Field(30, ge=1, description="tokens")
@@ -64,6 +65,7 @@ class QuestionAnswering(TextTask):
     @field_validator("stride")
     @classmethod
     def _leaves_room(cls, stride: int, info: ValidationInfo) -> int:
+        # it is there, since pydantic checks fields in their order; None where it was refused
         max_length = info.data.get("max_length")
         if max_length and stride >= max_length:
             raise ValueError(f"windows of max_length {max_length} cannot share {stride} tokens")

@@ -60,6 +60,7 @@ class SpeechRecognition(AudioTask):
         """
         case = "lower" if self.case == "auto" else self.case
         texts = [text for text in train["text"][:] if isinstance(text, str)]
+        # a vocabulary has a delimiter in place of spaces
         characters = set("".join(self._normalized(text, case) for text in texts)) - {" "}
         if not characters:
             raise DataError(
@@ -101,11 +102,14 @@ class SpeechRecognition(AudioTask):
     def configure(self, config: "PretrainedConfig", processor: Any, labels: Labels) -> None:
         """Set the size of the vocabulary, the blank, and a loss averaged over the batch."""
         tokenizer, fields = processor.tokenizer, config
+        # one that was built from train comes from no checkpoint
         is_built = not tokenizer.name_or_path
         # a pretrained head keeps its size: a tokenizer may have more special tokens than it
         if is_built or (config.vocab_size or 0) < tokenizer.vocab_size:
             fields.vocab_size = len(tokenizer)
+        # transformers' CTC models take this one for the blank
         fields.pad_token_id = tokenizer.pad_token_id
+        # by default the losses are summed, so that gradients grow with the batch
         fields.ctc_loss_reduction = "mean"
         # `unsupported_rows` refuses what cannot be aligned, so only a clip sped up by augmentation
         # has an infinite loss: it counts as zero
@@ -137,6 +141,7 @@ class SpeechRecognition(AudioTask):
         transcripts with characters that the vocabulary lacks."""
         short = dict(super().unsupported_rows(dataset, processor, config))
         extractor, texts = processor.feature_extractor, self._texts(dataset, processor.tokenizer)
+        # cached, because counting frames may mean making a spectrogram
         rate, frames = extractor.sampling_rate, cache(partial(num_frames, extractor, config))
         for row, length in enumerate(self._lengths(dataset, rate).tolist()):
             ids = processor.tokenizer(texts[row]).input_ids

@@ -66,6 +66,7 @@ class TokenClassification(TextTask):
         if tag is None or hasattr(tag, "feature"):
             first = train[0]["label"]
             raise DataError(f"train: column 'label' holds {first!r}; expected a list of tags")
+        # classes of a column of lists are found as those of several labels are
         labels = replace(target.infer(train, target.MULTI), problem_type=TOKENS)
         if hasattr(tag, "names"):
             return labels
@@ -180,6 +181,7 @@ class TokenClassification(TextTask):
     ) -> Predictions:
         """Return the names of the likeliest tags, one for each word of each example."""
         examples = rows["example"][:]
+        # the last row is of the last example: rows keep the order, and no example is without one
         predictions: list[list[str]] = [[] for _ in range(examples[-1] + 1)]
         for example, logits in zip(examples, outputs["logits"], strict=True):
             predictions[example] += _names(logits.argmax(axis=-1), labels)

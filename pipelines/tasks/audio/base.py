@@ -140,6 +140,7 @@ class AudioTask(Task):
                 pool.map(lambda row: files.header(dataset[row]["audio"]), _rows(dataset))
             )
         seconds, rates = map(np.array, zip(*headers, strict=True))
+        # whichever cuts first: the recipe, or the extractor, which does so silently
         limits = self.max_seconds, max_input_seconds(_extractor(processor))
         limit = min(filter(None, limits), default=None)
         return {"seconds": Measure(seconds, limit), "hertz": Measure(rates)}

@@ -17,6 +17,7 @@ def num_frames(extractor: Any, config: "PretrainedConfig", num_samples: int) -> 
     if hasattr(config, "conv_kernel"):  # models that read samples: wav2vec2 and its relatives
         length = num_samples
         for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            # convolutions without padding
             length = max(0, (length - kernel) // stride + 1)
         return length
     # spectrograms: no attribute says how long they are, so one of silence is made

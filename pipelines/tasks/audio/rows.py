@@ -151,6 +151,7 @@ class ClipCollator:
         if self.with_lengths and "attention_mask" not in batch and len({*lengths}) > 1:
             batch[LENGTHS] = torch.tensor(lengths)
         if labels[0].dim():
+            # transformers' CTC loss leaves -100 out
             return {**batch, "labels": pad_sequence(labels, True, IGNORED)}
         return {**batch, "labels": torch.stack(labels)}
 

@@ -25,6 +25,7 @@ class StoredRows:
     def __init__(self, columns: "TensorRow") -> None:
         self.values = {name: t for name, t in columns.items() if not name.endswith(SHAPES)}
         self.shapes = {name: columns[name + SHAPES].tolist() for name in self.values}
+        # sums of sizes: row i lies between entries i and i + 1
         self.starts = {
             name: [0, *columns[name + SHAPES].prod(1).cumsum(0).tolist()] for name in self.values
         }

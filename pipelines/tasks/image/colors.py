@@ -18,8 +18,10 @@ KIND = "colors"
 SIDE = 64  # pixels of the test images
 BATCH_COLORS = 16
 MAX_BYTE = 255
+# one gray gives an entry of all three channels' tables
 GREYS = [(value, value, value) for value in range(MAX_BYTE + 1)]
 PRIMARIES = [(MAX_BYTE, 0, 0), (0, MAX_BYTE, 0), (0, 0, MAX_BYTE)]
+# no grays: what the table says of these is compared with what the processor makes of them
 COLORS = [*PRIMARIES, (200, 90, 30), (10, 60, 220), (7, 101, 99)]
 SIZES = ((40, 56), (600, 480))  # most processors enlarge the first and shrink the second
 

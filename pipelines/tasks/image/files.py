@@ -70,6 +70,7 @@ class ImageFiles:
         try:
             # from memory: `datasets` leaves a file open that it cannot decode
             content = Path(present["path"]).read_bytes() if _on_disk(present) else present["bytes"]
+            # Pillow makes 16-bit grays all white or all black here, and so does `pipeline()`
             return self._feature.decode_example({**present, "bytes": content}).convert("RGB")
         except Exception as error:  # Pillow raises many kinds for damaged files
             raise _unreadable(present, error) from error

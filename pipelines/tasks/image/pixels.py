@@ -114,6 +114,7 @@ class Pixels:
         rows = range(0, len(self.files), max(1, len(self.files) // NUM_SAMPLED))
         sizes = Counter(self.files.sizes(rows))
         num_bytes = (n * self._to_form(_blank([size]))[0].nbytes for size, n in sizes.items())
+        # every image in the sample stands for as many as were passed over
         return sum(num_bytes) * rows.step <= MAX_STORED_BYTES
 
     def _encode_all(self) -> "Iterator[dict[str, torch.Tensor]]":

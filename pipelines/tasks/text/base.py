@@ -42,17 +42,20 @@ class TextTask(Task):
                 "tokenizer.json missing?"
             )
         if tokenizer.pad_token is None:
+            # an existing token, since a new one would have no row in the embeddings
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer
 
     def configure(self, config: "PretrainedConfig", processor: Any, labels: "Labels") -> None:
         """Make model and tokenizer agree on the padding token and on the length limit."""
         super().configure(config, processor, labels)
+        # by this id GPT-2's classification head finds the last token that is no padding
         config.pad_token_id = processor.pad_token_id
         limit = processor.model_max_length
         if limit > MAX_KNOWN_LENGTH:
             # two positions less than the config has: RoBERTa counts from `padding_idx + 1`
             limit = getattr(config, "max_position_embeddings", 514) - 2
+        # it is saved with the tokenizer, so that a pipeline cuts texts where training did
         processor.model_max_length = min(limit, self.max_length or limit)
 
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:

@@ -138,12 +138,14 @@ class LanguageModeling(TextTask):
             columns: dict[str, list[Ids]] = {"input_ids": [], "labels": []}
             for chunk in _chunks(self.documents(ids, end), size):
                 input_ids, targets = self.mask_labels([*prefix, *chunk, *suffix], processor)
+                # the mean over a block without any would be nan
                 if any(target != IGNORED for target in targets):
                     columns["input_ids"].append(input_ids)
                     columns["labels"].append(targets)
             return columns
 
         rows = encode_rows(self, dataset, encode, processor)
+        # a stream has to be read before it is known to be empty
         if isinstance(rows, EncodedTexts) and not len(rows):
             raise DataError(
                 f"{len(dataset):,} texts hold no token to predict; the first is "

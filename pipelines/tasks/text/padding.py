@@ -50,6 +50,7 @@ class Padding:
         import torch
 
         array = self._padded(column, fill) if isinstance(column, Ragged) else column
+        # torch's embeddings and losses take int64; numbers to regress on are float64 in numpy
         return torch.from_numpy(array).to(torch.float32 if array.dtype.kind == "f" else torch.int64)
 
     def _padded(self, column: Ragged, fill: int) -> np.ndarray:

@@ -74,6 +74,7 @@ def best_answers(
         null_threshold: by how many logits no answer has to lead; None: there always is an answer.
     """
     answers = []
+    # windows of an example stand next to each other, which is all that groupby needs
     for _, group in groupby(_window_answers(outputs, rows, max_length), itemgetter(0)):
         windows = [window for _, window in group]
         answers.append(spans.choose_answer(windows, null_threshold))
