@@ -20,6 +20,7 @@ def adapt(code: str, model: str, auto: str, modality: str, bits: Bits | None, pr
     names = f"AutoConfig, {auto}{', BitsAndBytesConfig' if bits else ''}"
     adapted = "model" if prompts else "base"
     processor = PROCESSOR_ARGUMENTS[modality]
+    # a pipeline finds the processor of a folder, and cannot find that of a model in memory
     use = code.replace(f'model="{model}"', f'model={adapted}, {processor}="{model}"')
     use = use.replace(f'{auto}.from_pretrained("{model}")', adapted)
     return (

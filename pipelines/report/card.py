@@ -183,6 +183,7 @@ def _results(
                     dataset_type=path,
                     dataset_name=f"{path} ({config})" if config else path,
                     dataset_config=config,
+                    # a share of train, or a split that was guessed, has no name in the recipe
                     dataset_split=source_split if isinstance(source_split, str) else split,
                     dataset_revision=commit,
                     metric_type=metric,

@@ -121,6 +121,7 @@ class Evidence:
 
 def is_number(value: Any) -> bool:
     """Return whether a score is one finite number; a confusion matrix or NaN is not."""
+    # None and matrices are no numbers, which isfinite says by raising
     try:
         return isfinite(value)
     except TypeError:

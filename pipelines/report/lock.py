@@ -50,6 +50,7 @@ def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
     Raises:
         RunError: the folder cannot be written.
     """
+    # in the order of the sections, as people write and read a recipe
     text = yaml.safe_dump(resolved(recipe), sort_keys=False, allow_unicode=True)
     with writing(folder.path):
         folder.recipe.write_text(text, encoding="utf-8")
@@ -80,6 +81,7 @@ def _model(section: "Model", commit: str | None) -> dict[str, Any]:
 
 
 def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    # sorted, since file systems list files in any order
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         # .git and .cache hold what no loader reads, and change by themselves

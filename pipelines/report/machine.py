@@ -82,6 +82,7 @@ def _packages() -> Iterator[tuple[str, str]]:
 
 def _cpu() -> str:
     try:
+        # platform.processor() is empty on Linux
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()

@@ -38,6 +38,7 @@ def write(
         columns = (*columns, "set")
         sets = _sets(predictions, labels, threshold)
         lines = ((*line, chosen) for line, chosen in zip(lines, sets, strict=True))
+    # csv ends lines by itself
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)

@@ -15,6 +15,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
     """Describe what was trained, how good it is, where the model is and how to use it."""
     model = folder.model.as_posix()
     share = evidence.trainable / evidence.parameters
+    # only `auto` has a reason: without one the strategy was the user's choice
     chosen = f"chosen: {evidence.strategy}; reason: {evidence.reason}" if evidence.reason else ""
     return "\n".join(
         [
