@@ -54,7 +54,7 @@ class Auto(Strategy):
     minutes: float | None = Field(None, gt=0, description="how long training may take")
 
     def solves_head(self, task: "Task") -> bool:
-        """Any task with a linear head may get `lp_ft`."""
+        """Return whether the task has a linear head, so that `lp_ft` may be chosen."""
         return task.prediction_unit is not None
 
     def resolve(self, context: "AutoContext") -> Resolution:
@@ -129,7 +129,7 @@ def _resolution(context: "AutoContext", name: str, reason: str) -> Resolution:
 
 
 def _length(context: "AutoContext") -> dict[str, Any]:
-    """Epochs, and evaluation by steps: epochs of few examples are too short to evaluate each."""
+    """Return the epochs, and evaluation by steps: short epochs are too many to evaluate each."""
     length: dict[str, Any] = {"num_train_epochs": context.extended_epochs}
     # to choose a checkpoint, the Trainer needs both to be the same: one that the recipe names stays
     if context.training.keys() & {"eval_strategy", "save_strategy"}:

@@ -29,7 +29,7 @@ class LpFt(Strategy):
         return f"{task.name} has no linear head to solve; use full, or gradual_unfreezing"
 
     def solves_head(self, task: "Task") -> bool:
-        """Always."""
+        """Return True: the probe comes first for every task."""
         return True
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:

@@ -113,8 +113,9 @@ class HeadSearch:
         return best, trials
 
     def _best(self, trials: list[HeadTrial]) -> HeadTrial:
-        """Return the first of equals: the plain class before what needs another library."""
+        """Return the best trial; of equals the first, which the plain class can hold."""
         sign = 1 if self.job.scorer.greater_is_better else -1
+        # `head` is tried first; a pooling has to be better to be worth another library
         return max(trials, key=lambda trial: sign * trial.score)
 
     def record(self, trial: HeadTrial) -> dict[str, Any]:
