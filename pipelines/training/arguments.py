@@ -105,10 +105,10 @@ def _complete_choice(fields: dict[str, Any], scorer: "Scorer") -> None:
 
 
 def _greater_is_better(metric: str, scorer: "Scorer") -> bool:
-    """Whether more is better in the metric that chooses the checkpoint.
+    """Return whether more is better in the metric that chooses the checkpoint.
 
     Raises:
-        RecipeError: nobody knows; the recipe has to say.
+        RecipeError: the metric is unknown here, and the recipe does not say.
     """
     metric = metric.removeprefix("eval_")
     if metric not in (scorer.main, "loss"):

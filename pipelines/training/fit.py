@@ -115,7 +115,7 @@ def _trainer(job: Job, setup: Setup) -> "GraftTrainer":
 
 
 def _early_stopping(job: Job, unfreezing: "Unfreezing | None") -> Iterator["TrainerCallback"]:
-    """The callbacks that delay early stopping, then the one that stops."""
+    """Yield the callbacks that delay early stopping, then the one that stops."""
     from transformers import EarlyStoppingCallback
 
     from pipelines.training.callbacks import DelayedEarlyStopping, beats

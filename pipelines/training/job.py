@@ -42,14 +42,14 @@ class Job:
 
     Attributes:
         train, validation: encoded rows.
-        collate_train: puts together a batch to train on; what is random in it is drawn each time.
+        collate_train: joins rows into a batch to train on; random changes are drawn each time.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         varies: whether an example is another one each time that it is trained on.
         regularization: the terms that are added to the loss.
-        averaging: of which weights the result is a mean.
+        averaging: which weights the result is a mean of.
         speed: which shortcuts to the same result training may take.
         callbacks: more callbacks for the Trainer.
-        frozen_blocks: what was decided about that switch of `speed`, where it was already.
+        frozen_blocks: the decision about that switch of `speed`, if it was made before training.
     """
 
     task: "Task"

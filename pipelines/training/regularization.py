@@ -46,7 +46,7 @@ class Regularization(Section):
 class Anchor:
     """L2-SP (arXiv 1802.01483): half the squared distance of pretrained weights from their start.
 
-    Counts those that train.
+    Only weights that train are counted.
 
     Raises:
         ModelError: nothing that was pretrained trains.

@@ -30,7 +30,7 @@ class GraftTrainer(Trainer):
 
     Attributes:
         setup: the model, and how its strategy trains it.
-        uses_buckets: whether steps are computed bucket by bucket; whoever trains decides.
+        uses_buckets: whether steps are computed bucket by bucket; `fit` sets it.
         ema: the mean of the weights, which is evaluated and saved beside them; None: without.
         share: the weight in its batch of the bucket that is being computed.
     """
@@ -159,8 +159,8 @@ class GraftTrainer(Trainer):
     ) -> dict[str, float]:
         """Log loss and scores on `eval_dataset`, or on validation.
 
-        The pass is that of predictions: sorted by length however training samples, each row read
-        as its task does.
+        The pass is the same as for predictions: rows sorted by length, however training samples
+        them, and outputs collected by the task.
         """
         started = time.time()
         data: Any = self.eval_dataset if eval_dataset is None else eval_dataset

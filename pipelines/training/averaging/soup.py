@@ -20,9 +20,9 @@ Train = Callable[[Job], Fitted]
 def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     """Train each ingredient from the same start, then mix them greedily.
 
-    The mix starts from the best one; of the others, in order, each joins with which the mean is at
-    least as good on validation. Weights lie on disk until then: a run that was stopped goes on
-    where it was.
+    The mix starts from the best one. The others are tried in order of their scores, and each joins
+    if the mean with it is at least as good on validation. Weights lie on disk until then, so that
+    a resumed run continues with the ingredient that was not done.
     """
     from pipelines.models.output.plain import PlainModel
 
@@ -32,7 +32,7 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
         ingredient = Ingredient(folder / f"{number}.safetensors", settings)
         if not ingredient.file.exists():
             ingredient.train(train, replace(job, resume_from=resume_from))
-            resume_from = None  # it was about the one that was not done
+            resume_from = None  # only the ingredient that was not done has a checkpoint
         score = f"{job.scorer.main} {ingredient.score:.4f} on validation"
         say(f"ingredient {number}, {settings}: {score}")
         ingredients.append(ingredient)

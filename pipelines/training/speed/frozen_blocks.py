@@ -75,7 +75,7 @@ def _decide(job: "Job", shortcut: SkipFrozenBlocks) -> SpeedDecision:
 
 
 def _obstacle(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
-    """Why activations cannot be kept; None where they can."""
+    """Return why activations cannot be kept; None where they can."""
     if job.varies:
         return "examples vary each time that they are seen"
     if getattr(job.train, "fingerprint", None) is None:
@@ -86,7 +86,7 @@ def _obstacle(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
 
 
 def _self_test(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
-    """Compute a batch with and without the shortcut; why logits differ, None where they do not."""
+    """Compute a batch with and without the shortcut; return why logits differ, None if equal."""
     import torch
 
     model = job.checkpoint.model.eval()
@@ -118,7 +118,7 @@ def _self_test(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
 
 
 def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
-    """Why it would not pay, as measured on a batch and a file of its size; None where it does."""
+    """Measure a batch and a file of its size; return why it would not pay, None where it does."""
     import torch
 
     rows, epochs = job.train, job.arguments.num_train_epochs

@@ -56,7 +56,7 @@ def decide_buckets(
 
 
 def overhead_tokens(model: Any, device: str) -> int:
-    """What another pass has to save to pay, in elements of the model's input."""
+    """Return what another pass has to save to pay, in elements of the model's input."""
     tokens = OVERHEAD_TOKENS.get(device, DEFAULT_OVERHEAD_TOKENS)
     is_sound = model.main_input_name == "input_values"
     return tokens * (getattr(model.config, "inputs_to_logits_ratio", 1) if is_sound else 1)

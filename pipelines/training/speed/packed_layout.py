@@ -21,7 +21,7 @@ class Bucket:
     Attributes:
         rows: (rows,) their numbers in the batch.
         length: of each, in slots.
-        slots: their share of all slots.
+        slots: which of all slots are theirs.
     """
 
     rows: torch.Tensor
@@ -29,7 +29,7 @@ class Bucket:
     slots: slice
 
     def read(self, slots: torch.Tensor) -> torch.Tensor:
-        """(slots, heads, dim) of all buckets -> (rows, heads, length, dim) of this one."""
+        """Select this bucket: (slots, heads, dim) of all -> (rows, heads, length, dim)."""
         selected = slots[self.slots]
         return selected.unflatten(0, (len(self.rows), self.length)).transpose(1, 2)
 
@@ -124,23 +124,23 @@ class PackedLayout:
         return self._masks[key][1]
 
     def pack(self, rows: torch.Tensor) -> torch.Tensor:
-        """(rows, length, dim) -> (1, packed tokens, dim)."""
+        """Leave out padding: (rows, length, dim) -> (1, packed tokens, dim)."""
         return rows.flatten(0, 1).index_select(0, self.positions).unsqueeze(0)
 
     def spread(self, packed: torch.Tensor) -> torch.Tensor:
-        """(1, heads, packed tokens, dim) -> (slots + 1, heads, dim)."""
+        """Move tokens to slots: (1, heads, packed tokens, dim) -> (slots + 1, heads, dim)."""
         tokens = packed[0].transpose(0, 1)
         slots: torch.Tensor = _Move.apply(tokens, self.token_of_slot, self.slot_of_token)
         return slots
 
     def gather(self, outputs: list[torch.Tensor]) -> torch.Tensor:
-        """Each bucket's (slots, heads, dim) -> (1, packed tokens, heads, dim)."""
+        """Move slots back to tokens: (slots, heads, dim) each -> (1, packed tokens, heads, dim)."""
         last_slot = outputs[0].new_zeros(1, *outputs[0].shape[1:])
         slots = torch.cat([*outputs, last_slot])
         return _Move.apply(slots, self.slot_of_token, self.token_of_slot).unsqueeze(0)
 
     def unpack(self, packed: torch.Tensor) -> torch.Tensor:
-        """(1, packed tokens, dim) -> (rows, length, dim), with zeros for padding."""
+        """Put padding back, as zeros: (1, packed tokens, dim) -> (rows, length, dim)."""
         rows = packed.new_zeros(self.shape.numel(), packed.shape[-1])
         positions = self.positions[: self.num_tokens]
         rows = rows.index_copy(0, positions, packed[0, : self.num_tokens])

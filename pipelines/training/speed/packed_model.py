@@ -123,7 +123,7 @@ def packed_attention(
 def _is_eager(
     query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, options: dict[str, Any]
 ) -> bool:
-    """Whether torch would compute SDPA step by step, as it does with dropout on a CPU."""
+    """Return whether torch would compute SDPA step by step, as with dropout on a CPU."""
     is_plain = query.shape == key.shape and options.get("position_bias") is None
     is_masked_cpu = query.device.type == "cpu" and mask is not None and mask.dtype == torch.bool
     return bool(is_plain and is_masked_cpu and options.get("dropout"))

@@ -34,9 +34,10 @@ DEFAULT_OVERHEAD_TOKENS = 8192  # on a GPU some milliseconds, in which nothing i
 def packed_if_supported(
     job: "Job", model: Any, anatomy: "Anatomy", dropout: SpeedDecision
 ) -> Iterator[SpeedDecision]:
-    """Pack the batches of `model`, which the job's has become, if it takes them, in the block.
+    """Pack the batches of `model` inside the block, if it can be packed.
 
     Args:
+        model: what is trained: the job's model, or adapters around it.
         dropout: what was decided about `fast_dropout`.
     """
     decision = decide(
@@ -56,13 +57,13 @@ def packed_if_supported(
 
 
 def _first_block(job: "Job", anatomy: "Anatomy") -> str:
-    """The first block that is computed."""
+    """Name the first block that is computed: cached activations begin above others."""
     has_activations = isinstance(job.train, RowsWithActivations)
     return job.train.block if has_activations else anatomy.blocks[0]
 
 
 def _obstacle(job: "Job", model: Any, anatomy: "Anatomy") -> str | None:
-    """Why batches cannot be packed; None where they can."""
+    """Return why batches cannot be packed; None where they can."""
     attention = attention_implementation(job.checkpoint.model.config)
     if job.arguments.gradient_checkpointing:
         return "gradient checkpointing computes blocks again, on their own"
@@ -76,7 +77,7 @@ def _obstacle(job: "Job", model: Any, anatomy: "Anatomy") -> str | None:
 
 
 def _self_test(job: "Job", model: Any, anatomy: "Anatomy") -> str | None:
-    """Compute a batch with padding and packed; why the results differ, None where they do not."""
+    """Compute a batch with padding and packed; return why results differ, None if equal."""
     inner = job.checkpoint.model
     batch = forward.sample_batch(job.train, job.collate)
     batch = {name: tensor.to(inner.device) for name, tensor in batch.items()}

@@ -52,7 +52,7 @@ class UsedRowsEmbedding(nn.Embedding):
         self.pending_decay: list[float] = []
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(rows, length) -> (rows, length, dim)."""
+        """Look tokens up: (rows, length) -> (rows, length, dim)."""
         # training sees used tokens only, evaluation any
         table = self.weight if torch.is_grad_enabled() else self._decayed()
         return embedding(self.place[tokens], table, self.padding_idx)
@@ -68,7 +68,7 @@ class UsedRowsEmbedding(nn.Embedding):
         optimizer.register_load_state_dict_pre_hook(self._reduce_state)
 
     def _decayed(self) -> torch.Tensor:
-        """The whole table, with no decay pending."""
+        """Apply pending decay and return the whole table."""
         if self.pending_decay:
             # chunk by chunk: each is read from memory once, however many factors there are
             for rows in self.whole[self.num_embeddings :].split(CHUNK_ROWS):
@@ -162,12 +162,12 @@ def shrink_embeddings(job: "Job", model: Any) -> Iterator[SpeedDecision]:
 
 
 def used_rows_embeddings(model: Any) -> list[UsedRowsEmbedding]:
-    """The replaced embeddings of a model: their optimizer has to be attached."""
+    """List the replaced embeddings of a model; each has to be attached to the optimizer."""
     return [module for module in model.modules() if isinstance(module, UsedRowsEmbedding)]
 
 
 def _obstacle(job: "Job", model: Any) -> str | None:
-    """Why rows cannot be left out; None where they can."""
+    """Return why rows cannot be left out; None where they can."""
     from accelerate.utils import parse_flag_from_env
 
     from pipelines.tasks.encoding.columns import EncodedTexts
@@ -191,14 +191,14 @@ def _obstacle(job: "Job", model: Any) -> str | None:
 
 
 def _cost(job: "Job", model: Any) -> str | None:
-    """Why it would not pay; None where it does."""
+    """Return why it would not pay; None where it does."""
     is_used = _used_tokens(job, model.get_submodule(_table(model)).num_embeddings)
     share = is_used.mean()
     return f"{share:.0%} of the vocabulary occur in train" if share > MAX_USED_SHARE else None
 
 
 def _table(model: Any) -> str | None:
-    """The name of the table of tokens, if it trains and nothing else is tied to it."""
+    """Name the table of tokens, if it trains and nothing else is tied to it."""
     try:
         table = model.get_input_embeddings()
     except (AttributeError, NotImplementedError):
@@ -211,7 +211,7 @@ def _table(model: Any) -> str | None:
 
 
 def _used_tokens(job: "Job", vocabulary: int) -> np.ndarray:
-    """(vocabulary,) whether a batch of train can hold each token."""
+    """Return (vocabulary,) whether a batch of train can hold each token."""
     is_used = np.zeros(vocabulary, bool)
     for values in job.train.lists("input_ids").values:
         is_used[values] = True
