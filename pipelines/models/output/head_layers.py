@@ -24,7 +24,7 @@ class Linear:
     bias: np.ndarray
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """(rows, dim) -> (rows, num_labels)."""
+        """Compute logits: (rows, dim) -> (rows, num_labels)."""
         return features @ self.weight.T + self.bias
 
     def with_temperature(self, temperature: float) -> "Linear":
@@ -45,7 +45,7 @@ class Layer:
     activation: Activation
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """(rows, inputs) -> (rows, outputs)."""
+        """Apply the layer: (rows, inputs) -> (rows, outputs)."""
         from scipy.special import softmax
 
         outputs = self.linear(inputs)
@@ -66,7 +66,7 @@ class MLPHead:
     layers: tuple[Layer, ...]
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """(rows, dim) -> (rows, num_labels)."""
+        """Compute logits: (rows, dim) -> (rows, num_labels)."""
         starts = range(0, len(features), ROWS_PER_BATCH)
         return np.concatenate(
             [self._apply(features[start : start + ROWS_PER_BATCH]) for start in starts]
