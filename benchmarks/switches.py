@@ -1,7 +1,7 @@
 """What each switch of `speed:` is worth: whole runs of a recipe, with it and without.
 
     python benchmarks/switches.py recipes/bert_sst2.yaml model.checkpoint=FOLDER data.source=files …
-        --switches used_embedding_rows fast_dropout --repeats 5
+        --switches packing length_buckets --repeats 5
 
 Every round runs the recipe once as it is and once with each switch off, in an order that turns from
 round to round, each in a new process through the command line. Ratios are taken within a round, so
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SWITCHES = ("packing", "length_buckets", "used_embedding_rows", "fast_dropout", "frozen_blocks")
+SWITCHES = ("packing", "length_buckets", "frozen_blocks")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

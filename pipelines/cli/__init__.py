@@ -40,6 +40,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.arguments(sub)
         sub.set_defaults(command=command.run)
     parsed, rest = parser.parse_known_args(arguments)
+    # argparse takes positional arguments in one run only: what stands behind an option is left over
     if rest and (not hasattr(parsed, "overrides") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:

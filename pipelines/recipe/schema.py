@@ -12,8 +12,6 @@ from pipelines import recipe
 from pipelines.core import registry
 from pipelines.recipe import training_fields
 
-DEFS = "#/$defs/"
-
 
 def build() -> dict[str, Any]:
     """Build a draft 2020-12 schema; `task`, `strategy` and `data` depend on the kind they name."""

@@ -54,11 +54,9 @@ class Lora(Adapter):
     def _known(cls, initial: bool | str) -> bool | str:
         # not peft's `false`, which draws both matrices at random: the updates would not start at
         # zero
-        if (
-            initial is True
-            or initial in INITIAL_WEIGHTS
-            or re.fullmatch(r"pissa_niter_\d+", str(initial))
-        ):
+        if initial is True or initial == "true":
+            return True
+        if initial in INITIAL_WEIGHTS or re.fullmatch(r"pissa_niter_\d+", str(initial)):
             return initial
         raise ValueError(f"no such start; {suggest(initial, INITIAL_WEIGHTS)}")
 

@@ -65,10 +65,8 @@ def _prepare(
     job: Job, setup: Setup, stack: ExitStack
 ) -> "tuple[GraftTrainer, tuple[SpeedDecision, ...]]":
     """Build the Trainer, and decide on every switch of `speed` for as long as `stack` is open."""
-    from pipelines.training.speed.dropout import replace_dropout
     from pipelines.training.speed.length_buckets import decide_buckets
     from pipelines.training.speed.packing import packed_if_supported
-    from pipelines.training.speed.sparse_embeddings import shrink_embeddings
 
     frozen_blocks = job.frozen_blocks or decide(
         job.speed,
@@ -76,14 +74,12 @@ def _prepare(
         lambda: "only top_layers, above frozen blocks, keeps their activations",
     )
     # before the Trainer: its optimizer has to hold the parameter of the shrunken table
-    embeddings = stack.enter_context(shrink_embeddings(job, setup.model))
-    dropout = stack.enter_context(replace_dropout(job, setup.model))
     trainer = _trainer(job, setup)
     model: Any = trainer.model
-    packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy, dropout))
+    packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy))
     buckets = decide_buckets(job, model, packing, is_sharded=trainer.is_sharded)
     trainer.uses_buckets = buckets.on
-    decisions = (packing, buckets, embeddings, dropout, frozen_blocks)
+    decisions = (packing, buckets, frozen_blocks)
     for decision in decisions:
         say(str(decision))
     return trainer, decisions

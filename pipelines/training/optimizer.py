@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from torch.optim.lr_scheduler import LambdaLR
 
 from pipelines.core.errors import RecipeError
-from pipelines.training.speed.sparse_embeddings import used_rows_embeddings
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -28,8 +27,8 @@ def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> 
     named = model.named_parameters()
     # groups of an optimizer hold parameters without their names
     multipliers = {id(p): setup.lr_multiplier(name) for name, p in named}
-    is_uniform, tables = {*multipliers.values()} == {1.0}, used_rows_embeddings(model)
-    if is_uniform and not plan and not tables:
+    is_uniform = {*multipliers.values()} == {1.0}
+    if is_uniform and not plan:
         return
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         raise RecipeError(
@@ -38,8 +37,6 @@ def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> 
             "or train without FSDP and DeepSpeed"
         )
     optimizer = trainer.create_optimizer()
-    for table in tables:
-        table.attach(optimizer)
     # not peft's create_loraplus_optimizer: it is for LoRA+ alone, gives biases of the head the rate
     # of B, and decays by names
     if not is_uniform:

@@ -41,8 +41,8 @@ def decisions(checkpoint, text_data, image_data, tmp_path, capsys):
 def test_yaml_may_say_on_and_off(checkpoint, text_data, tmp_path, text):
     path = write_recipe(tmp_path, checkpoint("bert"), text_data)
     path.write_text(path.read_text() + f"speed:\n  packing: {text}\n")
-    loaded = recipe.load(path, [f"speed.fast_dropout={text}"])
-    assert (loaded.speed.packing, loaded.speed.fast_dropout) == (text, text)
+    loaded = recipe.load(path, [f"speed.length_buckets={text}"])
+    assert (loaded.speed.packing, loaded.speed.length_buckets) == (text, text)
 
 
 def test_truth_values_are_understood_as_on_and_off():
@@ -93,8 +93,6 @@ def test_every_switch_is_decided_printed_and_given_back(decisions):
     assert sorted(found) == sorted(SWITCHES)
     assert found["packing"] == SpeedDecision("packing", True)
     assert found["length_buckets"].reason == "packed batches have no padding"
-    assert found["fast_dropout"].on
-    assert "of the vocabulary occur in train" in found["used_embedding_rows"].reason
     assert "top_layers" in found["frozen_blocks"].reason
 
 
@@ -108,10 +106,8 @@ def test_off_is_off(decisions):
     [
         ("resnet", "packing", {}, "attention is"),
         ("resnet", "length_buckets", {}, "batch normalization"),
-        ("resnet", "used_embedding_rows", {}, "no table of tokens"),
         ("modernbert", "packing", {}, "self-test failed"),
         ("bert", "frozen_blocks", {}, "only top_layers"),
-        ("bert", "used_embedding_rows", {"averaging": {"ema": 0.9}}, "l2_sp and ema"),
         ("bert", "packing", {"training": CHECKPOINTED}, "gradient checkpointing"),
     ],
 )
@@ -126,8 +122,7 @@ def test_on_where_it_cannot_be_done_is_an_error_and_auto_says_why(
 
 
 def test_on_does_what_would_not_pay(decisions):
-    found = decisions(speed={"used_embedding_rows": "on", "length_buckets": "on"})
-    assert found["used_embedding_rows"].on
+    found = decisions(speed={"length_buckets": "on"})
     assert found["length_buckets"].on
     assert found["packing"].reason == "length_buckets is on"
 
@@ -146,10 +141,10 @@ def test_a_failed_self_test_is_no_packing(decisions, monkeypatch):
 
 
 def test_a_run_records_what_was_decided(checkpoint, text_data, tmp_path):
-    sections = {"training": STEPS, "speed": {"fast_dropout": "off"}, "calibration": None}
+    sections = {"training": STEPS, "speed": {"length_buckets": "off"}, "calibration": None}
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     assert main(["run", str(path)]) == 0
     metrics = json.loads(RunFolder(tmp_path / "runs/recipe/1").metrics.read_text())
     assert sorted(metrics["speed"]) == sorted(SWITCHES)
     assert metrics["speed"]["packing"] == {"on": True, "reason": ""}
-    assert metrics["speed"]["fast_dropout"] == {"on": False, "reason": "the recipe says off"}
+    assert metrics["speed"]["length_buckets"] == {"on": False, "reason": "the recipe says off"}

@@ -77,6 +77,7 @@ def _values(node: "yaml.Node | None", folder: Path, key: str = "") -> Iterator[E
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             yield from _values(value, folder, f"{key}[]")
+    # only what a recipe anchors to its folder: `data.path: digits` is a name, not a file
     elif isinstance(node, yaml.ScalarNode) and (
         node.value.startswith(("./", "../")) or key == ".extends"
     ):

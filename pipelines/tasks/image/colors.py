@@ -19,7 +19,7 @@ SIDE = 64  # pixels of the test images
 BATCH_COLORS = 16
 MAX_BYTE = 255
 # one gray gives an entry of all three channels' tables
-GREYS = [(value, value, value) for value in range(MAX_BYTE + 1)]
+GRAYS = [(value, value, value) for value in range(MAX_BYTE + 1)]
 PRIMARIES = [(MAX_BYTE, 0, 0), (0, MAX_BYTE, 0), (0, 0, MAX_BYTE)]
 # no grays: what the table says of these is compared with what the processor makes of them
 COLORS = [*PRIMARIES, (200, 90, 30), (10, 60, 220), (7, 101, 99)]
@@ -82,7 +82,7 @@ def _measure(processor: Any) -> "dict[str, torch.Tensor]":
     """Measure the fields of `Colors`; raises ModelError."""
     import torch
 
-    values = _processed(processor, GREYS).T.contiguous()
+    values = _processed(processor, GRAYS).T.contiguous()
     shown = _processed(processor, COLORS)
     # each primary color differs from black in one of the model's channels
     order = (shown[: len(PRIMARIES)] - values[:, 0]).abs().argmax(0)

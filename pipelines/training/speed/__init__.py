@@ -4,8 +4,6 @@ packing.py           compute tokens, and no padding, where a model can
 packed_model.py      a model whose blocks compute packed tokens
 packed_layout.py     where the tokens of a packed batch stand
 length_buckets.py    compute a batch in buckets of about one length
-sparse_embeddings.py train only the embedding rows whose tokens occur
-dropout.py           draw dropout masks with fewer random numbers
 frozen_blocks.py     run frozen blocks once, and keep what they give
 """
 
@@ -34,12 +32,6 @@ class Speed(Section):
     length_buckets: Switch = Field(
         "auto",
         description="steps that are not packed are computed in buckets of one length",
-    )
-    used_embedding_rows: Switch = Field(
-        "auto", description="only embedding rows whose tokens occur in train are updated; CPU"
-    )
-    fast_dropout: Switch = Field(
-        "auto", description="dropout with a quarter of the random numbers; CPU"
     )
     frozen_blocks: Switch = Field(
         "auto", description="frozen blocks run once, their activations lie on disk; top_layers"

@@ -101,27 +101,17 @@ class PackedLayout:
             buckets=tuple(buckets),
         )
 
-    def masks(
-        self, whole: torch.Tensor | None, dtype: torch.dtype | None = None
-    ) -> Sequence[torch.Tensor | None]:
+    def masks(self, whole: torch.Tensor | None) -> Sequence[torch.Tensor | None]:
         """Trim the mask of the padded batch to each bucket; computed once for all blocks.
 
         Args:
             whole: (rows, 1, 1 or length, length) True where a token is seen; None: all are.
-            dtype: give what is added to scores of this dtype instead.
         """
         if whole is None:
             return [None] * len(self.buckets)
-        key = (id(whole), dtype)
-        if key not in self._masks:
-            masks = [bucket.mask(whole) for bucket in self.buckets]
-            if dtype:
-                zero = torch.zeros((), dtype=dtype)
-                # not -inf: softmax is nan where a token sees nothing
-                lowest = torch.finfo(dtype).min
-                masks = [zero.where(mask, lowest) for mask in masks]
-            self._masks[key] = whole, masks
-        return self._masks[key][1]
+        if id(whole) not in self._masks:
+            self._masks[id(whole)] = whole, [bucket.mask(whole) for bucket in self.buckets]
+        return self._masks[id(whole)][1]
 
     def pack(self, rows: torch.Tensor) -> torch.Tensor:
         """Leave out padding: (rows, length, dim) -> (1, packed tokens, dim)."""

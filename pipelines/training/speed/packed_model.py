@@ -1,6 +1,5 @@
 """A model whose blocks compute packed tokens, and the attention between the tokens of each row."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -17,15 +16,12 @@ if TYPE_CHECKING:
 
 PACKED, BASE = "graft_packed", "sdpa"  # names of attention functions: ours, and what it calls
 
-Attention = Callable[..., tuple[torch.Tensor, Any]]
-
 
 class Packing:
     """Packs what a model computes in training, for the time of a `with` block.
 
     Attributes:
         active: the instance whose packed batch the blocks are computing.
-        dropout_attention: what computes attention with dropout on a CPU; None: SDPA.
         layout: of the batch that was seen last; None: it was not packed.
     """
 
@@ -33,15 +29,8 @@ class Packing:
     # bring a layout along
     active: ClassVar["Packing | None"] = None
 
-    def __init__(
-        self,
-        model: Any,
-        anatomy: "Anatomy",
-        first_block: str,
-        overhead: int,
-        dropout_attention: Attention | None = None,
-    ) -> None:
-        self.model, self.overhead, self.dropout_attention = model, overhead, dropout_attention
+    def __init__(self, model: Any, anatomy: "Anatomy", first_block: str, overhead: int) -> None:
+        self.model, self.overhead = model, overhead
         self.layout: PackedLayout | None = None
         self.encoder = model.get_submodule(anatomy.encoder)  # peft goes around a model's own hooks
         self.first, self.last = map(model.get_submodule, (first_block, anatomy.blocks[-1]))
@@ -109,24 +98,13 @@ def packed_attention(
     attention, packing = attention_function(BASE), Packing.active
     if packing is None or packing.layout is None:
         return attention(module, query, key, value, attention_mask, **options)
-    layout, dtype = packing.layout, None
-    if packing.dropout_attention and _is_eager(query, key, attention_mask, options):
-        attention, dtype = packing.dropout_attention, query.dtype
+    layout = packing.layout
     slots = [layout.spread(packed) for packed in (query, key, value)]
     outputs = []
-    for bucket, mask in zip(layout.buckets, layout.masks(attention_mask, dtype), strict=True):
+    for bucket, mask in zip(layout.buckets, layout.masks(attention_mask), strict=True):
         output, _ = attention(module, *map(bucket.read, slots), mask, **options)
         outputs.append(output.flatten(0, 1))
     return layout.gather(outputs), None
-
-
-def _is_eager(
-    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, options: dict[str, Any]
-) -> bool:
-    """Return whether torch would compute SDPA step by step, as with dropout on a CPU."""
-    is_plain = query.shape == key.shape and options.get("position_bias") is None
-    is_masked_cpu = query.device.type == "cpu" and mask is not None and mask.dtype == torch.bool
-    return bool(is_plain and is_masked_cpu and options.get("dropout"))
 
 
 register_attention(PACKED, packed_attention)

@@ -18,7 +18,6 @@ from pipelines.core.upstream import attention_implementation
 from pipelines.features.skip_frozen_blocks import RowsWithActivations
 from pipelines.models import forward
 from pipelines.training.speed import SpeedDecision, decide
-from pipelines.training.speed.dropout import eager_attention
 from pipelines.training.speed.packed_model import BASE, Packing
 
 if TYPE_CHECKING:
@@ -31,14 +30,11 @@ DEFAULT_OVERHEAD_TOKENS = 8192  # on a GPU some milliseconds, in which nothing i
 
 
 @contextmanager
-def packed_if_supported(
-    job: "Job", model: Any, anatomy: "Anatomy", dropout: SpeedDecision
-) -> Iterator[SpeedDecision]:
+def packed_if_supported(job: "Job", model: Any, anatomy: "Anatomy") -> Iterator[SpeedDecision]:
     """Pack the batches of `model` inside the block, if it can be packed.
 
     Args:
         model: what is trained: the job's model, or adapters around it.
-        dropout: what was decided about `fast_dropout`.
     """
     decision = decide(
         job.speed,
@@ -51,8 +47,7 @@ def packed_if_supported(
         return
     inner = job.checkpoint.model
     overhead = OVERHEAD_TOKENS.get(inner.device.type, DEFAULT_OVERHEAD_TOKENS)
-    attention = eager_attention if dropout.on else None
-    with Packing(inner, anatomy, _first_block(job, anatomy), overhead, attention):
+    with Packing(inner, anatomy, _first_block(job, anatomy), overhead):
         yield decision
 
 
