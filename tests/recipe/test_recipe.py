@@ -214,8 +214,8 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: training.seed: 'x': should be a valid integer, unable to parse string as "
         "an integer",
         "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
-        "early_stopping, extends, hub, metrics, model, name, regularization, speed, strategy, task, "
-        "training",
+        "early_stopping, extends, hub, metrics, model, name, regularization, speed, strategy, "
+        "task, training",
         "command line: unknown key 'strategy.rank'; known: init_lora_weights, "
         "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
         "target_modules, use_dora, use_rslora",

@@ -22,7 +22,11 @@ ONE_PASS = 1024
 
 
 def tolerance(
-    expected: Any = 1.0, dtype: Any = torch.float32, *, roundings: int = ONE_PASS, scale: float = 1.0
+    expected: Any = 1.0,
+    dtype: Any = torch.float32,
+    *,
+    roundings: int = ONE_PASS,
+    scale: float = 1.0,
 ) -> float:
     """Return the largest difference that rounding explains.
 
