@@ -210,7 +210,7 @@ def test_fields_of_peft_are_those_of_its_classes():
 @SLOW
 def test_fields_of_peft_are_read_without_importing_it():
     code = (
-        "import sys; from pipelines.strategies import _peft_methods as methods\n"
+        "import sys; from pipelines.strategies.adapters import peft_methods as methods\n"
         "assert methods.fields() and 'peft' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -263,7 +263,7 @@ WRONG = [
     (
         "roberta",
         {"name": "lora", "modules_to_save": ["out_proj"], "save": "adapter"},
-        "without classifier, which is new",
+        "classifier is new and would not be saved",
     ),
     ("resnet", {"name": "lora", "init_lora_weights": "pissa"}, "'pissa' decomposes linear layers"),
     ("resnet", {"name": "lora", "target_modules": "all-linear"}, "has no linear layer to adapt"),

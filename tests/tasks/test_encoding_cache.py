@@ -135,7 +135,7 @@ def test_clips_know_what_they_follow_from(tmp_path, checkpoint, audio_data):
         labels = ready.data.labels
         if other_ids:
             labels = replace(labels, values=labels.values[::-1], names=labels.names[::-1])
-        given = (ready.data.splits[split], ready.checkpoint.processor, labels)
+        given = (ready.data.datasets[split], ready.checkpoint.processor, labels)
         return ready.recipe.task.encode(*given, ready.recipe.augmentation).fingerprint
 
     first, cut = fingerprint(), {"name": "audio_classification", "max_seconds": 0.2}
