@@ -27,12 +27,10 @@ class Ema(TrainerCallback):
         trained = [name for name, p in model.named_parameters() if p.requires_grad]
         statistics = [name for name, b in model.named_buffers() if b.is_floating_point()]
         self.names = [*trained, *statistics]
-        self.weights = self._weights()
-        self.mean = {name: tensor.clone() for name, tensor in self.weights.items()}
+        self.mean = {name: tensor.clone() for name, tensor in self._weights().items()}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look the weights up again, and load the mean of a resumed run."""
-        self.weights = self._weights()  # what spreads a model over processes may have moved them
+        """Load the mean of a resumed run."""
         if self.resume_from and state.global_step:
             self._load(self.resume_from)
 
@@ -40,7 +38,7 @@ class Ema(TrainerCallback):
         """Update the mean."""
         steps = state.global_step
         update = get_ema_multi_avg_fn(min(self.decay, (1 + steps) / (10 + steps)))
-        update([*self.mean.values()], [*self.weights.values()], steps)
+        update([*self.mean.values()], [*self._weights().values()], steps)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Leave the model with the mean, of the best checkpoint where that was loaded."""
@@ -63,6 +61,11 @@ class Ema(TrainerCallback):
         save_file({n: t.contiguous() for n, t in self.mean.items()}, Path(folder) / FILE)
 
     def _weights(self) -> dict[str, Any]:
+        """Look up what has a mean.
+
+        Each time: preparing a model for several processes, and moving it to the device of one for
+        an evaluation, give parameters other tensors.
+        """
         tensors = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
         return {name: tensors[name].data for name in self.names}
 
@@ -71,7 +74,7 @@ class Ema(TrainerCallback):
             self.mean[name].copy_(tensor)
 
     def _swap(self) -> None:
-        for name, weight in self.weights.items():
+        for name, weight in self._weights().items():
             # in place, since optimizer and wrappers hold on to these tensors
             mean = self.mean[name].clone()
             self.mean[name].copy_(weight)
