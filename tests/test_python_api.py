@@ -177,6 +177,7 @@ def test_the_model_of_a_run_is_an_ordinary_one(finished: graft.Run) -> None:
     assert best["label"] in {*finished.predictions["test"].label}
 
 
+@pytest.mark.slow
 def test_two_runs_in_a_process(finished, text_data, text_checkpoint, tmp_path, capsys) -> None:
     """Another task, another strategy, after one that was trained before."""
     run = graft.run(recipe_on(text_data, text_checkpoint, tmp_path))
@@ -187,6 +188,7 @@ def test_two_runs_in_a_process(finished, text_data, text_checkpoint, tmp_path, c
     assert "step 2/2" in capsys.readouterr().out  # lines, where nothing can redraw a bar
 
 
+@pytest.mark.slow
 def test_a_run_of_an_adapter(text_data, text_checkpoint, tmp_path) -> None:
     from peft import PeftModel
 
@@ -199,6 +201,7 @@ def test_a_run_of_an_adapter(text_data, text_checkpoint, tmp_path) -> None:
     assert predicted == table.prediction.to_list()
 
 
+@pytest.mark.slow
 def test_a_run_whose_head_needs_sentence_transformers(text_data, text_checkpoint, tmp_path) -> None:
     from sentence_transformers import SentenceTransformer
 

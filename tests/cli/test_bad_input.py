@@ -337,6 +337,7 @@ def trained_in(folder: Path) -> list[Path]:
     return [path for pattern in patterns for path in folder.glob(pattern)]
 
 
+@pytest.mark.slow
 def test_what_these_cases_change_would_run(start) -> None:
     assert main(start(Case(()))) == 0
     assert trained_in(Path())

@@ -101,6 +101,7 @@ def test_nothing_heavy_is_imported_before_there_is_something_to_do(arguments, co
 
 
 @pytest.mark.parametrize("task", ["text", pytest.param("image", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_nothing_is_imported_before_it_is_needed(task, request, tmp_path) -> None:
     checkpoint, data = (
         request.getfixturevalue(f"{task}_{kind}") for kind in ("checkpoint", "data")
@@ -198,6 +199,7 @@ def test_push_of_what_is_no_finished_run(tmp_path: Path, capsys) -> None:
     assert "not finished" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_is_no_traceback() -> None:
     code = "import sys; from pipelines.cli import main; sys.exit(main(['schema']))"
     with subprocess.Popen(

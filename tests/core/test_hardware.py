@@ -48,6 +48,7 @@ def test_loaders_get_the_cores_that_are_left(monkeypatch, cores, processes, expe
     assert "dataloader_num_workers" not in hardware.defaults({**ON_CPU, "bf16": False})
 
 
+@pytest.mark.slow
 def test_a_run_says_and_records_what_it_chose(checkpoint, text_data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     path = write_recipe(tmp_path, checkpoint("bert"), text_data, training={"max_steps": 2})

@@ -75,6 +75,7 @@ def test_skip_leaves_out_exactly_the_bad_rows(write, tmp_path, text_checkpoint):
     ]
 
 
+@pytest.mark.slow
 def test_left_out_rows_are_printed_and_listed_in_the_run_folder(
     write, tmp_path, text_checkpoint, capsys
 ):

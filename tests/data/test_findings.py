@@ -160,6 +160,7 @@ def test_images_are_compared_by_their_files_and_measured_by_their_headers(
     assert measures["modes"] == {"RGB": 5, "L": 1}
 
 
+@pytest.mark.slow
 def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoint, capsys):
     splits = three()
     splits["train"]["text"][7] = splits["validation"]["text"][12]

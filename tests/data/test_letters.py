@@ -40,6 +40,7 @@ def test_a_size_that_blocks_cannot_fill_is_refused() -> None:
         render(size=7)
 
 
+@pytest.mark.slow
 def test_validation_is_set_in_fonts_that_train_does_not_have() -> None:
     assert not set(glyphs.FONTS) & set(glyphs.HELD_OUT_FONTS)
     splits = Letters(source="letters", num_per_class=20, size=16).load()

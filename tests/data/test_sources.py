@@ -288,6 +288,7 @@ def ask(path, cwd, **environment):
     return done.stdout, time.monotonic() - begin
 
 
+@pytest.mark.slow
 def test_a_hub_out_of_reach_is_reported_within_seconds(tmp_path):
     message, seconds = ask("owner/name", tmp_path)
     assert message.startswith(
@@ -298,16 +299,19 @@ def test_a_hub_out_of_reach_is_reported_within_seconds(tmp_path):
     assert seconds < 10
 
 
+@pytest.mark.slow
 def test_offline_without_a_copy(tmp_path):
     message, _ = ask("owner/name", tmp_path, HF_HUB_OFFLINE="1")
     assert message.startswith("HubError 'owner/name': not in the local cache, and HF_HUB_OFFLINE")
 
 
+@pytest.mark.slow
 def test_refuses_a_path_that_is_no_hub_id(tmp_path):
     message, _ = ask("not/a/hub id", tmp_path)
     assert message.startswith("HubError 'not/a/hub id': not a Hub id (OWNER/NAME)")
 
 
+@pytest.mark.slow
 def test_refuses_a_hub_id_that_a_folder_here_would_hide(tmp_path):
     (tmp_path / "reviews").mkdir()
     message, _ = ask("reviews", tmp_path)

@@ -68,6 +68,7 @@ def texts(prepared, rows):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # an open file
+@pytest.mark.slow
 def test_a_run_reads_no_more_than_it_needs(tmp_path, text_checkpoint, capsys):
     lines = [f"{' '.join(FILLERS[:4])} {word},{label}" for word, label in (("good", 1), ("bad", 0))]
     content = "text,label\n" + "\n".join(lines * 15_000) + "\n"

@@ -286,6 +286,7 @@ RUNS = {  # (task, family, strategy) -> the library that loads what comes out
     ("task", "family", "strategy"),
     [pytest.param(*kind, marks=() if kind == ("text", "bert", "mean") else SLOW) for kind in RUNS],
 )
+@pytest.mark.slow
 def test_a_run_is_calibrated_and_reloads(
     task, family, strategy, checkpoint, text_data, image_data, audio_data, tmp_path
 ) -> None:

@@ -63,6 +63,7 @@ NUM_ROWS = tiny.NUM_ROWS["train"] + tiny.NUM_ROWS["validation"]
 
 
 @pytest.mark.parametrize("family", TEXTS)
+@pytest.mark.slow
 def test_another_run_another_seed_and_another_head_compute_nothing(
     checkpoint, text_data, tmp_path, family
 ):
@@ -83,6 +84,7 @@ def test_another_run_another_seed_and_another_head_compute_nothing(
 
 
 @pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
+@pytest.mark.slow
 def test_a_frozen_stage_loads_what_auto_or_a_probe_computed(
     checkpoint, text_data, tmp_path, folder, strategy
 ):

@@ -97,6 +97,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_what_is_pushed_is_the_model_folder_and_nothing_else(tmp_path, hub) -> None:
     run = finished(tmp_path)
     (run.model / "training_args.bin").write_bytes(b"a pickle with local paths")
@@ -134,6 +135,7 @@ def test_the_token_is_in_no_file_no_address_and_no_output(tmp_path, hub) -> None
     assert not any(hub.token.encode() in text for text in contents(run.path).values())
 
 
+@pytest.mark.slow
 def test_a_failed_push_loses_nothing_and_says_how_to_repeat_it(tmp_path, hub) -> None:
     run = finished(tmp_path)
     hub.fail_commits = 503

@@ -130,6 +130,7 @@ def test_too_few_steps_are_a_probe(chosen, far):
     assert chosen(far, training={"num_train_epochs": 13})[0].name == "lp_ft"
 
 
+@pytest.mark.slow
 def test_few_examples_are_seen_more_often(tmp_path, checkpoint, far):
     def length(strategy="auto", **training):
         found = prepare(tmp_path, checkpoint("bert"), far, strategy=strategy, training=training)

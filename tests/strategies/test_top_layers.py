@@ -55,6 +55,7 @@ def curve(fitted):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
+@pytest.mark.slow
 def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(trained, family):
     # what is packed has other shapes, for which dropout draws other numbers
     unpacked = {"packing": "off"}
@@ -94,6 +95,7 @@ def test_what_is_frozen_does_not_change_by_a_bit(
     assert min(anatomy.depth(name) for name in changed) == len(anatomy.depths) - 2
 
 
+@pytest.mark.slow
 def test_a_second_run_finds_what_the_frozen_blocks_gave(trained):
     trained("bert", cached="on")
     kept = {entry.name: entry.num_bytes for entry in cache.entries()}

@@ -184,6 +184,7 @@ def test_several_labels_and_numbers_though_the_head_knows_classes_only(
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_clips_of_one_length_share_a_batch(checkpoint, audio_data, tmp_path):
     training = {"train_sampling_strategy": "group_by_length", "num_train_epochs": 1}
     sections = {"task": "audio", "training": training}
@@ -345,6 +346,7 @@ def shortest(extractor, config):
     ("family", "heard"),
     [("wav2vec2", None), ("audio-spectrogram-transformer", 0.4), ("whisper", 1.0)],
 )
+@pytest.mark.slow
 def test_what_a_model_does_not_hear_is_measured(checkpoint, family, heard):
     _, extractor = of(checkpoint, family)
     rows = clips(wav(tone(440, 0.5)), wav(tone(440, 2), rate=RATE // 2))

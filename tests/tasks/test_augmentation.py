@@ -157,6 +157,7 @@ DRAWN = {"crop": [0.1, 1], "policy": "trivial_augment", "mixup": 0.5}
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_every_worker_draws_for_itself(prepared):
     ready = prepared(DRAWN)
     views = load(ready, 0)

@@ -118,6 +118,7 @@ def same(rows, others):
 
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
+@pytest.mark.slow
 def test_the_second_run_reads_what_the_first_one_stored(encoded_with_count, modality):
     first, rows = encoded_with_count(modality)
     second, again = encoded_with_count(modality, "training.learning_rate=1e-3")
@@ -145,6 +146,7 @@ def test_clips_know_what_they_follow_from(tmp_path, checkpoint, audio_data):
     assert fingerprint(augmentation={"noise": [10, 20]}) is None  # never twice
 
 
+@pytest.mark.slow
 def test_other_options_are_encoded_anew(encoded_with_count):
     _, rows = encoded_with_count("audio")
     _, cut = encoded_with_count("audio", "task.max_seconds=0.2")
@@ -160,6 +162,7 @@ def test_a_damaged_file_is_made_anew(encoded_with_count, tmp_path):
     assert same(rows, again)
 
 
+@pytest.mark.slow
 def test_what_was_not_used_for_long_makes_room(encoded_with_count, tmp_path, monkeypatch):
     encoded_with_count("image")
     first = set((tmp_path / "cache").rglob("*.safetensors"))

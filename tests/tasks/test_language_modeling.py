@@ -195,6 +195,7 @@ def test_the_output_layer_stays_tied(ran, family, strategy):
 
 
 @pytest.mark.parametrize("family", ["gpt2", "bert"])
+@pytest.mark.slow
 def test_the_lines_of_the_summary_use_the_model(ran, family):
     _, output = ran(family, "full")
     start = output.index("from transformers import pipeline")

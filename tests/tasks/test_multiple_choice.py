@@ -96,6 +96,7 @@ def test_what_a_run_leaves_behind(ran, data, family, strategy):
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_it_learns_which_choice_is_the_good_one(ran):
     run, _ = ran("bert", "full")
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))

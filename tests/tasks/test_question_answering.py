@@ -126,6 +126,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python, family):
     assert done.stdout.strip() == table(run, "validation")[row]["prediction"], done.stderr
 
 
+@pytest.mark.slow
 def test_a_pushed_card_loads_from_where_it_is(ran, tmp_path):
     run, _ = ran("bert", "full")
     copied = tmp_path / "README.md"

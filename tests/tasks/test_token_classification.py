@@ -96,6 +96,7 @@ def test_every_word_of_every_text_has_its_prediction(ran, data, family, strategy
 
 @pytest.mark.numerical
 @pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
+@pytest.mark.slow
 def test_a_run_is_worth_what_it_says(ran, family, strategy):
     run, output = ran(family, strategy)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))

@@ -48,6 +48,7 @@ def distance(found, before):
     return float(sum(((p.detach() - before[n]) ** 2).sum() for n, p in kept)) ** 0.5
 
 
+@pytest.mark.slow
 def test_l2_sp_holds_weights_near_their_start(trained):
     free, tied = (distance(found, b) for found, _, b in map(trained, ({}, {"l2_sp": 10.0})))
     assert tied < 0.5 * free
@@ -66,6 +67,7 @@ def test_l2_sp_is_half_the_squared_distance(trained):
     assert other[1] - one[1] == pytest.approx(0.3 * moved**2 / 2, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_r_drop_is_the_loss_of_two_passes_and_their_disagreement(trained):
     """Without dropout two passes are the same; with it, they come to differ less."""
     with pytest.raises(ModelError, match="r_drop: BertForSequenceClassification has no dropout"):

@@ -318,6 +318,7 @@ def send(monkeypatch):
         (signal.SIGINT, 7, "lora"),
     ],
 )
+@pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_weights(prepared, send, tmp_path, number, at, strategy):
     training = {"num_train_epochs": 3, **STEADY, "logging_steps": 1, "seed": 7}
     sections = {"strategy": strategy, "training": training}

@@ -42,6 +42,7 @@ def table(tested):
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
 
+@pytest.mark.slow
 def test_rates_rise_by_the_same_factor_until_the_loss_diverges(tested, table):
     steps = np.arange(len(table["rate"]))
     assert table["rate"] == pytest.approx(LOW * (HIGH / LOW) ** (steps / (STEPS - 1)))

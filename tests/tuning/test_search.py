@@ -77,6 +77,7 @@ def items(*spaces):
 
 
 @pytest.mark.filterwarnings("ignore:.*is ill-defined")
+@pytest.mark.slow
 def test_all_points_of_a_small_space_are_tried_on_validation_alone(config, tmp_path, monkeypatch):
     counted, metric = tmp_path / "counted", tmp_path / "counting.py"
     metric.write_text(COUNTING)
@@ -140,6 +141,7 @@ def test_a_trial_resolves_what_is_left_to_the_strategy_as_a_run_does(config, tmp
     assert scores["accuracy"] == pytest.approx(float(message[1]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_search_in_pieces_is_the_search_in_one_piece(config):
     spaces = items("training.learning_rate=1e-4..1e-1", "strategy=full,lora", "strategy.r=2..8")
     pieces = trials(search(config, *spaces, "--trials", "2"))

@@ -179,6 +179,7 @@ def test_labels_of_predictions_are_those_of_the_data(ran, image_data, kind, stra
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("strategy", ["linear_probe", pytest.param("full", marks=SLOW)])
+@pytest.mark.slow
 def test_test_chooses_nothing(checkpoint, tmp_path, strategy):
     """Turn test round: the model, and what validation says of it, are the same to the bit."""
     from datasets import Dataset
@@ -399,6 +400,7 @@ def test_without_a_hub_a_checkpoint_that_is_not_here_is_named(text_data, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_no_pass_takes_larger_batches_than_the_recipe_says(
     tmp_path, text_checkpoint, text_data, monkeypatch
 ):
