@@ -1,6 +1,7 @@
 """Checks of the label column before anything is trained on it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
@@ -26,6 +27,20 @@ def rows_without_label(dataset: "Dataset") -> Iterator[tuple[int, str]]:
     positions = list(_positions_without_label(dataset))
     column = dataset["label"][:] if positions else []
     return ((position, f"no label ({column[position]!r})") for position in positions)
+
+
+def are_whole_floats(dataset: "Dataset") -> bool:
+    """Return whether labels are stored as floats, and each is a whole number."""
+    return all(isinstance(v, float) and v.is_integer() for v in dataset["label"][:])
+
+
+def with_integers(rows: Rows) -> Rows:
+    """Convert float labels to integers, if each is a whole number."""
+    from datasets import Value
+
+    if not are_whole_floats(rows.dataset):
+        return rows
+    return replace(rows, dataset=rows.dataset.cast_column("label", Value("int64")))
 
 
 def check_class_names(dataset: "Dataset", train: "Dataset", split: str) -> None:

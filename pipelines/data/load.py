@@ -42,11 +42,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     rows_by_split, roles = _select_roles(assignment, source, task, note)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
-        # before classes are inferred: one gap turns a column of integers into floats
-        rows_by_split = {
-            split: bad_rows.apply(split, rows, label_checks.rows_without_label, "have none")
-            for split, rows in rows_by_split.items()
-        }
+        rows_by_split = _drop_unlabeled(rows_by_split, bad_rows, note)
     labels = _labels(rows_by_split, task, note, is_streamed=bool(streamed))
     # numbers and lists of classes have no strata: most values would occur once
     by_class = labels.problem_type == SINGLE
@@ -139,6 +135,25 @@ def _note_renamed(guessed: Columns, note: Note) -> None:
     renamed = [f"{role} is '{column}'" for role, column in names.items() if role != column]
     if renamed:
         note(f"columns: {', '.join(renamed)}")
+
+
+def _drop_unlabeled(
+    rows_by_split: Mapping[str, Rows], bad_rows: RowFilter, note: Note
+) -> dict[str, Rows]:
+    """Remove the rows without a label, and read class ids as integers again.
+
+    One gap turns a column of integers into floats, which would be a regression.
+    """
+    labeled = {
+        split: bad_rows.apply(split, rows, label_checks.rows_without_label, "have none")
+        for split, rows in rows_by_split.items()
+    }
+    had_gaps = len(labeled["train"]) < len(rows_by_split["train"])
+    if not had_gaps or not label_checks.are_whole_floats(labeled["train"].dataset):
+        return labeled
+    note("labels of train are whole numbers, but for the missing ones: read as integers")
+    # the other splits, too: one column has one type
+    return {split: label_checks.with_integers(rows) for split, rows in labeled.items()}
 
 
 def _labels(

@@ -300,6 +300,23 @@ def test_a_gap_does_not_make_classes_a_regression(tmp_path):
         data.load(source, TextClassification(), seed=42)
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["0", "1", "", "1"], ("0", "1")),
+        (["0.5", "1", "", "1"], ()),
+        (["0.0", "1.0", "0.0", "1.0"], ()),  # no gap: floats were meant
+    ],
+)
+def test_whole_numbers_around_a_gap_stay_classes(tmp_path, labels, names):
+    lines = [f"text {i},{label}\n" for i, label in enumerate(labels * 4)]
+    (tmp_path / "train.csv").write_text("text,label\n" + "".join(lines))
+    source = Files(source="files", path=str(tmp_path / "train.csv"), on_bad_row="skip")
+    loaded = data.load(source, TextClassification(), seed=42)
+    kind = "single_label_classification" if names else "regression"
+    assert (loaded.labels.problem_type, loaded.labels.names) == (kind, names)
+
+
 def test_refuses_a_single_class(refuse):
     message = "train: column 'label' holds 'positive' only; need two classes"
     refuse(message, {"train": with_labels(1, 1, 1)}, features=SENTIMENT)
