@@ -123,6 +123,15 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
                     "no effect; use for example lp_ft",
                 )
         return
+    # `auto` may choose a strategy that does
+    if recipe.speed.frozen_blocks == "on" and not (
+        strategy.caches_frozen_blocks or strategy.name == "auto"
+    ):
+        yield (
+            ("speed", "frozen_blocks"),
+            f"'on': strategy '{strategy.name}' has no frozen blocks whose activations could be "
+            "kept on disk; use top_layers, or say auto or off",
+        )
     if recipe.regularization.l2_sp and not strategy.changes_pretrained_weights:
         yield (
             ("regularization", "l2_sp"),

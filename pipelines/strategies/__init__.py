@@ -46,6 +46,8 @@ class Strategy(Named):
     quantizes: ClassVar[bool] = False
     # False: pretrained weights stay as they are, or there are none
     changes_pretrained_weights: ClassVar[bool] = True
+    # True: frozen blocks below those that train may run once (`speed.frozen_blocks`)
+    caches_frozen_blocks: ClassVar[bool] = False
     # why there are no gradient steps; None where there are
     no_gradient_reason: ClassVar[str | None] = None
 
@@ -145,6 +147,18 @@ class Strategy(Named):
         from pipelines.training.fit import fit
 
         return fit(job, self.setup(job))
+
+    def check_switches(self, job: "Job") -> None:
+        """Refuse what `fit` would refuse of `speed:`, before anything is trained or written.
+
+        Raises:
+            RecipeError: a switch says `on`, and it cannot be done.
+        """
+        from pipelines.models.anatomy import dissect
+        from pipelines.training.fit import check_switches
+
+        if self.no_gradient_reason is None:
+            check_switches(job, dissect(job.checkpoint.model, job.checkpoint.newly_initialized))
 
     def setup(self, job: "Job") -> "Setup":
         """Apply this strategy to the checkpoint of `job` and collect how the result trains."""

@@ -1,6 +1,7 @@
 """The last blocks, or chosen ones, and the head train; frozen blocks below run once."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -24,6 +25,8 @@ class TopLayers(Strategy):
     (`speed.frozen_blocks`).
     """
 
+    caches_frozen_blocks: ClassVar[bool] = True
+
     layers: (
         Annotated[int, Field(ge=1)]
         | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -41,6 +44,19 @@ class TopLayers(Strategy):
         """
         train_only(model, anatomy, self._depths(model, anatomy))
         return model
+
+    def check_switches(self, job: "Job") -> None:
+        """Try the switches that are `on`, the one for frozen blocks included."""
+        from pipelines.models.anatomy import dissect
+        from pipelines.training.speed import frozen_blocks
+
+        model = job.checkpoint.model
+        anatomy = dissect(model, job.checkpoint.newly_initialized)
+        lowest = self._depths(model, anatomy)[0]
+        if job.speed.frozen_blocks == "on" and lowest > 1:
+            decision = frozen_blocks.check(job, anatomy, anatomy.blocks[lowest - 1])
+            job = replace(job, frozen_blocks=decision)
+        super().check_switches(job)
 
     def fit(self, job: "Job") -> "Fitted":
         """Train on the cached outputs of the frozen blocks below, where there are some."""
@@ -66,7 +82,7 @@ class TopLayers(Strategy):
         if isinstance(self.layers, int):
             if self.layers >= num_blocks:
                 raise ModelError(
-                    f"{has} {self.layers} leaves none to freeze: use full, or a smaller number"
+                    f"{has} {self.layers} trains all of them: use full, or a smaller number"
                 )
             return list(range(num_blocks + 1 - self.layers, num_blocks + 2))
         unknown = sorted({*self.layers} - {*range(num_blocks)})

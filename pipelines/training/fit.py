@@ -15,6 +15,7 @@ from pipelines.training.stages import Plan
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
+    from pipelines.models.anatomy import Anatomy
     from pipelines.training.trainer import GraftTrainer
     from pipelines.training.unfreezing import Unfreezing
 
@@ -61,6 +62,34 @@ def fit(job: Job, setup: Setup) -> Fitted:
     return Fitted(output, history, trainable, chosen, waited, speed=decisions)
 
 
+def check_switches(job: Job, anatomy: "Anatomy") -> None:
+    """Refuse what `fit` would refuse of the switches that are `on`; nothing trains or is written.
+
+    Raises:
+        RecipeError: a switch of `speed` says `on`, and it cannot be done.
+    """
+    from pipelines.training.speed.length_buckets import decide_buckets
+    from pipelines.training.speed.packing import decide_packing
+
+    _decide_frozen_blocks(job)
+    # the self-test of packing takes time, which `auto` would spend twice
+    if "on" in (job.speed.packing, job.speed.length_buckets):
+        model, is_sharded = (
+            job.checkpoint.model,
+            bool(job.arguments.fsdp or job.arguments.deepspeed),
+        )
+        packing = decide_packing(job, model, anatomy)
+        decide_buckets(job, model, packing, is_sharded=is_sharded)
+
+
+def _decide_frozen_blocks(job: Job) -> SpeedDecision:
+    return job.frozen_blocks or decide(
+        job.speed,
+        "frozen_blocks",
+        lambda: "only top_layers, above frozen blocks, keeps their activations",
+    )
+
+
 def _prepare(
     job: Job, setup: Setup, stack: ExitStack
 ) -> "tuple[GraftTrainer, tuple[SpeedDecision, ...]]":
@@ -68,12 +97,8 @@ def _prepare(
     from pipelines.training.speed.length_buckets import decide_buckets
     from pipelines.training.speed.packing import packed_if_supported
 
-    frozen_blocks = job.frozen_blocks or decide(
-        job.speed,
-        "frozen_blocks",
-        lambda: "only top_layers, above frozen blocks, keeps their activations",
-    )
-    # before the Trainer: its optimizer has to hold the parameter of the shrunken table
+    # a switch that is refused needs no Trainer
+    frozen_blocks = _decide_frozen_blocks(job)
     trainer = _trainer(job, setup)
     model: Any = trainer.model
     packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy))

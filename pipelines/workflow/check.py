@@ -11,6 +11,7 @@ from pipelines.recipe import Recipe
 from pipelines.workflow import contact_sheet
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
+from pipelines.workflow.run import check_switches
 
 MIB = 2**20
 SHOWN_TRAINING_KEYS = (
@@ -31,6 +32,7 @@ def report(recipe: Recipe) -> str:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
     prepared = prepare(recipe)
+    check_switches(prepared)
     paragraphs = (
         _data(prepared),
         _sample(prepared),
@@ -49,12 +51,25 @@ def _data(prepared: Prepared) -> Iterator[str]:
 
 
 def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:
-    yield "\nthe first examples, as the model sees them:"
+    yield "\nexamples, as the model sees them:"
     rows, targets = prepared.encoded["train"], prepared.targets["train"]
     labels = prepared.data.labels
-    for row in range(min(num_rows, len(targets))):
+    for row in _sample_rows(targets, labels, num_rows):
         shown = " ".join(prepared.recipe.task.show(rows, row, prepared.checkpoint.processor))
         yield f"  {_shown(targets[row], labels)!s:>8} | {shown[:400]}"
+
+
+def _sample_rows(targets: list[Any], labels: Labels, num_rows: int) -> list[int]:
+    """Choose the first rows, of different classes where there are some.
+
+    Files of class folders are sorted by class: the first rows alone would show one of them.
+    """
+    rows = list(range(len(targets)))
+    if labels.problem_type == SINGLE:
+        first_of_class = {target: row for row, target in reversed(list(enumerate(targets)))}
+        # stable: first rows of their classes, then all others
+        rows.sort(key=lambda row: first_of_class[targets[row]] != row)
+    return sorted(rows[:num_rows])
 
 
 def _shown(target: Any, labels: Labels) -> Any:
@@ -78,7 +93,8 @@ def _model(prepared: Prepared) -> Iterator[str]:
     yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
     yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
     shown = [key for key in SHOWN_TRAINING_KEYS if key in training]
-    yield "training   " + ", ".join(f"{key} {training[key]}" for key in shown)
+    if shown:
+        yield "training   " + ", ".join(f"{key} {training[key]}" for key in shown)
     rows = prepared.encoded["train"]
     batch = prepared.collate([rows[i] for i in range(min(size, len(rows)))])
     batch = {k: v.to(checkpoint.model.device) for k, v in batch.items()}

@@ -50,6 +50,7 @@ def run(recipe: Recipe) -> RunFolder:
     if recipe.hub.push and recipe.hub.repo_id:
         push.check(recipe.hub.repo_id)  # refused before hours of training
     prepared = _prepare(recipe, resumed)
+    check_switches(prepared)  # before there is a folder
     folder = resumed.folder if resumed else _new_folder(prepared.recipe)
     locked = _lock(prepared, folder)
     fitted, seconds = _fit(prepared, folder, resumed)
@@ -137,6 +138,15 @@ def _train(recipe: Recipe, job: Job) -> "Fitted":
     if recipe.averaging.soup:
         return soup.fit(recipe.strategy.fit, job, recipe.averaging.soup)
     return recipe.strategy.fit(job)
+
+
+def check_switches(prepared: Prepared) -> None:
+    """Refuse what training would refuse of the recipe's `speed:`; nothing is written.
+
+    Raises:
+        RecipeError: a switch says `on`, and it cannot be done.
+    """
+    prepared.recipe.strategy.check_switches(job_of(prepared, Path()))
 
 
 def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:

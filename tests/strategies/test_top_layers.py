@@ -121,7 +121,7 @@ def test_what_varies_is_not_kept(trained):
 
 
 def test_there_must_be_blocks_left_to_freeze(trained):
-    with pytest.raises(ModelError, match=r"has 2 blocks; strategy\.layers 2 leaves none to freeze"):
+    with pytest.raises(ModelError, match=r"has 2 blocks; strategy\.layers 2 trains all of them"):
         trained("bert", cached="off", layers=2)
 
 

@@ -69,6 +69,56 @@ def test_a_strategy_without_steps_refuses_on_and_takes_off(checkpoint, text_data
     assert recipe.load(path, ["speed.packing=off"])
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_frozen_blocks_on_needs_a_strategy_that_has_some(
+    checkpoint, text_data, tmp_path, capsys, command
+):
+    path = write_recipe(tmp_path, checkpoint("bert"), text_data)
+    assert main([command, str(path), "speed.frozen_blocks=on"]) == 2
+    assert "speed.frozen_blocks: 'on': strategy 'full' has no frozen" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "overrides", "reason"),
+    [
+        ("resnet", ["speed.packing=on"], "speed.packing: on: cannot be done: packing is for texts"),
+        ("modernbert", ["speed.packing=on"], "speed.packing: on: cannot be done: self-test failed"),
+        (
+            "bert",
+            ["speed.packing=on", "speed.length_buckets=on"],
+            "speed.length_buckets: on: cannot be done: packed batches have no padding",
+        ),
+        (
+            "gpt2",
+            ["strategy={name: top_layers, layers: [0]}", "speed.frozen_blocks=on"],
+            "speed.frozen_blocks: on: cannot be done: only top_layers, above frozen blocks",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_refused_switch_is_found_by_a_check_and_leaves_no_folder(
+    checkpoint, text_data, image_data, tmp_path, capsys, command, family, overrides, reason
+):
+    data, task = (image_data, "image") if family == "resnet" else (text_data, "text")
+    path = write_recipe(tmp_path, checkpoint(family), data, task=task)
+    assert main([command, str(path), *overrides]) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("switch", ["auto", "on"])
+def test_texts_of_one_length_have_no_padding_to_leave_out(checkpoint, tmp_path, capsys, switch):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.csv").write_text("text,label\n" + "a good film,1\na bad film,0\n" * 16)
+    sections = {"training": STEPS, "speed": {"packing": switch}}
+    found = prepare(tmp_path, checkpoint("bert"), folder, **sections)
+    packing = fit(found, tmp_path / "checkpoints").speed[0]
+    assert packing.on == (switch == "on")
+    assert packing.reason == "" if packing.on else "there is no padding" in packing.reason
+
+
 # Deciding
 
 
@@ -104,10 +154,9 @@ def test_off_is_off(decisions):
 @pytest.mark.parametrize(
     ("family", "name", "sections", "reason"),
     [
-        ("resnet", "packing", {}, "attention is"),
+        ("resnet", "packing", {}, "packing is for texts; ResNetForImageClassification reads pixel"),
         ("resnet", "length_buckets", {}, "batch normalization"),
         ("modernbert", "packing", {}, "self-test failed"),
-        ("bert", "frozen_blocks", {}, "only top_layers"),
         ("bert", "packing", {"training": CHECKPOINTED}, "gradient checkpointing"),
     ],
 )

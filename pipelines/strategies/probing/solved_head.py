@@ -41,7 +41,7 @@ def solve(
     train = _dataset(job, extractor, job.train, "features of train", plain, job.fast_options)
     # validation scores are evidence: features in the precision that the saved model will have
     validation = _dataset(
-        job, extractor, job.validation, "… of validation", plain, job.forward_options
+        job, extractor, job.validation, "features of validation", plain, job.forward_options
     )
     search = HeadSearch(job, head, train, validation, extractor.has_bias)
     return search, *search.run()

@@ -51,7 +51,7 @@ def cached_if_supported(job: "Job", anatomy: "Anatomy", block: str) -> Iterator[
         if decision.on:
             train = _with_activations(job, shortcut, block, job.train, "activations of train")
             rows = job.validation
-            validation = _with_activations(job, shortcut, block, rows, "… of validation")
+            validation = _with_activations(job, shortcut, block, rows, "activations of validation")
             reason = f"{train.activations.num_bytes / 1e6:,.0f} MB of activations are kept"
             yield replace(
                 job,
@@ -63,6 +63,16 @@ def cached_if_supported(job: "Job", anatomy: "Anatomy", block: str) -> Iterator[
             )
             return
     yield replace(job, frozen_blocks=decision)
+
+
+def check(job: "Job", anatomy: "Anatomy", block: str) -> SpeedDecision:
+    """Decide whether what lies below `block` can run once, whatever it costs.
+
+    Raises:
+        RecipeError: the recipe says `on`, and it cannot be done.
+    """
+    with SkipFrozenBlocks(job.checkpoint.model, anatomy.blocks, block) as shortcut:
+        return decide(job.speed, "frozen_blocks", lambda: _obstacle(job, shortcut))
 
 
 def _decide(job: "Job", shortcut: SkipFrozenBlocks) -> SpeedDecision:

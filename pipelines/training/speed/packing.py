@@ -18,6 +18,7 @@ from pipelines.core.upstream import attention_implementation
 from pipelines.features.skip_frozen_blocks import RowsWithActivations
 from pipelines.models import forward
 from pipelines.training.speed import SpeedDecision, decide
+from pipelines.training.speed.packed_layout import PackedLayout
 from pipelines.training.speed.packed_model import BASE, Packing
 
 if TYPE_CHECKING:
@@ -36,19 +37,24 @@ def packed_if_supported(job: "Job", model: Any, anatomy: "Anatomy") -> Iterator[
     Args:
         model: what is trained: the job's model, or adapters around it.
     """
-    decision = decide(
-        job.speed,
-        "packing",
-        lambda: _obstacle(job, model, anatomy),
-        lambda: "length_buckets is on" if job.speed.length_buckets == "on" else None,
-    )
-    if not decision.on:
+    decision = decide_packing(job, model, anatomy)
+    # without padding nothing was tested, and nothing would be saved
+    if not decision.on or not _has_padding(job):
         yield decision
         return
     inner = job.checkpoint.model
     overhead = OVERHEAD_TOKENS.get(inner.device.type, DEFAULT_OVERHEAD_TOKENS)
     with Packing(inner, anatomy, _first_block(job, anatomy), overhead):
         yield decision
+
+
+def decide_packing(job: "Job", model: Any, anatomy: "Anatomy") -> SpeedDecision:
+    """Decide whether the batches of `model` are packed.
+
+    Raises:
+        RecipeError: the recipe says `on`, and it cannot be done.
+    """
+    return decide(job.speed, "packing", lambda: _obstacle(job, model, anatomy), lambda: _cost(job))
 
 
 def _first_block(job: "Job", anatomy: "Anatomy") -> str:
@@ -59,16 +65,33 @@ def _first_block(job: "Job", anatomy: "Anatomy") -> str:
 
 def _obstacle(job: "Job", model: Any, anatomy: "Anatomy") -> str | None:
     """Return why batches cannot be packed; None where they can."""
-    attention = attention_implementation(job.checkpoint.model.config)
+    inner = job.checkpoint.model
+    attention = attention_implementation(inner.config)
+    if inner.main_input_name != "input_ids":
+        return f"packing is for texts; {type(inner).__name__} reads {inner.main_input_name}"
     if job.arguments.gradient_checkpointing:
         return "gradient checkpointing computes blocks again, on their own"
     if not anatomy.blocks:
-        return f"{type(job.checkpoint.model).__name__} has no blocks"
+        return f"{type(inner).__name__} has no blocks"
     if attention != BASE:
         return f"attention is {attention}, not {BASE}"
     if forward.lengths(job.train) is None:
         return "rows have no lengths that differ"
-    return _self_test(job, model, anatomy)
+    return _self_test(job, model, anatomy) if _has_padding(job) else None
+
+
+def _cost(job: "Job") -> str | None:
+    """Return why packing would not pay; None where it does."""
+    if job.speed.length_buckets == "on":
+        return "length_buckets is on"
+    return None if _has_padding(job) else "texts have about one length: there is no padding to save"
+
+
+def _has_padding(job: "Job") -> bool:
+    """Return whether a batch of the longest and shortest rows has padding that is worth packing."""
+    mask = forward.sample_batch(job.train, job.collate).get("attention_mask")
+    # a mask of several texts in each row counts each of them
+    return mask is None or PackedLayout.of(mask.flatten(0, -2), overhead=1) is not None
 
 
 def _self_test(job: "Job", model: Any, anatomy: "Anatomy") -> str | None:
