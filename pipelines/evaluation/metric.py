@@ -113,13 +113,19 @@ class Metric:
         except (KeyError, TypeError, ValueError) as error:
             kind = self.labels.problem_type
             raise RecipeError(
-                f"metric '{self.name}' cannot score {kind}: {first_line(error)}"
+                f"metric '{self.name}' cannot score {kind}: {_describe(error)}"
             ) from error
         # lists and arrays (scores by class, say) cannot be compared or drawn
         numbers = {key: float(score) for key, score in scores.items() if isinstance(score, Real)}
         if not numbers:
             raise RecipeError(f"metric '{self.name}' gives no number: {scores}")
         return numbers
+
+
+def _describe(error: Exception) -> str:
+    """Return the first line of an error's text; of a KeyError that is a bare key."""
+    text = first_line(error)
+    return f"{type(error).__name__}: {text}" if isinstance(error, KeyError) or not text else text
 
 
 def _locate(name: str, revision: str) -> Path:

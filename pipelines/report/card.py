@@ -71,10 +71,11 @@ The splits, with the number of examples in each:
 
 ## How to reproduce
 
-    accelerate launch pipelines/run.py recipe.yaml
+    graft run recipe.yaml
 
-with this `recipe.yaml`, whose revisions are the commits that were used; local files and folders
-appear by name only:
+or, from a checkout and on several GPUs, `accelerate launch pipelines/run.py recipe.yaml`, with this
+`recipe.yaml`, whose revisions are the commits that were used; local files and folders appear by
+name only:
 
 ```yaml
 {recipe}

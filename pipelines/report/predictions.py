@@ -1,7 +1,7 @@
 """Per-example predictions as CSV."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ def write(
     """Write a line per example: row, label, prediction, and the probability of that prediction.
 
     Only classes have probabilities. Several labels and their probabilities, and several accepted
-    answers, are separated by `|`; the labels of the words of a text by spaces. A language model
-    gets a line per block: number of predicted tokens, nats per token.
+    answers, are separated by `|`; a `|` or a backslash in one of them has a backslash before it.
+    The labels of the words of a text are separated by spaces. A language model gets a line per
+    block: number of predicted tokens, nats per token.
 
     Args:
         threshold: adds a column with the set of classes whose probability reaches it, where an
@@ -55,8 +56,14 @@ def _values(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any
 def _text(value: Any, between: str = " ") -> str:
     """Join a list; print anything else."""
     if isinstance(value, list | tuple):
-        return between.join(map(str, value))
+        return _join(value) if between == SEPARATOR else between.join(map(str, value))
     return str(value)
+
+
+def _join(values: Iterable[Any]) -> str:
+    """Join by `|`, with a backslash before each `|` and backslash of a value."""
+    escaped = (str(value).replace("\\", "\\\\").replace("|", "\\|") for value in values)
+    return SEPARATOR.join(escaped)
 
 
 def _blocks(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any, ...]]:
@@ -75,7 +82,7 @@ def _single(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any
 def _sets(predictions: SplitPredictions, labels: Labels, threshold: float) -> Iterator[str]:
     names = np.asarray(labels.names)
     for chosen in conformal.membership(_softmax(predictions), threshold):
-        yield SEPARATOR.join(names[chosen])
+        yield _join(names[chosen])
 
 
 def _softmax(predictions: SplitPredictions) -> np.ndarray:
@@ -91,4 +98,4 @@ def _multi(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any,
     names, chosen = np.asarray(labels.names), np.asarray(predictions.predictions).astype(bool)
     for row, target in enumerate(np.asarray(predictions.targets).astype(bool)):
         confidences = [f"{p:.6f}" for p in probabilities[row, chosen[row]]]
-        yield tuple(map(SEPARATOR.join, (names[target], names[chosen[row]], confidences)))
+        yield tuple(map(_join, (names[target], names[chosen[row]], confidences)))

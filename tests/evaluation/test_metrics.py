@@ -349,3 +349,21 @@ def test_no_entity_predicted_or_none_to_find_is_finite_and_quiet():
     for sides in ((nothing, something), (something, nothing), (nothing, nothing)):
         scores = scorer_of((), TAGS)(*sides)
         assert (scores["f1"], scores["precision"], scores["recall"]) == (0, 0, 0)
+
+
+def test_a_key_that_a_metric_misses_is_named_as_such(tmp_path):
+    file = tmp_path / "lookup.py"
+    file.write_text(
+        "import datasets\nimport evaluate\n\n\nclass Lookup(evaluate.Metric):\n"
+        "    def _info(self):\n"
+        "        features = datasets.Features(\n"
+        "            predictions=datasets.Value('int64'), references=datasets.Value('int64')\n"
+        "        )\n"
+        "        return evaluate.MetricInfo(\n"
+        "            description='', citation='', inputs_description='', features=features\n"
+        "        )\n\n"
+        "    def _compute(self, predictions, references):\n"
+        "        return {'lookup': {}['x']}\n"
+    )
+    with pytest.raises(RecipeError, match=r"cannot score .*: KeyError: 'x'"):
+        _ = scorer_of((str(file),), TWO).main

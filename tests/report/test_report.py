@@ -178,6 +178,22 @@ def test_predictions_are_a_table(tmp_path, labels, predictions, first) -> None:
         assert next(csv.DictReader(file)) == first
 
 
+def test_names_that_hold_the_separator_can_be_read_back(tmp_path: Path) -> None:
+    names = ("a|b", "c\\", "d")
+    labels = Labels("multi_label_classification", names, names)
+    all_of_them = predicted(labels, np.ones((1, 3)), [[1.0, 1.0, 1.0]])
+    run = finished(tmp_path, labels=labels, predictions={"validation": all_of_them})
+    with (run.predictions / "validation.csv").open(newline="") as file:
+        joined = next(csv.DictReader(file))["label"]
+    escaped = re.findall(r"(?:[^|\\]|\\.)+", joined)
+    assert tuple(re.sub(r"\\(.)", r"\1", name) for name in escaped) == names
+
+
+def test_the_card_reproduces_a_run_by_the_installed_command(tmp_path: Path) -> None:
+    card = finished(tmp_path).card.read_text()
+    assert "## How to reproduce\n\n    graft run recipe.yaml\n" in card
+
+
 def test_a_probability_survives_huge_logits(tmp_path: Path) -> None:
     huge = predicted(TWO, np.array([[1e4, -1e4]], dtype=np.float32), [0])
     run = finished(tmp_path, predictions={"test": huge})
