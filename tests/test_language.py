@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from test_architecture import FILES, TREES, where
 
@@ -11,9 +12,12 @@ BANNED = {"said", "told", "found", "there", "kept", "asked", "some", "most", "ow
 BANNED |= {"settle"}
 VAGUE = {"manager", "helper", "helpers", "handler", "utils", "util", "misc"}
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+ROOT = Path(__file__).parents[1]
+TEXTS = (ROOT / "README.md", *ROOT.glob("recipes/*.yaml"), *ROOT.glob("docs/**/*.md"))
 BRITISH = re.compile(
     r"(?i)\b\w*(colour|behaviour|favour|neighbour|normalis|regularis|optimis(?!t)|initialis|standardis"
-    r"|utilis|penalis|recognis|minimis|maximis|quantis|labelled|modelling|centre\b|grey\b)\w*"
+    r"|utilis|organis(?!m)|(?<!improv)isation"
+    r"|penalis|recognis|minimis|maximis|quantis|labelled|modelling|centre\b|grey\b)\w*"
 )
 
 
@@ -99,8 +103,8 @@ def test_what_is_public_has_a_docstring():
 
 def test_spelling_is_american():
     broken = []
-    for file in FILES:
+    for file in (*FILES, *TEXTS):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if BRITISH.search(line) and not line.startswith("RENAMED = "):  # the old recipe key
-                broken.append(f"{where(file, number)}: {line.strip()}")
+                broken.append(f"{file.relative_to(ROOT)}, line {number}: {line.strip()}")
     assert not broken, "\n".join(broken)

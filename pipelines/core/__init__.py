@@ -1,1 +1,1 @@
-"""What every room needs and none owns."""
+"""What the whole package uses: errors, the console, processes, the machine, the registry."""

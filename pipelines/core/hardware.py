@@ -1,4 +1,4 @@
-"""What the machine does fast, as long as results stay the same within noise."""
+"""Settings that suit the machine: faster, with results that are the same within noise."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Before anything is loaded: quiet libraries, shared cores, processes that have met."""
+"""Set up a command before it loads anything: quiet libraries, CPU cores, connected processes."""
 
 import logging
 import os

@@ -91,7 +91,9 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
         timm_config.complete(config)
         chosen = task or next(iter(suitable_tasks(config)), None)
         if chosen is None:
-            raise ModelError(f"{section.checkpoint}: '{config.model_type}' fits no task of ours")
+            raise ModelError(
+                f"{section.checkpoint}: '{config.model_type}' has no head for any task"
+            )
         check_head(config, section, chosen)
         with torch.device("meta"):
             return getattr(transformers, chosen.auto_class).from_config(config), chosen

@@ -25,7 +25,7 @@ def check_head(config: "PretrainedConfig", section: "Model", task: "Task") -> No
     suitable = ", ".join(other.name for other in suitable_tasks(config))
     raise ModelError(
         f"{section.checkpoint}: a '{config.model_type}' checkpoint has no {task.auto_class}, "
-        f"which task {task.name} needs; it fits: {suitable or 'no task of ours'}"
+        f"which task {task.name} needs; it fits: {suitable or 'none of the tasks'}"
     )
 
 
@@ -47,7 +47,7 @@ def check_weights(model: "PreTrainedModel", missing: list[str], section: "Model"
     """
     from pipelines.models.anatomy import dissect, inside
 
-    # half, because a new pooler or a resized embedding is no reason to refuse
+    # half: a new pooler or a resized embedding is no reason to refuse
     root = dissect(model).encoder
     encoder = [name for name, _ in model.named_parameters() if inside(name, [root])]
     random = set(encoder) & set(missing)

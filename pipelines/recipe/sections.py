@@ -1,4 +1,4 @@
-"""The sections of a recipe whose behavior stands in a room above: the push to the Hub."""
+"""Sections of a recipe that no package below defines: the push to the Hub."""
 
 from pydantic import Field, model_validator
 

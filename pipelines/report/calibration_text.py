@@ -82,7 +82,7 @@ def card_section(evidence: Evidence, model: str) -> str:
 
 
 def _fitted_on(calibrated: CalibrationResult) -> str:
-    """Say which of the numbers are too optimistic, because the temperature was fitted there."""
+    """Say which numbers are too optimistic: those of the split that fitted the temperature."""
     if not calibrated.temperature:
         return ""
     if "test" in calibrated.after:

@@ -47,7 +47,7 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Save and stop, if a process got a signal."""
-        if state.global_step < state.max_steps and self._any_process_got_one(args):
+        if state.global_step < state.max_steps and self._any_process_was_signaled(args):
             self.stopped_by = self.signal or "a signal to another process"
             control.should_save = control.should_training_stop = True
             # with a limit of 1 the Trainer would end by deleting all but the best checkpoint
@@ -59,7 +59,7 @@ class StopOnSignal(TrainerCallback):
         if self.stopped_by and not float(state.epoch).is_integer():
             control.should_evaluate = control.should_save = False
 
-    def _any_process_got_one(self, args: Any) -> bool:
+    def _any_process_was_signaled(self, args: Any) -> bool:
         if args.world_size <= 1:
             return self.signal is not None
         # a process that stopped alone would leave the others waiting for its gradients

@@ -136,7 +136,8 @@ class GraftTrainer(Trainer):
             if num_items is not None:  # the loss is a sum over all that the step holds
                 share = (labels != IGNORED).sum() / num_items * self.accelerator.num_processes
             loss = (loss + again) / 2 + section.r_drop * share * divergence
-        if self.anchor:  # upstream divides by the batches of a step, but not what a loss of ours is
+        if self.anchor:
+            # upstream divides the model's own loss by the batches of a step, but no other loss
             batches = self.current_gradient_accumulation_steps if self.compute_loss_func else 1
             loss = loss + section.l2_sp * self.share * self.anchor() / batches
         return (loss, outputs) if return_outputs else loss

@@ -36,7 +36,7 @@ class Unfreezing(TrainerCallback):
         self._remove_hooks()
 
     def is_last(self, args: Any, state: Any) -> bool:
-        """Return whether the last stage has begun, in which all layers train that ever will."""
+        """Return whether the last stage has begun: no more layers will be unfrozen."""
         return self.stage == len(self.plan.stages) - 1
 
     def _begin(self, stage: int) -> None:

@@ -27,7 +27,7 @@ class PredictionSets:
         measured_on: test or, without one, HALVES: each half by the threshold of the other.
         coverage: the share of sets that hold the right class.
         mean_size: mean number of classes in a set.
-        empty: the share of sets without any class, because none was likely enough.
+        empty: the share of sets without any class: none was likely enough.
     """
 
     alpha: float
