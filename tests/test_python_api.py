@@ -123,11 +123,11 @@ def test_everything_that_is_wrong_with_a_dictionary_is_told_at_once() -> None:
     lines = str(refused.value).splitlines()
     assert len(lines) == 4
     assert all(line.startswith("Recipe.from_dict: ") for line in lines)
-    told = "\n".join(lines)
-    assert "unknown task 'text_clasification'; did you mean 'text_classification'?" in told
-    assert "unknown key 'strategy.lora_alpa'; did you mean 'lora_alpha'?" in told
-    assert "missing key 'data'" in told
-    assert "unknown metric 'acuracy'; did you mean 'accuracy'?" in told
+    text = "\n".join(lines)
+    assert "unknown task 'text_clasification'; did you mean 'text_classification'?" in text
+    assert "unknown key 'strategy.lora_alpa'; did you mean 'lora_alpha'?" in text
+    assert "missing key 'data'" in text
+    assert "unknown metric 'acuracy'; did you mean 'accuracy'?" in text
 
 
 def test_what_is_no_dictionary_is_no_recipe() -> None:

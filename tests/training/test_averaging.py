@@ -146,8 +146,8 @@ def test_a_soup_is_the_mean_of_runs_that_help_validation(
     sections = {"training": STEADY, "strategy": strategy, "averaging": {"soup": section}}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     assert main(["run", str(recipe)]) == 0
-    told = capsys.readouterr().out
-    assert told.count("\ningredient ") == 4
+    output = capsys.readouterr().out
+    assert output.count("\ningredient ") == 4
     run = RunFolder(tmp_path / "runs/recipe/1")
     metrics = json.loads(run.metrics.read_text())
     history = [json.loads(line) for line in run.history.read_text().splitlines()]
@@ -186,9 +186,9 @@ def test_a_soup_that_was_stopped_goes_on_where_it_was(checkpoint, text_data, tmp
     assert not changed(weights(whole.model), weights(run.model))
 
 
-@pytest.mark.parametrize("said", [{}, {"seed": [1]}, {"rates": [1]}])
-def test_a_soup_of_one_is_refused(checkpoint, text_data, tmp_path, capsys, said):
-    sections = {"averaging": {"soup": said}}
+@pytest.mark.parametrize("soup", [{}, {"seed": [1]}, {"rates": [1]}])
+def test_a_soup_of_one_is_refused(checkpoint, text_data, tmp_path, capsys, soup):
+    sections = {"averaging": {"soup": soup}}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     assert main(["run", str(recipe)]) == 2
     assert "averaging.soup" in capsys.readouterr().err

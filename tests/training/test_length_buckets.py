@@ -189,12 +189,12 @@ def test_a_step_is_the_same_without_its_padding(
     tmp_path, curve, counted, packed, kind, accumulated, how
 ):
     data = problem(tmp_path / "data", kind if kind in PROBLEMS else "single")
-    said = {"training": {"gradient_accumulation_steps": accumulated}, **SECTIONS[kind]}
-    whole = curve(data, "whole", **said)
+    sections = {"training": {"gradient_accumulation_steps": accumulated}, **SECTIONS[kind]}
+    whole = curve(data, "whole", **sections)
     assert {*counted} == {1.0}
     assert not packed
     counted.clear()
-    shorter = curve(data, how, **said)
+    shorter = curve(data, how, **sections)
     assert (min(counted) < 1) == (how == "parts")
     assert bool(packed) == (how == "packed")
     assert shorter == pytest.approx(whole, rel=2e-4, abs=1e-5)
@@ -255,8 +255,8 @@ def test_models_that_can_are_packed_and_others_are_left_alone(
     data, section = problem(tmp_path / "data", "single"), STRATEGIES[strategy]
     switch = "on" if strategy.endswith("cached") else "off" if section == TOP else "auto"
     speed = {"frozen_blocks": switch}
-    said = {"family": family, "config": QUIET[family], "strategy": section, "speed": speed}
-    whole, shorter = (curve(data, how, **said) for how in ("whole", "packed"))
+    sections = {"family": family, "config": QUIET[family], "strategy": section, "speed": speed}
+    whole, shorter = (curve(data, how, **sections) for how in ("whole", "packed"))
     assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)
     assert bool(packed) == packs
 

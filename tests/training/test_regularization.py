@@ -84,7 +84,7 @@ def test_r_drop_is_the_loss_of_two_passes_and_their_disagreement(trained):
 
     training = {"num_train_epochs": 6}
     free, held = (
-        apart(trained(said, calm=False, training=training)[0]) for said in ({}, {"r_drop": 20.0})
+        apart(trained(terms, calm=False, training=training)[0]) for terms in ({}, {"r_drop": 20.0})
     )
     assert held < 0.7 * free
 
@@ -119,12 +119,12 @@ def test_focal_loss_is_that_of_its_paper(focal, weights):
 @pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "said", [{"l2_sp": 0.1}, {"focal": 2.0}, {"focal": 2.0, "l2_sp": 0.1}], ids=str
+    "terms", [{"l2_sp": 0.1}, {"focal": 2.0}, {"focal": 2.0, "l2_sp": 0.1}], ids=str
 )
-def test_a_step_is_the_same_however_it_is_accumulated(trained, said):
+def test_a_step_is_the_same_however_it_is_accumulated(trained, terms):
     one, several = (
         trained(
-            said,
+            terms,
             training={
                 "per_device_train_batch_size": size,
                 "gradient_accumulation_steps": 8 // size,
@@ -150,8 +150,8 @@ def test_what_makes_no_steps_is_not_regularized(checkpoint, text_data, tmp_path,
     sections = {"strategy": "linear_probe", "regularization": {"l2_sp": 0.1}}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     assert main(["run", str(recipe)]) == 2
-    told = capsys.readouterr().err
-    assert "regularization.l2_sp: strategy 'linear_probe' takes no gradient steps" in told
+    message = capsys.readouterr().err
+    assert "regularization.l2_sp: strategy 'linear_probe' takes no gradient steps" in message
 
 
 @pytest.mark.parametrize("strategy", ["lora", "ln_tuning", "scratch"])

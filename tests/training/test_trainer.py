@@ -235,13 +235,15 @@ def test_the_last_weights_can_be_asked_for(prepared, tmp_path):
     assert fitted.chosen == {"step": 12}
 
 
-@pytest.mark.parametrize("said", [{}, {"eval_steps": 3}, {"eval_steps": 2, "logging_steps": 1}])
-def test_evaluating_by_steps_saves_by_the_same_steps(prepared, tmp_path, said):
-    training = {"max_steps": 6, "eval_strategy": "steps", **said}
+@pytest.mark.parametrize(
+    "intervals", [{}, {"eval_steps": 3}, {"eval_steps": 2, "logging_steps": 1}]
+)
+def test_evaluating_by_steps_saves_by_the_same_steps(prepared, tmp_path, intervals):
+    training = {"max_steps": 6, "eval_strategy": "steps", **intervals}
     found = prepared(training=training, early_stopping=None)
     fitted = fit(found, tmp_path / "checkpoints")
     steps = [entry["step"] for entry in fitted.history if "eval_accuracy" in entry]
-    assert steps == list(range(said.get("eval_steps", 1), 7, said.get("eval_steps", 1)))
+    assert steps == list(range(intervals.get("eval_steps", 1), 7, intervals.get("eval_steps", 1)))
     assert fitted.chosen["step"] in steps
 
 
@@ -258,8 +260,8 @@ def test_a_metric_that_chooses_must_say_which_way_is_better(prepared, tmp_path):
     training = {**found.recipe.training, "metric_for_best_model": "f1"}
     with pytest.raises(RecipeError, match=r"is more of 'f1' better\? say training.greater_is_bet"):
         stage.arguments(training, found.scorer, tmp_path)
-    said = {**training, "greater_is_better": True}
-    assert stage.arguments(said, found.scorer, tmp_path).greater_is_better
+    overrides = {**training, "greater_is_better": True}
+    assert stage.arguments(overrides, found.scorer, tmp_path).greater_is_better
 
 
 def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp_path):
@@ -442,13 +444,13 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
     rest, err = running.communicate(timeout=120)
 
     assert running.returncode == 130, rest + err
-    told = re.fullmatch(r"stopped by (\w+) at step (\d+); to go on, (.*)\n", err)
-    assert told, err
-    assert told[1] == number.name
-    assert told[3] == "run the same command with training.resume_from_checkpoint=true"
+    stopped_at = re.fullmatch(r"stopped by (\w+) at step (\d+); to go on, (.*)\n", err)
+    assert stopped_at, err
+    assert stopped_at[1] == number.name
+    assert stopped_at[3] == "run the same command with training.resume_from_checkpoint=true"
     stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
     assert not stopped.done
-    assert stopped.checkpoint.name == f"checkpoint-{told[2]}"
+    assert stopped.checkpoint.name == f"checkpoint-{stopped_at[2]}"
     if number != signal.SIGTERM:  # going on does not depend on what it was stopped by
         return
 
@@ -482,12 +484,12 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     half, whole = (f"training.per_device_train_batch_size={n}" for n in (size, 2 * size))
-    told = finish(start(TWO, recipe, half, home=tmp_path / "home"))
+    output = finish(start(TWO, recipe, half, home=tmp_path / "home"))
     assert main(["run", str(recipe), whole]) == 0
     two, one = runs(tmp_path)
-    assert told.startswith(f"{two}: {strategy} on 64 examples, 2 x cpu, ")
+    assert output.startswith(f"{two}: {strategy} on 64 examples, 2 x cpu, ")
     assert f"{one}: {strategy} on 64 examples, 1 x cpu, " in capsys.readouterr().out
-    assert told.count("reload parity: ok") == 1  # one voice
+    assert output.count("reload parity: ok") == 1  # one voice
     assert [json.loads(run.lock.read_text())["num_processes"] for run in (two, one)] == [2, 1]
 
     for a, b in zip(history(one), history(two), strict=True):
@@ -539,7 +541,7 @@ def test_two_processes_stop_at_the_same_step(checkpoint, text_data, tmp_path):
 def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     checkpoint, text_data, tmp_path
 ):
-    said = {
+    config = {
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": "MULTI_CPU",
         "num_machines": 1,
@@ -547,10 +549,10 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
         "use_cpu": True,
         "mixed_precision": "no",
     }
-    (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(said))
+    (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(config))
     launcher = ["accelerate.commands.launch", "--config_file", str(tmp_path / "accelerate.yaml")]
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
-    told = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
-    assert told[0].startswith("note: accelerate was asked for several processes and started one")
-    assert "torchrun --nproc_per_node 2 pipelines/run.py" in told[0]
-    assert any("1 x cpu, " in line for line in told)
+    output = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
+    assert output[0].startswith("note: accelerate was asked for several processes and started one")
+    assert "torchrun --nproc_per_node 2 pipelines/run.py" in output[0]
+    assert any("1 x cpu, " in line for line in output)
