@@ -84,7 +84,7 @@ def test_a_linear_probe_trains_one_layer(check: Check) -> None:
 
 
 def test_a_strategy_without_training_arguments_gets_no_line_for_them(check: Check) -> None:
-    shown = check("bert", "strategy=linear_probe")
+    shown = check("bert", "strategy=linear_probe", "training={use_cpu: true}")
     assert not re.search(r"^training *$", shown, flags=re.MULTILINE)
 
 
