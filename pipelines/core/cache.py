@@ -3,14 +3,18 @@
 Everything lies below GRAFT_CACHE, by default ~/.cache/graft, as safetensors, which are mapped into
 memory. An entry is a file, or a folder of them:
 
-    encoded/KEY.safetensors     rows of model inputs
-    features/KEY/*.safetensors  features of rows, as many as were computed so far (chunks.py)
+    encoded/KEY.safetensors       rows of model inputs
+    features/KEY/*.safetensors    features of rows, as many as were computed so far (chunks.py)
+    colors/KEY.safetensors        how an image processor changes colors
+    corrupt_rows/KEY.safetensors  rows whose images cannot be decoded
 
 Beyond GRAFT_CACHE_GB (20), the least recently used entries are removed; `graft cache` lists them.
+Nothing else below GRAFT_CACHE is ever touched: it may be a folder with other files of the user.
 """
 
+import math
 import os
-import shutil
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,6 +31,11 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 ABOUT = "about"  # the metadata key of the description
+DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
+KINDS = ("encoded", "features", "colors", "corrupt_rows")  # the folders below GRAFT_CACHE
+KEY = re.compile(r"[0-9a-f]{16,32}")
+# the draft of a killed run ends in the number of its process
+FILE = re.compile(rf"{KEY.pattern}(\{SUFFIX}|\.\d+)")
 
 
 @dataclass(frozen=True)
@@ -60,26 +69,44 @@ class Entry:
 
     def remove(self) -> None:
         """Delete it; a run that has mapped it into memory can still read it."""
-        if self.path.is_dir():
-            # another run may be removing it at this moment
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            self.path.unlink(missing_ok=True)
+        # another run may be writing or removing it at this moment; rmdir spares what is not ours
+        with suppress(OSError):
+            for file in _files(self.path):
+                file.unlink(missing_ok=True)
+            if self.path.is_dir():
+                self.path.rmdir()
 
 
 def folder() -> Path:
     """Return the folder of the cache."""
-    return Path(os.environ.get("GRAFT_CACHE", "~/.cache/graft")).expanduser()
+    # empty is the default, too: `Path("")` is the working directory
+    return Path(os.environ.get("GRAFT_CACHE", "").strip() or DEFAULT_FOLDER).expanduser()
 
 
 def limit() -> float:
-    """Return how many bytes the cache may hold."""
-    return float(os.environ.get("GRAFT_CACHE_GB", "20")) * 1e9
+    """Return how many bytes the cache may hold.
+
+    Raises:
+        RunError: GRAFT_CACHE_GB is no number from 0 up.
+    """
+    text = os.environ.get("GRAFT_CACHE_GB", "").strip() or DEFAULT_GB
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = math.nan
+    if not gigabytes >= 0:  # true of nan as well
+        raise RunError(
+            f"GRAFT_CACHE_GB={text}: expected a number of gigabytes from 0 up, such as {DEFAULT_GB}"
+        )
+    return gigabytes * 1e9
 
 
 def entries() -> list[Entry]:
     """List all cache entries, least recently used first."""
-    present = filter(None, (_entry(path) for path in folder().glob("*/*")))
+    present = []
+    for kind in KINDS:
+        with suppress(OSError):  # no such folder, or none that can be read
+            present += filter(None, map(_entry, (folder() / kind).iterdir()))
     return sorted(present, key=lambda entry: entry.used)
 
 
@@ -153,10 +180,10 @@ def make_room(spared: Path | None = None) -> None:
     Args:
         spared: an entry that is in use and stays.
     """
-    present = entries()
+    present, max_bytes = entries(), limit()
     total = sum(entry.num_bytes for entry in present)
     for entry in present:
-        if total <= limit():
+        if total <= max_bytes:
             return
         if entry.path != spared:
             entry.remove()
@@ -171,13 +198,27 @@ def age(entry: Entry) -> str:
 
 
 def _path(kind: str, key: str) -> Path:
+    assert kind in KINDS, kind  # entries of another kind would never be removed
     return folder() / kind / f"{key}{SUFFIX}"
 
 
+def _files(path: Path) -> list[Path]:
+    """List the files of an entry; none if `path` is anything else, which is never touched."""
+    if path.is_symlink():
+        return []
+    if not path.is_dir():
+        return [path] if FILE.fullmatch(path.name) and path.is_file() else []
+    try:
+        files = [*path.iterdir()] if KEY.fullmatch(path.name) else []
+    except OSError:  # another run may have just removed it
+        return []
+    # one file of another kind, and the folder is no entry of ours
+    return files if all(FILE.fullmatch(f.name) and not f.is_dir() for f in files) else []
+
+
 def _entry(path: Path) -> Entry | None:
-    files = path.glob(f"*{SUFFIX}") if path.is_dir() else [path]
     stats = []
-    for file in files:
+    for file in _files(path):
         with suppress(OSError):  # another run may have just removed it
             stats.append(file.stat())
     if not stats:

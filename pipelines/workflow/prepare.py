@@ -13,7 +13,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
-from pipelines.core import processes, startup
+from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
 from pipelines.data import findings
 from pipelines.evaluation.calibration.conformal import shortage
@@ -38,6 +38,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     Raises:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
+    cache.limit()  # a wrong GRAFT_CACHE_GB is refused now, not when the first entry is written
     startup.initialize(recipe.training)
     loaded = _load_data(recipe, test=test)
     # scorer and sections before the checkpoint: a mistake in them costs no download

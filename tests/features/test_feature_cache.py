@@ -208,14 +208,15 @@ def test_the_least_used_goes_first_and_what_is_in_use_stays(tmp_path, monkeypatc
     import os
 
     rows = {"rows": torch.zeros(1000)}
-    for age, key in enumerate(("new", "older", "oldest")):
+    for age, key in enumerate(("a" * 16, "b" * 16, "c" * 16)):
         cache.tensors("encoded", key, lambda: rows)
         os.utime(tmp_path / f"cache/encoded/{key}.safetensors", (1e9 - age, 1e9 - age))
     monkeypatch.setenv("GRAFT_CACHE_GB", str(9e-6))
-    stored = chunks.Chunks("abc", 1000)
+    stored = chunks.Chunks("d" * 16, 1000)
     stored.add(range(1000), {"mean": torch.zeros(1000, 3)})
     stored.complete()
-    assert [entry.name for entry in cache.entries()] == ["features/abc"]  # too large, and in use
+    # too large, and in use
+    assert [entry.name for entry in cache.entries()] == ["features/dddddddddddddddd"]
     assert stored.column("mean").shape == (1000, 3)
 
 
@@ -233,11 +234,11 @@ def test_rows_of_any_length_come_back_in_order():
 
 
 def test_the_cache_is_listed_and_removed(capsys):
-    for key in ("ab12", "cd34"):
+    for key in ("ab12" * 4, "cd34" * 4):
         stored = chunks.Chunks(key, 1, about=f"features of {key}")
         stored.add([0], {"mean": torch.zeros(1, 3)})
         stored.complete()
-    cache.tensors("encoded", "ef56", lambda: {"rows": torch.zeros(10)})
+    cache.tensors("encoded", "ef56" * 4, lambda: {"rows": torch.zeros(10)})
 
     def output(*arguments):
         code = cli.main(["cache", *arguments])
@@ -249,11 +250,11 @@ def test_the_cache_is_listed_and_removed(capsys):
     assert "features of ab12" in listing
     assert "encoded/ef56" in listing
     assert output("rm", "zz99")[0] == 2
-    assert "known: encoded, encoded/ef56, features" in output("rm", "feature")[1]
+    assert "known: encoded, encoded/ef56ef56ef56ef56, features" in output("rm", "feature")[1]
     assert output("rm")[0] == 2
     assert "removed 1" in output("rm", "ab12")[1]
     assert "removed 1" in output("rm", "features")[1]
-    assert [entry.name for entry in cache.entries()] == ["encoded/ef56"]
+    assert [entry.name for entry in cache.entries()] == ["encoded/ef56ef56ef56ef56"]
     assert output("rm", "--all")[0] == 0
     assert not cache.entries()
 

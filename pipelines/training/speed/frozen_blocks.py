@@ -9,6 +9,7 @@ without the shortcut.
 
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -170,7 +171,8 @@ def _seconds(compute: Callable[[], Any]) -> tuple[float, Any]:
 
 def _disk_seconds(tensor: "torch.Tensor") -> tuple[float, float]:
     """Measure how long the cache takes to (write, read) a tensor."""
-    path = cache.folder() / chunks.KIND / f"trial{cache.SUFFIX}"
+    # named like an entry, so that the cache can remove what a killed run leaves behind
+    path = cache.folder() / chunks.KIND / f"{uuid.uuid4().hex}{cache.SUFFIX}"
     writing, is_written = _seconds(lambda: cache.save({ACTIVATIONS: tensor.contiguous()}, path))
     if not is_written:
         return float("inf"), float("inf")
