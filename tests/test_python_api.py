@@ -153,6 +153,27 @@ def test_a_run_holds_metrics_predictions_and_paths(finished: graft.Run) -> None:
     assert finished.recipe.strategy.name == "linear_probe"
 
 
+def test_the_resolved_recipe_repeats_the_run(text_data, text_checkpoint, tmp_path) -> None:
+    """The recipe names no splits; those that were found stand in the recipe of the run."""
+    first = graft.run(recipe_on(text_data, text_checkpoint, tmp_path))
+    splits = first.recipe.data.splits
+    assert (splits.train, splits.validation, splits.test) == ("train", "validation", "test")
+    again = graft.run(first.recipe)
+    assert again.recipe == first.recipe
+    for split in ("validation", "test"):
+        assert again.metrics[split] == first.metrics[split]
+        assert again.predictions[split].equals(first.predictions[split])
+    assert "test: test" in first.folder.card.read_text(encoding="utf-8")
+
+
+def test_a_dumped_recipe_finds_the_same_splits(tmp_path: Path) -> None:
+    recipe = recipe_on(tmp_path, tmp_path, tmp_path)
+    again = graft.Recipe.from_dict(recipe.model_dump(mode="json"))
+    assert "test" not in again.data.splits.model_fields_set
+    without_test = recipe.replace(data=recipe.data.replace(splits={"test": None}))
+    assert without_test.model_dump(mode="json")["data"]["splits"]["test"] is None
+
+
 def test_a_finished_run_is_opened_again(finished: graft.Run) -> None:
     assert graft.Run.open(finished.path) == finished
     assert graft.Run.open(finished.folder.model) == finished

@@ -21,6 +21,7 @@ class Data:
         splits: "train", "validation" and, if there is one, "test".
         labels: what there is to predict.
         notes: decisions made for the user, to be printed.
+        source_splits: split -> its name in the source, or the share of train it was cut from.
         left_out: bad rows that were removed from the splits.
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
     """
@@ -28,6 +29,7 @@ class Data:
     splits: Mapping[str, Rows]
     labels: Labels
     notes: tuple[str, ...]
+    source_splits: Mapping[str, str | float]
     left_out: tuple[BadRow, ...] = ()
     stream: "IterableDataset | None" = None
 

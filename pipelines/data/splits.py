@@ -26,11 +26,13 @@ class SplitAssignment:
 
     Attributes:
         datasets: split -> the data set that serves as it, whole.
+        names: split -> the name of that data set in the source.
         shares: split -> the share of train to cut off for it.
         guessed: splits that the recipe does not mention.
     """
 
     datasets: dict[str, "Dataset"]
+    names: dict[str, str]
     shares: dict[str, float]
     guessed: frozenset[str]
 
@@ -64,9 +66,10 @@ def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAs
     """Assign a data set to each split: as the recipe says, else by the usual names.
 
     Raises:
-        DataError: no data set of that name, one for two splits, or none for train.
+        DataError: no data set of that name, one for two splits, none for train, or shares that
+            leave nothing of train.
     """
-    datasets: dict[str, Dataset] = {}
+    names: dict[str, str] = {}
     shares: dict[str, float] = {}
     named = [name for _, name in requested if isinstance(name, str)]
     for split, usual in USUAL_NAMES.items():
@@ -74,13 +77,14 @@ def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAs
         if isinstance(name, float):
             shares[split] = name
         elif name is not None:
-            datasets[split] = _named(available, split, name)
+            _check_name(available, split, name)
+            names[split] = name
         elif split != "test" or split not in requested.model_fields_set:  # `test: null` means none
             # a split that the recipe names for something else is never guessed as well
             free = [n for n in usual if n in available and n not in named]
             if free:
-                datasets[split] = available[free[0]]
-    if "train" not in datasets:
+                names[split] = free[0]
+    if "train" not in names:
         raise DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")
     twice = next((name for name in named if named.count(name) > 1), None)
     if twice:
@@ -88,16 +92,26 @@ def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAs
             f"data.splits: '{twice}' is named twice, but splits never share an example; "
             "name another split, or give a share of train, such as data.splits.validation=0.1"
         )
-    if "validation" not in {*datasets, *shares}:
+    if "validation" not in {*names, *shares}:
         shares["validation"] = DEFAULT_VALIDATION_SHARE
+        _check_default_share(shares)
+    datasets = {split: available[name] for split, name in names.items()}
     guessed = {split for split, name in requested if name is None}
-    return SplitAssignment(datasets, shares, frozenset(guessed))
+    return SplitAssignment(datasets, names, shares, frozenset(guessed))
 
 
-def _named(available: Mapping[str, "Dataset"], split: str, name: str) -> "Dataset":
+def _check_name(available: Mapping[str, "Dataset"], split: str, name: str) -> None:
     if name not in available:
         raise DataError(f"data.splits.{split}: no split '{name}'; {suggest(name, available)}")
-    return available[name]
+
+
+def _check_default_share(shares: Mapping[str, float]) -> None:
+    if sum(shares.values()) >= 1:
+        raise DataError(
+            f"data.splits: there is no validation split, so {DEFAULT_VALIDATION_SHARE:g} of train "
+            f"is cut off for it, which leaves nothing beside test={shares['test']:g}; give smaller "
+            "shares"
+        )
 
 
 def cut_from_train(

@@ -176,7 +176,7 @@ def _results(
 
     path, config = data.get("path") or data["source"], data.get("name")
     for split, scores in evidence.splits.items():
-        source_split = data["splits"][split]
+        source_split = data["splits"].get(split)
         for metric, score in scores.items():
             if is_number(score):
                 yield EvalResult(
@@ -184,7 +184,7 @@ def _results(
                     dataset_type=path,
                     dataset_name=f"{path} ({config})" if config else path,
                     dataset_config=config,
-                    # a share of train, or a split that was guessed, has no name in the recipe
+                    # a share of train has no name in the source
                     dataset_split=source_split if isinstance(source_split, str) else split,
                     dataset_revision=commit,
                     metric_type=metric,

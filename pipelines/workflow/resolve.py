@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pipelines.core import hardware, registry
 from pipelines.core.console import say
+from pipelines.data.sources import Source, SplitNames
 from pipelines.models.anatomy import dissect
 from pipelines.recipe import Recipe, combinations
 from pipelines.strategies.choosing.context import AutoContext
@@ -31,7 +32,7 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
     if context.anatomy.is_convolutional:
         hardware.set_memory_format(prepared.checkpoint.model, channels_last=True)
     sections, reason = prepared.recipe.strategy.resolve(context)
-    recipe = prepared.recipe.replace(**sections)
+    recipe = prepared.recipe.replace(data=_with_split_names(prepared), **sections)
     # before defaults are filled in: a note is about keys that the user wrote
     _note_ignored_keys(recipe)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, context.anatomy)
@@ -63,6 +64,14 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
         explicit=explicit,
         conflict=lambda **sections: _first_conflict(recipe.replace(**sections)),
     )
+
+
+def _with_split_names(prepared: Prepared) -> Source:
+    """Name the split of the source that serves as each; a repeated run does not look for them."""
+    names = prepared.data.source_splits
+    # a test split that was not used, for lack of labels, is explicitly none
+    splits = SplitNames.model_validate({"test": None, **names})
+    return prepared.recipe.data.replace(splits=splits)
 
 
 def _first_conflict(recipe: Recipe) -> str | None:

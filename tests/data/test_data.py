@@ -66,6 +66,11 @@ def with_labels(*labels):
 # Which split serves as train, validation and test
 
 
+def test_a_share_beside_the_default_one_leaves_some_of_train(refuse):
+    message = "there is no validation split, so 0.1 of train is cut off for it, which leaves nothing"
+    refuse(message, {"train": rows(20)}, splits={"test": 0.95})
+
+
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "dev", "eval"])
 def test_splits_are_found_by_their_usual_names(load, name):
     loaded = load({"train": rows(10), name: rows(4), "test": rows(6)})

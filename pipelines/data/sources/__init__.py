@@ -6,7 +6,7 @@ chooses among them, names columns by role and checks them.
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pipelines.core.section import Section
 
@@ -49,6 +49,14 @@ class SplitNames(Section):
                 f"train is left; got {given}"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset_test(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        # read back, `test: null` would mean that there is no test split
+        if "test" not in self.model_fields_set:
+            values.pop("test", None)
+        return values
 
 
 class Limits(Section):
