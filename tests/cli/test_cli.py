@@ -181,6 +181,13 @@ def test_an_interrupted_run_says_how_to_go_on(stop, tmp_path, capsys, monkeypatc
         assert told == "interrupted\n"
 
 
+def test_anatomy_of_nothing(capsys) -> None:
+    assert cli.main(["anatomy", ""]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: graft anatomy: the name of the checkpoint is empty; expected")
+    assert "model.checkpoint" not in printed
+
+
 @pytest.mark.parametrize(("option", "private"), [([], True), (["--public"], False)])
 def test_push_hands_over_a_finished_run(tmp_path, monkeypatch, capsys, option, private) -> None:
     run, pushed = finished(tmp_path), {}

@@ -4,6 +4,7 @@ import argparse
 
 from pipelines.cli.commands import Command
 from pipelines.core import registry
+from pipelines.core.errors import ModelError
 
 
 class AnatomyCommand(Command):
@@ -17,7 +18,16 @@ class AnatomyCommand(Command):
         )
 
     def run(self, parsed: argparse.Namespace) -> None:
-        """Print a table; no weights are loaded."""
+        """Print a table; no weights are loaded.
+
+        Raises:
+            ModelError: there is no such checkpoint.
+        """
+        if not parsed.checkpoint.strip():
+            raise ModelError(
+                "graft anatomy: the name of the checkpoint is empty; expected a Hub id such as "
+                "google-bert/bert-base-uncased, or a folder"
+            )
         task = registry.find("tasks", parsed.task)() if parsed.task else None
         from pipelines.models import load as model
         from pipelines.models.anatomy import dissect, table
