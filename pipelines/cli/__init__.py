@@ -4,9 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from pipelines.core import registry
-from pipelines.core.errors import GraftError, Interrupted
+from pipelines.core.errors import GraftError, Interrupted, RecipeError
 from pipelines.core.version import __version__
 
 
@@ -34,11 +35,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"graft {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in registry.names("commands"):
-        summary = registry.summary("commands", name)
+        summary = registry.summary("commands", name).replace("%", "%%")  # argparse formats it
         sub = commands.add_parser(name.replace("_", "-"), help=summary, description=summary)
-        command = registry.find("commands", name)()
-        command.arguments(sub)
-        sub.set_defaults(command=command.run)
+        _add_command(sub, name)
     parsed, rest = parser.parse_known_args(arguments)
     # argparse takes positional arguments in one run only: what stands behind an option is left over
     if rest and (not hasattr(parsed, "overrides") or any(word.startswith("-") for word in rest)):
@@ -46,6 +45,23 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         parsed.overrides += rest
     return parsed
+
+
+def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
+    """Let `parser` run a command; one whose file is broken is refused when it is called."""
+    try:
+        command = registry.find("commands", name)()
+    except RecipeError as error:
+        problem = GraftError(*error.args)  # the name is deleted at the end of this block
+
+        def refuse(*_: object) -> NoReturn:
+            raise problem
+
+        # before its arguments are parsed: what they are, only the broken file says
+        parser.parse_known_args = refuse  # type: ignore[method-assign,assignment]
+        return
+    command.arguments(parser)
+    parser.set_defaults(command=command.run)
 
 
 def _report(text: str) -> None:

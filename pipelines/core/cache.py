@@ -103,7 +103,7 @@ def limit() -> float:
 
 def entries() -> list[Entry]:
     """List all cache entries, least recently used first."""
-    present = []
+    present: list[Entry] = []
     for kind in KINDS:
         with suppress(OSError):  # no such folder, or none that can be read
             present += filter(None, map(_entry, (folder() / kind).iterdir()))

@@ -17,6 +17,12 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+def warn(text: str) -> None:
+    """Print a line to stderr, on the main process: stdout may be JSON."""
+    if is_main():
+        print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def capture_stdout() -> Iterator[Callable[[str], None]]:
     """Silence stdout inside the block; yields a `say` that still writes to the terminal."""

@@ -38,22 +38,26 @@ def problems(kind: Any, base: type) -> Iterator[str]:
             yield f"{wrong}, as in {base.__name__}"
 
 
-def metric_problems(source: str, name: str) -> Iterator[str]:
-    """Describe what the source of a metric lacks; importing it would import `evaluate`."""
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+def metric_problems(tree: ast.Module, name: str) -> Iterator[str]:
+    """Describe what the file of a metric lacks; importing it would import `evaluate`."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     metric = next((node for node in classes if node.name == name), None)
     if metric is None:
         yield "is not in the file"
         return
     if "evaluate.Metric" not in map(ast.unparse, metric.bases):
         yield "is no direct subclass of evaluate.Metric"
-    methods = {node.name: node.args for node in metric.body if isinstance(node, ast.FunctionDef)}
+    functions = [n for n in metric.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    methods = {node.name: node for node in functions}
     for method, arguments in METRIC_METHODS.items():
         expected = f"{method}({', '.join(('self', *arguments))})"
         if method not in methods:
             yield f"does not define {expected}, as every metric must"
-        elif not {*arguments} <= _names(methods[method]):
-            yield f"has {method}({ast.unparse(methods[method])}); expected {expected} and options"
+        elif isinstance(methods[method], ast.AsyncFunctionDef):
+            yield f"has `async def {method}`; expected `def`: nothing awaits it"
+        elif not {*arguments} <= _names(methods[method].args):
+            has = f"{method}({ast.unparse(methods[method].args)})"
+            yield f"has {has}; expected {expected} and options"
 
 
 def _names(arguments: ast.arguments) -> set[str]:
@@ -77,6 +81,8 @@ def _is_required(member: Any) -> bool:
 
 def _mismatch(name: str, override: Any, member: Any) -> str | None:
     """Describe what is wrong with an override; a property may become a class attribute."""
+    if _is_async(override) and not _is_async(member):
+        return f"has `async def {name}`; expected `def`: nothing awaits it"
     if isinstance(member, property):
         fits = not isinstance(override, FunctionType)
         return None if fits else f"has a method {name}(); expected a property"
@@ -85,6 +91,11 @@ def _mismatch(name: str, override: Any, member: Any) -> str | None:
     if _takes_every_call(inspect.signature(override), inspect.signature(member)):
         return None
     return f"has {_shown(name, override)}; expected {_shown(name, member)}"
+
+
+def _is_async(member: Any) -> bool:
+    function = getattr(member, "fget", member)  # of a property
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _takes_every_call(signature: inspect.Signature, base: inspect.Signature) -> bool:

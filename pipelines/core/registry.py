@@ -5,14 +5,16 @@ file that is named gets imported.
 """
 
 import ast
+import os
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import contract
-from pipelines.core.errors import RecipeError, suggest
+from pipelines.core import contract, python_source
+from pipelines.core.console import warn
+from pipelines.core.errors import GraftError, RecipeError, suggest
 
 ROOT = Path(__file__).parent.parent  # the package `pipelines`
 FOLDERS = {
@@ -32,6 +34,8 @@ BASES = {  # in the folder's `__init__.py`; a metric is a class of `evaluate`
     "heads": "Head",
     "commands": "Command",
 }
+MAX_SHOWN = 80  # characters of a wrong name in a message
+MAX_NAMES = 5  # of recipes in a message; of more, only the nearest ones
 PACKAGES = tuple(package for package in FOLDERS if package != "commands")
 
 
@@ -51,17 +55,22 @@ def find(package: str, name: str) -> Any:
     """Import the class of the file `package/name.py`: `linear_probe.py` holds `LinearProbe`.
 
     Raises:
-        RecipeError: there is no such file (says which there are and which is nearest), or its class
-            does not keep the contract of the package's base class.
+        RecipeError: there is no such file (says which there are and which is nearest), it cannot be
+            read or imported, or its class does not keep the contract of the package's base class.
     """
     check(package, name)
     parent = f"pipelines.{FOLDERS[package].replace('/', '.')}"
     try:
         module = import_module(f"{parent}.{name}")
-    except (NameError, TypeError, RuntimeError) as error:
-        if not type(error).__module__.startswith("pydantic."):  # which refuses what is no field
-            raise
-        _refuse(package, name, [f"cannot be a section of a recipe: {error}".partition("\n")[0]])
+    except GraftError:
+        raise
+    except Exception as error:  # a contributed file can raise anything
+        if type(error).__module__.startswith("pydantic."):  # which refuses what is no field
+            problem = f"cannot be a section of a recipe: {error}".partition("\n")[0]
+            _refuse(package, name, [problem])
+        file = folder(package) / f"{name}.py"
+        problem = python_source.import_problem(error, file, _file_name(package, name))
+        raise RecipeError(problem) from error
     kind = getattr(module, class_name(package, name), None)
     if package in BASES:
         base = getattr(import_module(parent), BASES[package])
@@ -69,18 +78,31 @@ def find(package: str, name: str) -> Any:
     return kind
 
 
+@cache
+def find_all(package: str) -> dict[str, Any]:
+    """Import the classes of all files of `package`; a note on stderr names each broken file."""
+    classes = {}
+    for name in names(package):
+        try:
+            classes[name] = find(package, name)
+        except RecipeError as error:
+            warn(f"note: {name} is left out: {error}")
+    return classes
+
+
 def check(package: str, name: str) -> None:
     """Refuse what can be refused without importing the file.
 
     Raises:
-        RecipeError: there is no such file, or it is a metric that breaks its contract.
+        RecipeError: there is no such file, it is not Python, or it is a metric that breaks its
+            contract.
     """
     if name not in names(package):
         kind = {"strategies": "strategy"}.get(package, package.removesuffix("s"))
         raise RecipeError(f"unknown {kind} '{name}'; {suggest(name, names(package))}")
+    tree = _parse(package, name)
     if package == "metrics":
-        source = (folder(package) / f"{name}.py").read_text(encoding="utf-8")
-        _refuse(package, name, contract.metric_problems(source, class_name(package, name)))
+        _refuse(package, name, contract.metric_problems(tree, class_name(package, name)))
 
 
 def class_name(package: str, name: str) -> str:
@@ -92,13 +114,26 @@ def class_name(package: str, name: str) -> str:
 def _refuse(package: str, name: str, problems: Iterable[str]) -> None:
     """Raise a RecipeError that names file, class and every problem, if there is one."""
     if text := "; ".join(problems):
-        file = f"pipelines/{FOLDERS[package]}/{name}.py"
-        raise RecipeError(f"{file}: class {class_name(package, name)} {text}")
+        raise RecipeError(f"{_file_name(package, name)}: class {class_name(package, name)} {text}")
+
+
+def _file_name(package: str, name: str) -> str:
+    return f"pipelines/{FOLDERS[package]}/{name}.py"
+
+
+def _parse(package: str, name: str) -> ast.Module:
+    return python_source.parse(folder(package) / f"{name}.py", _file_name(package, name))
 
 
 def summary(package: str, name: str) -> str:
-    """Read the first line of a file's docstring without importing the file."""
-    tree = ast.parse((folder(package) / f"{name}.py").read_text(encoding="utf-8"))
+    """Read the first line of a file's docstring without importing the file.
+
+    Of a file that is not Python, say so: it must not hide the others in a list.
+    """
+    try:
+        tree = _parse(package, name)
+    except RecipeError as error:
+        return f"(cannot be read: {error})"
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
@@ -120,20 +155,46 @@ def recipe_file(path: str | Path) -> Path:
     A file that exists wins, with or without `.yaml`; a path with a folder in it is never a name.
 
     Raises:
-        RecipeError: neither; says which recipes there are and which is nearest.
+        RecipeError: neither, or a folder; says which recipes are nearest.
     """
-    text, path = str(path), Path(path)
-    for file in (path, Path(f"{text}.yaml")):
-        if file.is_file():
-            return file
+    text = str(path)
+    if not text.strip():
+        raise RecipeError(
+            f"'{text}' names no recipe; expected a YAML file, or a name that `graft list` prints"
+        )
+    # of os.path, which takes a name that is too long for one that does not exist
+    for candidate in (text, f"{text}.yaml"):
+        if os.path.isfile(candidate):
+            return Path(candidate)
     name, known = text.removesuffix(".yaml"), recipes()
     if name not in known:
-        if path.name != text or path.exists():
-            return path  # whoever reads it says what is wrong with it
-        problem = f"{path}: no such file, and no recipe of that name"
-        raise RecipeError(f"{problem}; {suggest(name, known)}")
+        if os.path.isdir(text):
+            raise RecipeError(f"{text}: {_folder_problem(Path(text))}")
+        name = name.rstrip("/")
+        if Path(name).name != name or os.path.exists(text):
+            return Path(text)  # whoever reads it says what is wrong with it
+        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        problem = f"{shown}: no such file, and no recipe of that name"
+        raise RecipeError(
+            f"{problem}; {suggest(name, known, limit=MAX_NAMES)}; `graft list` prints all"
+        )
     file, here = known[name], Path.cwd()
     return file.relative_to(here) if file.is_relative_to(here) else file
+
+
+def _folder_problem(folder: Path) -> str:
+    """Say which file to name instead of a folder; of a run's, how to resume the run."""
+    recipe = folder / "recipe.yaml"
+    if not recipe.is_file():
+        files = [file.as_posix() for file in sorted(folder.glob("*.yaml"))]
+        expected = " or ".join(files[:MAX_NAMES]) or "x.yaml, or a name that `graft list` prints"
+        return f"is a folder; expected a YAML file such as {expected}"
+    if not (folder / "lock.json").is_file():
+        return f"is a folder; name the recipe in it: {recipe.as_posix()}"
+    again = f"is the folder of a run; to run its recipe again, name {recipe.as_posix()}"
+    if (folder / "metrics.json").is_file():
+        return f"{again} (the run is finished: there is nothing to resume)"
+    return f"{again}; to resume, add training.resume_from_checkpoint={folder.as_posix()}"
 
 
 def source_files(folder: Path, pattern: str = "*.py") -> list[Path]:

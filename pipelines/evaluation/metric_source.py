@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.core import python_source
 from pipelines.core.errors import RecipeError
 
 
@@ -28,9 +29,9 @@ def read(path: Path) -> MetricDeclaration:
     """Parse a metric's file.
 
     Raises:
-        RecipeError: there is no metric in it.
+        RecipeError: it is not Python, or there is no metric in it.
     """
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    nodes = list(ast.walk(python_source.parse(path, str(path))))
     functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
     if "_compute" not in functions:
         raise RecipeError(f"{path}: not an `evaluate` metric: it has no method _compute")

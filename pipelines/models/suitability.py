@@ -31,7 +31,7 @@ def check_head(config: "PretrainedConfig", section: "Model", task: "Task") -> No
 
 def suitable_tasks(config: "PretrainedConfig") -> list["Task"]:
     """List the tasks that an architecture has a head for, those of whole examples first."""
-    tasks = [registry.find("tasks", name)() for name in registry.names("tasks")]
+    tasks = [task() for task in registry.find_all("tasks").values()]
     suitable = [task for task in tasks if has_auto_model(config, task.auto_class)]
     return sorted(suitable, key=lambda task: task.prediction_unit != "example")
 

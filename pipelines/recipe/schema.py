@@ -44,12 +44,12 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """List one alternative for each file of the package, distinguished by its name."""
     kind_key, package = recipe.KINDS[key]
     is_required = recipe.Recipe.model_fields[key].is_required()
-    names = list(registry.names(package))
+    kinds = registry.find_all(package)
     options: list[dict[str, Any]] = (
-        [{"enum": names}] if recipe.SHORTHANDS.get(key) == kind_key else []
+        [{"enum": [*kinds]}] if recipe.SHORTHANDS.get(key) == kind_key else []
     )
-    for name in names:
-        schema = _hoisted(registry.find(package, name).model_json_schema(), definitions)
+    for name, section in kinds.items():
+        schema = _hoisted(section.model_json_schema(), definitions)
         schema["properties"][kind_key] = {"const": name}
         required = {*schema.get("required", [])}
         schema["required"] = sorted(required | ({kind_key} if is_required else set()))

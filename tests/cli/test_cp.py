@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import cli, recipe
+from pipelines.core.errors import RecipeError
 from pipelines.core.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,13 @@ def test_a_file_is_not_overwritten_by_chance(here: Path, capsys) -> None:
     ("arguments", "told"),
     [
         (["quikstart"], "quikstart: no such file, and no recipe of that name; did you mean 'quick"),
-        (["quickstart", "nowhere/x.yaml"], "nowhere/x.yaml: cannot be written (No such file"),
+        (
+            ["quickstart", "nowhere/x.yaml"],
+            "nowhere/x.yaml: there is no folder nowhere; create it (mkdir -p nowhere), or copy to "
+            "nowhere/, which creates it",
+        ),
+        (["quickstart", "x" * 300], f"{'x' * 300}: cannot be written (File name too long)"),
+        (["x" * 300], f"{'x' * 80}…: no such file, and no recipe of that name; "),
         (["broken.yaml"], "broken.yaml:2: not YAML: "),
     ],
 )
@@ -114,3 +121,40 @@ def test_a_recipe_is_found_by_its_name(command, name, here: Path, capsys) -> Non
     """What is wrong with an override is told of the recipe that was found."""
     assert cli.main([command, name, "strategy=lorra"]) == 2
     assert "command line: unknown strategy 'lorra'; did you mean 'lora'" in capsys.readouterr().err
+
+
+def test_a_target_that_ends_in_a_slash_is_a_folder(here: Path) -> None:
+    assert cli.main(["cp", "quickstart", "mine/new/"]) == 0
+    assert (here / "mine" / "new" / "quickstart.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("quickstart/", "quickstart/: no such file, and no recipe of that name; did you mean 'q"),
+        ("", "'' names no recipe; expected a YAML file, or a name that `graft list` prints"),
+        ("x" * 300, f"{'x' * 80}…: no such file, and no recipe of that name; "),
+        (f"mine/{'x' * 300}", f"mine/{'x' * 300}: cannot read the recipe (File name too long)"),
+        ("empty", "empty: is a folder; expected a YAML file such as x.yaml, or a name that "),
+        ("mine", "mine: is a folder; expected a YAML file such as mine/a.yaml or mine/b.yaml\n"),
+        ("runs/x/1", "runs/x/1: is the folder of a run; to run its recipe again, name "
+         "runs/x/1/recipe.yaml; to resume, add training.resume_from_checkpoint=runs/x/1\n"),
+        ("runs/x/2/", "runs/x/2/: is the folder of a run; to run its recipe again, name "
+         "runs/x/2/recipe.yaml (the run is finished: there is nothing to resume)\n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["run", "cp"])
+def test_what_is_no_recipe_is_one_message(command, name, message, here: Path, capsys) -> None:
+    for file in (
+        *("mine/a.yaml", "mine/b.yaml", "empty/x.txt"),
+        *("runs/x/1/recipe.yaml", "runs/x/1/lock.json"),
+        *("runs/x/2/recipe.yaml", "runs/x/2/lock.json", "runs/x/2/metrics.json"),
+    ):
+        (here / file).parent.mkdir(parents=True, exist_ok=True)
+        (here / file).touch()
+    assert cli.main([command, name]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {message}")
+    assert printed.count("\n") == 1
+    with pytest.raises(RecipeError):
+        recipe.load(name)

@@ -152,6 +152,14 @@ class Added(Head):
         "is no direct subclass of evaluate.Metric",
         base="dict",
     ),
+    "a coroutine for a method": strategy(
+        "    async def apply(self, model, anatomy): ...",
+        "has `async def apply`; expected `def`",
+    ),
+    "a metric that is a coroutine": metric(
+        INFO + "    async def _compute(self, predictions, references): ...",
+        "has `async def _compute`; expected `def`",
+    ),
     "a metric with options": metric(
         INFO + "    def _compute(self, *, predictions, references, weights=None): ..."
     ),
@@ -244,7 +252,9 @@ def test_what_is_no_recipe(tmp_path, monkeypatch) -> None:
             registry.recipe_file(name)
         told = str(refused.value)
         assert told.startswith(f"{name}: no such file, and no recipe of that name; did you mean")
-        assert "did you mean 'quickstart'? known: ast_esc50, bert_conll2003, " in told
+        assert "did you mean 'quickstart'? nearest of " in told
+        assert told.endswith("; `graft list` prints all")
+        assert told.count(", ") < 10  # the nearest names, not all
     # with a folder before it, a path is a path
     assert registry.recipe_file("here/quickstart") == Path("here/quickstart")
     assert registry.recipe_file("./quickstart") == Path("./quickstart")

@@ -1,6 +1,7 @@
 """Copy a recipe into a folder of yours, to change it there."""
 
 import argparse
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ class CpCommand(Command):
 
         Raises:
             RecipeError: no such recipe, or it is not YAML.
-            RunError: the target exists, or cannot be written.
+            RunError: the target exists, cannot be written, or its folder is missing.
         """
         from pipelines.recipe import yaml_reader
         from pipelines.report.run_folder import writing
@@ -44,16 +45,36 @@ class CpCommand(Command):
         # the shipped recipe even where a copy of it lies here: --force brings it back
         source = registry.recipes().get(parsed.recipe) or registry.recipe_file(parsed.recipe)
         yaml_reader.read(source, f"{source}: cannot read the recipe")  # refused if it is not YAML
-        target = Path(parsed.target)
-        target = target / source.name if target.is_dir() else target
-        if target.exists() and source.samefile(target):
-            raise RunError(f"{target}: is the recipe itself; name another TARGET")
-        if target.exists() and not parsed.force:
-            raise RunError(f"{target}: exists already; --force overwrites it")
         text = _relocate(source.read_text(encoding="utf-8"), source.parent.resolve())
-        with writing(target):
+        # all of it: to look for a target whose name is too long is an error, too
+        with writing(Path(parsed.target)):
+            target = _target(parsed.target, source)
+            if target.exists() and not parsed.force:
+                raise RunError(f"{target}: exists already; --force overwrites it")
             target.write_text(text, encoding="utf-8")
         print(f"wrote {target}; to run it: {shlex.join(['graft', 'run', str(target)])}")
+
+
+def _target(text: str, source: Path) -> Path:
+    """Return the file to write; a target that ends in a slash is a folder, and is created.
+
+    Raises:
+        RunError: the target is the recipe itself, or its folder is missing.
+    """
+    target = Path(text)
+    if text.endswith(("/", os.sep)):
+        target.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        target /= source.name
+    if not target.parent.is_dir():
+        folder = target.parent.as_posix()
+        raise RunError(
+            f"{target}: there is no folder {folder}; create it (mkdir -p {shlex.quote(folder)}), "
+            f"or copy to {shlex.quote(f'{folder}/')}, which creates it"
+        )
+    if target.exists() and source.samefile(target):
+        raise RunError(f"{target}: is the recipe itself; name another TARGET")
+    return target
 
 
 def _relocate(text: str, folder: Path) -> str:

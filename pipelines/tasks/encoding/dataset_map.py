@@ -56,5 +56,6 @@ def _code() -> tuple[str, ...]:
     from importlib.metadata import version
 
     sources = registry.source_files(TASKS, "**/*.py")
-    texts = (file.read_text(encoding="utf-8") for file in sources)
+    # a file that is not UTF-8 concerns the recipes that name it, and no other
+    texts = (file.read_text(encoding="utf-8", errors="replace") for file in sources)
     return (*texts, *(f"{package} {version(package)}" for package in PACKAGES))
