@@ -16,17 +16,19 @@ from pipelines.core.version import __version__
 if TYPE_CHECKING:
     from pipelines.core.errors import GraftError
     from pipelines.recipe import Recipe
-    from pipelines.workflow.session import Run, check, load, run
+    from pipelines.workflow.finished_run import Run
+    from pipelines.workflow.session import check, load, run
 
 __all__ = ["GraftError", "Recipe", "Run", "__version__", "check", "load", "run"]
 
-MODULES = {"GraftError": "core.errors", "Recipe": "recipe"}  # the others: workflow.session
+MODULES = {"GraftError": "core.errors", "Recipe": "recipe", "Run": "workflow.finished_run"}
+FUNCTIONS = "workflow.session"
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'pipelines' has no attribute '{name}'")
-    module = import_module(f"pipelines.{MODULES.get(name, 'workflow.session')}")
+    module = import_module(f"pipelines.{MODULES.get(name, FUNCTIONS)}")
     return getattr(module, name)
 
 

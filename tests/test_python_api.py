@@ -135,6 +135,43 @@ def test_what_is_no_dictionary_is_no_recipe() -> None:
         graft.Recipe.from_dict([("task", "text_classification")])  # type: ignore[arg-type]
 
 
+def test_a_dictionary_that_contains_itself_is_no_recipe() -> None:
+    circle: dict[str, object] = {"task": "text_classification"}
+    circle["model"] = circle
+    with pytest.raises(RecipeError, match=r"Recipe\.from_dict: a value contains itself"):
+        graft.Recipe.from_dict(circle)
+    with pytest.raises(RecipeError, match="overrides: a value contains itself"):
+        graft.load("quickstart", {"model": circle})
+
+
+def test_a_recipe_may_be_given_in_any_form(tmp_path: Path) -> None:
+    values = {"task": "text_classification", "model": "x", "data": "hub", "strategy": "full"}
+    values["data"] = {"source": "files", "path": "reviews"}
+    recipe = graft.Recipe.from_dict(values)
+    assert graft.load(values) == graft.load(recipe) == recipe
+    for form in (values, recipe):
+        assert graft.load(form, "strategy=lora").strategy.name == "lora"
+    # what the recipe leaves out follows from the new values
+    assert "calibration" not in graft.load(recipe, "strategy=lora").model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "message"),
+    [
+        (None, None, "None: a recipe is a YAML file, the name of a shipped recipe, a mapping"),
+        (3, None, "3: a recipe is a YAML file"),
+        ("quickstart", 5, "overrides: 5: expected key=value as text"),
+        ("quickstart", [("strategy", "lora")], r"overrides: \('strategy', 'lora'\): expected key"),
+        ("quickstart", {3: "lora"}, "overrides: 3: expected a key as text"),
+        ("quickstart", {"": 1}, "overrides: '': expected a key as text"),
+        ("quickstart", {"strategy.": 1}, "overrides: 'strategy.': expected a key as text"),
+    ],
+)
+def test_what_is_no_recipe_and_no_override(recipe, overrides, message) -> None:
+    with pytest.raises(RecipeError, match=message):
+        graft.load(recipe, overrides)
+
+
 def test_a_run_holds_metrics_predictions_and_paths(finished: graft.Run) -> None:
     metrics = finished.metrics
     assert metrics["strategy"] == "linear_probe"
@@ -185,6 +222,20 @@ def test_what_is_no_finished_run_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "lock.json").write_text("{}")
     with pytest.raises(RunError, match=r"not finished: there is no metrics\.json"):
         graft.Run.open(tmp_path)
+
+
+@pytest.mark.parametrize("path", [None, 3, ["runs/x/1"]])
+def test_what_is_no_path_is_no_run(path: object) -> None:
+    with pytest.raises(RunError, match="expected the path of a run folder, such as runs/"):
+        graft.Run.open(path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
+def test_damaged_metrics_are_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "lock.json").write_text("{}")
+    (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"metrics\.json: damaged"):
+        graft.Run.open(tmp_path).metrics  # noqa: B018
 
 
 def test_the_model_of_a_run_is_an_ordinary_one(finished: graft.Run) -> None:

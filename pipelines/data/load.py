@@ -59,7 +59,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
         stream = streams.prepare(whole_train, first, roles, streamed, task, labels, seed)
     # a fixed order: reports list splits in it, and take the last one as the result
     ordered = {split: rows_by_split[split] for split in USUAL_NAMES if split in rows_by_split}
-    names = {**assignment.names, **assignment.shares}
+    names: dict[str, str | float] = {**assignment.names, **assignment.shares}
     source_splits = {split: names[split] for split in ordered}
     return Data(ordered, labels, tuple(notes), source_splits, tuple(bad_rows.left_out), stream)
 

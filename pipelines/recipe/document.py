@@ -83,15 +83,26 @@ def from_values(values: Any, origin: str) -> Document:
     if not isinstance(values, Mapping):
         kind = type(values).__name__
         raise RecipeError(f"{origin}: a recipe is a mapping of keys to values, not {kind}")
-    return Document(origin, anchored(plain(values), Path.cwd()))
+    return Document(origin, anchored(plain(values, origin), Path.cwd()))
 
 
-def plain(value: Any) -> Any:
-    """Convert a value of Python into what YAML would give: str keys, lists, paths as text."""
+def plain(value: Any, origin: str) -> Any:
+    """Convert a value of Python into what YAML would give: str keys, lists, paths as text.
+
+    Raises:
+        RecipeError: a value contains itself.
+    """
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise RecipeError(f"{origin}: a value contains itself, or is nested too deep") from None
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): plain(child) for key, child in value.items()}
+        return {str(key): _plain(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(child) for child in value]
+        return [_plain(child) for child in value]
     return str(value) if isinstance(value, Path) else value
 
 

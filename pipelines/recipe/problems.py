@@ -1,12 +1,13 @@
 """What pydantic finds wrong with a section -> lines in the words of the recipe."""
 
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from pipelines.core.errors import suggest
-from pipelines.recipe.document import Document, children
+from pipelines.recipe.document import Document, Key, children
 
 EXPECTED = {  # pydantic's types of error, in the words of YAML
     "dict_type": "should be keys and values",
@@ -15,20 +16,61 @@ EXPECTED = {  # pydantic's types of error, in the words of YAML
 }
 
 
-def explain(document: Document, key: str, error: Any, kind: Any) -> str:
-    """Say one pydantic error in the words of the recipe: place, key, value, what was expected."""
+def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> Iterator[str]:
+    """Say pydantic's errors of one section in the words of the recipe.
+
+    Each line has place, key, value and what was expected. Of a value that fits no type of a union
+    pydantic reports what each type expects; that is one line here.
+
+    Args:
+        key: the section.
+        kind: the type that refused it.
+    """
+    expected: dict[str, list[str]] = {}  # place, key and value -> what was expected
+    for error in errors:
+        if _is_not_finite(error["input"]):
+            continue  # `not_finite` reports it
+        prefix, message = _explain_one(document, key, error, kind)
+        expected.setdefault(prefix, []).append(message)
+    for prefix, messages in expected.items():
+        others = (message.removeprefix("should be ") for message in messages[1:])
+        yield prefix + " or ".join([messages[0], *others])
+
+
+def not_finite(document: Document) -> Iterator[str]:
+    """Report NaN and infinite numbers: there is no key that they have a meaning for."""
+    for path, value in _leaves(document.values, ()):
+        if _is_not_finite(value):
+            yield f"{document.place(path)}: {'.'.join(path)}: {value}: should be a finite number"
+
+
+def _leaves(node: Any, path: Key) -> Iterator[tuple[Key, Any]]:
+    below = children(node)
+    if not below:
+        yield path, node
+    for name, child in below.items():
+        yield from _leaves(child, (*path, name))
+
+
+def _is_not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not isfinite(value)
+
+
+def _explain_one(document: Document, key: str, error: Any, kind: Any) -> tuple[str, str]:
+    """Return what a line about one error begins with, and what was expected."""
     location = (key, *map(str, error["loc"]))
     path = tuple(_existing_path(document, location))
     place, dotted = document.place(path), ".".join(path)
     if error["type"] == "extra_forbidden":
-        return f"{place}: unknown key '{dotted}'; {suggest(path[-1], _fields(kind, path[1:-1]))}"
+        known = suggest(path[-1], _fields(kind, path[1:-1]))
+        return f"{place}: unknown key '{dotted}'; {known}", ""
     if error["type"] == "missing":
-        return f"{place}: missing key '{'.'.join(location)}'"
+        return f"{place}: missing key '{'.'.join(location)}'", ""
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value = document.get(path)
     # a whole section would bury the message
     shown = "" if isinstance(value, dict) else f"{'null' if value is None else repr(value)}: "
-    return f"{place}: {dotted}: {shown}{EXPECTED.get(error['type'], message)}"
+    return f"{place}: {dotted}: {shown}", EXPECTED.get(error["type"], message)
 
 
 def _existing_path(document: Document, location: Iterable[str]) -> Iterator[str]:

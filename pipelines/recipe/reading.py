@@ -9,7 +9,7 @@ from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import document as documents
 from pipelines.recipe import yaml_reader
-from pipelines.recipe.document import Document, Override
+from pipelines.recipe.document import Document, Override, children
 
 # `strategy: lora` is short for `strategy: {name: lora}`
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
@@ -22,6 +22,11 @@ KINDS = {
 }
 KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
 RENAMED = {"regularisation": "regularization"}  # old spelling of a section -> the new one
+# section and key that `recipe.yaml` of older run folders holds
+REMOVED = {
+    ("strategy", "because"): "the lock records it",
+    ("strategy", "cache_activations"): "`speed.frozen_blocks` decides",
+}
 
 
 def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document:
@@ -34,36 +39,46 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
     document = Document(str(file))
     for layer in yaml_reader.layers(file):
         _rename_sections(layer)
+        _drop_removed_keys(layer)
         for section in KINDS:
             # before the layers are merged, while the old kind is still known
             _drop_keys_of_old_kind(document, section, layer.get((section,)))
         document.merge(layer)
         # at once: the next layer may lay keys over what is a single word so far
         _expand(document)
-    parsed = (yaml_reader.parse_override(o) if isinstance(o, str) else o for o in overrides)
-    for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):
-        if key in KIND_KEYS:
-            _drop_keys_of_old_kind(document, key[0], {key[1]: value})
-        document.put(key, value, place)
-        _expand(document)
+    _override(document, overrides)
     document.values.setdefault("name", file.stem)
     return document
 
 
-def from_values(values: Mapping[str, Any], origin: str) -> Document:
+def from_values(
+    values: Mapping[str, Any], origin: str, overrides: Iterable[Override] = ()
+) -> Document:
     """Make a document of plain values, as a recipe's YAML would hold them.
 
     Args:
         origin: what error messages name instead of a file and a line.
 
     Raises:
-        RecipeError: a key that is no text.
+        RecipeError: `values` is no mapping, or contains itself.
     """
     document = documents.from_values(values, origin)
     _rename_sections(document)
+    _drop_removed_keys(document)
     _expand(document)
+    _override(document, overrides)
     document.values.setdefault("name", "recipe")
     return document
+
+
+def _override(document: Document, overrides: Iterable[str | Override]) -> None:
+    """Lay overrides over a document, whole sections before their keys."""
+    parsed = (yaml_reader.parse_override(o) if isinstance(o, str) else o for o in overrides)
+    for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):
+        if key in KIND_KEYS:
+            _drop_keys_of_old_kind(document, key[0], {key[1]: value})
+        document.put(key, value, place)
+        _expand(document)
 
 
 def _rename_sections(document: Document) -> None:
@@ -82,6 +97,15 @@ def _rename_sections(document: Document) -> None:
         for key in [key for key in document.places if key[0] == old]:
             document.places[(new, *key[1:])] = document.places.pop(key)
         _note_renamed(place, old)
+
+
+def _drop_removed_keys(document: Document) -> None:
+    """Accept the keys that older runs recorded, with a note."""
+    for (section, name), successor in REMOVED.items():
+        if name in children(document.values.get(section)):
+            del document.values[section][name]
+            place = document.place((section, name))
+            say(f"note: {place}: '{section}.{name}' is no key any more: {successor}; remove it")
 
 
 def _renamed(override: Override) -> Override:
@@ -113,13 +137,13 @@ def _is_detail(override: Override) -> bool:
 def _drop_keys_of_old_kind(document: Document, section: str, over: Any) -> None:
     """Drop the keys that only the old kind has when the kind changes (`data.source=files`)."""
     kind_key, package = KINDS[section]
-    old, new = document.get((section, kind_key)), documents.children(over).get(kind_key)
+    old, new = document.get((section, kind_key)), children(over).get(kind_key)
     # a kind that does not exist is refused when the sections are checked, with its place
     if {str(old), str(new)} <= set(registry.names(package)):
         before, after = (registry.find(package, kind) for kind in (old, new))
         dropped = set(before.model_fields)
         # `peft` declares none of the fields that it takes: they follow from its method
         if before.model_config.get("extra") == "allow":
-            dropped |= set(documents.children(document.values[section]))
+            dropped |= set(children(document.values[section]))
         for name in dropped - set(after.model_fields):
             document.values[section].pop(name, None)

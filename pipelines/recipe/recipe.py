@@ -20,7 +20,8 @@ from pipelines.evaluation.calibration import Calibration
 from pipelines.models.section import Model
 from pipelines.recipe import combinations, reading, training_fields
 from pipelines.recipe.document import Document, Override, children
-from pipelines.recipe.problems import explain
+from pipelines.recipe.overrides import Overrides, parse
+from pipelines.recipe.problems import explain, not_finite
 from pipelines.recipe.reading import KINDS
 from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
@@ -65,7 +66,7 @@ class Recipe(Section):
         return self.training.get("seed", 42)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+    def from_dict(cls, values: Mapping[str, Any], overrides: Overrides = None) -> "Recipe":
         """Build and check a recipe from plain values, as its YAML file would hold them.
 
         The shorthands of YAML hold (`"strategy": "lora"`, `"model": "google-bert/…"`). Relative
@@ -73,11 +74,12 @@ class Recipe(Section):
 
         Args:
             values: keys and values of a recipe; without `name` the runs go to `runs/recipe/`.
+            overrides: as of `graft.load`.
 
         Raises:
             RecipeError: one line for each thing that is wrong.
         """
-        return build(reading.from_values(values, "Recipe.from_dict"))
+        return build(reading.from_values(values, "Recipe.from_dict", parse(overrides)))
 
 
 def load(path: str | Path, overrides: Iterable[str | Override] = ()) -> Recipe:
@@ -95,7 +97,7 @@ def build(document: Document) -> Recipe:
     Raises:
         RecipeError: one line for each thing that is wrong.
     """
-    problems: list[str] = list(_set_modality(document))
+    problems: list[str] = [*not_finite(document), *_set_modality(document)]
     sections = {
         key: _section(document, key, value, problems) for key, value in document.values.items()
     }
@@ -180,7 +182,7 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
     except RecipeError as error:
         problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")
     except ValidationError as error:
-        problems += [explain(document, key, e, kind) for e in error.errors()]
+        problems += explain(document, key, error.errors(), kind)
     return None
 
 

@@ -6,6 +6,31 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.errors import RunError
+
+
+def read(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a document of a run folder.
+
+    Args:
+        remedy: what to do about a file that is missing or damaged.
+
+    Raises:
+        RunError: the file is missing, cannot be read, or holds no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except ValueError as error:  # of Unicode, too
+        raise RunError(f"{path}: damaged: not JSON ({error}); {remedy}") from None
+    except RecursionError:
+        raise RunError(f"{path}: damaged: nested too deep; {remedy}") from None
+    if not isinstance(value, dict):
+        kind = type(value).__name__
+        raise RunError(f"{path}: damaged: expected a JSON object, not {kind}; {remedy}")
+    return value
+
 
 def write(path: Path, value: Any) -> None:
     """Write `value` as one document, atomically: a reader sees the old file or the new one."""

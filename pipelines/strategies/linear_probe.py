@@ -28,7 +28,7 @@ USED_PREFIXES = ("dataloader_", "ddp_")
 class LinearProbe(Strategy):
     """The encoder runs once over each split; the head is solved on its features.
 
-    Frozen weights stay bit-identical, and dropout and normalization in eval mode, because the
+    Frozen weights stay bit-identical, and dropout and normalization in eval mode, since the
     encoder never trains. With `pooling: auto`, validation chooses between what the model's own head
     reads (`head`) and poolings of the last hidden state: the pooler of a sentence encoder is its
     worst feature by far. The best features for another task are often not the last layer's (arXiv

@@ -1,11 +1,13 @@
 """Which unfinished run to go on with, and what it had resolved already."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import is_zipfile
 
+from pipelines.core.errors import RunError
 from pipelines.recipe import Recipe, load
+from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
 
 LENGTH_KEYS = {"num_train_epochs", "eval_strategy", "eval_steps"}  # which `auto` may choose
@@ -27,14 +29,19 @@ class Resumed:
         """Find the run that `training.resume_from_checkpoint` means; true is the latest unfinished.
 
         Raises:
-            RunError: there is nothing to resume.
+            RunError: there is nothing to resume, or a file of the checkpoint is damaged.
         """
         requested = recipe.training.get("resume_from_checkpoint")
         if not requested:
             return None
         if requested is True:
-            return cls(RunFolder.latest_resumable(runs_folder(recipe), recipe.name), True)
-        return cls(RunFolder.resumable(requested), str(requested))
+            run = RunFolder.latest_resumable(runs_folder(recipe), recipe.name)
+        else:
+            run = RunFolder.resumable(requested)
+        resumed = cls(run, requested if requested is True else str(requested))
+        if resumed.checkpoint:
+            _refuse_damaged(resumed.checkpoint)
+        return resumed
 
     @property
     def checkpoint(self) -> Path | None:
@@ -56,11 +63,44 @@ class Resumed:
 
     @property
     def reason(self) -> str:
-        """Why `auto` chose the strategy when the run began; empty without a choice."""
-        lock = json.loads(self.folder.lock.read_text(encoding="utf-8"))
-        return (lock.get("auto") or {}).get("reason", "")
+        """Why `auto` chose the strategy when the run began; empty without a choice.
+
+        Raises:
+            RunError: the lock is missing or damaged.
+        """
+        lock = strict_json.read(self.folder.lock, "start the run anew")
+        choice = lock.get("auto")
+        return str(choice.get("reason", "")) if isinstance(choice, dict) else ""
 
 
 def runs_folder(recipe: Recipe) -> str:
     """Return the folder of all runs."""
     return recipe.training.get("output_dir") or "runs"
+
+
+def _refuse_damaged(checkpoint: Path) -> None:
+    """Open every file of a checkpoint: a full disk or a copy that broke off cuts files short.
+
+    Raises:
+        RunError: names the file, and what to do without it.
+    """
+    remedy = "resume from an older checkpoint of the run, if there is one, or start it anew"
+    for file in sorted(checkpoint.rglob("*")):
+        if file.suffix == ".json":
+            strict_json.read(file, remedy)
+        elif file.suffix == ".safetensors":
+            _open_tensors(file, remedy)
+        # what torch saves is a zip archive, whose table of contents stands at its end
+        elif file.suffix in {".bin", ".pt", ".pth"} and not is_zipfile(file):
+            raise RunError(f"{file}: damaged: cut short or not written by torch; {remedy}")
+
+
+def _open_tensors(file: Path, remedy: str) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # its header states where each tensor ends, which is compared with the size of the file
+        with safe_open(file, "numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{file}: damaged: {error}; {remedy}") from None

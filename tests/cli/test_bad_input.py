@@ -260,7 +260,9 @@ CASES = {
     "strategies that do not match": said(
         "training.save_strategy=steps", told="requires the save and eval strategy to match"
     ),
-    "negative warm-up": said("training.warmup_steps=-3", told="warmup_steps = -3"),
+    "negative warm-up": said(
+        "training.warmup_steps=-3", told="warmup_steps: -3: should be greater than"
+    ),
     "a batch of nothing": said(
         "training.per_device_train_batch_size=0",
         told="per_device_train_batch_size: 0: should be greater than or equal to 1",

@@ -67,7 +67,7 @@ def with_labels(*labels):
 
 
 def test_a_share_beside_the_default_one_leaves_some_of_train(refuse):
-    message = "there is no validation split, so 0.1 of train is cut off for it, which leaves nothing"
+    message = "so 0.1 of train is cut off for it, which leaves nothing beside test=0.95"
     refuse(message, {"train": rows(20)}, splits={"test": 0.95})
 
 

@@ -83,7 +83,7 @@ def test_the_same_recipe_in_json_is_a_recipe_too(load: Load) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("2e-5", 2e-5), ("1E3", 1000.0), ("-1e-2", -0.01), ("1.5e0", 1.5), ("3", 3), (".5", 0.5)],
+    [("2e-5", 2e-5), ("1E3", 1000.0), ("+1e-2", 0.01), ("1.5e0", 1.5), ("3", 3), (".5", 0.5)],
 )
 def test_numbers_are_numbers(load: Load, text: str, value: float) -> None:
     assert load(f"{BASE}training: {{adam_epsilon: {text}}}").training == {"adam_epsilon": value}
@@ -456,11 +456,39 @@ def test_a_pinned_revision_may_run_code_of_the_checkpoint(load: Load) -> None:
 
 def test_items_of_a_list_have_their_own_line(problems: Problems, file: Path) -> None:
     assert problems(f"{BASE}metrics:\n  - accuracy\n  - f11\n  - 3\n") == [
-        f"{file}:{NEXT + 3}: metrics.2: 3: should be a valid string",
-        f"{file}:{NEXT + 3}: metrics.2: 3: should be keys and values",
+        f"{file}:{NEXT + 3}: metrics.2: 3: should be a valid string or keys and values",
         f"{file}:{NEXT + 2}: unknown metric 'f11'; did you mean 'f1'? known: {METRICS}; "
         "or a Hub id such as evaluate-metric/rouge",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("training.num_train_epochs", ".inf", "inf: should be a finite number"),
+        ("training.learning_rate", ".nan", "nan: should be a finite number"),
+        ("training.warmup_steps", ".nan", "nan: should be a finite number"),
+        ("training.lr_scheduler_kwargs.power", "-.inf", "-inf: should be a finite number"),
+        ("regularization.r_drop", ".nan", "nan: should be a finite number"),
+        ("training.max_steps", "0", "0: should be -1 (as many as there are epochs) or at least 1"),
+        ("training.adam_beta1", "2.5", "2.5: should be less than 1"),
+        ("training.seed", "4294967296", "4294967296: should be less than or equal to 4294967295"),
+        ("training.data_seed", "1e10", "10000000000.0: should be less than or equal to 4294967295"),
+        ("training.report_to", "3", "3: should be a valid string or a valid list"),
+        ("training.label_smoothing_factor", "-1", "-1: should be greater than or equal to 0"),
+    ],
+)
+def test_a_number_without_a_meaning_is_one_line(problems, file, key, value, expected) -> None:
+    """What TrainingArguments takes would fail, or do nothing, during training."""
+    assert problems(BASE, f"{key}={value}") == [f"command line: {key}: {expected}"]
+
+
+def test_keys_that_older_runs_recorded_are_accepted_with_a_note(load: Load, capsys) -> None:
+    text = BASE.replace("r: 4}", "r: 4, because: few rows}")
+    assert text != BASE
+    assert load(text) == load(BASE)
+    note = "'strategy.because' is no key any more: the lock records it; remove it"
+    assert note in capsys.readouterr().out
 
 
 def test_a_metric_may_be_a_file_or_a_hub_id(load: Load) -> None:

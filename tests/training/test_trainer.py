@@ -430,6 +430,20 @@ def predictions(run, split="validation"):
     return (run.predictions / f"{split}.csv").read_text(encoding="utf-8").splitlines()
 
 
+def refuses_files_cut_short(command, run, capsys):
+    """Each file of a checkpoint, as a full disk or an unfinished copy leaves it."""
+    files = [path for path in run.checkpoint.iterdir() if path.suffix != ".txt"]
+    assert {".safetensors", ".pt", ".pth", ".bin", ".json"} <= {path.suffix for path in files}
+    for file in files:
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+        assert main([*command, "training.resume_from_checkpoint=true"]) == 2
+        refusal = capsys.readouterr().err
+        assert refusal.startswith(f"error: {file}: damaged: "), refusal
+        assert refusal.count("\n") == 1
+        file.write_bytes(content)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_path, number, capsys):
@@ -447,13 +461,14 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
     stopped_at = re.fullmatch(r"stopped by (\w+) at step (\d+); to go on, (.*)\n", err)
     assert stopped_at, err
     assert stopped_at[1] == number.name
-    assert stopped_at[3] == "run the same command with training.resume_from_checkpoint=true"
+    assert stopped_at[3] == "run the same recipe with training.resume_from_checkpoint=true"
     stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
     assert not stopped.done
     assert stopped.checkpoint.name == f"checkpoint-{stopped_at[2]}"
     if number != signal.SIGTERM:  # going on does not depend on what it was stopped by
         return
 
+    refuses_files_cut_short(["run", str(recipe)], stopped, capsys)
     assert main(["run", str(recipe), "training.resume_from_checkpoint=true"]) == 0
     assert stopped.done  # it went on in the same folder
     assert main(["run", str(recipe)]) == 0

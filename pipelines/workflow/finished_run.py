@@ -1,0 +1,149 @@
+"""What a finished run holds: metrics, predictions, the model, and the paths of all of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pipelines import recipe as recipes
+from pipelines.core.errors import ModelError, RunError
+from pipelines.recipe import Recipe
+from pipelines.report import strict_json
+from pipelines.report.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT = {"label": str, "prediction": str, "set": str}  # "007" and "NA" are names of classes
+READERS = {"text": "tokenizer", "image": "image_processor", "audio": "feature_extractor"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: the run's folder, such as `runs/quickstart/1`.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        """Take the folder as text, too.
+
+        Raises:
+            RunError: `path` is neither a path nor text.
+        """
+        # frozen: a plain assignment is refused
+        object.__setattr__(self, "path", _path(self.path))
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a run folder such as `runs/quickstart/1`.
+
+        Raises:
+            RunError: `path` belongs to no run, or the run is not finished.
+        """
+        folder = RunFolder.of(_path(path))
+        if not folder.done:
+            raise RunError(f"{folder}: not finished: there is no metrics.json")
+        return cls(folder.path.absolute())
+
+    @property
+    def folder(self) -> RunFolder:
+        """The paths of everything in the run's folder, such as `run.folder.card`."""
+        return RunFolder(self.path)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe: every key has the value that the run used."""
+        return recipes.load(self.folder.recipe)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of metrics.json: scores of `validation`, `test` and `baseline`, and more.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        return strict_json.read(self.folder.metrics, "evaluate the run again, or open another one")
+
+    @property
+    def predictions(self) -> "dict[str, pd.DataFrame]":
+        """A table for each split that was scored, with a row for each example, in its order.
+
+        The columns are `row`, `label`, `prediction`, and `probability` where there are classes.
+        """
+        files = sorted(self.folder.predictions.glob("*.csv"), reverse=True)
+        return {file.stem: self._table(file) for file in files}
+
+    def model(self) -> Any:
+        """Load the trained model with its own library.
+
+        Returns:
+            An `AutoModelFor…` of transformers, a peft model on its checkpoint, or a
+            `SentenceTransformer`.
+        """
+        library = self._library
+        if library == "sentence-transformers":
+            from sentence_transformers import SentenceTransformer
+
+            return SentenceTransformer(str(self.folder.model))
+        import transformers
+
+        from pipelines.models.output import adapter_folder
+
+        recipe = self.recipe
+        auto = getattr(transformers, recipe.task.auto_class)
+        if library == "peft":
+            return adapter_folder.read(self.folder.model, auto, recipe.model.quantization)
+        return auto.from_pretrained(self.folder.model)
+
+    def pipeline(self, **options: Any) -> Any:
+        """Load the trained model as a `transformers.pipeline`.
+
+        Args:
+            options: more arguments of `transformers.pipeline`, such as `device` or `top_k`.
+
+        Raises:
+            ModelError: transformers has no pipeline for this model; `model()` loads it.
+        """
+        task, folder, library = self.recipe.task, self.folder.model, self._library
+        if library == "sentence-transformers" or task.usage(folder.as_posix()):
+            kind = "a sentence-transformers model" if library != "transformers" else task.name
+            raise ModelError(
+                f"{folder}: transformers has no pipeline for {kind}; use run.model(), as the "
+                f"model card shows: {self.folder.card}"
+            )
+        import transformers
+
+        pipeline: Any = transformers.pipeline  # mypy would have one of its overloads
+        if library == "transformers":
+            return pipeline(task.pipeline, model=str(folder), **options)
+        model = self.model()
+        # the checkpoint's own class, whose layers the adapter changes; prompts need peft's
+        model = model if model.active_peft_config.is_prompt_learning else model.get_base_model()
+        reader = {READERS[task.modality]: str(folder)}
+        return pipeline(task.pipeline, model=model, **reader, **options)
+
+    @property
+    def _library(self) -> str:
+        """The library that loads the folder of the model."""
+        if (self.folder.model / "modules.json").is_file():
+            return "sentence-transformers"
+        adapter = self.folder.model / "adapter_config.json"
+        return "peft" if adapter.is_file() else "transformers"
+
+    def _table(self, file: Path) -> "pd.DataFrame":
+        import pandas as pd
+
+        table = pd.read_csv(file, dtype=TEXT, keep_default_na=False)
+        # an example has a class with a probability, or a number
+        if self.recipe.task.prediction_unit == "example" and "probability" not in table:
+            table = table.astype({"label": float, "prediction": float})
+        return table
+
+
+def _path(path: Any) -> Path:
+    if not isinstance(path, str | Path):
+        raise RunError(f"{path!r}: expected the path of a run folder, such as runs/bert_sst2/1")
+    return Path(path)
