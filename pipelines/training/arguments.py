@@ -1,10 +1,11 @@
 """TrainingArguments from a recipe and its strategy, over defaults of our own."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import shows_bars
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.hardware import trains_on_cpu
 from pipelines.core.labels import MULTI, REGRESSION
 from pipelines.core.processes import num_processes
@@ -43,6 +44,7 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
     """
     from transformers import TrainingArguments
 
+    _check_names(training, TrainingArguments)
     fields = {
         **_defaults(training),
         **training,
@@ -64,6 +66,20 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
         message = str(error).strip()  # "foo is not a valid SchedulerType": the key is to be found
         keys = (f".{name}" for name, value in training.items() if message.startswith(f"{value} "))
         raise RecipeError(f"training{next(keys, '')}: {message}") from error
+
+
+def _check_names(training: dict[str, Any], arguments_type: type) -> None:
+    """Refuse what is no field: the recipe's keys are checked already, so a strategy named it.
+
+    Raises:
+        RecipeError: names the key and the nearest field.
+    """
+    known = {field.name for field in dataclasses.fields(arguments_type)}
+    for name in training.keys() - known:
+        raise RecipeError(
+            f"training_defaults of the strategy: '{name}' is no field of TrainingArguments; "
+            f"{suggest(name, known)}"
+        )
 
 
 def _defaults(training: dict[str, Any]) -> dict[str, Any]:

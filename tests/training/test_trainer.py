@@ -271,6 +271,16 @@ def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp
         stage.arguments(training, found.scorer, tmp_path)
 
 
+def test_a_strategy_whose_defaults_are_no_fields_is_named(checkpoint, text_data, tmp_path):
+    found = prepare(tmp_path, checkpoint("bert"), text_data)
+    message = (
+        "training_defaults of the strategy: 'learning_rat' is no field of TrainingArguments; "
+        r"did you mean 'learning_rate'\?"
+    )
+    with pytest.raises(RecipeError, match=message):
+        stage.arguments({"learning_rat": 1e-3}, found.scorer, tmp_path)
+
+
 def test_training_stops_early(prepared, tmp_path):
     # nothing is learned at this rate: no evaluation is better than the first
     training = {"num_train_epochs": 20, **STEADY, "learning_rate": 1e-12}
