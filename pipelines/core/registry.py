@@ -7,6 +7,7 @@ file that is named gets imported.
 import ast
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -163,23 +164,38 @@ def recipe_file(path: str | Path) -> Path:
             f"'{text}' names no recipe; expected a YAML file, or a name that `graft list` prints"
         )
     # of os.path, which takes a name that is too long for one that does not exist
-    for candidate in (text, f"{text}.yaml"):
+    for candidate in (text, f"{text}.yaml", f"{text}.yml"):
         if os.path.isfile(candidate):
             return Path(candidate)
-    name, known = text.removesuffix(".yaml"), recipes()
+    name, known = text.removesuffix(".yaml").removesuffix(".yml"), recipes()
     if name not in known:
         if os.path.isdir(text):
             raise RecipeError(f"{text}: {_folder_problem(Path(text))}")
         name = name.rstrip("/")
+        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        if not os.path.exists(text) and (near := _similar_file(text)):
+            raise RecipeError(f"{shown}: no such file; did you mean '{near}'?")
         if Path(name).name != name or os.path.exists(text):
             return Path(text)  # whoever reads it says what is wrong with it
-        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
         problem = f"{shown}: no such file, and no recipe of that name"
         raise RecipeError(
             f"{problem}; {suggest(name, known, limit=MAX_NAMES)}; `graft list` prints all"
         )
     file, here = known[name], Path.cwd()
     return file.relative_to(here) if file.is_relative_to(here) else file
+
+
+def _similar_file(text: str) -> str | None:
+    """Return the YAML file beside one that does not exist whose name is nearest to its name."""
+    folder, name = os.path.split(text)
+    if not os.path.isdir(folder or "."):
+        return None
+    files = [file for file in os.listdir(folder or ".") if file.endswith((".yaml", ".yml"))]
+    stem = os.path.splitext(name)[0]
+    # of one stem, whatever the suffix; else by all of the name
+    alike = [file for file in sorted(files) if os.path.splitext(file)[0] == stem]
+    near = alike or get_close_matches(name, files, n=1, cutoff=0.75)
+    return os.path.join(folder, near[0]) if near else None
 
 
 def _folder_problem(folder: Path) -> str:

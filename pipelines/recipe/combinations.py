@@ -65,6 +65,7 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     if _saves(recipe) == "adapter":
         yield from _adapter_problems(recipe)
     yield from _step_problems(recipe)
+    yield from _precision_problems(recipe.training)
     if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),
@@ -143,6 +144,16 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
             ("averaging", "wise_ft"),
             f"strategy '{strategy.name}' does not start from a probe; use lp_ft",
         )
+
+
+def _precision_problems(training: Mapping[str, Any]) -> Iterator[Problem]:
+    for precise in ("fp16", "bf16"), ("fp16_full_eval", "bf16_full_eval"):
+        if all(training.get(name) for name in precise):
+            yield (
+                ("training", precise[0]),
+                f"{' and '.join(precise)} are two ways to compute in 16 bits; set one of them "
+                "(bf16 where the accelerator has it)",
+            )
 
 
 def _streaming_problems(recipe: Sections) -> Iterator[Problem]:

@@ -1,14 +1,17 @@
 """What pydantic finds wrong with a section -> lines in the words of the recipe."""
 
+import re
 from collections.abc import Iterable, Iterator
 from math import isfinite
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from pipelines.core.errors import suggest
+from pipelines.recipe import hints
 from pipelines.recipe.document import Document, Key, children
 
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 EXPECTED = {  # pydantic's types of error, in the words of YAML
     "dict_type": "should be keys and values",
     "model_type": "should be keys and values",
@@ -29,7 +32,7 @@ def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> I
     expected: dict[str, list[str]] = {}  # place, key and value -> what was expected
     for error in errors:
         if _is_not_finite(error["input"]):
-            continue  # `not_finite` reports it
+            continue  # `meaningless` reports it
         prefix, message = _explain_one(document, key, error, kind)
         expected.setdefault(prefix, []).append(message)
     for prefix, messages in expected.items():
@@ -37,11 +40,34 @@ def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> I
         yield prefix + " or ".join([messages[0], *others])
 
 
-def not_finite(document: Document) -> Iterator[str]:
-    """Report NaN and infinite numbers: there is no key that they have a meaning for."""
+def meaningless(document: Document) -> Iterator[str]:
+    """Report what no key has a meaning for: NaN and infinite numbers, control characters."""
     for path, value in _leaves(document.values, ()):
+        place = f"{document.place(path)}: {'.'.join(path)}"
         if _is_not_finite(value):
-            yield f"{document.place(path)}: {'.'.join(path)}: {value}: should be a finite number"
+            yield f"{place}: {value}: should be a finite number"
+        # tables are separated by whatever their writer chose
+        if isinstance(value, str) and CONTROL.search(value) and path != ("data", "separator"):
+            yield f"{place}: {value!r}: should be text without control characters"
+
+
+def name_problems(document: Document) -> Iterator[str]:
+    """Report a name that no folder of runs can have; other problems with it are its type's."""
+    name = document.values.get("name")
+    if isinstance(name, str) and (name in {"", ".", ".."} or Path(name).name != name):
+        where = document.place(("name",))
+        yield (
+            f"{where}: name: {name!r}: cannot name a run folder; expected a word such as bert_sst2"
+        )
+
+
+def misplaced_training_keys(document: Document) -> Iterator[str]:
+    """Report fields of TrainingArguments that have another place in a recipe."""
+    for name in children(document.get(("training",))):
+        if name == "push_to_hub" or name.startswith("hub_"):
+            where = document.place(("training", name))
+            token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
+            yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
 
 
 def _leaves(node: Any, path: Key) -> Iterator[tuple[Key, Any]]:
@@ -62,8 +88,8 @@ def _explain_one(document: Document, key: str, error: Any, kind: Any) -> tuple[s
     path = tuple(_existing_path(document, location))
     place, dotted = document.place(path), ".".join(path)
     if error["type"] == "extra_forbidden":
-        known = suggest(path[-1], _fields(kind, path[1:-1]))
-        return f"{place}: unknown key '{dotted}'; {known}", ""
+        hint = hints.of_key(key if len(path) == 2 else "", path[-1], _fields(kind, path[1:-1]))
+        return f"{place}: unknown key '{dotted}'; {hint}", ""
     if error["type"] == "missing":
         return f"{place}: missing key '{'.'.join(location)}'", ""
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
@@ -84,13 +110,13 @@ def _existing_path(document: Document, location: Iterable[str]) -> Iterator[str]
 
 def _fields(kind: Any, path: Iterable[str]) -> set[str]:
     """Return the keys known at `path` below a section's type."""
-    kind = _model_in(kind)
+    section = model_in(kind)
     for word in path:
-        kind = _model_in(kind.model_fields[word].annotation)
-    return set(kind.model_fields)
+        section = section and model_in(section.model_fields[word].annotation)
+    return set(section.model_fields) if section else set()
 
 
-def _model_in(annotation: Any) -> type[BaseModel]:
-    """Return the section class in an annotation such as `EarlyStopping | None`."""
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section class in an annotation such as `EarlyStopping | None`, if there is one."""
     options = (annotation, *get_args(annotation))
-    return next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

@@ -13,6 +13,7 @@ from pipelines.recipe.document import Document, Override, children
 
 # `strategy: lora` is short for `strategy: {name: lora}`
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
+LISTS = ("metrics",)  # one entry may stand without brackets
 # section -> (the key that names its kind, the package whose files are the kinds)
 KINDS = {
     "task": ("name", "tasks"),
@@ -127,6 +128,10 @@ def _expand(document: Document) -> None:
         value = document.values.get(key)
         if isinstance(value, str | int | float):
             document.values[key] = {field: str(value)}
+    for key in LISTS:
+        value = document.values.get(key)
+        if isinstance(value, str | dict):
+            document.put((key,), [value], document.place((key,)))
 
 
 def _is_detail(override: Override) -> bool:

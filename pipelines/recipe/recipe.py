@@ -7,6 +7,7 @@ once. Nothing heavy is imported: a recipe is refused in a fraction of a second.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,16 @@ from pipelines.core.section import Section
 from pipelines.data.sources import Source
 from pipelines.evaluation.calibration import Calibration
 from pipelines.models.section import Model
-from pipelines.recipe import combinations, reading, training_fields
+from pipelines.recipe import combinations, hints, reading, training_fields
 from pipelines.recipe.document import Document, Override, children
 from pipelines.recipe.overrides import Overrides, parse
-from pipelines.recipe.problems import explain, not_finite
+from pipelines.recipe.problems import (
+    explain,
+    meaningless,
+    misplaced_training_keys,
+    model_in,
+    name_problems,
+)
 from pipelines.recipe.reading import KINDS
 from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
@@ -32,7 +39,17 @@ from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
 from pipelines.training.speed import Speed
 
-EXAMPLES = {"task": "text_classification", "strategy": "full"}  # for keys that are missing
+EXAMPLES = {  # for keys that are missing
+    "task": "text_classification",
+    "model": "google-bert/bert-base-uncased",
+    "data": "{source: files, path: messages.csv}",
+}
+
+
+def _auto() -> Strategy:
+    """Return the strategy of a recipe that names none."""
+    strategy: Strategy = registry.find("strategies", "auto")()
+    return strategy
 
 
 class Recipe(Section):
@@ -43,7 +60,9 @@ class Recipe(Section):
     task: SerializeAsAny[Task] = Field(description="what is predicted, and from what")
     model: Model = Field(description="which pretrained checkpoint to graft")
     data: SerializeAsAny[Source] = Field(description="where examples come from")
-    strategy: SerializeAsAny[Strategy] = Field(description="which weights train, when and how fast")
+    strategy: SerializeAsAny[Strategy] = Field(
+        default_factory=_auto, description="which weights train, when and how fast; left out: auto"
+    )
     augmentation: SerializeAsAny[Augmentation] | None = Field(
         None, description="how training examples vary; null: not at all"
     )
@@ -97,7 +116,11 @@ def build(document: Document) -> Recipe:
     Raises:
         RecipeError: one line for each thing that is wrong.
     """
-    problems: list[str] = [*not_finite(document), *_set_modality(document)]
+    problems: list[str] = [
+        *meaningless(document),
+        *name_problems(document),
+        *_set_modality(document),
+    ]
     sections = {
         key: _section(document, key, value, problems) for key, value in document.values.items()
     }
@@ -134,6 +157,11 @@ def section_type(key: str, values: Any) -> Any:
         return Recipe.model_fields[key].annotation
     kind_key, package = KINDS[key]
     kind = values.get(kind_key) if isinstance(values, dict) else None
+    if key == "strategy" and kind is None and isinstance(values, dict):
+        kind = _auto().name
+    hint = hints.of_strategy(str(kind)) if key == "strategy" else None
+    if hint and kind not in registry.names(package):
+        raise RecipeError(f"unknown strategy '{kind}'; {hint}")
     if kind is None:
         known = ", ".join(registry.names(package))
         raise RecipeError(f"missing key '{key}.{kind_key}'; known: {known}")
@@ -162,17 +190,18 @@ def _set_modality(document: Document) -> Iterator[str]:
 def _section(document: Document, key: str, value: Any, problems: list[str]) -> Any:
     """Check the value of a top-level key; mistakes are added to `problems`."""
     if key not in Recipe.model_fields:
-        known = suggest(key, {*Recipe.model_fields, "extends"})
-        message = f"unknown key '{key}'; {known}" if key != "extends" else "'extends' is for files"
+        message = f"unknown key '{key}'; {_hint(document, key)}"
+        if key == "extends":
+            message = "'extends' is for files"
         problems.append(f"{document.place((key,))}: {message}")
         return None
     # `augmentation: null` leaves it out: there is no kind whose class could check it
-    if value is None and not Recipe.model_fields[key].is_required() and key in KINDS:
+    if value is None and key == "augmentation":
         return None
     try:
         kind = section_type(key, value)
         if key == "training":
-            problems += _misplaced_training_keys(document)
+            problems += misplaced_training_keys(document)
         # `training:` with nothing below it is null in YAML
         section = TypeAdapter(kind).validate_python(
             {} if key == "training" and value is None else value
@@ -186,13 +215,19 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
     return None
 
 
-def _misplaced_training_keys(document: Document) -> Iterator[str]:
-    """Report fields of TrainingArguments that have another place in a recipe."""
-    for name in children(document.get(("training",))):
-        if name == "push_to_hub" or name.startswith("hub_"):
-            where = document.place(("training", name))
-            token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
-            yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
+def _hint(document: Document, key: str) -> str:
+    """Say what is meant by a key that is no section, from the kinds that this recipe names."""
+    known = {*Recipe.model_fields, "extends"}
+    if get_close_matches(key, known, n=1):
+        return suggest(key, known)
+    sections = {}
+    for name in Recipe.model_fields:
+        try:
+            sections[name] = model_in(section_type(name, document.values.get(name)))
+        except RecipeError:  # of a kind that does not exist, which is reported by itself
+            continue
+    hint = hints.of_top_level_key(key, {name: kind for name, kind in sections.items() if kind})
+    return hint or suggest(key, known)
 
 
 def _metric_problems(document: Document) -> Iterator[str]:

@@ -4,13 +4,13 @@ Editors that know the modeline `# yaml-language-server: $schema=…` complete ke
 mistakes while a recipe is being written.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
 from pipelines import recipe
 from pipelines.core import registry
-from pipelines.recipe import training_fields
+from pipelines.recipe import reading, training_fields
 
 
 def build() -> dict[str, Any]:
@@ -30,6 +30,9 @@ def build() -> dict[str, Any]:
     for argument in properties["training"]["properties"].values():
         del argument["default"]  # left to transformers: null stands for it here
     properties["model"] = {"anyOf": [{"type": "string"}, properties["model"]]}
+    for key in reading.LISTS:
+        items = properties[key]["items"]
+        properties[key] = {"anyOf": [properties[key], items]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Graft recipe",
@@ -43,7 +46,7 @@ def build() -> dict[str, Any]:
 def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """List one alternative for each file of the package, distinguished by its name."""
     kind_key, package = recipe.KINDS[key]
-    is_required = recipe.Recipe.model_fields[key].is_required()
+    is_nullable = type(None) in get_args(recipe.Recipe.model_fields[key].annotation)
     kinds = registry.find_all(package)
     options: list[dict[str, Any]] = (
         [{"enum": [*kinds]}] if recipe.SHORTHANDS.get(key) == kind_key else []
@@ -52,10 +55,11 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
         schema = _hoisted(section.model_json_schema(), definitions)
         schema["properties"][kind_key] = {"const": name}
         required = {*schema.get("required", [])}
-        schema["required"] = sorted(required | ({kind_key} if is_required else set()))
+        is_implied = is_nullable or (key, name) == ("strategy", "auto")
+        schema["required"] = sorted(required | ({kind_key} if not is_implied else set()))
         schema["description"] = registry.summary(package, name)
         options.append(schema)
-    return {"anyOf": options if is_required else [*options, {"type": "null"}]}
+    return {"anyOf": [*options, {"type": "null"}] if is_nullable else options}
 
 
 def _hoisted(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

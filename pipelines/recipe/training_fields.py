@@ -11,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, Field, create_model
+
+from pipelines.core.section import Section
 
 _TYPES = {"Any": Any, "Literal": Literal, "None": None, "__builtins__": {}} | {
     kind.__name__: kind for kind in (str, int, float, bool, dict, list)
@@ -56,8 +58,7 @@ def model() -> type[BaseModel]:
     }
     # upstream has a path here; `true` is for `Trainer.train`, where it means the latest
     fields["resume_from_checkpoint"] = (bool | str | None, None)
-    config = ConfigDict(extra="forbid", protected_namespaces=())
-    return create_model("training", __config__=config, **fields)
+    return create_model("training", __base__=Section, **fields)
 
 
 def _bounded(name: str, kind: Any) -> Any:

@@ -7,7 +7,6 @@ a key that is set twice is an error. Overrides from the command line
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ import yaml
 
 from pipelines.core.errors import RecipeError
 from pipelines.recipe.document import COMMAND_LINE, Document, Key, Override, anchored
+from pipelines.recipe.yaml_nodes import MAX_DEPTH, NodeBuilder, RefusedNode, too_deep
 
 
 class _Loader(yaml.SafeLoader):
     """The safe loader with the numbers and the truth values of YAML 1.2."""
 
 
+MAX_SHOWN = 80  # characters of a wrong override in a message
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 NUMBER, TRUTH = r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", "true|True|TRUE|false|False|FALSE"
 
@@ -78,20 +79,19 @@ def read(path: Path, refusal: str) -> Document:
 
 
 def parse(text: str, origin: str) -> Document:
-    """Parse YAML text; `origin` is the file name that its places start with."""
+    """Parse YAML text; `origin` is the file name that its places start with.
+
+    Raises:
+        RecipeError: not YAML, or no mapping of keys to values.
+    """
     try:
-        # composed and not loaded, since only nodes know their lines
-        node = yaml.compose(text, Loader=_Loader)
-        document = Document(origin)
-        document.values = _build(node, (), origin, document.places) if node else {}
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError(f"{origin}:{line}: not YAML: {error.problem or error.context}") from None
+        values, lines = _values(text)
+    except RefusedNode as error:
+        raise RecipeError(f"{origin}:{_line(text, error)}: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
-        first = str(error).partition("\n")[0]
-        raise RecipeError(f"{origin}: not YAML: {first}") from None
-    except RecursionError:
-        raise RecipeError(f"{origin}: not YAML: an anchor contains itself") from None
+        raise RecipeError(f"{origin}:{_line(text, error)}: not YAML: {_reason(error)}") from None
+    places = {key: f"{origin}:{line}" for key, line in lines.items()}
+    document = Document(origin, {} if values is None else values, places)
     if not isinstance(document.values, dict):
         kind = type(document.values).__name__
         raise RecipeError(f"{origin}:1: a recipe is a mapping of keys to values, not {kind}")
@@ -107,41 +107,50 @@ def parse_override(text: str, place: str = COMMAND_LINE) -> Override:
     name, equals, value = text.partition("=")
     if not equals or not all(name.split(".")):
         raise RecipeError(f"{place}: '{text}': expected key=value, such as strategy=lora")
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
     try:
         return Override(tuple(name.split(".")), value_of(value), place)
+    except RefusedNode as error:
+        raise RecipeError(f"{place}: '{shown}': {error.problem}") from None
     except (yaml.YAMLError, ValueError):
-        raise RecipeError(f"{place}: '{text}': the value is not YAML") from None
+        raise RecipeError(f"{place}: '{shown}': the value is not YAML") from None
 
 
 def value_of(text: str) -> Any:
     """Parse a text as YAML: `3e-5` is a number, `[1, 2]` a list."""
-    return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    return _values(text)[0]
 
 
-def _build(node: yaml.Node, key: Key, origin: str, places: dict[Key, str]) -> Any:
-    """Build a node's plain value, and record the place of every key and item on the way."""
-    if isinstance(node, yaml.MappingNode):
-        built = {}
-        for name, child, line in _items(node, key, origin):
-            places[(*key, name)] = f"{origin}:{line}"
-            built[name] = _build(child, (*key, name), origin, places)
-        return built
-    if isinstance(node, yaml.SequenceNode):
-        items = {str(i): child for i, child in enumerate(node.value)}
-        places |= {(*key, i): f"{origin}:{c.start_mark.line + 1}" for i, c in items.items()}
-        return [_build(child, (*key, i), origin, places) for i, child in items.items()]
-    # only scalars are left; aliases are resolved already
-    return _Loader("").construct_object(node)
+def _values(text: str) -> tuple[Any, dict[Key, int]]:
+    """Parse YAML: its values, and the line of each key and item."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except RecursionError:
+        _refuse_depth(text)
+        raise
+    builder = NodeBuilder(_Loader("").construct_object)
+    return (builder.build(node) if node else None), builder.lines
 
 
-def _items(node: yaml.MappingNode, key: Key, origin: str) -> Iterator[tuple[str, yaml.Node, int]]:
-    seen: dict[str, int] = {}
-    for name_node, child in node.value:
-        name, line = str(name_node.value), name_node.start_mark.line + 1
-        if name in seen:
-            dotted = ".".join((*key, name))
-            raise RecipeError(
-                f"{origin}:{line}: '{dotted}' is set twice (first on line {seen[name]})"
-            )
-        seen[name] = line
-        yield name, child, line
+def _refuse_depth(text: str) -> None:
+    """Find where a text is nested too deep to be composed, by its events, which need no stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise too_deep(event)
+
+
+def _line(text: str, error: Exception) -> int:
+    """Return the line of an error, counted from 1; the reader gives a position only."""
+    mark = getattr(error, "problem_mark", None)
+    if mark:
+        return int(mark.line) + 1
+    return text.count("\n", 0, getattr(error, "position", 0)) + 1
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError):
+        return str(error.problem or error.context)
+    return str(error).partition("\n")[0]

@@ -279,7 +279,7 @@ CASES = {
     "a file for a run folder": said(
         "training.output_dir={data}/train.csv", told="train.csv/recipe: cannot be written ("
     ),
-    "a name for two folders": said("name=a/b", told="'a/b' cannot name a run folder"),
+    "a name for two folders": said("name=a/b", told="name: 'a/b': cannot name a run folder"),
     "nothing to resume": said(
         "training.resume_from_checkpoint=true", told="nothing to resume: runs/recipe holds no run"
     ),

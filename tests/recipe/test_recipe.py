@@ -70,6 +70,23 @@ def test_what_is_left_out_has_a_default(load: Load) -> None:
     assert not said.hub.push
 
 
+def test_the_strategy_is_auto_where_the_recipe_names_none(load: Load) -> None:
+    text = BASE.replace("strategy: {name: lora, r: 4}\n", "")
+    assert text != BASE
+    assert load(text).strategy == load(text, "strategy=auto").strategy
+    assert load(text, "strategy.minutes=5").strategy.model_dump() == {"name": "auto", "minutes": 5}
+    assert load(text, "strategy=lora", "strategy.r=2").strategy.model_dump()["r"] == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "several"),
+    [("accuracy", "[accuracy]"), ("{name: f1, average: macro}", "[{name: f1, average: macro}]")],
+)
+def test_one_metric_needs_no_brackets(load: Load, one: str, several: str) -> None:
+    assert load(f"{BASE}metrics: {one}").metrics == load(f"{BASE}metrics: {several}").metrics
+    assert load(BASE, f"metrics={one}").metrics == load(BASE, f"metrics={several}").metrics
+
+
 def test_shorthands_mean_the_long_forms(load: Load) -> None:
     short = "task: text_classification\nmodel: m\nstrategy: lora\n"
     long = "task: {name: text_classification}\nmodel: {checkpoint: m}\nstrategy: {name: lora}\n"
@@ -202,9 +219,20 @@ def test_an_override_that_is_none(problems: Problems, text: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["metrics=[f1", "name=@x", "data.revision=2024-99-99"])
-def test_an_override_whose_value_is_not_yaml(problems: Problems, text: str) -> None:
-    assert problems(BASE, text) == [f"command line: '{text}': the value is not YAML"]
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("metrics=[f1", "the value is not YAML"),
+        ("name=@x", "the value is not YAML"),
+        ("name='a\0'", "the value is not YAML"),
+        ("data.revision=2024-99-99", "'2024-99-99' is no timestamp (month must be in 1..12)"),
+        ("training.bf16=!!bool x", "'x' is no bool"),
+        ("name=&a [*a]", "an anchor contains itself"),
+        ("hub={push: true, push: false}", "'push' is set twice (first on line 1)"),
+    ],
+)
+def test_an_override_whose_value_is_not_yaml(problems: Problems, text: str, reason: str) -> None:
+    assert problems(BASE, text) == [f"command line: '{text}': {reason}"]
 
 
 def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> None:
@@ -301,10 +329,19 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
         ("task: [a,\n", ":2: not YAML: expected the node content, but found '<stream end>'"),
         ("a: b\n\tc: d", ":2: not YAML: found character '\\t' that cannot start any token"),
         ("a: b\n---\nc: d", ":2: not YAML: but found another document"),
-        ("a: !!python/name:os.system x", ":1: not YAML: could not determine a constructor"),
-        ("a: \x00", ": not YAML: unacceptable character #x0000"),
-        ("a: &x {b: *x}", ": not YAML: an anchor contains itself"),
-        ("a: 2024-99-99", ": not YAML: month must be in 1..12"),
+        ("a: !!python/name:os.system x", ":1: unknown tag '!!python/name:os.system'; remove it"),
+        ("a: b\nc: \x00", ":2: not YAML: unacceptable character #x0000"),
+        ("a: &x\n  {b: *x}", ":1: an anchor contains itself"),
+        ("a: 1\nb: 2024-99-99", ":2: '2024-99-99' is no timestamp (month must be in 1..12)"),
+        ("a: 1\nb: !!bool x", ":2: 'x' is no bool"),
+        ("a: 1\nb: !!timestamp x", ":2: 'x' is no timestamp"),
+        ("a: 1\nb: !!int x", ":2: 'x' is no int (invalid literal"),
+        ("a: 1\nb: !mine x", ":2: unknown tag '!mine'; remove it"),
+        ("a: 1\nb: !mine {c: 1}", ":2: unknown tag '!mine'; remove it"),
+        ("a: 1\nb: !!set {c}", ":2: unknown tag '!!set'; remove it"),
+        ("a: 1\n? [b]\n: c", ":2: a key is a word, not a list or a mapping"),
+        ("a: 1\nb: " + "[" * 3000 + "]" * 3000, ":2: nested deeper than 50 levels"),
+        ("a: 1\nb: " + "[" * 60 + "]" * 60, ":2: nested deeper than 50 levels"),
         ("hello", ":1: a recipe is a mapping of keys to values, not str"),
         ("- a\n- b", ":1: a recipe is a mapping of keys to values, not list"),
     ],
@@ -324,9 +361,8 @@ def test_a_key_that_stands_twice(problems: Problems, file: Path) -> None:
 def test_an_empty_recipe_is_told_what_it_needs(problems: Problems, file: Path) -> None:
     assert problems("") == [
         f"{file}: missing key 'task'; expected 'task: text_classification'",
-        f"{file}: missing key 'model'; expected 'model: …'",
-        f"{file}: missing key 'data'; expected 'data: …'",
-        f"{file}: missing key 'strategy'; expected 'strategy: full'",
+        f"{file}: missing key 'model'; expected 'model: google-bert/bert-base-uncased'",
+        f"{file}: missing key 'data'; expected 'data: {{source: files, path: messages.csv}}'",
     ]
 
 
@@ -353,7 +389,7 @@ MISTAKES = {
     ),
     "early_stopping: 3": "early_stopping: 3: should be keys and values",
     "name: 3": "name: 3: should be a valid string",
-    "metrics: accuracy": "metrics: 'accuracy': should be a list",
+    "metrics: 3": "metrics: 3: should be a list",
     "metrics: null": "metrics: null: should be a list",
     "metrics: [{average: macro}]": "missing key 'metrics.0.name'",
     "metrics: [acuracy]": (
@@ -392,7 +428,15 @@ KIND_MISTAKES = {
         4,
         f"unknown strategy 'lorra'; did you mean 'lora'? known: {STRATEGIES}",
     ),
-    ("{name: lora, r: 4}", "{r: 4}"): (4, f"missing key 'strategy.name'; known: {STRATEGIES}"),
+    ("{name: lora, r: 4}", "{r: 4}"): (
+        4,
+        "unknown key 'strategy.r'; known: minutes, name; 'r' is a key of strategy=lora",
+    ),
+    ("{name: lora, r: 4}", "qlora"): (
+        4,
+        "unknown strategy 'qlora'; did you mean lora with model.quantization=4bit "
+        "strategy.save=adapter?",
+    ),
     ("{name: lora, r: 4}", "null"): (4, f"missing key 'strategy.name'; known: {STRATEGIES}"),
     ("r: 4", "r: 0"): (4, "strategy.r: 0: should be greater than or equal to 1"),
     ("r: 4", "rr: 4"): (
@@ -483,6 +527,83 @@ def test_a_number_without_a_meaning_is_one_line(problems, file, key, value, expe
     assert problems(BASE, f"{key}={value}") == [f"command line: {key}: {expected}"]
 
 
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        (
+            "learning_rate=1e-4",
+            "unknown key 'learning_rate'; did you mean 'training.learning_rate'?",
+        ),
+        ("lr=1e-4", "unknown key 'lr'; did you mean 'training.learning_rate'?"),
+        ("epochs=3", "unknown key 'epochs'; did you mean 'training.num_train_epochs'?"),
+        ("r=8", "unknown key 'r'; did you mean 'strategy.r'?"),
+        ("max_length=64", "unknown key 'max_length'; did you mean 'task.max_length'?"),
+        ("patience=2", "unknown key 'patience'; did you mean 'early_stopping.patience'?"),
+        ("checkpoint=x", "unknown key 'checkpoint'; did you mean 'model.checkpoint'?"),
+        ("training.lr=1", "unknown key 'training.lr'; did you mean 'learning_rate'?"),
+        (
+            "training.batch_size=8",
+            "unknown key 'training.batch_size'; did you mean 'per_device_train_batch_size'?",
+        ),
+        ("training.epochs=8", "unknown key 'training.epochs'; did you mean 'num_train_epochs'?"),
+        ("device=cuda", "unknown key 'device'; the accelerator of the machine is used as it is;"),
+        ("training.device=cpu", "unknown key 'training.device'; the accelerator of the machine"),
+    ],
+)
+def test_a_key_of_another_place_or_another_tool_is_answered_with_ours(
+    problems: Problems, override: str, hint: str
+) -> None:
+    (line,) = problems(BASE, override)
+    assert line.startswith(f"command line: {hint}")
+
+
+def test_a_truth_value_is_no_number(problems: Problems) -> None:
+    """YAML's true would be a probability, a rate or a number of epochs of 1."""
+    image = BASE.replace("text_classification", "image_classification")
+    assert problems(image, "augmentation={flip: true}", "training.num_train_epochs=true") == [
+        "command line: augmentation.flip: True: should be a number (probability of a horizontal "
+        "flip; usual: 0.5), not true or false",
+        "command line: training.num_train_epochs: True: should be a number, not true or false",
+    ]
+
+
+def test_two_precisions_at_once_are_refused(problems: Problems) -> None:
+    assert problems(BASE, "training={fp16: true, bf16: true}") == [
+        "command line: training.fp16: fp16 and bf16 are two ways to compute in 16 bits; set one "
+        "of them (bf16 where the accelerator has it)"
+    ]
+
+
+def test_control_characters_and_paths_in_a_name_are_refused(problems: Problems, file: Path) -> None:
+    assert problems(f'{BASE}name: "a\\0b"') == [
+        f"{file}:{NEXT}: name: 'a\\x00b': should be text without control characters"
+    ]
+    assert problems(f"{BASE}name: a/b") == [
+        f"{file}:{NEXT}: name: 'a/b': cannot name a run folder; expected a word such as bert_sst2"
+    ]
+
+
+def test_aliases_that_multiply_are_refused_before_they_fill_the_memory(problems, file) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for i in range(1, 10):
+        lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
+    (line,) = problems("\n".join(lines))
+    assert line.endswith(": more than 100,000 keys and items, aliases included")
+
+
+def test_a_recipe_of_the_other_suffix_and_a_near_name_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "messages.yaml").write_text(BASE)
+    (tmp_path / "other.yml").write_text(BASE)
+    assert recipe.load("other").name == "other"
+    for wrong in ("messages.yml", "mesages.yaml"):
+        with pytest.raises(RecipeError) as refusal:
+            recipe.load(wrong)
+        assert str(refusal.value) == f"{wrong}: no such file; did you mean 'messages.yaml'?"
+
+
 def test_keys_that_older_runs_recorded_are_accepted_with_a_note(load: Load, capsys) -> None:
     text = BASE.replace("r: 4}", "r: 4, because: few rows}")
     assert text != BASE
@@ -499,7 +620,7 @@ def test_all_mistakes_are_told_at_once(problems: Problems, file: Path) -> None:
     found = problems("""\
 task: text_clasification
 model: {checkpoint: a, revison: b}
-data: {source: hub}
+early_stopping: {patence: 1}
 training:
   learnin_rate: 1
   seed: x
