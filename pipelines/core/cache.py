@@ -7,6 +7,7 @@ memory. An entry is a file, or a folder of them:
     features/KEY/*.safetensors    features of rows, as many as were computed so far (chunks.py)
     colors/KEY.safetensors        how an image processor changes colors
     corrupt_rows/KEY.safetensors  rows whose images cannot be decoded
+    pixel_ranges/KEY.safetensors  least and largest values of images of more than 8 bits
 
 Beyond GRAFT_CACHE_GB (20), the least recently used entries are removed; `graft cache` lists them.
 Nothing else below GRAFT_CACHE is ever touched: it may be a folder with other files of the user.
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 ABOUT = "about"  # the metadata key of the description
 DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
-KINDS = ("encoded", "features", "colors", "corrupt_rows")  # the folders below GRAFT_CACHE
+KINDS = (
+    "encoded",
+    "features",
+    "colors",
+    "corrupt_rows",
+    "pixel_ranges",
+)  # the folders below GRAFT_CACHE
 KEY = re.compile(r"[0-9a-f]{16,32}")
 # the draft of a killed run ends in the number of its process
 FILE = re.compile(rf"{KEY.pattern}(\{SUFFIX}|\.\d+)")

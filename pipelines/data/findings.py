@@ -105,6 +105,7 @@ def collect(
             classes=class_counts(targets[split], data.labels),
             measures=summarize(task.measures(rows.dataset, encoded[split], processor)),
             repeats=hashes[split].repeats_within(),
+            remarks=tuple(task.remarks(rows.dataset, encoded[split])),
         )
         for split, rows in data.splits.items()
     }
@@ -127,6 +128,7 @@ def _split_warnings(name: str, split: SplitStatistics) -> Iterator[str]:
             f"{contradictions:,} of {split.num_examples:,} {name} examples repeat an earlier one "
             "with another label"
         )
+    yield from (f"{name}: {remark}" for remark in split.remarks)
     for unit, summary in split.measures.items():
         if isinstance(summary, Spread) and summary.truncated >= threshold:
             share = _percent(summary.truncated / split.num_examples)

@@ -56,12 +56,14 @@ class SplitStatistics:
         classes: class name -> how many examples have it; empty if there are no classes.
         measures: unit ("tokens") -> how it varies, or word -> how many examples have it.
         repeats: examples that repeat an earlier one of the same split.
+        remarks: what the task has to say about them.
     """
 
     num_examples: int
     classes: Mapping[str, int]
     measures: Mapping[str, Spread | Mapping[str, int]]
     repeats: Repeats
+    remarks: tuple[str, ...] = ()
 
     @property
     def imbalance(self) -> float:

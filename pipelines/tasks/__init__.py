@@ -140,6 +140,10 @@ class Task(Named):
         """Measure the examples by unit ("tokens", "seconds"), before anything is cut off."""
         return {}
 
+    def remarks(self, dataset: "Dataset", rows: Any) -> Iterator[str]:
+        """Yield what needs attention about the examples of a split, such as silent clips."""
+        return iter(())
+
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Describe an encoded example in lines of text, for `graft check`."""
         raise NotImplementedError

@@ -76,7 +76,14 @@ class ImageClassification(Classification):
         """Measure sizes (pixels) and modes of the images."""
         from pipelines.tasks.image import headers
 
-        return headers.measures(dataset)
+        return headers.measures(rows.pixels.files)
+
+    def remarks(self, dataset: "Dataset", rows: Any) -> Iterator[str]:
+        """Yield images of a single color, and how more than 8 bits were scaled to 8."""
+        from pipelines.tasks.image import remarks
+
+        yield from remarks.constant(rows.pixels)
+        yield from remarks.scaled(rows.pixels.files)
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Describe shape and range of the pixels as the model sees them."""

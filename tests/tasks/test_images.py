@@ -282,3 +282,98 @@ def test_an_image_that_breaks_later_is_named(tmp_path, monkeypatch):
     paths[1].unlink()
     with pytest.raises(DataError, match=r"b\.png cannot be read as an image \(FileNotFound"):
         rows[1]
+
+
+# More than 8 bits
+
+
+def deep_rows(values, **options):
+    """A data set of images that hold these arrays; `options` are how they are saved."""
+    from datasets import Dataset, Features, Value
+    from datasets import Image as Pixels
+
+    files = []
+    for value in values:
+        file = io.BytesIO()
+        Image.fromarray(value).save(file, **{"format": "TIFF", **options})
+        files.append({"bytes": file.getvalue(), "path": None})
+    features = Features({"image": Pixels(), "label": Value("string")})
+    rows = {"image": files, "label": ["ab"[row % 2] for row in range(len(files))]}
+    return Dataset.from_dict(rows, features)
+
+
+SHADES = np.random.default_rng(0).integers(0, 256, (4, 16, 16)).astype(np.uint8)
+SHADES[:, 0, :2] = 0, 255
+
+
+@pytest.mark.parametrize(
+    ("deepened", "options"),
+    [
+        (SHADES.astype("uint16") * 257, {}),
+        (SHADES.astype(">u2") * 257, {}),
+        (SHADES.astype("uint16") * 257, {"format": "PNG"}),
+        (np.round(SHADES * (4095 / 255)).astype("uint16"), {}),
+        (SHADES.astype("int32") * 257, {}),
+        (SHADES.astype("int32"), {}),
+        ((SHADES / 255).astype("float32"), {}),
+        (SHADES.astype("float32") * 257, {}),
+        # the header states what the values do not reach
+        (SHADES.astype("uint16") * 8, {"tiffinfo": {281: 4095}}),
+        ((SHADES * (2 / 255) - 1).astype("float32"), {}),
+    ],
+)
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+def test_images_of_more_than_8_bits_are_scaled_to_8(deepened, options, in_memory, monkeypatch):
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
+    processor, rows = tiny_processor(), encode(deep_rows(deepened, **options), tiny_processor())
+    shades = SHADES // 2 if "tiffinfo" in options else SHADES
+    gray = [Image.fromarray(shade).convert("RGB") for shade in shades]
+    theirs = processor(gray, return_tensors="pt")["pixel_values"]
+    for row, pixels in enumerate(theirs):
+        torch.testing.assert_close(rows[row]["pixel_values"], pixels, atol=0.01, rtol=0)
+
+
+def test_one_scale_holds_for_all_images_of_a_split():
+    dark, light = np.full((8, 8), 0.2, "float32"), np.full((8, 8), 1.0, "float32")
+    rows = encode(deep_rows([dark, light * 200, light * 50]), tiny_processor())
+    shown = [rows[row]["pixel_values"].mean().item() for row in range(3)]
+    assert shown == pytest.approx([0.2 / 127.5 - 1, 200 / 127.5 - 1, 50 / 127.5 - 1], abs=0.01)
+
+
+def test_the_scale_is_stated_and_what_a_pipeline_does_instead():
+    dataset = deep_rows(SHADES.astype("uint16") * 257)
+    (remark,) = ImageClassification().remarks(dataset, encode(dataset, tiny_processor()))
+    assert "4 of 4 images have more than 8 bits (integers): 0 turns black and 65535 white" in remark
+    assert "pipeline()" in remark
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+def test_images_of_a_single_color_are_named(in_memory, monkeypatch):
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
+    blank = np.full((16, 16), 90, np.uint8)
+    dataset = deep_rows([SHADES[0], blank, SHADES[1], SHADES[2]])
+    (remark,) = ImageClassification().remarks(dataset, encode(dataset, tiny_processor()))
+    assert remark == "1 of 4 images have a single color (row 1)"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<!DOCTYPE html><html>gone</html>", "it is an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"", "the file is empty"),
+        (b"words " * 9, "no image format"),
+    ],
+)
+def test_what_stands_in_place_of_an_image_is_told(content, reason):
+    (problem,) = dict(
+        ImageClassification().unsupported_rows(
+            deep_rows([SHADES[0]]).map(
+                lambda _: {"image": {"bytes": content, "path": "a.jpg"}}, load_from_cache_file=False
+            ),
+            tiny_processor(),
+            None,
+        )
+    ).values()
+    assert problem.startswith("a.jpg cannot be read as an image (")
+    assert reason in problem

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KIND = "corrupt_rows"
 MAX_STORED_BYTES = 2**30  # of pixels, per split
 NUM_SAMPLED = 32  # images from whose sizes that of all others is estimated
+NUM_SAMPLED_COLORS = 256  # images that are searched for constant ones where none are stored
 CHUNK_IMAGES = 16  # that a thread takes at once: more are slower, their floats leave its cache
 DECODED, RESIZED, NORMALIZED = "decoded", "resized", "normalized"
 
@@ -85,6 +86,16 @@ class Pixels:
             return torch.stack(list(images))
         assert self.colors
         return self.colors(images)
+
+    def constant_rows(self) -> tuple[list[int], int]:
+        """Find images of a single color: (their rows, how many images were looked at).
+
+        All that are stored, otherwise NUM_SAMPLED_COLORS of them.
+        """
+        count = len(self.files)
+        step = max(1, count // NUM_SAMPLED_COLORS) if self.decodes else 1
+        looked_at = range(0, count, step)
+        return [row for row in looked_at if _is_constant(self[[row]][0])], len(looked_at)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -160,6 +171,12 @@ def corrupt_rows(
     for row in stored["rows"].tolist():
         if problem := files.problem(row):
             yield row, problem
+
+
+def _is_constant(image: "torch.Tensor") -> bool:
+    """Whether an image (channels, height, width) has a single color."""
+    low, high = image.flatten(1).aminmax(dim=1)
+    return low.equal(high)
 
 
 def _blank(sizes: list[tuple[int, int]]) -> "list[Picture]":

@@ -47,6 +47,11 @@ class EncodedImages:
         """Whether every access decodes an image."""
         return self._pixels.decodes
 
+    @property
+    def pixels(self) -> Pixels:
+        """The images before augmentation."""
+        return self._pixels
+
     @cached_property
     def fingerprint(self) -> str | None:
         """A key of the rows; None where they are augmented."""
