@@ -48,6 +48,8 @@ COMBINATIONS = [
     for family in FAMILIES
     for method in METHODS
     if (family, method) not in UNFIT and (method == "lora" or family in KINDS)
+    # DoRA is LoRA with a vector more, whatever the family
+    if method != "dora" or family in ("bert", "gpt2", "resnet")
 ]
 TRAINING = {"num_train_epochs": 1, "learning_rate": 1e-3, "warmup_steps": 0}
 

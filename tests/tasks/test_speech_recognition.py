@@ -29,6 +29,7 @@ COMBINATIONS = [
     pytest.param(family, name, marks=() if (family, name) in QUICK else pytest.mark.slow)
     for family in ("wav2vec2", "hubert")
     for name in ("full", "lora", "scratch")
+    if (family, name) != ("hubert", "scratch")
 ]
 TRAINING = {"num_train_epochs": 2, "learning_rate": 3e-3, "warmup_steps": 0}
 # nothing is left to chance

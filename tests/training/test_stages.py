@@ -58,8 +58,14 @@ def depths(found):
 # Stages
 
 
-@pytest.mark.parametrize("head", ["solved", "trained"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "head"),
+    [
+        *(pytest.param(*family.values, "solved", marks=family.marks) for family in FAMILIES),
+        ("bert", "trained"),
+        pytest.param("resnet", "trained", marks=SLOW),
+    ],
+)
 def test_each_group_waits_for_its_epoch_and_then_moves(prepared, tmp_path, family, head):
     """Every tensor of it, to the last bit: frozen, it is as it was; unfrozen, it learns."""
     groups = 3
@@ -103,8 +109,7 @@ def test_statistics_and_dropout_rest_while_their_group_waits(prepared, tmp_path)
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-@SLOW
-@pytest.mark.parametrize("strategy", ["gradual_unfreezing", "fine_tune"])
+@pytest.mark.parametrize("strategy", ["gradual_unfreezing", pytest.param("fine_tune", marks=SLOW)])
 def test_a_resumed_run_is_in_the_stage_that_it_was_in(checkpoint, text_data, tmp_path, strategy):
     from safetensors.torch import load_file
 
