@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import ModelOutputs
 
 TOLERANCE = 1e-3  # max difference of float32 outputs: kernels differ by less, wrong weights by more
+RELATIVE_TOLERANCE = 1e-5  # of the largest output: float32 has 24 bits, which is 6e-8 of 120,000
 
 
 def compare(
@@ -33,17 +34,21 @@ def compare(
     is_whole_split = len(first) == len(rows)
     # texts may be joined into blocks, and in the whole split the last block goes on
     compared = slice(None if is_whole_split else -1)
-    differences = [
-        _difference(reloaded, original)
+    pairs = [
+        (reloaded, original)
         for name, column in predict(first).items()
         # not strict: the trained model's outputs are those of the whole split
         for reloaded, original in zip(column[compared], trained[name], strict=False)
     ]
+    differences = [_difference(reloaded, original) for reloaded, original in pairs]
     # so many short texts can be a single block, without which nothing is left to compare
     if not differences and not is_whole_split:
         return compare(predict, rows, trained, 4 * num_examples)
     largest = max(differences, default=0.0)
-    return Parity(largest, len(first), largest <= TOLERANCE)
+    magnitude = max(
+        (float(np.abs(original).max(initial=0.0)) for _, original in pairs), default=0.0
+    )
+    return Parity(largest, len(first), largest <= max(TOLERANCE, RELATIVE_TOLERANCE * magnitude))
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:

@@ -142,6 +142,10 @@ class Strategy(Named):
 
         return PlainModel(self.merge(model))
 
+    def saves(self, module: str, model: Any, anatomy: "Anatomy") -> bool:
+        """Return whether what is saved holds the weights of a module."""
+        return True
+
     def fit(self, job: "Job") -> "Fitted":
         """Train on `job` and return the result with the best validation score."""
         from pipelines.training.fit import fit
@@ -168,6 +172,12 @@ class Strategy(Named):
         checkpoint, arguments = job.checkpoint, job.arguments
         # before `apply`, which may put adapters around the layers that this looks for
         anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
+        scale = job.target_scale
+        if scale and anatomy.output and self.saves(anatomy.output, checkpoint.model, anatomy):
+            # before adapters wrap the layer, and copy it
+            scale.unfold(checkpoint.model.get_submodule(anatomy.output))
+        else:
+            scale = None
         model = self.apply(checkpoint.model, anatomy)
         epochs = nan if arguments.max_steps > 0 else arguments.num_train_epochs
         return Setup(
@@ -179,4 +189,5 @@ class Strategy(Named):
             lr_multiplier=lambda parameter: self.lr_multiplier(parameter, anatomy),
             evaluating=self.evaluating,
             output=lambda trained: self.output(trained, checkpoint),
+            target_scale=scale,
         )

@@ -28,9 +28,12 @@ def fit(job: Job, setup: Setup) -> Fitted:
         RecipeError: the Trainer refuses the arguments, or `speed` says `on` where that cannot be.
     """
     from pipelines.models.anatomy import count, stay_in_eval
+    from pipelines.models.output.plain import PlainModel
     from pipelines.training.averaging import wise_ft
     from pipelines.training.callbacks import StopOnSignal, WaitingTime
 
+    if setup.target_scale:
+        job = job.standardized(setup.target_scale)
     # a copy, and now: training changes these weights in place
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
@@ -58,6 +61,9 @@ def fit(job: Job, setup: Setup) -> Fitted:
     if start:
         chosen["alpha"], entries = wise_ft.interpolate(output.model, start, job)
         history = [*history, *entries]
+    if setup.target_scale:
+        assert isinstance(output, PlainModel)  # an adapter's is one, too
+        setup.target_scale.fold(output.output_layer)
     hardware.set_memory_format(output.model, channels_last=False)
     return Fitted(output, history, trainable, chosen, waited, speed=decisions)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.training.early_stopping import EarlyStopping
     from pipelines.training.regularization import Regularization
     from pipelines.training.stages import Stage
+    from pipelines.training.target_scale import TargetScale
 
 Collate = Callable[[list[Any]], dict[str, Any]]
 
@@ -50,6 +51,8 @@ class Job:
         speed: which shortcuts to the same result training may take.
         callbacks: more callbacks for the Trainer.
         frozen_blocks: the decision about that switch of `speed`, if it was made before training.
+        target_scale: by which training may standardize the targets; None where it cannot.
+        restore: outputs of the model -> outputs in the unit of the targets; None where they are.
     """
 
     task: "Task"
@@ -72,6 +75,17 @@ class Job:
     varies: bool = False
     callbacks: "tuple[TrainerCallback, ...]" = ()
     frozen_blocks: SpeedDecision | None = None
+    target_scale: "TargetScale | None" = None
+    restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
+
+    def standardized(self, scale: "TargetScale") -> "Job":
+        """Return this job for a model that gives standardized numbers; scores stay as they are."""
+        return replace(
+            self,
+            collate=scale.collate(self.collate),
+            collate_train=scale.collate(self.collate_train),
+            restore=scale.restore,
+        )
 
     @property
     def labeled_validation(self) -> LabeledRows:
@@ -91,6 +105,7 @@ class Job:
     def _predictions(self, outputs: "ModelOutputs", data: LabeledRows) -> "Predictions":
         from pipelines.evaluation.scorer import predict
 
+        outputs = self.restore(outputs) if self.restore else outputs
         return predict(self.task, outputs, data.rows, self.checkpoint.processor, self.labels)
 
     @property
@@ -125,6 +140,7 @@ class Setup:
             `training.learning_rate`.
         evaluating: context in which `model` evaluates fastest during training.
         output: trained model -> what the run saves.
+        target_scale: by which the model's outputs are standardized; None: they are not.
     """
 
     strategy: str
@@ -135,6 +151,7 @@ class Setup:
     lr_multiplier: Callable[[str], float]
     evaluating: Callable[[Any], AbstractContextManager[None]]
     output: Callable[[Any], "Output"]
+    target_scale: "TargetScale | None" = None
 
 
 @dataclass(frozen=True)

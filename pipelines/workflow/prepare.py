@@ -8,18 +8,23 @@
 6. Task.encode, .targets  Data, processor          -> rows of model inputs, targets
 7. findings.collect       Data, rows, targets      -> Findings
 8. resolve                Recipe and all of these  -> the resolved Recipe
+9. TargetScale.of         Checkpoint, targets      -> how training standardizes numbers
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
 from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
+from pipelines.core.labels import REGRESSION
 from pipelines.data import findings
 from pipelines.evaluation.calibration.conformal import shortage
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import load as models
+from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
+from pipelines.training.target_scale import TargetScale
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -67,7 +72,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
     prepared.arguments()  # refuses wrong `training:` before anything is written
-    return prepared
+    return replace(prepared, target_scale=_target_scale(prepared))
 
 
 def _load_data(recipe: Recipe, *, test: bool) -> "Data":
@@ -133,3 +138,25 @@ def _encode(
             encoded[split] = task.encode(rows, processor, labels, augmentation)
             targets[split] = task.targets(rows, encoded[split], labels)
     return encoded, targets
+
+
+def _target_scale(prepared: Prepared) -> TargetScale | None:
+    """Measure numbers to predict, and print how training will standardize them."""
+    if prepared.data.labels.problem_type != REGRESSION:
+        return None
+    if prepared.recipe.strategy.no_gradient_reason:  # a solved head has no learning rate
+        return None
+    arguments = prepared.arguments()
+    batch = sample_batch(prepared.encoded["train"], prepared.collate)
+    # weights that are spread over processes cannot be folded in place
+    is_sharded = arguments.fsdp or arguments.deepspeed
+    targets = prepared.targets["train"]
+    scale = None if is_sharded else TargetScale.of(prepared.checkpoint, batch, targets)
+    if scale is None:
+        say("targets are not standardized: no single layer that could hold their scale")
+        return None
+    say(
+        f"targets: mean {scale.mean:,.6g}, standard deviation {scale.std:,.6g}; training "
+        "standardizes them, and the saved model gives numbers in their own unit"
+    )
+    return scale

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.evaluation.scorer import Scorer
     from pipelines.models.load import Checkpoint
     from pipelines.training.job import Collate
+    from pipelines.training.target_scale import TargetScale
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Prepared:
         encoded: split -> rows of model inputs.
         targets: split -> what predictions are compared with.
         stream: all of train, encoded while it is read; None if train is loaded.
+        target_scale: by which training may standardize numbers to predict; None where it cannot.
         reason: why `strategy: auto` chose its strategy; empty without a choice.
     """
 
@@ -41,6 +43,7 @@ class Prepared:
     targets: dict[str, list[Any]]
     findings: "Findings"
     stream: Any | None = None
+    target_scale: "TargetScale | None" = None
     reason: str = ""
 
     @property

@@ -172,6 +172,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
         regularization=recipe.regularization,
         averaging=recipe.averaging,
         speed=recipe.speed,
+        target_scale=prepared.target_scale,
         **fields,
     )
 

@@ -28,3 +28,11 @@ def test_a_model_that_drifted_is_another_model(drift: float, ok: bool) -> None:
 def test_a_split_smaller_than_the_limit_is_compared_whole() -> None:
     outputs = {"logits": TRAINED}
     assert parity.compare(lambda rows: outputs, ROWS, outputs, num_examples=1000).examples == 300
+
+
+@pytest.mark.parametrize(("drift", "ok"), [(0.05, True), (50.0, False)])
+def test_numbers_in_the_hundred_thousands_may_differ_by_the_rounding_of_float32(
+    drift: float, ok: bool
+) -> None:
+    prices = {"logits": 120_000 + 9_000 * TRAINED[:, :1]}
+    assert parity.compare(lambda rows: {"logits": prices["logits"] + drift}, ROWS, prices).ok is ok

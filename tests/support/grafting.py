@@ -79,6 +79,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
         "regularization": said.regularization,
         "averaging": said.averaging,
         "speed": said.speed,
+        "target_scale": prepared.target_scale,
     }
     return Job(**{**fields, **changes})
 

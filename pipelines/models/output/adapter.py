@@ -28,7 +28,7 @@ class AdapterModel(PlainModel):
         return self.model.active_peft_config.is_prompt_learning
 
     @property
-    def _output_layer(self) -> str | None:
+    def _output_layer_name(self) -> str | None:
         """The trained copy of the output layer: others are the checkpoint's, and are not saved."""
         from pipelines.models.anatomy import dissect
 

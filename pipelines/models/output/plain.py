@@ -31,16 +31,21 @@ class PlainModel:
 
         from pipelines.models.anatomy.logits_layer import logits_come_from
 
-        name = self._output_layer
+        name = self._output_layer_name
         if name is None or not logits_come_from(self.model, name, batch):
             return None
         with torch.no_grad():
-            for parameter in self.model.get_submodule(name).parameters():
+            for parameter in self.output_layer.parameters():
                 parameter /= temperature
         return self
 
     @property
-    def _output_layer(self) -> str | None:
+    def output_layer(self) -> Any:
+        """The linear layer that gives the logits, as it is saved."""
+        return self.model.get_submodule(self._output_layer_name)
+
+    @property
+    def _output_layer_name(self) -> str | None:
         from pipelines.models.anatomy import dissect
 
         return dissect(self.model).output

@@ -138,6 +138,13 @@ class Adapter(Strategy):
             return super().output(model, checkpoint)
         return AdapterModel(model, checkpoint.commit)
 
+    def saves(self, module: str, model: Any, anatomy: "Anatomy") -> bool:
+        """Return whether an adapter's folder holds a module; a merged model holds all."""
+        from pipelines.models.anatomy import inside
+
+        saved = targeting.to_save(model, anatomy, self.modules_to_save)
+        return self.save == "merged" or inside(module, saved)
+
     def _targets(self, model: "PreTrainedModel", anatomy: "Anatomy", saved: Names) -> Names:
         """Choose the modules to adapt, without any that train whole.
 

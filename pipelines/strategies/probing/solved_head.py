@@ -62,7 +62,11 @@ def start_from_solved_head(job: "Job") -> None:
         extractor = pooled_extractor(model, anatomy, "auto", job.train, job.collate, new)
     _, best, _ = solve(job, default_head(job), extractor, plain=True)
     assert isinstance(best.head, Linear)
-    extractor.graft(best.head)
+    scale = job.target_scale
+    # standardized: a head of several layers then has weights of one size, from which it can learn
+    extractor.graft(scale.standardize(best.head) if scale else best.head)
+    if scale and anatomy.output:
+        scale.fold(model.get_submodule(anatomy.output))
     score = f"{job.scorer.main} {best.score:.4f}"
     say(f"the head was solved on frozen features: {score} on validation")
 
