@@ -34,7 +34,9 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     """
     notes: list[str] = []
     note = notes.append
-    assignment = splits.assign(source.load(), source.splits)
+    available = source.load()
+    notes.extend(getattr(available, "notes", ()))  # a source may return any mapping
+    assignment = splits.assign(available, source.splits)
     # the whole stream: `materialize` puts its first rows in its place
     whole_train, streamed = assignment.datasets["train"], _if_streamed(source)
     if streamed:

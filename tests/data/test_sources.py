@@ -206,7 +206,7 @@ def test_an_audio_folder_is_left_undecoded(tmp_path):
     assert train[1]["audio"] == {"bytes": None, "path": str(tmp_path / "yes" / "x.wav")}
 
 
-@pytest.mark.parametrize("place", ["x.png", "train/x.png", "train/cat/1/x.png"])
+@pytest.mark.parametrize("place", ["x.png", "train/x.png"])
 def test_refuses_images_in_no_class_folder(tmp_path, place):
     draw(tmp_path / place)
     refuse(tmp_path, "x.png: is in no folder named after its class", "<split>/<class>/x.png")
@@ -215,7 +215,141 @@ def test_refuses_images_in_no_class_folder(tmp_path, place):
 def test_refuses_images_beside_sounds(tmp_path):
     draw(tmp_path / "cat" / "x.png")
     (tmp_path / "cat" / "x.wav").write_bytes(b"RIFF")
-    refuse(tmp_path, "holds 1 image files and 1 audio files; expected one kind")
+    message = "holds 1 image files and 1 audio files, such as"
+    refuse(tmp_path, message, "expected one kind")
+    draw(tmp_path / "cat" / "y.png")
+    refuse(tmp_path, "holds 2 image files and 1 audio files", str(tmp_path / "cat" / "x.wav"))
+
+
+def labels(loaded):
+    """labels(…): {split: sorted names of its classes}."""
+    names = loaded["train"].features["label"].names
+    return {split: sorted(names[i] for i in rows["label"]) for split, rows in loaded.items()}
+
+
+@pytest.mark.parametrize(
+    ("places", "expected", "note"),
+    [
+        (["cat/1/x", "cat/2/x", "dog/x"], {"train": ["cat", "cat", "dog"]}, "class above them"),
+        (["train/cat/1/x", "train/dog/2/x"], {"train": ["cat", "dog"]}, "class above them: 'cat'"),
+        (
+            ["Train/cat/x", "Train/dog/x", "TEST/cat/x"],
+            {"train": ["cat", "dog"], "test": ["cat"]},
+            "",
+        ),
+        (["training/cat/x", "testing/cat/x"], {"train": ["cat"], "test": ["cat"]}, ""),
+        (["pets/train/cat/x", "pets/train/dog/x"], {"train": ["cat", "dog"]}, "the only folder"),
+        (["a/b/cat/x", "a/b/dog/x"], {"train": ["cat", "dog"]}, "the only folder"),
+        (
+            ["cat/train/x", "cat/test/x", "dog/train/x"],
+            {"train": ["cat", "dog"], "test": ["cat"]},
+            "",
+        ),
+    ],
+)
+def test_folders_name_splits_and_classes_in_several_layouts(tmp_path, places, expected, note):
+    for place in places:
+        draw(tmp_path / f"{place}.png")
+    loaded = files(tmp_path).load()
+    assert labels(loaded) == expected
+    assert note in " ".join(loaded.notes)
+    assert bool(loaded.notes) == bool(note)
+
+
+def test_a_folder_that_the_recipe_names_is_a_split(tmp_path):
+    for place in ("learn/cat", "learn/dog", "exam/cat"):
+        draw(tmp_path / place / "x.png")
+    loaded = files(tmp_path, splits={"train": "learn", "test": "exam"}).load()
+    assert {name: len(rows) for name, rows in loaded.items()} == {"learn": 2, "exam": 1}
+
+
+def test_links_to_files_and_folders_are_followed(tmp_path):
+    for label in ("cat", "dog"):
+        draw(tmp_path / "elsewhere" / label / "x.png")
+    root = tmp_path / "pets"
+    (root / "cat").mkdir(parents=True)
+    (root / "cat" / "y.png").symlink_to(tmp_path / "elsewhere" / "cat" / "x.png")
+    (root / "dog").symlink_to(tmp_path / "elsewhere" / "dog")
+    assert labels(files(root).load()) == {"train": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize(("target", "reason"), [("..", "leads back to"), ("gone", "not there")])
+def test_refuses_links_without_an_end(tmp_path, target, reason):
+    draw(tmp_path / "cat" / "x.png")
+    (tmp_path / "cat" / "link").symlink_to(target)
+    refuse(tmp_path, f"{tmp_path / 'cat' / 'link'}: a link", reason)
+
+
+def test_what_cannot_be_read_is_counted_by_suffix(tmp_path):
+    for label in ("cat", "dog"):
+        draw(tmp_path / label / "x.png")
+        draw(tmp_path / label / "y.jfif.tif")
+        (tmp_path / label / "x.HEIC").write_bytes(b"")
+    (tmp_path / "README.md").touch()
+    loaded = files(tmp_path).load()
+    assert labels(loaded) == {"train": ["cat", "cat", "dog", "dog"]}
+    assert loaded.notes == ("left out, since they cannot be read as image: 2 .heic",)
+
+
+def test_refuses_a_class_that_would_lose_all_its_files(tmp_path):
+    for label in ("cat", "dog"):
+        draw(tmp_path / "train" / label / "x.png")
+    (tmp_path / "train" / "newt").mkdir()
+    (tmp_path / "train" / "newt" / "x.heic").touch()
+    refuse(tmp_path, "class 'newt': none of its 1 files can be read as image", "x.heic")
+
+
+def test_refuses_an_archive_and_says_what_to_do(tmp_path):
+    (tmp_path / "train.zip").write_bytes(b"PK")
+    refuse(tmp_path, "nothing usable in it", "unpack train.zip first")
+
+
+# Metadata
+
+
+def test_metadata_win_over_folders(tmp_path):
+    for name in ("a/1", "a/2", "b/3", "b/4"):
+        draw(tmp_path / f"{name}.png", 10)
+    write(
+        tmp_path, metadata__csv="file_name,label,age\na/1.png,cat,3\na/2.png,dog,4\nb/3.png,cat,5\n"
+    )
+    loaded = files(tmp_path).load()
+    assert list(loaded) == ["train"]
+    train = loaded["train"]
+    assert train["label"][:] == ["cat", "dog", "cat"]
+    assert train["age"][:] == [3, 4, 5]
+    assert train.features["image"] == Image()
+    assert train[2]["image"].getpixel((0, 0)) == 10
+    assert "labels and other columns are those of metadata.csv" in loaded.notes[0]
+    assert "1 of 4 files are not in the metadata" in loaded.notes[1]
+
+
+def test_metadata_stand_in_the_folder_of_each_split(tmp_path):
+    for split in ("Train", "test"):
+        (tmp_path / split / "clips").mkdir(parents=True)
+        (tmp_path / split / "clips" / "x.wav").write_bytes(b"RIFF")
+        row = '{"file_name": "clips/x.wav", "transcription": "of ' + split + '"}\n'
+        (tmp_path / split / "metadata.jsonl").write_text(row)
+    loaded = files(tmp_path).load()
+    assert {name: rows["transcription"][:] for name, rows in loaded.items()} == {
+        "train": ["of Train"],
+        "test": ["of test"],
+    }
+    assert loaded["train"].features["audio"] == Audio(decode=False)
+
+
+def test_refuses_metadata_that_name_no_files(tmp_path):
+    draw(tmp_path / "x.png")
+    write(tmp_path, metadata__csv="image,label\nx.png,cat\n")
+    refuse(tmp_path, "metadata.csv: no column 'file_name'", "columns: image, label")
+
+
+def test_another_label_in_the_metadata_is_another_identity(tmp_path):
+    draw(tmp_path / "x.png")
+    write(tmp_path, metadata__csv="file_name,label\nx.png,cat\n")
+    before = files(tmp_path).identity()
+    write(tmp_path, metadata__csv="file_name,label\nx.png,dog\n")
+    assert files(tmp_path).identity() != before
 
 
 # Identity

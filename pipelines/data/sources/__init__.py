@@ -4,6 +4,7 @@ A source loads all its splits, under their own names and with their own columns;
 chooses among them, names columns by role and checks them.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -67,6 +68,18 @@ class Limits(Section):
     test: int | None = Field(None, ge=1, description="number of examples; null: all")
 
 
+class LoadedSplits(dict[str, Any]):
+    """What a source has loaded: the name of a split -> its data set.
+
+    Attributes:
+        notes: what was inferred while reading, to be printed.
+    """
+
+    def __init__(self, splits: "Mapping[str, Any]", notes: Iterable[str] = ()) -> None:
+        super().__init__(splits)
+        self.notes = tuple(notes)
+
+
 class Source(Section):
     """Base class of all sources: the keys that every `data:` section has."""
 
@@ -84,6 +97,8 @@ class Source(Section):
 
     def load(self) -> "Mapping[str, Dataset]":
         """Load all splits of the source, unchanged; a streamed one as an IterableDataset.
+
+        What was inferred while reading is in the notes of a LoadedSplits.
 
         Raises:
             DataError: there is nothing to read, or it cannot be read.

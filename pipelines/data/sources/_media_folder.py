@@ -1,113 +1,86 @@
-"""A folder of images or audio, `[<split>/]<class>/x.jpg` -> splits of paths and class labels.
+"""A folder of images or audio -> splits of paths and labels, from its folders or its metadata.
 
 Files stay where they are: a row holds the path, and a task decodes the file when it needs it.
 `datasets` has builders for such folders, but its one for audio needs torchcodec.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.sources import LoadedSplits
+from pipelines.data.sources import _media_metadata as media_metadata
+from pipelines.data.sources._media_files import MediaFiles
+from pipelines.data.sources._media_layout import Layout, MediaFile
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import Dataset
 
-SUFFIXES = {
-    "image": {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"},
-    "audio": {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"},
-}
-SPLIT_NAMES = frozenset(name for names in USUAL_NAMES.values() for name in names)
+ReadTable = Callable[[Path], "Dataset"]
 
 
-@dataclass(frozen=True)
-class MediaFile:
-    """One image or audio file, its split, and its class if a folder names one."""
+def load(folder: MediaFiles, kind: str, requested: Iterable[str], read: ReadTable) -> LoadedSplits:
+    """Make splits with a column named `kind` and `label`, or with the columns of the metadata.
 
-    file: Path
-    split: str
-    label: str | None
-
-
-def find(root: Path) -> dict[str, list[Path]]:
-    """Find the files below `root`: {"image" and/or "audio": sorted paths}, without hidden ones."""
-    files_by_kind: dict[str, list[Path]] = {kind: [] for kind in SUFFIXES}
-    for file in sorted(root.rglob("*")):
-        # __MACOSX: what a Mac's archiver adds, with a file for each real one
-        if any(name.startswith((".", "__MACOSX")) for name in file.relative_to(root).parts):
-            continue
-        for kind, suffixes in SUFFIXES.items():
-            if file.suffix.lower() in suffixes:
-                files_by_kind[kind].append(file)
-    return {kind: files for kind, files in files_by_kind.items() if files}
-
-
-def load(root: Path, kind: str, files: list[Path]) -> "DatasetDict":
-    """Make splits with a column named `kind` and, as a ClassLabel, `label`.
+    Args:
+        requested: names of splits in the recipe, which folders may have.
+        read: reads a table of metadata.
 
     Raises:
-        DataError: a file is in no folder named after its class, or too deep.
+        DataError: a file is in no folder named after its class, or a class has no file that can be
+            read; metadata that do not fit.
     """
-    from datasets import DatasetDict
-
-    rows = list(_place(root, files))
+    files = folder.by_kind[kind]
+    layout = Layout(folder.root, files, requested)
+    notes = [note for note in (folder.note(kind),) if note]
+    if folder.metadata:
+        splits = media_metadata.load(folder.metadata, kind, files, layout, read)
+        return LoadedSplits(splits.datasets, [*notes, *splits.notes])
+    rows = [layout.place(file) for file in files]
     # of all splits together: class ids must mean the same everywhere
     classes = sorted({row.label for row in rows if row.label is not None})
     if not classes:
-        raise _misplaced(files[0], root)
-    splits = defaultdict(list)
+        raise layout.misplaced(files[0])
+    _check_lost(folder, kind, layout, classes)
+    splits_of = defaultdict(list)
     for row in rows:
-        splits[row.split].append(row)
-    return DatasetDict({name: _dataset(kind, rows, classes) for name, rows in splits.items()})
+        splits_of[row.split].append(row)
+    datasets = {name: _dataset(kind, rows, classes) for name, rows in splits_of.items()}
+    return LoadedSplits(datasets, [*notes, *layout.notes])
 
 
-def _place(root: Path, files: list[Path]) -> Iterator[MediaFile]:
-    """Split and class of every file, from the folders that it is in."""
-    folders = [file.relative_to(root).parts[:-1] for file in files]
-    # one file two folders deep means that the outer folders are splits, for all files
-    with_splits = any(len(folder) == 2 for folder in folders)
-    for file, folder in zip(files, folders, strict=True):
-        if len(folder) == 2:
-            yield MediaFile(file, split=folder[0], label=folder[1])
-        elif len(folder) == 1 and (with_splits or folder[0] in SPLIT_NAMES):
-            yield MediaFile(file, split=folder[0], label=None)
-        elif len(folder) == 1:
-            yield MediaFile(file, split="train", label=folder[0])
-        else:
-            raise _misplaced(file, root)
-
-
-def _misplaced(file: Path, root: Path) -> DataError:
-    return DataError(
-        f"{file}: is in no folder named after its class; "
-        f"expected <class>/{file.name} or <split>/<class>/{file.name} below {root}"
-    )
+def _check_lost(folder: MediaFiles, kind: str, layout: Layout, classes: list[str]) -> None:
+    """Refuse a class of which no file can be read: it would be missing without a word."""
+    lost: dict[str, list[Path]] = defaultdict(list)
+    for file in folder.unreadable:
+        # of a file in no class folder nothing is lost
+        if len(file.relative_to(folder.root).parts) > 1:
+            label = layout.place(file).label
+            if label is not None and label not in classes:
+                lost[label].append(file)
+    for label, files in lost.items():
+        raise DataError(
+            f"class '{label}': none of its {len(files):,} files can be read as {kind}, such as "
+            f"{files[0]}; convert them, or remove the folder"
+        )
 
 
 def _dataset(kind: str, rows: list[MediaFile], classes: list[str]) -> "Dataset":
     """An Arrow table of paths; nothing is opened."""
     import pyarrow as pa
-    from datasets import Audio, ClassLabel, Dataset, Features, Image
+    from datasets import ClassLabel, Dataset, Features
     from datasets.fingerprint import Hasher
 
-    feature = Image() if kind == "image" else Audio(decode=False)
+    feature = media_metadata.feature(kind)
     features = Features({kind: feature, "label": ClassLabel(names=classes)})
     ids = {name: i for i, name in enumerate(classes)}
-    media = [{"bytes": None, "path": str(row.file.absolute())} for row in rows]
     labels = [None if row.label is None else ids[row.label] for row in rows]
+    media, versions = media_metadata.paths([row.file for row in rows])
     columns = [pa.array(media, type=feature.pa_type), pa.array(labels, type=pa.int64())]
-    versions = [(path["path"], *_version(row.file)) for path, row in zip(media, rows, strict=True)]
     return Dataset(
         pa.Table.from_arrays(columns, schema=features.arrow_schema),
         # caches are keyed by this; paths alone would hide that a file was replaced
         fingerprint=Hasher.hash([*versions, labels, classes]),
     )
-
-
-def _version(file: Path) -> tuple[int, int]:
-    """Size and time of change, which differ once a file was replaced."""
-    stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns

@@ -15,6 +15,8 @@ from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources import StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
+from pipelines.data.sources._media_files import MediaFiles
+from pipelines.data.sources._media_layout import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,7 @@ READERS: dict[str, tuple[str, dict[str, Any]]] = {
 # files that `datasets` and the Hub put beside the data
 NOT_SPLITS = {"dataset_info", "dataset_infos", "dataset_dict", "metadata", "state"}
 SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
+ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
 MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message
 
 
@@ -41,7 +44,8 @@ class Files(StreamedSource):
 
     - a table (csv, tsv, jsonl, json or parquet), which becomes the split `train`;
     - a folder of `<split>.csv`…, or of shards such as `<split>-00000-of-00002.parquet`;
-    - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`.
+    - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`, or with a
+      metadata.csv that names each in the column `file_name`.
     """
 
     path: str = Field(description="a file or a folder")
@@ -53,14 +57,14 @@ class Files(StreamedSource):
             DataError: no such path, nothing usable in it, or a file that cannot be read.
         """
         tables, media = self._find()
-        if media:
-            ((kind, files),) = media.items()
+        if media and (kind := media.kind()):
             if self.streaming:
                 raise DataError(
                     f"data.streaming: {self._root}: {kind} files are read one by one as they are "
                     "needed, so there is nothing to stream; remove data.streaming"
                 )
-            return media_folder.load(self._root, kind, files)
+            requested = [name for name in dict(self.splits).values() if isinstance(name, str)]
+            return media_folder.load(media, kind, requested, lambda file: _read([file]))
         return {
             split: _stream(files) if self._is_streamed(split) else _read(files)
             for split, files in tables.items()
@@ -76,7 +80,8 @@ class Files(StreamedSource):
         streamed: set[Path] = set()
         for split, split_files in tables.items():
             streamed.update(split_files if self._is_streamed(split) else ())
-        files = sorted(chain(*tables.values(), *media.values()))
+        media_files = [*chain(*media.by_kind.values()), *media.metadata] if media else []
+        files = sorted(chain(*tables.values(), media_files))
         base = self._root if self._root.is_dir() else self._root.parent
         # hashing releases the interpreter's lock, so threads use all cores
         with ThreadPoolExecutor() as pool:
@@ -97,27 +102,34 @@ class Files(StreamedSource):
     def _root(self) -> Path:
         return Path(self.path).expanduser()
 
-    def _find(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
-        """(split -> table files, kind -> media files), of which one is empty."""
+    def _find(self) -> tuple[dict[str, list[Path]], MediaFiles | None]:
+        """(split -> table files, images or sounds), of which one is empty."""
         root = self._root
         if not root.exists():
             raise DataError(f"data.path: {root}: no such file or folder; {_siblings(root)}")
         tables = _tables(root)
         # a folder with train.csv is a folder of tables, whatever else is in it
-        if tables.keys() & media_folder.SPLIT_NAMES or root.is_file():
-            return tables, {}
-        media = media_folder.find(root)
-        if len(media) > 1:
-            counts = " and ".join(f"{len(files):,} {kind} files" for kind, files in media.items())
-            raise DataError(
-                f"data.path: {root}: holds {counts}; expected one kind; move one of them elsewhere"
-            )
-        if not tables and not media:
+        if tables.keys() & SPLIT_NAMES or root.is_file():
+            return tables, None
+        media = MediaFiles.find(root)
+        if media.kind():
+            return {}, media
+        if not tables:
             raise DataError(
                 f"data.path: {root}: nothing usable in it; expected <split>.parquet, csv, tsv, "
                 f"jsonl or json, or images or audio in class folders; it holds: {_content(root)}"
+                f"{_advice(media)}"
             )
-        return ({}, media) if media else (tables, {})
+        return tables, None
+
+
+def _advice(media: MediaFiles) -> str:
+    """Say what to do with files that hide or resemble what can be read."""
+    archives = [file for file in media.others if file.suffix.lower() in ARCHIVES]
+    if archives:
+        return f"; unpack {archives[0].name} first"
+    note = media.note("images or sounds")
+    return f"; {note}" if note else ""
 
 
 def _tables(root: Path) -> dict[str, list[Path]]:
