@@ -11,7 +11,12 @@ from pipelines.core.labels import Labels
 from pipelines.models import quantization
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
-from pipelines.models.suitability import check_head, check_weights, suitable_tasks
+from pipelines.models.suitability import (
+    check_head,
+    check_vocabulary,
+    check_weights,
+    suitable_tasks,
+)
 from pipelines.models.timm_weights import draw_weights
 from pipelines.tasks.image import timm_config
 
@@ -67,6 +72,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         arguments = {**options, **_build_arguments(section, auto, config)}
         build = _load_weights if pretrained else _draw_weights
         model, newly_initialized = build(auto, config, section, arguments)
+    check_vocabulary(model, processor, section)
     return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit)
 
 

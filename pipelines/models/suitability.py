@@ -1,6 +1,6 @@
 """Whether a checkpoint suits a task: a head for it, and weights of the right architecture."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
 from pipelines.core.errors import ModelError
@@ -57,4 +57,25 @@ def check_weights(model: "PreTrainedModel", missing: list[str], section: "Model"
             f"{section.checkpoint}: holds {len(encoder) - len(random)} of the {len(encoder)} "
             f"tensors of {kind} ({min(random)} is missing, for example): these weights belong to "
             "another architecture; for random weights on purpose use strategy=scratch"
+        )
+
+
+def check_vocabulary(model: "PreTrainedModel", processor: Any, section: "Model") -> None:
+    """Refuse a tokenizer with more words than the model has rows for.
+
+    Raises:
+        ModelError: there are too few rows; names both numbers.
+    """
+    from transformers import PreTrainedTokenizerBase
+
+    if not isinstance(processor, PreTrainedTokenizerBase):
+        return
+    # of a model that reads sounds or pixels, the tokenizer is for what it writes
+    table = model.get_input_embeddings() if model.main_input_name == "input_ids" else None
+    num_rows = getattr(table, "num_embeddings", None)
+    if num_rows is not None and num_rows < len(processor):
+        because = " (model.config.vocab_size)" if "vocab_size" in section.config else ""
+        raise ModelError(
+            f"{section.checkpoint}: its tokenizer knows {len(processor):,} words, and the model "
+            f"has rows for {num_rows:,}{because}: they do not belong together"
         )

@@ -13,6 +13,7 @@ from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
 from pipelines.training.averaging import Averaging
+from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
 from pipelines.training.speed import Speed
 
@@ -46,6 +47,10 @@ class Sections(Protocol):
     def calibration(self) -> Calibration | None: ...
     @property
     def hub(self) -> HubTarget: ...
+    @property
+    def early_stopping(self) -> EarlyStopping | None: ...
+    @property
+    def model_fields_set(self) -> set[str]: ...
 
 
 def problems(recipe: Sections) -> Iterator[Problem]:
@@ -66,6 +71,16 @@ def problems(recipe: Sections) -> Iterator[Problem]:
         yield from _adapter_problems(recipe)
     yield from _step_problems(recipe)
     yield from _precision_problems(recipe.training)
+    if (
+        recipe.early_stopping
+        and "early_stopping" in recipe.model_fields_set
+        and recipe.training.get("eval_strategy") == "no"
+    ):
+        yield (
+            ("early_stopping",),
+            "counts evaluations, and training.eval_strategy is 'no'; write early_stopping: null, "
+            "or evaluate by epoch or steps",
+        )
     if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),

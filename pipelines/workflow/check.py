@@ -11,7 +11,7 @@ from pipelines.recipe import Recipe
 from pipelines.workflow import contact_sheet
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
-from pipelines.workflow.run import check_switches
+from pipelines.workflow.run import check_training
 
 MIB = 2**20
 SHOWN_TRAINING_KEYS = (
@@ -32,7 +32,7 @@ def report(recipe: Recipe) -> str:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
     prepared = prepare(recipe)
-    check_switches(prepared)
+    check_training(prepared)
     paragraphs = (
         _data(prepared),
         _sample(prepared),

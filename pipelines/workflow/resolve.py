@@ -4,6 +4,7 @@ Its own values win. The run folder keeps the result, so a run can be repeated fr
 """
 
 from dataclasses import replace
+from typing import Any
 
 from pipelines.core import hardware, registry
 from pipelines.core.console import say
@@ -40,7 +41,11 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
         defaults |= training_arguments.STREAMED
     # a strategy knows better than the machine, and the recipe has the last word
     training = {"seed": recipe.seed, **context.machine, **defaults, **recipe.training}
-    return replace(prepared, recipe=recipe.replace(training=training), reason=reason)
+    changes: dict[str, Any] = {"training": training}
+    # there is nothing that it could count; one that the recipe has itself is refused
+    if training.get("eval_strategy") == "no":
+        changes["early_stopping"] = None
+    return replace(prepared, recipe=recipe.replace(**changes), reason=reason)
 
 
 def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:

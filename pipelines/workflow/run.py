@@ -26,6 +26,7 @@ from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
 from pipelines.training.averaging import soup
 from pipelines.training.job import Job
+from pipelines.training.rehearsal import rehearse
 from pipelines.workflow.evaluate import calibrate, evaluate, with_parity
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
@@ -50,7 +51,7 @@ def run(recipe: Recipe) -> RunFolder:
     if recipe.hub.push and recipe.hub.repo_id:
         push.check(recipe.hub.repo_id)  # refused before hours of training
     prepared = _prepare(recipe, resumed)
-    check_switches(prepared)  # before there is a folder
+    check_training(prepared)  # before there is a folder
     folder = resumed.folder if resumed else _new_folder(prepared.recipe)
     locked = _lock(prepared, folder)
     fitted, seconds = _fit(prepared, folder, resumed)
@@ -140,13 +141,19 @@ def _train(recipe: Recipe, job: Job) -> "Fitted":
     return recipe.strategy.fit(job)
 
 
-def check_switches(prepared: Prepared) -> None:
-    """Refuse what training would refuse of the recipe's `speed:`; nothing is written.
+def check_training(prepared: Prepared) -> None:
+    """Refuse what training would refuse of the recipe's `training:` and `speed:`.
+
+    Nothing is trained or written.
 
     Raises:
-        RecipeError: a switch says `on`, and it cannot be done.
+        RecipeError: a value that the optimizer, the schedule or a report refuses; a switch that
+            says `on`, and it cannot be done.
     """
-    prepared.recipe.strategy.check_switches(job_of(prepared, Path()))
+    strategy, job = prepared.recipe.strategy, job_of(prepared, Path())
+    if strategy.no_gradient_reason is None:
+        rehearse(job)
+    strategy.check_switches(job)
 
 
 def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:

@@ -271,7 +271,44 @@ CASES = {
         "training.learning_rate=-1", told="learning_rate: -1: should be greater than or equal to 0"
     ),
     "no seed": said("training.seed=null", told="training.seed: null: should be a valid integer"),
-    "reports to nobody": said("training.report_to=[nobody]", told="training: nobody is not"),
+    "reports to nobody": said(
+        "training.report_to=[nobody]", told="training.report_to: 'nobody': unknown; "
+    ),
+    "a report without its package": said(
+        "training.report_to=clearml",
+        told=("training.report_to: 'clearml': its package", "pip install clearml"),
+    ),
+    "an optimizer without its package": said(
+        "training.optim=lomo", told=("training.optim: 'lomo': ", "lomo_optim")
+    ),
+    "an option that the optimizer does not have": said(
+        "training.optim_args=momentum=0.9",
+        told="training.optim_args: 'momentum=0.9' has no effect on optim 'adamw_torch",
+    ),
+    "an option that the schedule does not have": said(
+        "training.lr_scheduler_kwargs={{foo: 1}}",
+        told=("training.lr_scheduler_kwargs: {'foo': 1}: lr_scheduler_type 'linear'", "'foo'"),
+    ),
+    "a schedule without the option that it needs": said(
+        "training.lr_scheduler_type=cosine_with_min_lr",
+        told=("training.lr_scheduler_kwargs: not set: lr_scheduler_type 'cosine_with_min_lr'",),
+    ),
+    "kernels that are not installed": said(
+        "training.use_liger_kernel=true", told="training.use_liger_kernel: true: needs a package"
+    ),
+    "nothing but a last batch that is dropped": said(
+        "training.dataloader_drop_last=true",
+        "training.per_device_train_batch_size=65",
+        told="train has 64 rows, fewer than one batch of 65, so nothing would be trained on",
+    ),
+    "early stopping without evaluations": said(
+        "early_stopping.patience=2",
+        "training.eval_strategy=no",
+        told="early_stopping: counts evaluations, and training.eval_strategy is 'no'",
+    ),
+    "fewer rows than words": said(
+        "model.config.vocab_size=1", told="and the model has rows for 1 (model.config.vocab_size)"
+    ),
     "a best model by a metric that is not computed": said(
         "training.metric_for_best_model=bleu", told="training.metric_for_best_model: "
     ),
