@@ -4,15 +4,12 @@ Everything downstream (head size, `id2label`, loss, metrics, predictions) follow
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from pipelines.core.errors import DataError, RecipeError, suggest
-
-if TYPE_CHECKING:
-    from datasets import Dataset
+from pipelines.core.errors import DataError, suggest
 
 SINGLE, MULTI, REGRESSION = (
     "single_label_classification",
@@ -32,12 +29,16 @@ class Labels:
     """What there is to predict.
 
     `names` are the classes in the order of the logits (empty where there are none, as in a
-    regression); `values` are the same classes as the column spells them.
+    regression); `values` are the same classes as the column spells them. With `are_indicators`
+    a row of the column is 0 or 1 for each class. `reason` says what the kind was inferred from;
+    it is empty where the data or the recipe declare it.
     """
 
     problem_type: str
     names: tuple[str, ...] = ()
     values: tuple[Any, ...] = ()
+    are_indicators: bool = False
+    reason: str = field(default="", compare=False)
 
     @property
     def num_labels(self) -> int:
@@ -71,18 +72,28 @@ class Labels:
         if value is None:
             raise DataError(f"{where}: no label; drop the row or give it one")
         if self.problem_type == TOKENS:
-            return [self._id(tag, ids, f"{where}, word {i}") for i, tag in enumerate(value)]
+            return [
+                IGNORED if tag == IGNORED else self._id(tag, ids, f"{where}, word {i}")
+                for i, tag in enumerate(value)
+            ]
         if self.problem_type == REGRESSION:
             try:
                 return float(value)
             except (TypeError, ValueError):
                 raise DataError(f"{where}: {value!r} is not a number to regress on") from None
-        chosen = [
-            self._id(v, ids, where) for v in (value if self.problem_type == MULTI else [value])
-        ]
         if self.problem_type != MULTI:
-            return chosen[0]
+            return self._id(value, ids, where)
+        if self.are_indicators:
+            return self._indicators(value, where)
+        chosen = [self._id(v, ids, where) for v in value if v != IGNORED]
         return [float(i in chosen) for i in range(len(self.names))]
+
+    def _indicators(self, row: Any, where: str) -> list[float]:
+        if len(row) != len(self.names) or not set(row) <= {0, 1}:
+            raise DataError(
+                f"{where}: labels {row!r}; expected {len(self.names)} times 0 or 1, as in train"
+            )
+        return [float(value) for value in row]
 
     def _id(self, value: Any, ids: dict[Any, int], where: str) -> int:
         if value not in ids:
@@ -125,45 +136,3 @@ class Labels:
         if self.problem_type == MULTI:
             return np.tile((targets.mean(axis=0) > 0.5).astype(int), (rows, 1))
         return np.full(rows, np.bincount(targets).argmax())
-
-
-def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -> Labels:
-    """Infer classes and problem type from the label column of train.
-
-    A float column is a regression; a list column is multi-label; everything else is one label
-    per example. `ClassLabel` features bring their names along.
-
-    Raises:
-        RecipeError: `problem_type` is none of those there are.
-        DataError: the column does not fit the problem type, or holds one class only.
-    """
-    feature, values = train.features[column], train[column][:]
-    kind = _kind(feature, values) if problem_type == "auto" else problem_type
-    if kind not in PROBLEM_TYPES:
-        raise RecipeError(f"unknown problem_type '{kind}'; {suggest(kind, PROBLEM_TYPES)}")
-    if kind == REGRESSION:
-        return Labels(REGRESSION)
-    if kind == MULTI:
-        feature = getattr(feature, "feature", feature)
-        values = [v for row in values for v in (row or ())]
-    names = getattr(feature, "names", None)
-    # -1 is "no label" among class ids, as in GLUE; as a plain number it is a class like any other
-    classes = sorted({v for v in values if v is not None and not (names and v == -1)}, key=_natural)
-    if len(classes) < 2:
-        present = ", ".join(repr(names[v] if names else v) for v in classes) or "no label"
-        raise DataError(f"train: column '{column}' holds {present} only; need two classes")
-    if names:
-        return Labels(kind, tuple(names), tuple(range(len(names))))
-    return Labels(kind, tuple(map(str, classes)), tuple(classes))
-
-
-def _kind(feature: Any, values: list[Any]) -> str:
-    if hasattr(feature, "feature"):
-        return MULTI
-    # a column has one type, but its first values may be missing
-    return REGRESSION if any(isinstance(v, float) for v in values[:1000]) else SINGLE
-
-
-def _natural(value: Any) -> tuple[bool, Any]:
-    # numbers before texts, which Python does not compare with each other
-    return (isinstance(value, str), value)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
+# a column of 0 and 1 may also be read as text
+INDICATORS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True}
 Columns = dict[str, str | list[str]]  # role -> column, or several that are merged into one
 
 
@@ -141,17 +143,22 @@ def _merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) ->
 
 
 def _merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
-    """Merge one 0/1 column per class into one column: the list of classes of each row."""
+    """Merge one 0/1 column per class into one column: the list of classes of each row.
+
+    Of an empty cell nothing but a gap is known: the row is left for the checks of labels.
+    """
     from datasets import ClassLabel, List
 
-    rows: list[list[int]] = [[] for _ in range(len(dataset))]
+    rows: list[list[int | None]] = [[] for _ in range(len(dataset))]
     for i, name in enumerate(names):
         for row, value in enumerate(dataset[name][:]):
-            if value not in (0, 1):
+            if value in (None, "") or value != value:  # only NaN differs from itself
+                rows[row].append(None)
+            elif value not in INDICATORS:
                 raise DataError(
                     f"{split}, row {row}: column '{name}' is {value!r}; expected 0 or 1"
                 )
-            if value:
+            elif INDICATORS[value]:
                 rows[row].append(i)
     feature = List(ClassLabel(names=names))
     return dataset.remove_columns(names).add_column(role, rows, feature=feature)

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import SINGLE
+from pipelines.data import label_findings
 from pipelines.data.duplicates import Repeats, RowHashes
 from pipelines.data.split_statistics import SplitStatistics, Spread, class_counts, summarize
 
@@ -61,6 +62,7 @@ class Findings:
         for name, split in self.splits.items():
             yield from _split_warnings(name, split)
         train = self.splits["train"]
+        yield from label_findings.warnings(train.classes)
         if train.imbalance >= MIN_IMBALANCE:
             present = {name: count for name, count in train.classes.items() if count}
             small, large = _extremes(present)

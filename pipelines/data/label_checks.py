@@ -5,28 +5,49 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
-from pipelines.core.labels import SINGLE, Labels
+from pipelines.core.label_inference import NO_CLASS
+from pipelines.core.labels import IGNORED, SINGLE, Labels
 from pipelines.data.rows import Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 MAX_CLASSES_SHOWN = 50  # in an error message
+MAX_LABELS_SHOWN = 10  # of a row with a gap
 
 
 def are_hidden(test: "Dataset", train: "Dataset", target: str = "label") -> bool:
     """Whether no row of a test split has a label: all are empty, or all are -1 (as in GLUE)."""
-    if len(list(_positions_without_label(test, target))) == len(test):
+    if len(list(rows_without_label(test, target))) == len(test):
         return True
     # if train has -1 too, it is a class like any other
-    return all(label == -1 for label in test[target][:]) and -1 not in train[target][:]
+    return all(label == NO_CLASS for label in test[target][:]) and NO_CLASS not in train[target][:]
 
 
-def rows_without_label(dataset: "Dataset") -> Iterator[tuple[int, str]]:
-    """Yield (position, reason) of every row without a label."""
-    positions = list(_positions_without_label(dataset))
-    column = dataset["label"][:] if positions else []
-    return ((position, f"no label ({column[position]!r})") for position in positions)
+def rows_without_label(
+    dataset: "Dataset", target: str = "label", *, are_numbers: bool = False
+) -> Iterator[tuple[int, str]]:
+    """Yield (position, reason) of every row without a label.
+
+    That is None, an empty string, NaN, -100, -1 where ids stand for named classes, or a list with
+    a gap.
+
+    Args:
+        are_numbers: whole numbers are numbers to predict, of which -100 is one.
+    """
+    feature = dataset.features[target]
+    if hasattr(feature, "feature"):
+        yield from _lists_with_gaps(dataset[target][:])
+        return
+    absent: set[Any] = {None, ""}
+    if hasattr(feature, "names"):
+        absent |= {NO_CLASS, IGNORED}
+    elif getattr(feature, "dtype", "").startswith("int") and not are_numbers:
+        absent.add(IGNORED)  # without class names, -1 is a class like any other
+    for position, label in enumerate(dataset[target][:]):
+        # only NaN differs from itself; fields of a struct are refused later
+        if label != label or (not isinstance(label, dict) and label in absent):
+            yield position, f"no label ({label!r})"
 
 
 def are_whole_floats(dataset: "Dataset") -> bool:
@@ -95,14 +116,16 @@ def classes_without_examples(train: "Dataset", labels: Labels) -> list[str]:
     return [n for n, value in zip(labels.names, labels.values, strict=True) if value not in seen]
 
 
-def _positions_without_label(dataset: "Dataset", target: str = "label") -> Iterator[int]:
-    """Yield rows that hold None, an empty string, NaN, or -1 where ids stand for classes."""
-    has_names = hasattr(dataset.features[target], "names")
-    # without class names, -1 is a number or a class like any other
-    absent: tuple[Any, ...] = (None, "", -1) if has_names else (None, "")
-    for position, label in enumerate(dataset[target][:]):
-        if label in absent or label != label:  # only NaN differs from itself
-            yield position
+def _lists_with_gaps(rows: list[Any]) -> Iterator[tuple[int, str]]:
+    for position, row in enumerate(rows):
+        if row is None:
+            yield position, "no label (None)"
+        elif None in row:
+            # a list may have a tag for each word of a long text
+            shown = ", ".join(map(repr, row[:MAX_LABELS_SHOWN])) + ", …" * (
+                len(row) > MAX_LABELS_SHOWN
+            )
+            yield position, f"no label at place {row.index(None)} of [{shown}]"
 
 
 def _class_names(dataset: "Dataset") -> list[str] | None:

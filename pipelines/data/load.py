@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
+from pipelines.core.label_inference import with_names
 from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, Labels
 from pipelines.data import columns, label_checks, splits, streams
 from pipelines.data.bad_rows import RowFilter
@@ -44,8 +45,8 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     rows_by_split, roles = _select_roles(assignment, source, task, note)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
-        rows_by_split = _drop_unlabeled(rows_by_split, bad_rows, note)
-    labels = _labels(rows_by_split, task, note, is_streamed=bool(streamed))
+        rows_by_split = _drop_unlabeled(rows_by_split, task, bad_rows, note)
+    labels = _labels(rows_by_split, task, source, note, is_streamed=bool(streamed))
     # numbers and lists of classes have no strata: most values would occur once
     by_class = labels.problem_type == SINGLE
     draw = splits.Sampler(seed, strata="label" if by_class else None, note=note)
@@ -142,14 +143,16 @@ def _note_renamed(guessed: Columns, note: Note) -> None:
 
 
 def _drop_unlabeled(
-    rows_by_split: Mapping[str, Rows], bad_rows: RowFilter, note: Note
+    rows_by_split: Mapping[str, Rows], task: "Task", bad_rows: RowFilter, note: Note
 ) -> dict[str, Rows]:
     """Remove the rows without a label, and read class ids as integers again.
 
     One gap turns a column of integers into floats, which would be a regression.
     """
+    are_numbers = getattr(task, "problem_type", None) == REGRESSION
+    find = partial(label_checks.rows_without_label, are_numbers=are_numbers)
     labeled = {
-        split: bad_rows.apply(split, rows, label_checks.rows_without_label, "have none")
+        split: bad_rows.apply(split, rows, find, "have none")
         for split, rows in rows_by_split.items()
     }
     had_gaps = len(labeled["train"]) < len(rows_by_split["train"])
@@ -161,7 +164,12 @@ def _drop_unlabeled(
 
 
 def _labels(
-    rows_by_split: Mapping[str, Rows], task: "Task", note: Note, *, is_streamed: bool = False
+    rows_by_split: Mapping[str, Rows],
+    task: "Task",
+    source: "Source",
+    note: Note,
+    *,
+    is_streamed: bool = False,
 ) -> Labels:
     """Infer the labels from train, and check that no other split has more.
 
@@ -175,15 +183,14 @@ def _labels(
     if is_streamed:
         train = streams.concatenate(train, rows_by_split["validation"].dataset)
     labels = task.labels(train)
+    if labels.reason:
+        note(labels.reason)
+    if source.label_names:
+        labels = with_names(labels, source.label_names)
     if labels.problem_type not in CLOSED:
         return labels
     for split, rows in rows_by_split.items():
         label_checks.check_learnable(rows, train, labels, split)
-    if labels.problem_type == REGRESSION:
-        note(
-            "labels are floats, so the task is a regression; for classes set "
-            f"task.problem_type={SINGLE}"
-        )
     _note_absent_classes(train, labels, note)
     return labels
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
-from pipelines.core.labels import CLOSED, Labels
+from pipelines.core.labels import CLOSED, REGRESSION, Labels
 from pipelines.data import columns, label_checks
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
@@ -168,7 +168,7 @@ def _clean(
     from datasets import Dataset
 
     rows = columns.select_roles(Dataset.from_dict(batch, features), roles, "train")
-    bad = dict(_bad_rows(rows, task))
+    bad = dict(_bad_rows(rows, task, labels))
     if bad and not skip:
         raise DataError(
             f"train, a streamed row: {next(iter(bad.values()))}; "
@@ -180,9 +180,10 @@ def _clean(
     return good[:]
 
 
-def _bad_rows(rows: "Dataset", task: "Task") -> Iterator[tuple[int, str]]:
+def _bad_rows(rows: "Dataset", task: "Task", labels: Labels) -> Iterator[tuple[int, str]]:
     if task.target == "label":
-        yield from label_checks.rows_without_label(rows)
+        are_numbers = labels.problem_type == REGRESSION
+        yield from label_checks.rows_without_label(rows, are_numbers=are_numbers)
     yield from task.corrupt_rows(rows)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipelines.core import labels as target
 from pipelines.core.errors import RecipeError
+from pipelines.core.label_inference import infer
 from pipelines.tasks import ModelOutputs, Predictions, Targets, Task
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Classification(Task):
             DataError: the column holds fewer than two classes.
             RecipeError: `problem_type` is unknown, or has no classes for `class_weights`.
         """
-        labels = target.infer(train, self.problem_type)
+        labels = infer(train, self.problem_type)
         if self.class_weights and labels.problem_type != target.SINGLE:
             raise RecipeError(
                 f"task.class_weights: '{self.class_weights}' needs {target.SINGLE}, and the label "

@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from pipelines.core import labels as target
-from pipelines.core.errors import DataError, ModelError
-from pipelines.core.labels import IGNORED, TOKENS
+from pipelines.core.errors import ModelError
+from pipelines.core.label_inference import OUTSIDE, infer_tags
+from pipelines.core.labels import IGNORED
 from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
 
-OUTSIDE = "O"
 ENTITY_PREFIXES = ("B-", "I-", "E-", "S-")
 
 USAGE = """
@@ -62,17 +60,7 @@ class TokenClassification(TextTask):
         Raises:
             DataError: the label column holds no lists, or fewer than two tags.
         """
-        tag = getattr(train.features["label"], "feature", None)
-        if tag is None or hasattr(tag, "feature"):
-            first = train[0]["label"]
-            raise DataError(f"train: column 'label' holds {first!r}; expected a list of tags")
-        # classes of a column of lists are found as those of several labels are
-        labels = replace(target.infer(train, target.MULTI), problem_type=TOKENS)
-        if hasattr(tag, "names"):
-            return labels
-        # the tag outside of entities comes first, as in most published data sets
-        values = sorted(labels.values, key=lambda value: value != OUTSIDE)
-        return replace(labels, values=tuple(values), names=tuple(map(str, values)))
+        return infer_tags(train)
 
     def metrics(self, labels: "Labels") -> tuple[str, ...]:
         """Name F1 of whole entities, or for tags of another kind the accuracy over words."""
@@ -120,6 +108,8 @@ class TokenClassification(TextTask):
                 yield row, "tokens is empty; expected at least one word"
             elif len(words) != len(tags):
                 yield row, f"{len(words)} words, but {len(tags)} tags; expected a tag for each word"
+            elif tags.count(IGNORED) == len(tags):
+                yield row, f"every tag is {IGNORED}, which means none; expected one at least"
             else:
                 for i, word in enumerate(words):
                     if not isinstance(word, str):
@@ -166,9 +156,9 @@ class TokenClassification(TextTask):
     # Model outputs -> predictions
 
     def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Targets:
-        """Return the names of each example's tags."""
+        """Return the names of each example's tags, without the words that have none."""
         encoded = labels.encode(dataset["label"][:], "data")
-        return [_names(tags, labels) for tags in encoded]
+        return [_names((tag for tag in tags if tag != IGNORED), labels) for tags in encoded]
 
     def collect(self, outputs: Any, batch: Batch) -> dict[str, Sequence[Any]]:
         """Select the (words, num_labels) logits of the words that begin in each window."""
@@ -179,7 +169,7 @@ class TokenClassification(TextTask):
     def predict(
         self, outputs: ModelOutputs, rows: Any, processor: Any, labels: "Labels"
     ) -> Predictions:
-        """Return the names of the likeliest tags, one for each word of each example."""
+        """Return the names of the likeliest tags, one for each word that has a tag."""
         examples = rows["example"][:]
         # the last row is of the last example: rows keep the order, and no example is without one
         predictions: list[list[str]] = [[] for _ in range(examples[-1] + 1)]

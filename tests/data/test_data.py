@@ -73,7 +73,7 @@ def test_a_share_beside_the_default_one_leaves_some_of_train(refuse):
 
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "dev", "eval"])
 def test_splits_are_found_by_their_usual_names(load, name):
-    loaded = load({"train": rows(10), name: rows(4), "test": rows(6)})
+    loaded = load({"train": rows(10), name: rows(4), "test": rows(6)}, SENTIMENT)
     assert [len(split) for split in loaded.datasets.values()] == [10, 4, 6]
     assert loaded.notes == ()
 
@@ -92,7 +92,7 @@ def test_null_means_no_test_split(load):
 
 
 def test_without_validation_a_tenth_of_train_is_set_aside(load):
-    loaded = load({"train": rows(200, labels=[0, 0, 0, 1]), "test": rows(6)})
+    loaded = load({"train": rows(200, labels=[0, 0, 0, 1]), "test": rows(6)}, SENTIMENT)
     assert Counter(loaded.validation["label"]) == {0: 15, 1: 5}
     assert len(loaded.test) == 6
     assert loaded.notes == (
@@ -363,7 +363,8 @@ def test_refuses_class_ids_that_mean_something_else(tmp_path):
 def test_limits_are_exact_and_stratified(load):
     balanced, skewed = rows(500, labels=range(10)), rows(90, labels=[0, 0, 1])
     splits = {"train": balanced, "validation": skewed, "test": rows(5)}
-    loaded = load(splits, limit={"train": 100, "validation": 10, "test": 50})
+    digits = Features(text=Value("string"), label=ClassLabel(num_classes=10))
+    loaded = load(splits, digits, limit={"train": 100, "validation": 10, "test": 50})
     assert set(Counter(loaded.train["label"]).values()) == {10}
     assert Counter(loaded.validation["label"]) == {0: 7, 1: 3}
     assert len(loaded.test) == 5  # fewer than the limit: all of them

@@ -13,8 +13,8 @@ from test_augmentation import processors
 from torch.utils.data import DataLoader
 from transformers import ViTImageProcessor, ViTImageProcessorPil
 
-from pipelines.core import labels
 from pipelines.core.errors import DataError
+from pipelines.core.label_inference import infer
 from pipelines.tasks.image import pixels as _pixels
 from pipelines.tasks.image_classification import ImageClassification
 
@@ -77,7 +77,7 @@ def rows_of(count=40, size=(40, 56), kinds=("png",), **options):
 
 def encode(dataset, processor, augmentation=None):
     task = ImageClassification()
-    inferred = labels.infer(dataset, "auto")
+    inferred = infer(dataset)
     assert not list(task.unsupported_rows(dataset, processor, None, augmentation))
     return task.encode(dataset, processor, inferred, augmentation)
 

@@ -87,6 +87,12 @@ class Source(Section):
     columns: dict[str, str | list[str]] = Field(
         {}, description="role -> column, such as {text: sentence, label: label}"
     )
+    label_names: tuple[str, ...] | None = Field(
+        None,
+        min_length=2,
+        description="names of the classes, in the order of their ids or of the 0 and 1 of a row; "
+        "null: those of the data",
+    )
     splits: SplitNames = SplitNames()
     limit: Limits = Limits()
     on_bad_row: Literal["error", "skip"] = Field(

@@ -1,0 +1,200 @@
+"""The label column of train -> `Labels`: of which kind, what they are called, in which order.
+
+    column of                           is
+    declared classes (ClassLabel)       classes in the declared order
+    texts, whole numbers, true/false    classes, sorted naturally: 2 before 10
+    numbers with a fraction             a regression
+    lists                               several labels
+    lists of 0 and 1, all of one length several labels, a 0 or 1 for each
+
+Everything else is refused. `Labels.reason` says what showed the kind; a recipe says the kind with
+`task.problem_type` and the names with `data.label_names`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.errors import DataError, RecipeError, suggest
+from pipelines.core.labels import IGNORED, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, TOKENS, Labels
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+EXPECTED = "a class, a number, a list of classes, or a list of 0 and 1 for each class"
+OUTSIDE = "O"  # the tag of words outside of entities
+NO_CLASS = -1  # "no label" among class ids with names, as in GLUE; otherwise a class like any other
+DIGITS = re.compile(r"([0-9]{1,300})")  # int() refuses thousands of digits
+NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
+MAX_SHOWN_CLASSES = 10  # in an error message
+MAX_SHOWN_CHARACTERS = 80  # of a value, in an error message
+
+
+def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -> Labels:
+    """Infer classes and problem type from the label column of train.
+
+    Raises:
+        RecipeError: `problem_type` is none of those there are.
+        DataError: the column does not fit the problem type, or holds one class only.
+    """
+    if problem_type not in ("auto", *PROBLEM_TYPES):
+        known = suggest(problem_type, PROBLEM_TYPES)
+        raise RecipeError(f"unknown problem_type '{problem_type}'; {known}")
+    feature, values = train.features[column], train[column][:]
+    is_list = hasattr(feature, "feature")
+    item = feature.feature if is_list else feature
+    if not _is_plain(item):
+        raise DataError(f"train: column '{column}' holds {_first(values)}; {_remedy(item)}")
+    kind = _kind(values, is_list=is_list) if problem_type == "auto" else problem_type
+    if is_list != (kind == MULTI):
+        expected = "a list of classes" if kind == MULTI else "one value"
+        raise DataError(
+            f"task.problem_type: {kind} needs {expected} in each row, and column '{column}' of "
+            f"train holds {_first(values)}"
+        )
+    if kind == REGRESSION:
+        labels = Labels(REGRESSION)
+    else:
+        labels = _several(item, values, column) if is_list else _classes(item, values, column)
+    # what the data or the recipe declares needs no reason
+    is_inferred = problem_type == "auto" and not hasattr(item, "names")
+    return replace(labels, reason=_reason(labels) if is_inferred else "")
+
+
+def infer_tags(train: "Dataset", column: str = "label") -> Labels:
+    """Infer the classes of a column of lists, with one tag for each word.
+
+    Raises:
+        DataError: the column holds no lists of tags, or fewer than two tags.
+    """
+    item, values = getattr(train.features[column], "feature", None), train[column][:]
+    if not _is_plain(item):
+        raise DataError(f"train: column '{column}' holds {_first(values)}; expected a list of tags")
+    labels = _classes(item, chain.from_iterable(filter(None, values)), column)
+    if not hasattr(item, "names"):
+        # it comes first, as in most published data sets
+        tags = tuple(sorted(labels.values, key=lambda value: value != OUTSIDE))
+        labels = replace(labels, values=tags, names=tuple(map(str, tags)))
+    return replace(labels, problem_type=TOKENS)
+
+
+def with_names(labels: Labels, names: Sequence[str]) -> Labels:
+    """Order classes by `names`, or give class ids these names: the first to 0, and so on.
+
+    Raises:
+        DataError: the names are for other classes, or for numbers.
+    """
+    present, ids = set(labels.values), range(len(names))
+    # a column of ids may also be read as text
+    choices: list[tuple[Any, ...]] = [tuple(ids), tuple(map(str, ids))]
+    values = next((choice for choice in choices if present and present <= set(choice)), None)
+    if present == set(names):
+        values = tuple(names)
+    if values is None or (labels.are_indicators and len(names) != len(present)):
+        known = ", ".join(map(repr, labels.names[:MAX_SHOWN_CLASSES])) or "numbers to regress on"
+        raise DataError(
+            f"data.label_names: {', '.join(map(repr, names[:MAX_SHOWN_CLASSES]))} do not fit the "
+            f"labels of train: {known}; expected all of these in some order, or a name for each "
+            "of the ids 0, 1, 2…"
+        )
+    return replace(labels, names=tuple(names), values=values)
+
+
+def natural(value: Any) -> tuple[Any, ...]:
+    """Return a sort key that orders numbers, also those in texts, by value: "x 2" before "x 10"."""
+    if not isinstance(value, str):
+        return (0, value, "")
+    if NUMBER.fullmatch(value):
+        return (0, float(value), value)
+    # texts and numbers alternate, so that equal places are of one type
+    pieces = DIGITS.split(value)
+    return (1, tuple(int(p) if i % 2 else p for i, p in enumerate(pieces)), value)
+
+
+def _kind(values: list[Any], *, is_list: bool) -> str:
+    if is_list:
+        return MULTI
+    # a column has one type, but its first values may be missing
+    return REGRESSION if any(isinstance(v, float) for v in values[:1000]) else SINGLE
+
+
+def _is_plain(item: Any) -> bool:
+    """Whether a column, or the lists in it, hold single values."""
+    from datasets import ClassLabel, Value
+
+    return isinstance(item, ClassLabel | Value)
+
+
+def _classes(item: Any, values: Iterable[Any], column: str) -> Labels:
+    """The classes that the column declares, or those that occur."""
+    names = getattr(item, "names", None)
+    present = set(values) - {None, IGNORED, NO_CLASS if names else None}
+    if len(present) < 2:
+        shown = ", ".join(repr(names[v] if names else v) for v in present) or "no label"
+        raise DataError(f"train: column '{column}' holds {shown} only; need two classes")
+    if names:
+        return Labels(SINGLE, tuple(names), tuple(range(len(names))))
+    classes = sorted(present, key=natural)
+    return Labels(SINGLE, tuple(map(str, classes)), tuple(classes))
+
+
+def _several(item: Any, values: list[Any], column: str) -> Labels:
+    """Several labels: lists of classes, or of 0 and 1 for each class."""
+    members = list(chain.from_iterable(filter(None, values)))
+    lengths = {len(row or ()) for row in values}
+    is_number = not hasattr(item, "names") and any(isinstance(v, int | float) for v in members)
+    # as class ids, rows of two or more would name the same two classes every time
+    if is_number and set(members) <= {0, 1} and len(lengths) == 1 and max(lengths) > 1:
+        size = max(lengths)
+        names = tuple(f"label_{i}" for i in range(size))
+        return Labels(MULTI, names, tuple(range(size)), are_indicators=True)
+    if any(isinstance(v, float) and not v.is_integer() for v in members):
+        raise DataError(
+            f"train: column '{column}' holds {_first(values)}: shares of classes (soft labels) "
+            f"cannot be trained on; expected {EXPECTED}: for one label, write the class of the "
+            "largest share; for several, 1 for each share above 0.5"
+        )
+    return replace(_classes(item, members, column), problem_type=MULTI)
+
+
+def _reason(labels: Labels) -> str:
+    """What the kind of labels was inferred from, and how to say otherwise."""
+    if labels.problem_type == REGRESSION:
+        return (
+            "labels are floats, so the task is a regression; for classes set "
+            f"task.problem_type={SINGLE}"
+        )
+    count = f"{len(labels.names):,} classes"
+    if labels.are_indicators:
+        return (
+            f"label: {count}, several for each example, because it holds rows of 0 and 1; "
+            "data.label_names names them"
+        )
+    if labels.problem_type == MULTI:
+        return f"label: {count}, several for each example, because it holds lists"
+    if isinstance(labels.values[0], str):
+        return f"label: {count}, because it holds texts"
+    if isinstance(labels.values[0], bool):
+        return f"label: {count}, because it holds true and false"
+    return (
+        f"label: {count}, because it holds whole numbers; to predict a number set "
+        f"task.problem_type={REGRESSION}"
+    )
+
+
+def _remedy(item: Any) -> str:
+    if not isinstance(item, dict):
+        return f"expected {EXPECTED}"
+    fields = ", ".join(item)
+    return (
+        f"expected {EXPECTED}: put the field that is the label into a column of its own, or each "
+        f"class into a column of 0 and 1, named by data.columns.label=[{fields}]"
+    )
+
+
+def _first(values: list[Any]) -> str:
+    """The first value, shortened."""
+    shown = repr(next((value for value in values if value is not None), None))
+    return shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}…"
