@@ -371,7 +371,7 @@ GOOD = [["a", "film"], ["good"]], [["O", "B-x"], ["O"]]
         ([["a"], ["b", None]], [["O"], ["O", "B-x"]], "train, row 1: word 1 is None; expected a"),
         (["a film", "good"], [["O", "B-x"], ["O"]], "train, row 0: tokens is 'a film'; expected a"),
         ([["a"], ["b"]], [["O"], None], r"train, row 1: no label \(None\)"),
-        ([["a"], ["b"]], [["O"], [None]], "need two classes"),
+        ([["a"], ["b"]], [["O"], [None]], r"train, row 1: no label at place 0 of \[None\]"),
         ([["a"], ["b"]], ["O", "B-x"], "'label' holds 'O'; expected a list of tags"),
         ([["a"], ["b"]], [["O"], ["O"]], "column 'label' holds 'O' only; need two classes"),
     ],
@@ -382,6 +382,23 @@ def test_what_cannot_be_learned_is_reported_with_its_row(
     data = written(tmp_path / "d", tokens, tags)
     with pytest.raises(DataError, match=message):
         prepare(tmp_path, checkpoint("bert"), data, task=TASK)
+
+
+def test_a_word_whose_tag_is_minus_100_is_neither_learned_nor_scored(checkpoint, tmp_path):
+    tags = [[0, -100, 1], [-100, 1, 0], [1, 0, -100]]
+    data = written(tmp_path / "d", [["a", "good", "film"]] * 3, tags)
+    ready = prepare(tmp_path, checkpoint("bert"), data, task=TASK)
+    assert ready.data.labels.names == ("0", "1")
+    assert ready.targets["train"] == [["0", "1"], ["1", "0"], ["1", "0"]]
+    rows = ready.encoded["train"]
+    learned = [[i for i in row["labels"] if i != IGNORED] for row in rows]
+    assert learned == [[0, 1], [1, 0], [1, 0]]
+    batch = ready.collate([rows[i] for i in range(3)])
+    outputs = ready.recipe.task.collect(ready.checkpoint.model(**batch), batch)
+    logits = {"logits": [tensor.detach().numpy() for tensor in outputs["logits"]]}
+    labels, processor = ready.data.labels, ready.checkpoint.processor
+    predictions = ready.recipe.task.predict(logits, rows, processor, labels)
+    assert list(map(len, predictions)) == [2, 2, 2]
 
 
 def test_a_tag_that_train_does_not_have_is_reported(checkpoint, tmp_path):
