@@ -10,10 +10,7 @@ def warnings(classes: Mapping[str, int]) -> Iterator[str]:
     """Yield what is odd about `classes`: name -> number of examples in train."""
     groups = [group for group in same_spellings(classes) if len(group) > 1]
     if groups:
-        shown = "; ".join(
-            " and ".join(f"{name!r} ({classes[name]:,})" for name in group)
-            for group in groups[:MAX_SHOWN]
-        )
+        shown = "; ".join(_counts(group, classes) for group in groups[:MAX_SHOWN])
         more = "; …" * (len(groups) > MAX_SHOWN)
         yield (
             f"labels of train differ only by case or white space: {shown}{more}; each spelling is "
@@ -34,3 +31,7 @@ def same_spellings(names: Iterable[str]) -> list[list[str]]:
     for name in names:
         groups[" ".join(name.split()).casefold()].append(name)
     return list(groups.values())
+
+
+def _counts(group: list[str], classes: Mapping[str, int]) -> str:
+    return " and ".join(f"{name!r} ({classes[name]:,})" for name in group)

@@ -158,7 +158,7 @@ class TokenClassification(TextTask):
     def targets(self, dataset: "Dataset", rows: Any, labels: "Labels") -> Targets:
         """Return the names of each example's tags, without the words that have none."""
         encoded = labels.encode(dataset["label"][:], "data")
-        return [_names((tag for tag in tags if tag != IGNORED), labels) for tags in encoded]
+        return [_names(tags, labels) for tags in encoded]
 
     def collect(self, outputs: Any, batch: Batch) -> dict[str, Sequence[Any]]:
         """Select the (words, num_labels) logits of the words that begin in each window."""
@@ -194,4 +194,4 @@ class TokenClassification(TextTask):
 
 
 def _names(ids: Iterable[int], labels: "Labels") -> list[str]:
-    return [labels.names[i] for i in ids]
+    return [labels.names[i] for i in ids if i != IGNORED]
