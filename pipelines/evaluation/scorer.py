@@ -1,6 +1,7 @@
 """Predictions -> scores, by the metrics that a recipe names or by those usual for the labels."""
 
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,17 @@ class Scorer:
     def greater_is_better(self) -> bool:
         """Whether a greater main score is better."""
         return self.metrics[0].greater_is_better
+
+    def lower_is_better(self, keys: Iterable[str]) -> frozenset[str]:
+        """Select the keys of scores that are errors, such as mse."""
+        errors = tuple(
+            metric.declaration.key or metric.name
+            for metric in self.metrics
+            if not metric.greater_is_better
+        )
+        # options are added to a key: `mse`, or `mse_False`
+        with_options = tuple(f"{error}_" for error in errors)
+        return frozenset(key for key in keys if key in errors or key.startswith(with_options))
 
 
 def predict(

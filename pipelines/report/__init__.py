@@ -2,6 +2,7 @@
 
 run_folder   the paths of one run, and its number
 evidence     the types: scores, predictions, parity of one trained model
+baseline     scores that are no better than a constant answer
 results      metrics.json, predictions, history and pictures, from the evidence
 data_report  data.json, from what was found out about the data
 lock         what the recipe meant on that day: commits, packages, hardware

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.core.labels import REGRESSION, Labels
+from pipelines.report import baseline
 from pipelines.report import lock as locks
 from pipelines.report.calibration_text import card_section
 from pipelines.report.evidence import Evidence, is_number
@@ -42,7 +43,7 @@ TEXT = """
 {results}
 
 The baseline is a predictor that ignores the input: it answers, for example, with the most frequent
-class or with the mean of the training data. The weights were chosen on validation. {test}
+class or with the mean of the training data. {below}The weights were chosen on validation. {test}
 
 Reload parity: {parity}.
 
@@ -128,6 +129,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "strategy": evidence.strategy,
         "predicts": _predicts(evidence.labels),
         "results": markdown(list(score_rows(evidence))),
+        "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
         "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
         "parity": evidence.parity or "not checked",
         "calibration": card_section(evidence, model),

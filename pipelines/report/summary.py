@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipelines.report import calibration_text
+from pipelines.report import baseline, calibration_text
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.tables import align, score_rows
@@ -25,6 +25,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             f"in {evidence.seconds:.1f} s{_waiting_time(evidence)}",
             "",
             *align(list(score_rows(evidence))),
+            *baseline.warnings(evidence),
             "",
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),
             f"reload parity: {evidence.parity or 'not checked'}",

@@ -89,6 +89,7 @@ def evaluate(
         validation=scored.scores["validation"],
         test=scored.scores.get("test"),
         baseline=scored.baseline,
+        lower_is_better=prepared.scorer.lower_is_better(scored.scores["validation"]),
         parity=None,
         history=fitted.history,
         chosen=fitted.chosen,

@@ -132,6 +132,12 @@ def test_less_is_better_for_errors_only(name):
     assert scorer_of((name,), labels).greater_is_better is (name not in ERRORS)
 
 
+def test_scores_that_are_errors_are_known_by_their_keys():
+    scorer = scorer_of(("pearson", "mse", "mae"), STARS)
+    scores = scorer([1.0, 2.0], [1.0, 3.0])
+    assert scorer.lower_is_better(scores) == {"mse", "mae"}
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_spells_out_what_is_read_from_its_file(name):
     sides, _ = expected_of(name)

@@ -210,6 +210,58 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
     assert "reason" not in text
 
 
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"validation": {"accuracy": 0.4}, "test": {"accuracy": 0.45}},
+            (
+                "WARNING: validation accuracy 0.4000 is worse than the baseline's 0.5100",
+                "WARNING: test accuracy 0.4500 is worse than the baseline's 0.5000",
+                "what to change: look at the examples as the model sees them",
+            ),
+        ),
+        (
+            {"validation": {"accuracy": 0.51}, "test": None, "waited": 0.1},
+            (
+                "WARNING: validation accuracy 0.5100 is no better than the baseline's 0.5100",
+                "graft lr-find suggests training.learning_rate",
+            ),
+        ),
+        (
+            {"test": {"accuracy": 0.3}},
+            (
+                "WARNING: test accuracy 0.3000 is worse than the baseline's 0.5000",
+                "validation is above its baseline, so test is unlike train",
+            ),
+        ),
+        (
+            # right in order, and of another size
+            {
+                "main_metric": "pearson",
+                "lower_is_better": frozenset({"mse"}),
+                "validation": {"pearson": 0.9, "mse": 2096.0},
+                "test": None,
+                "baseline": {"validation": {"pearson": 0.0, "mse": 265.0}},
+            },
+            ("WARNING: validation mse 2,096.0000 is worse than the baseline's 265.0000",),
+        ),
+    ],
+    ids=["both", "equal", "test", "error"],
+)
+def test_a_result_below_its_baseline_is_said_in_summary_and_card(tmp_path, changes, lines) -> None:
+    run = finished(tmp_path, **changes)
+    card = run.card.read_text()
+    for line in lines:
+        assert line in summarize(run, evidence(**changes))
+        assert line in card
+
+
+def test_a_result_above_its_baseline_has_no_warning(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    assert "WARNING" not in summarize(run, evidence()) + run.card.read_text()
+
+
 def test_the_reason_for_what_auto_chose_stands_in_summary_metrics_and_card(tmp_path: Path) -> None:
     reason = "32 examples"
     run = finished(tmp_path, reason=reason)
