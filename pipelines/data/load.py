@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import DataError
 from pipelines.core.label_inference import with_names
 from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, Labels
-from pipelines.data import columns, label_checks, splits, streams
+from pipelines.data import columns, label_checks, media_columns, splits, streams
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
@@ -127,6 +127,8 @@ def _select_roles(
             note(f"test split has no {target} column: not used")
             continue
         selected = columns.select_roles(dataset, roles, split)
+        if task.modality in media_columns.KINDS:
+            selected = media_columns.read(selected, task.modality, source.folder, split, note)
         if target and label_checks.are_hidden(selected, result["train"].dataset, target):
             note(f"test split has no {target}s ({selected[0][target]}): not used")
             continue

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
 
+# columns that usually hold the paths of images or sounds
+FILES = ("file_name", "filename", "filepath", "file_path", "file", "path")
+
 Batch = dict[str, Any]
 Targets = Any  # a sequence or an array with one entry for each example
 Predictions = Any  # the same; each task says in which form

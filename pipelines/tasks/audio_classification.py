@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.core.labels import MULTI, REGRESSION
-from pipelines.tasks import Targets
+from pipelines.tasks import FILES, Targets
 from pipelines.tasks._classification import Classification
 from pipelines.tasks.audio.base import AudioTask
 
@@ -21,7 +21,7 @@ class AudioClassification(AudioTask, Classification):
     auto_class: ClassVar[str] = "AutoModelForAudioClassification"
     pipeline: ClassVar[str] = "audio-classification"
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
-        "audio": ("audio", "sound", "clip", "speech", "recording", "file"),
+        "audio": ("audio", "sound", "clip", "speech", "recording", *FILES),
         "label": ("label", "labels", "class", "target", "score"),
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipelines.tasks import Measure
+from pipelines.tasks import FILES, Measure
 from pipelines.tasks._classification import Classification
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ImageClassification(Classification):
     auto_class: ClassVar[str] = "AutoModelForImageClassification"
     pipeline: ClassVar[str] = "image-classification"
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
-        "image": ("image", "img", "picture", "pixel_values"),
+        "image": ("image", "img", "picture", "pixel_values", "image_path", *FILES),
         "label": ("label", "labels", "fine_label", "target", "score"),
     }
 

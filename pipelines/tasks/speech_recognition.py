@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.tasks import ModelOutputs, Predictions, Targets
+from pipelines.tasks import FILES, ModelOutputs, Predictions, Targets
 from pipelines.tasks.audio import spelling
 from pipelines.tasks.audio.base import AudioTask
 from pipelines.tasks.audio.frames import num_frames
@@ -32,7 +32,7 @@ class SpeechRecognition(AudioTask):
     auto_class: ClassVar[str] = "AutoModelForCTC"
     pipeline: ClassVar[str] = "automatic-speech-recognition"
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
-        "audio": ("audio", "sound", "clip", "speech", "recording", "file"),
+        "audio": ("audio", "sound", "clip", "speech", "recording", *FILES),
         "text": ("text", "transcription", "transcript", "sentence", "normalized_text"),
     }
     target: ClassVar[str | None] = "text"

@@ -221,6 +221,7 @@ def test_refuses_a_split_that_lacks_a_column(refuse):
 
 
 class Sounds(Classification):
+    modality = "audio"
     roles = {"audio": ("audio",), "label": ("label",)}
 
     def corrupt_rows(self, dataset):

@@ -13,6 +13,7 @@ from pipelines.core.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from datasets import Dataset
 
@@ -111,6 +112,11 @@ class Source(Section):
             HubError: a hub is needed and cannot be reached.
         """
         raise NotImplementedError
+
+    @property
+    def folder(self) -> "Path | None":
+        """The folder that paths in its tables are relative to; None where there is none."""
+        return None
 
     def identity(self) -> dict[str, Any]:
         """Identify exactly what was read, for the lock: id and commit, or path and content hash."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
+from pipelines.data import media_columns
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources import _media_metadata as media_metadata
 from pipelines.data.sources._media_files import MediaFiles
@@ -68,19 +69,14 @@ def _check_lost(folder: MediaFiles, kind: str, layout: Layout, classes: list[str
 
 
 def _dataset(kind: str, rows: list[MediaFile], classes: list[str]) -> "Dataset":
-    """An Arrow table of paths; nothing is opened."""
+    """A data set of paths and labels; nothing is opened."""
     import pyarrow as pa
     from datasets import ClassLabel, Dataset, Features
     from datasets.fingerprint import Hasher
 
-    feature = media_metadata.feature(kind)
-    features = Features({kind: feature, "label": ClassLabel(names=classes)})
     ids = {name: i for i, name in enumerate(classes)}
     labels = [None if row.label is None else ids[row.label] for row in rows]
-    media, versions = media_metadata.paths([row.file for row in rows])
-    columns = [pa.array(media, type=feature.pa_type), pa.array(labels, type=pa.int64())]
-    return Dataset(
-        pa.Table.from_arrays(columns, schema=features.arrow_schema),
-        # caches are keyed by this; paths alone would hide that a file was replaced
-        fingerprint=Hasher.hash([*versions, labels, classes]),
-    )
+    features = Features({"label": ClassLabel(names=classes)})
+    table = pa.table([pa.array(labels, type=pa.int64())], schema=features.arrow_schema)
+    labeled = Dataset(table, fingerprint=Hasher.hash([labels, classes]))
+    return media_columns.with_files(labeled, kind, [row.file for row in rows])

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.core.upstream import dataset_fingerprint
+from pipelines.data import media_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -67,46 +67,13 @@ def load(
     return Described({name: concatenate_datasets(each) for name, each in parts.items()}, notes)
 
 
-def feature(kind: str) -> Any:
-    """Return the feature of `datasets` for a column of images or sounds."""
-    from datasets import Audio, Image
-
-    return Image() if kind == "image" else Audio(decode=False)
-
-
-def paths(
-    files: list[Path | None],
-) -> tuple[list[dict[str, Any] | None], list[tuple[str, int, int] | None]]:
-    """Return (values of an image or audio column, path, size and time of change) of each file.
-
-    The second differs once a file was replaced. A file that is not there is a row that cannot be
-    read, and no error here.
-    """
-    absolute = [file and file.absolute() for file in files]
-    media = [{"bytes": None, "path": str(file)} if file else None for file in absolute]
-    return media, [_version(file) if file else None for file in absolute]
-
-
-def _version(file: Path) -> tuple[str, int, int]:
-    try:
-        stat = file.stat()
-    except OSError:
-        return str(file), -1, -1
-    return str(file), stat.st_size, stat.st_mtime_ns
-
-
 def _describe(
     table: Path, kind: str, read: "Callable[[Path], Dataset]"
 ) -> "tuple[Dataset, list[Path | None]]":
     """Replace the column of names by one of files: (data set, the file of each row)."""
-    from datasets.fingerprint import Hasher
-
     rows = read(table)
     if COLUMN not in rows.column_names:
         columns = ", ".join(rows.column_names)
         raise DataError(f"{table}: no column '{COLUMN}', which names the files; columns: {columns}")
     files = [table.parent / str(name) if name else None for name in rows[COLUMN][:]]
-    media, versions = paths(files)
-    rows = rows.remove_columns([COLUMN, *({kind} & {*rows.column_names})])
-    key = Hasher.hash([dataset_fingerprint(rows), versions])
-    return rows.add_column(kind, media, new_fingerprint=key, feature=feature(kind)), files
+    return media_columns.with_files(rows.remove_columns(COLUMN), kind, files), files

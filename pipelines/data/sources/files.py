@@ -82,18 +82,22 @@ class Files(StreamedSource):
             streamed.update(split_files if self._is_streamed(split) else ())
         media_files = [*chain(*media.by_kind.values()), *media.metadata] if media else []
         files = sorted(chain(*tables.values(), media_files))
-        base = self._root if self._root.is_dir() else self._root.parent
         # hashing releases the interpreter's lock, so threads use all cores
         with ThreadPoolExecutor() as pool:
             digests = pool.map(
                 lambda file: _size(file) if file in streamed else _sha256(file), files
             )
         lines = (
-            f"{digest}  {file.relative_to(base).as_posix()}\n"
+            f"{digest}  {file.relative_to(self.folder).as_posix()}\n"
             for digest, file in zip(digests, files, strict=True)
         )
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
         return {"source": self.source, "path": self._root.resolve().name, "sha256": total}
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the table or tables."""
+        return self._root if self._root.is_dir() else self._root.parent
 
     def _is_streamed(self, split: str) -> bool:
         return self.streaming and split == (self.splits.train or "train")

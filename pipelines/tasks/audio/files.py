@@ -5,7 +5,10 @@ soundfile brings libsndfile along (wav, flac, ogg, mp3…), soxr resamples. A cl
 """
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pipelines.tasks import _content as content
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +52,11 @@ def problem(clip: Clip | None) -> str | None:
     import soundfile
 
     if not isinstance(clip, dict):
-        return f"no sound, but {clip!r}" if clip else "no sound"
+        return f"no sound, but a {type(clip).__name__}" if clip else "no sound"
     try:
         samples = read(clip, soundfile.info(_source(clip)).samplerate)
     except (soundfile.SoundFileError, OSError, TypeError) as error:
-        # the text before the last colon repeats the path, or the repr of an open file
-        reason = str(error).rpartition(": ")[2].rstrip(".")
-        return f"{name(clip)} cannot be read as sound ({reason})"
+        return f"{name(clip)} cannot be read as sound ({_reason(clip, error)})"
     if not len(samples):
         return f"{name(clip)} holds no samples"
     if not np.isfinite(samples).all():
@@ -66,6 +67,23 @@ def problem(clip: Clip | None) -> str | None:
 def name(clip: Clip) -> str:
     """Return the name of a clip in messages."""
     return clip.get("path") or "sound"
+
+
+def _reason(clip: Clip, error: Exception) -> str:
+    """Say what stands in the file instead, or what libsndfile has to say."""
+    # the text before the last colon repeats the path, or the repr of an open file
+    reason = str(error).rpartition(": ")[2].rstrip(".")
+    try:
+        start = clip.get("bytes")
+        if start is None:
+            with Path(clip["path"]).open("rb") as opened:
+                start = opened.read(content.MAX_BYTES)
+    except FileNotFoundError:
+        return "no such file"
+    except (OSError, TypeError):
+        return reason
+    description = content.describe(start[: content.MAX_BYTES])
+    return f"{reason}; {description}" if description else reason
 
 
 def _source(clip: Clip) -> Any:

@@ -1,0 +1,148 @@
+"""Columns of images or sounds in any form that tables have -> rows that the tasks decode.
+
+paths                      relative to the folder of the table, or absolute
+bytes, {bytes, path}       encoded files, as the Hub and pandas write them
+{array, sampling_rate}     samples between -1 and 1, or integers of 16 bits
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.core.errors import DataError
+from pipelines.core.upstream import dataset_fingerprint
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data.dataset import Note
+
+KINDS = ("image", "audio")  # modalities, and the roles of their columns
+MAX_INT16 = 2**15
+MAX_SHOWN = 80  # characters of a value or a type, in messages
+MISSING = (-1, -1)  # in place of size and time of change
+
+
+def feature(kind: str) -> Any:
+    """Return the feature of `datasets` for a column of images or sounds, which `tasks` decode."""
+    from datasets import Audio, Image
+
+    return Image() if kind == "image" else Audio(decode=False)
+
+
+def read(dataset: "Dataset", kind: str, folder: Path | None, split: str, note: "Note") -> "Dataset":
+    """Turn the column `kind`, "image" or "audio", into one of encoded files.
+
+    Args:
+        folder: what paths are relative to; None where there are no files.
+        note: is called with what was inferred.
+
+    Raises:
+        DataError: it holds something else, or paths that all lead to nothing.
+    """
+    from datasets import Audio, Image, Value
+
+    form = dataset.features[kind]
+    if isinstance(form, Image | Audio):
+        return dataset
+    keys = {*form} if isinstance(form, dict) else set()
+    if isinstance(form, Value) and "string" in form.dtype:
+        return _from_paths(dataset, kind, dataset[kind][:], folder, split, note)
+    if (isinstance(form, Value) and "binary" in form.dtype) or "bytes" in keys:
+        paths = _only_paths(dataset, kind) if "path" in keys else None
+        if paths:
+            return _from_paths(dataset, kind, paths, folder, split, note)
+        return dataset.cast_column(kind, feature(kind))
+    if kind == "audio" and keys >= {"array", "sampling_rate"}:
+        return _from_samples(dataset)
+    raise DataError(
+        f"{split}: the {kind} column holds {str(form)[:MAX_SHOWN]}; expected paths, bytes, "
+        f"{{bytes, path}}{' or {array, sampling_rate}' if kind == 'audio' else ''}; name another "
+        f"column: data.columns.{kind}=…"
+    )
+
+
+def with_files(dataset: "Dataset", kind: str, files: Sequence[Path | None]) -> "Dataset":
+    """Add the column `kind`, or replace it, by one that names a file for each row.
+
+    A file that is not there is a row that cannot be read, and no error here.
+    """
+    from datasets.fingerprint import Hasher
+
+    absolute = [file.absolute() if file else None for file in files]
+    media = [{"bytes": None, "path": str(file)} if file else None for file in absolute]
+    # caches are keyed by this; paths alone would hide that a file was replaced
+    versions = [(str(file), *version(file)) if file else None for file in absolute]
+    key = Hasher.hash([dataset_fingerprint(dataset), versions])
+    others = dataset.remove_columns([kind]) if kind in dataset.column_names else dataset
+    return others.add_column(kind, media, new_fingerprint=key, feature=feature(kind))
+
+
+def version(file: Path) -> tuple[int, int]:
+    """Return size and time of change, which differ once a file was replaced."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return MISSING
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _from_paths(
+    dataset: "Dataset",
+    kind: str,
+    paths: Sequence[str | None],
+    folder: Path | None,
+    split: str,
+    note: "Note",
+) -> "Dataset":
+    base = folder or Path()
+    files = [base / path if path else None for path in paths]
+    first = next((path for path in paths if path), None)
+    if first is None or not any(file and file.exists() for file in files):
+        raise DataError(
+            f"{split}: the {kind} column holds {str(first)[:MAX_SHOWN]!r}: no such file "
+            f"{f'in {base}' if folder else 'on this machine'}; expected paths, relative to the "
+            f"table, or name another column: data.columns.{kind}=…"
+        )
+    if not Path(first).is_absolute():
+        note(f"{split}: the {kind} column holds paths, relative to {base}")
+    return with_files(dataset, kind, files)
+
+
+def _only_paths(dataset: "Dataset", kind: str) -> list[str | None] | None:
+    """Return the paths of a column {bytes, path} where no row has bytes."""
+    import pyarrow.compute as pc
+
+    column = dataset.select_columns([kind]).with_format("arrow")[:][kind]
+    if pc.count(pc.struct_field(column, "bytes")).as_py():
+        return None
+    paths: list[str | None] = pc.struct_field(column, "path").to_pylist()
+    return paths
+
+
+def _from_samples(dataset: "Dataset") -> "Dataset":
+    """Encode arrays of samples as WAV files in memory, which all else reads."""
+    from datasets import Audio, Features
+
+    features = Features({**dataset.features, "audio": Audio(decode=False)})
+    return dataset.map(_encode_samples, features=features, desc="encoding sounds")
+
+
+def _encode_samples(row: dict[str, Any]) -> dict[str, Any]:
+    import soundfile
+
+    clip = row["audio"]
+    if clip is None or clip["array"] is None or not clip["sampling_rate"]:
+        return {"audio": None}
+    samples = np.asarray(clip["array"])
+    if samples.dtype.kind in "iu":
+        samples = samples / MAX_INT16
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        samples = samples.T  # soundfile has the channels last
+    file = io.BytesIO()
+    rate = round(clip["sampling_rate"])
+    soundfile.write(file, samples.astype(np.float32), rate, format="WAV", subtype="FLOAT")
+    return {"audio": {"bytes": file.getvalue(), "path": None}}
