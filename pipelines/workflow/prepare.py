@@ -22,6 +22,7 @@ from pipelines.data import findings
 from pipelines.evaluation.calibration.conformal import shortage
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import load as models
+from pipelines.models import short_names
 from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
 from pipelines.training.target_scale import TargetScale
@@ -44,6 +45,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
     cache.limit()  # a wrong GRAFT_CACHE_GB is refused now, not when the first entry is written
+    short_names.check(recipe.model.checkpoint)
     startup.initialize(recipe.training)
     loaded = _load_data(recipe, test=test)
     # scorer and sections before the checkpoint: a mistake in them costs no download

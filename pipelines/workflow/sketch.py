@@ -1,0 +1,227 @@
+"""`graft init`: look at data, and write a recipe for them that runs.
+
+1. source_of    PATH                      -> the `data:` section that reads it
+2. _choose      columns of train          -> task, and the column of each role
+3. data.load    Source, Task              -> checked splits and labels
+4. shortlist    task, language, machine   -> a checkpoint, and others to try
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines import data
+from pipelines.core import hardware, registry, startup
+from pipelines.core.errors import DataError
+from pipelines.data import columns, splits, table_sketch
+from pipelines.models import shortlist
+from pipelines.recipe import Recipe
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data import Data
+    from pipelines.tasks import Task
+
+# the first one whose columns are there; what has columns of any name comes last
+TASKS = (
+    "image_classification",
+    "speech_recognition",
+    "audio_classification",
+    "question_answering",
+    "multiple_choice",
+    "token_classification",
+    "text_classification",
+    "causal_lm",
+)
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+PLAIN = re.compile(r"[A-Za-z_./][\w./ -]*")  # words that need no quotes in YAML
+MAX_NAMES = 5  # of classes, in a comment
+MAX_OTHERS = 2  # checkpoints beside the chosen one
+NUM_TEXTS = 500  # that the language is judged by
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What a recipe for some data holds.
+
+    Attributes:
+        recipe: checked, and its data loaded once.
+        columns: role -> column.
+        unused: the other columns.
+        candidates: checkpoints to choose from, the best first; empty where the user named one.
+    """
+
+    recipe: Recipe
+    data: "Data"
+    columns: dict[str, Any]
+    unused: tuple[str, ...]
+    candidates: tuple[shortlist.Candidate, ...]
+
+    def lines(self, folder: Path) -> Iterator[str]:
+        """Write the recipe as YAML with comments, for a file in `folder`."""
+        recipe, labels = self.recipe, self.data.labels
+        sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in self.data.splits.items())
+        yield f"# {recipe.task.name} on {Path(_path(recipe)).name}; examples: {sizes}"
+        yield f"task: {recipe.task.name}"
+        yield from self._model()
+        yield "data:"
+        source = recipe.data.source
+        yield f"  source: {source}"
+        yield f"  path: {_scalar(_path(recipe) if source == 'hub' else _relative(recipe, folder))}"
+        shown = ", ".join(f"{role}: {_value(column)}" for role, column in self.columns.items())
+        yield f"  columns: {{{shown}}}"
+        if self.unused:
+            yield f"  # not used: {', '.join(self.unused)}"
+        if labels.names:
+            more = ", …" * (len(labels.names) > MAX_NAMES)
+            names = ", ".join(map(str, labels.names[:MAX_NAMES]))
+            yield f"# {labels.problem_type}: {labels.num_labels} classes: {names}{more}"
+        yield "# strategy: auto  # the default; or full, lora, linear_probe…: `graft list`"
+        yield "# training: {num_train_epochs: 3}  # the strategy's own settings if left out"
+        metrics = ", ".join(recipe.task.metrics(labels))
+        yield f"# metrics: [{metrics}]  # the task's own; the first one chooses the checkpoint"
+
+    def _model(self) -> Iterator[str]:
+        checkpoint = self.recipe.model.checkpoint
+        first = next(iter(self.candidates), None)
+        note = f"  # {first.millions} M weights; {first.reason}" if first else ""
+        yield f"model: {_scalar(checkpoint)}{note}"
+        for other in self.candidates[1 : 1 + MAX_OTHERS]:
+            yield f"#   or {other.checkpoint}: {other.millions} M weights; {other.reason}"
+
+
+def draw(path: str, *, model: str | None = None, task: str | None = None) -> Sketch:
+    """Look at a file, a folder or a data set of the Hub, and choose what a recipe for it needs.
+
+    Args:
+        model: the checkpoint; chosen if it is None.
+        task: its name; chosen by the columns if it is None.
+
+    Raises:
+        DataError: there are no such data, or they fit no task.
+        RecipeError: no such task.
+        HubError: the Hub is needed and cannot be reached.
+    """
+    startup.initialize({})
+    section = source_of(path)
+    source = registry.find("sources", section["source"])(**section)
+    train = splits.assign(source.load(), source.splits).datasets["train"]
+    name, roles = _choose(train, (task,) if task else TASKS)
+    chosen: Task = registry.find("tasks", name)()
+    texts = [train[column] for column in _texts(chosen, roles)]
+    candidates = shortlist.choose(
+        name,
+        is_english=table_sketch.is_english(
+            [text for column in texts for text in column[:NUM_TEXTS]]
+        ),
+        on_cpu=hardware.trains_on_cpu({}),
+    )
+    if not (model or candidates):
+        raise DataError(f"{path}: no checkpoint is known here for {name}; name one: --model ID")
+    values = {
+        "task": name,
+        "model": model or candidates[0].checkpoint,
+        "data": {**section, "columns": roles},
+    }
+    recipe = Recipe.from_dict(values)
+    loaded = data.load(recipe.data, recipe.task, recipe.seed)
+    used = {name for column in roles.values() for name in _names(column)}
+    unused = tuple(name for name in train.column_names if name not in used)
+    return Sketch(recipe, loaded, roles, unused, () if model else tuple(candidates))
+
+
+def source_of(path: str) -> dict[str, str]:
+    """Choose the source that reads `path`: what exists is a file, else a Hub id."""
+    is_id = HUB_ID.fullmatch(path) and not Path(path).parent.is_dir()
+    if is_id and not Path(path).exists():
+        return {"source": "hub", "path": path}
+    return {"source": "files", "path": str(Path(path).expanduser().absolute())}
+
+
+def _choose(train: "Dataset", names: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+    """Choose the first task whose columns are there, and a column for each of its roles.
+
+    Raises:
+        DataError: there is none; of a single task, says what it misses.
+    """
+    available = train.column_names
+    for name in names:
+        task = registry.find("tasks", name)
+        roles = _roles(train, task)
+        if roles:
+            return name, roles
+        if len(names) == 1:
+            columns.assign(available, task.roles, {})  # says what is missing
+    shown = ", ".join(f"{name} ({_kind(train, name)})" for name in available)
+    raise DataError(f"no task is obvious from the columns {shown}; name one: --task NAME")
+
+
+def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
+    """Assign columns to the roles of a task: by their usual names, else by what they hold."""
+    try:
+        roles, _ = columns.assign(train.column_names, task.roles, {})
+    except DataError:
+        roles = {}
+    wanted = {role.rstrip("?+") for role in task.roles if not role.endswith("?")}
+    if not roles and {"text"} <= wanted <= {"text", "label"}:
+        roles = {**table_sketch.text_and_label(train)}
+    if wanted - set(roles) or any(not _fits(train, role, roles[role]) for role in roles):
+        return None
+    return roles
+
+
+def _fits(train: "Dataset", role: str, column: Any) -> bool:
+    """Return whether a column holds what a role needs, where only its name was looked at."""
+    if not isinstance(column, str):
+        return True
+    kind = _kind(train, column)
+    if role in ("text", "text_pair", "question", "context"):
+        return "string" in kind and not kind.startswith(("List", "{"))
+    if role in ("tokens", "choices"):
+        return kind.startswith("List")
+    if role == "answers":  # of BoolQ it is yes or no
+        return kind not in ("bool", "int64")
+    return True
+
+
+def _kind(train: "Dataset", column: str) -> str:
+    feature = train.features[column]
+    return str(getattr(feature, "dtype", None) or type(feature).__name__)
+
+
+def _texts(task: "Task", roles: dict[str, Any]) -> list[str]:
+    """Name the columns whose language the checkpoint must know."""
+    readable = ("text", "tokens", "question", "context")
+    return [roles[role] for role in readable if task.modality != "image" and role in roles]
+
+
+def _names(column: Any) -> list[str]:
+    return [column] if isinstance(column, str) else list(column)
+
+
+def _path(recipe: Recipe) -> str:
+    return str(recipe.data.model_dump()["path"])
+
+
+def _relative(recipe: Recipe, folder: Path) -> str:
+    """Write the path of the data as it is meant from the recipe's folder."""
+    relative = Path(os.path.relpath(_path(recipe), folder)).as_posix()
+    return relative if relative.startswith("..") else f"./{relative}"
+
+
+def _value(column: Any) -> str:
+    if isinstance(column, str):
+        return _scalar(column)
+    return f"[{', '.join(map(_scalar, column))}]"
+
+
+def _scalar(text: str) -> str:
+    """Write a text as YAML, quoted where it could be read as something else."""
+    is_plain = PLAIN.fullmatch(text) and text == text.strip()
+    words = ("null", "true", "false", "yes", "no", "on", "off", "n", "y")
+    return text if is_plain and text.lower() not in words else json.dumps(text, ensure_ascii=False)

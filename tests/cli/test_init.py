@@ -1,0 +1,145 @@
+"""`graft init`: a recipe from data alone, which loads, says what was chosen, and trains."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli, recipe
+from pipelines.core.errors import ModelError
+from pipelines.data.table_sketch import is_english
+from pipelines.models import short_names, shortlist
+
+SPAM = ("win a prize now", "claim the free cash", "free prize for you", "call now and win")
+HAM = ("see you at home", "the meeting is at ten", "dinner is ready", "are you there")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with `messages.csv`, whose columns have names of their own."""
+    rows = [f"{i},{text},spam" for i, text in enumerate(SPAM * 5)]
+    rows += [f"{i},{text},ham" for i, text in enumerate(HAM * 5)]
+    (tmp_path / "messages.csv").write_text("\n".join(["id,message,category", *rows]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_table_becomes_a_recipe_with_its_columns_and_reasons(here: Path, capsys) -> None:
+    assert cli.main(["init", "messages.csv"]) == 0
+    drawn = recipe.load("messages.yaml")
+    assert drawn.task.name == "text_classification"
+    assert drawn.data.model_dump()["path"] == str(here / "messages.csv")
+    assert drawn.data.columns == {"text": "message", "label": "category"}
+    assert drawn.strategy.name == "auto"
+    text = (here / "messages.yaml").read_text()
+    assert "  # not used: id\n" in text
+    assert "2 classes: ham, spam" in text
+    assert f"model: {drawn.model.checkpoint}  # 23 M weights" in text
+    assert "to run it: graft run messages.yaml" in capsys.readouterr().out
+
+
+def test_the_recipe_trains(here: Path, text_checkpoint: Path) -> None:
+    assert cli.main(["init", "messages.csv", "--model", str(text_checkpoint), "-o", "a.yml"]) == 0
+    assert cli.main(["run", "a.yml", "training.max_steps=2"]) == 0
+    assert (here / "runs" / "a" / "1" / "model" / "config.json").is_file()
+
+
+def test_a_file_that_exists_is_not_overwritten(here: Path, capsys) -> None:
+    (here / "messages.yaml").write_text("mine")
+    assert cli.main(["init", "messages.csv"]) == 2
+    assert "messages.yaml: exists already" in capsys.readouterr().err
+    assert (here / "messages.yaml").read_text() == "mine"
+
+
+def test_pictures_in_class_folders_become_a_recipe(image_data: Path, here: Path) -> None:
+    assert cli.main(["init", str(image_data), "-o", "shades.yaml"]) == 0
+    drawn = recipe.load("shades.yaml")
+    assert drawn.task.name == "image_classification"
+    assert drawn.data.columns == {"image": "image", "label": "label"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "task", "columns"),
+    [
+        (
+            {"tokens": ["Ann", "sings"], "ner_tags": ["B-PER", "O"]},
+            "token_classification",
+            {"tokens": "tokens", "label": "ner_tags"},
+        ),
+        (
+            {
+                "question": "who sings",
+                "context": "Ann sings here",
+                "answers": {"text": ["Ann"], "answer_start": [0]},
+            },
+            "question_answering",
+            {"question": "question", "context": "context", "answers": "answers"},
+        ),
+        ({"text": "Ann sings here every day"}, "causal_lm", {"text": "text"}),
+    ],
+)
+def test_the_task_follows_from_the_columns(here: Path, rows, task: str, columns) -> None:
+    (here / "rows.jsonl").write_text(f"{json.dumps(rows)}\n" * 20)
+    assert cli.main(["init", "rows.jsonl"]) == 0
+    drawn = recipe.load("rows.yaml")
+    assert (drawn.task.name, drawn.data.columns) == (task, columns)
+
+
+def test_what_fits_no_task_is_refused_with_its_columns(here: Path, capsys) -> None:
+    (here / "numbers.csv").write_text("a,b\n1.5,2\n2.5,3\n")
+    assert cli.main(["init", "numbers.csv"]) == 2
+    error = capsys.readouterr().err
+    assert "no task is obvious from the columns a (float64), b (int64); name one: --task" in error
+    assert cli.main(["init", "messages.csv", "--task", "text_clasification"]) == 2
+    assert "did you mean 'text_classification'?" in capsys.readouterr().err
+    assert not (here / "numbers.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("the dinner is ready", True),
+        ("free prize", True),
+        ("das ist nicht gut", False),
+        ("está aquí", False),
+        ("ужин готов", False),
+    ],
+)
+def test_the_language_is_read_from_letters_and_common_words(text: str, english: bool) -> None:
+    assert is_english([text]) == english
+
+
+def test_the_shortlist_suits_language_and_machine() -> None:
+    def first(task: str, **facts: bool) -> shortlist.Candidate:
+        return shortlist.choose(task, **facts)[0]
+
+    small = first("text_classification", is_english=True, on_cpu=True)
+    large = first("text_classification", is_english=True, on_cpu=False)
+    assert small.english
+    assert large.english
+    assert small.millions < large.millions
+    assert not first("text_classification", is_english=False, on_cpu=True).english
+    # no speech model here knows another language: the one there is stands in
+    assert first("speech_recognition", is_english=False, on_cpu=True).english
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("bert", "did you mean google-bert/bert-base-uncased?"),
+        ("resnet50", "did you mean microsoft/resnet-50 or timm/resnet50."),
+        ("vgg16", "did you mean timm/vgg16.tv_in1k?; recipes that use it: vgg16_cifar10"),
+        ("EfficientNet_B0", "did you mean google/efficientnet-b0 or timm/efficientnet_b0."),
+    ],
+)
+def test_a_short_name_of_a_checkpoint_is_answered_with_its_id(name: str, answer: str) -> None:
+    with pytest.raises(ModelError) as refusal:
+        short_names.check(name)
+    assert str(refusal.value).startswith(f"model.checkpoint: '{name}': ")
+    assert answer in str(refusal.value)
+
+
+def test_a_short_name_is_refused_before_data_are_read(here: Path, capsys) -> None:
+    assert cli.main(["init", "messages.csv"]) == 0
+    assert cli.main(["check", "messages.yaml", "model=vgg16"]) == 2
+    assert "did you mean timm/vgg16.tv_in1k?" in capsys.readouterr().err
