@@ -9,12 +9,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.utils.data import RandomSampler
 from transformers import Trainer
 from transformers.trainer_utils import speed_metrics
 
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import IGNORED
-from pipelines.core.upstream import length_grouped_sampler
+from pipelines.core.upstream import is_batch_norm, length_grouped_sampler
 from pipelines.models import forward
 from pipelines.tasks.encoding import LENGTHS
 from pipelines.training.averaging.ema import Ema
@@ -78,10 +79,16 @@ class GraftTrainer(Trainer):
         return [name for name, p in model.named_parameters() if p.ndim > 1]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        """Group by the lengths that rows have: upstream looks for a column, row by row."""
-        rows = self.train_dataset if train_dataset is None else train_dataset
+        """Group by the lengths that rows have: upstream looks for a column, row by row.
+
+        Rows in random order get company where the last batch of an epoch would be a single one.
+        """
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length":
-            return super()._get_train_sampler(train_dataset)
+            sampler = super()._get_train_sampler(train_dataset)
+            if type(sampler) is RandomSampler and self._ends_with_one(len(sampler)):
+                return RandomSampler(rows, num_samples=len(sampler) + 1)
+            return sampler
         lengths = forward.lengths(rows)
         if lengths is None:
             raise RecipeError(
@@ -90,6 +97,14 @@ class GraftTrainer(Trainer):
             )
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return length_grouped_sampler(size, lengths.tolist())
+
+    def _ends_with_one(self, num_rows: int) -> bool:
+        """Whether an epoch ends in a batch of one row, which batch normalization cannot take."""
+        arguments = self.args
+        size = arguments.train_batch_size
+        is_cut_off = arguments.dataloader_drop_last or arguments.world_size > 1  # or filled up
+        is_single = size > 1 and num_rows > 1 and num_rows % size == 1
+        return is_single and not is_cut_off and any(map(is_batch_norm, self.setup.model.modules()))
 
     # Steps
 

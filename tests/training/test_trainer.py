@@ -582,3 +582,22 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     assert output[0].startswith("note: accelerate was asked for several processes and started one")
     assert "torchrun --nproc_per_node 2 pipelines/run.py" in output[0]
     assert any("1 x cpu, " in line for line in output)
+
+
+# Batches of one row
+
+
+def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data, tmp_path):
+    training = {"per_device_train_batch_size": 31, "num_train_epochs": 1, **STEADY}
+    family = checkpoint("mobilenet_v2")
+    prepared = prepare(tmp_path, family, image_data, task="image", training=training)
+    sizes, collate = [], prepared.collate_train
+
+    def counting(rows):
+        batch = collate(rows)
+        sizes.append(len(batch["labels"]))
+        return batch
+
+    fit(prepared, tmp_path / "checkpoints", collate_train=counting)
+    assert len(prepared.targets["train"]) == 63
+    assert sizes == [31, 31, 2]
