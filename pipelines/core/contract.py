@@ -12,6 +12,8 @@ from types import FunctionType
 from typing import Any
 
 METRIC_METHODS = {"_info": (), "_compute": ("predictions", "references")}
+# what a metric may take instead of predictions, by the name that `evaluate`'s roc_auc has for it
+SCORES = "prediction_scores"
 
 
 def problems(kind: Any, base: type) -> Iterator[str]:
@@ -55,13 +57,15 @@ def metric_problems(tree: ast.Module, name: str) -> Iterator[str]:
             yield f"does not define {expected}, as every metric must"
         elif isinstance(methods[method], ast.AsyncFunctionDef):
             yield f"has `async def {method}`; expected `def`: nothing awaits it"
-        elif not {*arguments} <= _names(methods[method].args):
+        elif not {*arguments} <= _inputs(methods[method].args):
             has = f"{method}({ast.unparse(methods[method].args)})"
             yield f"has {has}; expected {expected} and options"
 
 
-def _names(arguments: ast.arguments) -> set[str]:
-    return {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
+def _inputs(arguments: ast.arguments) -> set[str]:
+    """Return the names of arguments; scores count as predictions."""
+    names = {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
+    return names | ({"predictions"} if SCORES in names else set())
 
 
 def _members(base: type) -> Iterator[tuple[str, Any]]:

@@ -84,6 +84,12 @@ def length_grouped_sampler(batch_size: int, lengths: list[int]) -> Any:
     return LengthGroupedSampler(batch_size, lengths=lengths)
 
 
+def compute_directly(metric: Any, **inputs: Any) -> dict[str, Any]:
+    """Compute an `evaluate` metric from arrays, which it would turn into Python objects."""
+    scores: dict[str, Any] = metric._compute(**inputs)  # evaluate 0.4.6: what each metric defines
+    return scores
+
+
 def register_lora_layer(config: Any, layers: dict[type, type]) -> None:
     """Make a LoraConfig adapt modules of one class by layers of another."""
     config._register_custom_module(layers)  # peft 0.21: documented, as experimental

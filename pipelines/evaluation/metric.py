@@ -5,20 +5,30 @@ Hub id (`evaluate-metric/rouge`; the code in that repository then runs here):
 
     metrics: [accuracy, {name: f1, average: macro}, {name: evaluate-metric/glue, config_name: mrpc}]
 
+`f1_macro` is short for the second one. A metric whose `_compute` takes `prediction_scores` gets
+probabilities: (examples, classes), or (examples,) of the second of two classes.
+
 Importing `evaluate` takes seconds, so names and options are checked against the metric's source,
 and nothing is imported before the first score.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
+from pipelines.core.contract import SCORES
 from pipelines.core.errors import HubError, RecipeError, suggest
 from pipelines.core.hub_client import first_line
-from pipelines.core.labels import MULTI, REGRESSION, Labels
-from pipelines.evaluation import metric_source
+from pipelines.core.labels import CHOICE, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, Labels
+from pipelines.core.upstream import compute_directly
+from pipelines.evaluation import averages, metric_source
+from pipelines.evaluation.metrics import MULTICLASS, MULTILABEL
+from pipelines.evaluation.scores import SCORED
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # options of a metric that is not ours which are not arguments of its _compute
 LOADING_OPTIONS = ("config_name", "revision", "greater_is_better")
@@ -28,14 +38,19 @@ class Metric:
     """A metric with its options: checked at once, loaded when it first scores.
 
     Raises:
-        RecipeError: there is no such metric, or it has no such option.
+        RecipeError: there is no such metric, it has no such option, or it cannot score what is
+            predicted.
         HubError: it is on the Hub and cannot be fetched.
     """
 
     def __init__(self, entry: str | dict[str, Any], labels: Labels) -> None:
         options = {"name": entry} if isinstance(entry, str) else dict(entry)
         self.labels = labels
-        self.name = str(options.pop("name", None))
+        name = str(options.pop("name", None))
+        self.is_word = name in averages.words()  # its scores go by the word
+        if self.is_word:
+            name, options["average"] = averages.words()[name]
+        self.name = name
         self.tag = "_".join(map(str, options.values()))  # distinguishes two entries of one metric
         self.is_ours = self.name in registry.names("metrics")
         self.loading_options: dict[str, Any] = {}
@@ -45,6 +60,7 @@ class Metric:
         self.path = _locate(self.name, self.loading_options.get("revision", "main"))
         self.declaration = metric_source.read(self.path)
         self._check_options()
+        self._check_problem_type()
 
     def _check_options(self) -> None:
         # the number of classes comes from the labels, never from the recipe
@@ -55,6 +71,18 @@ class Metric:
                 raise RecipeError(
                     f"metric '{self.name}': unknown option '{option}'; {suggest(option, known)}"
                 )
+
+    def _check_problem_type(self) -> None:
+        kind, kinds = self.labels.problem_type, self.declaration.problem_types
+        if kinds is not None and kind not in kinds:
+            raise RecipeError(
+                f"metric '{self.name}' cannot score {kind}; it is for {' and '.join(kinds)}"
+            )
+        if self.declaration.takes_scores and kind not in SCORED:
+            raise RecipeError(
+                f"metric '{self.name}' cannot score {kind}: it takes probabilities, which "
+                f"{' and '.join(SCORED)} have"
+            )
 
     @property
     def greater_is_better(self) -> bool:
@@ -72,13 +100,16 @@ class Metric:
         """The `evaluate` metric.
 
         Raises:
-            RecipeError: it cannot be loaded, or takes class ids in a regression.
+            RecipeError: it cannot be loaded, takes class ids in a regression, or takes texts.
         """
         module = self._load()
         features = module.features[0] if isinstance(module.features, list) else module.features
-        takes_ids = str(getattr(features.get("predictions"), "dtype", "")).startswith("int")
+        takes = str(getattr(features.get("predictions"), "dtype", ""))
+        kind = self.labels.problem_type
+        if takes == "string" and kind in (*PROBLEM_TYPES, CHOICE):  # ids would become texts
+            raise RecipeError(f"metric '{self.name}' cannot score {kind}: it takes texts")
         # `evaluate` would silently cut off the decimals
-        if takes_ids and self.labels.problem_type == REGRESSION:
+        if takes.startswith("int") and kind == REGRESSION:
             raise RecipeError(
                 f"metric '{self.name}' cannot score regression: it takes class ids; use mse, mae, "
                 "pearson or spearman"
@@ -86,9 +117,7 @@ class Metric:
         return module
 
     def _load(self) -> Any:
-        # the config name by which metrics of the Hub accept 0/1 rows, too
-        default = "multilabel" if self.labels.problem_type == MULTI else None
-        config_name = self.loading_options.get("config_name", default)
+        config_name = self.loading_options.get("config_name", self._default_config_name)
         # in memory, so that processes share no files
         if self.is_ours:
             return registry.find("metrics", self.name)(config_name, keep_in_memory=True)
@@ -99,8 +128,26 @@ class Metric:
         except (ImportError, KeyError, ValueError) as error:
             raise RecipeError(f"metric '{self.name}' cannot be loaded: {error}") from error
 
-    def compute(self, predictions: Any, references: Any) -> dict[str, float]:
+    @property
+    def _default_config_name(self) -> str | None:
+        """The config name by which metrics, of the Hub too, accept 0/1 rows or rows of scores."""
+        if self.labels.problem_type == MULTI:
+            return MULTILABEL
+        return MULTICLASS if self.declaration.takes_scores and self._num_scores > 1 else None
+
+    @property
+    def _num_scores(self) -> int:
+        """Scores of an example; of two classes, the second one's says all."""
+        is_binary = self.labels.problem_type == SINGLE and self.labels.num_labels == 2
+        return 1 if is_binary else self.labels.num_labels
+
+    def compute(
+        self, predictions: Any, references: Any, scores: "np.ndarray | None" = None
+    ) -> dict[str, float]:
         """Score predictions: every number among the metric's results, by its key.
+
+        Args:
+            scores: (examples, classes) probabilities, for a metric that takes them.
 
         Raises:
             RecipeError: the metric or an option's value does not fit what is predicted.
@@ -108,17 +155,26 @@ class Metric:
         options = dict(self.options)
         if "num_labels" in self.declaration.parameters:
             options["num_labels"] = self.labels.num_labels
+        inputs = {"predictions": predictions, "references": references}
+        compute = self.module.compute
+        if self.declaration.takes_scores:
+            assert scores is not None
+            inputs[SCORES] = scores[:, 1] if self._num_scores == 1 else scores
+            if self.is_ours:
+                # `evaluate` would make an object of every score of every class
+                compute = partial(compute_directly, self.module)
+                inputs = {name: inputs[name] for name in self.declaration.inputs}
         try:
-            scores = self.module.compute(predictions=predictions, references=references, **options)
+            result = compute(**inputs, **options)
         except (KeyError, TypeError, ValueError) as error:
             kind = self.labels.problem_type
             raise RecipeError(
                 f"metric '{self.name}' cannot score {kind}: {_describe(error)}"
             ) from error
         # lists and arrays (scores by class, say) cannot be compared or drawn
-        numbers = {key: float(score) for key, score in scores.items() if isinstance(score, Real)}
+        numbers = {key: float(score) for key, score in result.items() if isinstance(score, Real)}
         if not numbers:
-            raise RecipeError(f"metric '{self.name}' gives no number: {scores}")
+            raise RecipeError(f"metric '{self.name}' gives no number: {result}")
         return numbers
 
 
@@ -138,7 +194,7 @@ def _locate(name: str, revision: str) -> Path:
         return Path(name)
     if "/" in name:
         return _fetch(name, revision)
-    raise RecipeError(f"unknown metric '{name}'; {suggest(name, registry.names('metrics'))}")
+    raise RecipeError(f"unknown metric '{name}'; {suggest(name, averages.known_names(name))}")
 
 
 def _fetch(name: str, revision: str) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.core.labels import Labels
+from pipelines.evaluation import scores
 from pipelines.evaluation.metric import Metric
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """All the metrics of a recipe: `scorer(predictions, references)` -> {key: score}.
+    """All the metrics of a recipe: `scorer(predictions, references, outputs)` -> {key: score}.
 
     Scores are plain floats. The metrics of this project give finite ones; one from the Hub may
     give NaN, which JSON cannot express: write null.
@@ -42,7 +43,12 @@ class Scorer:
                     "but one, or give each its own options"
                 )
 
-    def __call__(self, predictions: "Predictions", references: "Targets") -> dict[str, float]:
+    def __call__(
+        self,
+        predictions: "Predictions",
+        references: "Targets",
+        outputs: "ModelOutputs | None" = None,
+    ) -> dict[str, float]:
         """Score predictions by all metrics, in the recipe's order.
 
         Where several entries give the same key, their options are added to it: `f1_macro`,
@@ -51,16 +57,46 @@ class Scorer:
         Args:
             predictions: one for each example, in the form of `Task.predict`.
             references: one for each example, in the form of `Task.targets`.
+            outputs: what the predictions follow from; needed by metrics that take probabilities.
 
         Raises:
             RecipeError: a metric does not fit what is predicted.
         """
-        assert len(predictions) == len(references)
-        return _merge([(m, m.compute(predictions, references)) for m in self.metrics])
+        return self._score(predictions, references, self._probabilities(outputs))
 
-    def main_score(self, predictions: "Predictions", references: "Targets") -> float:
+    def baseline(self, train: "Targets", references: "Targets") -> dict[str, float]:
+        """Score a predictor that knows the targets of train and never looks at an example.
+
+        Its probabilities are the shares of the classes in train.
+        """
+        predictions = self.task.baseline(train, references, self.labels)
+        prior = scores.prior(train, len(references), self.labels) if self._takes_scores else None
+        return self._score(predictions, references, prior)
+
+    def main_score(
+        self, predictions: "Predictions", references: "Targets", outputs: "ModelOutputs"
+    ) -> float:
         """Compute the main score alone, as when many trials are compared."""
-        return next(iter(self.metrics[0].compute(predictions, references).values()))
+        metric = self.metrics[0]
+        probabilities = self._probabilities(outputs) if metric.declaration.takes_scores else None
+        return next(iter(metric.compute(predictions, references, probabilities).values()))
+
+    def _score(
+        self, predictions: "Predictions", references: "Targets", probabilities: Any
+    ) -> dict[str, float]:
+        assert len(predictions) == len(references)
+        computed = [(m, m.compute(predictions, references, probabilities)) for m in self.metrics]
+        return {key: score for key, (score, _) in _merge(computed).items()}
+
+    @property
+    def _takes_scores(self) -> bool:
+        return any(metric.declaration.takes_scores for metric in self.metrics)
+
+    def _probabilities(self, outputs: "ModelOutputs | None") -> Any:
+        """Return (examples, classes) probabilities, if a metric takes them."""
+        if not self._takes_scores or outputs is None:
+            return None
+        return scores.probabilities(outputs["logits"], self.labels.problem_type)
 
     @cached_property
     def main(self) -> str:
@@ -73,7 +109,19 @@ class Scorer:
         first, usual = self.metrics[0].declaration.key, self.task.metrics(self.labels)
         if first and all(m.name in usual and not m.options for m in self.metrics):
             return first
-        return next(iter(self(*self.task.example(self.labels))))
+        return next(iter(self.directions))
+
+    @cached_property
+    def directions(self) -> dict[str, bool]:
+        """Every score's key, and whether more of it is better; read from such an example.
+
+        Raises:
+            RecipeError: a metric does not fit what is predicted.
+        """
+        predictions, targets = self.task.example(self.labels)
+        certain = scores.certain(targets, self.labels) if self._takes_scores else None
+        computed = [(m, m.compute(predictions, targets, certain)) for m in self.metrics]
+        return {key: metric.greater_is_better for key, (_, metric) in _merge(computed).items()}
 
     @property
     def greater_is_better(self) -> bool:
@@ -114,18 +162,21 @@ def predict(
     return task.predict(outputs, rows, processor, labels)
 
 
-def _merge(results: list[tuple[Metric, dict[str, float]]]) -> dict[str, float]:
-    """Merge the scores of all metrics into one dictionary."""
-    shared = Counter(key for _, scores in results for key in scores)
-    merged: dict[str, float] = {}
-    for metric, scores in results:
-        for key, score in scores.items():
-            # a key that only one metric gives stays as it is: `f1`, not `f1_macro`
-            name = f"{key}_{metric.tag}" if shared[key] > 1 and metric.tag else key
+def _merge(
+    results: list[tuple[Metric, dict[str, float]]],
+) -> dict[str, tuple[float, Metric]]:
+    """Merge the scores of all metrics into one dictionary: key -> (score, its metric)."""
+    shared = Counter(key for _, computed in results for key in computed)
+    merged: dict[str, tuple[float, Metric]] = {}
+    for metric, computed in results:
+        for key, score in computed.items():
+            # a key that only one metric gives stays as it is: `f1`, unless it says `f1_macro`
+            is_tagged = metric.is_word or (shared[key] > 1 and metric.tag)
+            name = f"{key}_{metric.tag}" if is_tagged else key
             if name in merged:
                 raise RecipeError(
                     f"metric '{metric.name}': another one gives the score '{name}' already; "
                     "remove one of them from `metrics:`"
                 )
-            merged[name] = score
+            merged[name] = (score, metric)
     return merged

@@ -17,6 +17,7 @@ from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.section import Section
 from pipelines.data.sources import Source
+from pipelines.evaluation import averages
 from pipelines.evaluation.calibration import Calibration
 from pipelines.models.section import Model
 from pipelines.recipe import combinations, hints, reading, training_fields
@@ -239,9 +240,10 @@ def _metric_problems(document: Document) -> Iterator[str]:
         if isinstance(metric, dict) and name is None:
             yield f"{where}: missing key 'metrics.{i}.name'"
         # whether a Hub id exists is found out later: checking a recipe needs no network
-        if isinstance(name, str) and name not in known and not re.search(r"/|\.py$", name):
+        is_known = name in known or (isinstance(name, str) and name in averages.words())
+        if isinstance(name, str) and not is_known and not re.search(r"/|\.py$", name):
             yield (
-                f"{where}: unknown metric '{name}'; {suggest(name, known)}; "
+                f"{where}: unknown metric '{name}'; {suggest(name, averages.known_names(name))}; "
                 "or a Hub id such as evaluate-metric/rouge"
             )
         elif name in known:

@@ -116,20 +116,22 @@ def _complete_choice(fields: dict[str, Any], scorer: "Scorer") -> None:
     chooses = "no" not in (str(fields["eval_strategy"]), str(fields["save_strategy"]))
     fields.setdefault("load_best_model_at_end", chooses)
     fields.setdefault("metric_for_best_model", scorer.main)
-    if "greater_is_better" not in fields:
-        fields["greater_is_better"] = _greater_is_better(fields["metric_for_best_model"], scorer)
+    greater_is_better = _greater_is_better(fields["metric_for_best_model"], scorer)
+    fields.setdefault("greater_is_better", greater_is_better)
 
 
 def _greater_is_better(metric: str, scorer: "Scorer") -> bool:
     """Return whether more is better in the metric that chooses the checkpoint.
 
     Raises:
-        RecipeError: the metric is unknown here, and the recipe does not say.
+        RecipeError: the metric is not computed.
     """
     metric = metric.removeprefix("eval_")
-    if metric not in (scorer.main, "loss"):
+    if metric in (scorer.main, "loss"):  # known without computing an example
+        return metric != "loss" and scorer.greater_is_better
+    if metric not in scorer.directions:
         raise RecipeError(
-            f"training.metric_for_best_model: is more of '{metric}' better? say "
-            f"training.greater_is_better, or name '{metric}' first in metrics"
+            f"training.metric_for_best_model: '{metric}' is not computed; "
+            f"{suggest(metric, [*scorer.directions, 'loss'])}; add it to metrics"
         )
-    return metric != "loss" and scorer.greater_is_better
+    return scorer.directions[metric]

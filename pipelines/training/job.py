@@ -95,12 +95,12 @@ class Job:
     def score(self, outputs: "ModelOutputs", data: LabeledRows | None = None) -> dict[str, float]:
         """Score the outputs of a pass over `data`, or over validation: metric -> score."""
         data = data or self.labeled_validation
-        return self.scorer(self._predictions(outputs, data), data.targets)
+        return self.scorer(self._predictions(outputs, data), data.targets, outputs)
 
     def main_score(self, outputs: "ModelOutputs") -> float:
         """Score the outputs of a pass over validation by the metric that chooses."""
         data = self.labeled_validation
-        return self.scorer.main_score(self._predictions(outputs, data), data.targets)
+        return self.scorer.main_score(self._predictions(outputs, data), data.targets, outputs)
 
     def _predictions(self, outputs: "ModelOutputs", data: LabeledRows) -> "Predictions":
         from pipelines.evaluation.scorer import predict
@@ -111,8 +111,7 @@ class Job:
     @property
     def baseline(self) -> dict[str, float]:
         """The scores on validation of a predictor that never looks at an example."""
-        targets = self.validation_targets
-        return self.scorer(self.task.baseline(self.train_targets, targets, self.labels), targets)
+        return self.scorer.baseline(self.train_targets, self.validation_targets)
 
     @property
     def forward_options(self) -> dict[str, Any]:

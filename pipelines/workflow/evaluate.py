@@ -123,17 +123,16 @@ def _predict(prepared: Prepared, fitted: "Fitted", split: str) -> SplitPredictio
 
 def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -> _Scored:
     """Score validation and, if there is one, test."""
-    task, labels, scorer = prepared.recipe.task, prepared.data.labels, prepared.scorer
+    scorer = prepared.scorer
     predictions = {"validation": validation}
     if "test" in prepared.encoded:
         predictions["test"] = _predict(prepared, fitted, "test")
     scores, baseline = {}, {}
     for split, predicted in predictions.items():
         targets = prepared.targets[split]
-        scores[split] = scorer(predicted.predictions, targets)
+        scores[split] = scorer(predicted.predictions, targets, predicted.outputs)
         # chosen on train: from the split itself it would know the right answers
-        constant = task.baseline(prepared.targets["train"], targets, labels)
-        baseline[split] = scorer(constant, targets)
+        baseline[split] = scorer.baseline(prepared.targets["train"], targets)
     return _Scored(predictions, scores, baseline)
 
 

@@ -160,6 +160,9 @@ class Added(Head):
         INFO + "    async def _compute(self, predictions, references): ...",
         "has `async def _compute`; expected `def`",
     ),
+    "a metric of scores": metric(
+        INFO + "    def _compute(self, prediction_scores, references): ..."
+    ),
     "a metric with options": metric(
         INFO + "    def _compute(self, *, predictions, references, weights=None): ..."
     ),

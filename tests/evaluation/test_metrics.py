@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hub_server import HubServer
 from scipy import stats
+from scipy.special import expit as sigmoid
+from scipy.special import softmax
 from sklearn import metrics as sk
 
 from pipelines.core import registry
@@ -27,6 +29,7 @@ FIVE = Labels(SINGLE, tuple("abcde"), tuple("abcde"))
 MANY = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
 TAGS = Labels(TOKENS, ("O", "B-PER", "I-PER", "B-LOC"), ("O", "B-PER", "I-PER", "B-LOC"))
+TEXTS = Labels("speech_recognition", values=("a", "b"))
 WORD_CLASSES = Labels(TOKENS, ("NOUN", "VERB", "X"), ("NOUN", "VERB", "X"))
 TASK = registry.find("tasks", "text_classification")()
 TAGGING = registry.find("tasks", "token_classification")()
@@ -42,7 +45,7 @@ SENTENCES = (
     [["O", "B-LOC", "O"], ["B-PER", "I-PER", "O", "O", "B-LOC"]],
 )
 
-ERRORS = {"mse", "mae", "wer", "cer", "perplexity"}
+ERRORS = {"mse", "mae", "mape", "wer", "cer", "perplexity", "hamming", "log_loss", "brier_score"}
 TRANSCRIPTS = (["a b d", "", "x"], ["a b c", "e f", ""])  # one wrong, one missed, one invented
 BLOCKS = (np.array([1.0, 2.0]), [[5], [5, 6, 7]])  # nats for each token, and the tokens
 # no answer where there is none, half of the better answer, and an answer where there is none
@@ -51,14 +54,21 @@ ANSWERED = (["", "The film", "plot"], [[], ["it", "a good film"], []])
 # what each metric must give: (predictions, references) -> number, or all its scores by their keys
 EXPECTED = {
     "accuracy": (IDS, lambda p, r: (p == r).mean()),
+    "balanced_accuracy": (FIVE_IDS, lambda p, r: sk.balanced_accuracy_score(r, p)),
     "cer": (TRANSCRIPTS, lambda p, r: (1 + 3 + 1) / (5 + 3)),
+    "cohen_kappa": (FIVE_IDS, lambda p, r: sk.cohen_kappa_score(r, p)),
+    "exact_match": (ANSWERED, lambda p, r: 1 / 3),
     "f1": (IDS, lambda p, r: sk.f1_score(r, p)),
+    "hamming": (IDS, lambda p, r: (p != r).mean()),
+    "jaccard": (IDS, lambda p, r: (p & r).sum() / (p | r).sum()),
     "mae": (NUMBERS, lambda p, r: abs(p - r).mean()),
+    "mape": (NUMBERS, lambda p, r: (abs(p - r) / abs(r)).mean()),
     "matthews_correlation": (FIVE_IDS, lambda p, r: sk.matthews_corrcoef(r, p)),
     "mse": (NUMBERS, lambda p, r: ((p - r) ** 2).mean()),
     "pearson": (NUMBERS, lambda p, r: np.corrcoef(p, r)[0, 1]),
     "perplexity": (BLOCKS, lambda p, r: np.exp((1 * 1.0 + 3 * 2.0) / 4)),
     "precision": (IDS, lambda p, r: sk.precision_score(r, p)),
+    "r2": (NUMBERS, lambda p, r: 1 - ((p - r) ** 2).sum() / ((r - r.mean()) ** 2).sum()),
     "recall": (IDS, lambda p, r: sk.recall_score(r, p)),
     "seqeval": (
         SENTENCES,
@@ -71,6 +81,51 @@ EXPECTED = {
 }
 
 
+# the same of probabilities: (probabilities, references) -> number, and the labels they are for
+TWO_SCORES = (sigmoid(3 * DRAW.normal(size=40) + IDS[1]), IDS[1])
+FIVE_SCORES = (softmax(DRAW.normal(size=(40, 5)), axis=1), FIVE_IDS[1])
+ROW_SCORES = (sigmoid(DRAW.normal(size=(40, 3))), ROWS[1])
+ONE_HOT = np.eye(5)[FIVE_IDS[1]]
+OF_SCORES = {
+    "average_precision": [
+        (TWO, TWO_SCORES, lambda p, r: sk.average_precision_score(r, p)),
+        (FIVE, FIVE_SCORES, lambda p, r: sk.average_precision_score(ONE_HOT, p)),
+        (MANY, ROW_SCORES, lambda p, r: sk.average_precision_score(r, p)),
+    ],
+    "brier_score": [
+        (TWO, TWO_SCORES, lambda p, r: ((p - r) ** 2).mean()),
+        (FIVE, FIVE_SCORES, lambda p, r: ((p - ONE_HOT) ** 2).sum(axis=1).mean()),
+        (MANY, ROW_SCORES, lambda p, r: ((p - r) ** 2).mean()),
+    ],
+    "log_loss": [
+        (TWO, TWO_SCORES, lambda p, r: -np.log(np.where(r, p, 1 - p)).mean()),
+        (FIVE, FIVE_SCORES, lambda p, r: -np.log(p[np.arange(40), r]).mean()),
+        (MANY, ROW_SCORES, lambda p, r: -np.log(np.where(r, p, 1 - p)).mean()),
+    ],
+    "roc_auc": [
+        (TWO, TWO_SCORES, lambda p, r: sk.roc_auc_score(r, p)),
+        (FIVE, FIVE_SCORES, lambda p, r: sk.roc_auc_score(r, p, multi_class="ovr")),
+        (MANY, ROW_SCORES, lambda p, r: sk.roc_auc_score(r, p)),
+    ],
+    "top_k_accuracy": [
+        (FIVE, FIVE_SCORES, lambda p, r: (np.argsort(-p)[:, :2] == r[:, None]).any(axis=1).mean()),
+    ],
+}
+CASES_OF_SCORES = [(name, *case) for name, cases in OF_SCORES.items() for case in cases]
+CONFIG_NAMES = {TWO: "default", FIVE: "multiclass", MANY: "multilabel"}
+
+
+def score_logits(entry, labels, probabilities, references):
+    """The scores of a model whose logits come to these probabilities."""
+    logits = np.log(probabilities)
+    if labels == MANY:
+        logits = logits - np.log1p(-probabilities)
+    elif labels == TWO:
+        logits = np.stack([np.log1p(-probabilities), logits], axis=1)
+    outputs = {"logits": logits}
+    return scorer_of((entry,), labels)(labels.predict(logits), references, outputs)
+
+
 def expected_of(name):
     """((predictions, references), the scores to expect of them)."""
     sides, definition = EXPECTED[name]
@@ -81,7 +136,7 @@ def expected_of(name):
 def labels_of(predictions):
     """What there must have been to learn, for predictions like these."""
     if isinstance(predictions, list):
-        return TAGS
+        return TAGS if isinstance(predictions[0], list) else TEXTS
     return STARS if predictions.dtype == float else FIVE if predictions.max() > 1 else TWO
 
 
@@ -91,7 +146,7 @@ def scorer_of(entries, labels):
 
 def baseline(labels, train, references, scorer):
     """The scores of answering without looking."""
-    return scorer(TASK.baseline(train, references, labels), references)
+    return scorer.baseline(train, references)
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +161,10 @@ def modules_cache(tmp_path_factory):
 
 
 def test_every_metric_has_an_expected_value():
-    assert set(METRICS) == set(EXPECTED)
+    assert set(METRICS) == EXPECTED.keys() | OF_SCORES.keys()
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_metric_equals_its_definition(name):
     sides, expected = expected_of(name)
     scores = scorer_of((name,), labels_of(sides[0]))(*sides)
@@ -117,7 +172,7 @@ def test_metric_equals_its_definition(name):
     assert {type(score) for score in scores.values()} == {float}
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
     (predictions, references), expected = expected_of(name)
     metric = evaluate.load(str(registry.folder("metrics") / f"{name}.py"))
@@ -126,9 +181,25 @@ def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
     assert metric.compute(predictions=predictions, references=references) == expected
 
 
+@pytest.mark.parametrize(("name", "labels", "sides", "definition"), CASES_OF_SCORES)
+def test_metric_of_probabilities_equals_its_definition(name, labels, sides, definition):
+    assert score_logits(name, labels, *sides) == {name: pytest.approx(definition(*sides))}
+
+
+@pytest.mark.parametrize(("name", "labels", "sides", "definition"), CASES_OF_SCORES)
+def test_metric_of_probabilities_loads_as_an_ordinary_evaluate_metric(
+    name, labels, sides, definition, modules_cache
+):
+    path = str(registry.folder("metrics") / f"{name}.py")
+    metric = evaluate.load(path, CONFIG_NAMES[labels])
+    assert type(metric).__mro__[1] is evaluate.Metric
+    scores = metric.compute(prediction_scores=sides[0], references=sides[1])
+    assert scores == {name: pytest.approx(definition(*sides))}
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_less_is_better_for_errors_only(name):
-    labels = STARS if name in {"mse", "mae"} else TWO
+    labels = STARS if name in {"mse", "mae", "mape", "r2"} else TWO
     assert scorer_of((name,), labels).greater_is_better is (name not in ERRORS)
 
 
@@ -140,13 +211,17 @@ def test_scores_that_are_errors_are_known_by_their_keys():
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_spells_out_what_is_read_from_its_file(name):
-    sides, _ = expected_of(name)
     declaration = metric_source.read(registry.folder("metrics") / f"{name}.py")
-    assert declaration.key == next(iter(scorer_of((name,), labels_of(sides[0]))(*sides)))
+    if name in OF_SCORES:
+        computed = score_logits(name, FIVE, *FIVE_SCORES)
+    else:
+        sides, _ = expected_of(name)
+        computed = scorer_of((name,), labels_of(sides[0]))(*sides)
+    assert declaration.key == next(iter(computed))
     assert declaration.greater_is_better is registry.find("metrics", name).greater_is_better
 
 
-@pytest.mark.parametrize("name", ["f1", "precision", "recall"])
+@pytest.mark.parametrize("name", ["f1", "jaccard", "precision", "recall"])
 def test_average_follows_from_the_labels_not_from_the_batch(name):
     function = getattr(sk, f"{name}_score")
     # two classes: binary; five classes: macro, even where the batch holds only two of them
@@ -218,6 +293,10 @@ def test_entries_that_share_a_key_are_distinguished_by_their_options():
         (({"name": "f1", "num_labels": 3},), "unknown option 'num_labels'"),
         (("f1", "accuracy", "f1"), "'f1' is listed 2 times"),
         (("nowhere/metric.py",), "no such file"),
+        (("f1_marco",), "unknown metric 'f1_marco'; did you mean 'f1_macro'"),
+        (("accuracy_macro",), "unknown metric 'accuracy_macro'"),
+        (("f1_macro", {"name": "f1", "average": "macro"}), "'f1' is listed 2 times"),
+        (("r2",), "'r2' cannot score single_label_classification; it is for regression"),
     ],
 )
 def test_mistakes_are_refused_at_construction(specs, message):
@@ -236,6 +315,14 @@ def test_mistakes_are_refused_at_construction(specs, message):
         ({"name": "seqeval", "scheme": "BIO"}, TAGS, "unknown scheme 'BIO'; known: IOB1, IOB2"),
         ("seqeval", WORD_CLASSES, "'seqeval' cannot score token_.*: 'NOUN' is no tag of an entity"),
         ("accuracy", TAGS, "'accuracy' cannot score token_classification"),
+        ("exact_match", TWO, "'exact_match' cannot score single_.*: it takes texts"),
+        ("wer", STARS, "'wer' cannot score regression: it takes texts"),
+        ("roc_auc", STARS, "'roc_auc' cannot score regression; it is for single_label_.* and mu"),
+        ("top_k_accuracy", MANY, "cannot score multi_label_classification; it is for single_label"),
+        ("balanced_accuracy", MANY, "cannot score multi_label_classification; it is for single_l"),
+        ("top_k_accuracy", TWO, "k is 2; expected a whole number from 1 to 1"),
+        ({"name": "top_k_accuracy", "k": 5}, FIVE, "k is 5; expected a whole number from 1 to 4"),
+        ({"name": "roc_auc", "average": "max"}, MANY, "average is 'max'; expected macro, micro"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_training(spec, labels, message):
@@ -373,3 +460,99 @@ def test_a_key_that_a_metric_misses_is_named_as_such(tmp_path):
     )
     with pytest.raises(RecipeError, match=r"cannot score .*: KeyError: 'x'"):
         _ = scorer_of((str(file),), TWO).main
+
+
+def test_an_average_in_one_word_is_the_option_and_names_the_score():
+    scorer = scorer_of(("f1_macro", "recall_weighted", {"name": "f1", "average": "micro"}), FIVE)
+    options = {"f1_macro": "macro", "f1_micro": "micro"}
+    expected = {k: sk.f1_score(*FIVE_IDS[::-1], average=v) for k, v in options.items()}
+    expected["recall_weighted"] = sk.recall_score(*FIVE_IDS[::-1], average="weighted")
+    assert scorer(*FIVE_IDS) == pytest.approx(expected)
+    assert (scorer.main, [*scorer.directions]) == ("f1_macro", [*scorer(*FIVE_IDS)])
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_averages_of_scores_are_those_of_scikit_learn(name, average):
+    function = getattr(sk, f"{name}_score")
+    for labels, (scores, references) in ((FIVE, FIVE_SCORES), (MANY, ROW_SCORES)):
+        rows = ONE_HOT if labels == FIVE else references
+        expected = {f"{name}_{average}": pytest.approx(function(rows, scores, average=average))}
+        assert score_logits(f"{name}_{average}", labels, scores, references) == expected
+
+
+def test_a_class_that_no_example_has_is_left_out_of_a_mean():
+    # warnings are errors in this suite; classes 3 and 4 are absent, and may be predicted
+    references = np.array([0, 1, 2, 0, 1, 2])
+    scores = softmax(np.random.default_rng(1).normal(size=(6, 5)), axis=1)
+    rows = np.eye(5)[references]
+    present = rows[:, :3], scores[:, :3]
+    expected = {
+        "roc_auc": sk.roc_auc_score(*present),
+        "average_precision": sk.average_precision_score(*present),
+        "log_loss": -np.log(scores[np.arange(6), references]).mean(),
+        "brier_score": ((scores - rows) ** 2).sum(axis=1).mean(),
+        "balanced_accuracy": (scores.argmax(axis=1) == references).mean(),  # two of each class
+    }
+    for name, value in expected.items():
+        assert score_logits(name, FIVE, scores, references) == {name: pytest.approx(value)}
+
+
+def test_one_class_alone_has_a_defined_score():
+    scores, ones = np.array([0.7, 0.2, 0.9]), np.ones(3, int)
+    defined = {"roc_auc": 0.5, "average_precision": 1.0, "balanced_accuracy": 2 / 3}
+    for name, value in defined.items():
+        assert score_logits(name, TWO, scores, ones) == {name: pytest.approx(value)}
+    assert score_logits("average_precision", TWO, scores, 1 - ones) == {"average_precision": 0}
+    assert scorer_of(("cohen_kappa",), TWO)(ones, ones) == {"cohen_kappa": 0}
+    assert scorer_of(("r2",), STARS)([1.5], [2.0]) == {"r2": 0}
+    # the label that every example has cannot be ordered
+    rows = np.array([[1, 0, 1], [1, 1, 0]])
+    scores = np.array([[0.4, 0.2, 0.9], [0.5, 0.8, 0.1]])
+    assert score_logits("roc_auc", MANY, scores, rows) == {"roc_auc": 1.0}
+
+
+def test_distances_of_cohens_kappa_count_classes_that_no_example_has():
+    sides = np.array([0, 4, 1]), np.array([0, 4, 0])
+    expected = sk.cohen_kappa_score(*sides, labels=np.arange(5), weights="linear")
+    scorer = scorer_of(({"name": "cohen_kappa", "weights": "linear"},), FIVE)
+    assert scorer(*sides) == {"cohen_kappa": pytest.approx(expected)}
+    assert expected != pytest.approx(sk.cohen_kappa_score(*sides, weights="linear"))
+
+
+def test_the_baseline_of_probabilities_is_the_shares_of_train():
+    scorer = scorer_of(("log_loss", "roc_auc", "brier_score"), TWO)
+    scores = baseline(TWO, [1, 1, 1, 0], [1, 0], scorer)
+    expected = -(np.log(0.75) + np.log(0.25)) / 2
+    assert scores == pytest.approx({"log_loss": expected, "roc_auc": 0.5, "brier_score": 0.3125})
+    rows = baseline(MANY, [[1, 0, 0], [0, 1, 1]], ROWS[1], scorer_of(("log_loss",), MANY))
+    assert rows["log_loss"] == pytest.approx(np.log(2))
+
+
+CONFIDENT = """
+import datasets
+import evaluate
+
+
+class Confident(evaluate.Metric):
+    def _info(self):
+        features = datasets.Features(
+            predictions=datasets.Value("int64"),
+            prediction_scores=datasets.Value("float64"),
+            references=datasets.Value("int64"),
+        )
+        return evaluate.MetricInfo(description="", citation="", features=features)
+
+    def _compute(self, predictions, prediction_scores, references):
+        rows = zip(predictions, prediction_scores, references)
+        return {"confident": sum(score for p, score, r in rows if p == r)}
+"""
+
+
+def test_a_metric_of_ones_own_gets_predictions_and_scores(tmp_path, modules_cache):
+    path = tmp_path / "confident.py"
+    path.write_text(CONFIDENT)
+    outputs = {"logits": np.log([[0.1, 0.9], [0.6, 0.4]])}
+    scorer = scorer_of((str(path),), TWO)
+    assert scorer([1, 0], [1, 1], outputs) == {"confident": pytest.approx(0.9)}
+    assert scorer.main_score([1, 0], [1, 1], outputs) == pytest.approx(0.9)

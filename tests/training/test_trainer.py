@@ -256,13 +256,23 @@ def test_the_loss_may_choose_and_then_less_is_better(prepared, tmp_path):
     assert fitted.chosen == {"step": min(losses, key=lambda step: losses[step])}
 
 
-def test_a_metric_that_chooses_must_say_which_way_is_better(prepared, tmp_path):
-    found = prepared(metrics=["accuracy", "f1"])
-    training = {**found.recipe.training, "metric_for_best_model": "f1"}
-    with pytest.raises(RecipeError, match=r"is more of 'f1' better\? say training.greater_is_bet"):
+@pytest.mark.parametrize(
+    ("metric", "greater"), [("f1_macro", True), ("eval_log_loss", False), ("accuracy", True)]
+)
+def test_any_metric_of_the_recipe_may_choose_in_its_own_direction(
+    prepared, tmp_path, metric, greater
+):
+    found = prepared(metrics=["accuracy", "f1_macro", "log_loss"])
+    training = {**found.recipe.training, "metric_for_best_model": metric}
+    assert stage.arguments(training, found.scorer, tmp_path).greater_is_better is greater
+
+
+@pytest.mark.parametrize("direction", [{}, {"greater_is_better": True}])
+def test_a_metric_that_is_not_computed_cannot_choose(prepared, tmp_path, direction):
+    found = prepared(metrics=["accuracy", "f1_macro"])
+    training = {**found.recipe.training, "metric_for_best_model": "f1", **direction}
+    with pytest.raises(RecipeError, match=r"'f1' is not computed; .*known: accuracy, f1_macro, lo"):
         stage.arguments(training, found.scorer, tmp_path)
-    overrides = {**training, "greater_is_better": True}
-    assert stage.arguments(overrides, found.scorer, tmp_path).greater_is_better
 
 
 def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp_path):

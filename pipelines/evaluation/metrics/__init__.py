@@ -3,9 +3,11 @@
 A metric file holds one class, a direct subclass of `evaluate.Metric`:
 
     greater_is_better    False if less is better
+    problem_types        those that it can score, in quotes; without it, whatever fits _info()
     _info()              types of predictions and references; `info` below makes it
-    _compute()           {file name: float}; its arguments beyond predictions and references are
-                         the metric's options in a recipe, but `num_labels` comes from the labels
+    _compute()           {file name: float}; it takes `predictions`, `prediction_scores`
+                         (probabilities) or both, and `references`. Its further arguments are the
+                         metric's options in a recipe, but `num_labels` comes from the labels
 
 `evaluate.load("pipelines/evaluation/metrics/f1.py")` works too. It takes the first class that it
 finds in the file, so a metric does `import evaluate` (never `from evaluate import Metric`) and
@@ -18,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evaluate import MetricInfo
 
-# the config_name by which `evaluate` metrics distinguish 0/1 rows from class ids
-MULTILABEL = "multilabel"
+# the config_names by which `evaluate` metrics distinguish 0/1 rows from class ids, and a score for
+# each class from the one score of two classes
+MULTILABEL, MULTICLASS = "multilabel", "multiclass"
 
 
 def info(summary: str | None, dtype: str, config_name: str = "default") -> "MetricInfo":
@@ -38,7 +41,7 @@ def info(summary: str | None, dtype: str, config_name: str = "default") -> "Metr
 
 
 def averaging(average: str, pos_label: int, num_labels: int, config_name: str) -> dict[str, Any]:
-    """Make the options of scikit-learn's f1, precision and recall.
+    """Make the options of scikit-learn's f1, precision, recall and jaccard.
 
     `auto` is micro for multi-label, binary for two classes (as in GLUE) and macro for more.
 

@@ -64,8 +64,7 @@ def _score_baseline(recipe: Recipe) -> tuple[str, float, bool]:
     for warning in prepared.findings.warnings():
         say(f"data: {warning}")
     scorer, targets = prepared.scorer, prepared.targets
-    constant = recipe.task.baseline(targets["train"], targets["validation"], prepared.data.labels)
-    score = scorer(constant, targets["validation"])[scorer.main]
+    score = scorer.baseline(targets["train"], targets["validation"])[scorer.main]
     return scorer.main, score, scorer.greater_is_better
 
 

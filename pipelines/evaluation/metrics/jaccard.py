@@ -1,0 +1,29 @@
+"""Right labels by all labels that are predicted or true: intersection over union."""
+
+from typing import Any
+
+import evaluate
+from sklearn.metrics import jaccard_score
+
+from pipelines.evaluation.metrics import averaging, info
+
+
+class Jaccard(evaluate.Metric):
+    """Jaccard index of scikit-learn, from 0 to 1; `average` as `averaging` explains."""
+
+    greater_is_better = True
+    problem_types = ("single_label_classification", "multi_label_classification")
+
+    def _info(self) -> evaluate.MetricInfo:
+        return info(__doc__, "int64", self.config_name)
+
+    def _compute(
+        self,
+        predictions: Any,
+        references: Any,
+        average: str = "auto",
+        pos_label: int = 1,
+        num_labels: int = 2,
+    ) -> dict[str, float]:
+        options = averaging(average, pos_label, num_labels, self.config_name)
+        return {"jaccard": jaccard_score(references, predictions, **options)}
