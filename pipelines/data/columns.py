@@ -56,6 +56,24 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
     return {**explicit, **guessed}, guessed
 
 
+def check_readable(unreadable: Mapping[str, str], roles: Roles, explicit: Columns) -> None:
+    """Refuse a column that the source had to leave out, if the task would use it.
+
+    Args:
+        unreadable: column -> why it was left out.
+
+    Raises:
+        DataError: the recipe names it, or it has a usual name of a role that the recipe leaves out.
+    """
+    used = {*_names(explicit)}
+    for role, usual in roles.items():
+        if role.rstrip("?+") not in explicit:
+            used.update(usual)
+    for name, reason in unreadable.items():
+        if name in used:
+            raise DataError(reason)
+
+
 def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
     """Whether a data set has all columns of a role."""
     return set(_names({role: columns[role]})) <= set(dataset.column_names)

@@ -42,6 +42,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     whole_train, streamed = assignment.datasets["train"], _if_streamed(source)
     if streamed:
         assignment = streams.materialize(assignment, streamed, note)
+    columns.check_readable(getattr(available, "unreadable", {}), task.roles, source.columns)
     rows_by_split, roles = _select_roles(assignment, source, task, note)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":

@@ -121,13 +121,14 @@ def test_refuses_a_folder_with_nothing_usable(tmp_path):
 
 def test_refuses_a_file_that_is_no_table(tmp_path):
     write(tmp_path, notes__md="")
-    refuse(tmp_path / "notes.md", "notes.md: not a table", "known: .parquet, .csv, .tsv")
+    refuse(
+        tmp_path / "notes.md", "notes.md: not a table", "known: .parquet, .jsonl, .json, .csv, .tsv"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("train.csv", "a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
         ("train.jsonl", '{"text": "a"}\n{"text"\n', "JSON"),
         ("train.parquet", "not parquet", "Parquet"),
     ],
@@ -152,7 +153,16 @@ def test_refuses_missing_shards(tmp_path):
     refuse(tmp_path, "expected 2 shards; found train-00000-of-00002.parquet")
 
 
-def test_refuses_shards_that_differ(tmp_path):
+def test_shards_that_differ_are_read_without_the_columns_that_do(tmp_path):
+    shards = [{"text": ["x"], "label": [0], "price": [1]}, {"text": ["y"], "label": [1]}]
+    for i, shard in enumerate(shards):
+        Dataset.from_dict(shard).to_parquet(tmp_path / f"train-0000{i}-of-00002.parquet")
+    loaded = files(tmp_path).load()
+    assert loaded["train"][:] == {"text": ["x", "y"], "label": [0, 1]}
+    assert "train-00001-of-00002.parquet" in loaded.unreadable["price"]
+
+
+def test_refuses_shards_that_have_no_column_in_common(tmp_path):
     Dataset.from_dict({"a": ["x"]}).to_parquet(tmp_path / "train-00000-of-00002.parquet")
     Dataset.from_dict({"b": ["x"]}).to_parquet(tmp_path / "train-00001-of-00002.parquet")
     refuse(tmp_path, "train-00001-of-00002.parquet: other columns or types than in train-00000")

@@ -74,11 +74,18 @@ class LoadedSplits(dict[str, Any]):
 
     Attributes:
         notes: what was inferred while reading, to be printed.
+        unreadable: column -> why it was left out; an error only where it is used.
     """
 
-    def __init__(self, splits: "Mapping[str, Any]", notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        splits: "Mapping[str, Any]",
+        notes: Iterable[str] = (),
+        unreadable: "Mapping[str, str] | None" = None,
+    ) -> None:
         super().__init__(splits)
         self.notes = tuple(notes)
+        self.unreadable = dict(unreadable or {})
 
 
 class Source(Section):

@@ -1,5 +1,6 @@
 """Files on disk: one table, a folder of tables by split, or a folder of images or audio."""
 
+import codecs
 import hashlib
 import re
 from collections import defaultdict
@@ -9,33 +10,27 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.core.errors import DataError
-from pipelines.core.hub_client import first_line
 from pipelines.data.sources import StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
+from pipelines.data.sources._content import digest
+from pipelines.data.sources._dialect import kind, stem
 from pipelines.data.sources._media_files import MediaFiles
 from pipelines.data.sources._media_layout import SPLIT_NAMES
+from pipelines.data.sources._tables import SUFFIXES, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from datasets import Dataset, IterableDataset
 
-EMPTY_ONLY: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # "NA" is a word
-READERS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".parquet": ("parquet", {}),
-    ".csv": ("csv", EMPTY_ONLY),
-    # in tab-separated text a quote is a character: as in GLUE, and as IANA registered it
-    ".tsv": ("csv", {**EMPTY_ONLY, "sep": "\t", "quoting": 3}),
-    ".jsonl": ("json", {}),
-    ".json": ("json", {}),
-}
 # files that `datasets` and the Hub put beside the data
 NOT_SPLITS = {"dataset_info", "dataset_infos", "dataset_dict", "metadata", "state"}
 SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
+COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1251", "latin-1", "shift_jis", "gb18030")
 MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message
 
 
@@ -49,9 +44,33 @@ class Files(StreamedSource):
     """
 
     path: str = Field(description="a file or a folder")
+    separator: str | None = Field(
+        None, description="the character between the columns of csv and tsv; null: detected"
+    )
+    encoding: str | None = Field(
+        None, description="of csv and tsv, such as utf-8 or cp1251; null: detected"
+    )
+
+    @field_validator("separator")
+    @classmethod
+    def _is_one_character(cls, value: str | None) -> str | None:
+        # on a command line, a tab is hard to write
+        value = {"tab": "\t", r"\t": "\t"}.get(value or "", value)
+        if value is not None and (len(value) != 1 or value in '"\r\n'):
+            raise ValueError(f"one character, such as ; or | or tab; got {value!r}")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        try:
+            return value and codecs.lookup(value).name
+        except LookupError:
+            known = ", ".join(COMMON_ENCODINGS)
+            raise ValueError(f"no encoding {value!r}; known are {known} and more") from None
 
     def load(self) -> "Mapping[str, Dataset | IterableDataset]":
-        """Load tables through the cache of `datasets`; of images and audio only paths are read.
+        """Load tables through a cache keyed by content; of images and audio, paths alone are read.
 
         Raises:
             DataError: no such path, nothing usable in it, or a file that cannot be read.
@@ -64,11 +83,9 @@ class Files(StreamedSource):
                     "needed, so there is nothing to stream; remove data.streaming"
                 )
             requested = [name for name in dict(self.splits).values() if isinstance(name, str)]
-            return media_folder.load(media, kind, requested, lambda file: _read([file]))
-        return {
-            split: _stream(files) if self._is_streamed(split) else _read(files)
-            for split, files in tables.items()
-        }
+            return media_folder.load(media, kind, requested, self._read_table)
+        streamed = next(filter(self._is_streamed, tables), None)
+        return TableReader(self.separator, self.encoding, streamed).read(tables)
 
     def identity(self) -> dict[str, Any]:
         """Give the last name of the path and one hash over names and content of all files.
@@ -85,11 +102,11 @@ class Files(StreamedSource):
         # hashing releases the interpreter's lock, so threads use all cores
         with ThreadPoolExecutor() as pool:
             digests = pool.map(
-                lambda file: _size(file) if file in streamed else _sha256(file), files
+                lambda file: _size(file) if file in streamed else digest(file), files
             )
         lines = (
-            f"{digest}  {file.relative_to(self.folder).as_posix()}\n"
-            for digest, file in zip(digests, files, strict=True)
+            f"{hashed}  {file.relative_to(self.folder).as_posix()}\n"
+            for hashed, file in zip(digests, files, strict=True)
         )
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
         return {"source": self.source, "path": self._root.resolve().name, "sha256": total}
@@ -98,6 +115,10 @@ class Files(StreamedSource):
     def folder(self) -> Path:
         """The folder of the table or tables."""
         return self._root if self._root.is_dir() else self._root.parent
+
+    def _read_table(self, file: Path) -> "Dataset":
+        dataset: Dataset = TableReader(self.separator, self.encoding).read({"": [file]})[""]
+        return dataset
 
     def _is_streamed(self, split: str) -> bool:
         return self.streaming and split == (self.splits.train or "train")
@@ -139,15 +160,15 @@ def _advice(media: MediaFiles) -> str:
 def _tables(root: Path) -> dict[str, list[Path]]:
     """Map each split to its file or shards."""
     if root.is_file():
-        if root.suffix.lower() not in READERS:
-            known = ", ".join(READERS)
+        if kind(root) not in SUFFIXES:
+            known = ", ".join(SUFFIXES)
             raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
         return {"train": [root]}
     tables = defaultdict(list)
     for file in sorted(root.iterdir()):
-        shard = SHARD.fullmatch(file.stem)
-        split = shard["split"] if shard else file.stem
-        if file.suffix.lower() in READERS and not split.startswith(".") and split not in NOT_SPLITS:
+        shard = SHARD.fullmatch(stem(file))
+        split = shard["split"] if shard else stem(file)
+        if kind(file) in SUFFIXES and not split.startswith(".") and split not in NOT_SPLITS:
             tables[split].append(file)
     for split, files in tables.items():
         _check_complete(split, files)
@@ -157,7 +178,7 @@ def _tables(root: Path) -> dict[str, list[Path]]:
 def _check_complete(split: str, files: list[Path]) -> None:
     """Refuse two versions of a split (`train.csv`, `train.parquet`) and missing shards."""
     # without a shard the data set is only smaller: nothing later would notice
-    totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(file.stem))}
+    totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(stem(file)))}
     expected = int(totals.pop()) if len(totals) == 1 else 1
     if len(files) != expected or totals:
         names = ", ".join(file.name for file in files)
@@ -165,57 +186,8 @@ def _check_complete(split: str, files: list[Path]) -> None:
         raise DataError(f"{files[0].parent}: split '{split}': expected {one}; found {names}")
 
 
-def _read(files: list[Path]) -> "Dataset":
-    """Read one split, each file by itself, so that an error can name it."""
-    from datasets import concatenate_datasets
-
-    # an empty shard has no columns to compare
-    shards = {file: shard for file in files if len(shard := _read_one(file))}
-    for file, shard in shards.items():
-        first = next(iter(shards))
-        if shard.features != shards[first].features:
-            raise DataError(
-                f"{file}: other columns or types than in {first.name}; give all shards of a split "
-                "the same columns"
-            )
-    return concatenate_datasets(list(shards.values())) if shards else _read_one(files[0])
-
-
-def _read_one(file: Path) -> "Dataset":
-    from datasets import Dataset
-
-    kind, options = READERS[file.suffix.lower()]
-    read = getattr(Dataset, f"from_{kind}")  # load_dataset would call home, even for a local file
-    empty = Dataset.from_dict({})
-    try:
-        return read(str(file.absolute()), **options) if file.stat().st_size else empty
-    except Exception as error:  # pandas, pyarrow and the operating system raise their own
-        cause: BaseException = error
-        while cause.__cause__:  # `datasets` wraps the error that says what is wrong
-            cause = cause.__cause__
-        reason = first_line(cause)
-        if "corresponds to no data" in reason:  # a header and no rows
-            return empty
-        raise DataError(f"{file}: cannot be read as {kind}: {reason}") from error
-
-
-def _stream(files: list[Path]) -> "IterableDataset":
-    """Stream one split, from its first file to its last."""
-    from datasets import IterableDataset
-
-    (suffix,) = {file.suffix.lower() for file in files}
-    kind, options = READERS[suffix]
-    read = getattr(IterableDataset, f"from_{kind}")
-    return read([str(file.absolute()) for file in files], **options)
-
-
 def _size(file: Path) -> str:
     return f"{file.stat().st_size} bytes"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _siblings(absent: Path) -> str:
