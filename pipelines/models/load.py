@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hub_client
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.models import quantization
+from pipelines.models import head, quantization
+from pipelines.models.anatomy.tree import outermost
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
 from pipelines.models.suitability import (
@@ -34,16 +36,26 @@ class Checkpoint:
     Attributes:
         newly_initialized: names of the parameters that the checkpoint did not hold: the new head.
         commit: the Hub commit that it came from; None for a folder.
+        note: what became of the head, for the user.
     """
 
     model: "PreTrainedModel"
     processor: Any
     newly_initialized: tuple[str, ...]
     commit: str | None
+    note: str = ""
+
+    @property
+    def new_modules(self) -> tuple[str, ...]:
+        """The outermost modules of which parameters are new; "" where all of them are."""
+        if len(self.newly_initialized) >= len(list(self.model.parameters())):
+            return ("",)
+        owners = (name.rpartition(".")[0] for name in self.newly_initialized)
+        return outermost(dict.fromkeys(owners))
 
 
 def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = True) -> Checkpoint:
-    """Load `section.checkpoint` with a new head for `labels`; random weights unless `pretrained`.
+    """Load `section.checkpoint` with a head for `labels`; random weights unless `pretrained`.
 
     Weights are float32: mixed precision is the Trainer's business (`training.bf16`).
 
@@ -63,6 +75,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         }
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         check_head(config, section, task)
+        output_names = head.output_names(config, section)
         # labels win over the recipe: a head of another size could not be trained on them
         config = _configured(config, {**section.config, **labels.config})
         timm_config.complete(config)
@@ -72,8 +85,14 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         arguments = {**options, **_build_arguments(section, auto, config)}
         build = _load_weights if pretrained else _draw_weights
         model, newly_initialized = build(auto, config, section, arguments)
+        note = ""
+        if pretrained:
+            draw = partial(auto.from_config, config, trust_remote_code=section.trust_remote_code)
+            newly_initialized, note = head.match(
+                model, output_names, labels, section, newly_initialized, draw
+            )
     check_vocabulary(model, processor, section)
-    return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit)
+    return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit, note)
 
 
 def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedModel", "Task"]:

@@ -1,6 +1,6 @@
 """The recipe's `model:` section: which checkpoint to graft."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,12 @@ class Model(Section):
     attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
     quantization: Bits | None = Field(
         None, description="keep the frozen weights in so many bits; for adapters"
+    )
+    head: Literal["auto", "keep", "new"] = Field(
+        "auto",
+        description="the output layer of a checkpoint that classifies already. auto: its own, "
+        "matched by name, if it has the same labels, else a new one; keep: also if the names "
+        "differ by case or white space, refused otherwise; new: a new one",
     )
     config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
 

@@ -89,7 +89,7 @@ def _model(prepared: Prepared) -> Iterator[str]:
     # changes the checkpoint's model: nothing else is done with it after a check
     model = strategy.apply(checkpoint.model, anatomy)
     trainable, total = count(model)
-    new = ", ".join(anatomy.head) or "nothing"
+    new = ", ".join(name or "everything" for name in checkpoint.new_modules) or "nothing"
     yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
     yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
     shown = [key for key in SHOWN_TRAINING_KEYS if key in training]

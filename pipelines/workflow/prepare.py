@@ -109,7 +109,10 @@ def _load_checkpoint(recipe: Recipe, loaded: "Data") -> "Checkpoint":
 
     set_seed(recipe.seed)  # the weights of a new head are drawn while loading
     pretrained = recipe.strategy.pretrained
-    return models.load(recipe.model, recipe.task, loaded.labels, pretrained=pretrained)
+    checkpoint = models.load(recipe.model, recipe.task, loaded.labels, pretrained=pretrained)
+    if checkpoint.note:
+        say(checkpoint.note)
+    return checkpoint
 
 
 def _drop_unsupported_rows(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":

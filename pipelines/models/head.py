@@ -1,0 +1,141 @@
+"""The output layer of a checkpoint that classifies already: matched to the labels, or drawn anew.
+
+An output has the meaning that the checkpoint's config gives it (`id2label`). Its place says
+nothing: the labels of the data may be in another order.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.errors import ModelError
+from pipelines.core.labels import MULTI, REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.models.anatomy import dissect
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+    from pipelines.models.section import Model
+
+WITH_OUTPUTS = (SINGLE, MULTI, TOKENS, REGRESSION)  # an output for each label, or for the number
+MAX_NAMES_SHOWN = 8
+MAX_TENSORS_SHOWN = 4
+
+
+def output_names(config: "PretrainedConfig", section: "Model") -> tuple[str, ...]:
+    """Return what a checkpoint's outputs are called, by its config or by `model.config.id2label`.
+
+    Raises:
+        ModelError: the recipe's names are no mapping from 0, 1… to names.
+    """
+    explicit = section.config.get("id2label")
+    try:
+        names = {int(i): str(name) for i, name in dict(explicit or config.id2label or {}).items()}
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"model.config.id2label: {explicit!r}; expected a name for each output, such as "
+            "{0: negative, 1: positive}"
+        ) from None
+    return tuple(names[i] for i in sorted(names))
+
+
+def match(
+    model: "PreTrainedModel",
+    names: Sequence[str],
+    labels: Labels,
+    section: "Model",
+    new: Sequence[str],
+    draw: Callable[[], Any],
+) -> tuple[list[str], str]:
+    """Put the rows of the output layer into the order of the labels, or draw the layer anew.
+
+    Args:
+        names: what the checkpoint calls its outputs.
+        new: names of the parameters that the checkpoint did not hold.
+        draw: builds a model of the same class with random weights.
+
+    Returns:
+        (names of the parameters that are new now, a note on the head).
+
+    Raises:
+        ModelError: `model.head` asks for what this checkpoint cannot give, or its names differ
+            from the labels only by case or white space.
+    """
+    output = dissect(model).output if labels.problem_type in WITH_OUTPUTS else None
+    if output is None:
+        if section.head != "auto":
+            raise ModelError(
+                f"model.head: '{section.head}': the task has no outputs by label; remove model.head"
+            )
+        return list(new), _new_tensors(new)
+    layer = model.get_submodule(output)
+    tensors = [f"{output}.{name}" for name, _ in layer.named_parameters()]
+    if f"{output}.weight" in new:
+        if section.head == "keep":
+            raise ModelError(
+                f"model.head: 'keep': {section.checkpoint} holds no output layer ({output}.weight) "
+                f"for {labels.num_labels} labels; leave model.head out for a new one"
+            )
+        return list(new), _new_tensors(new)
+    order = None if section.head == "new" else _order(names, labels, section)
+    if order is None:
+        layer.load_state_dict(draw().get_submodule(output).state_dict())
+        all_new = [*new, *(name for name in tensors if name not in new)]
+        reason = "" if section.head == "new" else _other_names(names, labels)
+        return all_new, _new_tensors(all_new) + reason
+    _permute(layer, order)
+    note = f"head: the checkpoint's own ({output}), its outputs matched to the labels by name"
+    return list(new), note if labels.names else f"head: the checkpoint's own ({output})"
+
+
+def _order(names: Sequence[str], labels: Labels, section: "Model") -> list[int] | None:
+    """For each label its output in the checkpoint; None where their names are others."""
+    if labels.problem_type == REGRESSION:
+        return [0]
+    for spelling in (str, _plain):
+        saved = [spelling(name) for name in names]
+        wanted = [spelling(name) for name in labels.names]
+        if sorted(saved) == sorted(wanted) and len(set(saved)) == len(saved):
+            if spelling is _plain and section.head != "keep":
+                raise ModelError(
+                    f"model.head: {section.checkpoint} calls its outputs {_list(names)}, and the "
+                    f"labels are {_list(labels.names)}: they differ only by case or white space; "
+                    "set model.head=keep if they mean the same, or model.head=new"
+                )
+            return [saved.index(name) for name in wanted]
+    if section.head == "keep":
+        raise ModelError(
+            f"model.head: 'keep': {section.checkpoint} calls its outputs {_list(names)}, and the "
+            f"labels are {_list(labels.names)}; say which output is which label with "
+            "model.config.id2label={0: …, 1: …}, or leave model.head out for a new one"
+        )
+    return None
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _permute(layer: Any, order: list[int]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(parameter[order].clone())
+
+
+def _new_tensors(new: Sequence[str]) -> str:
+    if not new:
+        return ""
+    shown = ", ".join(sorted(new)[:MAX_TENSORS_SHOWN]) + ", …" * (len(new) > MAX_TENSORS_SHOWN)
+    return f"new in the model: {shown}"
+
+
+def _other_names(names: Sequence[str], labels: Labels) -> str:
+    return (
+        f"; the checkpoint's outputs are {_list(names)}, the labels {_list(labels.names)}: where "
+        "they mean the same, model.config.id2label={0: …, 1: …} says so"
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:MAX_NAMES_SHOWN])) + ", …" * (len(names) > MAX_NAMES_SHOWN)

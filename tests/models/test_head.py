@@ -1,0 +1,146 @@
+"""A checkpoint that classifies already: which of its outputs is which label."""
+
+import csv
+
+import pytest
+import torch
+from grafting import prepare
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from pipelines.core.errors import ModelError
+from pipelines.workflow.check import report
+
+WORDS = ("awful", "bad", "poor", "fine", "good", "great")
+
+
+TEXTS = [f"{a} {b} film" for a in WORDS for b in WORDS]
+
+
+def outputs(model, tokenizer):
+    """(texts, outputs) logits."""
+    with torch.no_grad():
+        return model.eval()(**tokenizer(TEXTS, return_tensors="pt")).logits
+
+
+@pytest.fixture
+def classifier(tmp_path, text_checkpoint):
+    """classifier(names) -> a folder with a classifier of these outputs, and its (texts, outputs)
+    logits, in which each output is the largest for some texts."""
+
+    def classifier(*names):
+        torch.manual_seed(1)
+        tokenizer = AutoTokenizer.from_pretrained(text_checkpoint)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            text_checkpoint, id2label=dict(enumerate(names)), num_labels=len(names)
+        )
+        with torch.no_grad():
+            model.classifier.weight.normal_()
+            model.classifier.bias -= outputs(model, tokenizer).mean(0)
+        for saved in (model, tokenizer):
+            saved.save_pretrained(tmp_path / "classifier")
+        return tmp_path / "classifier", outputs(model, tokenizer)
+
+    return classifier
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """ready(checkpoint, label of each text, **model) -> the prepared recipe of such a table."""
+
+    def ready(checkpoint, labels, task="text", **model):
+        folder = tmp_path / "texts"
+        folder.mkdir(exist_ok=True)
+        for split in ("train", "validation"):
+            with (folder / f"{split}.csv").open("w", newline="") as file:
+                csv.writer(file).writerows([("text", "label"), *zip(TEXTS, labels, strict=True)])
+        section = {"checkpoint": str(checkpoint), **model}
+        return prepare(tmp_path, checkpoint, folder, model=section)
+
+    return ready
+
+
+def loaded_outputs(prepared):
+    return outputs(prepared.checkpoint.model, prepared.checkpoint.processor)
+
+
+def in_turn(*names):
+    return [names[i % len(names)] for i in range(len(TEXTS))]
+
+
+def test_a_perfect_classifier_stays_perfect_whatever_its_order(classifier, ready, capsys):
+    names = ("well", "ill", "middling")
+    folder, logits = classifier(*names)
+    prepared = ready(folder, [names[i] for i in logits.argmax(-1)])
+    assert prepared.data.labels.names == ("ill", "middling", "well")
+    assert prepared.checkpoint.model.config.id2label == {0: "ill", 1: "middling", 2: "well"}
+    predictions = loaded_outputs(prepared).argmax(-1).tolist()
+    assert predictions == list(prepared.targets["train"])
+    assert prepared.checkpoint.newly_initialized == ()
+    assert "outputs matched to the labels by name" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "model"),
+    [(("well", "ill"), {"head": "new"}), (("good", "bad"), {}), (("LABEL_0", "LABEL_1"), {})],
+)
+def test_other_names_or_a_wish_make_a_new_output_layer(classifier, ready, capsys, names, model):
+    folder, logits = classifier(*names)
+    prepared = ready(folder, in_turn("ill", "well"), **model)
+    assert prepared.checkpoint.newly_initialized == ("classifier.bias", "classifier.weight")
+    assert not prepared.checkpoint.model.classifier.bias.any()
+    assert not loaded_outputs(prepared).isclose(logits).any()
+    shown = capsys.readouterr().out
+    assert "new in the model: classifier.bias, classifier.weight" in shown
+    assert ("the checkpoint's outputs are" in shown) == (not model)
+
+
+def test_a_new_output_layer_is_drawn_by_the_seed(classifier, ready):
+    folder, _ = classifier("well", "ill")
+    first, second = (ready(folder, in_turn("ill", "well"), head="new") for _ in range(2))
+    assert loaded_outputs(first).equal(loaded_outputs(second))
+
+
+def test_the_recipe_says_what_outputs_mean(classifier, ready):
+    folder, logits = classifier("LABEL_0", "LABEL_1")
+    named = {"config": {"id2label": {0: "well", 1: "ill"}}}
+    prepared = ready(folder, in_turn("ill", "well"), **named)
+    assert torch.allclose(loaded_outputs(prepared), logits[:, [1, 0]])
+
+
+@pytest.mark.parametrize("names", [("Well", "ILL"), ("well ", "ill")])
+def test_spellings_are_a_question_and_no_guess(classifier, ready, names):
+    folder, logits = classifier(*names)
+    with pytest.raises(
+        ModelError, match=r"differ only by case or white space; set model\.head=keep"
+    ):
+        ready(folder, in_turn("ill", "well"))
+    prepared = ready(folder, in_turn("ill", "well"), head="keep")
+    assert torch.allclose(loaded_outputs(prepared), logits[:, [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("good", "bad"), "calls its outputs 'good', 'bad', and the labels are 'ill', 'well'"),
+        (("a", "b", "c"), r"holds no output layer \(classifier.weight\) for 2 labels"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(classifier, ready, names, message):
+    folder, _ = classifier(*names)
+    with pytest.raises(ModelError, match=message):
+        ready(folder, in_turn("ill", "well"), head="keep")
+
+
+def test_an_encoder_has_no_output_layer_to_keep(text_checkpoint, ready, capsys):
+    with pytest.raises(ModelError, match="holds no output layer"):
+        ready(text_checkpoint, in_turn("ill", "well"), head="keep")
+    assert ready(text_checkpoint, in_turn("ill", "well")).checkpoint.new_modules == ("classifier",)
+    assert "new in the model: classifier.bias, classifier.weight" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("labels", "new"), [(("ill", "well"), "nothing"), (("no", "yes"), "classifier")]
+)
+def test_check_says_which_modules_are_new(classifier, ready, labels, new):
+    folder, _ = classifier("well", "ill")
+    assert f"; new: {new}" in report(ready(folder, in_turn(*labels)).recipe)
