@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
 # a column of 0 and 1 may also be read as text
 INDICATORS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True}
+NUM_ROWS_READ, MIN_WORDS = 100, 3  # to see whether a column holds texts
 Columns = dict[str, str | list[str]]  # role -> column, or several that are merged into one
 
 
@@ -77,6 +78,23 @@ def check_readable(unreadable: Mapping[str, str], roles: Roles, explicit: Column
 def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
     """Whether a data set has all columns of a role."""
     return set(_names({role: columns[role]})) <= set(dataset.column_names)
+
+
+def unused_texts(dataset: "Dataset", columns: Columns) -> dict[str, str]:
+    """Find columns of several words that no role takes: column -> its first such text."""
+    from datasets import Value
+
+    taken = set(_names(columns))
+    texts = {}
+    for name, feature in dataset.features.items():
+        if name in taken or not isinstance(feature, Value) or feature.dtype != "string":
+            continue
+        # ids, dates and addresses are single words
+        first = [text for text in dataset.select_columns([name])[:NUM_ROWS_READ][name] if text]
+        long = [text for text in first if len(text.split()) >= MIN_WORDS]
+        if len(long) > len(first) / 2:
+            texts[name] = long[0]
+    return texts
 
 
 def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":

@@ -1,7 +1,7 @@
 """The data of a run: train, validation and test sets with their labels."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.labels import Labels
@@ -23,6 +23,7 @@ class Data:
         notes: decisions made for the user, to be printed.
         source_splits: split -> its name in the source, or the share of train it was cut from.
         left_out: bad rows that were removed from the splits.
+        unused_texts: column of texts that no role takes -> one of its texts.
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
     """
 
@@ -31,6 +32,7 @@ class Data:
     notes: tuple[str, ...]
     source_splits: Mapping[str, str | float]
     left_out: tuple[BadRow, ...] = ()
+    unused_texts: Mapping[str, str] = field(default_factory=dict)
     stream: "IterableDataset | None" = None
 
     @property

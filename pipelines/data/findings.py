@@ -10,8 +10,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import SINGLE
-from pipelines.data import label_findings
+from pipelines.data import label_findings, score_findings
 from pipelines.data.duplicates import Repeats, RowHashes
+from pipelines.data.finding import Finding, Severity
 from pipelines.data.split_statistics import SplitStatistics, Spread, class_counts, summarize
 
 if TYPE_CHECKING:
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 MIN_WARNING_SHARE = 0.01  # of a split that truncation or contradictions must affect
 MIN_IMBALANCE = 10  # at 10:1, a model that always predicts the larger class is right in 91 %
+MAX_LEAK = 0.1  # of a split that may stand in another before its scores are called misleading
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # in the order of printing
 MAX_CLASSES_ON_LINE = 12
 MAX_PAIRS_IN_WARNING = 3
+MAX_SHOWN_CHARACTERS = 60  # of a text
 
 
 @dataclass(frozen=True)
@@ -31,36 +35,64 @@ class Findings:
     Attributes:
         splits: split -> its statistics.
         shared: (split, other split) -> examples of the other that also occur in the first.
+        near: the same for texts that differ from one there by case, spaces or punctuation only.
+        more: what else was found.
         advice: what the task offers against imbalanced classes, to complete a warning.
     """
 
     splits: Mapping[str, SplitStatistics]
     shared: Mapping[tuple[str, str], Repeats] = field(default_factory=dict)
+    near: Mapping[tuple[str, str], Repeats] = field(default_factory=dict)
+    more: tuple[Finding, ...] = ()
     advice: str = ""
 
     def json(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        shared = [
-            {"split": other, "stands_in": split, **asdict(repeats)}
-            for (split, other), repeats in self.shared.items()
-        ]
         splits = {
             name: {**asdict(split), "imbalance": split.imbalance}
             for name, split in self.splits.items()
         }
-        return {"splits": splits, "shared": shared, "warnings": list(self.warnings())}
+        return {
+            "splits": splits,
+            "shared": _json(self.shared),
+            "near": _json(self.near),
+            "findings": [asdict(finding) for finding in self.findings()],
+        }
+
+    def findings(self) -> list[Finding]:
+        """List what needs attention, errors first."""
+        findings = [*self._leaks(), *self.more]
+        for name, split in self.splits.items():
+            findings += (Finding("warning", line, name) for line in _split_warnings(name, split))
+        findings += (Finding("warning", line, "train") for line in self._train_warnings())
+        return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
     def warnings(self) -> Iterator[str]:
-        """Yield what needs attention, one line each."""
-        for (first, other), repeats in self.shared.items():
-            if repeats.count:
+        """Yield the findings that are more than notes, in words."""
+        return (each.message for each in self.findings() if each.severity != "note")
+
+    def _leaks(self) -> Iterator[Finding]:
+        """Yield the examples that two splits share."""
+        for shared, suffix in (
+            (self.shared, ""),
+            (self.near, ", but for case, spaces or punctuation"),
+        ):
+            for (first, other), repeats in shared.items():
+                if not repeats.count:
+                    continue
                 affected = f"{repeats.count:,} of {repeats.of:,} {other} examples"
-                yield (
-                    f"{affected} ({_percent(repeats.share)}) also occur in {first}"
+                message = (
+                    f"{affected} ({_percent(repeats.share)}) also occur in {first}{suffix}"
                     f"{_contradictions(repeats)}{_pairs(repeats, ' there')}"
                 )
-        for name, split in self.splits.items():
-            yield from _split_warnings(name, split)
+                rows = tuple(here for _, here in repeats.rows)
+                # what is nearly equal may be another example, such as -5 and 5
+                is_error = repeats.share > MAX_LEAK and not suffix
+                severity: Severity = "error" if is_error else "warning"
+                yield Finding(severity, message, other, rows)
+
+    def _train_warnings(self) -> Iterator[str]:
+        """Yield what is odd about the classes of train."""
         train = self.splits["train"]
         yield from label_findings.warnings(train.classes)
         if train.imbalance >= MIN_IMBALANCE:
@@ -92,12 +124,14 @@ def collect(
     encoded: Mapping[str, Any],
     targets: Mapping[str, Any],
     processor: Any,
+    main_metric: str,
 ) -> Findings:
     """Examine every split.
 
     Args:
         encoded: split -> rows of model inputs.
         targets: split -> what predictions are compared with, one for each example.
+        main_metric: the score by which validation chooses.
     """
     # hashed once, compared within each split and between all pairs of them
     hashes = {split: RowHashes.of(rows, task.target) for split, rows in data.splits.items()}
@@ -115,10 +149,35 @@ def collect(
         (split, other): hashes[other].repeats_of(hashes[split])
         for split, other in combinations(hashes, 2)
     }
+    near = {
+        (split, other): hashes[other].near_repeats_of(hashes[split])
+        for split, other in combinations(hashes, 2)
+    }
+    more = (
+        *unused_texts(data.unused_texts),
+        *score_findings.of_scores(splits, data.labels, main_metric),
+    )
     # True as the default: a task without the field has nothing to offer
     offers = data.labels.problem_type == SINGLE and not getattr(task, "class_weights", True)
     advice = "; task.class_weights=balanced gives all classes the same weight" if offers else ""
-    return Findings(splits, shared, advice)
+    return Findings(splits, shared, near, more, advice)
+
+
+def unused_texts(examples: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the columns of texts that no role takes: column -> one of its texts."""
+    for column, text in examples.items():
+        yield Finding(
+            "warning",
+            f"column '{column}' holds texts ('{text[:MAX_SHOWN_CHARACTERS]}') and is not used: if "
+            "the answer depends on it, give it a role in data.columns, such as text_pair",
+        )
+
+
+def _json(shared: Mapping[tuple[str, str], Repeats]) -> list[dict[str, Any]]:
+    return [
+        {"split": other, "stands_in": split, **asdict(repeats)}
+        for (split, other), repeats in shared.items()
+    ]
 
 
 def _split_warnings(name: str, split: SplitStatistics) -> Iterator[str]:

@@ -44,6 +44,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
         assignment = streams.materialize(assignment, streamed, note)
     columns.check_readable(getattr(available, "unreadable", {}), task.roles, source.columns)
     rows_by_split, roles = _select_roles(assignment, source, task, note)
+    unused = {} if streamed else columns.unused_texts(assignment.datasets["train"], roles)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
         rows_by_split = _drop_unlabeled(rows_by_split, task, bad_rows, note)
@@ -65,7 +66,9 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     ordered = {split: rows_by_split[split] for split in USUAL_NAMES if split in rows_by_split}
     names: dict[str, str | float] = {**assignment.names, **assignment.shares}
     source_splits = {split: names[split] for split in ordered}
-    return Data(ordered, labels, tuple(notes), source_splits, tuple(bad_rows.left_out), stream)
+    return Data(
+        ordered, labels, tuple(notes), source_splits, tuple(bad_rows.left_out), unused, stream
+    )
 
 
 def drop_unsupported_rows(

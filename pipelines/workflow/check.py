@@ -46,8 +46,8 @@ def _data(prepared: Prepared) -> Iterator[str]:
     labels = prepared.data.labels
     yield f"\ntask       {prepared.recipe.task.name}, {labels.problem_type}"
     yield from prepared.findings.lines()
-    for warning in prepared.findings.warnings():
-        yield f"! {warning}"
+    for finding in prepared.findings.findings():
+        yield f"! {finding}"
 
 
 def _sample(prepared: Prepared, num_rows: int = 3) -> Iterator[str]:

@@ -19,6 +19,7 @@ from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
 from pipelines.core.labels import REGRESSION
 from pipelines.data import findings
+from pipelines.evaluation.calibration import MIN_ROWS
 from pipelines.evaluation.calibration.conformal import shortage
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import load as models
@@ -67,7 +68,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         targets=targets,
         # once, not once for each process: leaks are looked for in all rows
         findings=processes.from_main(
-            lambda: findings.collect(loaded, recipe.task, encoded, targets, processor)
+            lambda: findings.collect(loaded, recipe.task, encoded, targets, processor, scorer.main)
         ),
         stream=stream,
     )
@@ -97,6 +98,13 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
         recipe.augmentation.batch(loaded.labels)
     is_explicit = "calibration" in recipe.model_fields_set
     section = recipe.calibration and recipe.calibration.resolve(loaded.labels, explicit=is_explicit)
+    num_rows = len(loaded.validation)
+    if section and section.temperature and num_rows < MIN_ROWS:
+        say(
+            f"calibration: validation has {num_rows:,} rows, and a temperature needs {MIN_ROWS}: "
+            "none is fitted; for one, validate on more rows"
+        )
+        section = section.replace(temperature=False) if section.conformal else None
     if section and section.conformal:
         warning = shortage(len(loaded.validation), section.conformal)
         if warning:

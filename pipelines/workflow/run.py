@@ -92,10 +92,10 @@ def trial(
 
 
 def _prepare(recipe: Recipe, resumed: Resumed | None) -> Prepared:
-    """Prepare the run, under what a resumed one had resolved, and print warnings about the data."""
+    """Prepare the run, under what a resumed one had resolved, and print all findings."""
     prepared = prepare(resumed.apply(recipe) if resumed else recipe)
-    for warning in prepared.findings.warnings():
-        say(f"data: {warning}")
+    for finding in prepared.findings.findings():
+        say(f"data: {finding}")
     if resumed and not prepared.reason:
         prepared = replace(prepared, reason=resumed.reason)
     return prepared

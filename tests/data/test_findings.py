@@ -86,6 +86,74 @@ def test_test_examples_in_validation_are_a_leak_too(collect):
     }
 
 
+def test_texts_that_differ_by_case_spaces_and_punctuation_are_a_near_leak(collect):
+    splits = three()
+    splits["validation"]["text"][12] = splits["train"]["text"][7].upper().replace(" ", ",  ") + "!"
+    splits["validation"]["text"][13] = "?!"
+    splits["train"]["text"][8] = "!?"  # nothing is left of them that could be compared
+    result = collect(splits)
+    assert not result.shared["train", "validation"].count
+    assert result.near["train", "validation"].rows == ((7, 12),)
+    (leak,) = result.findings()[:1]
+    assert (leak.severity, leak.split, leak.rows) == ("warning", "validation", (12,))
+    assert leak.message == (
+        "1 of 20 validation examples (5 %) also occur in train, but for case, spaces or "
+        "punctuation (row 12 is row 7 there)"
+    )
+    assert result.json()["near"][0]["rows"] == ((7, 12),)
+
+
+def test_a_large_leak_is_an_error_and_stands_first(collect):
+    splits = three(test=rows(10, start=40))
+    first = collect(splits).findings()[0]
+    assert (first.severity, first.split) == ("error", "test")
+    assert first.message.startswith("10 of 10 test examples (100 %) also occur in validation")
+
+
+def test_a_split_of_one_class_is_an_error(collect):
+    splits = three(validation=rows(20, start=40, labels=["no"]))
+    first = collect(splits).findings()[0]
+    assert first.severity == "error"
+    assert "all 20 validation examples are 'no'" in first.message
+
+
+def test_accuracy_among_unequal_classes_is_a_warning_unless_another_metric_chooses(collect):
+    splits = three(validation=rows(60, start=40, labels=["no"] * 29 + ["yes"]))
+    (warning,) = (line for line in collect(splits).warnings() if "always answering" in line)
+    assert warning.startswith("96.7% of validation is 'no'")
+    assert not any("always answering" in w for w in collect(splits, "metrics=[f1]").warnings())
+
+
+def test_few_rows_that_score_are_a_note_and_no_warning(collect):
+    result = collect(three())
+    notes = [str(each) for each in result.findings() if each.split == "test"]
+    assert notes == [
+        "note: test has 10 examples: each is 10.0 points of a score, so small differences are "
+        "chance"
+    ]
+
+
+def test_a_column_of_texts_that_nothing_reads_is_a_warning(collect):
+    splits = three()
+    for columns in splits.values():
+        columns["remark"] = ["it was of the plot"] * len(columns["text"])
+        columns["code"] = ["a-1"] * len(columns["text"])
+    (warning,) = collect(splits, "data.columns.text=text", "data.columns.label=label").warnings()
+    assert warning.startswith("column 'remark' holds texts ('it was of the plot') and is not used")
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_odd"),
+    [(["1.5", "2.25"], True), (["3", "4"], False), ([f"{n * n}" for n in range(25)], True)],
+    ids=["fractions", "ids", "many"],
+)
+def test_classes_that_look_like_quantities_are_a_warning(collect, labels, is_odd):
+    splits = {name: rows(100, start, labels) for name, start in (("train", 0), ("validation", 100))}
+    classes = "task.problem_type=single_label_classification"
+    found = [w for w in collect(splits, classes).warnings() if "labels are numbers" in w]
+    assert bool(found) == is_odd
+
+
 def test_rows_are_those_of_the_splits_as_they_were_loaded(collect):
     splits = three(train=rows(200), validation=rows(40, start=200))
     splits["train"]["text"][3] = None
@@ -171,11 +239,11 @@ def test_a_run_tells_and_keeps_what_check_tells_in_full(tmp_path, text_checkpoin
 
     assert main(["check", str(path)]) == 0
     checked = capsys.readouterr().out
-    assert f"! {warning}" in checked
+    assert f"! warning: {warning}" in checked
     assert re.search(r"train +40 examples +no 20, yes 20\n +tokens: all 5; the model t", checked)
 
     assert main(["run", str(path)]) == 0
-    assert f"data: {warning}" in capsys.readouterr().out
+    assert f"data: warning: {warning}" in capsys.readouterr().out
     (path,) = Path(tmp_path / "r" / "runs").rglob("data.json")
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content["shared"][0] | {"rows": None} == {

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.tasks import Task
 
+MIN_ROWS = 20  # of validation: a temperature fitted on fewer is mostly its prior, or chance
+
 
 class Calibration(Section):
     """Make the probabilities true on average, and measure whether they are."""

@@ -61,8 +61,8 @@ def _score_baseline(recipe: Recipe) -> tuple[str, float, bool]:
         The metric to optimize, the baseline's score, and whether a greater score is better.
     """
     prepared = prepare(recipe, test=False)
-    for warning in prepared.findings.warnings():
-        say(f"data: {warning}")
+    for finding in prepared.findings.findings():
+        say(f"data: {finding}")
     scorer, targets = prepared.scorer, prepared.targets
     score = scorer.baseline(targets["train"], targets["validation"])[scorer.main]
     return scorer.main, score, scorer.greater_is_better
