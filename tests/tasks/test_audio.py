@@ -453,3 +453,25 @@ def test_mistakes_in_an_augmentation_are_reported(
     )
     assert main(["check", str(recipe)]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_silent_clips_are_named(extractor):
+    rows = encoded(extractor, wav(tone(440, 0.1)), wav(np.zeros(1600)), wav(tone(880, 0.1)))
+    remarks = AudioClassification().remarks(None, rows)
+    assert list(remarks) == ["1 of 3 clips are silent (row 1)"]
+    assert not list(AudioClassification().remarks(None, encoded(extractor, wav(tone(440, 0.1)))))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<html>gone</html>", "it is an HTML page"),
+        (b"\0\0\0\x20ftypM4A isom", "it is an MPEG-4 file (M4A)"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_what_stands_in_place_of_a_sound_is_named_without_its_bytes(content, reason):
+    ((_, why),) = AudioClassification().corrupt_rows(clips(content))
+    assert "cannot be read as sound" in why
+    assert reason in why
+    assert "\\x" not in why

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.tasks.audio.rows import EncodedClips
     from pipelines.tasks.augmentations import Augmentation
 
+MAX_ROWS_SHOWN = 3
 MAX_SHORTEST_CLIP = 10  # seconds; no model needs more of every clip
 
 
@@ -144,6 +145,14 @@ class AudioTask(Task):
         limits = self.max_seconds, max_input_seconds(_extractor(processor))
         limit = min(filter(None, limits), default=None)
         return {"seconds": Measure(seconds, limit), "hertz": Measure(rates)}
+
+    def remarks(self, dataset: "Dataset", rows: Any) -> Iterator[str]:
+        """Yield silent clips, of which nothing can be learned."""
+        silent, num_clips = rows.silent_rows()
+        if silent:
+            shown = ", ".join(map(str, silent[:MAX_ROWS_SHOWN]))
+            more = ", …" * (len(silent) > MAX_ROWS_SHOWN)
+            yield f"{len(silent):,} of {num_clips:,} clips are silent (row {shown}{more})"
 
     def usage(self, model: str) -> str:
         """Return code that reads the file without ffmpeg, which the pipeline needs for paths."""

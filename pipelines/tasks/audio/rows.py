@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Transform = Callable[[np.ndarray], np.ndarray]
 Features = dict[str, np.ndarray]
 
+MAX_HEARD = 256  # clips of a split that are searched for silent ones
 MAX_STORED_BYTES = 2**30  # of samples or features, per split
 
 
@@ -88,6 +89,17 @@ class EncodedClips:
         shortest, longest = int(self.samples.argmin()), int(self.samples.argmax())
         is_equal = self[shortest][name].shape == self[longest][name].shape
         return None if is_equal else self.samples
+
+    def silent_rows(self) -> tuple[list[int], int]:
+        """Find clips whose samples are all the same: (their rows, how many clips were looked at).
+
+        Of more than MAX_HEARD clips, as many are looked at, evenly spread.
+        """
+        looked_at = range(0, len(self), max(1, len(self) // MAX_HEARD))
+        with ThreadPoolExecutor() as pool:
+            spreads = pool.map(lambda row: np.ptp(self._read(row)), looked_at)
+            rows = [row for row, spread in zip(looked_at, spreads, strict=True) if not spread]
+        return rows, len(looked_at)
 
     def _encode(self, row: int) -> Features:
         """Compute what is the same at each access: features, or samples if they are augmented."""
