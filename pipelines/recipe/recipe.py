@@ -164,6 +164,10 @@ def section_type(key: str, values: Any) -> Any:
     if hint and kind not in registry.names(package):
         raise RecipeError(f"unknown strategy '{kind}'; {hint}")
     if kind is None:
+        if key == "data" and isinstance(values, str):
+            kind = "hub" if "/" in values and not Path(values).exists() else "files"
+            example = f"data: {{source: {kind}, path: {values}}}"
+            raise RecipeError(f"data: {values!r}: should be keys and values, such as '{example}'")
         known = ", ".join(registry.names(package))
         raise RecipeError(f"missing key '{key}.{kind_key}'; known: {known}")
     return registry.find(package, str(kind))

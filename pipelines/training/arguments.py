@@ -63,7 +63,8 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
     try:
         return TrainingArguments(**fields)
     except (TypeError, ValueError, ImportError) as error:
-        message = str(error).strip()  # "foo is not a valid SchedulerType": the key is to be found
+        # one line; of "foo is not a valid SchedulerType" the key is to be found
+        message = " ".join(str(error).split())
         keys = (f".{name}" for name, value in training.items() if message.startswith(f"{value} "))
         raise RecipeError(f"training{next(keys, '')}: {message}") from error
 

@@ -546,6 +546,11 @@ def test_a_number_without_a_meaning_is_one_line(problems, file, key, value, expe
             "unknown key 'training.batch_size'; did you mean 'per_device_train_batch_size'?",
         ),
         ("training.epochs=8", "unknown key 'training.epochs'; did you mean 'num_train_epochs'?"),
+        (
+            "data=messages.csv",
+            "data: 'messages.csv': should be keys and values, such as "
+            "'data: {source: files, path: messages.csv}'",
+        ),
         ("device=cuda", "unknown key 'device'; the accelerator of the machine is used as it is;"),
         ("training.device=cpu", "unknown key 'training.device'; the accelerator of the machine"),
     ],
