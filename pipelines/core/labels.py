@@ -22,6 +22,7 @@ CHOICE = "multiple_choice"
 CLOSED = (*PROBLEM_TYPES, TOKENS, CHOICE)  # targets are classes or numbers, not free text
 LANGUAGE = "language_modeling"  # no classes: the text itself is the target
 IGNORED = -100  # what transformers' losses leave out: the label of a token that has none
+MAX_POSITIVE_WEIGHT = 100.0  # of an example with a label, beside one without it
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,17 @@ class Labels:
         num_present = np.count_nonzero(counts)
         # N / (K n_c) for class c: over the examples of K classes that is N in sum, 1 on average
         return np.where(counts > 0, counts.sum() / (num_present * np.maximum(counts, 1)), 0.0)
+
+    def positive_weights(self, train: Any) -> np.ndarray:
+        """Return (num_labels,) weights of having a label: examples without it by those with it.
+
+        Bounded, so that a label of few examples does not drown the others; 1 for one of none.
+        """
+        targets = np.asarray(train)
+        with_label = targets.sum(axis=0)
+        ratios = (len(targets) - with_label) / np.maximum(with_label, 1)
+        bounded = np.clip(ratios, 1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT)
+        return np.where(with_label > 0, bounded, 1.0)
 
     def baseline(self, train: Any, rows: int) -> np.ndarray:
         """Predict for `rows` examples without their input: the mean, or the most frequent label."""

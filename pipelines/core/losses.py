@@ -62,14 +62,31 @@ class CrossEntropy:
         return (1 - right) ** self.focal
 
 
-def binary_cross_entropy(
-    outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
-) -> "torch.Tensor":
-    """Compute the mean logistic loss of (rows, classes) logits against 0/1 rows."""
-    from torch.nn.functional import binary_cross_entropy_with_logits
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """The mean logistic loss of (rows, classes) logits against 0/1 rows.
 
-    total = binary_cross_entropy_with_logits(_logits(outputs), labels, reduction="sum")
-    return _mean(total, labels.numel(), num_items_in_batch)
+    `positive_weights` (classes,) weight the examples that have a label; the others weigh 1.
+    """
+
+    positive_weights: "np.ndarray | None" = None
+
+    def __call__(
+        self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
+    ) -> "torch.Tensor":
+        """Compute the loss of a batch, or its share in the loss of a step, as a scalar."""
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        logits, weights = _logits(outputs), None
+        if self.positive_weights is not None:
+            weights = torch.as_tensor(
+                self.positive_weights, dtype=logits.dtype, device=logits.device
+            )
+        total = binary_cross_entropy_with_logits(
+            logits, labels, reduction="sum", pos_weight=weights
+        )
+        return _mean(total, labels.numel(), num_items_in_batch)
 
 
 def squared_error(

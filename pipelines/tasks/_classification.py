@@ -37,7 +37,9 @@ class Classification(Task):
         "auto: as the label column shows",
     )
     class_weights: Literal["balanced"] | None = Field(
-        None, description="balanced: a class weighs as much as the inverse of its share of train"
+        None,
+        description="balanced: a class weighs as much as the inverse of its share of train; of "
+        "several labels, having one as much as not having it (at most 100 to 1)",
     )
 
     def labels(self, train: "Dataset") -> "Labels":
@@ -48,9 +50,9 @@ class Classification(Task):
             RecipeError: `problem_type` is unknown, or has no classes for `class_weights`.
         """
         labels = infer(train, self.problem_type)
-        if self.class_weights and labels.problem_type != target.SINGLE:
+        if self.class_weights and labels.problem_type not in (target.SINGLE, target.MULTI):
             raise RecipeError(
-                f"task.class_weights: '{self.class_weights}' needs {target.SINGLE}, and the label "
+                f"task.class_weights: '{self.class_weights}' needs classes, and the label "
                 f"column makes this a {labels.problem_type}; remove task.class_weights"
             )
         return labels
@@ -88,6 +90,8 @@ class Classification(Task):
         """Return cross-entropy weighted by class, if the recipe asks for `class_weights`."""
         if not self.class_weights:
             return None
-        from pipelines.core.losses import CrossEntropy
+        from pipelines.core.losses import BinaryCrossEntropy, CrossEntropy
 
+        if labels.problem_type == target.MULTI:
+            return BinaryCrossEntropy(labels.positive_weights(train))
         return CrossEntropy(labels.class_weights(train))

@@ -38,8 +38,11 @@ class AudioClassification(AudioTask, Classification):
 
     def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any] | None:
         """Return the loss of the problem type."""
-        from pipelines.core.losses import binary_cross_entropy, squared_error
+        from pipelines.core.losses import BinaryCrossEntropy, squared_error
 
         # most speech models compute cross-entropy, whatever `config.problem_type` is
-        losses = {MULTI: binary_cross_entropy, REGRESSION: squared_error}
-        return losses.get(labels.problem_type) or super().loss(train, labels)
+        losses: dict[str, Callable[..., Any]] = {
+            MULTI: BinaryCrossEntropy(),
+            REGRESSION: squared_error,
+        }
+        return super().loss(train, labels) or losses.get(labels.problem_type)

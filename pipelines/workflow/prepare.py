@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines import data
 from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
-from pipelines.core.labels import REGRESSION
+from pipelines.core.errors import RecipeError
+from pipelines.core.labels import MULTI, REGRESSION
 from pipelines.data import findings
 from pipelines.evaluation.calibration import MIN_ROWS
 from pipelines.evaluation.calibration.conformal import shortage
@@ -74,6 +75,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     )
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
+    _check_class_weights(prepared)
     prepared.arguments()  # refuses wrong `training:` before anything is written
     return replace(prepared, target_scale=_target_scale(prepared))
 
@@ -151,6 +153,22 @@ def _encode(
             encoded[split] = task.encode(rows, processor, labels, augmentation)
             targets[split] = task.targets(rows, encoded[split], labels)
     return encoded, targets
+
+
+def _check_class_weights(prepared: Prepared) -> None:
+    """Refuse weights of several labels where the head is solved, with one weight for each example.
+
+    Raises:
+        RecipeError: names the strategy, which `auto` may have chosen.
+    """
+    recipe = prepared.recipe
+    weighs = getattr(recipe.task, "class_weights", None)
+    if weighs and prepared.data.labels.problem_type == MULTI and recipe.strategy.no_gradient_reason:
+        raise RecipeError(
+            f"task.class_weights: '{weighs}': strategy '{recipe.strategy.name}' solves its head "
+            "with one weight for each example, and several labels have one each; use for example "
+            "lp_ft, or leave task.class_weights out"
+        )
 
 
 def _target_scale(prepared: Prepared) -> TargetScale | None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipelines.core.labels import IGNORED
-from pipelines.core.losses import CrossEntropy, binary_cross_entropy, squared_error
+from pipelines.core.losses import BinaryCrossEntropy, CrossEntropy, squared_error
 
 pytestmark = pytest.mark.numerical
 
@@ -22,7 +22,7 @@ CASES = {
     "weighted probabilities": (CrossEntropy(WEIGHTS), LOGITS, SHARES),
     "smoothed": (CrossEntropy(label_smoothing=0.1), LOGITS, IDS),
     "tokens": (CrossEntropy(), torch.randn(12, 5, 3, generator=DRAW), TOKENS),
-    "several": (binary_cross_entropy, LOGITS, (SHARES > 0.3).float()),
+    "several": (BinaryCrossEntropy(), LOGITS, (SHARES > 0.3).float()),
     "numbers": (squared_error, LOGITS[:, :1], SHARES[:, 0]),
 }
 

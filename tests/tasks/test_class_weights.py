@@ -10,8 +10,9 @@ import torch
 from grafting import prepare, write_recipe
 
 from pipelines.cli import main
-from pipelines.core.labels import SINGLE, Labels
-from pipelines.core.losses import CrossEntropy
+from pipelines.core.errors import RecipeError
+from pipelines.core.labels import MULTI, SINGLE, Labels
+from pipelines.core.losses import BinaryCrossEntropy, CrossEntropy
 
 pytestmark = pytest.mark.numerical
 
@@ -76,13 +77,62 @@ def test_a_rare_class_is_as_likely_as_a_frequent_one_where_it_counts_for_more(
     assert of_positive("balanced") == pytest.approx(1 / 2, abs=0.15)
 
 
-def test_several_labels_have_no_balance(tmp_path, text_checkpoint):
+MANY = Labels(MULTI, ("x", "y", "z"), ("x", "y", "z"))
+
+
+def test_each_of_several_labels_weighs_as_much_as_its_absence():
+    rows = np.array([[1, 0, 1]] + [[0, 0, 1]] * 3)
+    assert MANY.positive_weights(rows).tolist() == [3, 1, 0.01]
+    # a rare label is bounded
+    assert MANY.positive_weights(np.eye(1000, 3))[0] == 100
+
+
+def test_the_loss_of_several_labels_weighs_examples_that_have_one():
+    logits, rows = torch.randn(5, 3), torch.tensor([[1.0, 0, 1]] * 2 + [[0.0, 1, 0]] * 3)
+    weights = np.array([2.0, 3, 0.5])
+    chances = torch.sigmoid(logits)
+    each = torch.where(rows > 0, -torch.tensor(weights) * chances.log(), -(1 - chances).log())
+    loss = BinaryCrossEntropy(weights)({"logits": logits}, rows)
+    torch.testing.assert_close(loss, each.mean().float())
+    # the share of a batch in a step of 30 labels
+    share = BinaryCrossEntropy(weights)({"logits": logits}, rows, num_items_in_batch=30)
+    torch.testing.assert_close(share, loss / 2)
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Texts with the label x, one in eight with y besides."""
     from datasets import Dataset
 
-    from pipelines.core.errors import RecipeError
+    rows = {"text": ["a", "b"] * 16, "label": [["x", "y"] if i % 8 == 0 else [] for i in range(32)]}
+    Dataset.from_dict(rows).to_parquet(tmp_path / "train.parquet")
+    return tmp_path
 
-    rows = Dataset.from_dict({"text": ["a", "b"] * 8, "label": [["x"], ["x", "y"]] * 8})
+
+@pytest.mark.parametrize("strategy", ["full", "lora"])
+def test_several_labels_are_balanced_by_their_shares_of_train(
+    tmp_path, text_checkpoint, several, strategy
+):
+    task = {"name": "text_classification", "class_weights": "balanced"}
+    ready = prepare(tmp_path / "recipe", text_checkpoint, several, task=task, strategy=strategy)
+    targets = np.asarray(ready.targets["train"])
+    assert ready.loss.positive_weights.tolist() == pytest.approx(
+        ((1 - targets.mean(axis=0)) / targets.mean(axis=0)).tolist()
+    )
+
+
+def test_a_solved_head_of_several_labels_has_no_balance(tmp_path, text_checkpoint, several):
+    task = {"name": "text_classification", "class_weights": "balanced"}
+    sections = {"task": task, "strategy": "linear_probe"}
+    with pytest.raises(RecipeError, match="'linear_probe' solves its head with one weight for"):
+        prepare(tmp_path / "recipe", text_checkpoint, several, **sections)
+
+
+def test_numbers_have_no_balance(tmp_path, text_checkpoint):
+    from datasets import Dataset
+
+    rows = Dataset.from_dict({"text": ["a", "b"] * 8, "label": [0.5, 1.25] * 8})
     rows.to_parquet(tmp_path / "train.parquet")
     task = {"name": "text_classification", "class_weights": "balanced"}
-    with pytest.raises(RecipeError, match=r"'balanced' needs single_label.*a multi_label"):
+    with pytest.raises(RecipeError, match=r"'balanced' needs classes.*a regression"):
         prepare(tmp_path / "recipe", text_checkpoint, tmp_path, task=task)
