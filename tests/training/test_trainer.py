@@ -523,7 +523,7 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     output = finish(start(TWO, recipe, half, home=tmp_path / "home"))
     assert main(["run", str(recipe), whole]) == 0
     two, one = runs(tmp_path)
-    assert output.startswith(f"{two}: {strategy} on 64 examples, 2 x cpu, ")
+    assert output.count(f"{two}: {strategy} on 64 examples, 2 x cpu, ") == 1
     assert f"{one}: {strategy} on 64 examples, 1 x cpu, " in capsys.readouterr().out
     assert output.count("reload parity: ok") == 1  # one voice
     assert [json.loads(run.lock.read_text())["num_processes"] for run in (two, one)] == [2, 1]
