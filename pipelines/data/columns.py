@@ -39,6 +39,7 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
     _check(available, explicit, {"label", *(role[:-1] for role in roles if role.endswith("+"))})
     taken = set(_names(explicit))
     guessed: Columns = {}
+    missing: list[str] = []
     for marked_role, usual in roles.items():
         role, is_optional = marked_role.rstrip("?+"), marked_role.endswith("?")
         if role in explicit or (is_optional and explicit.keys() - {"label"}):
@@ -50,10 +51,19 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
             guessed[role] = candidates[0]
             taken.update(_names({role: candidates[0]}))
         elif not is_optional:
-            raise DataError(
-                f"no column is obviously the {role} (looked for {', '.join(usual)}); "
-                f"set data.columns.{role}=…; columns: {', '.join(available)}"
-            )
+            missing.append(marked_role)
+    inputs = [role for role in missing if role != "label"]
+    free = [name for name in available if name not in taken]
+    if len(available) == 2 and len(missing) == len(free) == 1 and inputs:
+        guessed[inputs[0].rstrip("+")] = free[0]
+    elif missing:
+        wanted = " and ".join(
+            f"the {role.rstrip('+')} (looked for {', '.join(roles[role])})" for role in missing
+        )
+        keys = " ".join(f"data.columns.{role.rstrip('+')}=…" for role in missing)
+        raise DataError(
+            f"no column is obviously {wanted}; set {keys}; columns: {', '.join(available)}"
+        )
     return {**explicit, **guessed}, guessed
 
 
@@ -129,8 +139,14 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
 def _candidates(
     available: list[str], usual: tuple[str, ...], *, may_be_list: bool
 ) -> list[str | list[str]]:
-    """The available columns with a usual name, likeliest first."""
+    """The available columns with a usual name, likeliest first; capitals count only in a tie."""
     candidates: list[str | list[str]] = [name for name in usual if name in available]
+    candidates += [
+        column
+        for name in usual
+        for column in available
+        if column != name and column.lower() == name.lower()
+    ]
     # one column of lists is more explicit than a series of columns, and comes first
     if may_be_list:
         candidates += filter(None, (_numbered(available, name) for name in usual))

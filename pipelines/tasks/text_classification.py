@@ -21,9 +21,18 @@ class TextClassification(TextTask, Classification):
     pipeline: ClassVar[str] = "text-classification"
     streams: ClassVar[bool] = True
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
-        "text": ("text", "sentence", "sentence1", "question", "premise", "content", "review"),
+        "text": (
+            "text",
+            "sentence",
+            "sentence1",
+            "question",
+            "premise",
+            "content",
+            "review",
+            "message",
+        ),
         "text_pair?": ("text_pair", "sentence2", "hypothesis"),
-        "label": ("label", "labels", "target", "score"),
+        "label": ("label", "labels", "target", "score", "class", "category"),
     }
 
     def encode(

@@ -210,7 +210,7 @@ def test_refuses_columns_that_cannot_be_meant(refuse, columns, message):
 
 def test_refuses_a_role_that_no_column_plays(refuse):
     message = "no column is obviously the image (looked for image, img"
-    refuse(message, {"train": rows(4)}, task=ImageClassification())
+    refuse(message, {"train": {**rows(4), "id": [*range(4)]}}, task=ImageClassification())
     refuse("data.columns.image=…; columns: text, label", {}, task=ImageClassification())
 
 

@@ -122,7 +122,9 @@ def test_refuses_a_folder_with_nothing_usable(tmp_path):
 def test_refuses_a_file_that_is_no_table(tmp_path):
     write(tmp_path, notes__md="")
     refuse(
-        tmp_path / "notes.md", "notes.md: not a table", "known: .parquet, .jsonl, .json, .csv, .tsv"
+        tmp_path / "notes.md",
+        "notes.md: not a table",
+        "known: .parquet, .jsonl, .json, .csv, .tsv, .arrow",
     )
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 DELIMITED = (".csv", ".tsv")
 # suffix -> the reader of `datasets`, which would call home through load_dataset
 BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
-SUFFIXES = (*BUILDERS, *DELIMITED)
+ARROW = ".arrow"  # as `save_to_disk` writes it, and mapped into memory where it is
+SUFFIXES = (*BUILDERS, *DELIMITED, ARROW)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ def _read(
         return Dataset.from_dict({})
     if file in texts:
         return texts[file].read(kinds)
-    builder, digest = BUILDERS[kind(file)], digests[file]
+    digest = digests[file]
+    if kind(file) == ARROW:
+        return _map_arrow(file, digest)
+    builder = BUILDERS[kind(file)]
     read = getattr(Dataset, f"from_{builder}")
     try:
         # the cache of `datasets` goes by path, size and time: a folder for each content
@@ -89,6 +93,15 @@ def _read(
             return Dataset.from_dict({})
         raise DataError(f"{file}: cannot be read as {builder}: {reason}") from error
     return with_fingerprint(dataset, builder, digest)
+
+
+def _map_arrow(file: Path, digest: str) -> "Dataset":
+    from datasets import Dataset
+
+    try:
+        return with_fingerprint(Dataset.from_file(str(file)), "arrow", digest)
+    except Exception as error:  # pyarrow and the operating system raise their own
+        raise DataError(f"{file}: cannot be read as arrow: {first_line(error)}") from error
 
 
 def _join(shards: "Mapping[Path, Dataset]", unreadable: dict[str, str]) -> "Dataset":
@@ -128,6 +141,8 @@ def _stream(
         return IterableDataset.from_generator(
             _rows, features=features, gen_kwargs={"tables": tables, "kinds": [kinds] * len(tables)}
         )
+    if suffix == ARROW:
+        raise DataError(f"{files[0]}: is mapped into memory, not streamed; remove data.streaming")
     read = getattr(IterableDataset, f"from_{BUILDERS[suffix]}")
     return read([str(file.absolute()) for file in files])
 

@@ -2,8 +2,6 @@
 
 import codecs
 import hashlib
-import re
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from itertools import chain
@@ -16,19 +14,16 @@ from pipelines.core.errors import DataError
 from pipelines.data.sources import StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
 from pipelines.data.sources._content import digest
-from pipelines.data.sources._dialect import kind, stem
 from pipelines.data.sources._media_files import MediaFiles
 from pipelines.data.sources._media_layout import SPLIT_NAMES
-from pipelines.data.sources._tables import SUFFIXES, TableReader
+from pipelines.data.sources._table_layout import find_tables
+from pipelines.data.sources._tables import TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from datasets import Dataset, IterableDataset
 
-# files that `datasets` and the Hub put beside the data
-NOT_SPLITS = {"dataset_info", "dataset_infos", "dataset_dict", "metadata", "state"}
-SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1251", "latin-1", "shift_jis", "gb18030")
 MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message
@@ -38,7 +33,10 @@ class Files(StreamedSource):
     """`path` is one of
 
     - a table (csv, tsv, jsonl, json or parquet), which becomes the split `train`;
-    - a folder of `<split>.csv`…, or of shards such as `<split>-00000-of-00002.parquet`;
+    - a folder of `<split>.csv`…, of shards such as `<split>-00000-of-00002.parquet`, of a folder
+      for each split, or a clone of a Hub repository, whose tables are below `data`;
+    - a folder of any tables, which `splits` names: {train: learn.csv, test: "exam-*.csv"};
+    - a folder that `save_to_disk` has written;
     - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`, or with a
       metadata.csv that names each in the column `file_name`.
     """
@@ -127,14 +125,18 @@ class Files(StreamedSource):
     def _root(self) -> Path:
         return Path(self.path).expanduser()
 
+    @property
+    def _patterns(self) -> list[str]:
+        return [name for _, name in self.splits if isinstance(name, str)]
+
     def _find(self) -> tuple[dict[str, list[Path]], MediaFiles | None]:
         """(split -> table files, images or sounds), of which one is empty."""
         root = self._root
         if not root.exists():
             raise DataError(f"data.path: {root}: no such file or folder; {_siblings(root)}")
-        tables = _tables(root)
+        tables = find_tables(root, self._patterns)
         # a folder with train.csv is a folder of tables, whatever else is in it
-        if tables.keys() & SPLIT_NAMES or root.is_file():
+        if tables.keys() & {*SPLIT_NAMES, *self._patterns} or root.is_file():
             return tables, None
         media = MediaFiles.find(root)
         if media.kind():
@@ -155,35 +157,6 @@ def _advice(media: MediaFiles) -> str:
         return f"; unpack {archives[0].name} first"
     note = media.note("images or sounds")
     return f"; {note}" if note else ""
-
-
-def _tables(root: Path) -> dict[str, list[Path]]:
-    """Map each split to its file or shards."""
-    if root.is_file():
-        if kind(root) not in SUFFIXES:
-            known = ", ".join(SUFFIXES)
-            raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
-        return {"train": [root]}
-    tables = defaultdict(list)
-    for file in sorted(root.iterdir()):
-        shard = SHARD.fullmatch(stem(file))
-        split = shard["split"] if shard else stem(file)
-        if kind(file) in SUFFIXES and not split.startswith(".") and split not in NOT_SPLITS:
-            tables[split].append(file)
-    for split, files in tables.items():
-        _check_complete(split, files)
-    return dict(tables)
-
-
-def _check_complete(split: str, files: list[Path]) -> None:
-    """Refuse two versions of a split (`train.csv`, `train.parquet`) and missing shards."""
-    # without a shard the data set is only smaller: nothing later would notice
-    totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(stem(file)))}
-    expected = int(totals.pop()) if len(totals) == 1 else 1
-    if len(files) != expected or totals:
-        names = ", ".join(file.name for file in files)
-        one = "one file" if expected == 1 else f"{expected} shards"
-        raise DataError(f"{files[0].parent}: split '{split}': expected {one}; found {names}")
 
 
 def _size(file: Path) -> str:

@@ -1,0 +1,111 @@
+"""Where the tables of each split are in a folder: the layouts of `datasets` and of the Hub."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipelines.core.errors import DataError
+from pipelines.data.sources._dialect import kind, stem
+from pipelines.data.sources._media_layout import SPLIT_NAMES
+from pipelines.data.sources._tables import SUFFIXES
+
+# files that `datasets` and the Hub put beside the data
+NOT_SPLITS = {"dataset_info", "dataset_infos", "dataset_dict", "metadata", "state"}
+SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
+SAVED_STATE, SAVED_SPLITS = "state.json", "dataset_dict.json"  # what `save_to_disk` writes
+
+
+def find_tables(root: Path, requested: Iterable[str]) -> dict[str, list[Path]]:
+    """Map each split to its file or shards.
+
+    Args:
+        root: a file, or a folder.
+        requested: names of splits in the recipe; a name of files in `root`, which may have the
+            wildcards * and ?, is a split of these files.
+
+    Raises:
+        DataError: no table, two versions of a split, or missing shards.
+    """
+    if root.is_file():
+        if not _is_table(root):
+            known = ", ".join(SUFFIXES)
+            raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
+        return {"train": [root]}
+    named = {name: files for name in requested if (files := _named(root, name))}
+    if named:
+        return {**_by_name(root), **named}
+    return _saved(root) or _by_name(root) or _by_folder(root) or _below_data(root)
+
+
+def _is_table(file: Path) -> bool:
+    return kind(file) in SUFFIXES
+
+
+def _named(root: Path, pattern: str) -> list[Path]:
+    """The tables that a recipe names by their file names."""
+    if Path(pattern).is_absolute() or not _is_table(Path(pattern)):
+        return []
+    return [file for file in sorted(root.glob(pattern)) if file.is_file()]
+
+
+def _by_name(root: Path) -> dict[str, list[Path]]:
+    """`<split>.csv`, or shards of it."""
+    tables = defaultdict(list)
+    for file in sorted(root.iterdir()):
+        shard = SHARD.fullmatch(stem(file))
+        split = shard["split"] if shard else stem(file)
+        if _is_table(file) and not split.startswith(".") and split not in NOT_SPLITS:
+            tables[split].append(file)
+    for split, files in tables.items():
+        _check_complete(split, files)
+    return dict(tables)
+
+
+def _by_folder(root: Path) -> dict[str, list[Path]]:
+    """`<split>/part-0.csv`: every table in a folder named after a split is part of it."""
+    folders = [folder for folder in sorted(root.iterdir()) if folder.name in SPLIT_NAMES]
+    tables = {
+        folder.name: [
+            file
+            for file in sorted(folder.iterdir())
+            if _is_table(file) and not file.name.startswith(".") and stem(file) not in NOT_SPLITS
+        ]
+        for folder in folders
+        if folder.is_dir()
+    }
+    return {split: files for split, files in tables.items() if files}
+
+
+def _below_data(root: Path) -> dict[str, list[Path]]:
+    """`data/<split>-00000-of-00001.parquet` in a clone of a Hub repository."""
+    data = root / "data"
+    return (_by_name(data) or _by_folder(data)) if data.is_dir() else {}
+
+
+def _saved(root: Path) -> dict[str, list[Path]]:
+    """What `save_to_disk` wrote of a data set, or of several splits."""
+    try:
+        if (root / SAVED_SPLITS).is_file():
+            names = json.loads((root / SAVED_SPLITS).read_text(encoding="utf-8"))["splits"]
+            return {name: _saved_files(root / name) for name in names}
+        return {"train": _saved_files(root)} if (root / SAVED_STATE).is_file() else {}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError(f"{root}: damaged, as saved by save_to_disk: {error!r}") from error
+
+
+def _saved_files(folder: Path) -> list[Path]:
+    state = json.loads((folder / SAVED_STATE).read_text(encoding="utf-8"))
+    return [folder / Path(file["filename"]).name for file in state["_data_files"]]
+
+
+def _check_complete(split: str, files: list[Path]) -> None:
+    """Refuse two versions of a split (`train.csv`, `train.parquet`) and missing shards."""
+    # without a shard the data set is only smaller: nothing later would notice
+    totals = {shard["num_shards"] for file in files if (shard := SHARD.fullmatch(stem(file)))}
+    expected = int(totals.pop()) if len(totals) == 1 else 1
+    if len(files) != expected or totals:
+        names = ", ".join(file.name for file in files)
+        one = "one file" if expected == 1 else f"{expected} shards"
+        raise DataError(f"{files[0].parent}: split '{split}': expected {one}; found {names}")
