@@ -128,7 +128,8 @@ CASES = {
         "data.columns.txt=text", told="unknown role 'txt'; did you mean 'text'? known: label, text"
     ),
     "no column for a role": data(
-        write("train.csv", b"a,label\nx,1\ny,0\n"), "set data.columns.text=…; columns: a, label"
+        write("train.csv", b"a,b,label\nx,x,1\ny,y,0\n"),
+        "data.columns.text=…; columns: a, b, label",
     ),
     "column missing in validation": data(
         write("validation.csv", b"a,label\nx,1\n"), "validation: no column 'text', which train has"
@@ -161,9 +162,7 @@ CASES = {
     "half an image": data(
         cut("validation/light/*.png", 90), "validation, row ", "cannot be read", kind="image"
     ),
-    "texts for an image task": said(
-        "task=image_classification", told="no column is obviously the image (looked for image,"
-    ),
+    "texts for an image task": said("task=image_classification", told="the image column holds "),
     "hub data without a hub": said(
         "data.source=hub", "data.path=nyu-mll/glue", told=("nyu-mll/glue", "data.source=files")
     ),
