@@ -65,17 +65,13 @@ def _by_name(root: Path) -> dict[str, list[Path]]:
 
 def _by_folder(root: Path) -> dict[str, list[Path]]:
     """`<split>/part-0.csv`: every table in a folder named after a split is part of it."""
-    folders = [folder for folder in sorted(root.iterdir()) if folder.name in SPLIT_NAMES]
-    tables = {
-        folder.name: [
-            file
-            for file in sorted(folder.iterdir())
-            if _is_table(file) and not file.name.startswith(".") and stem(file) not in NOT_SPLITS
-        ]
-        for folder in folders
-        if folder.is_dir()
-    }
-    return {split: files for split, files in tables.items() if files}
+    tables = defaultdict(list)
+    for file in sorted(root.glob("*/*")):
+        split = file.parent.name
+        hidden = file.name.startswith(".") or stem(file) in NOT_SPLITS
+        if split in SPLIT_NAMES and _is_table(file) and not hidden:
+            tables[split].append(file)
+    return dict(tables)
 
 
 def _below_data(root: Path) -> dict[str, list[Path]]:
