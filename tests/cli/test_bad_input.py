@@ -87,6 +87,10 @@ def write(name: str, content: bytes) -> Damage:
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def instead(old: str, new: str, content: bytes) -> Damage:
+    return lambda folder: (folder / old).rename(folder / new).write_bytes(content)
+
+
 def remove(pattern: str) -> Damage:
     return lambda folder: [path.unlink() for path in folder.glob(pattern)]
 
@@ -119,7 +123,9 @@ CASES = {
     # data
     "missing file": said("data.path=nowhere", told="data.path: nowhere: no such file or folder"),
     "folder without data": data(remove("*.csv"), "nothing usable in it; expected <split>.parquet"),
-    "damaged table": data(write("train.csv", b"\x80\x81"), "train.csv: cannot be read as csv"),
+    "damaged table": data(
+        write("train.csv", b"\x80\x81"), "neither UTF-8, UTF-16 nor windows-1252"
+    ),
     "missing column": said(
         "data.columns.text=txt",
         told="data.columns: train has no column 'txt'; did you mean 'text'? known: label, text",
@@ -144,7 +150,8 @@ CASES = {
     "no label": data(add("train", "so so,"), "train, row 64: no label (None); 1 of 65 rows"),
     "no text": data(add("train", ",positive"), "train, row 64: text is None; expected a string"),
     "numbers for texts": data(
-        table("train", *("1,negative", "2,positive") * 4), "train, row 0: text is 1; expected a str"
+        instead("train.csv", "train.jsonl", b'{"text": 1, "label": "negative"}\n' * 4),
+        "train, row 0: text is 1; expected a str",
     ),
     "empty train": data(table("train"), "train: the split is empty"),
     "empty validation": data(table("validation"), "validation: the split is empty"),
