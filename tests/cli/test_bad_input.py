@@ -87,6 +87,9 @@ def write(name: str, content: bytes) -> Damage:
     return lambda folder: (folder / name).write_bytes(content)
 
 
+NUMBER = b'{"text": 1, "label": "%s"}\n'.__mod__  # a line whose text is a number
+
+
 def instead(old: str, new: str, content: bytes) -> Damage:
     return lambda folder: (folder / old).rename(folder / new).write_bytes(content)
 
@@ -150,7 +153,7 @@ CASES = {
     "no label": data(add("train", "so so,"), "train, row 64: no label (None); 1 of 65 rows"),
     "no text": data(add("train", ",positive"), "train, row 64: text is None; expected a string"),
     "numbers for texts": data(
-        instead("train.csv", "train.jsonl", b'{"text": 1, "label": "negative"}\n' * 4),
+        instead("train.csv", "train.jsonl", b"".join(map(NUMBER, (b"negative", b"positive") * 4))),
         "train, row 0: text is 1; expected a str",
     ),
     "empty train": data(table("train"), "train: the split is empty"),
