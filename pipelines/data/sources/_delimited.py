@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-BLOCK_BYTES = 1 << 24  # read at a time; no row can be longer
+BLOCK_BYTES = 1 << 22  # read at a time; no row can be longer
 # "007" and "1e5" may be codes, and are kept as they are
 INTEGER, NUMBER = r"^\s*(0|-?[1-9][0-9]{0,17})\s*$", r"^\s*-?[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?\s*$"
 EMPTY, INTEGERS, DECIMALS, TEXT = "empty", "integers", "decimals", "text"

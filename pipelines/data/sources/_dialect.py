@@ -1,8 +1,9 @@
 """Dialect of a table in text: its encoding, and the character between its columns."""
 
+import codecs
 import csv
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -59,8 +60,13 @@ def open_bytes(file: Path) -> IO[bytes]:
     return stream
 
 
-def detect_encoding(file: Path, sample: bytes, encoding: str | None = None) -> str:
+def detect_encoding(
+    file: Path, sample: bytes, encoding: str | None = None, *, is_streamed: bool = False
+) -> str:
     """Find out the encoding of a text: what was asked for, UTF-8, UTF-16, or windows-1252.
+
+    Args:
+        is_streamed: decide by the sample, since the file is not to be read to its end.
 
     Raises:
         DataError: it is none of them.
@@ -73,18 +79,28 @@ def detect_encoding(file: Path, sample: bytes, encoding: str | None = None) -> s
     if sample.count(0) > MIN_NULL_SHARE * len(sample):
         # Latin letters: the zero is the second byte of two where the small byte comes first
         return "utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"
-    return "utf-8" if _is_utf8(file) else _single_byte(file)
+    max_bytes = len(sample) if is_streamed else None
+    return "utf-8" if _is_utf8(file, max_bytes) else _single_byte(file, max_bytes)
 
 
-def detect(file: Path, *, separator: str | None = None, encoding: str | None = None) -> Dialect:
-    """Find out the dialect of a table, from the head of the file; the recipe's word counts.
+def detect(
+    file: Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    is_streamed: bool = False,
+) -> Dialect:
+    """Find out the dialect of a table; the recipe's word counts.
+
+    Args:
+        is_streamed: look at the head of the file alone.
 
     Raises:
         DataError: the encoding is unknown.
     """
     with open_bytes(file) as stream:
         sample = stream.read(NUM_SAMPLE_BYTES)
-    known = detect_encoding(file, sample, encoding)
+    known = detect_encoding(file, sample, encoding, is_streamed=is_streamed)
     text = sample.decode(known, errors="ignore")
     is_whole = len(sample) < NUM_SAMPLE_BYTES
     is_tsv = kind(file) == ".tsv"
@@ -126,15 +142,23 @@ def _width(lines: Iterable[str], separator: str, *, is_whole: bool) -> int:
     return widths.pop() if len(widths) == 1 else 0
 
 
-def _is_utf8(file: Path) -> bool:
-    import codecs
+def _chunks(file: Path, max_bytes: int | None) -> Iterator[bytes]:
+    """Read a file, or its first bytes, some megabytes at a time."""
+    with open_bytes(file) as stream:
+        if max_bytes is not None:
+            yield stream.read(max_bytes)
+            return
+        while chunk := stream.read(1 << 22):
+            yield chunk
 
+
+def _is_utf8(file: Path, max_bytes: int | None) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        with open_bytes(file) as stream:
-            while chunk := stream.read(1 << 22):
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
+        for chunk in _chunks(file, max_bytes):
+            decoder.decode(chunk)
+        # a character may be cut where the sample ends
+        decoder.decode(b"", final=max_bytes is None)
     except UnicodeDecodeError:
         return False
     except (OSError, zlib.error) as error:
@@ -142,15 +166,14 @@ def _is_utf8(file: Path) -> bool:
     return True
 
 
-def _single_byte(file: Path) -> str:
+def _single_byte(file: Path, max_bytes: int | None) -> str:
     """windows-1252, if every byte is a character of it."""
-    with open_bytes(file) as stream:
-        while chunk := stream.read(1 << 22):
-            try:
-                chunk.decode("cp1252")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{file}: its text is neither UTF-8, UTF-16 nor windows-1252 (byte "
-                    f"0x{chunk[error.start]:02x}); set data.encoding=…, such as utf-8 or cp1251"
-                ) from None
+    for chunk in _chunks(file, max_bytes):
+        try:
+            chunk.decode("cp1252")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{file}: its text is neither UTF-8, UTF-16 nor windows-1252 (byte "
+                f"0x{chunk[error.start]:02x}); set data.encoding=…, such as utf-8 or cp1251"
+            ) from None
     return "windows-1252"

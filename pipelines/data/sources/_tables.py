@@ -48,7 +48,12 @@ class TableReader:
         texts: dict[Path, TextTable] = {}
         for file in [file for files in tables.values() for file in files]:
             if kind(file) in DELIMITED and not _is_empty(file):
-                dialect = _dialect.detect(file, separator=self.separator, encoding=self.encoding)
+                dialect = _dialect.detect(
+                    file,
+                    separator=self.separator,
+                    encoding=self.encoding,
+                    is_streamed=file not in digests,
+                )
                 notes += [f"{file.name}: {dialect.note}"] if dialect.note else []
                 scan = TextTable.scan if file in digests else TextTable.scan_head
                 texts[file] = scan(file, digests.get(file, ""), dialect)
