@@ -15,14 +15,12 @@ Nothing else below GRAFT_CACHE is ever touched: it may be a folder with other fi
 
 import math
 import os
-import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.core.cache_entry import ABOUT, SUFFIX, Entry
 from pipelines.core.errors import RunError, suggest
 
 if TYPE_CHECKING:
@@ -30,58 +28,9 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, "torch.Tensor"]
 
-SUFFIX = ".safetensors"
-ABOUT = "about"  # the metadata key of the description
 DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
-KINDS = (
-    "encoded",
-    "features",
-    "colors",
-    "corrupt_rows",
-    "pixel_ranges",
-)  # the folders below GRAFT_CACHE
-KEY = re.compile(r"[0-9a-f]{16,32}")
-# the draft of a killed run ends in the number of its process
-FILE = re.compile(rf"{KEY.pattern}(\{SUFFIX}|\.\d+)")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A cached file or folder.
-
-    Attributes:
-        used: the time of its last use, in seconds since 1970.
-    """
-
-    path: Path
-    num_bytes: int
-    used: float
-
-    @property
-    def name(self) -> str:
-        """The kind and the key: `features/8f3c…`."""
-        return f"{self.path.parent.name}/{self.path.name.removesuffix(SUFFIX)}"
-
-    @property
-    def about(self) -> str:
-        """The description that was saved with it."""
-        from safetensors import SafetensorError, safe_open
-
-        file = next(self.path.glob(f"*{SUFFIX}"), self.path) if self.path.is_dir() else self.path
-        try:
-            with safe_open(file, "numpy") as opened:
-                return (opened.metadata() or {}).get(ABOUT, "")
-        except (OSError, SafetensorError):
-            return "damaged"
-
-    def remove(self) -> None:
-        """Delete it; a run that has mapped it into memory can still read it."""
-        # another run may be writing or removing it at this moment; rmdir spares what is not ours
-        with suppress(OSError):
-            for file in _files(self.path):
-                file.unlink(missing_ok=True)
-            if self.path.is_dir():
-                self.path.rmdir()
+# the folders below GRAFT_CACHE
+KINDS = ("encoded", "features", "colors", "corrupt_rows", "pixel_ranges")
 
 
 def folder() -> Path:
@@ -113,7 +62,7 @@ def entries() -> list[Entry]:
     present: list[Entry] = []
     for kind in KINDS:
         with suppress(OSError):  # no such folder, or none that can be read
-            present += filter(None, map(_entry, (folder() / kind).iterdir()))
+            present += filter(None, map(Entry.at, (folder() / kind).iterdir()))
     return sorted(present, key=lambda entry: entry.used)
 
 
@@ -197,40 +146,9 @@ def make_room(spared: Path | None = None) -> None:
             total -= entry.num_bytes
 
 
-def age(entry: Entry) -> str:
-    """Say how long ago an entry was used, in the largest unit that fits."""
-    seconds = max(0.0, time.time() - entry.used)
-    units = (("d", 86400), ("h", 3600), ("min", 60))
-    return next((f"{seconds / n:.0f} {unit}" for unit, n in units if seconds >= n), "now")
-
-
 def _path(kind: str, key: str) -> Path:
     assert kind in KINDS, kind  # entries of another kind would never be removed
     return folder() / kind / f"{key}{SUFFIX}"
-
-
-def _files(path: Path) -> list[Path]:
-    """List the files of an entry; none if `path` is anything else, which is never touched."""
-    if path.is_symlink():
-        return []
-    if not path.is_dir():
-        return [path] if FILE.fullmatch(path.name) and path.is_file() else []
-    try:
-        files = [*path.iterdir()] if KEY.fullmatch(path.name) else []
-    except OSError:  # another run may have just removed it
-        return []
-    # one file of another kind, and the folder is no entry of ours
-    return files if all(FILE.fullmatch(f.name) and not f.is_dir() for f in files) else []
-
-
-def _entry(path: Path) -> Entry | None:
-    stats = []
-    for file in _files(path):
-        with suppress(OSError):  # another run may have just removed it
-            stats.append(file.stat())
-    if not stats:
-        return None
-    return Entry(path, sum(s.st_size for s in stats), max(s.st_mtime for s in stats))
 
 
 def _begins(entry: Entry, name: str) -> bool:

@@ -5,13 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, suggest
+from pipelines.data.merged_columns import merge_classes, merge_lists
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
-# a column of 0 and 1 may also be read as text
-INDICATORS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True}
 NUM_ROWS_READ, MIN_WORDS = 100, 3  # to see whether a column holds texts
 Columns = dict[str, str | list[str]]  # role -> column, or several that are merged into one
 
@@ -52,19 +51,22 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
             taken.update(_names({role: candidates[0]}))
         elif not is_optional:
             missing.append(marked_role)
-    inputs = [role for role in missing if role != "label"]
     free = [name for name in available if name not in taken]
-    if len(available) == 2 and len(missing) == len(free) == 1 and inputs:
-        guessed[inputs[0].rstrip("+")] = free[0]
+    if len(available) == 2 and len(missing) == len(free) == 1 and missing != ["label"]:
+        guessed[missing[0].rstrip("+")] = free[0]
     elif missing:
-        wanted = " and ".join(
-            f"the {role.rstrip('+')} (looked for {', '.join(roles[role])})" for role in missing
-        )
-        keys = " ".join(f"data.columns.{role.rstrip('+')}=…" for role in missing)
-        raise DataError(
-            f"no column is obviously {wanted}; set {keys}; columns: {', '.join(available)}"
-        )
+        raise _no_obvious_column({role: roles[role] for role in missing}, available)
     return {**explicit, **guessed}, guessed
+
+
+def _no_obvious_column(missing: Roles, available: list[str]) -> DataError:
+    """Name all roles that have no column, and the keys that give them one."""
+    wanted = [f"the {role.rstrip('+')} (looked for {', '.join(missing[role])})" for role in missing]
+    keys = [f"data.columns.{role.rstrip('+')}=…" for role in missing]
+    return DataError(
+        f"no column is obviously {' and '.join(wanted)}; set {' '.join(keys)}; "
+        f"columns: {', '.join(available)}"
+    )
 
 
 def check_readable(unreadable: Mapping[str, str], roles: Roles, explicit: Columns) -> None:
@@ -126,7 +128,7 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
     dataset = dataset.select_columns(_names(columns))
     for role, column in columns.items():
         if isinstance(column, list):
-            merge = _merge_classes if role == "label" else _merge_lists
+            merge = merge_classes if role == "label" else merge_lists
             dataset = merge(dataset, column, split, role)
     # one call for all: two columns may swap their names
     dataset = dataset.rename_columns({c: role for role, c in columns.items() if isinstance(c, str)})
@@ -186,31 +188,3 @@ def _names(columns: Columns) -> list[str]:
     for column in columns.values():
         names += [column] if isinstance(column, str) else column
     return names
-
-
-def _merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
-    """Merge several columns into one column of lists."""
-    rows = zip(*(dataset[name][:] for name in names), strict=True)
-    return dataset.remove_columns(names).add_column(role, [list(row) for row in rows])
-
-
-def _merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
-    """Merge one 0/1 column per class into one column: the list of classes of each row.
-
-    Of an empty cell nothing but a gap is known: the row is left for the checks of labels.
-    """
-    from datasets import ClassLabel, List
-
-    rows: list[list[int | None]] = [[] for _ in range(len(dataset))]
-    for i, name in enumerate(names):
-        for row, value in enumerate(dataset[name][:]):
-            if value in (None, "") or value != value:  # only NaN differs from itself
-                rows[row].append(None)
-            elif value not in INDICATORS:
-                raise DataError(
-                    f"{split}, row {row}: column '{name}' is {value!r}; expected 0 or 1"
-                )
-            elif INDICATORS[value]:
-                rows[row].append(i)
-    feature = List(ClassLabel(names=names))
-    return dataset.remove_columns(names).add_column(role, rows, feature=feature)

@@ -14,6 +14,7 @@ from pipelines.data import label_findings, score_findings
 from pipelines.data.duplicates import Repeats, RowHashes
 from pipelines.data.finding import Finding, Severity
 from pipelines.data.split_statistics import SplitStatistics, Spread, class_counts, summarize
+from pipelines.data.wording import contradictions, counts, extremes, pairs, percent
 
 if TYPE_CHECKING:
     from pipelines.data.dataset import Data
@@ -23,8 +24,6 @@ MIN_WARNING_SHARE = 0.01  # of a split that truncation or contradictions must af
 MIN_IMBALANCE = 10  # at 10:1, a model that always predicts the larger class is right in 91 %
 MAX_LEAK = 0.1  # of a split that may stand in another before its scores are called misleading
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # in the order of printing
-MAX_CLASSES_ON_LINE = 12
-MAX_PAIRS_IN_WARNING = 3
 MAX_SHOWN_CHARACTERS = 60  # of a text
 
 
@@ -82,8 +81,8 @@ class Findings:
                     continue
                 affected = f"{repeats.count:,} of {repeats.of:,} {other} examples"
                 message = (
-                    f"{affected} ({_percent(repeats.share)}) also occur in {first}{suffix}"
-                    f"{_contradictions(repeats)}{_pairs(repeats, ' there')}"
+                    f"{affected} ({percent(repeats.share)}) also occur in {first}{suffix}"
+                    f"{contradictions(repeats)}{pairs(repeats, ' there')}"
                 )
                 rows = tuple(here for _, here in repeats.rows)
                 # what is nearly equal may be another example, such as -5 and 5
@@ -97,7 +96,7 @@ class Findings:
         yield from label_findings.warnings(train.classes)
         if train.imbalance >= MIN_IMBALANCE:
             present = {name: count for name, count in train.classes.items() if count}
-            small, large = _extremes(present)
+            small, large = extremes(present)
             yield (
                 f"train has {train.imbalance:,.0f} times as many examples of '{large}' "
                 f"({present[large]:,}) as of '{small}' ({present[small]:,}){self.advice}"
@@ -106,15 +105,15 @@ class Findings:
     def lines(self) -> Iterator[str]:
         """Yield a table of everything, line by line."""
         for name, split in self.splits.items():
-            yield f"{name:10} {split.num_examples:,} examples  {_counts(split.classes)}".rstrip()
+            yield f"{name:10} {split.num_examples:,} examples  {counts(split.classes)}".rstrip()
             for unit, summary in split.measures.items():
-                shown = summary if isinstance(summary, Spread) else _counts(summary)
+                shown = summary if isinstance(summary, Spread) else counts(summary)
                 yield f"{'':10} {unit}: {shown}"
             repeats = split.repeats
             if repeats.count:
                 yield (
-                    f"{'':10} {repeats.count:,} ({_percent(repeats.share)}) repeat an earlier one"
-                    f"{_contradictions(repeats)}{_pairs(repeats)}"
+                    f"{'':10} {repeats.count:,} ({percent(repeats.share)}) repeat an earlier one"
+                    f"{contradictions(repeats)}{pairs(repeats)}"
                 )
 
 
@@ -145,14 +144,10 @@ def collect(
         )
         for split, rows in data.splits.items()
     }
-    shared = {
-        (split, other): hashes[other].repeats_of(hashes[split])
-        for split, other in combinations(hashes, 2)
-    }
-    near = {
-        (split, other): hashes[other].near_repeats_of(hashes[split])
-        for split, other in combinations(hashes, 2)
-    }
+    shared, near = {}, {}
+    for split, other in combinations(hashes, 2):
+        shared[split, other] = hashes[other].repeats_of(hashes[split])
+        near[split, other] = hashes[other].near_repeats_of(hashes[split])
     more = (
         *unused_texts(data.unused_texts),
         *score_findings.of_scores(splits, data.labels, main_metric),
@@ -183,48 +178,17 @@ def _json(shared: Mapping[tuple[str, str], Repeats]) -> list[dict[str, Any]]:
 def _split_warnings(name: str, split: SplitStatistics) -> Iterator[str]:
     """Contradicting labels and truncation, where they affect enough examples."""
     threshold = MIN_WARNING_SHARE * split.num_examples
-    contradictions = split.repeats.with_other_label
-    if contradictions >= threshold:
+    with_other_label = split.repeats.with_other_label
+    if with_other_label >= threshold:
         yield (
-            f"{contradictions:,} of {split.num_examples:,} {name} examples repeat an earlier one "
+            f"{with_other_label:,} of {split.num_examples:,} {name} examples repeat an earlier one "
             "with another label"
         )
     yield from (f"{name}: {remark}" for remark in split.remarks)
     for unit, summary in split.measures.items():
         if isinstance(summary, Spread) and summary.truncated >= threshold:
-            share = _percent(summary.truncated / split.num_examples)
+            share = percent(summary.truncated / split.num_examples)
             yield (
                 f"{summary.truncated:,} of {split.num_examples:,} {name} examples ({share}) have "
                 f"more than {summary.limit:,.6g} {unit}: the rest of them is cut off"
             )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def _contradictions(repeats: Repeats) -> str:
-    count = repeats.with_other_label
-    return f", {count:,} with another label" if count else ""
-
-
-def _pairs(repeats: Repeats, where: str = "") -> str:
-    """The first pairs of equal rows, for the reader to look up."""
-    pairs = [f"row {here} is row {other}{where}" for other, here in repeats.rows]
-    more = ", …" * (repeats.count > MAX_PAIRS_IN_WARNING)
-    return f" ({', '.join(pairs[:MAX_PAIRS_IN_WARNING])}{more})"
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    """All counts, or of many only the largest and the smallest."""
-    if len(counts) <= MAX_CLASSES_ON_LINE:
-        return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    small, large = _extremes(counts)
-    if counts[large] == counts[small]:
-        return f"{len(counts)}, {counts[large]:,} each"
-    return f"{len(counts)}, from {small} {counts[small]:,} to {large} {counts[large]:,}"
-
-
-def _extremes(counts: Mapping[str, int]) -> tuple[str, str]:
-    """(the name with the smallest count, the one with the largest)."""
-    return min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])

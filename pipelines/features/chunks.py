@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.core import cache, processes
+from pipelines.core.cache_entry import SUFFIX
 from pipelines.features.chunk import Chunk, merge, num_bytes
 from pipelines.models import forward
 
@@ -128,7 +129,7 @@ class Chunks:
         """Load the files that were not there before; a damaged one counts as missing rows."""
         if self.path is None:
             return
-        for file in sorted(set(self.path.glob(f"*{cache.SUFFIX}")) - self.files):
+        for file in sorted(set(self.path.glob(f"*{SUFFIX}")) - self.files):
             self.files.add(file)
             values = cache.load(file)
             if values is not None:
@@ -143,7 +144,7 @@ class Chunks:
         self.pending = []
         if self.path:
             # a name of its own: processes that share the disk write at the same time
-            file = self.path / f"{uuid.uuid4().hex}{cache.SUFFIX}"
+            file = self.path / f"{uuid.uuid4().hex}{SUFFIX}"
             if cache.save(values, file, self.about):
                 self.files.add(file)
                 values = cache.load(file) or values

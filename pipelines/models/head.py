@@ -70,11 +70,7 @@ def match(
     layer = model.get_submodule(output)
     tensors = [f"{output}.{name}" for name, _ in layer.named_parameters()]
     if f"{output}.weight" in new:
-        if section.head == "keep":
-            raise ModelError(
-                f"model.head: 'keep': {section.checkpoint} holds no output layer ({output}.weight) "
-                f"for {labels.num_labels} labels; leave model.head out for a new one"
-            )
+        _check_keep(section, output, labels)
         return list(new), _new_tensors(new)
     order = None if section.head == "new" else _order(names, labels, section)
     if order is None:
@@ -85,6 +81,14 @@ def match(
     _permute(layer, order)
     note = f"head: the checkpoint's own ({output}), its outputs matched to the labels by name"
     return list(new), note if labels.names else f"head: the checkpoint's own ({output})"
+
+
+def _check_keep(section: "Model", output: str, labels: Labels) -> None:
+    if section.head == "keep":
+        raise ModelError(
+            f"model.head: 'keep': {section.checkpoint} holds no output layer ({output}.weight) "
+            f"for {labels.num_labels} labels; leave model.head out for a new one"
+        )
 
 
 def _order(names: Sequence[str], labels: Labels, section: "Model") -> list[int] | None:

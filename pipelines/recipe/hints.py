@@ -4,7 +4,8 @@ A spelling that is near is found by `errors.suggest`; this file is for words of 
 keys that stand in another section.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -98,6 +99,20 @@ def of_key(section: str, word: str, known: set[str]) -> str:
     others = _kinds_with(section, word)
     hint = f"; '{word}' is a key of {section}={', '.join(others)}" if others else ""
     return suggest(word, known) + hint
+
+
+def of_missing_kind(section: str, key: str, values: object, known: Sequence[str]) -> str:
+    """Say what a section lacks that does not name its kind; the place is the caller's to name.
+
+    Args:
+        key: the key that names the kind.
+        values: the section, or the single word that stands in its place.
+    """
+    if section != "data" or not isinstance(values, str):
+        return f"missing key '{section}.{key}'; known: {', '.join(known)}"
+    kind = "hub" if "/" in values and not Path(values).exists() else "files"
+    example = f"data: {{source: {kind}, path: {values}}}"
+    return f"data: {values!r}: should be keys and values, such as '{example}'"
 
 
 def of_strategy(word: str) -> str | None:

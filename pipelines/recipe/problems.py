@@ -1,17 +1,14 @@
 """What pydantic finds wrong with a section -> lines in the words of the recipe."""
 
-import re
 from collections.abc import Iterable, Iterator
 from math import isfinite
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from pipelines.recipe import hints
-from pipelines.recipe.document import Document, Key, children
+from pipelines.recipe.document import Document, children
 
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 EXPECTED = {  # pydantic's types of error, in the words of YAML
     "dict_type": "should be keys and values",
     "model_type": "should be keys and values",
@@ -31,7 +28,7 @@ def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> I
     """
     expected: dict[str, list[str]] = {}  # place, key and value -> what was expected
     for error in errors:
-        if _is_not_finite(error["input"]):
+        if is_not_finite(error["input"]):
             continue  # `meaningless` reports it
         prefix, message = _explain_one(document, key, error, kind)
         expected.setdefault(prefix, []).append(message)
@@ -40,45 +37,8 @@ def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> I
         yield prefix + " or ".join([messages[0], *others])
 
 
-def meaningless(document: Document) -> Iterator[str]:
-    """Report what no key has a meaning for: NaN and infinite numbers, control characters."""
-    for path, value in _leaves(document.values, ()):
-        place = f"{document.place(path)}: {'.'.join(path)}"
-        if _is_not_finite(value):
-            yield f"{place}: {value}: should be a finite number"
-        # tables are separated by whatever their writer chose
-        if isinstance(value, str) and CONTROL.search(value) and path != ("data", "separator"):
-            yield f"{place}: {value!r}: should be text without control characters"
-
-
-def name_problems(document: Document) -> Iterator[str]:
-    """Report a name that no folder of runs can have; other problems with it are its type's."""
-    name = document.values.get("name")
-    if isinstance(name, str) and (name in {"", ".", ".."} or Path(name).name != name):
-        where = document.place(("name",))
-        yield (
-            f"{where}: name: {name!r}: cannot name a run folder; expected a word such as bert_sst2"
-        )
-
-
-def misplaced_training_keys(document: Document) -> Iterator[str]:
-    """Report fields of TrainingArguments that have another place in a recipe."""
-    for name in children(document.get(("training",))):
-        if name == "push_to_hub" or name.startswith("hub_"):
-            where = document.place(("training", name))
-            token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
-            yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
-
-
-def _leaves(node: Any, path: Key) -> Iterator[tuple[Key, Any]]:
-    below = children(node)
-    if not below:
-        yield path, node
-    for name, child in below.items():
-        yield from _leaves(child, (*path, name))
-
-
-def _is_not_finite(value: Any) -> bool:
+def is_not_finite(value: Any) -> bool:
+    """Return whether a value is a number without a size."""
     return isinstance(value, float) and not isfinite(value)
 
 

@@ -5,8 +5,7 @@ key, the value, what was expected and the nearest known spelling; all mistakes a
 once. Nothing heavy is imported: a recipe is refused in a fraction of a second.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,12 @@ from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.section import Section
 from pipelines.data.sources import Source
-from pipelines.evaluation import averages
 from pipelines.evaluation.calibration import Calibration
 from pipelines.models.section import Model
-from pipelines.recipe import combinations, hints, reading, training_fields
-from pipelines.recipe.document import Document, Override, children
+from pipelines.recipe import checks, combinations, hints, reading, training_fields
+from pipelines.recipe.document import Document, Override
 from pipelines.recipe.overrides import Overrides, parse
-from pipelines.recipe.problems import (
-    explain,
-    meaningless,
-    misplaced_training_keys,
-    model_in,
-    name_problems,
-)
+from pipelines.recipe.problems import explain, model_in
 from pipelines.recipe.reading import KINDS
 from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
@@ -40,6 +32,7 @@ from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
 from pipelines.training.speed import Speed
 
+DEFAULT_STRATEGY = "auto"
 EXAMPLES = {  # for keys that are missing
     "task": "text_classification",
     "model": "google-bert/bert-base-uncased",
@@ -49,7 +42,7 @@ EXAMPLES = {  # for keys that are missing
 
 def _auto() -> Strategy:
     """Return the strategy of a recipe that names none."""
-    strategy: Strategy = registry.find("strategies", "auto")()
+    strategy: Strategy = registry.find("strategies", DEFAULT_STRATEGY)()
     return strategy
 
 
@@ -118,9 +111,9 @@ def build(document: Document) -> Recipe:
         RecipeError: one line for each thing that is wrong.
     """
     problems: list[str] = [
-        *meaningless(document),
-        *name_problems(document),
-        *_set_modality(document),
+        *checks.meaningless(document),
+        *checks.name_problems(document),
+        *checks.set_modality(document),
     ]
     sections = {
         key: _section(document, key, value, problems) for key, value in document.values.items()
@@ -131,7 +124,7 @@ def build(document: Document) -> Recipe:
             problems.append(
                 f"{document.place(())}: missing key '{key}'; expected '{key}: {example}'"
             )
-    problems += _metric_problems(document)
+    problems += checks.metric_problems(document)
     if problems:
         # without repeats: pydantic reports each branch of a union, partly in the same words
         raise RecipeError("\n".join(dict.fromkeys(problems)))
@@ -159,37 +152,14 @@ def section_type(key: str, values: Any) -> Any:
     kind_key, package = KINDS[key]
     kind = values.get(kind_key) if isinstance(values, dict) else None
     if key == "strategy" and kind is None and isinstance(values, dict):
-        kind = _auto().name
-    hint = hints.of_strategy(str(kind)) if key == "strategy" else None
-    if hint and kind not in registry.names(package):
-        raise RecipeError(f"unknown strategy '{kind}'; {hint}")
+        kind = DEFAULT_STRATEGY
+    known = registry.names(package)
     if kind is None:
-        if key == "data" and isinstance(values, str):
-            kind = "hub" if "/" in values and not Path(values).exists() else "files"
-            example = f"data: {{source: {kind}, path: {values}}}"
-            raise RecipeError(f"data: {values!r}: should be keys and values, such as '{example}'")
-        known = ", ".join(registry.names(package))
-        raise RecipeError(f"missing key '{key}.{kind_key}'; known: {known}")
+        raise RecipeError(hints.of_missing_kind(key, kind_key, values, known))
+    hint = hints.of_strategy(str(kind)) if key == "strategy" and kind not in known else None
+    if hint:
+        raise RecipeError(f"unknown strategy '{kind}'; {hint}")
     return registry.find(package, str(kind))
-
-
-def _set_modality(document: Document) -> Iterator[str]:
-    """Set the kind of augmentation, which is the modality of the task's examples."""
-    section, task = document.values.get("augmentation"), document.get(("task", "name"))
-    if not isinstance(section, dict) or task not in registry.names("tasks"):
-        return
-    modality = registry.find("tasks", task).modality
-    where = document.place(("augmentation",))
-    if modality not in registry.names("augmentations"):
-        # or its missing kind would be a second mistake
-        document.values["augmentation"] = None
-        yield (
-            f"{where}: augmentation: there is none for {modality}: changing texts at random does "
-            "not help pretrained encoders reliably (arXiv 2010.01764); leave it out"
-        )
-    elif section.setdefault("modality", modality) != modality:
-        given = section["modality"]
-        yield f"{where}: augmentation.modality: '{given}'; {task} expects '{modality}'"
 
 
 def _section(document: Document, key: str, value: Any, problems: list[str]) -> Any:
@@ -206,7 +176,7 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
     try:
         kind = section_type(key, value)
         if key == "training":
-            problems += misplaced_training_keys(document)
+            problems += checks.misplaced_training_keys(document)
         # `training:` with nothing below it is null in YAML
         section = TypeAdapter(kind).validate_python(
             {} if key == "training" and value is None else value
@@ -233,25 +203,3 @@ def _hint(document: Document, key: str) -> str:
             continue
     hint = hints.of_top_level_key(key, {name: kind for name, kind in sections.items() if kind})
     return hint or suggest(key, known)
-
-
-def _metric_problems(document: Document) -> Iterator[str]:
-    """Report metrics that are no file of ours, no file of the user and no Hub id."""
-    known = registry.names("metrics")
-    for i, metric in children(document.values.get("metrics")).items():
-        name = metric.get("name") if isinstance(metric, dict) else metric
-        where = document.place(("metrics", i))
-        if isinstance(metric, dict) and name is None:
-            yield f"{where}: missing key 'metrics.{i}.name'"
-        # whether a Hub id exists is found out later: checking a recipe needs no network
-        is_known = name in known or (isinstance(name, str) and name in averages.words())
-        if isinstance(name, str) and not is_known and not re.search(r"/|\.py$", name):
-            yield (
-                f"{where}: unknown metric '{name}'; {suggest(name, averages.known_names(name))}; "
-                "or a Hub id such as evaluate-metric/rouge"
-            )
-        elif name in known:
-            try:
-                registry.check("metrics", name)
-            except RecipeError as error:
-                yield f"{where}: {error}"

@@ -29,7 +29,7 @@ class CacheCommand(Command):
         if parsed.action == "ls":
             for entry in entries:
                 size = f"{entry.num_bytes / 1e6:,.1f} MB"
-                print(f"{entry.name:42} {size:>12}  {cache.age(entry):>6}  {entry.about}")
+                print(f"{entry.name:42} {size:>12}  {entry.age:>6}  {entry.about}")
             total, limit = sum(entry.num_bytes for entry in entries), cache.limit()
             print(f"{total / 1e9:.2f} of {limit / 1e9:g} GB (GRAFT_CACHE_GB) in {cache.folder()}")
             return

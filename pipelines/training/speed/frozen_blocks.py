@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import cache, processes
+from pipelines.core.cache_entry import SUFFIX
 from pipelines.features import chunks, fingerprints
 from pipelines.features.pooling import mask_of
 from pipelines.features.skip_frozen_blocks import (
@@ -172,7 +173,7 @@ def _seconds(compute: Callable[[], Any]) -> tuple[float, Any]:
 def _disk_seconds(tensor: "torch.Tensor") -> tuple[float, float]:
     """Measure how long the cache takes to (write, read) a tensor."""
     # named like an entry, so that the cache can remove what a killed run leaves behind
-    path = cache.folder() / chunks.KIND / f"{uuid.uuid4().hex}{cache.SUFFIX}"
+    path = cache.folder() / chunks.KIND / f"{uuid.uuid4().hex}{SUFFIX}"
     writing, is_written = _seconds(lambda: cache.save({ACTIVATIONS: tensor.contiguous()}, path))
     if not is_written:
         return float("inf"), float("inf")

@@ -1,0 +1,43 @@
+"""Several columns of a table -> one column of lists."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipelines.core.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# a column of 0 and 1 may also be read as text
+INDICATORS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True}
+
+
+def merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
+    """Merge several columns into one column of lists."""
+    rows = zip(*(dataset[name][:] for name in names), strict=True)
+    return dataset.remove_columns(names).add_column(role, [list(row) for row in rows])
+
+
+def merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
+    """Merge one 0/1 column per class into one column: the list of classes of each row.
+
+    Of an empty cell nothing but a gap is known: the row is left for the checks of labels.
+
+    Raises:
+        DataError: a cell that is neither 0 nor 1.
+    """
+    from datasets import ClassLabel, List
+
+    rows: list[list[int | None]] = [[] for _ in range(len(dataset))]
+    for i, name in enumerate(names):
+        for row, value in enumerate(dataset[name][:]):
+            if value in (None, "") or value != value:  # only NaN differs from itself
+                rows[row].append(None)
+            elif value not in INDICATORS:
+                raise DataError(
+                    f"{split}, row {row}: column '{name}' is {value!r}; expected 0 or 1"
+                )
+            elif INDICATORS[value]:
+                rows[row].append(i)
+    feature = List(ClassLabel(names=names))
+    return dataset.remove_columns(names).add_column(role, rows, feature=feature)

@@ -1,0 +1,93 @@
+"""What is wrong with a document that the types of its sections do not say."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError, suggest
+from pipelines.evaluation import averages
+from pipelines.recipe.document import Document, Key, children
+from pipelines.recipe.problems import is_not_finite
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def meaningless(document: Document) -> Iterator[str]:
+    """Report what no key has a meaning for: NaN and infinite numbers, control characters."""
+    for path, value in _leaves(document.values, ()):
+        place = f"{document.place(path)}: {'.'.join(path)}"
+        if is_not_finite(value):
+            yield f"{place}: {value}: should be a finite number"
+        # tables are separated by whatever their writer chose
+        if isinstance(value, str) and CONTROL.search(value) and path != ("data", "separator"):
+            yield f"{place}: {value!r}: should be text without control characters"
+
+
+def name_problems(document: Document) -> Iterator[str]:
+    """Report a name that no folder of runs can have; other problems with it are its type's."""
+    name = document.values.get("name")
+    if isinstance(name, str) and (name in {"", ".", ".."} or Path(name).name != name):
+        where = document.place(("name",))
+        yield (
+            f"{where}: name: {name!r}: cannot name a run folder; expected a word such as bert_sst2"
+        )
+
+
+def misplaced_training_keys(document: Document) -> Iterator[str]:
+    """Report fields of TrainingArguments that have another place in a recipe."""
+    for name in children(document.get(("training",))):
+        if name == "push_to_hub" or name.startswith("hub_"):
+            where = document.place(("training", name))
+            token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
+            yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
+
+
+def set_modality(document: Document) -> Iterator[str]:
+    """Set the kind of augmentation, which is the modality of the task's examples."""
+    section, task = document.values.get("augmentation"), document.get(("task", "name"))
+    if not isinstance(section, dict) or task not in registry.names("tasks"):
+        return
+    modality = registry.find("tasks", task).modality
+    where = document.place(("augmentation",))
+    if modality not in registry.names("augmentations"):
+        # or its missing kind would be a second mistake
+        document.values["augmentation"] = None
+        yield (
+            f"{where}: augmentation: there is none for {modality}: changing texts at random does "
+            "not help pretrained encoders reliably (arXiv 2010.01764); leave it out"
+        )
+    elif section.setdefault("modality", modality) != modality:
+        given = section["modality"]
+        yield f"{where}: augmentation.modality: '{given}'; {task} expects '{modality}'"
+
+
+def metric_problems(document: Document) -> Iterator[str]:
+    """Report metrics that are no file of ours, no file of the user and no Hub id."""
+    known = registry.names("metrics")
+    for i, metric in children(document.values.get("metrics")).items():
+        name = metric.get("name") if isinstance(metric, dict) else metric
+        where = document.place(("metrics", i))
+        if isinstance(metric, dict) and name is None:
+            yield f"{where}: missing key 'metrics.{i}.name'"
+        # whether a Hub id exists is found out later: checking a recipe needs no network
+        is_known = name in known or (isinstance(name, str) and name in averages.words())
+        if isinstance(name, str) and not is_known and not re.search(r"/|\.py$", name):
+            yield (
+                f"{where}: unknown metric '{name}'; {suggest(name, averages.known_names(name))}; "
+                "or a Hub id such as evaluate-metric/rouge"
+            )
+        elif name in known:
+            try:
+                registry.check("metrics", name)
+            except RecipeError as error:
+                yield f"{where}: {error}"
+
+
+def _leaves(node: Any, path: Key) -> Iterator[tuple[Key, Any]]:
+    below = children(node)
+    if not below:
+        yield path, node
+    for name, child in below.items():
+        yield from _leaves(child, (*path, name))
