@@ -61,7 +61,8 @@ class SpeechRecognition(AudioTask):
         case = "lower" if self.case == "auto" else self.case
         texts = [text for text in train["text"][:] if isinstance(text, str)]
         # a vocabulary has a delimiter in place of spaces
-        characters = set("".join(self._normalized(text, case) for text in texts)) - {" "}
+        spoken = map(spelling.without_markers, texts)
+        characters = set("".join(self._normalized(text, case) for text in spoken)) - {" "}
         if not characters:
             raise DataError(
                 f"train: none of the {len(train):,} values in column 'text' is a transcript to "
@@ -142,6 +143,7 @@ class SpeechRecognition(AudioTask):
         short = dict(super().unsupported_rows(dataset, processor, config))
         extractor, texts = processor.feature_extractor, self._texts(dataset, processor.tokenizer)
         # cached, because counting frames may mean making a spectrogram
+        raw = dataset["text"][:]
         rate, frames = extractor.sampling_rate, cache(partial(num_frames, extractor, config))
         for row, length in enumerate(self._lengths(dataset, rate).tolist()):
             ids = processor.tokenizer(texts[row]).input_ids
@@ -153,6 +155,12 @@ class SpeechRecognition(AudioTask):
             elif self.max_seconds and length > self.max_seconds * rate:
                 seconds = f"lasts {length / rate:.2f} s"
                 yield row, f"{seconds}, longer than task.max_seconds={self.max_seconds}"
+            elif spoiled := self._markers(raw[row], texts[row], processor.tokenizer):
+                yield (
+                    row,
+                    f"the transcript {raw[row][:60]!r} holds {', '.join(spoiled)}, which stands "
+                    "for no sound; take it out of the transcript, or leave out the row",
+                )
             elif self.unknown_characters == "error" and processor.tokenizer.unk_token_id in ids:
                 yield row, spelling.unknown_characters(texts[row], processor.tokenizer)
             elif frames(length) < needed:
@@ -191,6 +199,14 @@ class SpeechRecognition(AudioTask):
     def _adjust_length(self, length: int, rate: int) -> int:
         """Pad but never cut: a transcript goes to the end (see `unsupported_rows`)."""
         return max(length, super()._adjust_length(length, rate))
+
+    def _markers(self, raw: str, text: str, tokenizer: Any) -> list[str]:
+        """Find special tokens in a transcript, but for the one of unknown characters if allowed."""
+        unknown = tokenizer.unk_token
+        # without punctuation, <unk> would be a word of three letters
+        allowed = self.unknown_characters == "unk" and unknown in text
+        special = spelling.markers(raw, tokenizer)
+        return [token for token in special if not (allowed and token == unknown)]
 
     def _texts(self, dataset: "Dataset", tokenizer: Any) -> list[str]:
         case = spelling.letter_case(tokenizer) if self.case == "auto" else self.case

@@ -233,6 +233,30 @@ def test_characters_that_a_vocabulary_cannot_spell(capitals, tmp_path):
     assert ready.encoded["train"][8]["labels"] == [1, 1, 1, 2, 5, 1]
 
 
+@pytest.mark.parametrize("marker", ["<unk>", "<PAD>", "[UNK]"])
+@pytest.mark.parametrize("fields", [{}, {"remove_punctuation": True}])
+def test_a_special_token_in_a_transcript_is_named(checkpoint, fields, marker):
+    rows, task = split("ab", f"b {marker} c"), SpeechRecognition(name=TASK, **fields)
+    labels = task.labels(rows)
+    assert labels.values == ("a", "b", "c")  # its brackets are no characters to learn
+    processor = task.load_processor(checkpoint("wav2vec2"), labels)
+    config = AutoConfig.from_pretrained(checkpoint("wav2vec2"))
+    ((row, reason),) = task.unsupported_rows(rows, processor, config)
+    assert row == 1
+    assert reason.startswith(f"the transcript 'b {marker} c' holds ")
+    assert marker.lower() in reason.lower()
+
+
+def test_unknown_characters_may_be_written_as_their_token(checkpoint):
+    rows = split("ab", "b <unk> c")
+    task = SpeechRecognition(name=TASK, unknown_characters="unk")
+    labels = task.labels(rows)
+    processor = task.load_processor(checkpoint("wav2vec2"), labels)
+    config = AutoConfig.from_pretrained(checkpoint("wav2vec2"))
+    assert list(task.unsupported_rows(rows, processor, config)) == []
+    assert task.encode(rows, processor, labels)[1]["labels"] == [4, 2, 5]
+
+
 @pytest.mark.parametrize(
     ("fields", "text", "spelled"),
     [

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 BLANK, DELIMITER, UNKNOWN = "<pad>", "|", "<unk>"  # of a vocabulary that is built here
+# what corpora write for a sound that nobody understood, and what padding leaves behind
+MARKERS = ("<unk>", "<pad>", "<s>", "</s>", "[UNK]", "[PAD]")
 TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "vocab.json")
 
 
@@ -65,6 +67,18 @@ def has_tokenizer(checkpoint: str, revision: str | None) -> bool:
     from transformers.utils import has_file
 
     return any(has_file(checkpoint, file, revision=revision) for file in TOKENIZER_FILES)
+
+
+def markers(text: str, tokenizer: Any) -> list[str]:
+    """Find the special tokens that stand in a transcript, in any case: nobody speaks them."""
+    lower = text.lower()
+    special = dict.fromkeys((*tokenizer.all_special_tokens, *MARKERS))
+    return [token for token in special if token.lower() in lower]
+
+
+def without_markers(text: str) -> str:
+    """Take out what would add its letters and brackets to a vocabulary."""
+    return re.sub("|".join(map(re.escape, MARKERS)), " ", text, flags=re.IGNORECASE)
 
 
 def unknown_characters(text: str, tokenizer: Any) -> str:
