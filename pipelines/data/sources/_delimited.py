@@ -7,7 +7,7 @@ comma too many. A column is numbers if each of its values is one, in all files o
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -81,11 +81,11 @@ class TextTable:
         return cached_table(*key, schema=schema, batches=self.batches(kinds))
 
 
-def merge_kinds(tables: list[TextTable]) -> dict[str, str]:
+def merge_kinds(kinds_by_file: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Find the kind of every column over all files: numbers only if they are in each of them."""
     kinds: dict[str, str] = {}
-    for table in tables:
-        for name, kind in table.kinds.items():
+    for columns in kinds_by_file:
+        for name, kind in columns.items():
             kinds[name] = _wider(kinds.get(name, EMPTY), kind)
     return kinds
 

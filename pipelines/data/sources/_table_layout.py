@@ -9,6 +9,7 @@ from pathlib import Path
 from pipelines.core.errors import DataError
 from pipelines.data.sources._dialect import kind, stem
 from pipelines.data.sources._media_layout import SPLIT_NAMES
+from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._tables import SUFFIXES
 
 # files that `datasets` and the Hub put beside the data
@@ -39,8 +40,19 @@ def find_tables(root: Path, requested: Iterable[str]) -> dict[str, list[Path]]:
     return _saved(root) or _by_name(root) or _by_folder(root) or _below_data(root)
 
 
+def find_lines(root: Path) -> dict[str, list[Path]]:
+    """Map each split to `<split>.txt`, which beside images is a list of them and no split."""
+    files = [file for file in sorted(root.iterdir()) if kind(file) == LINES]
+    return {stem(file): [file] for file in files if stem(file) in SPLIT_NAMES}
+
+
 def _is_table(file: Path) -> bool:
     return kind(file) in SUFFIXES
+
+
+def _is_obvious_table(file: Path) -> bool:
+    """Whether a file that nobody names is a table: README.txt is none."""
+    return _is_table(file) and kind(file) != LINES
 
 
 def _named(root: Path, pattern: str) -> list[Path]:
@@ -56,7 +68,7 @@ def _by_name(root: Path) -> dict[str, list[Path]]:
     for file in sorted(root.iterdir()):
         shard = SHARD.fullmatch(stem(file))
         split = shard["split"] if shard else stem(file)
-        if _is_table(file) and not split.startswith(".") and split not in NOT_SPLITS:
+        if _is_obvious_table(file) and not split.startswith(".") and split not in NOT_SPLITS:
             tables[split].append(file)
     for split, files in tables.items():
         _check_complete(split, files)
@@ -69,7 +81,7 @@ def _by_folder(root: Path) -> dict[str, list[Path]]:
     for file in sorted(root.glob("*/*")):
         split = file.parent.name
         hidden = file.name.startswith(".") or stem(file) in NOT_SPLITS
-        if split in SPLIT_NAMES and _is_table(file) and not hidden:
+        if split in SPLIT_NAMES and _is_obvious_table(file) and not hidden:
             tables[split].append(file)
     return dict(tables)
 

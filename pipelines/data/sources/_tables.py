@@ -11,6 +11,8 @@ from pipelines.data.sources import LoadedSplits, _dialect
 from pipelines.data.sources._content import cache_folder, read_digests, with_fingerprint
 from pipelines.data.sources._delimited import TextTable, merge_kinds
 from pipelines.data.sources._dialect import kind
+from pipelines.data.sources._plain_text import SUFFIXES as PLAIN
+from pipelines.data.sources._plain_text import Form, PlainText, open_text
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -19,7 +21,7 @@ DELIMITED = (".csv", ".tsv")
 # suffix -> the reader of `datasets`, which would call home through load_dataset
 BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
 ARROW = ".arrow"  # as `save_to_disk` writes it, and mapped into memory where it is
-SUFFIXES = (*BUILDERS, *DELIMITED, ARROW)
+SUFFIXES = (*BUILDERS, *DELIMITED, ARROW, *PLAIN)
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,15 @@ class TableReader:
 
     Attributes:
         separator: between the columns of csv and tsv; None to detect it.
-        encoding: of csv and tsv; None to detect it.
+        encoding: of text; None to detect it.
         streamed: the split that is streamed, if any.
+        form: what the lines of plain text hold; None to detect it.
     """
 
     separator: str | None = None
     encoding: str | None = None
     streamed: str | None = None
+    form: Form | None = None
 
     def read(self, tables: Mapping[str, list[Path]]) -> LoadedSplits:
         """Read every split; types of columns agree between all text tables.
@@ -45,7 +49,7 @@ class TableReader:
         whole = [file for split in tables if split != self.streamed for file in tables[split]]
         digests = read_digests(whole)
         notes: list[str] = []
-        texts: dict[Path, TextTable] = {}
+        texts: dict[Path, TextTable | PlainText] = {}
         for file in [file for files in tables.values() for file in files]:
             if kind(file) in DELIMITED and not _is_empty(file):
                 dialect = _dialect.detect(
@@ -57,7 +61,10 @@ class TableReader:
                 notes += [f"{file.name}: {dialect.note}"] if dialect.note else []
                 scan = TextTable.scan if file in digests else TextTable.scan_head
                 texts[file] = scan(file, digests.get(file, ""), dialect)
-        kinds = merge_kinds(list(texts.values()))
+            elif kind(file) in PLAIN:
+                texts[file] = plain = self._plain(file, digests)
+                notes.append(f"{file.name}: {plain.note}")
+        kinds = merge_kinds(table.kinds for table in texts.values())
         splits: dict[str, Any] = {}
         unreadable: dict[str, str] = {}
         for split, files in tables.items():
@@ -68,11 +75,15 @@ class TableReader:
                 splits[split] = _join(shards, unreadable)
         return LoadedSplits(splits, notes, unreadable)
 
+    def _plain(self, file: Path, digests: Mapping[Path, str]) -> PlainText:
+        digest = digests.get(file, "")
+        return open_text(file, digest, self.encoding, self.form, is_streamed=not digest)
+
 
 def _read(
     file: Path,
     digests: Mapping[Path, str],
-    texts: Mapping[Path, TextTable],
+    texts: Mapping[Path, TextTable | PlainText],
     kinds: Mapping[str, str],
 ) -> "Dataset":
     from datasets import Dataset
@@ -134,13 +145,13 @@ def _join(shards: "Mapping[Path, Dataset]", unreadable: dict[str, str]) -> "Data
 
 
 def _stream(
-    files: list[Path], texts: Mapping[Path, TextTable], kinds: Mapping[str, str]
+    files: list[Path], texts: Mapping[Path, TextTable | PlainText], kinds: Mapping[str, str]
 ) -> "IterableDataset":
     """Stream one split, from its first file to its last."""
     from datasets import Features, IterableDataset
 
     (suffix,) = {kind(file) for file in files}
-    if suffix in DELIMITED:
+    if suffix in (*DELIMITED, *PLAIN):
         tables = [texts[file] for file in files if file in texts]
         features = Features.from_arrow_schema(tables[0].schema(kinds))
         return IterableDataset.from_generator(
@@ -152,7 +163,9 @@ def _stream(
     return read([str(file.absolute()) for file in files])
 
 
-def _rows(tables: list[TextTable], kinds: list[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
+def _rows(
+    tables: list[TextTable | PlainText], kinds: list[Mapping[str, str]]
+) -> Iterator[dict[str, Any]]:
     for table, table_kinds in zip(tables, kinds, strict=True):
         for batch in table.batches(table_kinds):
             yield from batch.to_pylist()
