@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError, RecipeError, suggest
 from pipelines.core.labels import IGNORED, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.core.tag_schemes import OUTSIDE
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 EXPECTED = "a class, a number, a list of classes, or a list of 0 and 1 for each class"
-OUTSIDE = "O"  # the tag of words outside of entities
 NO_CLASS = -1  # "no label" among class ids with names, as in GLUE; otherwise a class like any other
 DIGITS = re.compile(r"([0-9]{1,300})")  # int() refuses thousands of digits
 NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
@@ -75,7 +75,7 @@ def infer_tags(train: "Dataset", column: str = "label") -> Labels:
     labels = _classes(item, chain.from_iterable(filter(None, values)), column)
     if not hasattr(item, "names"):
         # it comes first, as in most published data sets
-        tags = tuple(sorted(labels.values, key=lambda value: value != OUTSIDE))
+        tags = tuple(sorted(labels.values, key=lambda value: str(value).upper() != OUTSIDE))
         labels = replace(labels, values=tags, names=tuple(map(str, tags)))
     return replace(labels, problem_type=TOKENS)
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core import tag_schemes
 from pipelines.core.errors import DataError
 from pipelines.core.label_inference import with_names
-from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, Labels
+from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.data import columns, label_checks, media_columns, splits, streams
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
@@ -193,6 +194,8 @@ def _labels(
         note(labels.reason)
     if source.label_names:
         labels = with_names(labels, source.label_names)
+    if labels.problem_type == TOKENS:
+        note(tag_schemes.describe(labels, train["label"]))
     if labels.problem_type not in CLOSED:
         return labels
     for split, rows in rows_by_split.items():

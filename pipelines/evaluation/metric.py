@@ -12,6 +12,7 @@ Importing `evaluate` takes seconds, so names and options are checked against the
 and nothing is imported before the first score.
 """
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from numbers import Real
 from pathlib import Path
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 # options of a metric that is not ours which are not arguments of its _compute
 LOADING_OPTIONS = ("config_name", "revision", "greater_is_better")
+# options of a metric that come from the labels, never from the recipe
+FROM_LABELS: dict[str, Callable[[Labels], Any]] = {
+    "num_labels": lambda labels: labels.num_labels,
+    "label_names": lambda labels: labels.names,
+}
 
 
 class Metric:
@@ -63,8 +69,7 @@ class Metric:
         self._check_problem_type()
 
     def _check_options(self) -> None:
-        # the number of classes comes from the labels, never from the recipe
-        known = self.declaration.parameters - {"num_labels"}
+        known = self.declaration.parameters - {*FROM_LABELS}
         known |= set() if self.is_ours else set(LOADING_OPTIONS)
         for option in sorted(set(self.options) - known):
             if "**" not in known:  # such a metric passes options on to another library
@@ -153,8 +158,8 @@ class Metric:
             RecipeError: the metric or an option's value does not fit what is predicted.
         """
         options = dict(self.options)
-        if "num_labels" in self.declaration.parameters:
-            options["num_labels"] = self.labels.num_labels
+        for option in self.declaration.parameters & {*FROM_LABELS}:
+            options[option] = FROM_LABELS[option](self.labels)
         inputs = {"predictions": predictions, "references": references}
         compute = self.module.compute
         if self.declaration.takes_scores:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from pipelines.core import tag_schemes
 from pipelines.core.errors import ModelError
-from pipelines.core.label_inference import OUTSIDE, infer_tags
+from pipelines.core.label_inference import infer_tags
 from pipelines.core.labels import IGNORED
 from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
-
-ENTITY_PREFIXES = ("B-", "I-", "E-", "S-")
 
 USAGE = """
 from transformers import pipeline
@@ -64,9 +63,8 @@ class TokenClassification(TextTask):
 
     def metrics(self, labels: "Labels") -> tuple[str, ...]:
         """Name F1 of whole entities, or for tags of another kind the accuracy over words."""
-        tags = [name for name in labels.names if name != OUTSIDE]
-        is_entities = all(name.startswith(ENTITY_PREFIXES) for name in tags)
-        return ("seqeval",) if is_entities else ("token_accuracy",)
+        are_entities = tag_schemes.are_entities(labels.names)
+        return ("seqeval",) if are_entities else ("token_accuracy",)
 
     def example(self, labels: "Labels") -> tuple[Predictions, Targets]:
         """Return one text with every tag."""

@@ -275,3 +275,34 @@ def test_a_missing_tag_is_a_bad_row(load_tags):
 def test_tags_are_in_natural_order_after_the_one_outside(load_tags):
     loaded = load_tags([["B-x10", "O"], ["B-x9", "I-x9"]] * 10)
     assert loaded.labels.names == ("O", "B-x9", "B-x10", "I-x9")
+
+
+@pytest.mark.parametrize(
+    ("tags", "note"),
+    [
+        (
+            [["B-per", "O"], ["B-per", "I-per"], ["B-loc", "O"]],
+            "tags: BIO, 2 kinds of entity (loc, per), scored as whole entities",
+        ),
+        ([["I-per", "O"], ["I-per", "B-per"]], "tags: IOB1, 1 kind of entity (per), scored as"),
+        ([["I-per", "B-loc"], ["O", "O"]], "tags: BIO, 2 kinds of entity (loc, per), scored as"),
+        ([["O", "E-per"], ["I-per", "E-per"]], "tags: IOE, 1 kind of entity (per), scored as"),
+        ([["O", "U-LOC"], ["O", "U-PER"]], "tags: BILOU, 2 kinds of entity (LOC, PER), scored as"),
+        ([["B", "M", "E", "S"]], "tags: BMEWO, 1 kind of entity, scored as whole entities"),
+        ([["o", "loc_S"], ["o", "b_B"], ["o", "b_E"]], "tags: IOBES, 2 kinds of entity (b, loc)"),
+        ([["NOUN", "VERB"]], "tags: 2 classes, scored word by word: 'NOUN' has no prefix such as"),
+        ([["B-a", "L-a", "E-a"]], "tags: 3 classes, scored word by word: no scheme is made of B,"),
+        ([[0, 1, -100]], "has no prefix such as B- or I-; data.label_names=[O, B-…, I-…] names"),
+    ],
+)
+def test_the_scheme_of_tags_is_noted(load_tags, tags, note):
+    loaded = load_tags(tags * 10)
+    assert [line for line in loaded.notes if note in line]
+    is_scheme = "entity" in note
+    usual = TokenClassification().metrics(loaded.labels)
+    assert usual == (("seqeval",) if is_scheme else ("token_accuracy",))
+
+
+def test_names_of_tags_that_the_recipe_gives_have_a_scheme(load_tags):
+    loaded = load_tags([[0, 1, 2], [1, 1, 0]] * 10, label_names=["O", "B-x", "I-x"])
+    assert [line for line in loaded.notes if "tags: BIO, 1 kind of entity (x)" in line]

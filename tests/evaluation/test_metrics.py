@@ -30,6 +30,7 @@ MANY = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
 TAGS = Labels(TOKENS, ("O", "B-PER", "I-PER", "B-LOC"), ("O", "B-PER", "I-PER", "B-LOC"))
 TEXTS = Labels("speech_recognition", values=("a", "b"))
+BILOU_TAGS = Labels(TOKENS, ("O", "U-LOC"), ("O", "U-LOC"))
 WORD_CLASSES = Labels(TOKENS, ("NOUN", "VERB", "X"), ("NOUN", "VERB", "X"))
 TASK = registry.find("tasks", "text_classification")()
 TAGGING = registry.find("tasks", "token_classification")()
@@ -312,8 +313,10 @@ def test_mistakes_are_refused_at_construction(specs, message):
         ({"name": "f1", "average": "binary"}, FIVE, "Target is multiclass"),
         ("pearson", MANY, "'pearson' cannot score multi_label_classification"),
         ("accuracy", STARS, "'accuracy' cannot score regression"),
-        ({"name": "seqeval", "scheme": "BIO"}, TAGS, "unknown scheme 'BIO'; known: IOB1, IOB2"),
-        ("seqeval", WORD_CLASSES, "'seqeval' cannot score token_.*: 'NOUN' is no tag of an entity"),
+        ({"name": "seqeval", "scheme": "IOE1"}, TAGS, "unknown scheme 'IOE1'; known: BIO, IOB1"),
+        ({"name": "seqeval", "scheme": "IOBES"}, BILOU_TAGS, "the tags are BILOU, not IOBES"),
+        ("seqeval", WORD_CLASSES, "'seqeval' cannot score token_.*: 'NOUN' has no prefix such as"),
+        ({"name": "seqeval", "label_names": ["O"]}, TAGS, "unknown option 'label_names'"),
         ("accuracy", TAGS, "'accuracy' cannot score token_classification"),
         ("exact_match", TWO, "'exact_match' cannot score single_.*: it takes texts"),
         ("wer", STARS, "'wer' cannot score regression: it takes texts"),
@@ -435,6 +438,56 @@ def test_entities_by_a_scheme_count_only_where_they_keep_to_it():
     assert scorer_of(({"name": "seqeval", "scheme": "IOB2"},), TAGS)(*tags)["f1"] == 0
     macro = scorer_of(({"name": "seqeval", "average": "macro"},), TAGS)(*SENTENCES)
     assert macro["f1"] == pytest.approx((2 / 3 + 0) / 2)  # places, persons
+
+
+# a person of two words and two places; of them the person, and one place of both words
+SCHEMES = {
+    "BIO": ("B-PER I-PER O B-LOC B-LOC", "B-PER I-PER O B-LOC I-LOC"),
+    "IOB1": ("I-PER I-PER O I-LOC B-LOC", "I-PER I-PER O I-LOC I-LOC"),
+    "IOE2": ("I-PER E-PER O E-LOC E-LOC", "I-PER E-PER O I-LOC E-LOC"),
+    "IOBES": ("B-PER E-PER O S-LOC S-LOC", "B-PER E-PER O B-LOC E-LOC"),
+    "BILOU": ("B-PER L-PER O U-LOC U-LOC", "B-PER L-PER O B-LOC L-LOC"),
+    "BMEWO": ("B-PER E-PER O W-LOC W-LOC", "B-PER E-PER O B-LOC E-LOC"),
+}
+SPELLINGS = [str, str.lower, lambda tags: tags.replace("-", "_"), lambda tags: swapped(tags)]
+
+
+def swapped(tags):
+    """PER-B for B-PER."""
+    return " ".join("-".join(reversed(tag.split("-"))) for tag in tags.split())
+
+
+def tag_scores(references, predictions, **options):
+    """The scores of texts whose tags are written with blanks between them."""
+    texts = references.split(), predictions.split()
+    names = tuple(sorted({*texts[0], *texts[1]}))
+    entry = {"name": "seqeval", **options}
+    return scorer_of((entry,), Labels(TOKENS, names, names))([texts[1]], [texts[0]])
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_entities_are_scored_in_every_scheme_and_spelling(scheme, spell, is_strict):
+    expected, predicted = map(spell, SCHEMES[scheme])
+    options = {"scheme": scheme} if is_strict else {}
+    scores = tag_scores(expected, predicted, **options)
+    assert (scores["precision"], scores["recall"]) == (1 / 2, 1 / 3)
+    assert scores["f1"] == pytest.approx(2 / 5)
+    assert set(tag_scores(expected, expected, **options).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("expected", "predicted", "scores"),
+    [
+        ("b-per I-PER O", "B-PER i-per O", 1),  # names that differ by case are one kind
+        ("B M E S", "B E S S", 2 / 5),  # no kinds: words of Chinese, say
+        ("B-a-b I-a-b", "B-a-b I-a-c", 0),  # kinds with hyphens
+        ("B-PER L-PER O", "B-PER O O", 0),  # an entity that does not end as it should
+    ],
+)
+def test_tags_of_odd_forms(expected, predicted, scores):
+    assert tag_scores(expected, predicted)["f1"] == pytest.approx(scores)
 
 
 def test_no_entity_predicted_or_none_to_find_is_finite_and_quiet():

@@ -7,7 +7,8 @@ A metric file holds one class, a direct subclass of `evaluate.Metric`:
     _info()              types of predictions and references; `info` below makes it
     _compute()           {file name: float}; it takes `predictions`, `prediction_scores`
                          (probabilities) or both, and `references`. Its further arguments are the
-                         metric's options in a recipe, but `num_labels` comes from the labels
+                         metric's options in a recipe, but `num_labels` and `label_names` come from
+                         the labels
 
 `evaluate.load("pipelines/evaluation/metrics/f1.py")` works too. It takes the first class that it
 finds in the file, so a metric does `import evaluate` (never `from evaluate import Metric`) and
