@@ -12,6 +12,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pipelines.core.labels import Labels
@@ -49,13 +50,17 @@ class Tagging:
             spellings.setdefault(kind.casefold(), kind)
         return tuple(spellings.values())
 
-    def in_iobes(self, texts: Iterable[Iterable[str]]) -> list[list[str]]:
-        """Write the tags of texts in IOBES: `per_U` becomes `S-per`."""
-        written = {
+    def in_iobes(self, tags: Iterable[str]) -> list[str]:
+        """Write the tags of a text in IOBES: `per_U` becomes `S-per`."""
+        written = self._in_iobes
+        return [written.get(tag, OUTSIDE) for tag in tags]
+
+    @cached_property
+    def _in_iobes(self) -> dict[str, str]:
+        return {
             tag: f"{IN_IOBES.get(letter, letter)}-{kind.casefold()}"
             for tag, (letter, kind) in self.parts.items()
         }
-        return [[written.get(tag, OUTSIDE) for tag in tags] for tags in texts]
 
 
 def read(tags: Iterable[str]) -> Tagging:

@@ -50,7 +50,7 @@ class Seqeval(evaluate.Metric):
         options: dict[str, Any] = {"average": average, "zero_division": 0}
         if scheme:  # an entity counts only if its tags follow the scheme
             options |= {"mode": "strict", "scheme": getattr(schemes, _strict(scheme, tagging))}
-        texts = tagging.in_iobes(references), tagging.in_iobes(predictions)
+        texts = [*map(tagging.in_iobes, references)], [*map(tagging.in_iobes, predictions)]
         return {
             "f1": metrics.f1_score(*texts, **options),
             "precision": metrics.precision_score(*texts, **options),
