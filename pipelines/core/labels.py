@@ -140,6 +140,21 @@ class Labels:
         bounded = np.clip(ratios, 1 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT)
         return np.where(with_label > 0, bounded, 1.0)
 
+    def row_groups(self, train: Any) -> list[np.ndarray]:
+        """Return the rows of each class that train has; of several labels, also those of none.
+
+        A row with several labels is in the group of each.
+        """
+        targets = np.asarray(train)
+        if self.problem_type == MULTI:
+            groups = [np.flatnonzero(has_label) for has_label in targets.T]
+            groups.append(np.flatnonzero(~targets.any(axis=1)))
+        else:
+            order = np.argsort(targets, kind="stable")
+            ends = np.cumsum(np.bincount(targets, minlength=self.num_labels))
+            groups = np.split(order, ends[:-1])
+        return [rows for rows in groups if len(rows)]
+
     def baseline(self, train: Any, rows: int) -> np.ndarray:
         """Predict for `rows` examples without their input: the mean, or the most frequent label."""
         targets = np.asarray(train)

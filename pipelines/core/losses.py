@@ -26,6 +26,10 @@ class CrossEntropy:
     label_smoothing: float = 0.0
     focal: float = 0.0
 
+    def target_weights(self, targets: "np.ndarray") -> "np.ndarray | None":
+        """Return (rows,) weights of class ids, for solvers; None where all weigh the same."""
+        return None if self.weights is None else self.weights[targets]
+
     def __call__(
         self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None
     ) -> "torch.Tensor":
@@ -70,6 +74,11 @@ class BinaryCrossEntropy:
     """
 
     positive_weights: "np.ndarray | None" = None
+
+    def target_weights(self, targets: "np.ndarray") -> "np.ndarray | None":
+        """Return (rows, classes) weights of 0/1 rows, for solvers; None where all are 1."""
+        weights = self.positive_weights
+        return None if weights is None else targets * weights + (1 - targets)
 
     def __call__(
         self, outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.labels import SINGLE
+from pipelines.core.labels import MULTI, SINGLE
 from pipelines.data import label_findings, score_findings
 from pipelines.data.duplicates import Repeats, RowHashes
 from pipelines.data.finding import Finding, Severity
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 MIN_WARNING_SHARE = 0.01  # of a split that truncation or contradictions must affect
 MIN_IMBALANCE = 10  # at 10:1, a model that always predicts the larger class is right in 91 %
+WEIGHTS_IN_WORDS = {
+    SINGLE: "gives all classes the same weight",
+    MULTI: "gives having a label the weight of not having it",
+}
+DRAWS = "draws as many rows of each"
 MAX_LEAK = 0.1  # of a split that may stand in another before its scores are called misleading
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # in the order of printing
 MAX_SHOWN_CHARACTERS = 60  # of a text
@@ -152,10 +157,18 @@ def collect(
         *unused_texts(data.unused_texts),
         *score_findings.of_scores(splits, data.labels, main_metric),
     )
-    # True as the default: a task without the field has nothing to offer
-    offers = data.labels.problem_type == SINGLE and not getattr(task, "class_weights", True)
-    advice = "; task.class_weights=balanced gives all classes the same weight" if offers else ""
-    return Findings(splits, shared, near, more, advice)
+    return Findings(splits, shared, near, more, _advice(data.labels.problem_type, task))
+
+
+def _advice(problem_type: str, task: "Task") -> str:
+    """Return what the recipe leaves unused of what the task offers against unequal classes."""
+    # True as the default: a task without the fields has nothing to offer
+    if getattr(task, "class_weights", True) or getattr(task, "sampler", True):
+        return ""
+    weights = WEIGHTS_IN_WORDS.get(problem_type)
+    return (
+        f"; task.class_weights=balanced {weights}, task.sampler=balanced {DRAWS}" if weights else ""
+    )
 
 
 def unused_texts(examples: Mapping[str, str]) -> Iterator[Finding]:

@@ -70,6 +70,7 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     if _saves(recipe) == "adapter":
         yield from _adapter_problems(recipe)
     yield from _step_problems(recipe)
+    yield from _sampler_problems(recipe)
     yield from _precision_problems(recipe.training)
     if (
         recipe.early_stopping
@@ -158,6 +159,26 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
         yield (
             ("averaging", "wise_ft"),
             f"strategy '{strategy.name}' does not start from a probe; use lp_ft",
+        )
+
+
+def _sampler_problems(recipe: Sections) -> Iterator[Problem]:
+    """Yield what else decides the order of rows, where `task.sampler` does."""
+    sampler = getattr(recipe.task, "sampler", None)
+    if not sampler:
+        return
+    if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
+        yield (
+            ("task", "sampler"),
+            f"'{sampler}': the rows of a stream cannot be drawn by their classes; leave it out, or "
+            "use task.class_weights=balanced",
+        )
+    strategy = recipe.training.get("train_sampling_strategy") or "random"
+    if strategy != "random":
+        yield (
+            ("training", "train_sampling_strategy"),
+            f"'{strategy}': task.sampler '{sampler}' orders the rows already; leave one of them "
+            "out (speed.length_buckets saves padding in batches of any rows)",
         )
 
 

@@ -60,6 +60,11 @@ class Strategy(Named):
         """The reason why train cannot be a stream; None where it can."""
         return None
 
+    @property
+    def weighs_labels(self) -> bool:
+        """Whether each of several labels of an example may have a weight of its own."""
+        return True
+
     def incompatibility(self, task: "Task") -> str | None:
         """Return the reason why this strategy does not go with `task`; None where it does."""
         return None

@@ -63,6 +63,11 @@ class LinearProbe(Strategy):
         """A head is solved on all features at once."""
         return "its head is solved on the features of all examples"
 
+    @property
+    def weighs_labels(self) -> bool:
+        """Return what the solver can do; the one of `auto` can."""
+        return self.head == "auto" or registry.find("heads", self.head).weighs_labels
+
     def incompatibility(self, task: "Task") -> str | None:
         """Refuse tasks without a linear head, and outputs that no saved form can hold."""
         if not task.prediction_unit:

@@ -184,6 +184,13 @@ class Task(Named):
         """
         return None
 
+    def row_groups(self, train: Targets, labels: "Labels") -> "Sequence[np.ndarray] | None":
+        """Return groups of rows that an epoch draws equally often; None where it draws each once.
+
+        `train` are the targets of the training split; a row may be in several groups.
+        """
+        return None
+
     def usage(self, model: str) -> str | None:
         """Return Python code that predicts with the folder or id `model`, where no pipeline can."""
         return None

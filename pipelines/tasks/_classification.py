@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipelines.core import labels as target
 from pipelines.core.errors import RecipeError
@@ -42,19 +42,36 @@ class Classification(Task):
         "several labels, having one as much as not having it (at most 100 to 1)",
     )
 
+    sampler: Literal["balanced"] | None = Field(
+        None,
+        description="balanced: an epoch draws as many rows of each class as of any other; of "
+        "several labels, as many rows that have each, and as many that have none",
+    )
+
+    @model_validator(mode="after")
+    def _balances_once(self) -> "Classification":
+        if self.class_weights and self.sampler:
+            raise ValueError(
+                "class_weights and sampler: both are 'balanced', and a rare class would count "
+                "twice; set one of them"
+            )
+        return self
+
     def labels(self, train: "Dataset") -> "Labels":
         """Infer classes and problem type from the label column.
 
         Raises:
             DataError: the column holds fewer than two classes.
-            RecipeError: `problem_type` is unknown, or has no classes for `class_weights`.
+            RecipeError: `problem_type` is unknown, or has no classes to balance.
         """
         labels = infer(train, self.problem_type)
-        if self.class_weights and labels.problem_type not in (target.SINGLE, target.MULTI):
-            raise RecipeError(
-                f"task.class_weights: '{self.class_weights}' needs classes, and the label "
-                f"column makes this a {labels.problem_type}; remove task.class_weights"
-            )
+        for key in ("class_weights", "sampler"):
+            value = getattr(self, key)
+            if value and labels.problem_type not in (target.SINGLE, target.MULTI):
+                raise RecipeError(
+                    f"task.{key}: '{value}' needs classes, and the label column makes this a "
+                    f"{labels.problem_type}; remove task.{key}"
+                )
         return labels
 
     def metrics(self, labels: "Labels") -> tuple[str, ...]:
@@ -95,3 +112,7 @@ class Classification(Task):
         if labels.problem_type == target.MULTI:
             return BinaryCrossEntropy(labels.positive_weights(train))
         return CrossEntropy(labels.class_weights(train))
+
+    def row_groups(self, train: Targets, labels: "Labels") -> "list[np.ndarray] | None":
+        """Return the rows of each class, if the recipe asks for `sampler`."""
+        return labels.row_groups(train) if self.sampler else None

@@ -1,6 +1,6 @@
 """What training takes and gives back: a job, what a strategy makes of its model, the result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.training.speed import Speed, SpeedDecision
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import TrainerCallback, TrainingArguments
 
     from pipelines.core.labels import Labels
@@ -44,6 +45,7 @@ class Job:
     Attributes:
         train, validation: encoded rows.
         collate_train: joins rows into a batch to train on; random changes are drawn each time.
+        row_groups: groups of rows that an epoch draws equally often; None: each row once.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
         varies: whether an example is another one each time that it is trained on.
         regularization: the terms that are added to the loss.
@@ -71,6 +73,7 @@ class Job:
     regularization: "Regularization"
     averaging: "Averaging"
     speed: Speed
+    row_groups: "Sequence[np.ndarray] | None" = None
     resume_from: Path | None = None
     varies: bool = False
     callbacks: "tuple[TrainerCallback, ...]" = ()

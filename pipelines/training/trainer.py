@@ -19,6 +19,7 @@ from pipelines.core.upstream import is_batch_norm, length_grouped_sampler
 from pipelines.models import forward
 from pipelines.tasks.encoding import LENGTHS
 from pipelines.training.averaging.ema import Ema
+from pipelines.training.balanced_sampler import BalancedSampler
 from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
 from pipelines.training.speed.length_buckets import overhead_tokens, split_by_length
 
@@ -79,11 +80,16 @@ class GraftTrainer(Trainer):
         return [name for name, p in model.named_parameters() if p.ndim > 1]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        """Group by the lengths that rows have: upstream looks for a column, row by row.
+        """Balance classes, or group by the lengths that rows have.
 
-        Rows in random order get company where the last batch of an epoch would be a single one.
+        For these upstream looks in a column, row by row. Rows in random order get company where the
+        last batch of an epoch would be a single one.
         """
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        if self.job.row_groups is not None:
+            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+            num_rows = len(rows) + self._ends_with_one(len(rows))
+            return BalancedSampler(self.job.row_groups, num_rows, seed)
         if self.args.train_sampling_strategy != "group_by_length":
             sampler = super()._get_train_sampler(train_dataset)
             if type(sampler) is RandomSampler and self._ends_with_one(len(sampler)):

@@ -156,18 +156,21 @@ def _encode(
 
 
 def _check_class_weights(prepared: Prepared) -> None:
-    """Refuse weights of several labels where the head is solved, with one weight for each example.
+    """Refuse weights of several labels where a head is solved with one weight for each example.
 
     Raises:
-        RecipeError: names the strategy, which `auto` may have chosen.
+        RecipeError: names the head.
     """
-    recipe = prepared.recipe
-    weighs = getattr(recipe.task, "class_weights", None)
-    if weighs and prepared.data.labels.problem_type == MULTI and recipe.strategy.no_gradient_reason:
+    task, strategy = prepared.recipe.task, prepared.recipe.strategy
+    weighs, is_multi = (
+        getattr(task, "class_weights", None),
+        prepared.data.labels.problem_type == MULTI,
+    )
+    if weighs and is_multi and not strategy.weighs_labels:
         raise RecipeError(
-            f"task.class_weights: '{weighs}': strategy '{recipe.strategy.name}' solves its head "
-            "with one weight for each example, and several labels have one each; use for example "
-            "lp_ft, or leave task.class_weights out"
+            f"task.class_weights: '{weighs}': strategy.head '{getattr(strategy, 'head', '')}' is "
+            "solved with one weight for each example, and several labels have one each; use "
+            "logistic_regression or linear_svm, or task.sampler=balanced instead"
         )
 
 

@@ -171,6 +171,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
         collate=prepared.collate,
         collate_train=prepared.collate_train,
         loss=prepared.loss,
+        row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
         scorer=prepared.scorer,
         arguments=prepared.arguments(checkpoints),
         early_stopping=recipe.early_stopping,

@@ -197,13 +197,19 @@ def test_texts_that_are_cut_are_counted_exactly(collect):
     )
 
 
-@pytest.mark.parametrize("weights", ["null", "balanced"])
-def test_unequal_classes_are_a_warning_with_advice(collect, weights):
-    splits = three(train=rows(110, labels=["no"] * 10 + ["yes"]))
-    warnings = collect(splits, f"task.class_weights={weights}").warnings()
+@pytest.mark.parametrize(
+    "used", ["class_weights=null", "class_weights=balanced", "sampler=balanced"]
+)
+@pytest.mark.parametrize("labels", [("no", "yes"), (["no"], ["yes"])])
+def test_unequal_classes_are_a_warning_with_advice(collect, labels, used):
+    often, rarely = labels
+    splits = three(train=rows(110, labels=[often] * 10 + [rarely]))
+    splits |= {split: rows(40, start=200, labels=labels) for split in ("validation", "test")}
+    warnings = collect(splits, f"task.{used}").warnings()
     (warning,) = (line for line in warnings if "times" in line)
     assert warning.startswith("train has 10 times as many examples of 'no' (100) as of 'yes' (10)")
-    assert ("task.class_weights=balanced" in warning) == (weights == "null")
+    for key in ("class_weights", "sampler"):
+        assert (f"task.{key}=balanced" in warning) == (used == "class_weights=null")
 
 
 def test_images_are_compared_by_their_files_and_measured_by_their_headers(

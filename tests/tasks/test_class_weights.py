@@ -2,17 +2,21 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from grafting import prepare, write_recipe
+from grafting import fit, job, prepare, write_recipe
+from grafting import logits as logits_of
 
 from pipelines.cli import main
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, SINGLE, Labels
 from pipelines.core.losses import BinaryCrossEntropy, CrossEntropy
+from pipelines.models.output.plain import PlainModel
+from pipelines.strategies.probing.solved_head import start_from_solved_head
 
 pytestmark = pytest.mark.numerical
 
@@ -121,18 +125,90 @@ def test_several_labels_are_balanced_by_their_shares_of_train(
     )
 
 
-def test_a_solved_head_of_several_labels_has_no_balance(tmp_path, text_checkpoint, several):
+def test_a_head_that_weighs_whole_examples_cannot_balance_several_labels(
+    tmp_path, text_checkpoint, several
+):
     task = {"name": "text_classification", "class_weights": "balanced"}
-    sections = {"task": task, "strategy": "linear_probe"}
-    with pytest.raises(RecipeError, match="'linear_probe' solves its head with one weight for"):
+    sections = {"task": task, "strategy": {"name": "linear_probe", "head": "mlp"}}
+    with pytest.raises(RecipeError, match=r"strategy\.head 'mlp' is solved with one weight for"):
         prepare(tmp_path / "recipe", text_checkpoint, several, **sections)
 
 
-def test_numbers_have_no_balance(tmp_path, text_checkpoint):
+@pytest.fixture
+def leaning(tmp_path):
+    """Texts of which one in eight is rare: 6 of 8 of these are good, and 11 of 56 others."""
+    from datasets import Dataset
+
+    def write(rare, other):
+        (tmp_path / "data").mkdir()
+        words = ["good"] * 6 + ["bad"] * 2 + ["good"] * 11 + ["bad"] * 45
+        rows = Dataset.from_dict({"text": words, "label": [rare] * 8 + [other] * 56})
+        for split in ("train", "validation"):
+            rows.to_parquet(tmp_path / "data" / f"{split}.parquet")
+        return tmp_path / "data"
+
+    return write
+
+
+BALANCES = ("class_weights", "sampler")
+
+
+@pytest.mark.parametrize(
+    ("labels", "strategy"),
+    [
+        (("yes", "no"), {"name": "linear_probe", "pooling": "head"}),
+        ((["x", "y"], ["x"]), {"name": "lp_ft"}),
+    ],
+)
+def test_a_solved_head_finds_more_of_what_is_rare_where_it_is_balanced(
+    tmp_path, text_checkpoint, leaning, labels, strategy
+):
+    data = leaning(*labels)
+    ready = prepare(tmp_path / "recipe", text_checkpoint, data, strategy=strategy)
+
+    def recall(**balance):
+        recipe = ready.recipe.replace(task=ready.recipe.task.replace(**balance))
+        work = job(replace(ready, recipe=recipe), tmp_path)
+        if strategy["name"] == "linear_probe":
+            output = recipe.strategy.fit(work).output
+        else:  # what gradient steps start from
+            start_from_solved_head(work)
+            output = PlainModel(work.checkpoint.model)
+        logits = output.run(work.validation, work.collate, recipe.task.collect)["logits"][:8]
+        is_rare = logits[:, 1] > (0 if isinstance(labels[0], list) else logits[:, 0])
+        return is_rare.mean()
+
+    assert recall() == 0
+    assert [recall(**{key: "balanced"}) for key in BALANCES] == [0.75, 0.75]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("labels", "key"), [(("yes", "no"), "sampler"), ((["x", "y"], ["x"]), "class_weights")]
+)
+def test_a_trained_model_finds_more_of_what_is_rare_where_it_is_balanced(
+    tmp_path, text_checkpoint, leaning, labels, key
+):
+    data = leaning(*labels)
+
+    def recall(**balance):
+        training = {"num_train_epochs": 6, "learning_rate": 3e-3, "metric_for_best_model": "loss"}
+        sections = {"task": {"name": "text_classification", **balance}, "training": training}
+        ready = prepare(tmp_path / "recipe", text_checkpoint, data, early_stopping=None, **sections)
+        logits = logits_of(ready, fit(ready, tmp_path / "recipe" / str(balance)))[:8]
+        is_rare = logits[:, 1] > (0 if isinstance(labels[0], list) else logits[:, 0])
+        return is_rare.mean()
+
+    assert recall() == 0
+    assert recall(**{key: "balanced"}) == 0.75
+
+
+@pytest.mark.parametrize("key", BALANCES)
+def test_numbers_have_no_balance(tmp_path, text_checkpoint, key):
     from datasets import Dataset
 
     rows = Dataset.from_dict({"text": ["a", "b"] * 8, "label": [0.5, 1.25] * 8})
     rows.to_parquet(tmp_path / "train.parquet")
-    task = {"name": "text_classification", "class_weights": "balanced"}
-    with pytest.raises(RecipeError, match=r"'balanced' needs classes.*a regression"):
+    task = {"name": "text_classification", key: "balanced"}
+    with pytest.raises(RecipeError, match=rf"{key}: 'balanced' needs classes.*a regression"):
         prepare(tmp_path / "recipe", text_checkpoint, tmp_path, task=task)

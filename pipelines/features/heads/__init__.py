@@ -70,7 +70,8 @@ class Problem:
         targets: as `Labels.encode` gives them: (rows,) ids or numbers, or (rows, labels) of
             0 and 1.
         bias: whether the head may have one.
-        weights: (rows,), how many times each row counts; None where all count once.
+        weights: (rows,), how many times each row counts, or (rows, labels) for heads that weigh
+            labels; None where all count once.
     """
 
     features: np.ndarray
@@ -95,12 +96,14 @@ class Head(Named):
         hyperparameter: what the grid varies, by its name in scikit-learn.
         grid: the values that validation chooses from.
         is_deep: whether it gives an `MLPHead`, which no plain class can hold.
+        weighs_labels: whether each of several labels of a row may have a weight of its own.
     """
 
     problem_types: ClassVar[tuple[str, ...]]
     hyperparameter: ClassVar[str]
     grid: ClassVar[tuple[float, ...]]
     is_deep: ClassVar[bool] = False
+    weighs_labels: ClassVar[bool] = False
 
     def solve(self, problem: Problem, values: Iterable[float]) -> Iterator[SolvedHead]:
         """Solve `problem` once for each of the hyperparameter's `values`, in their order.

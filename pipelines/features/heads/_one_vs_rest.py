@@ -66,7 +66,8 @@ class _PenalizedLoss:
         weight, bias = parameters[:, :-1], parameters[:, -1] * has_bias
         # float32 products take half the time; only the sums need the digits of float64
         losses, slopes = self.loss(features @ weight.astype(np.float32).T + bias, self.targets)
-        counts = self.varies * (1.0 if weights is None else weights[:, None])
+        # (rows,) weights count for all classes, (rows, classes) weights for one each
+        counts = self.varies * (1.0 if weights is None else weights.reshape(len(weights), -1))
         slopes = counts * slopes
         gradient = np.empty_like(parameters)
         gradient[:, :-1] = slopes.astype(np.float32).T @ features + weight / self.strength

@@ -22,6 +22,7 @@ class LinearSvm(Head):
     problem_types: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     hyperparameter: ClassVar[str] = "C"
     grid: ClassVar[tuple[float, ...]] = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+    weighs_labels: ClassVar[bool] = True
 
     def solve(self, problem: Problem, values: Iterable[float]) -> Iterator[Linear]:
         """Separate each class, or each of several labels, from the others."""

@@ -17,6 +17,7 @@ class LogisticRegression(Head):
     problem_types: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     hyperparameter: ClassVar[str] = "C"
     grid: ClassVar[tuple[float, ...]] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0, 10.0)
+    weighs_labels: ClassVar[bool] = True
 
     def solve(self, problem: Problem, values: Iterable[float]) -> Iterator[Linear]:
         """Fit one softmax for single labels, or one sigmoid for each of several labels."""

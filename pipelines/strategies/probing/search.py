@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.features.heads import Head, Problem, Scaler, SolvedHead
+from pipelines.training.balanced_sampler import expected_draws
 
 if TYPE_CHECKING:
     from pipelines.training.job import Job
@@ -133,8 +134,6 @@ class HeadSearch:
         job, train = self.job, self.train
         rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:limit]
         targets = train.targets[rows]
-        # class weights: the solver minimizes the loss that gradient steps would
-        weights = getattr(job.loss, "weights", None)
         # other poolings are saved with a dense layer, which has a bias; the model's own output
         # layer may have none, and then nothing could take up the mean: W (x - mean) = W x - W mean
         biased = self.bias or pooling != "head"
@@ -144,10 +143,18 @@ class HeadSearch:
             targets=targets,
             num_labels=job.labels.num_labels,
             bias=biased,
-            weights=None if weights is None else weights[targets],
+            weights=self._weights(targets, rows),
         )
         for strength, solved in zip(strengths, self.head.solve(problem, strengths), strict=True):
             folded = scaler.fold(solved)
             logits = self.validation.by_example(folded(self.validation.features[pooling]))
             score = job.main_score({"logits": logits})
             yield HeadTrial(pooling, strength, biased, score, folded)
+
+    def _weights(self, targets: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+        """Weigh targets as in gradient steps: by their classes, or as often as they are drawn."""
+        job = self.job
+        if job.row_groups is not None:
+            return expected_draws(job.row_groups, len(self.train.targets))[rows]
+        weigh = getattr(job.loss, "target_weights", None)
+        return weigh(targets) if weigh else None
