@@ -18,13 +18,26 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError, RecipeError, suggest
-from pipelines.core.labels import IGNORED, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.core.labels import (
+    IGNORED,
+    MULTI,
+    NO_TAG,
+    PROBLEM_TYPES,
+    REGRESSION,
+    SINGLE,
+    TOKENS,
+    Labels,
+)
 from pipelines.core.tag_schemes import OUTSIDE
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 EXPECTED = "a class, a number, a list of classes, or a list of 0 and 1 for each class"
+SHARES = (
+    "shares of classes (soft labels) cannot be trained on: for one label, write the class of the "
+    "largest share; for several, 1 for each share above 0.5"
+)
 NO_CLASS = -1  # "no label" among class ids with names, as in GLUE; otherwise a class like any other
 DIGITS = re.compile(r"([0-9]{1,300})")  # int() refuses thousands of digits
 NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
@@ -72,11 +85,16 @@ def infer_tags(train: "Dataset", column: str = "label") -> Labels:
     item, values = getattr(train.features[column], "feature", None), train[column][:]
     if not _is_plain(item):
         raise DataError(f"train: column '{column}' holds {_first(values)}; expected a list of tags")
-    labels = _classes(item, chain.from_iterable(filter(None, values)), column)
+    labels = _classes(item, {*chain.from_iterable(filter(None, values))} - {*NO_TAG}, column)
+    if any(isinstance(tag, float) and not tag.is_integer() for tag in labels.values):
+        raise DataError(
+            f"train: column '{column}' holds {_first(values)}, numbers with a fraction; expected a "
+            "list of tags, one for each word"
+        )
     if not hasattr(item, "names"):
         # it comes first, as in most published data sets
         tags = tuple(sorted(labels.values, key=lambda value: str(value).upper() != OUTSIDE))
-        labels = replace(labels, values=tags, names=tuple(map(str, tags)))
+        labels = replace(labels, values=tags, names=_spelled(tags))
     return replace(labels, problem_type=TOKENS)
 
 
@@ -136,8 +154,14 @@ def _classes(item: Any, values: Iterable[Any], column: str) -> Labels:
         raise DataError(f"train: column '{column}' holds {shown} only; need two classes")
     if names:
         return Labels(SINGLE, tuple(names), tuple(range(len(names))))
-    classes = sorted(present, key=natural)
-    return Labels(SINGLE, tuple(map(str, classes)), tuple(classes))
+    classes = tuple(sorted(present, key=natural))
+    return Labels(SINGLE, _spelled(classes), classes)
+
+
+def _spelled(classes: tuple[Any, ...]) -> tuple[str, ...]:
+    """Name classes as the column spells them, and ids that became floats by a gap as ids."""
+    are_whole = all(isinstance(value, float) and value.is_integer() for value in classes)
+    return tuple(map(str, map(int, classes) if are_whole else classes))
 
 
 def _several(item: Any, values: list[Any], column: str) -> Labels:
@@ -152,9 +176,7 @@ def _several(item: Any, values: list[Any], column: str) -> Labels:
         return Labels(MULTI, names, tuple(range(size)), are_indicators=True)
     if any(isinstance(v, float) and not v.is_integer() for v in members):
         raise DataError(
-            f"train: column '{column}' holds {_first(values)}: shares of classes (soft labels) "
-            f"cannot be trained on; expected {EXPECTED}: for one label, write the class of the "
-            "largest share; for several, 1 for each share above 0.5"
+            f"train: column '{column}' holds {_first(values)}; expected {EXPECTED}; {SHARES}"
         )
     return replace(_classes(item, members, column), problem_type=MULTI)
 

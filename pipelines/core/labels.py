@@ -22,6 +22,7 @@ CHOICE = "multiple_choice"
 CLOSED = (*PROBLEM_TYPES, TOKENS, CHOICE)  # targets are classes or numbers, not free text
 LANGUAGE = "language_modeling"  # no classes: the text itself is the target
 IGNORED = -100  # what transformers' losses leave out: the label of a token that has none
+NO_TAG = (IGNORED, str(IGNORED))  # of a word; files of text spell it, too
 MAX_POSITIVE_WEIGHT = 100.0  # of an example with a label, beside one without it
 
 
@@ -74,7 +75,7 @@ class Labels:
             raise DataError(f"{where}: no label; drop the row or give it one")
         if self.problem_type == TOKENS:
             return [
-                IGNORED if tag == IGNORED else self._id(tag, ids, f"{where}, word {i}")
+                IGNORED if tag in NO_TAG else self._id(tag, ids, f"{where}, word {i}")
                 for i, tag in enumerate(value)
             ]
         if self.problem_type == REGRESSION:

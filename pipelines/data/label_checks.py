@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 MAX_CLASSES_SHOWN = 50  # in an error message
+GAPS = (None, "")
 MAX_LABELS_SHOWN = 10  # of a row with a gap
 
 
@@ -39,7 +40,7 @@ def rows_without_label(
     if hasattr(feature, "feature"):
         yield from _lists_with_gaps(dataset[target][:])
         return
-    absent: set[Any] = {None, ""}
+    absent: set[Any] = {*GAPS}
     if hasattr(feature, "names"):
         absent |= {NO_CLASS, IGNORED}
     elif getattr(feature, "dtype", "").startswith("int") and not are_numbers:
@@ -120,12 +121,15 @@ def _lists_with_gaps(rows: list[Any]) -> Iterator[tuple[int, str]]:
     for position, row in enumerate(rows):
         if row is None:
             yield position, "no label (None)"
-        elif None in row:
+            continue
+        # only NaN differs from itself
+        gap = next((i for i, label in enumerate(row) if label in GAPS or label != label), None)
+        if gap is not None:
             # a list may have a tag for each word of a long text
             shown = ", ".join(map(repr, row[:MAX_LABELS_SHOWN])) + ", …" * (
                 len(row) > MAX_LABELS_SHOWN
             )
-            yield position, f"no label at place {row.index(None)} of [{shown}]"
+            yield position, f"no label at place {gap} of [{shown}]"
 
 
 def _class_names(dataset: "Dataset") -> list[str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
+from pipelines.core.label_inference import SHARES
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -34,8 +35,9 @@ def merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -
             if value in (None, "") or value != value:  # only NaN differs from itself
                 rows[row].append(None)
             elif value not in INDICATORS:
+                remedy = f"; {SHARES}" * (isinstance(value, float) and 0 < value < 1)
                 raise DataError(
-                    f"{split}, row {row}: column '{name}' is {value!r}; expected 0 or 1"
+                    f"{split}, row {row}: column '{name}' is {value!r}; expected 0 or 1{remedy}"
                 )
             elif INDICATORS[value]:
                 rows[row].append(i)

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.core import tag_schemes
 from pipelines.core.errors import ModelError
 from pipelines.core.label_inference import infer_tags
-from pipelines.core.labels import IGNORED
+from pipelines.core.labels import IGNORED, NO_TAG
 from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
@@ -106,7 +106,7 @@ class TokenClassification(TextTask):
                 yield row, "tokens is empty; expected at least one word"
             elif len(words) != len(tags):
                 yield row, f"{len(words)} words, but {len(tags)} tags; expected a tag for each word"
-            elif tags.count(IGNORED) == len(tags):
+            elif all(tag in NO_TAG for tag in tags):
                 yield row, f"every tag is {IGNORED}, which means none; expected one at least"
             else:
                 for i, word in enumerate(words):

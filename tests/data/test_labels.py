@@ -200,6 +200,13 @@ def test_shares_of_classes_are_refused_by_name(load, share):
         load([share, [1.0, 0.0]] * 20)
 
 
+def test_shares_in_columns_are_refused_by_name(tmp_path):
+    (tmp_path / "train.csv").write_text("text,joy,fear\n" + "good,0.75,0.25\nbad,0,1\n" * 10)
+    section = {"path": str(tmp_path), "columns": {"text": "text", "label": ["joy", "fear"]}}
+    with pytest.raises(DataError, match=r"row 0: column 'joy' is 0.75; expected 0 or 1; shares of"):
+        data.load(Files(source="files", **section), TextClassification(), seed=42)
+
+
 @pytest.mark.parametrize(
     "label",
     [{"name": "a"}, {"joy": 1, "fear": 0}, [{"label": "joy", "score": 0.5}], [[0, 1], [1]]],
@@ -242,7 +249,15 @@ def test_an_empty_cell_among_columns_of_zeros_and_ones_is_a_bad_row(tmp_path):
     assert set(map(tuple, encoded(loaded))) == {(0, 1), (1, 0)}
 
 
-@pytest.mark.parametrize("labels", [[[1, 0], [0, 1], [None, 1]], [["a"], ["b", "a"], ["b", None]]])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [[1, 0], [0, 1], [None, 1]],
+        [["a"], ["b", "a"], ["b", None]],
+        [["a"], ["b", "a"], ["b", ""]],
+        [[0.0, 2.0], [1.0], [1.0, float("nan")]],
+    ],
+)
 def test_a_gap_in_a_list_is_a_bad_row(load, labels):
     with pytest.raises(DataError, match="train, row 2: no label at place"):
         load(labels * 10)
@@ -258,14 +273,34 @@ def test_a_tag_of_minus_100_is_no_tag(load_tags):
     assert loaded.labels.encode([[0, -100, 1]], "train") == [[0, -100, 1]]
 
 
-def test_a_text_without_any_tag_is_a_bad_row(load_tags):
+def test_a_tag_of_minus_100_among_texts_is_no_tag(load_tags):
+    loaded = load_tags([["O", "-100", "B-x"], ["O", "O", "-100"]] * 10)
+    assert loaded.labels.names == ("O", "B-x")
+    assert loaded.labels.encode([["O", "-100", "B-x"]], "train") == [[0, -100, 1]]
+
+
+def test_tags_that_a_gap_made_floats_are_called_by_their_ids(load_tags):
+    loaded = load_tags([[0.0, 10.0, -100.0], [2.0, 2.0, 0.0]] * 10)
+    assert loaded.labels.names == ("0", "2", "10")
+    assert loaded.labels.encode([[0.0, 10.0, -100.0]], "train") == [[0, 2, -100]]
+
+
+def test_numbers_with_a_fraction_are_no_tags(load_tags):
+    with pytest.raises(DataError, match=r"holds \[0.5, 2.0\], numbers with a fraction; expected a"):
+        load_tags([[0.5, 2.0], [0.5, 2.0]] * 10)
+
+
+@pytest.mark.parametrize("none", [-100, "-100"])
+def test_a_text_without_any_tag_is_a_bad_row(load_tags, none):
+    tag = type(none)
     with pytest.raises(DataError, match="train, row 1: every tag is -100"):
-        load_tags([[0, 1], [-100, -100]] * 10)
+        load_tags([[tag(0), tag(1)], [none, none]] * 10)
 
 
-def test_a_missing_tag_is_a_bad_row(load_tags):
-    tags = [["O", "B-x"], ["O", None], ["O", "O"]]
-    with pytest.raises(DataError, match=r"train, row 1: no label at place 1 of \['O', None\]"):
+@pytest.mark.parametrize("gap", [None, ""])
+def test_a_missing_tag_is_a_bad_row(load_tags, gap):
+    tags = [["O", "B-x"], ["O", gap], ["O", "O"]]
+    with pytest.raises(DataError, match=rf"train, row 1: no label at place 1 of \['O', {gap!r}\]"):
         load_tags(tags * 10)
     loaded = load_tags(tags * 10, on_bad_row="skip")
     assert len(loaded.left_out) == 10
