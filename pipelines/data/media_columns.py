@@ -14,6 +14,8 @@ import numpy as np
 
 from pipelines.core.errors import DataError
 from pipelines.core.upstream import dataset_fingerprint
+from pipelines.data.sources._media_files import SUFFIXES
+from pipelines.tasks.audio import files as sound_files
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -63,6 +65,27 @@ def read(dataset: "Dataset", kind: str, folder: Path | None, split: str, note: "
         f"{{bytes, path}}{' or {array, sampling_rate}' if kind == 'audio' else ''}; name another "
         f"column: data.columns.{kind}=…"
     )
+
+
+def kind_of(dataset: "Dataset", column: str) -> str | None:
+    """Judge by type and first value whether a column holds an "image" or "audio"; else None."""
+    from datasets import Audio, Image, Value
+
+    form = dataset.features[column]
+    if isinstance(form, Image | Audio):
+        return "image" if isinstance(form, Image) else "audio"
+    keys = {*form} if isinstance(form, dict) else set()
+    if keys >= {"array", "sampling_rate"}:
+        return "audio"
+    has_bytes = isinstance(form, Value) and "binary" in form.dtype
+    if not (has_bytes or "path" in keys or (isinstance(form, Value) and "string" in form.dtype)):
+        return None
+    first: Any = next((value for value in dataset[column] if value), {} if keys else "")
+    path, content = (first.get("path"), first.get("bytes")) if keys else (first, None)
+    if has_bytes or content:
+        return "audio" if sound_files.problem({"bytes": content or first}) is None else "image"
+    suffix = Path(path or "").suffix.lower()
+    return next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)
 
 
 def with_files(dataset: "Dataset", kind: str, files: Sequence[Path | None]) -> "Dataset":

@@ -1,6 +1,7 @@
 """What a table is about: which columns are texts, which one holds labels, in which language."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,48 +27,64 @@ class Column:
     Attributes:
         num_values: how many different ones there are.
         length: characters on the average; 0 where the values are no texts.
+        is_counted: whether the values are whole numbers in a row, as those of ids are.
     """
 
     name: str
     num_values: int
     num_rows: int
     length: float
+    is_counted: bool = False
 
     @property
     def may_be_label(self) -> bool:
         """Whether values repeat as labels do."""
         return 2 <= self.num_values <= min(MAX_LABELS, max(2, self.num_rows * MAX_LABEL_SHARE))
 
+    @property
+    def may_be_measured(self) -> bool:
+        """Whether values are numbers that differ, such as prices."""
+        return not (self.length or self.is_counted) and self.num_values > 2
+
 
 def columns(train: "Dataset") -> list[Column]:
     """Describe the columns of texts, words and numbers; what holds lists or bytes is left out."""
     sample = train.select(range(min(NUM_ROWS, len(train))))
-    described = []
-    for name, feature in sample.features.items():
-        if getattr(feature, "dtype", None) not in ("string", "large_string", "int64", "bool"):
-            continue
-        values = [value for value in sample[name][:] if value is not None]
-        is_text = bool(values) and isinstance(values[0], str)
-        length = sum(map(len, values)) / len(values) if is_text else 0.0
-        described.append(Column(name, len({*values}), len(values), length))
-    return described
+    kinds = ("string", "large_string", "int64", "float64", "bool")
+    return [
+        _describe(name, [value for value in sample[name][:] if value is not None])
+        for name, feature in sample.features.items()
+        if getattr(feature, "dtype", None) in kinds
+    ]
 
 
-def text_and_label(train: "Dataset") -> dict[str, str]:
-    """Choose the column of the longest texts, and of the others the one of the fewest values.
+def _describe(name: str, values: list[Any]) -> Column:
+    different = {*values}
+    if not values or isinstance(values[0], str):
+        length = sum(map(len, values)) / max(1, len(values))
+        return Column(name, len(different), len(values), length)
+    is_counted = max(different) - min(different) == len(different) - 1
+    return Column(name, len(different), len(values), 0.0, is_counted)
 
-    Returns:
-        role -> column, of text and label those that there are.
+
+def text(train: "Dataset") -> str | None:
+    """Choose the column of the longest texts; None where there are no texts."""
+    texts = [column for column in columns(train) if column.length]
+    return max(texts, key=lambda column: column.length).name if texts else None
+
+
+def label(train: "Dataset", taken: Container[str]) -> str | None:
+    """Choose the column of the fewest values, words before numbers, else the only measurements.
+
+    Args:
+        taken: columns that have another role.
     """
-    described = columns(train)
-    texts = [column for column in described if column.length]
-    if not texts:
-        return {}
-    text = max(texts, key=lambda column: column.length)
-    labels = [column for column in described if column is not text and column.may_be_label]
+    described = [column for column in columns(train) if column.name not in taken]
+    labels = [column for column in described if column.may_be_label]
     # words before numbers, which may be anything
     labels.sort(key=lambda column: (not column.length, column.num_values))
-    return {"text": text.name} | ({"label": labels[0].name} if labels else {})
+    measured = [column for column in described if column.may_be_measured]
+    return next((column.name for column in [*labels, *measured[: len(measured) == 1]]), None)
 
 
 def is_english(texts: list[Any]) -> bool:

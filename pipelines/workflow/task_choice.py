@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
 from pipelines.core.errors import DataError
-from pipelines.data import columns, table_sketch
+from pipelines.data import columns, media_columns, table_sketch
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -22,6 +22,7 @@ TASKS = (
     "text_classification",
     "causal_lm",
 )
+MEDIA = {*media_columns.KINDS}
 
 
 def choose(train: "Dataset", names: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
@@ -44,16 +45,34 @@ def choose(train: "Dataset", names: tuple[str, ...]) -> tuple[str, dict[str, Any
 
 def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
     """Assign columns to the roles of a task: by their usual names, else by what they hold."""
-    try:
-        roles, _ = columns.assign(train.column_names, task.roles, {})
-    except DataError:
-        roles = {}
     wanted = {role.rstrip("?+") for role in task.roles if not role.endswith("?")}
-    if not roles and {"text"} <= wanted <= {"text", "label"}:
-        roles = {**table_sketch.text_and_label(train)}
+    found = {role: _media_column(train, role, task.roles[role]) for role in wanted & MEDIA}
+    media: columns.Columns = {role: column for role, column in found.items() if column}
+    if len(media) < len(found):
+        return None  # what has the name of an image need not be one
+    try:
+        roles, _ = columns.assign(train.column_names, task.roles, media)
+    except DataError:
+        roles = _by_content(train, wanted, media)
     if wanted - set(roles) or any(not _fits(train, role, roles[role]) for role in roles):
         return None
     return roles
+
+
+def _media_column(train: "Dataset", role: str, usual: tuple[str, ...]) -> str | None:
+    """Find the column of images or sounds; of several the one with a usual name."""
+    found = [name for name in train.column_names if media_columns.kind_of(train, name) == role]
+    return next((name for name in usual if name in found), found[0] if found else None)
+
+
+def _by_content(train: "Dataset", wanted: set[str], media: columns.Columns) -> columns.Columns:
+    """Find a text and a label by what columns hold; lists and answers have names of their own."""
+    roles: dict[str, Any] = {**media}
+    if "text" in wanted <= {"text", "label"}:
+        roles["text"] = table_sketch.text(train)
+    if "label" in wanted <= {"text", "label", *MEDIA}:
+        roles["label"] = table_sketch.label(train, {*roles.values()})
+    return {role: column for role, column in roles.items() if column}
 
 
 def _fits(train: "Dataset", role: str, column: Any) -> bool:

@@ -1,17 +1,38 @@
 """`graft init`: a recipe from data alone, which loads, says what was chosen, and trains."""
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from datasets import Dataset
+from PIL import Image
 
 from pipelines import cli, recipe
 from pipelines.core.errors import ModelError
+from pipelines.data.media_columns import kind_of
 from pipelines.data.table_sketch import is_english
 from pipelines.models import short_names, shortlist
 
 SPAM = ("win a prize now", "claim the free cash", "free prize for you", "call now and win")
 HAM = ("see you at home", "the meeting is at ten", "dinner is ready", "are you there")
+
+
+def png() -> bytes:
+    """Encode a small picture."""
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def wav() -> bytes:
+    """Encode a short sound."""
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(100), 8_000, format="WAV")
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -83,6 +104,55 @@ def test_the_task_follows_from_the_columns(here: Path, rows, task: str, columns)
     assert cli.main(["init", "rows.jsonl"]) == 0
     drawn = recipe.load("rows.yaml")
     assert (drawn.task.name, drawn.data.columns) == (task, columns)
+
+
+@pytest.mark.parametrize(
+    ("table", "task", "columns"),
+    [
+        # of two columns any other may be the input, but a text is no path of an image
+        (
+            ["text,label", "win a prize,spam", "see you,ham"],
+            "text_classification",
+            {"text": "text", "label": "label"},
+        ),
+        (
+            ["photo,kind", "0.png,dark", "1.png,bright"],
+            "image_classification",
+            {"image": "photo", "label": "kind"},
+        ),
+        (
+            ["flat,rent", "one small room,{i}10.5", "two large rooms,{i}20"],
+            "text_classification",
+            {"text": "flat", "label": "rent"},
+        ),
+        (["id,line", "{i}1,one small room", "{i}2,two rooms"], "causal_lm", {"text": "line"}),
+    ],
+)
+def test_the_task_follows_from_what_columns_hold(here: Path, table, task: str, columns) -> None:
+    for i in range(2):
+        Image.new("L", (8, 8), 100 * i).save(here / f"{i}.png")
+    header, *rows = table
+    lines = [row.format(i=i) for i in range(10) for row in rows]
+    (here / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
+    assert cli.main(["init", "rows.csv"]) == 0
+    drawn = recipe.load("rows.yaml")
+    assert (drawn.task.name, drawn.data.columns) == (task, columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ({"bytes": png(), "path": None}, "image"),
+        (png(), "image"),
+        (wav(), "audio"),
+        ({"bytes": None, "path": "clips/a.FLAC"}, "audio"),
+        ({"array": [0.0, 0.1], "sampling_rate": 16_000}, "audio"),
+        ("notes.txt", None),
+        (3, None),
+    ],
+)
+def test_images_and_sounds_are_found_by_what_they_are(content: Any, kind: str | None) -> None:
+    assert kind_of(Dataset.from_list([{"x": content}]), "x") == kind
 
 
 def test_what_fits_no_task_is_refused_with_its_columns(here: Path, capsys) -> None:
