@@ -42,6 +42,12 @@ def misplaced_training_keys(document: Document) -> Iterator[str]:
             where = document.place(("training", name))
             token = "; a token never belongs in a recipe: set HF_TOKEN" if "token" in name else ""
             yield f"{where}: 'training.{name}': pushing is the recipe's section 'hub'{token}"
+        if name == "parallelism_config":
+            where = document.place(("training", name))
+            yield (
+                f"{where}: 'training.{name}': no recipe can hold it; `accelerate config` writes "
+                "what `accelerate launch` then reads"
+            )
 
 
 def set_modality(document: Document) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """TrainingArguments from a recipe and its strategy, over defaults of our own."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
     from pipelines.evaluation.scorer import Scorer
 
+# fields whose old name only warns
+RENAMED = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+OPTIMIZERS = dict.fromkeys(("adam", "Adam", "adamw", "AdamW"), "adamw_torch")
 # of a train split that is streamed: there are no epochs to count in, and each process reads for
 # itself, since the main one could not put batches of different lengths together for the others
 STREAMED: dict[str, Any] = {
@@ -45,9 +52,10 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
     from transformers import TrainingArguments
 
     _check_names(training, TrainingArguments)
+    _check_choices(training, TrainingArguments)
     fields = {
         **_defaults(training),
-        **training,
+        **_with_new_names(training, TrainingArguments),
         "output_dir": str(checkpoints),
         # Trainer.train gets it, as the checkpoint of the run folder that it resolves to
         "resume_from_checkpoint": None,
@@ -63,10 +71,28 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
     try:
         return TrainingArguments(**fields)
     except (TypeError, ValueError, ImportError) as error:
-        # one line; of "foo is not a valid SchedulerType" the key is to be found
-        message = " ".join(str(error).split())
-        keys = (f".{name}" for name, value in training.items() if message.startswith(f"{value} "))
-        raise RecipeError(f"training{next(keys, '')}: {message}") from error
+        raise RecipeError(f"training{_explain(error, training)}") from error
+
+
+def _explain(error: Exception, training: dict[str, Any]) -> str:
+    """Name the key that TrainingArguments refuses, as `.optim: …`, if its message shows it."""
+    message = " ".join(str(error).split())
+    value, _, others = message.partition(" is not a valid ")
+    names = re.findall(r"'(.*?)'", others)
+    for key, given in training.items():
+        if names and given == value:
+            meant = OPTIMIZERS.get(value) if key == "optim" else None
+            hint = f"did you mean '{meant}'?" if meant else suggest(value, names)
+            return f".{key}: '{value}': unknown; {hint}"
+    plain = _letters(message)
+    # the longest: `accelerator_config` before a key that is part of another word
+    near = [key for key in sorted(training, key=len, reverse=True) if _letters(key) in plain]
+    return f"{f'.{near[0]}: {training[near[0]]}' if near else ''}: {message}"
+
+
+def _letters(text: str) -> str:
+    """Leave out what flags, fields and classes of one name differ in."""
+    return text.lower().replace("_", "")
 
 
 def _check_names(training: dict[str, Any], arguments_type: type) -> None:
@@ -81,6 +107,25 @@ def _check_names(training: dict[str, Any], arguments_type: type) -> None:
             f"training_defaults of the strategy: '{name}' is no field of TrainingArguments; "
             f"{suggest(name, known)}"
         )
+
+
+def _check_choices(training: dict[str, Any], arguments_type: type) -> None:
+    """Refuse what is no choice of its field: only upstream's own command line would look.
+
+    Raises:
+        RecipeError: names the key, the value and the choices.
+    """
+    for field in dataclasses.fields(arguments_type):
+        value, choices = training.get(field.name), field.metadata.get("choices")
+        if choices and value is not None and value not in choices:
+            raise RecipeError(f"training.{field.name}: '{value}': {suggest(value, choices)}")
+
+
+def _with_new_names(training: dict[str, Any], arguments_type: type) -> dict[str, Any]:
+    """Take a field that upstream renames by its new name, where the installed version has it."""
+    known = {field.name for field in dataclasses.fields(arguments_type)}
+    new = {name: RENAMED[name] for name in training if RENAMED.get(name) in known}
+    return {new.get(name, name): value for name, value in training.items()}
 
 
 def _defaults(training: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 REFUSALS = (ImportError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 # `report_to` -> the package to install, where the two differ
 PACKAGES = {"azure_ml": "azureml-mlflow", "comet_ml": "comet-ml", "flyte": "flytekit"}
+# … -> the name in the function of transformers that looks for it
+AVAILABLE = {"azure_ml": "azureml", "comet_ml": "comet", "flyte": "flytekit"}
 
 
 def rehearse(job: "Job") -> None:
@@ -36,6 +38,8 @@ def rehearse(job: "Job") -> None:
             f"training.gradient_checkpointing: true: {type(job.checkpoint.model).__name__} cannot "
             "compute activations again; leave it out"
         )
+    if arguments.torch_compile:
+        _check_compiler(str(arguments.torch_compile_backend), arguments.torch_compile_mode)
     _build_schedule(arguments, _build_optimizer(job))
     for name in arguments.report_to or ():
         _check_report(name)
@@ -55,6 +59,25 @@ def _check_batches(job: "Job") -> None:
 
 def _can_checkpoint(model: Any) -> bool:
     return bool(getattr(model, "supports_gradient_checkpointing", True))
+
+
+def _check_compiler(backend: str, mode: str | None) -> None:
+    """Refuse a compiler that accelerate or torch does not have; nothing is compiled yet."""
+    import torch
+    from accelerate.utils import DynamoBackend
+
+    known = [member.value.lower() for member in DynamoBackend if member != DynamoBackend.NO]
+    if backend.lower() not in known:
+        raise RecipeError(
+            f"training.torch_compile_backend: '{backend}': unknown; {suggest(backend, known)}"
+        )
+    try:
+        torch.compile(torch.nn.Identity(), backend=backend.lower(), mode=mode)
+    except REFUSALS as error:
+        key, value = ("mode", mode) if mode else ("backend", backend)
+        raise RecipeError(
+            f"training.torch_compile_{key}: '{value}': {first_line(error)}"
+        ) from error
 
 
 def _build_optimizer(job: "Job") -> Any:
@@ -123,22 +146,23 @@ def _build_schedule(arguments: "TrainingArguments", optimizer: Any) -> None:
 
 def _check_report(name: str) -> None:
     """Refuse a report to something unknown, or whose package is not installed."""
-    from transformers.integrations import get_reporting_integration_callbacks
+    from transformers import integrations
 
     key = f"training.report_to: '{name}'"
     try:
-        (callback,) = get_reporting_integration_callbacks([name])
+        (callback,) = integrations.get_reporting_integration_callbacks([name])
     except ValueError as error:
         known = str(error).partition("only ")[2].removesuffix(" are supported.").split(", ")
         raise RecipeError(f"{key}: unknown; {suggest(name, known)}") from error
+    package = PACKAGES.get(name, name)
+    remedy = f"(pip install {package}, or report_to=none)"
+    is_available = getattr(integrations, f"is_{AVAILABLE.get(name, name)}_available", None)
+    if is_available and not is_available():
+        raise RecipeError(f"{key}: its package is not installed {remedy}")
     try:
         callback()
     except REFUSALS as error:
-        package = PACKAGES.get(name, name)
-        raise RecipeError(
-            f"{key}: its package is not installed, or refuses: {first_line(error)} "
-            f"(pip install {package}, or report_to=none)"
-        ) from error
+        raise RecipeError(f"{key}: its package refuses: {first_line(error)} {remedy}") from error
 
 
 def _is_installed(package: str) -> bool:

@@ -260,11 +260,11 @@ CASES = {
     ),
     # training arguments
     "no such scheduler": said(
-        "training.lr_scheduler_type=foo",
-        told=("training.lr_scheduler_type: foo is not a valid SchedulerType", "'linear', 'cosine'"),
+        "training.lr_scheduler_type=cosin",
+        told="training.lr_scheduler_type: 'cosin': unknown; did you mean 'cosine'? known: constant",
     ),
     "no such optimizer": said(
-        "training.optim=foo", told="training.optim: foo is not a valid OptimizerNames"
+        "training.optim=adamw", told="training.optim: 'adamw': unknown; did you mean 'adamw_torch'?"
     ),
     "strategies that do not match": said(
         "training.save_strategy=steps", told="requires the save and eval strategy to match"
@@ -286,6 +286,31 @@ CASES = {
     "a report without its package": said(
         "training.report_to=clearml",
         told=("training.report_to: 'clearml': its package", "pip install clearml"),
+    ),
+    "a report that fails when it is deleted": said(
+        "training.report_to=[mlflow]", told="'mlflow': its package is not installed (pip install"
+    ),
+    "a compiler that does not exist": said(
+        "training.torch_compile_backend=inductr",
+        told="training.torch_compile_backend: 'inductr': unknown; did you mean 'inductor'?",
+    ),
+    "a mode that the compiler does not have": said(
+        "training.torch_compile_mode=fast",
+        told=("training.torch_compile_mode: 'fast': ", "max-autotune"),
+    ),
+    "an order of rows that does not exist": said(
+        "training.train_sampling_strategy=by_length",
+        told="training.train_sampling_strategy: 'by_length': did you mean 'group_by_length'?",
+    ),
+    "a log level that does not exist": said(
+        "training.log_level=loud", told="training.log_level: 'loud': known: critical, debug"
+    ),
+    "an option that accelerate does not have": said(
+        "training.accelerator_config={{foo: 1}}",
+        told="training.accelerator_config: {'foo': 1}: AcceleratorConfig",
+    ),
+    "what only Python can hold": said(
+        "training.parallelism_config=dp", told="'training.parallelism_config': no recipe can hold"
     ),
     "an optimizer without its package": said(
         "training.optim=lomo", told=("training.optim: 'lomo': ", "lomo_optim")
