@@ -52,13 +52,14 @@ def columns(train: "Dataset") -> list[Column]:
     sample = train.select(range(min(NUM_ROWS, len(train))))
     kinds = ("string", "large_string", "int64", "float64", "bool")
     return [
-        _describe(name, [value for value in sample[name][:] if value is not None])
+        _describe(name, sample[name][:])
         for name, feature in sample.features.items()
         if getattr(feature, "dtype", None) in kinds
     ]
 
 
-def _describe(name: str, values: list[Any]) -> Column:
+def _describe(name: str, column: list[Any]) -> Column:
+    values = [value for value in column if value is not None]
     different = {*values}
     if not values or isinstance(values[0], str):
         length = sum(map(len, values)) / max(1, len(values))

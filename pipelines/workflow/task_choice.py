@@ -46,9 +46,9 @@ def choose(train: "Dataset", names: tuple[str, ...]) -> tuple[str, dict[str, Any
 def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
     """Assign columns to the roles of a task: by their usual names, else by what they hold."""
     wanted = {role.rstrip("?+") for role in task.roles if not role.endswith("?")}
-    found = {role: _media_column(train, role, task.roles[role]) for role in wanted & MEDIA}
-    media: columns.Columns = {role: column for role, column in found.items() if column}
-    if len(media) < len(found):
+    by_role = {role: _media_column(train, role, task.roles[role]) for role in wanted & MEDIA}
+    media: columns.Columns = {role: column for role, column in by_role.items() if column}
+    if len(media) < len(by_role):
         return None  # what has the name of an image need not be one
     try:
         roles, _ = columns.assign(train.column_names, task.roles, media)
@@ -61,8 +61,8 @@ def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
 
 def _media_column(train: "Dataset", role: str, usual: tuple[str, ...]) -> str | None:
     """Find the column of images or sounds; of several the one with a usual name."""
-    found = [name for name in train.column_names if media_columns.kind_of(train, name) == role]
-    return next((name for name in usual if name in found), found[0] if found else None)
+    names = [name for name in train.column_names if media_columns.kind_of(train, name) == role]
+    return next((name for name in usual if name in names), names[0] if names else None)
 
 
 def _by_content(train: "Dataset", wanted: set[str], media: columns.Columns) -> columns.Columns:
