@@ -71,14 +71,14 @@ def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAs
     """
     names: dict[str, str] = {}
     shares: dict[str, float] = {}
-    named = [name for _, name in requested if isinstance(name, str)]
+    named = [*requested.names.values()]
     for split, usual in USUAL_NAMES.items():
-        name = getattr(requested, split)
-        if isinstance(name, float):
-            shares[split] = name
-        elif name is not None:
-            _check_name(available, split, name)
-            names[split] = name
+        share = getattr(requested, split)
+        if isinstance(share, float):
+            shares[split] = share
+        elif split in requested.names:
+            names[split] = requested.names[split]
+            _check_name(available, split, names[split])
         elif split != "test" or split not in requested.model_fields_set:  # `test: null` means none
             # a split that the recipe names for something else is never guessed as well
             free = [n for n in usual if n in available and n not in named]

@@ -9,6 +9,7 @@ from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import document as documents
 from pipelines.recipe import yaml_reader
+from pipelines.recipe.data_paths import find_beside
 from pipelines.recipe.document import Document, Override, children
 
 # `strategy: lora` is short for `strategy: {name: lora}`
@@ -48,6 +49,7 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
         # at once: the next layer may lay keys over what is a single word so far
         _expand(document)
     _override(document, overrides)
+    find_beside(document, file.parent)
     document.values.setdefault("name", file.stem)
     return document
 

@@ -2,10 +2,12 @@
 
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from pydantic import ValidationError
 
 from pipelines.core.errors import DataError
 from pipelines.data import columns
 from pipelines.data.sources.files import Files
+from pipelines.data.splits import assign
 
 ROLES = {"text": ("text", "sentence"), "text_pair?": ("text_pair",), "label": ("label", "target")}
 
@@ -35,6 +37,65 @@ def test_the_recipe_names_the_file_of_each_split(tmp_path):
     loaded = texts(tmp_path, splits={"train": "learn.csv", "test": "exam*.csv"})
     assert loaded["learn.csv"] == ["a"]
     assert loaded["exam*.csv"] == ["b", "c"]
+
+
+def test_lists_of_files_are_one_split_each(tmp_path):
+    write(tmp_path, learn="a", more__exam1="b", more__exam2="c", other="d", dev="e")
+    (tmp_path / "other[1].csv").write_text("text,label\nf,1\n")
+    (tmp_path / "broken.csv").write_text("text,label\nx\n")  # which no split names
+    splits = {"train": ["learn.csv", "other[1].csv"], "test": ["more/*2.csv", "more/exam?.csv"]}
+    loaded = texts(tmp_path, splits=splits)
+    assert loaded == {
+        "dev": ["e"],
+        "learn.csv, other[1].csv": ["a", "f"],
+        "more/*2.csv, more/exam?.csv": ["c", "b"],
+    }
+    source = Files(source="files", path=str(tmp_path), splits=splits)
+    chosen = assign(source.load(), source.splits)
+    assert {split: rows["text"][:] for split, rows in chosen.datasets.items()} == {
+        "train": ["a", "f"],
+        "validation": ["e"],
+        "test": ["c", "b"],
+    }
+
+
+def test_files_of_splits_need_no_path_and_may_lie_anywhere(tmp_path, monkeypatch):
+    write(tmp_path, here__learn="a", away__exam="b")
+    monkeypatch.chdir(tmp_path / "here")
+    away = str(tmp_path / "away" / "exam.csv")
+    source = Files(source="files", splits={"train": "learn.csv", "test": [away]})
+    assert {name: rows["text"][:] for name, rows in source.load().items()} == {
+        "learn.csv": ["a"],
+        away: ["b"],
+    }
+    before = source.identity()["sha256"]
+    write(tmp_path, away__exam="c")
+    source.load()
+    assert source.identity()["sha256"] != before
+    beside = texts("learn.csv", splits={"test": away})
+    assert beside == {"train": ["a"], away: ["c"]}
+
+
+@pytest.mark.parametrize(
+    ("splits", "reason"),
+    [
+        ({"train": ["learn.csv", "lern.csv"]}, "no table 'lern.csv' in .*did you mean 'learn.csv'"),
+        ({"train": "learn.csv", "test": "*.csv"}, "learn.csv is a file of train as well"),
+        ({"train": ["notes.md"]}, "notes.md: not a table that can be read; known: .parquet"),
+    ],
+)
+def test_refuses_files_that_cannot_be_a_split(tmp_path, splits, reason):
+    write(tmp_path, learn="a", exam="b")
+    (tmp_path / "notes.md").touch()
+    with pytest.raises(DataError, match=reason):
+        texts(tmp_path, splits=splits)
+
+
+def test_a_recipe_names_a_path_or_files():
+    with pytest.raises(ValidationError, match="missing key 'path', a file or a folder; or name"):
+        Files(source="files")
+    with pytest.raises(ValidationError, match="names nothing; expected a split, or files such as"):
+        Files(source="files", splits={"train": []})
 
 
 def test_a_folder_for_each_split(tmp_path):

@@ -148,13 +148,35 @@ metrics: [./mine.py, {name: ./other.py}, accuracy]
     assert load(text, "model=./mine").model.checkpoint == "./mine"
 
 
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ("path: reviews", "reviews"),
+        ("splits: {train: [a.csv, b.csv]}", ""),
+        ("splits: {train: '*.csv', validation: 0.1}", ""),
+    ],
+)
+def test_data_that_are_not_in_the_working_directory_are_read_beside_the_recipe(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, data: str, path: str
+) -> None:
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "b.csv").touch()
+    text = f"task: text_classification\nmodel: m\ndata: {{source: files, {data}}}\n"
+    monkeypatch.chdir(tmp_path / "reviews")
+    assert load(text).data.model_dump()["path"] == str(tmp_path / path)
+    assert "is not in the working directory, and read from the recipe's" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert load(text).data.model_dump()["path"] == (path or ".")
+    assert not capsys.readouterr().out
+
+
 def test_the_resolved_recipe_of_a_run_loads_again_and_is_equal(load: Load, tmp_path: Path) -> None:
     said = load(
         f"{BASE}training: {{seed: 7, eval_strategy: no, lr_scheduler_kwargs: {{min_lr: 1e-7}}}}\n"
         "metrics: [{name: f1, average: macro}, accuracy]\n"
         "hub: {repo_id: lab/sst2, push: true}\nearly_stopping: null\n",
         "data.columns={text: sentence, label: [a, b]}",
-        "data.splits={validation: 0.1, test: null}",
+        "data.splits={train: [a, b], validation: 0.1, test: null}",
     )
     run = RunFolder.create(tmp_path / "runs", said.name)
     lock.write(run, said, {})

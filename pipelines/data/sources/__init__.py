@@ -7,7 +7,13 @@ chooses among them, names columns by role and checks them.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from pipelines.core.section import Section
 
@@ -24,22 +30,47 @@ USUAL_NAMES = {
     "test": ("test",),
 }
 
+Names = str | tuple[str, ...]  # of one split, or of its files
+
 
 class SplitNames(Section):
     """Which split of the source serves as train, validation and test.
 
-    A split that is left out is found by its usual name. A number is a share of train, cut off
-    with a seed, stratified by label. `test: null` means that there is none; a run cannot do
-    without validation, so where none is found a tenth of train is cut off for it.
+    A split that is left out is found by its usual name. A list names files, which are one split
+    together. A number is a share of train, cut off with a seed, stratified by label. `test: null`
+    means that there is none; a run cannot do without validation, so where none is found a tenth of
+    train is cut off for it.
     """
 
-    train: str | None = Field(None, description="name of a split; null: the usual name")
-    validation: str | float | None = Field(
-        None, description="name, or share of train; null: the usual name, else 0.1"
+    train: Names | None = Field(None, description="name of a split, or files; null: the usual name")
+    validation: Names | float | None = Field(
+        None, description="name, files, or share of train; null: the usual name, else 0.1"
     )
-    test: str | float | None = Field(
-        None, description="name, or share of train; left out: the usual name; null: no test split"
+    test: Names | float | None = Field(
+        None,
+        description="name, files, or share of train; left out: the usual name; null: no test split",
     )
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Split -> the name of what serves as it; of a list, all its names in a row."""
+        return {split: ", ".join(names) for split, names in self.lists.items()}
+
+    @property
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """Split -> the names that the recipe has for it."""
+        return {
+            split: (names,) if isinstance(names, str) else names
+            for split, names in self
+            if isinstance(names, str | tuple)
+        }
+
+    @field_validator("train", "validation", "test")
+    @classmethod
+    def _has_names(cls, names: Names | float | None) -> Names | float | None:
+        if names in ("", ()):
+            raise ValueError("names nothing; expected a split, or files such as [b.csv, c.csv]")
+        return names
 
     @model_validator(mode="after")
     def _shares_leave_something(self) -> "SplitNames":

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from pipelines.core.errors import DataError
+from pipelines.data.sources import SplitNames
 from pipelines.data.sources._media_files import MediaFiles
 from pipelines.data.sources._media_layout import SPLIT_NAMES
 from pipelines.data.sources._plain_text import LINES
@@ -38,7 +39,7 @@ class Contents:
         return sorted(chain(*self.tables.values(), media, texts))
 
 
-def look(root: Path, requested: list[str]) -> Contents:
+def look(root: Path, requested: SplitNames) -> Contents:
     """Find out what is in a file or below a folder.
 
     Args:
@@ -49,9 +50,10 @@ def look(root: Path, requested: list[str]) -> Contents:
     """
     if not root.exists():
         raise DataError(f"data.path: {root}: no such file or folder; {_siblings(root)}")
+    names = [*requested.names.values()]
     tables = find_tables(root, requested)
     # a folder with train.csv is a folder of tables, whatever else is in it
-    if tables.keys() & {*SPLIT_NAMES, *requested} or root.is_file():
+    if tables.keys() & {*SPLIT_NAMES, *names} or root.is_file():
         return Contents(tables)
     media = MediaFiles.find(root)
     if media.kind():
@@ -60,7 +62,7 @@ def look(root: Path, requested: list[str]) -> Contents:
         return Contents({**tables, **lines})
     texts = TextFolder.find(root, media.others)
     if texts:
-        by_split = texts.splits(requested)
+        by_split = texts.splits(names)
         return Contents(by_split) if by_split else Contents(texts=texts)
     if not tables:
         raise DataError(

@@ -3,12 +3,14 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container
 from pathlib import Path
 
 from pipelines.core.errors import DataError
+from pipelines.data.sources import SplitNames
 from pipelines.data.sources._dialect import kind, stem
 from pipelines.data.sources._media_layout import SPLIT_NAMES
+from pipelines.data.sources._named_tables import is_table, named_tables
 from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._tables import SUFFIXES
 
@@ -18,26 +20,29 @@ SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-(?P<num_shards>\d{5})")
 SAVED_STATE, SAVED_SPLITS = "state.json", "dataset_dict.json"  # what `save_to_disk` writes
 
 
-def find_tables(root: Path, requested: Iterable[str]) -> dict[str, list[Path]]:
+def find_tables(root: Path, requested: SplitNames) -> dict[str, list[Path]]:
     """Map each split to its file or shards.
 
     Args:
         root: a file, or a folder.
-        requested: names of splits in the recipe; a name of files in `root`, which may have the
-            wildcards * and ?, is a split of these files.
+        requested: names of splits in the recipe; what names tables in the folder is a split of
+            these files.
 
     Raises:
-        DataError: no table, two versions of a split, or missing shards.
+        DataError: no table, a file that is not there or in two splits, two versions of a split, or
+            missing shards.
     """
-    if root.is_file():
-        if not _is_table(root):
-            known = ", ".join(SUFFIXES)
-            raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
-        return {"train": [root]}
-    named = {name: files for name in requested if (files := _named(root, name))}
-    if named:
-        return {**_by_name(root), **named}
-    return _saved(root) or _by_name(root) or _by_folder(root) or _below_data(root)
+    folder = root if root.is_dir() else root.parent
+    named = named_tables(folder, requested)
+    if root.is_dir() and named:
+        # whatever else lies beside them has another purpose
+        return {**_by_name(root, SPLIT_NAMES), **named}
+    if root.is_dir():
+        return _saved(root) or _by_name(root) or _by_folder(root) or _below_data(root)
+    if not is_table(root):
+        known = ", ".join(SUFFIXES)
+        raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
+    return {"train": [root], **named}
 
 
 def find_lines(root: Path) -> dict[str, list[Path]]:
@@ -46,28 +51,19 @@ def find_lines(root: Path) -> dict[str, list[Path]]:
     return {stem(file): [file] for file in files if stem(file) in SPLIT_NAMES}
 
 
-def _is_table(file: Path) -> bool:
-    return kind(file) in SUFFIXES
-
-
 def _is_obvious_table(file: Path) -> bool:
     """Whether a file that nobody names is a table: README.txt is none."""
-    return _is_table(file) and kind(file) != LINES
+    return is_table(file) and kind(file) != LINES
 
 
-def _named(root: Path, pattern: str) -> list[Path]:
-    """The tables that a recipe names by their file names."""
-    if Path(pattern).is_absolute() or not _is_table(Path(pattern)):
-        return []
-    return [file for file in sorted(root.glob(pattern)) if file.is_file()]
-
-
-def _by_name(root: Path) -> dict[str, list[Path]]:
-    """`<split>.csv`, or shards of it."""
+def _by_name(root: Path, names: Container[str] | None = None) -> dict[str, list[Path]]:
+    """`<split>.csv`, or shards of it; of these names alone, or of any."""
     tables = defaultdict(list)
     for file in sorted(root.iterdir()):
         shard = SHARD.fullmatch(stem(file))
         split = shard["split"] if shard else stem(file)
+        if names is not None and split not in names:
+            continue
         if _is_obvious_table(file) and not split.startswith(".") and split not in NOT_SPLITS:
             tables[split].append(file)
     for split, files in tables.items():

@@ -150,7 +150,12 @@ def _stream(
     """Stream one split, from its first file to its last."""
     from datasets import Features, IterableDataset
 
-    (suffix,) = {kind(file) for file in files}
+    suffix, *others = sorted({kind(file) for file in files})
+    if others:
+        raise DataError(
+            f"data.streaming: {files[0]}: files of one kind can be streamed together; got "
+            f"{', '.join([suffix, *others])}"
+        )
     if suffix in (*DELIMITED, *PLAIN):
         tables = [texts[file] for file in files if file in texts]
         features = Features.from_arrow_schema(tables[0].schema(kinds))

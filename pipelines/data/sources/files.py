@@ -2,11 +2,12 @@
 
 import codecs
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipelines.core.errors import DataError
 from pipelines.data.sources import StreamedSource
@@ -31,14 +32,16 @@ class Files(StreamedSource):
     - plain text (txt, conll, iob or bio): an example in each line, or a word and its tag;
     - a folder of `<split>.csv`…, of shards such as `<split>-00000-of-00002.parquet`, of a folder
       for each split, or a clone of a Hub repository, whose tables are below `data`;
-    - a folder of any tables, which `splits` names: {train: learn.csv, test: "exam-*.csv"};
+    - a folder of any tables, which `splits` names: {train: learn.csv, test: [b.csv, "c-*.csv"]};
     - a folder that `save_to_disk` has written;
     - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`, or with a
       metadata.csv that names each in the column `file_name`;
     - a folder of text files, `<split>/<class>/x.txt` or `<class>/x.txt`, each an example.
     """
 
-    path: str = Field(description="a file or a folder")
+    path: str = Field(
+        ".", description="a file or a folder; left out: splits names files in the working directory"
+    )
     separator: str | None = Field(
         None, description="the character between the columns of csv and tsv; null: detected"
     )
@@ -50,6 +53,15 @@ class Files(StreamedSource):
         description="what a line of txt holds: an example (lines), or a word and its tag (conll); "
         "null: detected",
     )
+
+    @model_validator(mode="after")
+    def _names_data(self) -> "Files":
+        if "path" not in self.model_fields_set and "train" not in self.splits.names:
+            raise ValueError(
+                "missing key 'path', a file or a folder; or name files: "
+                "data.splits: {train: a.csv, test: [b.csv, c.csv]}"
+            )
+        return self
 
     @field_validator("separator")
     @classmethod
@@ -84,9 +96,9 @@ class Files(StreamedSource):
                 "needed, so there is nothing to stream; remove data.streaming"
             )
         if media and kind:
-            return media_folder.load(media, kind, self._patterns, self._read_table)
+            return media_folder.load(media, kind, self.splits.names.values(), self._read_table)
         if texts:
-            return texts.load(self._patterns, self.encoding)
+            return texts.load(self.splits.names.values(), self.encoding)
         return self._reader.read(contents.tables)
 
     def identity(self) -> dict[str, Any]:
@@ -105,8 +117,11 @@ class Files(StreamedSource):
             digests = pool.map(
                 lambda file: _size(file) if file in streamed else digest(file), files
             )
+        inside = all(file.is_relative_to(self.folder) for file in files)
+        # lists of files may lead elsewhere
+        base = self.folder if inside else Path(os.path.commonpath([f.absolute() for f in files]))
         lines = (
-            f"{hashed}  {file.relative_to(self.folder).as_posix()}\n"
+            f"{hashed}  {(file if inside else file.absolute()).relative_to(base).as_posix()}\n"
             for hashed, file in zip(digests, files, strict=True)
         )
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -122,23 +137,22 @@ class Files(StreamedSource):
         return dataset
 
     def _is_streamed(self, split: str) -> bool:
-        return self.streaming and split == (self.splits.train or "train")
+        return split == self._streamed
 
     @property
     def _reader(self) -> TableReader:
-        streamed = (self.splits.train or "train") if self.streaming else None
-        return TableReader(self.separator, self.encoding, streamed, self.text_format)
+        return TableReader(self.separator, self.encoding, self._streamed, self.text_format)
+
+    @property
+    def _streamed(self) -> str | None:
+        return self.splits.names.get("train", "train") if self.streaming else None
 
     @property
     def _root(self) -> Path:
         return Path(self.path).expanduser()
 
-    @property
-    def _patterns(self) -> list[str]:
-        return [name for _, name in self.splits if isinstance(name, str)]
-
     def _look(self) -> Contents:
-        return look(self._root, self._patterns)
+        return look(self._root, self.splits)
 
 
 def _size(file: Path) -> str:

@@ -1,0 +1,49 @@
+"""Data that are not in the working directory, but beside the recipe."""
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.console import say
+from pipelines.recipe.document import Document, children
+
+
+def find_beside(document: Document, folder: Path) -> None:
+    """Take data from the recipe's folder if they are there, and not in the working directory.
+
+    Args:
+        folder: that of the recipe.
+    """
+    data = children(document.values.get("data"))
+    if data.get("source") != "files":
+        return
+    key, names = ("data", "path"), [data["path"]] if "path" in data else []
+    if not names:
+        key, names = ("data", "splits"), [*_file_names(data.get("splits"))]
+    relative = [name for name in names if isinstance(name, str) and not _is_absolute(name)]
+    if any(_exists(name, Path()) for name in relative):
+        return
+    beside = next((name for name in relative if _exists(name, folder)), None)
+    if beside is not None:
+        data["path"] = str((folder / data.get("path", "")).resolve())
+        say(
+            f"note: {document.place(key)}: {'.'.join(key)}: '{beside}' is not in the working "
+            f"directory, and read from the recipe's folder, {folder.resolve()}"
+        )
+
+
+def _file_names(splits: Any) -> Iterator[Any]:
+    """The names of all splits, those in lists included."""
+    for names in children(splits).values():
+        yield from names if isinstance(names, list) else [names]
+
+
+def _is_absolute(name: str) -> bool:
+    return os.path.isabs(Path(name).expanduser())
+
+
+def _exists(name: str, folder: Path) -> bool:
+    """Whether a name, which may have wildcards, is that of something in a folder."""
+    return os.path.lexists(folder / name) or bool(glob.glob(name, root_dir=folder))
