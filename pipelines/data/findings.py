@@ -155,6 +155,7 @@ def collect(
         near[split, other] = hashes[other].near_repeats_of(hashes[split])
     more = (
         *unused_texts(data.unused_texts),
+        *label_findings.of_tags(targets["train"], data.labels),
         *score_findings.of_scores(splits, data.labels, main_metric),
     )
     return Findings(splits, shared, near, more, _advice(data.labels.problem_type, task))

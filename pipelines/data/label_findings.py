@@ -1,7 +1,11 @@
 """What the classes of train look like, before they are learned: spellings and single examples."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+from pipelines.core.labels import TOKENS, Labels
+from pipelines.data.finding import Finding
 
 MAX_SHOWN = 5  # groups of spellings, or classes, in a warning
 
@@ -23,6 +27,13 @@ def warnings(classes: Mapping[str, int]) -> Iterator[str]:
             f"{len(single):,} of {len(classes):,} classes have one example in train: {shown}; "
             "one is seldom enough to learn from: add examples, or merge classes"
         )
+
+
+def of_tags(train: Iterable[Iterable[str]], labels: Labels) -> Iterator[Finding]:
+    """Yield what is odd about the tags of the words of train."""
+    if labels.problem_type == TOKENS:
+        counts = Counter(chain.from_iterable(train))
+        yield from (Finding("warning", line, "train") for line in warnings(counts))
 
 
 def same_spellings(names: Iterable[str]) -> list[list[str]]:

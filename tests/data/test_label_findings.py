@@ -1,5 +1,7 @@
 """Odd classes are warned of before training: several spellings of one, and single examples."""
 
+import json
+
 import pytest
 from grafting import prepare
 
@@ -33,3 +35,14 @@ def test_other_names_are_no_spellings_of_each_other(warnings):
 def test_classes_with_one_example_are_a_warning(warnings):
     shown = warnings(["a", "b"] * 3 + ["only", "a"])
     assert "1 of 3 classes have one example in train: 'only'" in shown
+
+
+def test_tags_of_words_are_looked_at_as_classes_are(tmp_path, text_checkpoint):
+    rows = [{"tokens": ["good", "film"], "tags": [tag, "O"]} for tag in ("B-x", "b-x", "B-x", "s")]
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    ready = prepare(tmp_path, text_checkpoint, tmp_path, task="token_classification")
+    shown = " | ".join(ready.findings.warnings())
+    assert "labels of train differ only by case or white space: 'B-x' (2) and 'b-x' (1)" in shown
+    assert "2 of 4 classes have one example in train: 'b-x', 's'" in shown
+    assert "times as many examples" not in shown  # words outside are always many more
