@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import hub_client
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.models import head, quantization
+from pipelines.models import head, image_inputs, quantization
 from pipelines.models.anatomy.tree import outermost
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
@@ -36,14 +36,14 @@ class Checkpoint:
     Attributes:
         newly_initialized: names of the parameters that the checkpoint did not hold: the new head.
         commit: the Hub commit that it came from; None for a folder.
-        note: what became of the head, for the user.
+        notes: what was changed to fit task and data, and what became of the head.
     """
 
     model: "PreTrainedModel"
     processor: Any
     newly_initialized: tuple[str, ...]
     commit: str | None
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def new_modules(self) -> tuple[str, ...]:
@@ -79,20 +79,25 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         # labels win over the recipe: a head of another size could not be trained on them
         config = _configured(config, {**section.config, **labels.config})
         timm_config.complete(config)
-        processor = task.load_processor(section.checkpoint, labels, **options)
+        processor, notes = image_inputs.load_processor(task, section, labels, config, options)
         # before the model is built: a head's size may follow from the processor's vocabulary
         task.configure(config, processor, labels)
         arguments = {**options, **_build_arguments(section, auto, config)}
         build = _load_weights if pretrained else _draw_weights
         model, newly_initialized = build(auto, config, section, arguments)
-        note = ""
+        if task.modality == "image":
+            build_anew = partial(_build_anew, auto, section, arguments)
+            inputs = image_inputs.fit(model, processor, section, build_anew)
+            model, processor, notes = inputs.model, inputs.processor, (*notes, *inputs.notes)
         if pretrained:
-            draw = partial(auto.from_config, config, trust_remote_code=section.trust_remote_code)
+            trust = {"trust_remote_code": section.trust_remote_code}
+            draw = partial(auto.from_config, model.config, **trust)
             newly_initialized, note = head.match(
                 model, output_names, labels, section, newly_initialized, draw
             )
+            notes = (*notes, note) if note else notes
     check_vocabulary(model, processor, section)
-    return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit, note)
+    return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit, notes)
 
 
 def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedModel", "Task"]:
@@ -163,6 +168,12 @@ def _draw_weights(
     model = auto.from_config(config, **arguments)
     draw_weights(model)
     return model, [name for name, _ in model.named_parameters()]
+
+
+def _build_anew(
+    auto: Any, section: "Model", arguments: dict[str, Any], config: "PretrainedConfig"
+) -> Any:
+    return _draw_weights(auto, config, section, arguments)[0]
 
 
 def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "PretrainedConfig":

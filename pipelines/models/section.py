@@ -22,6 +22,12 @@ class Model(Section):
     quantization: Bits | None = Field(
         None, description="keep the frozen weights in so many bits; for adapters"
     )
+    image_size: int | None = Field(
+        None,
+        ge=1,
+        description="height and width that images are resized to; null: as the checkpoint's "
+        "processor does. Where positions belong to a size, they are interpolated",
+    )
     head: Literal["auto", "keep", "new"] = Field(
         "auto",
         description="the output layer of a checkpoint that classifies already. auto: its own, "

@@ -44,8 +44,10 @@ class ImageClassification(Classification):
         augmentation: "Augmentation | None" = None,
     ) -> Iterator[tuple[int, str]]:
         """Yield images that cannot be decoded; the others are stored for `encode`."""
-        from pipelines.tasks.image import pixels
+        from pipelines.tasks.image import files, pixels
+        from pipelines.tasks.image.processor import check_one_size
 
+        check_one_size(files.ImageFiles(dataset), processor)
         return pixels.corrupt_rows(dataset, processor, _image_augmentation(augmentation))
 
     def encode(

@@ -120,8 +120,8 @@ def _load_checkpoint(recipe: Recipe, loaded: "Data") -> "Checkpoint":
     set_seed(recipe.seed)  # the weights of a new head are drawn while loading
     pretrained = recipe.strategy.pretrained
     checkpoint = models.load(recipe.model, recipe.task, loaded.labels, pretrained=pretrained)
-    if checkpoint.note:
-        say(checkpoint.note)
+    for note in checkpoint.notes:
+        say(note)
     return checkpoint
 
 

@@ -49,6 +49,15 @@ def image_processor(checkpoint: str, **options: Any) -> Any:
     return TimmWrapperImageProcessor(config.pretrained_cfg, architecture=config.architecture)
 
 
+def resize(config: Any, size: tuple[int, int]) -> Any:
+    """Set the image size (height, width) of a timm model; returns its processor."""
+    from transformers import TimmWrapperImageProcessor  # imports timm
+
+    channels = config.pretrained_cfg["input_size"][0]
+    config.pretrained_cfg = {**config.pretrained_cfg, "input_size": [channels, *size]}
+    return TimmWrapperImageProcessor(config.pretrained_cfg, architecture=config.architecture)
+
+
 def is_wrapped(config: Any) -> bool:
     """Tell whether a config is that of transformers' wrapper around timm."""
     return config.model_type == "timm_wrapper"
