@@ -69,22 +69,25 @@ def _no_obvious_column(missing: Roles, available: list[str]) -> DataError:
     )
 
 
-def check_readable(unreadable: Mapping[str, str], roles: Roles, explicit: Columns) -> None:
-    """Refuse a column that the source had to leave out, if the task would use it.
+def check_readable(
+    dataset: "Dataset", columns: Columns, unreadable: Mapping[str, str], *, skip: bool
+) -> None:
+    """Refuse the use of a column that the source could not read, or not all of.
 
     Args:
-        unreadable: column -> why it was left out.
+        columns: role -> column.
+        unreadable: column -> what is wrong with it.
+        skip: leave out the rows with a gap in place of what could not be read.
 
     Raises:
-        DataError: the recipe names it, or it has a usual name of a role that the recipe leaves out.
+        DataError: a role takes such a column.
     """
-    used = {*_names(explicit)}
-    for role, usual in roles.items():
-        if role.rstrip("?+") not in explicit:
-            used.update(usual)
-    for name, reason in unreadable.items():
-        if name in used:
-            raise DataError(reason)
+    for name in _names(columns):
+        if name in unreadable and not (skip and name in dataset.column_names):
+            advice = ""
+            if name in dataset.column_names:
+                advice = ", or leave out the rows that differ with data.on_bad_row=skip"
+            raise DataError(unreadable[name] + advice)
 
 
 def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:

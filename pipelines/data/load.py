@@ -43,8 +43,8 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     whole_train, streamed = assignment.datasets["train"], _if_streamed(source)
     if streamed:
         assignment = streams.materialize(assignment, streamed, note)
-    columns.check_readable(getattr(available, "unreadable", {}), task.roles, source.columns)
-    rows_by_split, roles = _select_roles(assignment, source, task, note)
+    unreadable = getattr(available, "unreadable", {})
+    rows_by_split, roles = _select_roles(assignment, source, task, unreadable, note)
     unused = {} if streamed else columns.unused_texts(assignment.datasets["train"], roles)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
@@ -112,7 +112,11 @@ def _if_streamed(source: "Source") -> StreamedSource | None:
 
 
 def _select_roles(
-    assignment: SplitAssignment, source: "Source", task: "Task", note: Note
+    assignment: SplitAssignment,
+    source: "Source",
+    task: "Task",
+    unreadable: Mapping[str, str],
+    note: Note,
 ) -> tuple[dict[str, Rows], Columns]:
     """(split -> rows with columns named by role, the column of each role).
 
@@ -121,8 +125,11 @@ def _select_roles(
     for split, dataset in assignment.datasets.items():
         if not len(dataset):
             raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
-    available = assignment.datasets["train"].column_names
+    train = assignment.datasets["train"]
+    # a column that could not be read is found by its name all the same, and refused
+    available = [*dict.fromkeys([*train.column_names, *unreadable])]
     roles, guessed = columns.assign(available, task.roles, source.columns)
+    columns.check_readable(train, roles, unreadable, skip=source.on_bad_row == "skip")
     _note_renamed(guessed, note)
     result: dict[str, Rows] = {}
     for split, dataset in assignment.datasets.items():

@@ -131,13 +131,14 @@ def test_refuses_a_file_that_is_no_table(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("train.jsonl", '{"text": "a"}\n{"text"\n', "JSON"),
-        ("train.parquet", "not parquet", "Parquet"),
+        ("train.jsonl", '{"text": "a"}\n{"text"\n', ", line 2: cannot be read as JSON: Expecting"),
+        ("train.json", '[{"text": "a"},\n{"text"}]', ", line 2: cannot be read as JSON: Expecting"),
+        ("train.parquet", "not parquet", ": cannot be read as parquet: Parquet"),
     ],
 )
 def test_refuses_a_file_that_cannot_be_read_and_names_it(tmp_path, name, content, reason):
     (tmp_path / name).write_text(content)
-    refuse(tmp_path, f"{name}: cannot be read as", reason)
+    refuse(tmp_path, f"{name}{reason}")
 
 
 def test_a_file_without_rows_is_an_empty_split(tmp_path):

@@ -158,8 +158,13 @@ def test_what_cannot_be_streamed_is_refused_with_the_recipe(load, overrides, mes
 
 
 def test_a_stream_that_cannot_be_read_is_refused(load, data):
-    (data / "train-00000-of-00002.jsonl").write_bytes(b"\x80\x81")
-    with pytest.raises(DataError, match="train: cannot be streamed: "):
+    (data / "train-00000-of-00002.jsonl").write_text('{"text"')
+    with pytest.raises(DataError, match=r"00000-of-00002\.jsonl, line 1: cannot be read as JSON"):
+        pipeline.prepare(load())
+    for file in data.glob("train-*"):
+        file.unlink()
+    (data / "train.parquet").write_text("none")
+    with pytest.raises(DataError, match=r"train\.parquet: cannot be read as parquet: "):
         pipeline.prepare(load())
 
 

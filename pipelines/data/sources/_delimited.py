@@ -63,6 +63,11 @@ class TextTable:
         """Look at the first block of a file alone, which is all that is known of a stream."""
         return cls(file, digest, dialect, _scan(file, dialect, max_batches=1))
 
+    @property
+    def note(self) -> str:
+        """What was detected and is not usual, for the user."""
+        return self.dialect.note
+
     def schema(self, kinds: Mapping[str, str]) -> "pa.Schema":
         """Return the types of the columns, if all files together have these kinds."""
         import pyarrow as pa

@@ -1,7 +1,8 @@
 """Table files of each split -> data sets, every file by itself, so that an error can name it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +10,25 @@ from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources import LoadedSplits, _dialect
 from pipelines.data.sources._content import cache_folder, read_digests, with_fingerprint
-from pipelines.data.sources._delimited import TextTable, merge_kinds
+from pipelines.data.sources._delimited import TextTable
+from pipelines.data.sources._delimited import merge_kinds as merge_text_kinds
 from pipelines.data.sources._dialect import kind
+from pipelines.data.sources._json_kinds import Kinds, merge_kinds, mixed
+from pipelines.data.sources._json_rows import find_encoding
+from pipelines.data.sources._json_table import JsonTable, split_schema
 from pipelines.data.sources._plain_text import SUFFIXES as PLAIN
 from pipelines.data.sources._plain_text import Form, PlainText, open_text
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset, IterableDataset
 
 DELIMITED = (".csv", ".tsv")
-# suffix -> the reader of `datasets`, which would call home through load_dataset
-BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
+TEXT = (*DELIMITED, *PLAIN)
+JSON = (".jsonl", ".json")
+PARQUET = ".parquet"
 ARROW = ".arrow"  # as `save_to_disk` writes it, and mapped into memory where it is
-SUFFIXES = (*BUILDERS, *DELIMITED, ARROW, *PLAIN)
+SUFFIXES = (PARQUET, *JSON, *DELIMITED, ARROW, *PLAIN)
 
 
 @dataclass(frozen=True)
@@ -48,67 +55,96 @@ class TableReader:
         """
         whole = [file for split in tables if split != self.streamed for file in tables[split]]
         digests = read_digests(whole)
-        notes: list[str] = []
-        texts: dict[Path, TextTable | PlainText] = {}
-        for file in [file for files in tables.values() for file in files]:
-            if kind(file) in DELIMITED and not _is_empty(file):
-                dialect = _dialect.detect(
-                    file,
-                    separator=self.separator,
-                    encoding=self.encoding,
-                    is_streamed=file not in digests,
-                )
-                notes += [f"{file.name}: {dialect.note}"] if dialect.note else []
-                scan = TextTable.scan if file in digests else TextTable.scan_head
-                texts[file] = scan(file, digests.get(file, ""), dialect)
-            elif kind(file) in PLAIN:
-                texts[file] = plain = self._plain(file, digests)
-                notes.append(f"{file.name}: {plain.note}")
-        kinds = merge_kinds(table.kinds for table in texts.values())
+        files = [file for files in tables.values() for file in files if not _is_empty(file)]
+        texts = {file: self._scan(file, digests) for file in files if kind(file) in TEXT}
+        jsons = {file: self._scan_json(file, digests) for file in files if kind(file) in JSON}
+        json_kinds = merge_kinds(table.kinds for table in jsons.values())
+        known = Known(
+            digests,
+            texts,
+            merge_text_kinds(table.kinds for table in texts.values()),
+            jsons,
+            json_kinds,
+        )
         splits: dict[str, Any] = {}
-        unreadable: dict[str, str] = {}
+        unreadable = mixed(json_kinds)
         for split, files in tables.items():
             if split == self.streamed:
-                splits[split] = _stream(files, texts, kinds)
+                splits[split] = _stream(files, known)
             else:
-                shards = {file: _read(file, digests, texts, kinds) for file in files}
+                schema = split_schema([jsons[file] for file in files if file in jsons], json_kinds)
+                shards = {file: _read(file, known, schema) for file in files}
                 splits[split] = _join(shards, unreadable)
-        return LoadedSplits(splits, notes, unreadable)
+        notes = {file.name: table.note for file, table in {**texts, **jsons}.items()}
+        shown = [f"{name}: {note}" for name, note in notes.items() if note]
+        return LoadedSplits(splits, shown, unreadable)
 
-    def _plain(self, file: Path, digests: Mapping[Path, str]) -> PlainText:
-        digest = digests.get(file, "")
-        return open_text(file, digest, self.encoding, self.form, is_streamed=not digest)
+    def _scan(self, file: Path, digests: Mapping[Path, str]) -> TextTable | PlainText:
+        if kind(file) in PLAIN:
+            digest = digests.get(file, "")
+            return open_text(file, digest, self.encoding, self.form, is_streamed=not digest)
+        dialect = _dialect.detect(
+            file,
+            separator=self.separator,
+            encoding=self.encoding,
+            is_streamed=file not in digests,
+        )
+        scan = TextTable.scan if file in digests else TextTable.scan_head
+        return scan(file, digests.get(file, ""), dialect)
+
+    def _scan_json(self, file: Path, digests: Mapping[Path, str]) -> JsonTable:
+        encoding = find_encoding(file, self.encoding, is_streamed=file not in digests)
+        scan = JsonTable.scan if file in digests else JsonTable.scan_head
+        table = scan(file, digests.get(file, ""), encoding)
+        is_usual = self.encoding or encoding.startswith("utf-8")
+        remark = "" if is_usual else f"text in {encoding} (data.encoding)"
+        return replace(table, note=", ".join(filter(None, [table.note, remark])))
 
 
-def _read(
-    file: Path,
-    digests: Mapping[Path, str],
-    texts: Mapping[Path, TextTable | PlainText],
-    kinds: Mapping[str, str],
-) -> "Dataset":
+@dataclass(frozen=True)
+class Known:
+    """What is known of all files before any of them is read.
+
+    Attributes:
+        digests: of the files that are not streamed.
+        text_kinds: what the columns of all text tables hold together.
+        json_kinds: what the columns of all JSON tables hold together.
+    """
+
+    digests: Mapping[Path, str]
+    texts: Mapping[Path, TextTable | PlainText]
+    text_kinds: Mapping[str, str]
+    jsons: Mapping[Path, JsonTable]
+    json_kinds: Kinds
+
+
+def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
     from datasets import Dataset
 
     if _is_empty(file):
         return Dataset.from_dict({})
-    if file in texts:
-        return texts[file].read(kinds)
-    digest = digests[file]
+    if file in known.texts:
+        return known.texts[file].read(known.text_kinds)
+    if file in known.jsons:
+        return known.jsons[file].read(json_schema, known.json_kinds)
+    digest = known.digests[file]
     if kind(file) == ARROW:
         return _map_arrow(file, digest)
-    builder = BUILDERS[kind(file)]
-    read = getattr(Dataset, f"from_{builder}")
     try:
         # the cache of `datasets` goes by path, size and time: a folder for each content
-        dataset = read(str(file.absolute()), cache_dir=str(cache_folder(digest)))
-    except Exception as error:  # pandas, pyarrow and the operating system raise their own
-        cause: BaseException = error
-        while cause.__cause__:  # `datasets` wraps the error that says what is wrong
-            cause = cause.__cause__
-        reason = first_line(cause)
-        if "corresponds to no data" in reason:  # a table without rows
+        dataset = Dataset.from_parquet(str(file.absolute()), cache_dir=str(cache_folder(digest)))
+    except Exception as error:  # pyarrow and the operating system raise their own
+        explained = _not_parquet(file, error)
+        if "corresponds to no data" in str(explained):  # a table without rows
             return Dataset.from_dict({})
-        raise DataError(f"{file}: cannot be read as {builder}: {reason}") from error
-    return with_fingerprint(dataset, builder, digest)
+        raise explained from error
+    return with_fingerprint(dataset, "parquet", digest)
+
+
+def _not_parquet(file: Path, error: BaseException) -> DataError:
+    while error.__cause__:  # `datasets` wraps the error that says what is wrong
+        error = error.__cause__
+    return DataError(f"{file}: cannot be read as parquet: {first_line(error)}")
 
 
 def _map_arrow(file: Path, digest: str) -> "Dataset":
@@ -144,9 +180,7 @@ def _join(shards: "Mapping[Path, Dataset]", unreadable: dict[str, str]) -> "Data
     return concatenate_datasets([shard.select_columns(list(common)) for shard in filled.values()])
 
 
-def _stream(
-    files: list[Path], texts: Mapping[Path, TextTable | PlainText], kinds: Mapping[str, str]
-) -> "IterableDataset":
+def _stream(files: list[Path], known: Known) -> "IterableDataset":
     """Stream one split, from its first file to its last."""
     from datasets import Features, IterableDataset
 
@@ -156,23 +190,28 @@ def _stream(
             f"data.streaming: {files[0]}: files of one kind can be streamed together; got "
             f"{', '.join([suffix, *others])}"
         )
-    if suffix in (*DELIMITED, *PLAIN):
-        tables = [texts[file] for file in files if file in texts]
-        features = Features.from_arrow_schema(tables[0].schema(kinds))
-        return IterableDataset.from_generator(
-            _rows, features=features, gen_kwargs={"tables": tables, "kinds": [kinds] * len(tables)}
-        )
     if suffix == ARROW:
         raise DataError(f"{files[0]}: is mapped into memory, not streamed; remove data.streaming")
-    read = getattr(IterableDataset, f"from_{BUILDERS[suffix]}")
-    return read([str(file.absolute()) for file in files])
+    if suffix == PARQUET:
+        try:
+            return IterableDataset.from_parquet([str(file.absolute()) for file in files])
+        except Exception as error:  # pyarrow and the operating system raise their own
+            raise _not_parquet(files[0], error) from error
+    if suffix in TEXT:
+        texts = [known.texts[file] for file in files if file in known.texts]
+        schema = texts[0].schema(known.text_kinds)
+        parts = [partial(table.batches, known.text_kinds) for table in texts]
+    else:
+        jsons = [known.jsons[file] for file in files if file in known.jsons]
+        schema = split_schema(jsons, known.json_kinds)
+        parts = [partial(table.batches, schema, known.json_kinds) for table in jsons]
+    features = Features.from_arrow_schema(schema)
+    return IterableDataset.from_generator(_rows, features=features, gen_kwargs={"parts": parts})
 
 
-def _rows(
-    tables: list[TextTable | PlainText], kinds: list[Mapping[str, str]]
-) -> Iterator[dict[str, Any]]:
-    for table, table_kinds in zip(tables, kinds, strict=True):
-        for batch in table.batches(table_kinds):
+def _rows(parts: "list[Callable[[], Iterator[pa.RecordBatch]]]") -> Iterator[dict[str, Any]]:
+    for batches in parts:
+        for batch in batches():
             yield from batch.to_pylist()
 
 

@@ -46,7 +46,7 @@ class Files(StreamedSource):
         None, description="the character between the columns of csv and tsv; null: detected"
     )
     encoding: str | None = Field(
-        None, description="of csv, tsv and txt, such as utf-8 or cp1251; null: detected"
+        None, description="of csv, tsv, json and txt, such as utf-8 or cp1251; null: detected"
     )
     text_format: Form | None = Field(
         None,
