@@ -28,7 +28,7 @@ def _rows_of_object(document: Any) -> tuple[list[Any], str]:
     if not isinstance(document, dict):
         raise ValueError(f"holds {document!r}; {EXPECTED}")
     lists = {name: value for name, value in document.items() if isinstance(value, list)}
-    objects = [name for name, rows in lists.items() if all(isinstance(r, dict) for r in rows)]
+    objects = [name for name, rows in lists.items() if _are_objects(rows)]
     if document.keys() == {"columns", "index", "data"} == lists.keys():
         # to_json(orient="split") of pandas
         rows = [dict(zip(document["columns"], row, strict=True)) for row in document["data"]]
@@ -43,6 +43,10 @@ def _rows_of_object(document: Any) -> tuple[list[Any], str]:
             "own, such as train.json and test.json"
         )
     return _rows_of_objects(document)
+
+
+def _are_objects(rows: list[Any]) -> bool:
+    return all(isinstance(row, dict) for row in rows)
 
 
 def _rows_of_objects(document: dict[str, Any]) -> tuple[list[Any], str]:

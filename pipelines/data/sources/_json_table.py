@@ -6,13 +6,14 @@ where the column is used.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.data.sources._content import cached, cached_table
+from pipelines.data.sources._dialect import kind as suffix
 from pipelines.data.sources._json_kinds import (
     KINDS,
     MIXED_INSIDE,
@@ -82,17 +83,15 @@ class JsonTable:
 
         rows, _ = read_rows(self.file, self.encoding)
         chosen = {name: usual(kinds[name]).name for name in schema.names}
-        for batch in _parts(rows):
-            arrays = [
-                _array([row.get(field.name) for row in batch], chosen[field.name], field.type)
-                for field in schema
-            ]
+        for part in _parts(rows):
+            arrays = [_array(part, field, chosen[field.name]) for field in schema]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def read(self, schema: "pa.Schema", kinds: Kinds) -> "Dataset":
         """Read the file as these columns, which hold for all files of the source."""
         chosen = [usual(kinds[name]).name for name in schema.names]
-        key = ("json 1", self.digest, self.encoding, chosen, str(schema))
+        # one content is other rows in .json than in .jsonl
+        key = ("json 1", self.digest, suffix(self.file), self.encoding, chosen, str(schema))
         return cached_table(*key, schema=schema, batches=self.batches(schema, kinds))
 
 
@@ -100,15 +99,13 @@ def split_schema(tables: Sequence[JsonTable], kinds: Kinds) -> "pa.Schema":
     """Return the columns of a split: those of any of its files that can be read."""
     import pyarrow as pa
 
-    names = dict.fromkeys(name for table in tables for name in table.kinds)
-    return pa.schema(
-        [
-            (name, usual(kinds[name]).type)
-            for name in names
-            # an empty column is one, and a column that mixes types inside is none
-            if MIXED_INSIDE not in {kind.name for kind in kinds[name].values()}
-        ]
-    )
+    columns = dict.fromkeys(chain.from_iterable(table.kinds for table in tables))
+    return pa.schema([(name, usual(kinds[name]).type) for name in columns if _is_one(kinds[name])])
+
+
+def _is_one(present: Mapping[str, Kind]) -> bool:
+    """Whether a column can be read: it may be empty, but not mix types inside of its values."""
+    return MIXED_INSIDE not in {kind.name for kind in present.values()}
 
 
 def _scan(file: Path, rows: Iterable[Row]) -> dict[str, dict[str, Kind]]:
@@ -118,7 +115,7 @@ def _scan(file: Path, rows: Iterable[Row]) -> dict[str, dict[str, Kind]]:
 
 def _part_kinds(file: Path, rows: Sequence[Row], start: int) -> dict[str, dict[str, Kind]]:
     names = dict.fromkeys(chain.from_iterable(rows))
-    return {name: kinds_of(file, [row.get(name) for row in rows], start) for name in names}
+    return {name: kinds_of(file, _values(rows, name), start) for name in names}
 
 
 def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -127,20 +124,26 @@ def _parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield part
 
 
-def _array(values: list[Any], kind: str, arrow_type: "pa.DataType") -> "pa.Array":
-    """Convert values; those of another kind become gaps."""
+def _values(rows: Sequence[Row], name: str) -> list[Any]:
+    return [row.get(name) for row in rows]
+
+
+def _array(rows: Sequence[Row], field: "pa.Field", kind: str) -> "pa.Array":
+    """Convert the values of a column; those of another kind become gaps."""
     import pyarrow as pa
 
-    values = [value if KINDS.get(type(value)) == kind else None for value in values]
+    values: list[Any] = [
+        v if KINDS.get(type(v)) == kind else None for v in _values(rows, field.name)
+    ]
     # Arrow would cut 0.5 down to 0 where all numbers at the head of a stream are whole
     converters = {pa.int64(): _whole, pa.float64(): float, pa.string(): str}
-    convert: Any = converters.get(arrow_type) if kind == NUMBER else None
+    convert: Any = converters.get(field.type) if kind == NUMBER else None
     try:
         converted = [None if v is None else convert(v) for v in values] if convert else values
-        return pa.array(converted, arrow_type)
+        return pa.array(converted, field.type)
     except (ValueError, TypeError, OverflowError):
         # half a character, or what the head of a stream did not show
-        return pa.array([v if _fits(v, arrow_type) else None for v in values], arrow_type)
+        return pa.array([v if _fits(v, field.type) else None for v in values], field.type)
 
 
 def _whole(value: float) -> int | None:
