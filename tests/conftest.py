@@ -8,6 +8,7 @@ import atexit
 import gc
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,7 +33,10 @@ os.environ |= {
 
 import tiny  # noqa: E402  (after the environment)
 import tiny_audio  # noqa: E402
-from bare_python import BarePython  # noqa: E402
+import warm_python  # noqa: E402
+from warm_python import WarmPython  # noqa: E402
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -87,10 +91,37 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 
 @pytest.fixture(scope="session")
-def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BarePython]:
-    """`bare_python.run(program)`, in an interpreter that knows no module of ours."""
-    with BarePython(tmp_path_factory.mktemp("bare")) as bare:
-        yield bare
+def python() -> Iterator[WarmPython]:
+    """`python.path` does what `sys.executable` does; what reads HF_ENDPOINT is not imported yet."""
+    with WarmPython(warm_python.TORCH) as python:
+        yield python
+
+
+@pytest.fixture(scope="session")
+def python_offline(python: WarmPython) -> Iterator[WarmPython]:
+    """`python`, with all libraries imported: for what needs no Hub."""
+    with WarmPython(warm_python.TRANSFORMERS, python.path) as offline:
+        yield offline
+
+
+@pytest.fixture(scope="session")
+def bare_python(python_offline: WarmPython) -> Program:
+    """`bare_python(program)`, in an interpreter that knows no module of ours."""
+
+    def run(
+        program: str, *, cwd: Path | None = None, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python_offline.path, "-I", "-W", "error", "-c", program],
+            cwd=cwd,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """`import pipelines as graft`: load, check, run, and what a finished run holds."""
 
+import json
 import os
 import subprocess
 import sys
@@ -312,17 +313,21 @@ def test_a_mistake_is_one_error(start, tmp_path, text_checkpoint) -> None:
 
 
 @pytest.mark.slow
-def test_the_documented_session_in_a_notebook(tmp_path, monkeypatch) -> None:
+def test_the_documented_session_in_a_notebook(python, tmp_path, monkeypatch) -> None:
     """The first lines of docs/python.md in a real kernel, a cell each, with progress bars."""
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    kernel = tmp_path / "JUPYTER_DATA_DIR" / "kernels" / "warm" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    start = [str(python.path), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({"argv": start, "display_name": "", "language": "python"}))
     session = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
     lines = [line for line in session.splitlines() if line]
     assert 8 <= len(lines) <= 10
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(line) for line in lines])
     client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=300, kernel_name="warm", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()  # raises if a cell does
 

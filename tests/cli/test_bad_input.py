@@ -7,13 +7,13 @@ on the command line; `{data}` and `{checkpoint}` in them are folders that the ca
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from example_run import finished
+from warm_python import WarmPython
 
 from pipelines.cli import main
 
@@ -435,10 +435,10 @@ def test_neither_a_finished_run_nor_half_a_checkpoint_is_resumed(start, tmp_path
 
 
 @pytest.mark.slow
-def test_an_error_has_no_traceback(start, tmp_path: Path) -> None:
+def test_an_error_has_no_traceback(start, python: WarmPython, tmp_path: Path) -> None:
     arguments = start(CASES["label only in validation"])
     done = subprocess.run(
-        [sys.executable, ROOT / "pipelines" / "run.py", *arguments[1:]],
+        [python.path, ROOT / "pipelines" / "run.py", *arguments[1:]],
         cwd=tmp_path,
         env=os.environ,
         capture_output=True,

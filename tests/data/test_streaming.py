@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -232,11 +231,11 @@ print(source.identity()["commit"])
 
 
 @pytest.mark.slow
-def test_a_data_set_of_the_hub_flows_by(tmp_path, data):
+def test_a_data_set_of_the_hub_flows_by(python, data, tmp_path):
     with HubServer(tmp_path / "hub") as hub:
         commit = hub.add_dataset("owner/texts", data)
         done = subprocess.run(
-            [sys.executable, "-c", STREAM_FROM_HUB],
+            [python.path, "-c", STREAM_FROM_HUB],
             env={**os.environ, **hub.environment, "HF_HOME": str(tmp_path / "home")},
             cwd=Path(__file__).parents[2],
             capture_output=True,

@@ -6,10 +6,12 @@ there. The Hub is a tiny one on loopback. `make TARGET` is only asked whether th
 """
 
 import json
+import os
 import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import yaml
 from hub_server import HubServer
 from pages import Block, blocks, outside
 from stand_ins import CHECKPOINTS, serve
-from warm_graft import WarmGraft
+from warm_python import TRANSFORMERS, WarmPython
 
 from pipelines import recipe as recipes
 from pipelines.core.errors import GraftError
@@ -147,9 +149,37 @@ def test_a_recipe_loads(block, tmp_path) -> None:
         pytest.fail(f"{block}: {error}")
 
 
+# `make` only says whether the target exists: nothing is installed
+COMMANDS = {
+    "graft": 'exec PYTHON -m pipelines.cli "$@"',
+    "python-session": 'exec PYTHON -c "$SESSION"',
+    "make": 'exec /usr/bin/env PATH="${PATH#*:}" make --dry-run "$@"',
+}
+# a line of JSON with a block's name and text comes in, its traceback or "" goes out
+SESSION = """
+import json, os, sys, traceback
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+names = {"__name__": "__main__"}
+for line in sys.stdin:
+    name, text = json.loads(line)
+    failure = ""
+    try:
+        exec(compile(text, name, "exec"), names)
+    except BaseException:
+        failure = traceback.format_exc()
+    print(json.dumps(failure), file=answers, flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory, checkpoint) -> Iterator[WarmGraft]:
+def environment(
+    tmp_path_factory: pytest.TempPathFactory, checkpoint, python: WarmPython
+) -> Iterator[dict[str, str]]:
+    """The variables of a user whose `graft` starts in a moment and knows no Hub but ours."""
     folder = tmp_path_factory.mktemp("warm")
+    commands = folder / "commands"
+    commands.mkdir()
     with HubServer(folder / "hub") as hub:
         for name in SERVED:
             serve(recipes.load(ROOT / "recipes" / f"{name}.yaml"), hub, checkpoint, folder / name)
@@ -157,8 +187,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory, checkpoint) -> Iterator[WarmG
             if name in pages_text() and ("model", name) not in hub.store.repos:
                 hub.add_model(name, checkpoint(family))
         home = {"HF_HOME": str(folder / "home"), "GRAFT_CACHE": str(folder / "cache")}
-        with WarmGraft(folder / "commands", {**hub.environment, **home}) as warm:
-            yield warm
+        path = f"{commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, **hub.environment, **home, "PATH": path, "SESSION": SESSION}
+        with WarmPython(TRANSFORMERS, python.path, environment) as warm:
+            for name, line in COMMANDS.items():
+                text = f"#!/bin/sh\n{line}\n".replace("PYTHON", str(warm.path))
+                (commands / name).write_text(text, encoding="utf-8")
+                (commands / name).chmod(0o755)
+            yield environment
 
 
 def pages_text() -> str:
@@ -174,9 +210,9 @@ SESSIONS = [page for page in PAGES if {"bash", "python"} & {b.language for b in 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.stem)
-def test_a_page_runs_from_top_to_bottom(page, warm, tmp_path) -> None:
+def test_a_page_runs_from_top_to_bottom(page, environment, tmp_path) -> None:
     folder = working_folder(tmp_path)
-    with Python(folder, warm) as python:
+    with Session(folder, environment) as session:
         for block in session_of(page):
             if block.directive == "file":
                 (folder / block.argument).parent.mkdir(parents=True, exist_ok=True)
@@ -186,17 +222,17 @@ def test_a_page_runs_from_top_to_bottom(page, warm, tmp_path) -> None:
                 missing = [name for name in names if not (folder / block.argument / name).exists()]
                 assert not missing, f"{block}: {missing}"
             elif block.language == "bash":
-                bash(block, folder, warm)
+                bash(block, folder, environment)
             elif block.language == "python":
-                python.run(block)
+                session.run(block)
 
 
-def bash(block: Block, folder: Path, warm: WarmGraft) -> None:
+def bash(block: Block, folder: Path, environment: dict[str, str]) -> None:
     """Run the lines of a block; the first one that fails ends it."""
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text],
         cwd=folder,
-        env=warm.environment,
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -205,14 +241,14 @@ def bash(block: Block, folder: Path, warm: WarmGraft) -> None:
     assert result.returncode == 0, f"{block}:\n{block.text}\n{result.stdout}\n{result.stderr}"
 
 
-class Python:
+class Session:
     """The Python of a page: its blocks share their names, as the cells of a notebook do."""
 
-    def __init__(self, folder: Path, warm: WarmGraft) -> None:
-        self._folder, self._warm = folder, warm
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder, self._environment = folder, environment
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> "Python":
+    def __enter__(self) -> "Session":
         return self
 
     def run(self, block: Block) -> None:
@@ -221,7 +257,7 @@ class Python:
             self._process = subprocess.Popen(
                 ["python-session"],
                 cwd=self._folder,
-                env=self._warm.environment,
+                env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

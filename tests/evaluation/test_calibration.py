@@ -358,7 +358,7 @@ def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, bare_python, 
     for text in (first["sentence1"], first["sentence2"]):
         program = program.replace('…"', f'{text}"', 1)
     *setup, use = program.replace('"model"', json.dumps(str(run.model))).strip().splitlines()
-    done = bare_python.run("\n".join([*setup, f"print(*{use}, sep='|')"]))
+    done = bare_python("\n".join([*setup, f"print(*{use}, sep='|')"]))
     assert done.returncode == 0, done.stderr
     names = sorted(done.stdout.strip().split("|"))
     assert names == sorted(rows(run)[row]["set"].split("|"))

@@ -406,7 +406,7 @@ def test_a_metric_file_of_ones_own(tmp_path, modules_cache):
 
 
 @pytest.mark.slow
-def test_a_metric_of_the_hub(tmp_path):
+def test_a_metric_of_the_hub(python, tmp_path):
     folder = tmp_path / "space"
     folder.mkdir()
     (folder / "spread.py").write_text(FOREIGN)
@@ -420,7 +420,7 @@ def test_a_metric_of_the_hub(tmp_path):
         hub.add_space("acme/spread", folder)
         environment = {**os.environ, **hub.environment, "HF_HOME": str(tmp_path / "home")}
         result = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+            [python.path, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
         )
     assert result.stdout == "spread {'spread': 1.5}\n", result.stderr
 

@@ -7,13 +7,13 @@ which warnings are errors and no other Hub exists, runs one recipe after the oth
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hub_server import HubServer
 from stand_ins import CHECKPOINTS, serve
+from warm_python import WarmPython
 
 from pipelines import recipe as recipes
 from pipelines.report.run_folder import RunFolder
@@ -46,11 +46,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
 
 
 @pytest.fixture(scope="module")
-def graft(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+def graft(
+    hub: HubServer, python: WarmPython, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Command]:
     """graft("run", …) -> (exit code, output, errors), of an interpreter that knows `hub`."""
     home = {"HF_HOME": str(tmp_path_factory.mktemp("home"))}
     runner = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", RUNNER],
+        [python.path, "-W", "error", "-c", RUNNER],
         env={**os.environ, **hub.environment, **home},
         cwd=ROOT,
         stdin=subprocess.PIPE,

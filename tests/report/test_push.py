@@ -73,13 +73,17 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
         yield server
 
 
-def python(
-    code: str, *arguments: str, hub: HubServer, **environment: str
+def run_code(
+    code: str,
+    *arguments: str,
+    hub: HubServer,
+    interpreter: str | Path = sys.executable,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run code in a new interpreter: HF_ENDPOINT is read when the client is imported."""
     home = str(hub.store.objects.parent / "home")
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        [interpreter, "-c", code, *arguments],
         env={**os.environ, **hub.environment, "HF_HOME": home, **environment},
         cwd=ROOT,
         capture_output=True,
@@ -89,7 +93,7 @@ def python(
 
 
 def push(run: RunFolder, hub: HubServer, **environment: str) -> subprocess.CompletedProcess[str]:
-    return python(CALL, f"hub.push(RunFolder.of({str(run)!r}), {REPO!r})", hub=hub, **environment)
+    return run_code(CALL, f"hub.push(RunFolder.of({str(run)!r}), {REPO!r})", hub=hub, **environment)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -171,7 +175,7 @@ def test_a_failed_push_loses_nothing_and_says_how_to_repeat_it(tmp_path, hub) ->
 )
 def test_refusals_are_one_clear_message(tmp_path, hub, environment, reason) -> None:
     calls = f"hub.check({REPO!r})", f"hub.push(RunFolder.of({str(finished(tmp_path))!r}), {REPO!r})"
-    refused = python(CALL, *calls, hub=hub, **environment)
+    refused = run_code(CALL, *calls, hub=hub, **environment)
     assert refused.returncode == 2
     assert refused.stderr.count(f"HubError: cannot push to {REPO}: ") == 1
     assert refused.stderr.count(f"HubError: push to {REPO} failed: ") == 1
@@ -203,10 +207,10 @@ def test_a_run_that_has_not_finished_is_not_pushed(tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_the_lines_in_the_pushed_card_load_and_use_the_model(tmp_path, hub) -> None:
+def test_the_lines_in_the_pushed_card_load_and_use_the_model(python, tmp_path, hub) -> None:
     run = finished(tmp_path)
 
-    done = python(TINY + ROUND_TRIP, str(run), REPO, hub=hub)
+    done = run_code(TINY + ROUND_TRIP, str(run), REPO, hub=hub, interpreter=python.path)
 
     assert done.returncode == 0, done.stderr
     downloaded, answer = map(json.loads, done.stdout.splitlines()[-2:])

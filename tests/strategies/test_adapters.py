@@ -152,7 +152,7 @@ def test_the_lines_of_the_summary_load_an_adapter(
     *setup, use = told[told.index("from peft import") :].strip().splitlines()
     # torch has remarks of its own on how peft makes prefixes
     program = "\n".join(["import warnings; warnings.resetwarnings()", *setup, f"print({use})"])
-    done = bare_python.run(program.replace("…", "a great film"))
+    done = bare_python(program.replace("…", "a great film"))
     assert done.returncode == 0, done.stderr
     assert "'label': 'positive'" in done.stdout or "'label': 'negative'" in done.stdout
     card = (tmp_path / "runs" / "recipe" / "1" / "model" / "README.md").read_text(encoding="utf-8")

@@ -42,6 +42,8 @@ COMBINATIONS = [
     }.items()
     for family in families
 ]
+# of module scope: pytest brings together what looks at the same run
+by_combination = pytest.mark.parametrize(("family", "strategy"), COMBINATIONS, scope="module")
 TRAINING = {"num_train_epochs": 8, "learning_rate": 1e-2, "warmup_steps": 0}
 CALM = {
     "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
@@ -139,7 +141,7 @@ def padded(rows, name, value):
 
 @pytest.mark.numerical
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
+@by_combination
 def test_perplexity_is_what_plain_transformers_finds(ran, family, strategy):
     """By the model's own loss, block by block."""
     from transformers import AutoTokenizer
@@ -188,7 +190,7 @@ def test_a_circle_of_words_is_learned(ran, family):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
+@by_combination
 def test_the_output_layer_stays_tied(ran, family, strategy):
     run, _ = ran(family, strategy)
     model = plain(run.model, family)

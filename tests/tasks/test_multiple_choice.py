@@ -113,7 +113,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python):
     texts = [row["startphrase"]] * len(row["choices"])
     inputs = f"inputs = tokenizer({texts!r}, {row['choices']!r}, padding=True{rest}"
     code = "\n".join([*setup, inputs, f"print({use}.item())"])
-    done = bare_python.run(code)
+    done = bare_python(code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == predicted(run, "test")[0]["prediction"]
 

@@ -122,7 +122,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python, family):
     )
     for name in ("question", "context"):
         program = program.replace(f'"{name}…"', json.dumps(examples[row][name]))
-    done = bare_python.run(RUN_ALONE, text=program)
+    done = bare_python(RUN_ALONE, text=program)
     assert done.stdout.strip() == table(run, "validation")[row]["prediction"], done.stderr
 
 

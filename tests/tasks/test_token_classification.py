@@ -30,6 +30,8 @@ COMBINATIONS = [
     for family in FAMILIES
     for strategy in ("full", "linear_probe", "lora", "scratch")
 ]
+# of module scope: pytest brings together what looks at the same run
+by_combination = pytest.mark.parametrize(("family", "strategy"), COMBINATIONS, scope="module")
 TRAINING = {"num_train_epochs": 2, "learning_rate": 3e-3, "warmup_steps": 0}
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 LONG = 45  # words; a tiny model takes 32 tokens
@@ -84,7 +86,7 @@ def predicted(run, split):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
+@by_combination
 def test_every_word_of_every_text_has_its_prediction(ran, data, family, strategy):
     run, _ = ran(family, strategy)
     for split in ("validation", "test"):
@@ -95,7 +97,7 @@ def test_every_word_of_every_text_has_its_prediction(ran, data, family, strategy
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize(("family", "strategy"), COMBINATIONS)
+@by_combination
 @pytest.mark.slow
 def test_a_run_is_worth_what_it_says(ran, family, strategy):
     run, output = ran(family, strategy)
@@ -143,7 +145,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python):
         f"import json, warnings\n{heuristic}\n{setup}\n"
         f"print(json.dumps([[e['entity_group'], e['start'], e['end']] for e in {use}]))"
     )
-    done = bare_python.run(code)
+    done = bare_python(code)
     assert done.returncode == 0, done.stderr
     ends = np.cumsum([len(word) + 1 for word in words]) - 1
     expected = [[k, int(ends[a] - len(words[a])), int(ends[b])] for k, a, b in get_entities(tags)]

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -419,12 +418,13 @@ LONG = {
 TWO = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def start(module, recipe, *overrides, home, **environment):
+def start(python, module, recipe, *overrides, **environment):
     """pipelines/run.py in a new interpreter: by itself, or started by a module such as torchrun."""
     launcher = ["-m", *module] if module else []
     return subprocess.Popen(
-        [sys.executable, *launcher, "pipelines/run.py", str(recipe), *overrides],
-        env={**os.environ, "HF_HOME": str(home), **environment},
+        [python.path, *launcher, "pipelines/run.py", str(recipe), *overrides],
+        # of the processes that torchrun starts
+        env={**os.environ, "PYTHON_EXEC": str(python.path), **environment},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -467,11 +467,13 @@ def refuses_files_cut_short(command, run, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_path, number, capsys):
+def test_a_stopped_run_says_how_to_go_on_and_does(
+    checkpoint, text_data, python_offline, tmp_path, number, capsys
+):
     from safetensors.torch import load_file
 
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
-    running = start([], recipe, home=tmp_path / "home")
+    running = start(python_offline, [], recipe)
     for line in running.stdout:
         if line.startswith("step 20/"):
             running.send_signal(number)
@@ -508,7 +510,9 @@ def test_a_stopped_run_says_how_to_go_on_and_does(checkpoint, text_data, tmp_pat
 @pytest.mark.slow
 # so few rows that they are one bucket; several buckets, and what waits for its stage
 @pytest.mark.parametrize(("size", "strategy"), [(2, "full"), (16, "gradual_unfreezing")])
-def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys, size, strategy):
+def test_two_processes_train_as_one_does(
+    checkpoint, text_data, python_offline, tmp_path, capsys, size, strategy
+):
     """One run folder, one global batch, every row predicted once and in its place."""
     training = {"num_train_epochs": 2, "logging_steps": 1, **STEADY, "ddp_backend": "gloo"}
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
@@ -520,7 +524,7 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     half, whole = (f"training.per_device_train_batch_size={n}" for n in (size, 2 * size))
-    output = finish(start(TWO, recipe, half, home=tmp_path / "home"))
+    output = finish(start(python_offline, TWO, recipe, half))
     assert main(["run", str(recipe), whole]) == 0
     two, one = runs(tmp_path)
     assert output.count(f"{two}: {strategy} on 64 examples, 2 x cpu, ") == 1
@@ -546,11 +550,11 @@ def test_two_processes_train_as_one_does(checkpoint, text_data, tmp_path, capsys
 @pytest.mark.numerical
 @pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
-def test_two_processes_probe_as_one_does(checkpoint, text_data, tmp_path):
+def test_two_processes_probe_as_one_does(checkpoint, text_data, python_offline, tmp_path):
     """Though they have no disk to share; nor has the recipe to say that there is only a CPU."""
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     recipe.write_text(recipe.read_text().replace("use_cpu: true", ""))
-    finish(start(TWO, recipe, home=tmp_path / "home", GRAFT_CACHE="/dev/null/cache"))
+    finish(start(python_offline, TWO, recipe, GRAFT_CACHE="/dev/null/cache"))
     assert main(["run", str(recipe)]) == 0
     two, one = runs(tmp_path)
     for a, b in zip(history(one), history(two), strict=True):
@@ -560,9 +564,9 @@ def test_two_processes_probe_as_one_does(checkpoint, text_data, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_stop_at_the_same_step(checkpoint, text_data, tmp_path):
+def test_two_processes_stop_at_the_same_step(checkpoint, text_data, python_offline, tmp_path):
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
-    running = start(TWO, recipe, home=tmp_path / "home")
+    running = start(python_offline, TWO, recipe)
     for line in running.stdout:
         if line.startswith("step 5/"):
             running.send_signal(signal.SIGTERM)  # torchrun passes it on to both
@@ -575,7 +579,7 @@ def test_two_processes_stop_at_the_same_step(checkpoint, text_data, tmp_path):
 
 @pytest.mark.slow
 def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
-    checkpoint, text_data, tmp_path
+    checkpoint, text_data, python_offline, tmp_path
 ):
     config = {
         "compute_environment": "LOCAL_MACHINE",
@@ -588,7 +592,7 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(config))
     launcher = ["accelerate.commands.launch", "--config_file", str(tmp_path / "accelerate.yaml")]
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
-    output = finish(start(launcher, recipe, home=tmp_path / "home")).splitlines()
+    output = finish(start(python_offline, launcher, recipe)).splitlines()
     assert output[0].startswith("note: accelerate was asked for several processes and started one")
     assert "torchrun --nproc_per_node 2 pipelines/run.py" in output[0]
     assert any("1 x cpu, " in line for line in output)

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -113,12 +112,12 @@ def test_what_cannot_be_tested_is_refused(arguments, message, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_an_interrupted_test_leaves_nothing(text_checkpoint, text_data, tmp_path):
+def test_an_interrupted_test_leaves_nothing(text_checkpoint, text_data, python_offline, tmp_path):
     path = write_recipe(tmp_path, text_checkpoint, text_data)
     sweep = ["--low", "1e-9", "--high", "1e-6", "--steps", "100000"]
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "pipelines.cli", "lr-find", str(path), *sweep],
-        env={**os.environ, "HF_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)},
+        [python_offline.path, "-u", "-m", "pipelines.cli", "lr-find", str(path), *sweep],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -166,13 +165,12 @@ def test_trials_that_fall_behind_are_pruned(config):
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_goes_on_with_the_same_trial(config, tmp_path):
+def test_an_interrupted_search_goes_on_with_the_same_trial(config, python_offline, tmp_path):
     spaces = items("training.learning_rate=1e-4..1e-1")
     command = [str(config), *spaces, "--trials", "2", "training.num_train_epochs=40"]
     command += ["early_stopping=null"]
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "pipelines.cli", "search", *command],
-        env={**os.environ, "HF_HOME": str(tmp_path / "home")},
+        [python_offline.path, "-u", "-m", "pipelines.cli", "search", *command],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -195,13 +193,13 @@ def test_an_interrupted_search_goes_on_with_the_same_trial(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_that_train_together_try_the_same(config, tmp_path):
+def test_processes_that_train_together_try_the_same(config, python_offline, tmp_path):
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     spaces = items("training.learning_rate=1e-4..1e-1")
     command = ["-m", "pipelines.cli", "search", str(config), *spaces, "--trials", "2"]
     done = subprocess.run(
-        [sys.executable, *launch, *command, "training.ddp_backend=gloo"],
-        env={**os.environ, "HF_HOME": str(tmp_path / "home")},
+        [python_offline.path, *launch, *command, "training.ddp_backend=gloo"],
+        env={**os.environ, "PYTHON_EXEC": str(python_offline.path)},
         cwd=ROOT,
         capture_output=True,
         text=True,

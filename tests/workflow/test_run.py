@@ -11,7 +11,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -47,6 +46,8 @@ COMBINATIONS = [
     # which weights of an image model train is the business of test_strategies
     if kind == "single" or strategy in SEVERAL_KINDS or (kind, strategy) in QUICK
 ]
+# of module scope: pytest brings together what looks at the same run
+by_combination = pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS, scope="module")
 TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-3, "warmup_steps": 0}
 LEFT = {"recipe.yaml", "lock.json", "model", "predictions", "history.jsonl", "metrics.json"}
 LEFT |= {"learning_curve.png", "data.json"}
@@ -110,7 +111,7 @@ def scores(kind, found):
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS)
+@by_combination
 def test_what_a_run_leaves_behind(ran, kind, strategy):
     run, said = ran(kind, strategy)
     sure = set() if kind == "number" else {"reliability.png"}  # a number has no probability
@@ -148,7 +149,7 @@ def first_of_run(told):
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS)
+@by_combination
 def test_predictions_are_worth_what_metrics_say(ran, kind, strategy):
     run, _ = ran(kind, strategy)
     for split in ("validation", "test"):
@@ -158,7 +159,7 @@ def test_predictions_are_worth_what_metrics_say(ran, kind, strategy):
             assert metrics(run)[split][name] == pytest.approx(score, abs=1e-6), (split, name)
 
 
-@pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS)
+@by_combination
 def test_labels_of_predictions_are_those_of_the_data(ran, image_data, kind, strategy):
     """In the data's own order and spelling."""
     from datasets import Dataset
@@ -254,7 +255,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, image_data, bare_python, tm
         assert "…" not in program
         programs.append(program)
         expected.append(rows(run, "validation")[0])
-    done = bare_python.run(RUN_ALL, cwd=tmp_path, text=json.dumps(programs))
+    done = bare_python(RUN_ALL, cwd=tmp_path, text=json.dumps(programs))
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for combination, answer, row in zip(USED, answers, expected, strict=True):
@@ -312,11 +313,11 @@ def hub(tmp_path) -> Iterator[HubServer]:
         yield server
 
 
-def launch(path, *overrides, home, **environment):
+def launch(python, path, *overrides, home, **environment):
     """`pipelines/run.py RECIPE …` in a new interpreter that knows no Hub but the given one."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
     return subprocess.run(
-        [sys.executable, *WARNINGS, "pipelines/run.py", str(path), *overrides],
+        [python.path, *WARNINGS, "pipelines/run.py", str(path), *overrides],
         env={**clean, **environment, "HF_HOME": str(home)},
         cwd=ROOT,
         capture_output=True,
@@ -327,14 +328,14 @@ def launch(path, *overrides, home, **environment):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["linear_probe", "lora"])
-def test_a_recipe_of_the_hub_runs_unmodified(strategy, hub, checkpoint, tmp_path):
+def test_a_recipe_of_the_hub_runs_unmodified(strategy, hub, checkpoint, python, tmp_path):
     commits = serve(recipes.load(FLAGSHIP), hub, checkpoint, tmp_path / "data")
     overrides = ["training.max_steps=2", f"training.output_dir={tmp_path / 'runs'}"]
     overrides.append(f"strategy={strategy}")
     if strategy == "lora":
         overrides += ["hub.push=true", f"hub.repo_id={REPO}"]
 
-    done = launch(FLAGSHIP, *overrides, home=tmp_path / "home", **hub.environment)
+    done = launch(python, FLAGSHIP, *overrides, home=tmp_path / "home", **hub.environment)
 
     assert done.returncode == 0, done.stderr
     assert not done.stderr
@@ -358,11 +359,11 @@ def texts(folder):
 
 
 @pytest.mark.slow
-def test_the_quickstart_needs_no_hub(tmp_path):
+def test_the_quickstart_needs_no_hub(python, tmp_path):
     overrides = ["training.max_steps=2", f"training.output_dir={tmp_path}"]
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     path = ROOT / "recipes" / "quickstart.yaml"
-    done = launch(path, *overrides, home=tmp_path / "home", **nowhere)
+    done = launch(python, path, *overrides, home=tmp_path / "home", **nowhere)
     assert done.returncode == 0, done.stderr
     assert RunFolder(tmp_path / "quickstart" / "1").done
 
@@ -371,9 +372,9 @@ def test_the_quickstart_needs_no_hub(tmp_path):
 
 
 @pytest.mark.slow
-def test_without_a_hub_a_run_ends_at_once_and_says_what_to_do(tmp_path):
+def test_without_a_hub_a_run_ends_at_once_and_says_what_to_do(python, tmp_path):
     began = time.monotonic()
-    done = launch(FLAGSHIP, home=tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
+    done = launch(python, FLAGSHIP, home=tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
     assert time.monotonic() - began < 60
     assert done.returncode == 2
     assert not done.stdout
@@ -389,10 +390,12 @@ def test_without_a_hub_a_run_ends_at_once_and_says_what_to_do(tmp_path):
     [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}],
     ids=["unreachable", "offline"],
 )
-def test_without_a_hub_a_checkpoint_that_is_not_here_is_named(text_data, tmp_path, environment):
+def test_without_a_hub_a_checkpoint_that_is_not_here_is_named(
+    text_data, python, tmp_path, environment
+):
     recipe = write_recipe(tmp_path, "google-bert/bert-base-uncased", text_data)
     began = time.monotonic()
-    done = launch(recipe, home=tmp_path / "home", **environment)
+    done = launch(python, recipe, home=tmp_path / "home", **environment)
     assert time.monotonic() - began < 60
     assert done.returncode == 2
     (message,) = done.stderr.splitlines()
