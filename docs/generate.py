@@ -69,7 +69,22 @@ def columns() -> str:
             many = ", a list or several columns" if "+" in role else ""
             usual_names = ", ".join(f"`{column}`" for column in usual)
             rows.append((f"`{name}`", f"`{role.rstrip('?+')}`", needed + many, usual_names))
+        rows += _layouts(name)
     return table(("task", "role", "needed", "recognized column names"), rows)
+
+
+def _layouts(name: str) -> list[tuple[str, ...]]:
+    """List the columns that a task reads together, those of the same roles in one row."""
+    layouts: dict[str, list[str]] = {}
+    for layout in registry.find("tasks", name).layouts:
+        roles = " and ".join(f"`{role}`" for role in layout.columns)
+        merged = [f"`{c}`" if isinstance(c, str) else _merged(c) for c in layout.columns.values()]
+        layouts.setdefault(roles, []).append(" and ".join(merged))
+    return [(f"`{name}`", roles, "together", ", ".join(each)) for roles, each in layouts.items()]
+
+
+def _merged(columns: tuple[str, ...]) -> str:
+    return "(" + " ".join(f"`{column}`" for column in columns) + ")"
 
 
 def task_facts() -> str:

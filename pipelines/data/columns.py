@@ -1,29 +1,35 @@
 """Columns of a data set -> columns named by their role in the task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, suggest
-from pipelines.data.merged_columns import merge_classes, merge_lists
+from pipelines.data.merged_columns import join_texts, merge_classes, merge_lists
+from pipelines.data.usual_columns import Columns, candidates, in_layout, names_in
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from pipelines.tasks import ColumnLayout
+
 Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
-NUM_ROWS_READ, MIN_WORDS = 100, 3  # to see whether a column holds texts
-Columns = dict[str, str | list[str]]  # role -> column, or several that are merged into one
+JOINED = ("text", "text_pair")  # roles in which several columns are joined to one text
+MERGES = {"label": merge_classes, **dict.fromkeys(JOINED, join_texts)}  # others become lists
 
 
-def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Columns, Columns]:
-    """Assign a column to every role: those of the recipe first, then by the usual names.
+def assign(
+    available: list[str], roles: Roles, explicit: Columns, layouts: Sequence["ColumnLayout"] = ()
+) -> tuple[Columns, Columns]:
+    """Assign a column to every role: those of the recipe, then a known layout, then usual names.
 
-    A recipe that names one input names them all: an optional role is guessed only if the recipe
-    names no input.
+    A recipe that names one input names them all: a layout or an optional role is guessed only if
+    the recipe names no input.
 
     Args:
         available: the columns of train.
         explicit: role -> column as the recipe has it.
+        layouts: columns that are read together.
 
     Returns:
         (role -> column for all roles, the guessed ones among them).
@@ -35,21 +41,25 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
     for role in explicit:
         if role not in known:
             raise DataError(f"data.columns: unknown role '{role}'; {suggest(role, known)}")
-    _check(available, explicit, {"label", *(role[:-1] for role in roles if role.endswith("+"))})
-    taken = set(_names(explicit))
-    guessed: Columns = {}
+    lists = {role.rstrip("?+") for role in roles if role.endswith("+")}
+    _check(available, explicit, {"label", *lists, *(known & {*JOINED})})
+    taken = set(names_in(explicit))
+    names_inputs = has_inputs(explicit)
+    guessed, labels = ({}, ()) if names_inputs else _known_layout(available, taken, roles, layouts)
+    taken.update(names_in(guessed))
     missing: list[str] = []
     for marked_role, usual in roles.items():
         role, is_optional = marked_role.rstrip("?+"), marked_role.endswith("?")
-        if role in explicit or (is_optional and explicit.keys() - {"label"}):
+        if role in {**explicit, **guessed} or (is_optional and names_inputs):
             continue
         # a column plays one role: "text" is not guessed again for a second input
         free = [name for name in available if name not in taken]
-        candidates = _candidates(free, usual, may_be_list=marked_role.endswith("+"))
-        if candidates:
-            guessed[role] = candidates[0]
-            taken.update(_names({role: candidates[0]}))
-        elif not is_optional:
+        names = (*usual, *labels) if role == "label" else usual
+        likeliest = candidates(free, names, may_be_list=marked_role.endswith("+"))[:1]
+        for column in likeliest:
+            guessed[role] = column
+            taken.update(names_in({role: column}))
+        if not likeliest and not is_optional:
             missing.append(marked_role)
     free = [name for name in available if name not in taken]
     if len(available) == 2 and len(missing) == len(free) == 1 and missing != ["label"]:
@@ -57,6 +67,28 @@ def assign(available: list[str], roles: Roles, explicit: Columns) -> tuple[Colum
     elif missing:
         raise _no_obvious_column({role: roles[role] for role in missing}, available)
     return {**explicit, **guessed}, guessed
+
+
+def has_inputs(explicit: Columns) -> bool:
+    """Whether a recipe names a column to read, and not the label alone."""
+    return bool(explicit.keys() - {"label"})
+
+
+def may_take_more(roles: Roles) -> bool:
+    """Whether a task reads one text or several: it has an optional input."""
+    return any(role.endswith("?") for role in roles)
+
+
+def _known_layout(
+    available: list[str], taken: set[str], roles: Roles, layouts: Sequence["ColumnLayout"]
+) -> tuple[Columns, tuple[str, ...]]:
+    """(columns of the first layout that is complete, usual names of the label beside them)."""
+    usual = {role.rstrip("?+"): names for role, names in roles.items()}
+    free = [name for name in available if name not in taken]
+    for layout in layouts:
+        if columns := in_layout(free, layout, usual):
+            return columns, layout.labels
+    return {}, ()
 
 
 def _no_obvious_column(missing: Roles, available: list[str]) -> DataError:
@@ -82,7 +114,7 @@ def check_readable(
     Raises:
         DataError: a role takes such a column.
     """
-    for name in _names(columns):
+    for name in names_in(columns):
         if name in unreadable and not (skip and name in dataset.column_names):
             advice = ""
             if name in dataset.column_names:
@@ -92,24 +124,7 @@ def check_readable(
 
 def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
     """Whether a data set has all columns of a role."""
-    return set(_names({role: columns[role]})) <= set(dataset.column_names)
-
-
-def unused_texts(dataset: "Dataset", columns: Columns) -> dict[str, str]:
-    """Find columns of several words that no role takes: column -> its first such text."""
-    from datasets import Value
-
-    taken = set(_names(columns))
-    texts = {}
-    for name, feature in dataset.features.items():
-        if name in taken or not isinstance(feature, Value) or feature.dtype != "string":
-            continue
-        # ids, dates and addresses are single words
-        first = [text for text in dataset.select_columns([name])[:NUM_ROWS_READ][name] if text]
-        long = [text for text in first if len(text.split()) >= MIN_WORDS]
-        if len(long) > len(first) / 2:
-            texts[name] = long[0]
-    return texts
+    return set(names_in({role: columns[role]})) <= set(dataset.column_names)
 
 
 def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
@@ -123,15 +138,15 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
     from datasets import Audio
 
     available = dataset.column_names
-    for name in _names(columns):
+    for name in names_in(columns):
         if name not in available:
             raise DataError(
                 f"{split}: no column '{name}', which train has; {suggest(name, available)}"
             )
-    dataset = dataset.select_columns(_names(columns))
+    dataset = dataset.select_columns(names_in(columns))
     for role, column in columns.items():
         if isinstance(column, list):
-            merge = merge_classes if role == "label" else merge_lists
+            merge = MERGES.get(role, merge_lists)
             dataset = merge(dataset, column, split, role)
     # one call for all: two columns may swap their names
     dataset = dataset.rename_columns({c: role for role, c in columns.items() if isinstance(c, str)})
@@ -141,33 +156,9 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
     return dataset
 
 
-def _candidates(
-    available: list[str], usual: tuple[str, ...], *, may_be_list: bool
-) -> list[str | list[str]]:
-    """The available columns with a usual name, likeliest first; capitals count only in a tie."""
-    candidates: list[str | list[str]] = [name for name in usual if name in available]
-    candidates += [
-        column
-        for name in usual
-        for column in available
-        if column != name and column.lower() == name.lower()
-    ]
-    # one column of lists is more explicit than a series of columns, and comes first
-    if may_be_list:
-        candidates += filter(None, (_numbered(available, name) for name in usual))
-    return candidates
-
-
-def _numbered(available: list[str], prefix: str) -> list[str]:
-    """`ending0`, `ending1`…, in the order of their numbers."""
-    numbers = {name: name.removeprefix(prefix) for name in available if name.startswith(prefix)}
-    names = [name for name, number in numbers.items() if number.isdecimal()]
-    return sorted(names, key=lambda name: int(numbers[name]))
-
-
 def _check(available: list[str], explicit: Columns, list_roles: set[str]) -> None:
     """Refuse columns of the recipe that do not exist or cannot be combined."""
-    names = _names(explicit)
+    names = names_in(explicit)
     for role, column in explicit.items():
         if isinstance(column, list) and role not in list_roles:
             known = " and ".join(f"`{name}`" for name in sorted(list_roles))
@@ -183,11 +174,3 @@ def _check(available: list[str], explicit: Columns, list_roles: set[str]) -> Non
             raise DataError(
                 f"data.columns: '{name}' has two roles; give each role a column of its own"
             )
-
-
-def _names(columns: Columns) -> list[str]:
-    """The names of all columns, those in lists included."""
-    names: list[str] = []
-    for column in columns.values():
-        names += [column] if isinstance(column, str) else column
-    return names

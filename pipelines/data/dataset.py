@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.labels import Labels
 from pipelines.data.rows import BadRow, Rows
+from pipelines.data.unused_texts import UnusedText
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -23,7 +24,7 @@ class Data:
         notes: decisions made for the user, to be printed.
         source_splits: split -> its name in the source, or the share of train it was cut from.
         left_out: bad rows that were removed from the splits.
-        unused_texts: column of texts that no role takes -> one of its texts.
+        unused_texts: column of texts that no role takes -> what it holds.
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
     """
 
@@ -32,7 +33,7 @@ class Data:
     notes: tuple[str, ...]
     source_splits: Mapping[str, str | float]
     left_out: tuple[BadRow, ...] = ()
-    unused_texts: Mapping[str, str] = field(default_factory=dict)
+    unused_texts: Mapping[str, UnusedText] = field(default_factory=dict)
     stream: "IterableDataset | None" = None
 
     @property

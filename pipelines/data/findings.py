@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import MULTI, SINGLE
-from pipelines.data import label_findings, score_findings
+from pipelines.data import label_findings, score_findings, unused_texts
 from pipelines.data.duplicates import Repeats, RowHashes
 from pipelines.data.finding import Finding, Severity
 from pipelines.data.split_statistics import SplitStatistics, Spread, class_counts, summarize
@@ -29,7 +29,6 @@ WEIGHTS_IN_WORDS = {
 DRAWS = "draws as many rows of each"
 MAX_LEAK = 0.1  # of a split that may stand in another before its scores are called misleading
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # in the order of printing
-MAX_SHOWN_CHARACTERS = 60  # of a text
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,8 @@ def collect(
         shared[split, other] = hashes[other].repeats_of(hashes[split])
         near[split, other] = hashes[other].near_repeats_of(hashes[split])
     more = (
-        *unused_texts(data.unused_texts),
         *label_findings.of_tags(targets["train"], data.labels),
+        *unused_texts.findings(data.unused_texts),
         *score_findings.of_scores(splits, data.labels, main_metric),
     )
     return Findings(splits, shared, near, more, _advice(data.labels.problem_type, task))
@@ -170,16 +169,6 @@ def _advice(problem_type: str, task: "Task") -> str:
     return (
         f"; task.class_weights=balanced {weights}, task.sampler=balanced {DRAWS}" if weights else ""
     )
-
-
-def unused_texts(examples: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the columns of texts that no role takes: column -> one of its texts."""
-    for column, text in examples.items():
-        yield Finding(
-            "warning",
-            f"column '{column}' holds texts ('{text[:MAX_SHOWN_CHARACTERS]}') and is not used: if "
-            "the answer depends on it, give it a role in data.columns, such as text_pair",
-        )
 
 
 def _json(shared: Mapping[tuple[str, str], Repeats]) -> list[dict[str, Any]]:

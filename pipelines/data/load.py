@@ -9,7 +9,7 @@ from pipelines.core import tag_schemes
 from pipelines.core.errors import DataError
 from pipelines.core.label_inference import with_names
 from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, TOKENS, Labels
-from pipelines.data import columns, label_checks, media_columns, splits, streams
+from pipelines.data import columns, label_checks, media_columns, splits, streams, unused_texts
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
@@ -45,7 +45,9 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
         assignment = streams.materialize(assignment, streamed, note)
     unreadable = getattr(available, "unreadable", {})
     rows_by_split, roles = _select_roles(assignment, source, task, unreadable, note)
-    unused = {} if streamed else columns.unused_texts(assignment.datasets["train"], roles)
+    unused = unused_texts.find(assignment.datasets["train"], roles)
+    if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
+        unused_texts.check(unused, roles)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
         rows_by_split = _drop_unlabeled(rows_by_split, task, bad_rows, note)
@@ -128,9 +130,9 @@ def _select_roles(
     train = assignment.datasets["train"]
     # a column that could not be read is found by its name all the same, and refused
     available = [*dict.fromkeys([*train.column_names, *unreadable])]
-    roles, guessed = columns.assign(available, task.roles, source.columns)
+    roles, guessed = columns.assign(available, task.roles, source.columns, task.layouts)
     columns.check_readable(train, roles, unreadable, skip=source.on_bad_row == "skip")
-    _note_renamed(guessed, note)
+    _note_guessed(guessed, task.roles, note)
     result: dict[str, Rows] = {}
     for split, dataset in assignment.datasets.items():
         # a test split that was only found by its name may come without labels, as in GLUE
@@ -148,10 +150,14 @@ def _select_roles(
     return result, roles
 
 
-def _note_renamed(guessed: Columns, note: Note) -> None:
-    """Note which columns were guessed for roles of another name."""
+def _note_guessed(guessed: Columns, roles: columns.Roles, note: Note) -> None:
+    """Note which columns were guessed for roles of another name, and for optional ones."""
     names = {role: c if isinstance(c, str) else ", ".join(c) for role, c in guessed.items()}
-    renamed = [f"{role} is '{column}'" for role, column in names.items() if role != column]
+    renamed = [
+        f"{role} is '{column}'"
+        for role, column in names.items()
+        if role != column or f"{role}?" in roles
+    ]
     if renamed:
         note(f"columns: {', '.join(renamed)}")
 

@@ -1,4 +1,4 @@
-"""Several columns of a table -> one column of lists."""
+"""Several columns of a table -> one column: of lists, of classes, or of joined texts."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -9,8 +9,33 @@ from pipelines.core.label_inference import SHARES
 if TYPE_CHECKING:
     from datasets import Dataset
 
+TEXT_TYPES = ("string", "large_string")
 # a column of 0 and 1 may also be read as text
 INDICATORS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True}
+BATCH_ROWS = 10_000  # joined at a time
+
+
+def join_texts(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
+    """Join the texts of several columns by a space; a row that lacks one of them has none.
+
+    Raises:
+        DataError: a column holds no texts.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name in names:
+        kind = getattr(dataset.features[name], "dtype", "lists or fields")
+        if kind not in TEXT_TYPES:
+            raise DataError(
+                f"{split}: column '{name}' holds {kind}; expected texts, as several columns of "
+                f"data.columns.{role} are joined"
+            )
+    chunks = []
+    for table in dataset.select_columns(names).with_format("arrow").iter(BATCH_ROWS):
+        texts = [table[name].cast("string") for name in names]
+        chunks += pc.binary_join_element_wise(*texts, " ").chunks
+    return dataset.remove_columns(names).add_column(role, pa.chunked_array(chunks, "string"))
 
 
 def merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":

@@ -49,6 +49,19 @@ class Measure:
     limit: float | None = None
 
 
+@dataclass(frozen=True)
+class ColumnLayout:
+    """Columns that published data sets have beside each other, and that are read together.
+
+    Attributes:
+        columns: role -> column, or several that are merged into one.
+        labels: names of the label that are usual beside them only.
+    """
+
+    columns: Mapping[str, str | tuple[str, ...]]
+    labels: tuple[str, ...] = ()
+
+
 class Task(Named):
     """Base class of all tasks; `data.load` has named every column after its role."""
 
@@ -58,6 +71,7 @@ class Task(Named):
     # role -> column names that are recognized; a role that ends in ? is optional, one that ends
     # in + is a list: one column of lists, or several columns
     roles: ClassVar[dict[str, tuple[str, ...]]]
+    layouts: ClassVar[tuple[ColumnLayout, ...]] = ()  # the first that fits goes before usual names
     # the role to predict; None where the text itself is predicted
     target: ClassVar[str | None] = "label"
     streams: ClassVar[bool] = False  # whether `encode` also takes a streamed split

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.errors import DataError
 from pipelines.core.labels import CHOICE, Labels
-from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
+from pipelines.tasks import Batch, ColumnLayout, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.padding import Padding
@@ -31,17 +31,40 @@ model(**{{name: rows.unsqueeze(0) for name, rows in inputs.items()}}).logits.arg
 class MultipleChoice(TextTask):
     """Multiple choice as in SWAG (arXiv 1808.05326): every example has the same number of choices.
 
-    Each choice is read after the text and gets one score; the softmax is over the scores of an
-    example (arXiv 1810.04805, 4.4).
+    Each choice is read after the text, behind the question if that is apart from it, and gets one
+    score; the softmax is over the scores of an example (arXiv 1810.04805, 4.4).
     """
 
     auto_class: ClassVar[str] = "AutoModelForMultipleChoice"
     pipeline: ClassVar[str] = "multiple-choice"
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
-        "text": ("text", "startphrase", "context", "ctx", "question", "premise", "goal"),
+        "text": (
+            "text",
+            "startphrase",
+            "context",
+            "ctx",
+            "article",
+            "passage",
+            "paragraph",
+            "story",
+            "premise",
+            "sentence",
+            "question",
+            "question_stem",
+            "goal",
+        ),
+        "question?": ("question",),
         "choices+": ("choices", "endings", "options", "ending", "choice", "option", "sol"),
-        "label": ("label", "labels", "answer", "answerKey"),
+        "label": ("label", "labels", "answer", "answerKey", "answer_key", "correct"),
     }
+    layouts: ClassVar[tuple[ColumnLayout, ...]] = (
+        ColumnLayout({"text": "sent1", "question": "sent2"}),  # SWAG
+        # Cosmos QA, Social IQa, MMLU, MedMCQA
+        ColumnLayout({"choices": ("answer0", "answer1", "answer2", "answer3")}),
+        ColumnLayout({"choices": ("answerA", "answerB", "answerC")}),
+        ColumnLayout({"choices": ("A", "B", "C", "D")}),
+        ColumnLayout({"choices": ("opa", "opb", "opc", "opd")}, labels=("cop",)),
+    )
 
     # Labels and metrics
 
@@ -81,6 +104,10 @@ class MultipleChoice(TextTask):
         super().configure(config, processor, labels)
         config.num_labels = 1
 
+    def text_columns(self, dataset: "Dataset") -> list[str]:
+        """Return the text and, if there is one, the question about it."""
+        return [name for name in ("text", "question") if name in dataset.column_names]
+
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Yield rows without strings, or with another number of choices than the first row."""
         yield from super().corrupt_rows(dataset)
@@ -114,7 +141,7 @@ class MultipleChoice(TextTask):
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
             """Encode one batch of examples."""
-            pairs = _pairs(batch["text"], batch["choices"])
+            pairs = _pairs(batch)
             encoded = processor(*pairs, truncation=True, return_attention_mask=False)
             starts = range(0, len(encoded["input_ids"]), num_choices)
             columns = {}
@@ -135,9 +162,7 @@ class MultipleChoice(TextTask):
         # only rows that fill the model may have been cut: encode those again, without the limit
         full = np.flatnonzero(lengths >= limit)
         if len(full):
-            examples = dataset.select(full)
-            pairs = _pairs(examples["text"][:], examples["choices"][:])
-            whole = processor(*pairs, verbose=False)
+            whole = processor(*_pairs(dataset.select(full)[:]), verbose=False)
             sizes = np.array(list(map(len, whole["input_ids"])))
             lengths[full] = sizes.reshape(len(full), -1).max(axis=1)
         return {"tokens": Measure(lengths, limit)}
@@ -196,7 +221,15 @@ def _choice_values(present: set[Any], num_choices: int) -> tuple[Any, ...]:
     return tuple(map(to_label, range(first, first + num_choices)))
 
 
-def _pairs(texts: list[str], choices: list[list[str]]) -> tuple[list[str], list[str]]:
-    """Pair each choice of each example with its text."""
-    repeated = [text for text, row in zip(texts, choices, strict=True) for _ in row]
-    return repeated, [choice for row in choices for choice in row]
+def _pairs(batch: dict[str, list[Any]]) -> tuple[list[str], list[str]]:
+    """Pair each choice of each example with its text.
+
+    A question stands with the choice: behind a long text it would be cut off.
+    """
+    texts, endings = [], []
+    questions = batch.get("question") or [""] * len(batch["text"])
+    for text, question, choices in zip(batch["text"], questions, batch["choices"], strict=True):
+        for choice in choices:
+            texts.append(text)
+            endings.append(f"{question} {choice}" if question else choice)
+    return texts, endings

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipelines.tasks import ColumnLayout
 from pipelines.tasks._classification import Classification
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
@@ -12,6 +13,28 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
     from pipelines.tasks.encoding.columns import EncodedTexts
+
+# as in GLUE, SuperGLUE, SNLI, SICK, QQP, MS MARCO, FEVER, MultiRC (three texts) and WikiQA; what
+# has an answer beside question and passage asks for yes or no, as in BoolQ
+PAIRS: tuple[tuple[str, str | tuple[str, ...]], ...] = (
+    ("sentence1", "sentence2"),
+    ("sentence_1", "sentence_2"),
+    ("sentence_a", "sentence_b"),
+    ("text", "text_pair"),
+    ("text_a", "text_b"),
+    ("text1", "text2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("question", "context"),
+    ("paragraph", ("question", "answer")),
+    ("query", "passage"),
+    ("query", "document"),
+    ("claim", "evidence"),
+    ("question", "answer"),
+)
+PAIR_LABELS = ("gold_label", "entailment_judgment", "is_duplicate", "answer")
 
 
 class TextClassification(TextTask, Classification):
@@ -31,9 +54,12 @@ class TextClassification(TextTask, Classification):
             "review",
             "message",
         ),
-        "text_pair?": ("text_pair", "sentence2", "hypothesis"),
+        "text_pair?": ("text_pair",),
         "label": ("label", "labels", "target", "score", "class", "category"),
     }
+    layouts: ClassVar[tuple[ColumnLayout, ...]] = tuple(
+        ColumnLayout({"text": text, "text_pair": pair}, PAIR_LABELS) for text, pair in PAIRS
+    )
 
     def encode(
         self,

@@ -101,7 +101,7 @@ def draw(path: str, *, model: str | None = None, task: str | None = None) -> Ske
     train = splits.assign(source.load(), source.splits).datasets["train"]
     name, roles = task_choice.choose(train, (task,) if task else task_choice.TASKS)
     chosen: Task = registry.find("tasks", name)()
-    texts = [train[column] for column in _texts(chosen, roles)]
+    texts = [train[column] for role in _texts(chosen, roles) for column in _names(roles[role])]
     candidates = shortlist.choose(
         name,
         is_english=table_sketch.is_english(
@@ -132,9 +132,9 @@ def source_of(path: str) -> dict[str, str]:
 
 
 def _texts(task: "Task", roles: dict[str, Any]) -> list[str]:
-    """Name the columns whose language the checkpoint must know."""
+    """Name the roles whose language the checkpoint must know."""
     readable = ("text", "tokens", "question", "context")
-    return [roles[role] for role in readable if task.modality != "image" and role in roles]
+    return [role for role in readable if task.modality != "image" and role in roles]
 
 
 def _names(column: Any) -> list[str]:

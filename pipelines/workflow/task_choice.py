@@ -38,7 +38,7 @@ def choose(train: "Dataset", names: tuple[str, ...]) -> tuple[str, dict[str, Any
         if roles:
             return name, roles
         if len(names) == 1:
-            columns.assign(available, task.roles, {})  # says what is missing
+            columns.assign(available, task.roles, {}, task.layouts)  # says what is missing
     shown = ", ".join(f"{name} ({_kind(train, name)})" for name in available)
     raise DataError(f"no task is obvious from the columns {shown}; name one: --task NAME")
 
@@ -51,7 +51,7 @@ def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
     if len(media) < len(by_role):
         return None  # what has the name of an image need not be one
     try:
-        roles, _ = columns.assign(train.column_names, task.roles, media)
+        roles, _ = columns.assign(train.column_names, task.roles, media, task.layouts)
     except DataError:
         roles = _by_content(train, wanted, media)
     if wanted - set(roles) or any(not _fits(train, role, roles[role]) for role in roles):

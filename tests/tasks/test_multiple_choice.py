@@ -270,7 +270,7 @@ def test_what_does_not_go_together_is_refused(checkpoint, data, tmp_path):
     with pytest.raises(ModelError, match="a 'gpt2' checkpoint has no AutoModelForMultipleChoice"):
         prepare(tmp_path, checkpoint("gpt2"), data, task=TASK)
     recipe = write_recipe(tmp_path, checkpoint("bert"), data, task=TASK)
-    loaded = recipes.load(recipe, ["data.columns.text=[startphrase, label]"])
-    message = "data.columns.text: got several columns; only `choices` and `label` may be a list"
+    loaded = recipes.load(recipe, ["data.columns.question=[startphrase, label]"])
+    message = "columns.question: got several columns; only `choices` and `label` and `text` may be"
     with pytest.raises(DataError, match=message):
         pipeline.prepare(loaded)
