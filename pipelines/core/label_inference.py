@@ -45,7 +45,7 @@ MAX_SHOWN_CLASSES = 10  # in an error message
 MAX_SHOWN_CHARACTERS = 80  # of a value, in an error message
 
 
-def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -> Labels:
+def infer(train: "Dataset", problem_type: str = "auto") -> Labels:
     """Infer classes and problem type from the label column of train.
 
     Raises:
@@ -55,42 +55,40 @@ def infer(train: "Dataset", problem_type: str = "auto", column: str = "label") -
     if problem_type not in ("auto", *PROBLEM_TYPES):
         known = suggest(problem_type, PROBLEM_TYPES)
         raise RecipeError(f"unknown problem_type '{problem_type}'; {known}")
-    feature, values = train.features[column], train[column][:]
+    feature, values = train.features["label"], train["label"][:]
     is_list = hasattr(feature, "feature")
     item = feature.feature if is_list else feature
     if not _is_plain(item):
-        raise DataError(f"train: column '{column}' holds {_first(values)}; {_remedy(item)}")
+        raise DataError(f"train: column 'label' holds {_first(values)}; {_remedy(item)}")
     kind = _kind(values, is_list=is_list) if problem_type == "auto" else problem_type
     if is_list != (kind == MULTI):
         expected = "a list of classes" if kind == MULTI else "one value"
         raise DataError(
-            f"task.problem_type: {kind} needs {expected} in each row, and column '{column}' of "
+            f"task.problem_type: {kind} needs {expected} in each row, and column 'label' of "
             f"train holds {_first(values)}"
         )
     if kind == REGRESSION:
         labels = Labels(REGRESSION)
     else:
-        labels = _several(item, values, column) if is_list else _classes(item, values, column)
+        labels = _several(item, values) if is_list else _classes(item, values)
     # what the data or the recipe declares needs no reason
     is_inferred = problem_type == "auto" and not hasattr(item, "names")
     return replace(labels, reason=_reason(labels) if is_inferred else "")
 
 
-def infer_tags(train: "Dataset", column: str = "label") -> Labels:
+def infer_tags(train: "Dataset") -> Labels:
     """Infer the classes of a column of lists, with one tag for each word.
 
     Raises:
         DataError: the column holds no lists of tags, or fewer than two tags.
     """
-    item, values = getattr(train.features[column], "feature", None), train[column][:]
+    item, values = getattr(train.features["label"], "feature", None), train["label"][:]
     if not _is_plain(item):
-        raise DataError(f"train: column '{column}' holds {_first(values)}; expected a list of tags")
-    labels = _classes(item, {*chain.from_iterable(filter(None, values))} - {*NO_TAG}, column)
+        raise DataError(f"train: column 'label' holds {_first(values)}; expected a list of tags")
+    labels = _classes(item, {*chain.from_iterable(filter(None, values))} - {*NO_TAG})
     if any(isinstance(tag, float) and not tag.is_integer() for tag in labels.values):
-        raise DataError(
-            f"train: column '{column}' holds {_first(values)}, numbers with a fraction; expected a "
-            "list of tags, one for each word"
-        )
+        expected = "numbers with a fraction; expected a list of tags, one for each word"
+        raise DataError(f"train: column 'label' holds {_first(values)}, {expected}")
     if not hasattr(item, "names"):
         # it comes first, as in most published data sets
         tags = tuple(sorted(labels.values, key=lambda value: str(value).upper() != OUTSIDE))
@@ -145,13 +143,13 @@ def _is_plain(item: Any) -> bool:
     return isinstance(item, ClassLabel | Value)
 
 
-def _classes(item: Any, values: Iterable[Any], column: str) -> Labels:
+def _classes(item: Any, values: Iterable[Any]) -> Labels:
     """The classes that the column declares, or those that occur."""
     names = getattr(item, "names", None)
     present = set(values) - {None, IGNORED, NO_CLASS if names else None}
     if len(present) < 2:
         shown = ", ".join(repr(names[v] if names else v) for v in present) or "no label"
-        raise DataError(f"train: column '{column}' holds {shown} only; need two classes")
+        raise DataError(f"train: column 'label' holds {shown} only; need two classes")
     if names:
         return Labels(SINGLE, tuple(names), tuple(range(len(names))))
     classes = tuple(sorted(present, key=natural))
@@ -164,7 +162,7 @@ def _spelled(classes: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(map(str, map(int, classes) if are_whole else classes))
 
 
-def _several(item: Any, values: list[Any], column: str) -> Labels:
+def _several(item: Any, values: list[Any]) -> Labels:
     """Several labels: lists of classes, or of 0 and 1 for each class."""
     members = list(chain.from_iterable(filter(None, values)))
     lengths = {len(row or ()) for row in values}
@@ -176,9 +174,9 @@ def _several(item: Any, values: list[Any], column: str) -> Labels:
         return Labels(MULTI, names, tuple(range(size)), are_indicators=True)
     if any(isinstance(v, float) and not v.is_integer() for v in members):
         raise DataError(
-            f"train: column '{column}' holds {_first(values)}; expected {EXPECTED}; {SHARES}"
+            f"train: column 'label' holds {_first(values)}; expected {EXPECTED}; {SHARES}"
         )
-    return replace(_classes(item, members, column), problem_type=MULTI)
+    return replace(_classes(item, members), problem_type=MULTI)
 
 
 def _reason(labels: Labels) -> str:
@@ -210,10 +208,13 @@ def _remedy(item: Any) -> str:
     if not isinstance(item, dict):
         return f"expected {EXPECTED}"
     fields = ", ".join(item)
-    return (
-        f"expected {EXPECTED}: put the field that is the label into a column of its own, or each "
-        f"class into a column of 0 and 1, named by data.columns.label=[{fields}]"
-    )
+    types = [str(getattr(field, "dtype", "")) for field in item.values()]
+    if all(name.startswith(("int", "uint", "float", "bool")) for name in types):
+        return (
+            f"expected {EXPECTED}: put each class into a column of 0 and 1, and name them, "
+            f"data.columns.label=[{fields}]; or write the class alone"
+        )
+    return f"expected {EXPECTED}: of its fields ({fields}), write the one that is the label alone"
 
 
 def _first(values: list[Any]) -> str:
