@@ -23,6 +23,8 @@ CLOSED = (*PROBLEM_TYPES, TOKENS, CHOICE)  # targets are classes or numbers, not
 LANGUAGE = "language_modeling"  # no classes: the text itself is the target
 IGNORED = -100  # what transformers' losses leave out: the label of a token that has none
 NO_TAG = (IGNORED, str(IGNORED))  # of a word; files of text spell it, too
+THRESHOLDS = "label_thresholds"  # key of a model's config: label -> its threshold
+HALF = 0.5  # the probability above which a label is given, where no other was chosen
 MAX_POSITIVE_WEIGHT = 100.0  # of an example with a label, beside one without it
 
 
@@ -33,7 +35,8 @@ class Labels:
     `names` are the classes in the order of the logits (empty where there are none, as in a
     regression); `values` are the same classes as the column spells them. With `are_indicators`
     a row of the column is 0 or 1 for each class. `reason` says what the kind was inferred from;
-    it is empty where the data or the recipe declare it.
+    it is empty where the data or the recipe declare it. `thresholds` are the probabilities above
+    which each of several labels is given; empty: 0.5.
     """
 
     problem_type: str
@@ -41,6 +44,7 @@ class Labels:
     values: tuple[Any, ...] = ()
     are_indicators: bool = False
     reason: str = field(default="", compare=False)
+    thresholds: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def num_labels(self) -> int:
@@ -104,12 +108,13 @@ class Labels:
         return ids[value]
 
     def predict(self, logits: np.ndarray) -> np.ndarray:
-        """Turn (rows, num_labels) logits into class ids, 0/1 rows (above 0.5) or numbers."""
+        """Turn (rows, num_labels) logits into class ids, 0/1 rows (above threshold) or numbers."""
         if self.problem_type == REGRESSION:
             return logits.reshape(len(logits)).astype(float)
         if self.problem_type == MULTI:
-            # a logit of 0 is a probability of 0.5
-            return (logits > 0).astype(int)
+            thresholds = np.asarray(self.thresholds or [HALF])
+            # as logits: that of a probability of 0.5 is 0
+            return (logits > np.log(thresholds / (1 - thresholds))).astype(int)
         return np.asarray(logits.argmax(axis=-1))
 
     def example(self) -> np.ndarray:

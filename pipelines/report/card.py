@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.core.labels import REGRESSION, Labels
-from pipelines.report import baseline
+from pipelines.report import baseline, threshold_text
 from pipelines.report import lock as locks
 from pipelines.report.calibration_text import card_section
 from pipelines.report.evidence import Evidence, is_number
@@ -132,7 +132,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
         "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
         "parity": evidence.parity or "not checked",
-        "calibration": card_section(evidence, model),
+        "calibration": card_section(evidence, model) + threshold_text.card_section(evidence, model),
         "usage": usage(evidence, model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,

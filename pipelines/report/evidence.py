@@ -67,6 +67,7 @@ class Evidence:
         speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
         baseline: split -> scores of a predictor that ignores the input.
+        at_half: split -> scores without the thresholds of `labels`; empty if there are none.
         lower_is_better: the keys of scores that are errors, such as mse.
         history: the Trainer's `log_history`, or a solver's trials
             (`{"pooling": "mean", "C": 0.1, "validation_accuracy": 0.8}`).
@@ -95,6 +96,7 @@ class Evidence:
     validation: Scores
     test: Scores | None
     baseline: Mapping[str, Scores]
+    at_half: Mapping[str, Scores] = field(default_factory=dict)
     lower_is_better: frozenset[str] = frozenset()
     parity: Parity | None
     history: Sequence[Mapping[str, Any]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.report import learning_curve, predictions, reliability, strict_json
+from pipelines.report import learning_curve, predictions, reliability, strict_json, threshold_text
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
 
@@ -39,6 +39,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "validation": evidence.validation,
         "test": evidence.test,
         "baseline": evidence.baseline,
+        "thresholds": threshold_text.as_json(evidence),
         "calibration": evidence.calibration.json() if evidence.calibration else None,
         "training": {
             "seconds": round(evidence.seconds, 3),

@@ -1,6 +1,6 @@
 """Python for the model card and the summary: load the model and predict, without Graft."""
 
-from pipelines.core.labels import MULTI, REGRESSION
+from pipelines.core.labels import MULTI, REGRESSION, THRESHOLDS
 from pipelines.report import adapter_usage
 from pipelines.report.evidence import Evidence
 
@@ -43,12 +43,34 @@ def prediction_set_usage(evidence: Evidence, model: str, threshold: float) -> st
             f'logits = SentenceTransformer("{model}").encode([{example}])\n'
             f"(softmax(logits, axis=1)[0] >= {threshold:.6f}).nonzero()[0]"
         )
+    # a list of one example: the pipeline for texts nests the answer to a single text once more
     name, num_labels = evidence.task.pipeline, evidence.labels.num_labels
     return _adapted(
         evidence,
         "from transformers import pipeline\n"
-        f'scores = pipeline("{name}", model="{model}", top_k={num_labels})({example})\n'
+        f'scores = pipeline("{name}", model="{model}", top_k={num_labels})([{example}])[0]\n'
         f'[score["label"] for score in scores if score["score"] >= {threshold:.6f}]',
+        model,
+    )
+
+
+def threshold_usage(evidence: Evidence, model: str) -> str:
+    """Write Python that lists the labels of an example whose probability exceeds its threshold."""
+    example, labels = _example(evidence), evidence.labels
+    if evidence.library == "sentence-transformers":
+        return (
+            "from scipy.special import expit\n"
+            "from sentence_transformers import SentenceTransformer\n"
+            f'logits = SentenceTransformer("{model}").encode([{example}])\n'
+            f"(expit(logits)[0] > {[*labels.thresholds]}).nonzero()[0]"
+        )
+    name = evidence.task.pipeline
+    return _adapted(
+        evidence,
+        "from transformers import pipeline\n"
+        f'classify = pipeline("{name}", model="{model}", top_k={labels.num_labels})\n'
+        f"thresholds, scores = classify.model.config.{THRESHOLDS}, classify([{example}])[0]\n"
+        '[score["label"] for score in scores if score["score"] > thresholds[score["label"]]]',
         model,
     )
 

@@ -96,7 +96,7 @@ class Classification(Task):
     def predict(
         self, outputs: ModelOutputs, rows: Any, processor: Any, labels: "Labels"
     ) -> Predictions:
-        """Predict class ids, 0/1 rows (probability above 0.5) or numbers."""
+        """Predict class ids, 0/1 rows (probability above 0.5 or a threshold) or numbers."""
         return labels.predict(np.asarray(outputs["logits"]))
 
     def baseline(self, train: Targets, targets: Targets, labels: "Labels") -> Predictions:

@@ -168,6 +168,7 @@ class Fitted:
         waited: the share of training time spent waiting for batches; None without steps.
         temperature: by which the logits of `output` were divided after training, in its weights.
         speed: what was decided about each switch of `speed`; empty without steps.
+        thresholds: probabilities above which each of several labels is given; empty: 0.5.
     """
 
     output: "Output"
@@ -177,3 +178,4 @@ class Fitted:
     waited: float | None = None
     temperature: float | None = None
     speed: tuple[SpeedDecision, ...] = ()
+    thresholds: tuple[float, ...] = ()

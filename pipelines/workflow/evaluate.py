@@ -1,6 +1,7 @@
 """A trained model -> the evidence of how good it is.
 
 validation               -> temperature  -> the same model, calibrated
+validation               -> thresholds   -> above which probability each of several labels is given
 validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
 the saved folder, loaded -> predictions  -> parity with the trained model
 """
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import say
+from pipelines.core.labels import HALF, THRESHOLDS, Labels
 from pipelines.evaluation.calibration import result, temperature
 from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.scorer import predict
+from pipelines.evaluation.thresholds import Thresholds
 from pipelines.models.forward import sample_batch
 from pipelines.models.output.reload import reload
 from pipelines.report import parity
@@ -29,11 +32,15 @@ Scores = dict[str, dict[str, float]]  # split -> metric -> score
 
 @dataclass(frozen=True)
 class _Scored:
-    """Predictions and scores of each split that is evaluated, beside the baseline's scores."""
+    """Predictions and scores of each split that is evaluated, beside the baseline's scores.
+
+    `at_half` are the scores without the thresholds that were chosen; empty where none were.
+    """
 
     predictions: dict[str, SplitPredictions]
     scores: Scores
     baseline: Scores
+    at_half: Scores
 
 
 def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", SplitPredictions]:
@@ -63,6 +70,39 @@ def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", SplitPred
     return fitted, replace(validation, outputs=outputs)
 
 
+def decide(
+    prepared: Prepared, fitted: "Fitted", validation: SplitPredictions
+) -> tuple["Fitted", SplitPredictions]:
+    """Choose on validation above which probability each of several labels is given.
+
+    They are kept in the model's config, and stay at 0.5 where the main score of validation would
+    be worse with them, or where there are too few examples.
+
+    Returns:
+        The model, and its predictions on validation.
+    """
+    section, labels = prepared.recipe.calibration, prepared.data.labels
+    config = fitted.output.model.config
+    # what an earlier run has chosen for this checkpoint is not true of the model any more
+    vars(config).pop(THRESHOLDS, None)
+    if not section or not section.thresholds:
+        return fitted, validation
+    thresholds = Thresholds.of(validation.outputs["logits"], validation.targets)
+    chosen = replace(fitted, thresholds=thresholds.values)
+    decided = _with_predictions(prepared, chosen, "validation", validation)
+    before, after = (_main_score(prepared, each) for each in (validation, decided))
+    if set(thresholds.values) == {HALF}:
+        say(f"thresholds: {thresholds}")
+        return fitted, validation
+    changes = f"{prepared.scorer.main} on validation {before:.4f} -> {after:.4f}"
+    if after < before if prepared.scorer.greater_is_better else after > before:
+        say(f"thresholds: all stay at {HALF}; with those of the best F1 for each label: {changes}")
+        return fitted, validation
+    say(f"thresholds: {thresholds}; {changes}, where they were chosen")
+    setattr(config, THRESHOLDS, dict(zip(labels.names, thresholds.values, strict=True)))
+    return chosen, decided
+
+
 def evaluate(
     prepared: Prepared, fitted: "Fitted", validation: SplitPredictions, seconds: float
 ) -> Evidence:
@@ -71,7 +111,7 @@ def evaluate(
     scored = _score(prepared, fitted, validation)
     return Evidence(
         task=recipe.task,
-        labels=prepared.data.labels,
+        labels=_labels(prepared, fitted),
         checkpoint=recipe.model.checkpoint,
         strategy=recipe.strategy.name,
         reason=prepared.reason,
@@ -89,6 +129,7 @@ def evaluate(
         validation=scored.scores["validation"],
         test=scored.scores.get("test"),
         baseline=scored.baseline,
+        at_half=scored.at_half,
         lower_is_better=prepared.scorer.lower_is_better(scored.scores["validation"]),
         parity=None,
         history=fitted.history,
@@ -116,9 +157,28 @@ def _predict(prepared: Prepared, fitted: "Fitted", split: str) -> SplitPredictio
     outputs = fitted.output.run(
         rows, prepared.collate, task.collect, title=f"predicting {split}", **options
     )
-    processor, labels = prepared.checkpoint.processor, prepared.data.labels
+    processor, labels = prepared.checkpoint.processor, _labels(prepared, fitted)
     predictions = predict(task, outputs, rows, processor, labels)
     return SplitPredictions(outputs, predictions, prepared.targets[split])
+
+
+def _labels(prepared: Prepared, fitted: "Fitted") -> Labels:
+    """Return the labels with the thresholds that were chosen for the model."""
+    return replace(prepared.data.labels, thresholds=fitted.thresholds)
+
+
+def _with_predictions(
+    prepared: Prepared, fitted: "Fitted", split: str, predicted: SplitPredictions
+) -> SplitPredictions:
+    """Predict from the same outputs by the thresholds of `fitted`."""
+    rows, processor = prepared.encoded[split], prepared.checkpoint.processor
+    labels, task = _labels(prepared, fitted), prepared.recipe.task
+    predictions = predict(task, predicted.outputs, rows, processor, labels)
+    return replace(predicted, predictions=predictions)
+
+
+def _main_score(prepared: Prepared, predicted: SplitPredictions) -> float:
+    return prepared.scorer.main_score(predicted.predictions, predicted.targets, predicted.outputs)
 
 
 def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -> _Scored:
@@ -127,13 +187,16 @@ def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -
     predictions = {"validation": validation}
     if "test" in prepared.encoded:
         predictions["test"] = _predict(prepared, fitted, "test")
-    scores, baseline = {}, {}
+    scores, baseline, at_half = {}, {}, {}
     for split, predicted in predictions.items():
         targets = prepared.targets[split]
         scores[split] = scorer(predicted.predictions, targets, predicted.outputs)
+        if fitted.thresholds:
+            plain = _with_predictions(prepared, replace(fitted, thresholds=()), split, predicted)
+            at_half[split] = scorer(plain.predictions, targets, plain.outputs)
         # chosen on train: from the split itself it would know the right answers
         baseline[split] = scorer.baseline(prepared.targets["train"], targets)
-    return _Scored(predictions, scores, baseline)
+    return _Scored(predictions, scores, baseline, at_half)
 
 
 def _reliability(

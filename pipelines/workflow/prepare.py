@@ -102,9 +102,12 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
     section = recipe.calibration and recipe.calibration.resolve(loaded.labels, explicit=is_explicit)
     num_rows = len(loaded.validation)
     if section and section.temperature and num_rows < MIN_ROWS:
+        without = (
+            "none is fitted, and thresholds stay at 0.5" if section.thresholds else "none is fitted"
+        )
         say(
             f"calibration: validation has {num_rows:,} rows, and a temperature needs {MIN_ROWS}: "
-            "none is fitted; for one, validate on more rows"
+            f"{without}; for one, validate on more rows"
         )
         section = section.replace(temperature=False) if section.conformal else None
     if section and section.conformal:

@@ -5,6 +5,7 @@
 3. lock          Prepared                   -> recipe.yaml, lock.json, data.json
 4. Strategy.fit  Job                        -> Fitted: an Output, its history, what was chosen
 5. calibrate     Prepared, Fitted           -> Fitted with its temperature, predictions
+   decide        Prepared, Fitted           -> Fitted with thresholds for several labels
 6. evaluate      Prepared, Fitted           -> Evidence; test is scored here, once
 7. Output.save   Fitted                     -> model/, a standard checkpoint
 8. with_parity   Evidence, model/           -> Evidence: does it predict the same?
@@ -27,7 +28,7 @@ from pipelines.report.run_folder import RunFolder
 from pipelines.training.averaging import soup
 from pipelines.training.job import Job
 from pipelines.training.rehearsal import rehearse
-from pipelines.workflow.evaluate import calibrate, evaluate, with_parity
+from pipelines.workflow.evaluate import calibrate, decide, evaluate, with_parity
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resume import Resumed, runs_folder
@@ -56,6 +57,7 @@ def run(recipe: Recipe) -> RunFolder:
     locked = _lock(prepared, folder)
     fitted, seconds = _fit(prepared, folder, resumed)
     fitted, validation = calibrate(prepared, fitted)
+    fitted, validation = decide(prepared, fitted, validation)
     evidence = evaluate(prepared, fitted, validation, seconds)
     if processes.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)

@@ -32,6 +32,12 @@ class Calibration(Section):
         None, gt=0, lt=1, description="alpha: the share of prediction sets without the right class"
     )
 
+    thresholds: bool = Field(
+        True,
+        description="of several labels: choose on validation above which probability each is "
+        "given, by its F1; they are kept in config.json",
+    )
+
     @classmethod
     def default_for(cls, task: "Task") -> Self | None:
         """Return the section of a recipe without one; None if examples have no classes."""
@@ -53,7 +59,14 @@ class Calibration(Section):
                 f"calibration.conformal: {self.conformal:g}: prediction sets need one right class "
                 f"per example ({SINGLE}); this is a {kind}: leave calibration.conformal out"
             )
-        if kind in (SINGLE, MULTI):
+        if kind == SINGLE:
+            if self.thresholds and "thresholds" in self.model_fields_set:
+                raise RecipeError(
+                    "calibration.thresholds: true: the most probable of several classes is chosen, "
+                    f"whatever its probability ({SINGLE}); leave calibration.thresholds out"
+                )
+            return self.replace(thresholds=False)
+        if kind == MULTI:
             return self
         if explicit:
             raise RecipeError(

@@ -1,0 +1,161 @@
+"""Above which probability each of several labels is given: chosen on validation, kept, reported."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from grafting import prepare, write_recipe
+from scipy.special import logit
+from sklearn.metrics import f1_score
+
+from pipelines.cli import main
+from pipelines.core.errors import RecipeError
+from pipelines.core.labels import MULTI, Labels
+from pipelines.evaluation.thresholds import Thresholds, best
+from pipelines.report.run_folder import RunFolder
+
+
+def draw(num_rows, shares, seed=0):
+    """Logits that know a part of 0/1 rows, and are too low for the rare labels."""
+    random = np.random.default_rng(seed)
+    targets = (random.random((num_rows, len(shares))) < shares).astype(int)
+    return random.normal(size=targets.shape) + 2 * targets + logit(shares), targets
+
+
+def f1(probabilities, is_right, threshold):
+    return f1_score(is_right, probabilities > threshold, zero_division=0)
+
+
+def test_no_threshold_has_a_better_f1():
+    logits, targets = draw(400, np.array([0.1]))
+    probabilities, is_right = 1 / (1 + np.exp(-logits[:, 0])), targets[:, 0]
+    chosen = best(probabilities, is_right)
+    tried = [f1(probabilities, is_right, t) for t in np.unique(probabilities)[:-1]]
+    assert f1(probabilities, is_right, chosen) == pytest.approx(max(tried))
+    assert max(tried) > f1(probabilities, is_right, 0.5)
+
+
+def test_of_equal_thresholds_the_nearest_to_a_half_is_chosen():
+    # 0.3 and 0.7 separate as well as whatever lies between
+    assert best(np.array([0.2, 0.3, 0.7, 0.9]), np.array([0, 0, 1, 1])) == 0.5
+    assert best(np.array([0.1, 0.2, 0.4, 0.45]), np.array([0, 0, 1, 1])) == pytest.approx(0.3)
+
+
+def test_a_label_is_not_given_to_every_row_where_nothing_is_known():
+    assert best(np.full(40, 0.3), np.arange(40) % 2) == 0.5
+
+
+def test_labels_with_few_examples_share_a_threshold_and_those_without_any_keep_a_half():
+    logits, targets = draw(200, np.array([0.3, 0.06, 0.07, 0.5]), seed=1)
+    targets[:195, 3] = 1  # hardly any row without it
+    chosen = Thresholds.of(logits, targets)
+    own, shared, other, common = chosen.values
+    assert shared == other not in (own, 0.5)
+    assert common == 0.5
+    assert (chosen.num_own, chosen.num_shared) == (1, 2)
+    assert str(chosen) == (
+        "1 of 4 labels have one of their own, 2 rarer ones share one, 1 left at 0.5 (fewer than 20 "
+        "examples with the label, or without it, in validation)"
+    )
+    few = Thresholds.of(logits[:60, 1:3], targets[:60, 1:3])
+    assert few.values == (0.5, 0.5)
+
+
+def test_predictions_follow_the_thresholds():
+    labels = Labels(MULTI, ("x", "y"), ("x", "y"), thresholds=(0.2, 0.9))
+    rows = logit(np.array([[0.25, 0.85], [0.15, 0.95]]))
+    assert labels.predict(rows).tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.fixture
+def moods(tmp_path):
+    """Texts with labels of which the words show a part: half of the good ones are `joy`."""
+    words = ["good film"] * 60 + ["bad film"] * 60
+    labels = [["joy"] * (i < 24) + ["any"] * (i % 2) for i in range(120)]
+    (tmp_path / "data").mkdir()
+    for split in ("train", "validation", "test"):
+        rows = Dataset.from_dict({"text": words, "label": labels})
+        rows.to_parquet(tmp_path / "data" / f"{split}.parquet")
+    return tmp_path / "data"
+
+
+PROBE = {"name": "linear_probe", "pooling": "head"}
+
+
+def ran(folder, checkpoint, data, capsys, **sections):
+    path = write_recipe(folder, checkpoint, data, **{"strategy": PROBE, **sections})
+    assert main(["run", str(path)]) == 0, capsys.readouterr().err
+    run = RunFolder(folder / "runs" / "recipe" / "1")
+    config = json.loads((run.model / "config.json").read_text())
+    return run, json.loads(run.metrics.read_text()), config, capsys.readouterr().out
+
+
+def test_a_run_chooses_keeps_and_reports_them(tmp_path, text_checkpoint, moods, capsys):
+    run, metrics, config, output = ran(tmp_path / "r", text_checkpoint, moods, capsys)
+    chosen = metrics["thresholds"]
+    # 24 of 60 good films are joy: a probability of 0.4, at which joy is worth giving
+    assert 0 < chosen["labels"]["joy"] < 0.4
+    assert config["label_thresholds"] == chosen["labels"]
+    for split in ("validation", "test"):
+        assert metrics[split]["f1"] > chosen["scores_at_0.5"][split]["f1"]
+    assert "thresholds: 2 of 2 labels have one of their own; f1 on validation" in output
+    names = use_card(run, "good film")
+    assert "joy" in names["result"]
+    assert all(score["score"] < 0.5 for score in names["scores"] if score["label"] == "joy")
+
+
+def use_card(run, text):
+    """Run the lines of the card on a text; returns its names, and `result`."""
+    card = run.card.read_text(encoding="utf-8")
+    program = card.split("## Thresholds")[1].split("```python\n")[1].split("```")[0]
+    program = program.replace("…", text).replace('"model"', json.dumps(str(run.model)))
+    *setup, use = program.strip().splitlines()
+    names: dict = {}
+    exec("\n".join([*setup, f"result = {use}"]), names)
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strategy", "joy"),
+    [
+        ({"name": "lora", "save": "adapter"}, "joy"),
+        ({"name": "linear_probe", "pooling": "mean"}, 1),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # peft reads it
+def test_the_lines_of_the_card_use_them_in_every_form_of_output(
+    tmp_path, text_checkpoint, moods, capsys, strategy, joy
+):
+    training = {"num_train_epochs": 6, "learning_rate": 1e-2}
+    sections = {"strategy": strategy, "training": training, "early_stopping": None}
+    run, metrics, _, _ = ran(tmp_path / "r", text_checkpoint, moods, capsys, **sections)
+    assert metrics["thresholds"]["labels"]["joy"] < 0.5
+    assert joy in use_card(run, "good film")["result"]
+    assert joy not in use_card(run, "bad film")["result"]
+
+
+def test_where_they_make_the_main_score_worse_they_stay_at_a_half(
+    tmp_path, text_checkpoint, moods, capsys
+):
+    # what was chosen for a checkpoint is not true of the next model, either
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(text_checkpoint, checkpoint)
+    config = json.loads((checkpoint / "config.json").read_text())
+    config["label_thresholds"] = {"joy": 0.1}
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    # of joy that is given to all good films, more than half are wrong
+    sections = {"metrics": ["accuracy", "f1"]}
+    _, metrics, config, output = ran(tmp_path / "r", checkpoint, moods, capsys, **sections)
+    assert metrics["thresholds"] is None
+    assert "label_thresholds" not in config
+    assert "thresholds: all stay at 0.5; with those of the best F1 for each label" in output
+
+
+def test_one_label_has_no_threshold(tmp_path, text_checkpoint, text_data):
+    with pytest.raises(RecipeError, match=r"calibration\.thresholds: true: the most probable of"):
+        prepare(tmp_path, text_checkpoint, text_data, calibration={"thresholds": True})
+    ready = prepare(tmp_path, text_checkpoint, text_data)
+    assert not ready.recipe.calibration.thresholds
