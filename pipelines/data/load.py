@@ -9,7 +9,15 @@ from pipelines.core import tag_schemes
 from pipelines.core.errors import DataError
 from pipelines.core.label_inference import with_names
 from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, TOKENS, Labels
-from pipelines.data import columns, label_checks, media_columns, splits, streams, unused_texts
+from pipelines.data import (
+    columns,
+    label_checks,
+    media_columns,
+    number_labels,
+    splits,
+    streams,
+    unused_texts,
+)
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
@@ -51,6 +59,11 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     if task.target == "label":
         rows_by_split = _drop_unlabeled(rows_by_split, task, bad_rows, note)
+        if not source.label_names:  # which are names of classes
+            # what comes later in a stream stays text, so that nothing can be converted
+            strict = RowFilter(skip=False, note=note) if streamed else bad_rows
+            kind = getattr(task, "problem_type", "")
+            rows_by_split = number_labels.as_numbers(rows_by_split, kind, strict)
     labels = _labels(rows_by_split, task, source, note, is_streamed=bool(streamed))
     # numbers and lists of classes have no strata: most values would occur once
     by_class = labels.problem_type == SINGLE
