@@ -68,7 +68,7 @@ def test_whole_numbers_are_numbers_where_a_regression_is_asked_for(read):
     [
         ([*WHOLE[:7], "other", *WHOLE[8:]], {}),
         ([*WHOLE[:20], *["n/a"] * 10], {}),
-        ([*FRACTIONS[:7], "beta", *FRACTIONS[8:]], {"problem_type": "single_label_classification"}),
+        ([*FRACTIONS[:2] * 14, "beta"], {"problem_type": "single_label_classification"}),
         ([*WHOLE[:7], "n/a", *WHOLE[8:]], {"label_names": ("0", "1", "n/a")}),
         (["007", "n/a", *["008"] * 28], {}),
     ],
