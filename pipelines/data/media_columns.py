@@ -6,6 +6,7 @@ bytes, {bytes, path}       encoded files, as the Hub and pandas write them
 """
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 KINDS = ("image", "audio")  # modalities, and the roles of their columns
 MAX_INT16 = 2**15
 MAX_SHOWN = 80  # characters of a value or a type, in messages
+MAX_PROBED_PATHS = 10  # some of which may lead to nothing
 MISSING = (-1, -1)  # in place of size and time of change
 
 
@@ -54,9 +56,8 @@ def read(dataset: "Dataset", kind: str, folder: Path | None, split: str, note: "
     if isinstance(form, Value) and "string" in form.dtype:
         return _from_paths(dataset, kind, dataset[kind][:], folder, split, note)
     if (isinstance(form, Value) and "binary" in form.dtype) or "bytes" in keys:
-        paths = _only_paths(dataset, kind) if "path" in keys else None
-        if paths:
-            return _from_paths(dataset, kind, paths, folder, split, note)
+        if alone := paths(dataset, kind):
+            return _from_paths(dataset, kind, alone, folder, split, note)
         return dataset.cast_column(kind, feature(kind))
     if kind == "audio" and keys >= {"array", "sampling_rate"}:
         return _from_samples(dataset)
@@ -104,6 +105,46 @@ def with_files(dataset: "Dataset", kind: str, files: Sequence[Path | None]) -> "
     return others.add_column(kind, media, new_fingerprint=key, feature=feature(kind))
 
 
+def paths(dataset: "Dataset", column: str, num_rows: int | None = None) -> list[str | None]:
+    """Return a column of paths, or of {bytes, path} without bytes; [] for any other."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = dataset.select_columns([column]).with_format("arrow")[:num_rows][column]
+    if pa.types.is_struct(values.type) and {"bytes", "path"} <= {f.name for f in values.type}:
+        if pc.count(pc.struct_field(values, "bytes")).as_py():
+            return []
+        values = pc.struct_field(values, "path")
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    result: list[str | None] = values.to_pylist() if is_text else []
+    return result
+
+
+def find_base(folder: Path, paths: Sequence[str | None], split: str) -> Path:
+    """Find the folder that paths are relative to: that of the table, or the only one below it.
+
+    Of several, the one named after the split.
+
+    Raises:
+        DataError: none of the first MAX_PROBED_PATHS is in any of them, or in several.
+    """
+    probed = [path for path in paths if path][:MAX_PROBED_PATHS]
+
+    def holds(base: Path) -> bool:
+        """Whether one of the paths leads somewhere from here."""
+        return any((base / path).exists() for path in probed)
+
+    if holds(folder):
+        return folder
+    below = [Path(parent) for parent, _, _ in os.walk(folder)] if folder.is_dir() else []
+    holding = list(filter(holds, below))
+    named = [base for base in holding if base.name == split]
+    if len(named or holding) == 1:
+        return (named or holding)[0]
+    several = f", but in {' and '.join(map(str, holding[:2]))}" if holding else ""
+    raise DataError(f"no such file in {folder}{several}")
+
+
 def version(file: Path) -> tuple[int, int]:
     """Return size and time of change, which differ once a file was replaced."""
     try:
@@ -121,29 +162,24 @@ def _from_paths(
     split: str,
     note: "Note",
 ) -> "Dataset":
-    base = folder or Path()
+    first = next((path for path in paths if path), "")
+    try:
+        base = find_base(folder, paths, split) if folder else Path()
+    except DataError as error:
+        raise _no_file(kind, split, first, str(error)) from error
     files = [base / path if path else None for path in paths]
-    first = next((path for path in paths if path), None)
-    if first is None or not any(file and file.exists() for file in files):
-        raise DataError(
-            f"{split}: the {kind} column holds {str(first)[:MAX_SHOWN]!r}: no such file "
-            f"{f'in {base}' if folder else 'on this machine'}; expected paths, relative to the "
-            f"table, or name another column: data.columns.{kind}=…"
-        )
+    if not any(file and file.exists() for file in files):
+        raise _no_file(kind, split, first, "no such file on this machine")
     if not Path(first).is_absolute():
         note(f"{split}: the {kind} column holds paths, relative to {base}")
     return with_files(dataset, kind, files)
 
 
-def _only_paths(dataset: "Dataset", kind: str) -> list[str | None] | None:
-    """Return the paths of a column {bytes, path} where no row has bytes."""
-    import pyarrow.compute as pc
-
-    column = dataset.select_columns([kind]).with_format("arrow")[:][kind]
-    if pc.count(pc.struct_field(column, "bytes")).as_py():
-        return None
-    paths: list[str | None] = pc.struct_field(column, "path").to_pylist()
-    return paths
+def _no_file(kind: str, split: str, path: str, reason: str) -> DataError:
+    return DataError(
+        f"{split}: the {kind} column holds {path[:MAX_SHOWN]!r}: {reason}; expected paths, "
+        f"relative to the table, or name another column: data.columns.{kind}=…"
+    )
 
 
 def _from_samples(dataset: "Dataset") -> "Dataset":

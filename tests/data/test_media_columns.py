@@ -150,3 +150,86 @@ def test_refuses_a_column_that_holds_no_images(tmp_path, column, message):
         )
     assert message in str(refused.value)
     assert "data.columns.image=" in str(refused.value)
+
+
+# A folder around a table
+
+
+def write_table(file, prefix="images/", column="file"):
+    lines = [f"{prefix}{row}.png,{label}" for row, label in enumerate(LABELS)]
+    file.write_text("\n".join([f"{column},label", *lines]), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("inner", "table", "prefix"),
+    [
+        ("", "table.csv", "images/"),
+        ("", "labels.tsv", "images/"),
+        ("photos", "table.csv", "images/"),  # a wrapping folder
+        ("", "labels.csv", ""),  # relative to the images
+        ("", "table.jsonl", "images/"),
+        ("", "table.parquet", "images/"),
+    ],
+)
+def test_a_table_beside_a_folder_of_images_names_them(tmp_path, inner, table, prefix):
+    folder = tmp_path / "set" / inner
+    folder.mkdir(parents=True)
+    write_pictures(folder / "images")
+    rows = Dataset.from_dict(
+        {"file": [f"{prefix}{row}.png" for row in range(NUM_ROWS)], "label": LABELS}
+    )
+    if table.endswith("jsonl"):
+        rows.to_json(folder / table)
+    elif table.endswith("parquet"):
+        rows.to_parquet(folder / table)
+    else:
+        rows.to_csv(folder / table, sep="\t" if table.endswith("tsv") else ",", index=False)
+    data = load(Files(source="files", path=str(tmp_path / "set")), ImageClassification(), seed=0)
+    assert shades(data) == {row: row for row in range(NUM_ROWS)}
+    assert data.labels.names == ("a", "b")
+
+
+def test_classes_in_folders_win_over_a_table_that_lists_them(tmp_path):
+    for label in "ab":
+        write_pictures(tmp_path / label)
+    write_table(tmp_path / "index.csv", prefix="a/")
+    data = load(Files(source="files", path=str(tmp_path)), ImageClassification(), seed=0)
+    assert sum(len(rows.dataset) for rows in data.splits.values()) == 2 * NUM_ROWS
+
+
+def test_paths_that_lead_to_two_folders_are_refused(tmp_path):
+    for name in ("x", "y"):
+        write_pictures(tmp_path / name)
+    write_table(tmp_path / "train.csv", prefix="")
+    message = r"train: the image column holds '0\.png': no such file in .*, but in .*x and .*y"
+    with pytest.raises(DataError, match=message):
+        load(Files(source="files", path=str(tmp_path)), ImageClassification(), seed=0)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_the_images_that_a_table_names_are_a_part_of_its_identity(tmp_path, form):
+    write_pictures(tmp_path / "images")
+    if form == "csv":
+        write_table(table := tmp_path / "table.csv")
+    else:
+        paths = [{"bytes": None, "path": f"images/{row}.png"} for row in range(NUM_ROWS)]
+        Dataset.from_dict({"image": paths, "label": LABELS}).to_parquet(
+            table := tmp_path / "table.parquet"
+        )
+    sources = [Files(source="files", path=str(path)) for path in (table, tmp_path)]
+    before = [source.identity() for source in sources]
+    changed = tmp_path / "images" / "3.png"
+    changed.write_bytes(picture(99))
+    after = [source.identity() for source in sources]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    changed.unlink()
+    assert all(source.identity() not in (*before, *after) for source in sources)
+
+
+def test_a_folder_without_images_is_named(tmp_path):
+    for label in "ab":
+        write_pictures(tmp_path / label)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "0").write_bytes(picture(3))
+    data = load(Files(source="files", path=str(tmp_path)), ImageClassification(), seed=0)
+    assert "folder 'c' holds no image (1 without a suffix), so it is no class" in data.notes

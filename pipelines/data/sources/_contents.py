@@ -9,6 +9,7 @@ from pipelines.core.errors import DataError
 from pipelines.data.sources import SplitNames
 from pipelines.data.sources._media_files import MediaFiles
 from pipelines.data.sources._media_layout import SPLIT_NAMES
+from pipelines.data.sources._path_tables import find_tables_of_paths
 from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._table_layout import find_lines, find_tables
 from pipelines.data.sources._text_folder import TextFolder
@@ -57,7 +58,8 @@ def look(root: Path, requested: SplitNames) -> Contents:
         return Contents(tables)
     media = MediaFiles.find(root)
     if media.kind():
-        return Contents(media=media)
+        by_path = find_tables_of_paths(media)
+        return Contents(by_path) if by_path else Contents(media=media)
     if lines := find_lines(root):
         return Contents({**tables, **lines})
     texts = TextFolder.find(root, media.others)

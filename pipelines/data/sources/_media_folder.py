@@ -4,8 +4,9 @@ Files stay where they are: a row holds the path, and a task decodes the file whe
 `datasets` has builders for such folders, but its one for audio needs torchcodec.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,23 +50,43 @@ def load(folder: MediaFiles, kind: str, requested: Iterable[str], read: ReadTabl
     for row in rows:
         splits_of[row.split].append(row)
     datasets = {name: _dataset(kind, rows, classes) for name, rows in splits_of.items()}
-    return LoadedSplits(datasets, [*notes, *layout.notes])
+    return LoadedSplits(
+        datasets, [*notes, *layout.notes, *_without_any(folder, kind, layout, classes)]
+    )
 
 
 def _check_lost(folder: MediaFiles, kind: str, layout: Layout, classes: list[str]) -> None:
     """Refuse a class of which no file can be read: it would be missing without a word."""
-    lost: dict[str, list[Path]] = defaultdict(list)
-    for file in folder.unreadable:
-        # of a file in no class folder nothing is lost
-        if len(file.relative_to(folder.root).parts) > 1:
-            label = layout.place(file).label
-            if label is not None and label not in classes:
-                lost[label].append(file)
-    for label, files in lost.items():
+    for label, files in _by_other_label(folder.unreadable, folder.root, layout, classes).items():
         raise DataError(
             f"class '{label}': none of its {len(files):,} files can be read as {kind}, such as "
             f"{files[0]}; convert them, or remove the folder"
         )
+
+
+def _without_any(
+    folder: MediaFiles, kind: str, layout: Layout, classes: list[str]
+) -> Iterator[str]:
+    """Name folders in which there are only texts and the like, or files without a suffix."""
+    for label, files in _by_other_label(folder.others, folder.root, layout, classes).items():
+        suffixes = Counter(file.suffix.lower() or "without a suffix" for file in files)
+        counts = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
+        yield f"folder '{label}' holds no {kind} ({counts}), so it is no class"
+
+
+def _by_other_label(
+    files: list[Path], root: Path, layout: Layout, classes: list[str]
+) -> dict[str, list[Path]]:
+    """Group files by the folders that would be their class, and are none."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for file in files:
+        # a file in no class folder has none
+        if len(file.relative_to(root).parts) > 1:
+            with suppress(DataError):  # outside of the only folder
+                label = layout.place(file).label
+                if label is not None and label not in classes:
+                    groups[label].append(file)
+    return groups
 
 
 def _dataset(kind: str, rows: list[MediaFile], classes: list[str]) -> "Dataset":

@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pipelines.data.sources import StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
 from pipelines.data.sources._content import digest
 from pipelines.data.sources._contents import Contents, look
+from pipelines.data.sources._path_tables import file_names, named_files
 from pipelines.data.sources._plain_text import Form
 from pipelines.data.sources._tables import TableReader
 
@@ -35,7 +37,7 @@ class Files(StreamedSource):
     - a folder of any tables, which `splits` names: {train: learn.csv, test: [b.csv, "c-*.csv"]};
     - a folder that `save_to_disk` has written;
     - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`, or with a
-      metadata.csv that names each in the column `file_name`;
+      metadata.csv that names each in the column `file_name`, or beside a table that names them;
     - a folder of text files, `<split>/<class>/x.txt` or `<class>/x.txt`, each an example.
     """
 
@@ -104,6 +106,8 @@ class Files(StreamedSource):
     def identity(self) -> dict[str, Any]:
         """Give the last name of the path and one hash over names and content of all files.
 
+        They include the images and sounds that the rows of a table name.
+
         The hash is that of the lines which `sha256sum` prints for the files, so it does not depend
         on where they are. A streamed file, which is never read to its end, counts by its size.
         """
@@ -111,7 +115,7 @@ class Files(StreamedSource):
         streamed: set[Path] = set()
         for split, split_files in contents.tables.items():
             streamed.update(split_files if self._is_streamed(split) else ())
-        files = contents.files
+        files = sorted({*contents.files, *self._files_in_rows(contents)})
         # hashing releases the interpreter's lock, so threads use all cores
         with ThreadPoolExecutor() as pool:
             digests = pool.map(
@@ -135,6 +139,13 @@ class Files(StreamedSource):
     def _read_table(self, file: Path) -> "Dataset":
         dataset: Dataset = self._reader.read({"": [file]})[""]
         return dataset
+
+    def _files_in_rows(self, contents: Contents) -> Iterator[Path]:
+        """Yield the images and sounds that the rows of tables name."""
+        for split, tables in contents.tables.items():
+            for table in tables:
+                if not self._is_streamed(split) and file_names(table):
+                    yield from named_files(self._read_table(table), self.folder, split)
 
     def _is_streamed(self, split: str) -> bool:
         return split == self._streamed
