@@ -90,7 +90,7 @@ Versions: {versions}.
 - {source}
 - The model gives an answer for every input, even one that is unlike its training data.
 - It inherits the biases of the checkpoint and of the data, which have not been examined.
-"""
+{limits}"""
 
 
 def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[str, Any]) -> None:
@@ -145,6 +145,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
         # without `hub`: whoever repeats the run pushes elsewhere
         "recipe": _yaml({key: values[key] for key in values if key != "hub"}),
+        "limits": "".join(f"- {limit}\n" for limit in evidence.limits),
         "source": (
             "Training and test data come from one source; expect lower scores on other data."
             if tested

@@ -75,6 +75,7 @@ class Evidence:
             `{"step": 500}` or `{"pooling": "mean", "C": 0.1}`.
         pair: whether an example is two texts.
         calibration: how true the probabilities are; None where there are none.
+        limits: what users have to know about inputs, a sentence or more each.
     """
 
     task: "Task"
@@ -104,6 +105,7 @@ class Evidence:
     pair: bool = False
     predictions: Mapping[str, SplitPredictions] = field(default_factory=dict)
     calibration: "CalibrationResult | None" = None
+    limits: Sequence[str] = ()
 
     @property
     def splits(self) -> dict[str, Scores]:

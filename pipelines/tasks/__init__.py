@@ -161,6 +161,14 @@ class Task(Named):
         """Yield what needs attention about the examples of a split, such as silent clips."""
         return iter(())
 
+    def limits(self, rows: Any, measures: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what users of a model that was trained on `rows` have to know, for its card.
+
+        Args:
+            measures: summaries of what `measures` returned; of words, how often each occurs.
+        """
+        return iter(())
+
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Describe an encoded example in lines of text, for `graft check`."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """One image -> one label, several labels or a number."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.tasks import FILES, Measure
@@ -86,6 +86,12 @@ class ImageClassification(Classification):
 
         yield from remarks.constant(rows.pixels)
         yield from remarks.scaled(rows.pixels.files)
+
+    def limits(self, rows: Any, measures: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what `pipeline()` does with images of more than 8 bits, and how to scale them."""
+        from pipelines.tasks.image import remarks
+
+        yield from remarks.unscaled(rows.pixels.files, measures.get("modes", {}))
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Describe shape and range of the pixels as the model sees them."""

@@ -137,6 +137,7 @@ def evaluate(
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=scored.predictions,
         calibration=_reliability(prepared, fitted, scored.predictions),
+        limits=_limits(prepared),
     )
 
 
@@ -208,6 +209,14 @@ def _reliability(
         return None
     pairs = {split: (each.outputs["logits"], each.targets) for split, each in predictions.items()}
     return result.measure(recipe.calibration, fitted.temperature, pairs, problem_type, recipe.seed)
+
+
+def _limits(prepared: Prepared) -> tuple[str, ...]:
+    """Collect what users have to know about inputs; a stream is not looked through."""
+    train = prepared.findings.splits.get("train")
+    if train is None or prepared.stream is not None:
+        return ()
+    return tuple(prepared.recipe.task.limits(prepared.encoded["train"], train.measures))
 
 
 def _num_examples(prepared: Prepared) -> dict[str, int]:

@@ -262,6 +262,11 @@ def test_a_result_above_its_baseline_has_no_warning(tmp_path: Path) -> None:
     assert "WARNING" not in summarize(run, evidence()) + run.card.read_text()
 
 
+def test_what_users_have_to_know_about_inputs_stands_in_the_card(tmp_path: Path) -> None:
+    card = finished(tmp_path, limits=("Scale them.",)).card.read_text()
+    assert card.endswith("which have not been examined.\n- Scale them.\n")
+
+
 def test_the_reason_for_what_auto_chose_stands_in_summary_metrics_and_card(tmp_path: Path) -> None:
     reason = "32 examples"
     run = finished(tmp_path, reason=reason)

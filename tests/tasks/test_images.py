@@ -1,9 +1,11 @@
 """Images are decoded once, in threads, and kept as bytes that give back what the processor made."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 import torch
 from grafting import prepare
@@ -15,6 +17,7 @@ from transformers import ViTImageProcessor, ViTImageProcessorPil
 
 from pipelines.core.errors import DataError
 from pipelines.core.label_inference import infer
+from pipelines.data.split_statistics import summarize
 from pipelines.tasks.image import pixels as _pixels
 from pipelines.tasks.image_classification import ImageClassification
 
@@ -345,6 +348,24 @@ def test_the_scale_is_stated_and_what_a_pipeline_does_instead():
     (remark,) = ImageClassification().remarks(dataset, encode(dataset, tiny_processor()))
     assert "4 of 4 images have more than 8 bits (integers): 0 turns black and 65535 white" in remark
     assert "pipeline()" in remark
+
+
+@pytest.mark.parametrize(
+    "deepened", [SHADES.astype("uint16") * 257, (SHADES * (2 / 255) - 1).astype("float32"), SHADES]
+)
+def test_the_card_scales_images_of_more_than_8_bits_as_training_did(deepened):
+    dataset = deep_rows(deepened)
+    rows, task = encode(dataset, tiny_processor()), ImageClassification()
+    limits = list(task.limits(rows, summarize(task.measures(dataset, rows, None))))
+    if deepened is SHADES:
+        assert limits == []
+        return
+    (limit,) = limits
+    assert limit.startswith("4 of 4 training images have more than 8 bits")
+    scale, picture = re.findall("`([^`]+)`", limit)[1:]
+    names = {"numpy": np, "PIL": PIL, "image": Image.fromarray(deepened[0])}
+    exec(scale, names)
+    assert np.abs(np.asarray(eval(picture, names)).astype(int) - SHADES[0]).max() <= 1
 
 
 @pytest.mark.parametrize("in_memory", [0, 2**30])
