@@ -313,7 +313,7 @@ def test_mistakes_are_refused_at_construction(specs, message):
         ({"name": "f1", "average": "binary"}, FIVE, "Target is multiclass"),
         ("pearson", MANY, "'pearson' cannot score multi_label_classification"),
         ("accuracy", STARS, "'accuracy' cannot score regression"),
-        ({"name": "seqeval", "scheme": "IOE1"}, TAGS, "unknown scheme 'IOE1'; known: BIO, IOB1"),
+        ({"name": "seqeval", "scheme": "IOE1"}, TAGS, "unknown scheme 'IOE1'; did you mean 'IOE2'"),
         ({"name": "seqeval", "scheme": "IOBES"}, BILOU_TAGS, "the tags are BILOU, not IOBES"),
         ("seqeval", WORD_CLASSES, "'seqeval' cannot score token_.*: 'NOUN' has no prefix such as"),
         ({"name": "seqeval", "label_names": ["O"]}, TAGS, "unknown option 'label_names'"),
@@ -482,6 +482,7 @@ def test_entities_are_scored_in_every_scheme_and_spelling(scheme, spell, is_stri
     [
         ("b-per I-PER O", "B-PER i-per O", 1),  # names that differ by case are one kind
         ("B M E S", "B E S S", 2 / 5),  # no kinds: words of Chinese, say
+        ("B M M E S", "B M E S S", 2 / 5),
         ("B-a-b I-a-b", "B-a-b I-a-c", 0),  # kinds with hyphens
         ("B-PER L-PER O", "B-PER O O", 0),  # an entity that does not end as it should
     ],

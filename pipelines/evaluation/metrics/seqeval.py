@@ -5,6 +5,7 @@ from typing import Any
 import evaluate
 
 from pipelines.core import tag_schemes
+from pipelines.core.errors import suggest
 from pipelines.evaluation.metrics import MULTILABEL, info
 
 # name -> the letters that it has, and the class of seqeval that reads it once it is in IOBES;
@@ -15,8 +16,10 @@ SCHEMES = {
     "IOB2": ("BI", "IOB2"),
     "IOE2": ("IE", "IOE2"),
     "IOBES": ("BIES", "IOBES"),
+    "BIOES": ("BIES", "IOBES"),
     "BILOU": ("BILU", "IOBES"),
     "BMEWO": ("BMEWS", "IOBES"),
+    "BMES": ("BMES", "IOBES"),
 }
 
 
@@ -62,7 +65,7 @@ class Seqeval(evaluate.Metric):
 def _strict(scheme: str, tagging: tag_schemes.Tagging) -> str:
     """Name the class of seqeval for a scheme that the tags have to follow."""
     if scheme not in SCHEMES:
-        raise ValueError(f"unknown scheme '{scheme}'; known: {', '.join(SCHEMES)}")
+        raise ValueError(f"unknown scheme '{scheme}'; {suggest(scheme, SCHEMES)}")
     letters, reader = SCHEMES[scheme]
     if tagging.letters - set(letters):
         raise ValueError(f"the tags are {tagging.scheme}, not {scheme}")
