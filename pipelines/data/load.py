@@ -17,6 +17,7 @@ from pipelines.data import (
     splits,
     streams,
     unused_texts,
+    word_rows,
 )
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
@@ -154,6 +155,8 @@ def _select_roles(
             note(f"test split has no {target} column: not used")
             continue
         selected = columns.select_roles(dataset, roles, split)
+        if "tokens" in roles:
+            selected = word_rows.group(selected, split, note)
         if task.modality in media_columns.KINDS:
             selected = media_columns.read(selected, task.modality, source.folder, split, note)
         if target and label_checks.are_hidden(selected, result["train"].dataset, target):

@@ -45,8 +45,13 @@ class TokenClassification(TextTask):
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     pipeline: ClassVar[str] = "token-classification"
     roles: ClassVar[dict[str, tuple[str, ...]]] = {
-        "tokens": ("tokens", "words"),
-        "label": ("ner_tags", "tags", "labels", "label", "upos", "pos_tags"),
+        "tokens": ("tokens", "words", "word", "token"),
+        "label": (
+            *("ner_tags", "tags", "labels", "label", "upos", "pos_tags"),
+            *("tag", "ner_tag", "ner", "pos"),
+        ),
+        # of tables with a word in each row
+        "sentence?": ("sentence_id", "sentence #", "sentence id", "sent_id", "sentence_idx"),
     }
     prediction_unit: ClassVar[Literal["example", "token"] | None] = "token"
     loss_unit: ClassVar[Literal["row", "token"]] = "token"

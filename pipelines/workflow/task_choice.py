@@ -54,7 +54,7 @@ def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
         roles, _ = columns.assign(train.column_names, task.roles, media, task.layouts)
     except DataError:
         roles = _by_content(train, wanted, media)
-    if wanted - set(roles) or any(not _fits(train, role, roles[role]) for role in roles):
+    if wanted - set(roles) or any(not _fits(train, role, roles) for role in roles):
         return None
     return roles
 
@@ -75,13 +75,16 @@ def _by_content(train: "Dataset", wanted: set[str], media: columns.Columns) -> c
     return {role: column for role, column in roles.items() if column}
 
 
-def _fits(train: "Dataset", role: str, column: Any) -> bool:
+def _fits(train: "Dataset", role: str, roles: columns.Columns) -> bool:
     """Return whether a column holds what a role needs, where only its name was looked at."""
+    column = roles[role]
     if not isinstance(column, str):
         return True
     kind = _kind(train, column)
     if role in ("text", "text_pair", "question", "context"):
         return "string" in kind and not kind.startswith(("List", "{"))
+    if role == "tokens" and "sentence" in roles:  # a word in each row
+        return True
     if role in ("tokens", "choices"):
         return kind.startswith("List")
     if role == "answers":  # of BoolQ it is yes or no

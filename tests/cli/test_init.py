@@ -125,6 +125,11 @@ def test_the_task_follows_from_the_columns(here: Path, rows, task: str, columns)
             "text_classification",
             {"text": "flat", "label": "rent"},
         ),
+        (
+            ["sent_id,word,tag", "s{i},Ann,B-PER", "s{i},sings,O"],
+            "token_classification",
+            {"tokens": "word", "label": "tag", "sentence": "sent_id"},
+        ),
         (["id,line", "{i}1,one small room", "{i}2,two rooms"], "causal_lm", {"text": "line"}),
     ],
 )

@@ -1,6 +1,7 @@
 """Plain text: an example in each line, a word and its tag in each line, a file for each example."""
 
 import pytest
+from datasets import Dataset
 
 from pipelines.core.errors import DataError
 from pipelines.data import load as load_data
@@ -140,6 +141,68 @@ def test_tags_of_lines_are_labels_of_words(tmp_path):
     data = load_data(source, TokenClassification(), seed=0)
     assert data.labels.names == ("O", "B-LOC", "B-PER")
     assert len(data.train) + len(data.validation) == 40
+
+
+# A word and its tag in each row
+
+WORDS = [
+    *[("s1", "Ada", "B-PER"), ("", "saw", "O"), ("", "New-York", "B-LOC")],
+    *[("s2", "Bo", "B-PER"), ("", "slept", "O")],
+]
+
+
+def load_words(path, rows, header="Sentence #,Word,Tag", **section):
+    path.write_text("\n".join([header, *(",".join(row) for row in rows)]))
+    return load_data(Files(source="files", path=str(path), **section), TokenClassification(), 0)
+
+
+def sentences(data):
+    rows = [row for split in data.datasets.values() for row in split.to_list()]
+    assert {*rows[0]} == {"tokens", "label"}
+    return sorted((row["tokens"], row["label"]) for row in rows)
+
+
+def test_rows_of_words_are_grouped_by_their_sentence(tmp_path):
+    expected = sorted(zip(SENTENCES, TAGS, strict=True))
+    data = load_words(tmp_path / "train.csv", WORDS)
+    assert sentences(data) == expected
+    assert "columns: tokens is 'Word', label is 'Tag', sentence is 'Sentence #'" in data.notes
+    assert "train: 5 rows of words are 2 sentences" in data.notes
+    numbered = [(str(i // 3), word, tag) for i, (_, word, tag) in enumerate(WORDS)]
+    columns = {"tokens": "w", "label": "t", "sentence": "s"}
+    data = load_words(tmp_path / "new.csv", numbered, "s,w,t", columns=columns)
+    assert sentences(data) == expected
+
+
+def test_words_that_are_numbers_stay_words_and_ids_may_begin_anew(tmp_path):
+    rows = [("0", str(i), "CD") if i % 2 else ("0", str(i), "NN") for i in range(4)]
+    data = load_words(tmp_path / "train.csv", [*rows, ("1", "7", "CD"), *rows], "sent_id,token,pos")
+    first = (["0", "1", "2", "3"], ["NN", "CD"] * 2)
+    assert sentences(data) == [first, first, (["7"], ["CD"])]
+
+
+def test_lists_of_words_need_no_sentences(tmp_path):
+    rows = [{"sentence_id": i, "tokens": ["Ada", "a"], "tags": ["X", "O"]} for i in "012"]
+    Dataset.from_list(rows).to_json(tmp_path / "train.jsonl")
+    data = load_data(Files(source="files", path=str(tmp_path)), TokenClassification(), 0)
+    assert len(sentences(data)) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "reason"),
+    [
+        (WORDS, "part,Word,Tag", r"holds 'Ada'; .* which sentence .*data.columns.sentence=…"),
+        (WORDS[1:], "sent_id,word,tag", r"row 0: the column 'sentence' is empty"),
+        (
+            [(str(i % 3), "Ada", "O") for i in range(9)],
+            "sent_id,word,tag",
+            r"not together: 3 ids in the column 'sentence' change 9 times in 9 rows; sort",
+        ),
+    ],
+)
+def test_refuses_words_in_no_sentence(tmp_path, rows, header, reason):
+    with pytest.raises(DataError, match=reason):
+        load_words(tmp_path / "train.csv", rows, header)
 
 
 # A file for each example
