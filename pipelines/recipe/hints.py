@@ -57,6 +57,12 @@ ELSEWHERE = {
     "push_to_hub": "hub.push",
     "hub_model_id": "hub.repo_id",
 }
+# in any other section -> where it stands in a recipe
+OF_OTHER_SECTIONS = {
+    **dict.fromkeys(("class_weight", "class_weights"), "task.class_weights"),
+    "sampler": "task.sampler",
+    "thresholds": "calibration.thresholds",
+}
 DEVICE = (
     "the accelerator of the machine is used as it is; CUDA_VISIBLE_DEVICES chooses among several, "
     "and training.use_cpu=true trains on the CPU"
@@ -91,6 +97,9 @@ def of_top_level_key(word: str, sections: dict[str, type[BaseModel]]) -> str | N
 
 def of_key(section: str, word: str, known: set[str]) -> str:
     """Say what is meant by a key that the section does not have, and which it has."""
+    elsewhere = OF_OTHER_SECTIONS.get(word)
+    if elsewhere and not elsewhere.startswith(f"{section}."):
+        return f"did you mean '{elsewhere}'?"
     if section == "training":
         if word in WITHOUT_KEY and word not in known:
             return WITHOUT_KEY[word]

@@ -118,6 +118,7 @@ def test_the_trainer_draws_balanced_batches_and_goes_on_where_it_stopped(
             {"data": {"source": "files", "path": "x", "streaming": True}},
             "task.sampler: 'balanced': the rows of a stream",
         ),
+        ({"training": {"sampler": "balanced"}}, r"did you mean 'task\.sampler'\?"),
         ({"task": {"name": "causal_lm", "sampler": "balanced"}}, "unknown key 'task.sampler'"),
     ],
 )

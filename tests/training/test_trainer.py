@@ -343,7 +343,9 @@ def send(monkeypatch):
 @pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_weights(prepared, send, tmp_path, number, at, strategy):
     training = {"num_train_epochs": 3, **STEADY, "logging_steps": 1, "seed": 7}
-    sections = {"strategy": strategy, "training": training}
+    # rows that are drawn by their classes are drawn on, too
+    task = {"name": "text_classification", "sampler": "balanced" if at == 7 else None}
+    sections = {"strategy": strategy, "training": training, "task": task}
     whole = fit(prepared(**sections), tmp_path / "whole")
 
     found, folder = prepared(**sections), tmp_path / "stopped"
@@ -521,6 +523,7 @@ def test_two_processes_train_as_one_does(
     sections = {"model": model, "training": training, "strategy": strategy}
     if strategy == "full":  # the mean of weights that DDP moved after it began
         sections["averaging"] = {"ema": 0.5}
+        sections["task"] = {"name": "text_classification", "sampler": "balanced"}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     half, whole = (f"training.per_device_train_batch_size={n}" for n in (size, 2 * size))
