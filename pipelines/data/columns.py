@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, suggest
-from pipelines.data.merged_columns import join_texts, merge_classes, merge_lists
+from pipelines.data.merged_columns import join_texts, merge_answers, merge_classes, merge_lists
 from pipelines.data.usual_columns import Columns, candidates, in_layout, names_in
 
 if TYPE_CHECKING:
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
 JOINED = ("text", "text_pair")  # roles in which several columns are joined to one text
-MERGES = {"label": merge_classes, **dict.fromkeys(JOINED, join_texts)}  # others become lists
+MERGES = {  # others become lists
+    "label": merge_classes,
+    "answers": merge_answers,
+    **dict.fromkeys(JOINED, join_texts),
+}
 
 
 def assign(
@@ -42,7 +46,7 @@ def assign(
         if role not in known:
             raise DataError(f"data.columns: unknown role '{role}'; {suggest(role, known)}")
     lists = {role.rstrip("?+") for role in roles if role.endswith("+")}
-    _check(available, explicit, {"label", *lists, *(known & {*JOINED})})
+    _check(available, explicit, {"label", *lists, *(known & MERGES.keys())})
     taken = set(names_in(explicit))
     names_inputs = has_inputs(explicit)
     guessed, labels = ({}, ()) if names_inputs else _known_layout(available, taken, roles, layouts)

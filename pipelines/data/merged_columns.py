@@ -44,6 +44,27 @@ def merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) -> 
     return dataset.remove_columns(names).add_column(role, [list(row) for row in rows])
 
 
+def merge_answers(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
+    """Merge the text of an answer and its first character, or lists of them, as SQuAD does.
+
+    A row without a text has no answer.
+
+    Raises:
+        DataError: there are not two columns.
+    """
+    if len(names) != 2:
+        raise DataError(
+            f"data.columns.{role}: got {len(names)} columns ({', '.join(names)}); expected two, "
+            "the text of the answer and the number of its first character"
+        )
+    rows = []
+    for text, start in zip(*(dataset[name][:] for name in names), strict=True):
+        texts = text if isinstance(text, list) else [text] if text else []
+        starts = start if isinstance(start, list) else [start] * len(texts)
+        rows.append({"text": texts, "answer_start": starts})
+    return dataset.remove_columns(names).add_column(role, rows)
+
+
 def merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
     """Merge one 0/1 column per class into one column: the list of classes of each row.
 

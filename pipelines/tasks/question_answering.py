@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.tasks import Batch, ModelOutputs, Predictions, Targets
+from pipelines.tasks import Batch, ColumnLayout, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text import spans
 from pipelines.tasks.text.base import TextTask
@@ -54,6 +54,10 @@ class QuestionAnswering(TextTask):
         "context": ("context", "passage", "paragraph"),
         "answers": ("answers", "answer"),
     }
+    layouts: ClassVar[tuple[ColumnLayout, ...]] = (
+        ColumnLayout({"answers": ("answer_text", "answer_start")}),
+        ColumnLayout({"answers": ("answer", "answer_start")}),
+    )
     target: ClassVar[str | None] = "answers"
 
     # the three numbers of BERT's scripts for SQuAD
@@ -91,7 +95,10 @@ class QuestionAnswering(TextTask):
                 "there is nothing to learn"
             )
             raise DataError(next(iter(problems), unanswered))
-        return Labels(ANSWERABLE if all(is_answered) else PARTLY_ANSWERABLE)
+        if all(is_answered):
+            return Labels(ANSWERABLE)
+        count = f"{is_answered.count(False):,} of {len(is_answered):,} questions of train have none"
+        return Labels(PARTLY_ANSWERABLE, reason=f"answers: {count}, so that none is an answer, too")
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
         """Name SQuAD's metric: F1 and exact match."""

@@ -6,6 +6,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from datasets import Dataset
 
 from pipelines.core.errors import DataError
 from pipelines.data import load
@@ -218,6 +219,12 @@ def test_compressed_json_is_read(tmp_path, suffix, compress):
         assert list(loaded["train"]) == rows
 
 
+def test_compressed_parquet_is_read(tmp_path):
+    Dataset.from_list(ROWS).to_parquet(tmp_path / "t.parquet")
+    content = gzip.compress((tmp_path / "t.parquet").read_bytes())
+    assert list(read(tmp_path / "train.parquet.gz", content)["train"]) == ROWS
+
+
 def test_a_damaged_archive_is_refused(tmp_path):
     refuse(tmp_path / "t.jsonl.gz", gzip.compress(b'{"a": 1}')[:-9], "t.jsonl.gz: cannot be read")
 
@@ -263,6 +270,52 @@ def test_the_official_file_of_squad_is_read(tmp_path, document):
     answers = [*data.train["answers"], *data.validation["answers"]]
     assert sorted(answers, key=len) == [[]] * 10 + [[{"text": "Oslo", "answer_start": 13}]] * 10
     assert {*data.train["context"]} == {"Ada moved to Oslo."}
+
+
+@pytest.mark.parametrize("names", [("answer_text", "answer_start"), ("Answer", "Answer_Start")])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_the_text_and_the_start_of_an_answer_may_be_two_columns(tmp_path, names, kind):
+    text, start = names
+    rows = [
+        {"question": f"{i}?", "context": "in Oslo", text: "Oslo" if i % 2 else None, start: 3}
+        for i in range(20)
+    ]
+    getattr(Dataset.from_list(rows), {"csv": "to_csv"}.get(kind, "to_json"))(
+        tmp_path / f"train.{kind}"
+    )
+    source = Files(source="files", path=str(tmp_path))
+    data = load(source, QuestionAnswering(name="question_answering"), seed=0)
+    answers = [*data.train["answers"], *data.validation["answers"]]
+    none, one = {"text": [], "answer_start": []}, {"text": ["Oslo"], "answer_start": [3]}
+    assert sorted(answers, key=lambda answer: len(answer["text"])) == [none] * 10 + [one] * 10
+    source = Files(source="files", path=str(tmp_path), columns={"answers": [text, start, "x"]})
+    with pytest.raises(DataError, match="train has no column 'x'"):
+        load(source, QuestionAnswering(name="question_answering"), seed=0)
+    source = Files(
+        source="files",
+        path=str(tmp_path),
+        columns={"question": "question", "context": "context", "answers": [text]},
+    )
+    with pytest.raises(DataError, match=r"got 1 columns \(.*\); expected two, the text"):
+        load(source, QuestionAnswering(name="question_answering"), seed=0)
+
+
+def test_null_is_no_answer_and_the_run_says_how_many_there_are(tmp_path):
+    rows = [
+        {
+            "question": f"{i}?",
+            "context": "in Oslo",
+            "answers": {"text": ["Oslo"], "answer_start": [3]},
+        }
+        for i in range(20)
+    ]
+    rows[3]["answers"] = rows[4]["answers"] = None
+    (tmp_path / "train.jsonl").write_text(lines(rows))
+    source = Files(source="files", path=str(tmp_path))
+    data = load(source, QuestionAnswering(name="question_answering"), seed=0)
+    assert "answers: 2 of 20 questions of train have none" in "".join(data.notes)
+    assert not data.left_out
+    assert data.labels.problem_type == "question_answering_with_unanswerable_questions"
 
 
 def test_a_question_that_is_no_object_is_refused(tmp_path):

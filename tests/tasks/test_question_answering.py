@@ -400,7 +400,6 @@ BAD = {
     "train, row 1: answers is {'text': ['good'], 'answer_start': []}; expected {text:": {
         "answers": {"text": ["good"], "answer_start": []}
     },
-    "train, row 1: answers is None; expected": {"answers": None},
     "train, row 1: question is None; expected a string": {"question": None},
     "train, row 1: context is None; expected a string": {"context": None},
     "train, row 1: its question of 14 tokens leaves room for 3 of the context in a window of 20; "

@@ -5,10 +5,13 @@ Name, size and time of a file do not tell whether it was replaced (`cp -p`, `rsy
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pipelines.data.sources._dialect import COMPRESSIONS, open_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,6 +77,19 @@ def cached_table(*key: Any, schema: "pa.Schema", batches: "Iterable[pa.RecordBat
 
     file = cached("table.arrow", *key, write=write)
     return with_fingerprint(Dataset.from_file(str(file)), *key)
+
+
+def uncompressed(file: Path, digest: str) -> Path:
+    """Return a file, or what is in it if it is compressed, for readers that look at its end."""
+    if file.suffix.lower() not in COMPRESSIONS:
+        return file
+
+    def write(draft: Path) -> None:
+        """Uncompress the file."""
+        with open_bytes(file) as source, draft.open("wb") as content:
+            shutil.copyfileobj(source, content)
+
+    return cached("content", "uncompressed 1", digest, write=write)
 
 
 def with_fingerprint(dataset: "Dataset", *key: Any) -> "Dataset":

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources import LoadedSplits, _dialect
-from pipelines.data.sources._content import cache_folder, read_digests, with_fingerprint
+from pipelines.data.sources._content import (
+    cache_folder,
+    read_digests,
+    uncompressed,
+    with_fingerprint,
+)
 from pipelines.data.sources._delimited import TextTable
 from pipelines.data.sources._delimited import merge_kinds as merge_text_kinds
 from pipelines.data.sources._dialect import kind
@@ -132,7 +137,8 @@ def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
         return _map_arrow(file, digest)
     try:
         # the cache of `datasets` goes by path, size and time: a folder for each content
-        dataset = Dataset.from_parquet(str(file.absolute()), cache_dir=str(cache_folder(digest)))
+        path = uncompressed(file, digest).absolute()
+        dataset = Dataset.from_parquet(str(path), cache_dir=str(cache_folder(digest)))
     except Exception as error:  # pyarrow and the operating system raise their own
         explained = _not_parquet(file, error)
         if "corresponds to no data" in str(explained):  # a table without rows

@@ -15,11 +15,13 @@ FORM = "{text: […], answer_start: […]}"
 def accepted_answers(answers: Any) -> list[tuple[str, int]]:
     """Parse SQuAD's answers, or a list of such, as (text, its first character) each.
 
-    No answer means that the question is unanswerable.
+    No answer, or null, means that the question is unanswerable.
 
     Raises:
         ValueError: they have another form.
     """
+    if answers is None:
+        return []
     if isinstance(answers, list):
         return [pair for each in answers for pair in accepted_answers(each)]
     fields = answers if isinstance(answers, Mapping) else {}
