@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from datasets import Dataset
+from example_run import evidence
 from grafting import prepare, write_recipe
 from scipy.special import logit
 from sklearn.metrics import f1_score
@@ -15,6 +16,7 @@ from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, Labels
 from pipelines.evaluation.thresholds import Thresholds, best
 from pipelines.report.run_folder import RunFolder
+from pipelines.report.threshold_text import card_section
 
 
 def draw(num_rows, shares, seed=0):
@@ -131,7 +133,8 @@ def test_the_lines_of_the_card_use_them_in_every_form_of_output(
 ):
     training = {"num_train_epochs": 6, "learning_rate": 1e-2}
     sections = {"strategy": strategy, "training": training, "early_stopping": None}
-    run, metrics, _, _ = ran(tmp_path / "r", text_checkpoint, moods, capsys, **sections)
+    run, metrics, config, _ = ran(tmp_path / "r", text_checkpoint, moods, capsys, **sections)
+    assert config["label_thresholds"] == metrics["thresholds"]["labels"]
     assert metrics["thresholds"]["labels"]["joy"] < 0.5
     assert joy in use_card(run, "good film")["result"]
     assert joy not in use_card(run, "bad film")["result"]
@@ -159,3 +162,25 @@ def test_one_label_has_no_threshold(tmp_path, text_checkpoint, text_data):
         prepare(tmp_path, text_checkpoint, text_data, calibration={"thresholds": True})
     ready = prepare(tmp_path, text_checkpoint, text_data)
     assert not ready.recipe.calibration.thresholds
+
+
+def test_too_few_rows_for_any_are_announced(tmp_path, text_checkpoint, capsys):
+    rows = Dataset.from_dict({"text": ["good", "bad"] * 9, "label": [["joy"], ["awe"]] * 9})
+    for split in ("train", "validation"):
+        rows.to_parquet(tmp_path / f"{split}.parquet")
+    ready = prepare(tmp_path / "r", text_checkpoint, tmp_path)
+    assert ready.recipe.calibration is None
+    assert "none is fitted, and thresholds stay at 0.5" in capsys.readouterr().out
+
+
+def test_a_card_of_many_labels_lists_the_first_and_says_how_a_folder_of_vectors_is_read():
+    names = tuple(f"a|{i}" for i in range(60))
+    labels = Labels(MULTI, names, names, thresholds=(0.25,) * 60)
+    scores = {"validation": {"accuracy": 0.5, "f1": 0.25, "ece": 0.1}}
+    shown = evidence(labels=labels, at_half=scores, library="sentence-transformers")
+    card = card_section(shown, "m")
+    assert r"| a\|49 | 0.25 |" in card
+    assert r"a\|50" not in card
+    assert "(expit(logits)[0] > [0.25, 0.25, " in card
+    assert "| f1 | 0.2500 |" in card
+    assert card_section(evidence(), "m") == ""
