@@ -312,11 +312,6 @@ def test_refuses_a_class_that_would_lose_all_its_files(tmp_path):
     refuse(tmp_path, "class 'newt': none of its 1 files can be read as image", "x.heic")
 
 
-def test_refuses_an_archive_and_says_what_to_do(tmp_path):
-    (tmp_path / "train.zip").write_bytes(b"PK")
-    refuse(tmp_path, "nothing usable in it", "unpack train.zip first")
-
-
 # Metadata
 
 

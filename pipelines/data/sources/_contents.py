@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.core.errors import DataError
 from pipelines.data.sources import SplitNames
+from pipelines.data.sources._archives import is_archive
 from pipelines.data.sources._media_files import MediaFiles
 from pipelines.data.sources._media_layout import SPLIT_NAMES
 from pipelines.data.sources._path_tables import find_tables_of_paths
@@ -14,7 +15,6 @@ from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._table_layout import find_lines, find_tables
 from pipelines.data.sources._text_folder import TextFolder
 
-ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
 MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message
 
 
@@ -77,9 +77,9 @@ def look(root: Path, requested: SplitNames) -> Contents:
 
 def _advice(media: MediaFiles) -> str:
     """Say what to do with files that hide or resemble what can be read."""
-    archives = [file for file in media.others if file.suffix.lower() in ARCHIVES]
+    archives = [file for file in media.others if is_archive(file)]
     if archives:
-        return f"; unpack {archives[0].name} first"
+        return f"; name {archives[0].relative_to(media.root)} as data.path, or unpack it"
     if any(file.suffix.lower() == LINES for file in media.others):
         return '; to read its text files line by line: data.splits.train="*.txt"'
     note = media.note("images or sounds")

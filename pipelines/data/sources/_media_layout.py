@@ -12,6 +12,16 @@ SPLIT_NAMES = frozenset(name for names in USUAL_NAMES.values() for name in names
 ALIASES = {"training": "train", "testing": "test", "validating": "validation"}
 
 
+def usual_split(name: str) -> str:
+    """Return the usual name of a split for any of its spellings: `Train` and `training` are train.
+
+    What names no split stays as it is.
+    """
+    lower = name.lower()
+    usual = ALIASES.get(lower, lower)
+    return usual if usual in SPLIT_NAMES else name
+
+
 @dataclass(frozen=True)
 class MediaFile:
     """One image or audio file, its split, and its class if a folder names one."""
@@ -97,6 +107,4 @@ class Layout:
     def _split(self, name: str) -> str:
         if name in self._requested:  # the recipe means the folder as it is written
             return name
-        lower = name.lower()
-        usual = ALIASES.get(lower, lower)
-        return usual if usual in SPLIT_NAMES else name
+        return usual_split(name)

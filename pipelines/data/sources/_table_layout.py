@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.core.errors import DataError
 from pipelines.data.sources import SplitNames
 from pipelines.data.sources._dialect import kind, stem
-from pipelines.data.sources._media_layout import SPLIT_NAMES
+from pipelines.data.sources._media_layout import SPLIT_NAMES, usual_split
 from pipelines.data.sources._named_tables import is_table, named_tables
 from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._tables import SUFFIXES
@@ -33,12 +33,12 @@ def find_tables(root: Path, requested: SplitNames) -> dict[str, list[Path]]:
             missing shards.
     """
     folder = root if root.is_dir() else root.parent
-    named = named_tables(folder, requested)
+    named, names = named_tables(folder, requested), {*requested.names.values()}
     if root.is_dir() and named:
         # whatever else lies beside them has another purpose
-        return {**_by_name(root, SPLIT_NAMES), **named}
+        return {**_by_name(root, names, SPLIT_NAMES), **named}
     if root.is_dir():
-        return _saved(root) or _by_name(root) or _by_folder(root) or _below_data(root)
+        return _saved(root) or _by_name(root, names) or _by_folder(root) or _below_data(root, names)
     if not is_table(root):
         known = ", ".join(SUFFIXES)
         raise DataError(f"data.path: {root}: not a table that can be read; known: {known}")
@@ -48,7 +48,8 @@ def find_tables(root: Path, requested: SplitNames) -> dict[str, list[Path]]:
 def find_lines(root: Path) -> dict[str, list[Path]]:
     """Map each split to `<split>.txt`, which beside images is a list of them and no split."""
     files = [file for file in sorted(root.iterdir()) if kind(file) == LINES]
-    return {stem(file): [file] for file in files if stem(file) in SPLIT_NAMES}
+    splits = {usual_split(stem(file)): [file] for file in files}
+    return {split: files for split, files in splits.items() if split in SPLIT_NAMES}
 
 
 def _is_obvious_table(file: Path) -> bool:
@@ -56,13 +57,16 @@ def _is_obvious_table(file: Path) -> bool:
     return is_table(file) and kind(file) != LINES
 
 
-def _by_name(root: Path, names: Container[str] | None = None) -> dict[str, list[Path]]:
-    """`<split>.csv`, or shards of it; of these names alone, or of any."""
+def _by_name(
+    root: Path, requested: Container[str], wanted: Container[str] | None = None
+) -> dict[str, list[Path]]:
+    """`<split>.csv`, or shards of it; of the wanted splits alone, or of any name."""
     tables = defaultdict(list)
     for file in sorted(root.iterdir()):
         shard = SHARD.fullmatch(stem(file))
-        split = shard["split"] if shard else stem(file)
-        if names is not None and split not in names:
+        name = shard["split"] if shard else stem(file)
+        split = name if name in requested else usual_split(name)
+        if wanted is not None and split not in wanted:
             continue
         if _is_obvious_table(file) and not split.startswith(".") and split not in NOT_SPLITS:
             tables[split].append(file)
@@ -75,17 +79,17 @@ def _by_folder(root: Path) -> dict[str, list[Path]]:
     """`<split>/part-0.csv`: every table in a folder named after a split is part of it."""
     tables = defaultdict(list)
     for file in sorted(root.glob("*/*")):
-        split = file.parent.name
+        split = usual_split(file.parent.name)
         hidden = file.name.startswith(".") or stem(file) in NOT_SPLITS
         if split in SPLIT_NAMES and _is_obvious_table(file) and not hidden:
             tables[split].append(file)
     return dict(tables)
 
 
-def _below_data(root: Path) -> dict[str, list[Path]]:
+def _below_data(root: Path, requested: Container[str]) -> dict[str, list[Path]]:
     """`data/<split>-00000-of-00001.parquet` in a clone of a Hub repository."""
     data = root / "data"
-    return (_by_name(data) or _by_folder(data)) if data.is_dir() else {}
+    return (_by_name(data, requested) or _by_folder(data)) if data.is_dir() else {}
 
 
 def _saved(root: Path) -> dict[str, list[Path]]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.core.errors import DataError
-from pipelines.data.sources import StreamedSource
+from pipelines.data.sources import LoadedSplits, StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
 from pipelines.data.sources._content import digest
 from pipelines.data.sources._contents import Contents, look
+from pipelines.data.sources._location import locate
 from pipelines.data.sources._path_tables import file_names, named_files
 from pipelines.data.sources._plain_text import Form
 from pipelines.data.sources._tables import TableReader
@@ -38,6 +39,7 @@ class Files(StreamedSource):
     - a folder that `save_to_disk` has written;
     - a folder of images or audio, `<split>/<class>/x.jpg` or `<class>/x.jpg`, or with a
       metadata.csv that names each in the column `file_name`, or beside a table that names them;
+    - an archive of these (zip, tar, tar.gz…), or a folder of one for each split;
     - a folder of text files, `<split>/<class>/x.txt` or `<class>/x.txt`, each an example.
     """
 
@@ -89,6 +91,12 @@ class Files(StreamedSource):
         Raises:
             DataError: no such path, nothing usable in it, or a file that cannot be read.
         """
+        location = locate(self._path, self.splits, read_again=True)
+        loaded = self._load()
+        loaded.notes = (*location.notes, *loaded.notes)
+        return loaded
+
+    def _load(self) -> LoadedSplits:
         contents = self._look()
         media, texts = contents.media, contents.texts
         kind = media.kind() if media else "text" if texts else None
@@ -129,7 +137,7 @@ class Files(StreamedSource):
             for hashed, file in zip(digests, files, strict=True)
         )
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
-        return {"source": self.source, "path": self._root.resolve().name, "sha256": total}
+        return {"source": self.source, "path": self._path.resolve().name, "sha256": total}
 
     @property
     def folder(self) -> Path:
@@ -159,8 +167,12 @@ class Files(StreamedSource):
         return self.splits.names.get("train", "train") if self.streaming else None
 
     @property
-    def _root(self) -> Path:
+    def _path(self) -> Path:
         return Path(self.path).expanduser()
+
+    @property
+    def _root(self) -> Path:
+        return locate(self._path, self.splits).root
 
     def _look(self) -> Contents:
         return look(self._root, self.splits)
