@@ -37,7 +37,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
     # a copy, and now: training changes these weights in place
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
-    hooks = stay_in_eval(setup.model, setup.frozen)
+    hooks = stay_in_eval(setup.model, [*setup.frozen, *_without_statistics(job, setup.model)])
     stop, waiting = StopOnSignal(), WaitingTime()
     with ExitStack() as stack:
         trainer, decisions = _prepare(job, setup, stack)
@@ -66,6 +66,19 @@ def fit(job: Job, setup: Setup) -> Fitted:
         setup.target_scale.fold(output.output_layer)
     hardware.set_memory_format(output.model, channels_last=False)
     return Fitted(output, history, trainable, chosen, waited, speed=decisions)
+
+
+def _without_statistics(job: Job, model: Any) -> list[str]:
+    """Name the batch normalization that would take its statistics from single rows."""
+    from pipelines.models.anatomy import trainable_batch_norms
+
+    names = trainable_batch_norms(model) if job.arguments.train_batch_size == 1 else []
+    if names:
+        say(
+            "batches of one row have no statistics: batch normalization keeps those of the "
+            "checkpoint; with training.per_device_train_batch_size=8 or more it learns them"
+        )
+    return names
 
 
 def check_switches(job: Job, anatomy: "Anatomy") -> None:

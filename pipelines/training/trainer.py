@@ -4,12 +4,13 @@ Imported when training starts: it needs transformers' Trainer at hand.
 """
 
 import time
+from collections.abc import Sized
 from contextlib import nullcontext
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import RandomSampler
+from torch.utils.data import RandomSampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import speed_metrics
 
@@ -82,8 +83,8 @@ class GraftTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """Balance classes, or group by the lengths that rows have.
 
-        For these upstream looks in a column, row by row. Rows in random order get company where the
-        last batch of an epoch would be a single one.
+        For these upstream looks in a column, row by row. The last row of an epoch gets company
+        where it would be a batch of its own.
         """
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
         if self.job.row_groups is not None:
@@ -92,9 +93,11 @@ class GraftTrainer(Trainer):
             return BalancedSampler(self.job.row_groups, num_rows, seed)
         if self.args.train_sampling_strategy != "group_by_length":
             sampler = super()._get_train_sampler(train_dataset)
-            if type(sampler) is RandomSampler and self._ends_with_one(len(sampler)):
+            if not isinstance(sampler, Sized) or not self._ends_with_one(len(sampler)):
+                return sampler
+            if type(sampler) is RandomSampler:
                 return RandomSampler(rows, num_samples=len(sampler) + 1)
-            return sampler
+            return [*sampler, 0] if type(sampler) is SequentialSampler else sampler
         lengths = forward.lengths(rows)
         if lengths is None:
             raise RecipeError(

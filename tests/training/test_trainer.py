@@ -22,6 +22,7 @@ from pipelines.cli import main
 from pipelines.core.errors import Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
+from pipelines.workflow.run import check_training
 
 ROOT = Path(__file__).parents[2]
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -277,7 +278,7 @@ def test_a_metric_that_is_not_computed_cannot_choose(prepared, tmp_path, directi
 def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp_path):
     found = prepared()
     training = {**found.recipe.training, "lr_scheduler_type": "staircase"}
-    with pytest.raises(RecipeError, match="staircase is not a valid SchedulerType"):
+    with pytest.raises(RecipeError, match="lr_scheduler_type: 'staircase': unknown"):
         stage.arguments(training, found.scorer, tmp_path)
 
 
@@ -604,8 +605,10 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
 # Batches of one row
 
 
-def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data, tmp_path):
+@pytest.mark.parametrize("order", ["random", "sequential"])
+def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data, tmp_path, order):
     training = {"per_device_train_batch_size": 31, "num_train_epochs": 1, **STEADY}
+    training["train_sampling_strategy"] = order
     family = checkpoint("mobilenet_v2")
     prepared = prepare(tmp_path, family, image_data, task="image", training=training)
     sizes, collate = [], prepared.collate_train
@@ -618,3 +621,26 @@ def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data,
     fit(prepared, tmp_path / "checkpoints", collate_train=counting)
     assert len(prepared.targets["train"]) == 63
     assert sizes == [31, 31, 2]
+
+
+def test_a_batch_size_of_one_leaves_the_statistics_alone(checkpoint, image_data, tmp_path, capsys):
+    training = {"per_device_train_batch_size": 1, "max_steps": 2, **STEADY}
+    family = checkpoint("mobilenet_v2")
+    prepared = prepare(tmp_path, family, image_data, task="image", training=training)
+    before = state(prepared.checkpoint.model)
+    trained = fit(prepared, tmp_path / "checkpoints").output.model
+    names = changed(before, state(trained))
+    assert any("normalization.weight" in name for name in names)
+    assert not any("running" in name for name in names)
+    assert "batches of one row have no statistics" in capsys.readouterr().out
+
+
+def test_activations_that_a_network_cannot_compute_again_are_refused_before_training(
+    checkpoint, image_data, tmp_path
+):
+    training = {"gradient_checkpointing": True}
+    family = checkpoint("mobilenet_v2")
+    prepared = prepare(tmp_path, family, image_data, task="image", training=training)
+    message = r"training\.gradient_checkpointing: true: MobileNetV2ForImageClassification cannot"
+    with pytest.raises(RecipeError, match=message):
+        check_training(prepared)

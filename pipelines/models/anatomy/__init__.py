@@ -20,13 +20,22 @@ from pipelines.models.anatomy.layers import (
     is_norm,
     is_pooling,
     stay_in_eval,
+    trainable_batch_norms,
 )
 from pipelines.models.anatomy.tree import Names, Tree, inside, outermost
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["Anatomy", "count", "dissect", "inside", "outermost", "stay_in_eval"]
+__all__ = [
+    "Anatomy",
+    "count",
+    "dissect",
+    "inside",
+    "outermost",
+    "stay_in_eval",
+    "trainable_batch_norms",
+]
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,20 @@ def stay_in_eval(model: "nn.Module", frozen: Iterable[str]) -> list[Any]:
     """
     modules = [model.get_submodule(name) for name in frozen]
     for module in model.modules():
-        trains = any(p.requires_grad for p in module.parameters())
-        if is_batch_norm(module) and not trains:
+        if is_batch_norm(module) and not _trains(module):
             modules.append(module)
     return [module.register_forward_pre_hook(_to_eval) for module in modules]
+
+
+def trainable_batch_norms(model: "nn.Module") -> list[str]:
+    """Name the batch normalization layers that train."""
+    layers = ((name, m) for name, m in model.named_modules() if is_batch_norm(m))
+    return [name for name, layer in layers if _trains(layer)]
+
+
+def _trains(module: "nn.Module") -> bool:
+    """Tell whether any parameter of a module trains."""
+    return any(p.requires_grad for p in module.parameters())
 
 
 def _to_eval(module: "nn.Module", _: Any) -> None:
