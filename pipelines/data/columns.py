@@ -73,6 +73,17 @@ def assign(
     return {**explicit, **guessed}, guessed
 
 
+def describe(guessed: Columns, roles: Roles) -> str:
+    """Describe which columns were guessed for roles of another name, and for optional ones."""
+    names = {role: c if isinstance(c, str) else ", ".join(c) for role, c in guessed.items()}
+    shown = [
+        f"{role} is '{column}'"
+        for role, column in names.items()
+        if role != column or f"{role}?" in roles
+    ]
+    return f"columns: {', '.join(shown)}" if shown else ""
+
+
 def has_inputs(explicit: Columns) -> bool:
     """Whether a recipe names a column to read, and not the label alone."""
     return bool(explicit.keys() - {"label"})

@@ -19,6 +19,7 @@ from pipelines.data import (
     unused_texts,
     word_rows,
 )
+from pipelines.data.arrangement import arrange
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
@@ -58,6 +59,7 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
         unused_texts.check(unused, roles)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
+    rows_by_split = arrange(rows_by_split, task, bad_rows, note)
     if task.target == "label":
         rows_by_split = _drop_unlabeled(rows_by_split, task, bad_rows, note)
         if not source.label_names:  # which are names of classes
@@ -146,7 +148,8 @@ def _select_roles(
     available = [*dict.fromkeys([*train.column_names, *unreadable])]
     roles, guessed = columns.assign(available, task.roles, source.columns, task.layouts)
     columns.check_readable(train, roles, unreadable, skip=source.on_bad_row == "skip")
-    _note_guessed(guessed, task.roles, note)
+    if described := columns.describe(guessed, task.roles):
+        note(described)
     result: dict[str, Rows] = {}
     for split, dataset in assignment.datasets.items():
         # a test split that was only found by its name may come without labels, as in GLUE
@@ -164,18 +167,6 @@ def _select_roles(
             continue
         result[split] = Rows.of(selected, split)
     return result, roles
-
-
-def _note_guessed(guessed: Columns, roles: columns.Roles, note: Note) -> None:
-    """Note which columns were guessed for roles of another name, and for optional ones."""
-    names = {role: c if isinstance(c, str) else ", ".join(c) for role, c in guessed.items()}
-    renamed = [
-        f"{role} is '{column}'"
-        for role, column in names.items()
-        if role != column or f"{role}?" in roles
-    ]
-    if renamed:
-        note(f"columns: {', '.join(renamed)}")
 
 
 def _drop_unlabeled(

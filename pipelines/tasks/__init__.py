@@ -87,6 +87,16 @@ class Task(Named):
 
     # Labels and metrics
 
+    def arrange(
+        self, splits: "Mapping[str, Dataset]", note: Callable[[str], None]
+    ) -> "dict[str, tuple[Dataset, Mapping[int, str]]]":
+        """Bring columns that come in several forms into one, and note which form was read.
+
+        Returns:
+            split -> (the same rows, position -> what is wrong with a row that has no such form).
+        """
+        return {split: (dataset, {}) for split, dataset in splits.items()}
+
     def labels(self, train: "Dataset") -> "Labels":
         """Infer the classes from the training split.
 

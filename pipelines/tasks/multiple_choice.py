@@ -1,6 +1,6 @@
 """A text and several endings or answers -> the one that fits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +10,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.labels import CHOICE, Labels
 from pipelines.tasks import Batch, ColumnLayout, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
+from pipelines.tasks.text import choices
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.padding import Padding
 
@@ -68,26 +69,25 @@ class MultipleChoice(TextTask):
 
     # Labels and metrics
 
+    def arrange(
+        self, splits: "Mapping[str, Dataset]", note: Callable[[str], None]
+    ) -> "dict[str, tuple[Dataset, Mapping[int, str]]]":
+        """Make choices lists of texts, and labels the place of the right one."""
+        return choices.arrange(splits, note)
+
     def labels(self, train: "Dataset") -> Labels:
-        """Find out what the choices are called, in their order: 0 to 3, 1 to 4, A to D…
+        """Return what the choices are called, in their order: 0 to 3, 1 to 4, A to D…
 
         Raises:
             DataError: there is not one label for each choice.
         """
-        # the first row says how many choices there are; the others are held against it later
-        for row, reason in self.corrupt_rows(train.select([0])):
-            raise DataError(f"train, row {row}: {reason}")
-        num_choices = len(train[0]["choices"])
-        present = set(train["label"][:])
-        names = getattr(train.features["label"], "names", None)
-        values = tuple(range(len(names))) if names else _choice_values(present, num_choices)
-        if len(values) != num_choices or not present <= set(values):
-            known = ", ".join(map(repr, names or sorted(present)[:20]))
+        num_choices, names = len(train[0]["choices"]), train.features["label"].names
+        if len(names) != num_choices:
             raise DataError(
-                f"train: labels are {known}; expected one for each of the {num_choices} choices, "
-                f"such as 0 to {num_choices - 1}"
+                f"train: labels are {', '.join(map(repr, names))}; expected one for each of the "
+                f"{num_choices} choices, such as 0 to {num_choices - 1}"
             )
-        return Labels(CHOICE, tuple(map(str, names or values)), values)
+        return Labels(CHOICE, tuple(names), tuple(range(num_choices)))
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
         """Name accuracy."""
@@ -108,18 +108,6 @@ class MultipleChoice(TextTask):
         """Return the text and, if there is one, the question about it."""
         return [name for name in ("text", "question") if name in dataset.column_names]
 
-    def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
-        """Yield rows without strings, or with another number of choices than the first row."""
-        yield from super().corrupt_rows(dataset)
-        expected = None
-        for row, choices in enumerate(dataset["choices"]):
-            if not isinstance(choices, list) or not all(isinstance(c, str) for c in choices):
-                yield row, f"choices is {choices!r}; expected a list of strings"
-                continue
-            expected = expected or len(choices)
-            if len(choices) < 2 or len(choices) != expected:
-                yield row, f"{len(choices)} choices; expected {max(expected, 2)}, as in every row"
-
     def encode(
         self,
         dataset: "Dataset",
@@ -127,17 +115,8 @@ class MultipleChoice(TextTask):
         labels: Labels,
         augmentation: "Augmentation | None" = None,
     ) -> Any:
-        """Encode each example as lists of token ids, one for each pair of text and choice.
-
-        Raises:
-            DataError: train has another number of choices.
-        """
-        num_choices = len(dataset[0]["choices"])
-        if num_choices != labels.num_labels:
-            raise DataError(
-                f"{num_choices} choices, where train has {labels.num_labels}; expected as many in "
-                "every split"
-            )
+        """Encode each example as lists of token ids, one for each pair of text and choice."""
+        num_choices = labels.num_labels
 
         def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
             """Encode one batch of examples."""
@@ -207,20 +186,6 @@ class ChoiceCollator:
         return {**shaped, "labels": labels}
 
 
-def _choice_values(present: set[Any], num_choices: int) -> tuple[Any, ...]:
-    """Return the label of each choice in order, given those that occur.
-
-    Numbers count from 0 or from 1, and need not all occur; they may be strings.
-    """
-    texts = set(map(str, present))
-    if not all(text.isdecimal() for text in texts):
-        return tuple(sorted(present))
-    # without a 0, the number of choices itself shows that they count from 1
-    first = int("0" not in texts and str(num_choices) in texts)
-    to_label = type(next(iter(present)))
-    return tuple(map(to_label, range(first, first + num_choices)))
-
-
 def _pairs(batch: dict[str, list[Any]]) -> tuple[list[str], list[str]]:
     """Pair each choice of each example with its text.
 
@@ -228,8 +193,8 @@ def _pairs(batch: dict[str, list[Any]]) -> tuple[list[str], list[str]]:
     """
     texts, endings = [], []
     questions = batch.get("question") or [""] * len(batch["text"])
-    for text, question, choices in zip(batch["text"], questions, batch["choices"], strict=True):
-        for choice in choices:
+    for text, question, row in zip(batch["text"], questions, batch["choices"], strict=True):
+        for ending in row:
             texts.append(text)
-            endings.append(f"{question} {choice}" if question else choice)
+            endings.append(f"{question} {ending}" if question else ending)
     return texts, endings

@@ -85,8 +85,10 @@ def _fits(train: "Dataset", role: str, roles: columns.Columns) -> bool:
         return "string" in kind and not kind.startswith(("List", "{"))
     if role == "tokens" and "sentence" in roles:  # a word in each row
         return True
-    if role in ("tokens", "choices"):
+    if role == "tokens":
         return kind.startswith("List")
+    if role == "choices":  # of ARC they are a struct of two lists
+        return kind.startswith(("List", "dict"))
     if role == "answers":  # of BoolQ it is yes or no
         return kind not in ("bool", "int64")
     return True

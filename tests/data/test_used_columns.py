@@ -179,5 +179,5 @@ def test_a_text_and_the_question_on_it_are_read(load, texts, choices):
 def test_a_question_alone_is_the_text(load):
     choices = {name: f"choice {name}" for name in "ABCD"}
     loaded = load(MultipleChoice, question="which one", **choices, answer=[0, 1, 2, 3] * 2)
-    assert loaded.train.column_names == ["text", "label", "choices"]
+    assert loaded.train.column_names == ["text", "choices", "label"]
     assert loaded.train[0]["choices"] == [f"choice {name} 0" for name in "ABCD"]

@@ -19,6 +19,7 @@ from pipelines.cli import main
 from pipelines.core.errors import DataError, ModelError, RecipeError
 from pipelines.models.anatomy import dissect
 from pipelines.report.run_folder import RunFolder
+from pipelines.tasks.multiple_choice import MultipleChoice
 from pipelines.workflow import run as pipeline
 
 TASK = "multiple_choice"
@@ -206,6 +207,62 @@ def test_labels_of_any_spelling(checkpoint, tmp_path, labels, names, targets):
     assert list(ready.targets["train"]) == targets
 
 
+THREE = [["good", "bad", "poor"], ["bad", "poor", "good"], ["poor", "good", "bad"]]
+LETTERS = ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "keys", "names", "places"),
+    [
+        (THREE, ["good"] * 3, ("0", "1", "2"), [0, 2, 1]),
+        (THREE, ["good", " Good", "good "], ("0", "1", "2"), [0, 2, 1]),
+        ([["2", "1", "0"]] * 3, ["2", "1", "0"], ("0", "1", "2"), [0, 1, 2]),
+        ([["2", "1", "0"]] * 3, [2, 1, 0], ("0", "1", "2"), [2, 1, 0]),
+        (THREE, ["a", "b", "a"], ("a", "b", "c"), [0, 1, 0]),
+        (THREE, ["(B)", "C.", "B"], ("A", "B", "C"), [1, 2, 1]),
+        (THREE, ["A", "2", "3"], ("A", "B", "C"), [0, 1, 2]),
+        ([{"text": t, "label": LETTERS} for t in THREE], ["C", "A", "B"], tuple("ABC"), [2, 0, 1]),
+        (
+            [{"text": t, "label": ["C", "A", "B"]} for t in THREE],
+            ["C", "A", "B"],
+            ("C", "A", "B"),
+            [0, 1, 2],
+        ),
+        (
+            [[{"label": k, "text": t} for k, t in zip("123", row, strict=True)] for row in THREE],
+            ["3", "1", "1"],
+            ("1", "2", "3"),
+            [2, 0, 0],
+        ),
+        (
+            [dict(zip("ABC", t, strict=True)) for t in THREE],
+            ["B", "B", "A"],
+            tuple("ABC"),
+            [1, 1, 0],
+        ),
+    ],
+)
+def test_a_key_names_a_choice_of_its_own_row(choices, keys, names, places):
+    from datasets import Dataset
+
+    task = MultipleChoice()
+    rows = Dataset.from_dict({"text": ["it"] * 3, "choices": choices, "label": keys})
+    (train, problems) = task.arrange({"train": rows}, print)["train"]
+    assert not problems
+    assert task.labels(train).names == names
+    assert train["label"][:] == places
+    assert train["choices"][:] == (choices if choices[0] == ["2", "1", "0"] else THREE)
+
+
+def test_a_row_whose_key_names_no_choice_can_be_skipped(checkpoint, tmp_path):
+    rows = {"question": ["it was"] * 3, "choices": [["good", "bad"]] * 3, "answer": list("ABE")}
+    data = written(tmp_path / "d", **rows)
+    recipe = write_recipe(tmp_path, checkpoint("bert"), data, task=TASK)
+    ready = pipeline.prepare(recipes.load(recipe, ["data.on_bad_row=skip"]))
+    assert list(ready.targets["train"]) == [0, 1]
+    assert "train: 1 of 3 rows left out: row 2: label 'E' names no choice" in ready.data.notes[1]
+
+
 def test_class_names_are_those_of_the_positions(checkpoint, tmp_path):
     from datasets import ClassLabel, Dataset
 
@@ -235,13 +292,18 @@ PAIR = {"text": ["a", "b"], "choices": [["x", "y"], ["x", "y"]], "label": [0, 1]
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"choices": [["x", "y"], ["x"]]}, "train, row 1: 1 choices; expected 2, as in every row"),
+        ({"choices": [["x", "y"], ["x"]]}, "train, row 1: 1 choices; expected 2, as in most rows"),
         ({"choices": [["x"], ["x"]]}, "train, row 0: 1 choices; expected 2"),
         ({"choices": [["x", "y"], ["x", None]]}, "train, row 1: choices is .*expected a list of"),
         ({"choices": ["x", "y"]}, "train, row 0: choices is 'x'; expected a list of strings"),
         ({"text": ["a", None]}, "train, row 1: text is None; expected a string"),
-        ({"label": [0, 2]}, "train: labels are 0, 2; expected .*, such as 0 to 1"),
-        ({"label": ["x", "x"]}, "train: labels are 'x'; expected one for each of the 2 choices"),
+        (
+            {"label": [0, 2]},
+            r"train, row 1: label 2 names no choice; expected 0, 1, or one of \['x",
+        ),
+        ({"label": ["x", "z"]}, "train, row 1: label 'z' names no choice"),
+        ({"label": ["A", "C"]}, "train, row 1: label 'C' names no choice; expected A, B, or one"),
+        ({"label": ["x", "z"], "choices": [["x", "x"]] * 2}, "train, row 0: label 'x' names no"),
         ({"label": [0, None]}, r"train, row 1: no label \(None\)"),
     ],
 )
@@ -254,8 +316,8 @@ def test_what_cannot_be_learned_is_reported_with_its_row(checkpoint, tmp_path, c
 @pytest.mark.parametrize(
     ("validation", "message"),
     [
-        ({"label": [1, 2]}, "validation, row 1: label 2 does not occur in train; known: 0, 1"),
-        ({"choices": [["x", "y", "z"]] * 2}, "3 choices, where train has 2"),
+        ({"label": [1, 2]}, "validation, row 1: label 2 names no choice; expected 0, 1"),
+        ({"choices": [["x", "y", "z"]] * 2}, "validation, row 0: 3 choices; expected 2"),
     ],
 )
 def test_validation_asks_for_no_more_than_train_has(checkpoint, tmp_path, validation, message):
