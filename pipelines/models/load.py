@@ -15,6 +15,7 @@ from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
 from pipelines.models.suitability import (
     check_head,
+    check_spectrograms,
     check_vocabulary,
     check_weights,
     suitable_tasks,
@@ -97,6 +98,8 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             )
             notes = (*notes, note) if note else notes
     check_vocabulary(model, processor, section)
+    if task.modality == "audio":
+        check_spectrograms(model, processor, section)
     return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit, notes)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
 from pipelines.core.errors import ModelError
+from pipelines.core.hub_client import first_line
 from pipelines.core.upstream import has_auto_model
 
 if TYPE_CHECKING:
@@ -58,6 +59,33 @@ def check_weights(model: "PreTrainedModel", missing: list[str], section: "Model"
             f"tensors of {kind} ({min(random)} is missing, for example): these weights belong to "
             "another architecture; for random weights on purpose use strategy=scratch"
         )
+
+
+def check_spectrograms(model: "PreTrainedModel", processor: Any, section: "Model") -> None:
+    """Refuse a feature extractor whose spectrograms the model cannot take, by a second of silence.
+
+    Raises:
+        ModelError: they have another shape; names it and the model's reason.
+    """
+    import numpy as np
+    import torch
+
+    extractor = getattr(processor, "feature_extractor", processor)
+    name = extractor.model_input_names[0]
+    rate = extractor.sampling_rate
+    values = extractor(np.zeros(rate, np.float32), sampling_rate=rate, return_tensors="pt")[name]
+    if values.ndim <= 2:  # samples, of which any number will do
+        return
+    try:
+        with torch.no_grad():
+            model.eval()(**{name: values.to(model.device, model.dtype)})
+    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+        shape = " x ".join(map(str, values.shape[1:]))
+        raise ModelError(
+            f"{section.checkpoint}: its {type(extractor).__name__} makes spectrograms of {shape}, "
+            f"which {type(model).__name__} cannot take ({first_line(error)}): "
+            "preprocessor_config.json and config.json do not belong together"
+        ) from error
 
 
 def check_vocabulary(model: "PreTrainedModel", processor: Any, section: "Model") -> None:

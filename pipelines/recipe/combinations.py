@@ -69,6 +69,11 @@ def problems(recipe: Sections) -> Iterator[Problem]:
         yield from _quantization_problems(recipe)
     if _saves(recipe) == "adapter":
         yield from _adapter_problems(recipe)
+    if recipe.model.image_size and recipe.task.modality != "image":
+        yield (
+            ("model", "image_size"),
+            f"{recipe.task.name} reads {recipe.task.modality}, no images; leave it out",
+        )
     yield from _step_problems(recipe)
     yield from _sampler_problems(recipe)
     yield from _precision_problems(recipe.training)
@@ -105,6 +110,12 @@ def _adapter_problems(recipe: Sections) -> Iterator[Problem]:
             key,
             f"'adapter': it needs the checkpoint {folder}, which is a local folder that nobody can "
             "download from the Hub; use merged",
+        )
+    if recipe.model.image_size:
+        yield (
+            key,
+            "'adapter': it is loaded on top of the checkpoint, which has another size of images "
+            "than model.image_size; use merged",
         )
     if recipe.averaging.soup:
         yield key, "'adapter': a soup averages whole weights; use merged"

@@ -11,10 +11,12 @@ from datasets import Dataset, Image
 from PIL.Image import new
 from transformers import AutoConfig, AutoModelForImageClassification, pipeline
 
-from pipelines.core.errors import DataError, ModelError
+from pipelines.core.errors import DataError, ModelError, RecipeError
 from pipelines.core.label_inference import infer
 from pipelines.models.load import load as load_model
 from pipelines.models.section import Model
+from pipelines.recipe import Recipe
+from pipelines.tasks.audio_classification import AudioClassification
 from pipelines.tasks.image_classification import ImageClassification
 
 TASK = ImageClassification()
@@ -46,9 +48,9 @@ def with_channels(folder, num_channels):
     return folder
 
 
-def load(folder, **section):
+def load(folder, task=TASK, **section):
     labels = infer(Dataset.from_dict({"label": ["a", "b"]}))
-    return load_model(Model(checkpoint=str(folder), **section), TASK, labels)
+    return load_model(Model(checkpoint=str(folder), **section), task, labels)
 
 
 def classify(checkpoint, folder):
@@ -160,3 +162,31 @@ def test_images_that_stay_of_several_sizes_are_refused(edited):
     with pytest.raises(DataError, match=r"images of 12 x 12 and 20 x 14 pixels.*model\.image_size"):
         list(find(rows))
     assert list(find(rows.select([0, 0]))) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "strategy", "message"),
+    [
+        ("text_classification", "full", r"model\.image_size: text_classification reads text, no"),
+        (TASK.name, {"name": "lora", "save": "adapter"}, r"save: 'adapter': .*; use merged"),
+    ],
+)
+def test_a_size_that_does_not_go_with_the_recipe_is_refused(task, strategy, message):
+    model = {"checkpoint": "somewhere", "image_size": 24}
+    data = {"source": "files", "path": "somewhere"}
+    with pytest.raises(RecipeError, match=message):
+        Recipe.from_dict({"task": task, "model": model, "data": data, "strategy": strategy})
+
+
+@pytest.mark.parametrize(
+    ("family", "fields"),
+    [
+        ("audio-spectrogram-transformer", {"num_mel_bins": 32}),
+        ("audio-spectrogram-transformer", {"max_length": 64}),
+        ("whisper", {"feature_size": 32}),
+    ],
+)
+def test_spectrograms_that_a_model_cannot_take_are_refused(edited, family, fields):
+    message = r"edited: its \w+ makes spectrograms of .*(?:32 x|64 x).* cannot take .*config\.json"
+    with pytest.raises(ModelError, match=message):
+        load(edited(family, **fields), task=AudioClassification())
