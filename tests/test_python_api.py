@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+import transformers
 from nbclient import NotebookClient
 
 import pipelines as graft
@@ -38,6 +40,18 @@ def recipe_on(data: Path, checkpoint: Path, runs: Path, **sections: object) -> g
         "training": {"max_steps": 2, "use_cpu": True, "output_dir": runs},
     }
     return graft.Recipe.from_dict({**values, **sections})
+
+
+def test_loading_a_model_shows_no_bars_and_leaves_those_of_the_script(
+    finished: graft.Run, capsys, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(transformers.utils.logging.disable_progress_bar)
+    with warnings.catch_warnings(action="ignore"):  # the tests' environment has no bars
+        transformers.utils.logging.enable_progress_bar()
+    finished.model()
+    finished.pipeline()
+    assert "Loading weights" not in capsys.readouterr().err
+    assert transformers.utils.logging.is_progress_bar_enabled()
 
 
 def test_importing_costs_nothing_before_a_name_is_used() -> None:

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pipelines.core import registry
-from pipelines.core.errors import GraftError, Interrupted, RecipeError
+from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.version import __version__
+
+# commands of other tools -> ours
+COMMANDS = {
+    **dict.fromkeys(("train", "fit", "finetune", "fine-tune", "start"), "run"),
+    **dict.fromkeys(("validate", "lint", "preprocess"), "check"),
+    **dict.fromkeys(("new", "create", "initialize"), "init"),
+    **dict.fromkeys(("tune", "sweep"), "search"),
+    **dict.fromkeys(("ls", "recipes"), "list"),
+    "upload": "push",
+    "copy": "cp",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,13 +49,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         summary = registry.summary("commands", name).replace("%", "%%")  # argparse formats it
         sub = commands.add_parser(name.replace("_", "-"), help=summary, description=summary)
         _add_command(sub, name)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _check_command(arguments[0] if arguments else "")
     parsed, rest = parser.parse_known_args(arguments)
     # argparse takes positional arguments in one run only: what stands behind an option is left over
     if rest and (not hasattr(parsed, "overrides") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        hint = "; keys of a recipe take no dashes: training.learning_rate=3e-5"
+        hint = hint if hasattr(parsed, "overrides") else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     if rest:
         parsed.overrides += rest
     return parsed
+
+
+def _check_command(word: str) -> None:
+    """Refuse a command that does not exist, by the nearest spelling or by what is meant.
+
+    Raises:
+        GraftError: names it and the commands that there are.
+    """
+    known = [name.replace("_", "-") for name in registry.names("commands")]
+    if word and word not in known and not word.startswith("-"):
+        hint = f"did you mean '{COMMANDS[word]}'?" if word in COMMANDS else suggest(word, known)
+        raise GraftError(f"unknown command '{word}'; {hint}")
 
 
 def _add_command(parser: argparse.ArgumentParser, name: str) -> None:

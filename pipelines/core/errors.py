@@ -49,7 +49,9 @@ class Interrupted(Exception):  # noqa: N818 (an event, not an error)
 def suggest(word: object, known: Iterable[str], limit: int = 40) -> str:
     """Say `did you mean 'x'? known: x, y, z`; of more than `limit` names only the nearest."""
     names = sorted(known)
+    spellings = {name.lower(): name for name in reversed(names)}
     near = get_close_matches(str(word), names, n=1)
+    near = near or [spellings[name] for name in get_close_matches(str(word).lower(), spellings, 1)]
     question = f"did you mean '{near[0]}'? " if near else ""
     if len(names) > limit:
         # a cutoff of 0 finds names however far they are: eight in any case

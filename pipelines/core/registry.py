@@ -36,6 +36,7 @@ BASES = {  # in the folder's `__init__.py`; a metric is a class of `evaluate`
     "commands": "Command",
 }
 MAX_SHOWN = 80  # characters of a wrong name in a message
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # which people give in place of a recipe
 MAX_NAMES = 5  # of recipes in a message; of more, only the nearest ones
 PACKAGES = tuple(package for package in FOLDERS if package != "commands")
 
@@ -166,6 +167,7 @@ def recipe_file(path: str | Path) -> Path:
     # of os.path, which takes a name that is too long for one that does not exist
     for candidate in (text, f"{text}.yaml", f"{text}.yml"):
         if os.path.isfile(candidate):
+            _refuse_table(candidate)
             return Path(candidate)
     name, known = text.removesuffix(".yaml").removesuffix(".yml"), recipes()
     if name not in known:
@@ -175,6 +177,8 @@ def recipe_file(path: str | Path) -> Path:
         shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
         if not os.path.exists(text) and (near := _similar_file(text)):
             raise RecipeError(f"{shown}: no such file; did you mean '{near}'?")
+        for suffix in TABLES:
+            _refuse_table(f"{os.path.splitext(text)[0]}{suffix}", f"{shown}: no such file; ")
         if Path(name).name != name or os.path.exists(text):
             return Path(text)  # whoever reads it says what is wrong with it
         problem = f"{shown}: no such file, and no recipe of that name"
@@ -183,6 +187,13 @@ def recipe_file(path: str | Path) -> Path:
         )
     file, here = known[name], Path.cwd()
     return file.relative_to(here) if file.is_relative_to(here) else file
+
+
+def _refuse_table(file: str, reason: str = "") -> None:
+    """Refuse a table in place of a recipe, where there is one, and say what makes a recipe."""
+    if file.endswith(TABLES) and os.path.isfile(file):
+        reason = reason or f"{file}: is a table, not a recipe; "
+        raise RecipeError(f"{reason}`graft init {file}` writes a recipe for it")
 
 
 def _similar_file(text: str) -> str | None:

@@ -3,7 +3,8 @@
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pipelines.core import hardware
@@ -33,6 +34,27 @@ def initialize(training: Mapping[str, Any]) -> None:
         hardware.keep_memory()
     _warn_of_missing_processes()
     _connect(training)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hide the bars of transformers for loading weights, which a script may want elsewhere."""
+    from huggingface_hub import utils as hub
+    from transformers.utils import logging as transformers_logging
+
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    hub_was_disabled = hub.are_progress_bars_disabled()
+    with warnings.catch_warnings():
+        # the switch is that of the Hub's downloads, too, and warns where a variable set that one
+        warnings.filterwarnings("ignore", message="Cannot (en|dis)able progress bars")
+        transformers_logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            if was_enabled:
+                transformers_logging.enable_progress_bar()
+            if hub_was_disabled:
+                hub.disable_progress_bars()
 
 
 def _connect(training: Mapping[str, Any]) -> None:

@@ -180,11 +180,16 @@ def _check(available: list[str], explicit: Columns, list_roles: set[str]) -> Non
             raise DataError(
                 f"data.columns.{role}: got several columns; only {known} may be a list of columns"
             )
+    missing = [name for name in names if name not in available]
+    if len(missing) > 1:
+        shown = ", ".join(map(repr, missing))
+        raise DataError(
+            f"data.columns: train has no columns {shown}; known: {', '.join(available)}"
+        )
+    if missing:
+        hint = suggest(missing[0], available)
+        raise DataError(f"data.columns: train has no column '{missing[0]}'; {hint}")
     for name in names:
-        if name not in available:
-            raise DataError(
-                f"data.columns: train has no column '{name}'; {suggest(name, available)}"
-            )
         if names.count(name) > 1:
             raise DataError(
                 f"data.columns: '{name}' has two roles; give each role a column of its own"

@@ -28,6 +28,7 @@ class Column:
         num_values: how many different ones there are.
         length: characters on the average; 0 where the values are no texts.
         is_counted: whether the values are whole numbers in a row, as those of ids are.
+        is_indicator: whether the values are 0 and 1, or true and false.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column:
     num_rows: int
     length: float
     is_counted: bool = False
+    is_indicator: bool = False
 
     @property
     def may_be_label(self) -> bool:
@@ -65,7 +67,7 @@ def _describe(name: str, column: list[Any]) -> Column:
         length = sum(map(len, values)) / max(1, len(values))
         return Column(name, len(different), len(values), length)
     is_counted = max(different) - min(different) == len(different) - 1
-    return Column(name, len(different), len(values), 0.0, is_counted)
+    return Column(name, len(different), len(values), 0.0, is_counted, different <= {0, 1})
 
 
 def text(train: "Dataset") -> str | None:
@@ -86,6 +88,14 @@ def label(train: "Dataset", taken: Container[str]) -> str | None:
     labels.sort(key=lambda column: (not column.length, column.num_values))
     measured = [column for column in described if column.may_be_measured]
     return next((column.name for column in [*labels, *measured[: len(measured) == 1]]), None)
+
+
+def indicators(train: "Dataset", taken: Container[str]) -> list[str]:
+    """List the columns of 0 and 1, where there are several: each is a label of its own."""
+    described = [column for column in columns(train) if column.name not in taken]
+    names = [column.name for column in described if column.is_indicator]
+    has_words = any(column.length and column.may_be_label for column in described)
+    return names if len(names) > 1 and not has_words else []
 
 
 def is_english(texts: list[Any]) -> bool:

@@ -22,6 +22,7 @@ KINDS = {
     "data": ("source", "sources"),
     "augmentation": ("modality", "augmentations"),  # follows from the task
 }
+DEFAULT_STRATEGY = "auto"
 KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
 RENAMED = {"regularisation": "regularization"}  # old spelling of a section -> the new one
 # section and key that `recipe.yaml` of older run folders holds
@@ -144,7 +145,9 @@ def _is_detail(override: Override) -> bool:
 def _drop_keys_of_old_kind(document: Document, section: str, over: Any) -> None:
     """Drop the keys that only the old kind has when the kind changes (`data.source=files`)."""
     kind_key, package = KINDS[section]
-    old, new = document.get((section, kind_key)), children(over).get(kind_key)
+    default = DEFAULT_STRATEGY if section == "strategy" else None
+    old = children(document.values.get(section)).get(kind_key, default)
+    new = children(over).get(kind_key)
     # a kind that does not exist is refused when the sections are checked, with its place
     if {str(old), str(new)} <= set(registry.names(package)):
         before, after = (registry.find(package, kind) for kind in (old, new))
@@ -153,4 +156,4 @@ def _drop_keys_of_old_kind(document: Document, section: str, over: Any) -> None:
         if before.model_config.get("extra") == "allow":
             dropped |= set(children(document.values[section]))
         for name in dropped - set(after.model_fields):
-            document.values[section].pop(name, None)
+            children(document.values.get(section)).pop(name, None)

@@ -6,7 +6,6 @@ once. Nothing heavy is imported: a recipe is refused in a fraction of a second.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from pipelines.recipe import checks, combinations, hints, reading, training_fiel
 from pipelines.recipe.document import Document, Override
 from pipelines.recipe.overrides import Overrides, parse
 from pipelines.recipe.problems import explain, model_in
-from pipelines.recipe.reading import KINDS
+from pipelines.recipe.reading import DEFAULT_STRATEGY, KINDS
 from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
@@ -32,7 +31,6 @@ from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
 from pipelines.training.speed import Speed
 
-DEFAULT_STRATEGY = "auto"
 EXAMPLES = {  # for keys that are missing
     "task": "text_classification",
     "model": "google-bert/bert-base-uncased",
@@ -156,9 +154,9 @@ def section_type(key: str, values: Any) -> Any:
     known = registry.names(package)
     if kind is None:
         raise RecipeError(hints.of_missing_kind(key, kind_key, values, known))
-    hint = hints.of_strategy(str(kind)) if key == "strategy" and kind not in known else None
+    hint = hints.of_kind(key, str(kind)) if kind not in known else None
     if hint:
-        raise RecipeError(f"unknown strategy '{kind}'; {hint}")
+        raise RecipeError(hint)
     return registry.find(package, str(kind))
 
 
@@ -193,8 +191,6 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
 def _hint(document: Document, key: str) -> str:
     """Say what is meant by a key that is no section, from the kinds that this recipe names."""
     known = {*Recipe.model_fields, "extends"}
-    if get_close_matches(key, known, n=1):
-        return suggest(key, known)
     sections = {}
     for name in Recipe.model_fields:
         try:

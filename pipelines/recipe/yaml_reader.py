@@ -1,9 +1,9 @@
 """YAML text -> a document.
 
-YAML is read by PyYAML's safe loader, with three repairs: `2e-5` is a number (YAML 1.1 reads it
-as a string), `no` is a word (YAML 1.1 reads it as false, and `eval_strategy: no` means it), and
-a key that is set twice is an error. Overrides from the command line
-(`training.learning_rate=3e-5`) are read by the same rules and carry their own place.
+YAML is read by PyYAML's safe loader, with four repairs: `2e-5` is a number (YAML 1.1 reads it
+as a string), `no` is a word (YAML 1.1 reads it as false, and `eval_strategy: no` means it), so is
+a date (such as a revision), and a key that is set twice is an error. Overrides from the command
+line (`training.learning_rate=3e-5`) are read by the same rules and carry their own place.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.core import registry
 from pipelines.core.errors import RecipeError
 from pipelines.recipe.document import COMMAND_LINE, Document, Key, Override, anchored
 from pipelines.recipe.yaml_nodes import MAX_DEPTH, NodeBuilder, RefusedNode, too_deep
@@ -23,17 +24,18 @@ class _Loader(yaml.SafeLoader):
 
 MAX_SHOWN = 80  # characters of a wrong override in a message
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
 NUMBER, TRUTH = r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", "true|True|TRUE|false|False|FALSE"
 
 
-def _without(tag: str, resolvers: list[Any]) -> list[Any]:
-    """Drop YAML 1.1's rule for one tag: (tag, pattern) pairs."""
-    return [(name, pattern) for name, pattern in resolvers if name != tag]
+def _without_dropped(resolvers: list[Any]) -> list[Any]:
+    """Drop YAML 1.1's rules for truth values and dates: (tag, pattern) pairs."""
+    return [(tag, pattern) for tag, pattern in resolvers if tag not in (BOOL, TIMESTAMP)]
 
 
 # a dictionary of its own: every other user of SafeLoader shares that of the base class
 _Loader.yaml_implicit_resolvers = {
-    first: _without(BOOL, resolvers)
+    first: _without_dropped(resolvers)
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 # PyYAML asks only the resolvers of a text's first character, which are the last argument
@@ -63,7 +65,16 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
     place = document.place(("extends",))
     if not isinstance(base, str):
         raise RecipeError(f"{place}: extends: {base!r}: expected the path of one recipe")
-    return [*layers(path.parent / base, (*above, path.resolve()), place), document]
+    return [*layers(_extended(path.parent, base, place), (*above, path.resolve()), place), document]
+
+
+def _extended(folder: Path, name: str, place: str) -> Path:
+    """Find what a recipe in `folder` extends: a file from there, else a shipped recipe."""
+    is_shipped = name in registry.recipes() and not (folder / name).exists()
+    try:
+        return registry.recipe_file(name if is_shipped else folder / name)
+    except RecipeError as error:
+        raise RecipeError(f"{place}: extends: {error}") from None
 
 
 def read(path: Path, refusal: str) -> Document:

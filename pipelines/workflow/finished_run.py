@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipelines import recipe as recipes
 from pipelines.core.errors import ModelError, RunError
+from pipelines.core.startup import without_bars
 from pipelines.recipe import Recipe
 from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
@@ -76,6 +77,7 @@ class Run:
         files = sorted(self.folder.predictions.glob("*.csv"), reverse=True)
         return {file.stem: self._table(file) for file in files}
 
+    @without_bars()
     def model(self) -> Any:
         """Load the trained model with its own library.
 
@@ -98,6 +100,7 @@ class Run:
             return adapter_folder.read(self.folder.model, auto, recipe.model.quantization)
         return auto.from_pretrained(self.folder.model)
 
+    @without_bars()
     def pipeline(self, **options: Any) -> Any:
         """Load the trained model as a `transformers.pipeline`.
 

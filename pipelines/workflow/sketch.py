@@ -9,16 +9,16 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
 from pipelines.core import hardware, registry, startup
-from pipelines.core.errors import DataError
+from pipelines.core.errors import DataError, ModelError
 from pipelines.data import splits, table_sketch
-from pipelines.models import shortlist
+from pipelines.models import short_names, shortlist
 from pipelines.recipe import Recipe
 from pipelines.workflow import task_choice
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+WORD = re.compile(r"[\w-]+")
 PLAIN = re.compile(r"[A-Za-z_./][\w./ -]*")  # words that need no quotes in YAML
 MAX_NAMES = 5  # of classes, in a comment
 MAX_OTHERS = 2  # checkpoints beside the chosen one
@@ -63,6 +64,9 @@ class Sketch:
         yield f"  path: {_scalar(_path(recipe) if source == 'hub' else _relative(recipe, folder))}"
         shown = ", ".join(f"{role}: {_value(column)}" for role, column in self.columns.items())
         yield f"  columns: {{{shown}}}"
+        given = recipe.data.model_dump(mode="json", exclude_unset=True)
+        for key in given.keys() - {"source", "path", "columns"}:
+            yield f"  {key}: {json.dumps(given[key], ensure_ascii=False)}"
         if self.unused:
             yield f"  # not used: {', '.join(self.unused)}"
         if labels.names:
@@ -83,23 +87,35 @@ class Sketch:
             yield f"#   or {other.checkpoint}: {other.millions} M weights; {other.reason}"
 
 
-def draw(path: str, *, model: str | None = None, task: str | None = None) -> Sketch:
+def draw(
+    path: str,
+    overrides: Sequence[str] = (),
+    *,
+    model: str | None = None,
+    task: str | None = None,
+) -> Sketch:
     """Look at a file, a folder or a data set of the Hub, and choose what a recipe for it needs.
 
     Args:
+        overrides: of the recipe's `data:`, such as `data.splits.train=learn`.
         model: the checkpoint; chosen if it is None.
         task: its name; chosen by the columns if it is None.
 
     Raises:
         DataError: there are no such data, or they fit no task.
-        RecipeError: no such task.
+        ModelError: `model` is no id and no folder.
+        RecipeError: no such task, or an override that no data have.
         HubError: the Hub is needed and cannot be reached.
     """
+    if model:
+        _check_model(model)
     startup.initialize({})
-    section = source_of(path)
-    source = registry.find("sources", section["source"])(**section)
+    # the task and the model of this recipe are not looked at: it only checks the data's keys
+    stand_in = {"task": "text_classification", "model": "owner/name", "data": source_of(path)}
+    source = Recipe.from_dict(stand_in, list(overrides)).data
     train = splits.assign(source.load(), source.splits).datasets["train"]
-    name, roles = task_choice.choose(train, (task,) if task else task_choice.TASKS)
+    names = (task,) if task else task_choice.TASKS
+    name, roles = task_choice.choose(train, names, source.columns)
     chosen: Task = registry.find("tasks", name)()
     texts = [train[column] for role in _texts(chosen, roles) for column in _names(roles[role])]
     candidates = shortlist.choose(
@@ -114,7 +130,7 @@ def draw(path: str, *, model: str | None = None, task: str | None = None) -> Ske
     values = {
         "task": name,
         "model": model or candidates[0].checkpoint,
-        "data": {**section, "columns": roles},
+        "data": {**source.model_dump(mode="json", exclude_unset=True), "columns": roles},
     }
     recipe = Recipe.from_dict(values)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
@@ -124,11 +140,27 @@ def draw(path: str, *, model: str | None = None, task: str | None = None) -> Ske
 
 
 def source_of(path: str) -> dict[str, str]:
-    """Choose the source that reads `path`: what exists is a file, else a Hub id."""
+    """Choose the source that reads `path`: what exists is a file, else a Hub id.
+
+    Raises:
+        DataError: it is a word that is neither.
+    """
     is_id = HUB_ID.fullmatch(path) and not Path(path).parent.is_dir()
     if is_id and not Path(path).exists():
         return {"source": "hub", "path": path}
+    if WORD.fullmatch(path) and not Path(path).exists():
+        raise DataError(
+            f"{path}: no such file or folder; expected one, or OWNER/NAME of a data set on the Hub"
+        )
     return {"source": "files", "path": str(Path(path).expanduser().absolute())}
+
+
+def _check_model(model: str) -> None:
+    """Refuse a short name, and a folder that is not there; whether a Hub id exists, a run finds."""
+    short_names.check(model)
+    is_path = model.startswith((".", "/", "~")) or not HUB_ID.fullmatch(model)
+    if is_path and not Path(model).expanduser().exists():
+        raise ModelError(f"{model}: no such folder; expected a Hub id or a folder with config.json")
 
 
 def _texts(task: "Task", roles: dict[str, Any]) -> list[str]:

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
-from pipelines.core.errors import DataError
-from pipelines.data import columns, media_columns, table_sketch
+from pipelines.core.errors import DataError, suggest
+from pipelines.data import columns, media_columns, table_sketch, unused_texts
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,38 +25,64 @@ TASKS = (
 MEDIA = {*media_columns.KINDS}
 
 
-def choose(train: "Dataset", names: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+def choose(
+    train: "Dataset", names: tuple[str, ...], explicit: columns.Columns
+) -> tuple[str, dict[str, Any]]:
     """Choose the first task whose columns are there, and a column for each of its roles.
+
+    Args:
+        explicit: role -> column where the user names one.
 
     Raises:
         DataError: there is none; of a single task, says what it misses.
     """
     available = train.column_names
+    tasks = [registry.find("tasks", name) for name in names]
+    known = {role.rstrip("?+") for task in tasks for role in task.roles}
+    for role in explicit.keys() - known:
+        raise DataError(f"data.columns: unknown role '{role}'; {suggest(role, known)}")
     for name in names:
         task = registry.find("tasks", name)
-        roles = _roles(train, task)
+        roles = _roles(train, task, explicit)
         if roles:
             return name, roles
         if len(names) == 1:
-            columns.assign(available, task.roles, {}, task.layouts)  # says what is missing
+            # says what is missing
+            columns.assign(available, task.roles, explicit, task.layouts)
     shown = ", ".join(f"{name} ({_kind(train, name)})" for name in available)
     raise DataError(f"no task is obvious from the columns {shown}; name one: --task NAME")
 
 
-def _roles(train: "Dataset", task: type["Task"]) -> dict[str, Any] | None:
+def _roles(
+    train: "Dataset", task: type["Task"], explicit: columns.Columns
+) -> dict[str, Any] | None:
     """Assign columns to the roles of a task: by their usual names, else by what they hold."""
     wanted = {role.rstrip("?+") for role in task.roles if not role.endswith("?")}
     by_role = {role: _media_column(train, role, task.roles[role]) for role in wanted & MEDIA}
     media: columns.Columns = {role: column for role, column in by_role.items() if column}
-    if len(media) < len(by_role):
+    if len(media) < len(by_role) or explicit.keys() - {role.rstrip("?+") for role in task.roles}:
         return None  # what has the name of an image need not be one
     try:
-        roles, _ = columns.assign(train.column_names, task.roles, media, task.layouts)
+        explicit = media | explicit
+        roles, _ = columns.assign(train.column_names, task.roles, explicit, task.layouts)
     except DataError:
-        roles = _by_content(train, wanted, media)
+        roles = _by_content(train, wanted, explicit)
     if wanted - set(roles) or any(not _fits(train, role, roles) for role in roles):
         return None
-    return roles
+    if wanted == {"audio", "text"} and str(roles["text"]).lower() not in task.roles["text"]:
+        # what repeats is a class: transcripts of few words are so by their name alone
+        is_class = roles["text"] == table_sketch.label(train, [str(roles["audio"])])
+        return None if is_class else roles
+    return _with_pair(train, task, roles) if "label" in wanted else roles
+
+
+def _with_pair(train: "Dataset", task: type["Task"], roles: dict[str, Any]) -> dict[str, Any]:
+    """Use the only other column of texts, too: a question, say, beside its passage."""
+    others = [*unused_texts.find(train, roles)] if "text_pair?" in task.roles else []
+    if "text_pair" in roles or len(others) != 1 or not isinstance(roles["text"], str):
+        return roles
+    both = sorted((roles["text"], others[0]), key=train.column_names.index)
+    return {**roles, "text": both[0], "text_pair": both[1]}
 
 
 def _media_column(train: "Dataset", role: str, usual: tuple[str, ...]) -> str | None:
@@ -65,13 +91,14 @@ def _media_column(train: "Dataset", role: str, usual: tuple[str, ...]) -> str | 
     return next((name for name in usual if name in names), names[0] if names else None)
 
 
-def _by_content(train: "Dataset", wanted: set[str], media: columns.Columns) -> columns.Columns:
+def _by_content(train: "Dataset", wanted: set[str], given: columns.Columns) -> columns.Columns:
     """Find a text and a label by what columns hold; lists and answers have names of their own."""
-    roles: dict[str, Any] = {**media}
-    if "text" in wanted <= {"text", "label"}:
+    roles: dict[str, Any] = {**given}
+    if "text" not in given and "text" in wanted <= {"text", "label"}:
         roles["text"] = table_sketch.text(train)
-    if "label" in wanted <= {"text", "label", *MEDIA}:
-        roles["label"] = table_sketch.label(train, {*roles.values()})
+    if "label" not in given and "label" in wanted <= {"text", "label", *MEDIA}:
+        taken = {column for column in roles.values() if isinstance(column, str)}
+        roles["label"] = table_sketch.indicators(train, taken) or table_sketch.label(train, taken)
     return {role: column for role, column in roles.items() if column}
 
 

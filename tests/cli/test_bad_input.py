@@ -134,6 +134,11 @@ CASES = {
         told="data.columns: train has no column 'txt'; did you mean 'text'? known: label, text",
     ),
     "unknown role": said(
+        "data.columns.text=txt",
+        "data.columns.label=lbl",
+        told="data.columns: train has no columns 'txt', 'lbl'; known: ",
+    ),
+    "an unknown role": said(
         "data.columns.txt=text", told="unknown role 'txt'; did you mean 'text'? known: label, text"
     ),
     "no column for a role": data(

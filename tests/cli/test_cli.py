@@ -139,7 +139,7 @@ def test_every_command_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["tune"], ["run"], ["push", "run"], ["list", "x"], ["search", "x"]]
+    "arguments", [[], ["run"], ["push", "run"], ["list", "x"], ["search", "x"]]
 )
 def test_a_command_line_that_is_none(arguments: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -254,3 +254,25 @@ def test_no_folder_is_taken_for_a_data_set_a_metric_or_a_checkpoint() -> None:
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
         named.add(str(said.get("data", {}).get("path", "")).partition("/")[0])
     assert not folders & named - {"", "."}
+
+
+def test_a_command_that_does_not_exist_is_answered_with_the_one_that_is_meant(capsys) -> None:
+    for wrong, right in (("train", "run"), ("chek", "check")):
+        assert cli.main([wrong, "quickstart"]) == 2
+        assert capsys.readouterr().err.startswith(
+            f"error: unknown command '{wrong}'; did you mean '{right}'?"
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "quickstart", "--lr=1"], "--lr=1; keys of a recipe take no dashes: training."),
+        (["run"], "the following arguments are required: RECIPE\n"),
+    ],
+)
+def test_arguments_that_are_missing_or_have_dashes(capsys, arguments: list[str], hint: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert hint in capsys.readouterr().err

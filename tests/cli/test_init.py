@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,28 @@ def test_the_task_follows_from_the_columns(here: Path, rows, task: str, columns)
             "token_classification",
             {"tokens": "word", "label": "tag", "sentence": "sent_id"},
         ),
+        (
+            ["id,comment,rude,loud", "{i}1,be quiet now,1,0", "{i}2,that is nice,0,1"],
+            "text_classification",
+            {"text": "comment", "label": ["rude", "loud"]},
+        ),
+        (
+            ["subject,body,kind", "win a prize,call us now {i},a", "about our lunch,see you {i},b"],
+            "text_classification",
+            {"text": "subject", "text_pair": "body", "label": "kind"},
+        ),
+        (
+            ["clip,word", "0.wav,yes", "1.wav,no"],
+            "audio_classification",
+            {"audio": "clip", "label": "word"},
+        ),
         (["id,line", "{i}1,one small room", "{i}2,two rooms"], "causal_lm", {"text": "line"}),
     ],
 )
 def test_the_task_follows_from_what_columns_hold(here: Path, table, task: str, columns) -> None:
     for i in range(2):
         Image.new("L", (8, 8), 100 * i).save(here / f"{i}.png")
+        (here / f"{i}.wav").write_bytes(wav())
     header, *rows = table
     lines = [row.format(i=i) for i in range(10) for row in rows]
     (here / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
@@ -158,6 +175,35 @@ def test_the_task_follows_from_what_columns_hold(here: Path, table, task: str, c
 )
 def test_images_and_sounds_are_found_by_what_they_are(content: Any, kind: str | None) -> None:
     assert kind_of(Dataset.from_list([{"x": content}]), "x") == kind
+
+
+def test_what_the_data_need_can_be_given(here: Path) -> None:
+    (here / "parts").mkdir()
+    for part in ("learn", "exam"):
+        shutil.copy("messages.csv", here / "parts" / f"{part}.csv")
+    splits = "data.splits={train: learn, test: exam}"
+    assert cli.main(["init", "parts", splits, "data.columns.label=category"]) == 0
+    drawn = recipe.load("parts.yaml")
+    assert (drawn.data.splits.train, drawn.data.splits.test) == ("learn", "exam")
+    assert drawn.data.columns == {"text": "message", "label": "category"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["messages.csv", "strategy=lora"], "'strategy=lora': graft init takes data.KEY=VALUE"),
+        (["messages.csv", "data.columns.lable=x"], "unknown role 'lable'; did you mean 'label'?"),
+        (["messages.csv", "--task", "qa"], "unknown task 'qa'; did you mean question_answering?"),
+        (["messages.csv", "--model", "bert"], "did you mean google-bert/bert-base-uncased?"),
+        (["messages.csv", "--model", "./nothing"], "./nothing: no such folder; expected a Hub id"),
+        (["imdb"], "imdb: no such file or folder; expected one, or OWNER/NAME of a data set"),
+    ],
+)
+def test_what_init_cannot_use_is_one_message(here: Path, capsys, arguments, answer: str) -> None:
+    assert cli.main(["init", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert answer in error
+    assert len(error.splitlines()) == 1
 
 
 def test_what_fits_no_task_is_refused_with_its_columns(here: Path, capsys) -> None:

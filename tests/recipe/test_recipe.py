@@ -247,7 +247,7 @@ def test_an_override_that_is_none(problems: Problems, text: str) -> None:
         ("metrics=[f1", "the value is not YAML"),
         ("name=@x", "the value is not YAML"),
         ("name='a\0'", "the value is not YAML"),
-        ("data.revision=2024-99-99", "'2024-99-99' is no timestamp (month must be in 1..12)"),
+        ("name=!!timestamp 2024-99-99", "'2024-99-99' is no timestamp (month must be in 1..12)"),
         ("training.bf16=!!bool x", "'x' is no bool"),
         ("name=&a [*a]", "an anchor contains itself"),
         ("hub={push: true, push: false}", "'push' is set twice (first on line 1)"),
@@ -266,9 +266,7 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
         "early_stopping, extends, hub, metrics, model, name, regularization, speed, strategy, "
         "task, training",
-        "command line: unknown key 'strategy.rank'; known: init_lora_weights, "
-        "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
-        "target_modules, use_dora, use_rslora",
+        "command line: unknown key 'strategy.rank'; did you mean 'r'?",
     ]
 
 
@@ -354,7 +352,10 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
         ("a: !!python/name:os.system x", ":1: unknown tag '!!python/name:os.system'; remove it"),
         ("a: b\nc: \x00", ":2: not YAML: unacceptable character #x0000"),
         ("a: &x\n  {b: *x}", ":1: an anchor contains itself"),
-        ("a: 1\nb: 2024-99-99", ":2: '2024-99-99' is no timestamp (month must be in 1..12)"),
+        (
+            "a: 1\nb: !!timestamp 2024-99-99",
+            ":2: '2024-99-99' is no timestamp (month must be in 1..12)",
+        ),
         ("a: 1\nb: !!bool x", ":2: 'x' is no bool"),
         ("a: 1\nb: !!timestamp x", ":2: 'x' is no timestamp"),
         ("a: 1\nb: !!int x", ":2: 'x' is no int (invalid literal"),
@@ -574,6 +575,17 @@ def test_a_number_without_a_meaning_is_one_line(problems, file, key, value, expe
             "data: 'messages.csv': should be keys and values, such as "
             "'data: {source: files, path: messages.csv}'",
         ),
+        ("seed=3", "unknown key 'seed'; did you mean 'training.seed'?"),
+        ("training.max_seq_length=9", "unknown key 'training.max_seq_length'; did you mean 'task."),
+        (
+            "training.group_by_length=true",
+            "unknown key 'training.group_by_length'; did you mean 'train_sampling_strategy=group",
+        ),
+        ("model.dtype=x", "unknown key 'model.dtype'; did you mean 'training.bf16'?"),
+        ("data.max_samples=9", "unknown key 'data.max_samples'; did you mean 'limit.train'?"),
+        ("task=NER", "unknown task 'NER'; did you mean token_classification?"),
+        ("data.source=csv", "unknown source 'csv'; did you mean files?"),
+        ("strategy=LoRA", "unknown strategy 'LoRA'; did you mean 'lora'? known: "),
         ("device=cuda", "unknown key 'device'; the accelerator of the machine is used as it is;"),
         ("training.device=cpu", "unknown key 'training.device'; the accelerator of the machine"),
     ],
@@ -583,6 +595,52 @@ def test_a_key_of_another_place_or_another_tool_is_answered_with_ours(
 ) -> None:
     (line,) = problems(BASE, override)
     assert line.startswith(f"command line: {hint}")
+
+
+def test_a_key_of_another_strategy_names_it(problems: Problems) -> None:
+    assert problems(BASE, "strategy=full", "r=8") == [
+        "command line: unknown key 'r'; 'r' is a key of strategy=lora"
+    ]
+
+
+def test_a_dotted_key_is_for_the_command_line(problems: Problems, file: Path) -> None:
+    found = problems(f"{BASE}training.seed: 3\nstrategy.r: 8\n")
+    assert found == [
+        f"{file}:{NEXT}: unknown key 'training.seed'; dots are for the command line: write 'seed' "
+        "below 'training:'",
+        f"{file}:{NEXT + 1}: unknown key 'strategy.r'; dots are for the command line: write 'r' "
+        "below 'strategy:'",
+    ]
+
+
+def test_a_date_is_a_word(load: Load, problems: Problems, file: Path) -> None:
+    assert load(f"{BASE}name: 2026-11-29\n").name == "2026-11-29"
+    assert problems(f"{BASE}name: !!timestamp x\n") == [f"{file}:{NEXT}: 'x' is no timestamp"]
+
+
+def test_a_strategy_replaces_what_an_unnamed_one_had(load: Load, file: Path) -> None:
+    """A strategy that is left out is `auto`, whose keys no other one has."""
+    text = "\n".join(line for line in BASE.splitlines() if not line.startswith("strategy"))
+    load(f"{text}\nstrategy: {{minutes: 5}}\n")
+    child = file.with_name("child.yaml")
+    child.write_text(f"extends: {file.name}\nstrategy: lora\n")
+    assert recipe.load(child).strategy.name == "lora"
+    assert recipe.load(file, ["strategy=lora", "strategy.r=4"]).strategy.name == "lora"
+
+
+def test_a_shipped_recipe_is_extended_by_its_name(file: Path) -> None:
+    file.write_text("extends: quickstart\nstrategy: lora\n")
+    assert recipe.load(file).strategy.name == "lora"
+
+
+@pytest.mark.parametrize("wrong", ["table.csv", "table.yaml", "table"])
+def test_a_table_in_place_of_a_recipe_is_answered_with_the_command_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("text,label\n")
+    with pytest.raises(RecipeError, match=r"`graft init table\.csv` writes a recipe for it"):
+        recipe.load(wrong)
 
 
 def test_a_truth_value_is_no_number(problems: Problems) -> None:

@@ -139,7 +139,10 @@ def test_nothing_is_written_and_nothing_trained(check: Check, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.lr_scheduler_type=foo", "training.lr_scheduler_type: foo is not a valid"),
+        (
+            "training.lr_scheduler_type=foo",
+            "training.lr_scheduler_type: 'foo': unknown; known: constant,",
+        ),
         ("metrics=[{name: f1, average: meen}]", "metric 'f1' cannot score"),
         ("model=/nowhere", "/nowhere: no such folder"),
         ("data.path=/nowhere", "/nowhere: no such file or folder"),

@@ -21,7 +21,8 @@ class RecipeCommand(Command):
         parser.add_argument(
             "recipe", metavar="RECIPE", help="a YAML file, or a name that `graft list` prints"
         )
-        parser.add_argument("overrides", nargs="*", metavar="key=value", help=OVERRIDES)
+        # a default, or argparse calls them required when RECIPE is missing
+        parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=OVERRIDES)
 
 
 def load(parsed: argparse.Namespace) -> "Recipe":

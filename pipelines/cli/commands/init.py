@@ -7,16 +7,25 @@ from pathlib import Path
 
 from pipelines.cli.commands import Command
 from pipelines.core import registry
-from pipelines.core.errors import RunError
+from pipelines.core.errors import RecipeError, RunError
+
+ONLY_DATA = "graft init takes data.KEY=VALUE; all other keys are for `graft run`, or for the recipe"
 
 
 class InitCommand(Command):
     """`graft init messages.csv && graft run messages.yaml` is a first model."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare `PATH [--model ID] [--task NAME] [-o FILE]`."""
+        """Declare `PATH [data.KEY=VALUE …] [--model ID] [--task NAME] [-o FILE]`."""
         parser.add_argument(
             "path", metavar="PATH", help="a table, a folder, or OWNER/NAME of a data set on the Hub"
+        )
+        parser.add_argument(
+            "overrides",
+            nargs="*",
+            default=[],
+            metavar="data.KEY=VALUE",
+            help="such as data.name=sst2 data.columns.label=stars data.splits.train=learn",
         )
         parser.add_argument("--model", metavar="ID", help="a checkpoint: a Hub id or a folder")
         parser.add_argument(
@@ -32,16 +41,23 @@ class InitCommand(Command):
             GraftError: the data cannot be read, or fit no task.
         """
         from pipelines import recipe
+        from pipelines.recipe import hints
         from pipelines.report.run_folder import writing
 
         target = Path(parsed.output or f"{_stem(parsed.path)}.yaml")
         if target.exists():
             raise RunError(f"{target}: exists already; name another file: -o FILE")
-        if parsed.task:
-            registry.check("tasks", parsed.task)  # before anything heavy is imported
+        if parsed.task:  # before anything heavy is imported
+            hint = hints.of_kind("task", parsed.task)
+            if hint:
+                raise RecipeError(hint)
+            registry.check("tasks", parsed.task)
+        for override in parsed.overrides:
+            if not override.startswith("data."):
+                raise RecipeError(f"command line: '{override}': {ONLY_DATA}")
         from pipelines.workflow import sketch
 
-        drawn = sketch.draw(parsed.path, model=parsed.model, task=parsed.task)
+        drawn = sketch.draw(parsed.path, parsed.overrides, model=parsed.model, task=parsed.task)
         lines = [*drawn.lines(target.absolute().parent)]
         with writing(target):
             target.write_text("\n".join(lines) + "\n", encoding="utf-8")
