@@ -9,18 +9,22 @@ memory. An entry is a file, or a folder of them:
     corrupt_rows/KEY.safetensors  rows whose images cannot be decoded
     pixel_ranges/KEY.safetensors  least and largest values of images of more than 8 bits
 
+Tables, and the texts encoded from them, lie in the cache of `datasets`, a folder for each content.
+
 Beyond GRAFT_CACHE_GB (20), the least recently used entries are removed; `graft cache` lists them.
 Nothing else below GRAFT_CACHE is ever touched: it may be a folder with other files of the user.
 """
 
 import math
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.core.cache_entry import ABOUT, SUFFIX, Entry
+from pipelines.core.cache_entry import ABOUT, SUFFIX, USED, Entry
 from pipelines.core.errors import RunError, suggest
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     Tensors = dict[str, "torch.Tensor"]
 
 DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
+TABLE_SECONDS = 24 * 3600.0  # a run that is under way opens its tables by their paths
 # the folders below GRAFT_CACHE
 KINDS = ("encoded", "features", "colors", "corrupt_rows", "pixel_ranges")
 
@@ -37,6 +42,25 @@ def folder() -> Path:
     """Return the folder of the cache."""
     # empty is the default, too: `Path("")` is the working directory
     return Path(os.environ.get("GRAFT_CACHE", "").strip() or DEFAULT_FOLDER).expanduser()
+
+
+def tables() -> Path:
+    """Return the folder of tables, each in a folder of its own."""
+    # what `datasets` makes of these variables when it is imported, which takes a second
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{caches}/huggingface"
+    root = os.environ.get("HF_DATASETS_CACHE") or f"{home}/datasets"
+    loaded = sys.modules.get("datasets")
+    return Path(loaded.config.HF_DATASETS_CACHE if loaded else root).expanduser() / "graft"
+
+
+def use_table(key: str) -> Path:
+    """Return the folder of a table, and note that it is used now."""
+    table = tables() / key
+    with suppress(OSError):  # a cache may be there to be read only
+        table.mkdir(parents=True, exist_ok=True)
+        (table / USED).touch()
+    return table
 
 
 def limit() -> float:
@@ -63,6 +87,8 @@ def entries() -> list[Entry]:
     for kind in KINDS:
         with suppress(OSError):  # no such folder, or none that can be read
             present += filter(None, map(Entry.at, (folder() / kind).iterdir()))
+    with suppress(OSError):
+        present += filter(None, map(Entry.of_table, tables().iterdir()))
     return sorted(present, key=lambda entry: entry.used)
 
 
@@ -74,9 +100,9 @@ def remove(names: list[str]) -> Iterator[Entry]:
     """
     present = entries()
     for name in names:
-        chosen = [e for e in present if name in (e.path.parent.name, e.name) or _begins(e, name)]
+        chosen = [e for e in present if name in (e.kind, e.name) or _begins(e, name)]
         if not chosen:
-            known = suggest(name, {e.path.parent.name for e in present} | {e.name for e in present})
+            known = suggest(name, {e.kind for e in present} | {e.name for e in present})
             raise RunError(f"{folder()}: no entry '{name}'; {known}")
         for entry in chosen:
             entry.remove()
@@ -141,7 +167,8 @@ def make_room(spared: Path | None = None) -> None:
     for entry in present:
         if total <= max_bytes:
             return
-        if entry.path != spared:
+        in_use = entry.is_table and time.time() - entry.used < TABLE_SECONDS
+        if entry.path != spared and not in_use:
             entry.remove()
             total -= entry.num_bytes
 

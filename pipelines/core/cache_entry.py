@@ -1,6 +1,7 @@
 """A file or a folder of the cache: what is one, and how it is removed."""
 
 import re
+import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ ABOUT = "about"  # the metadata key of the description
 KEY = re.compile(r"[0-9a-f]{16,32}")
 # the draft of a killed run ends in the number of its process
 FILE = re.compile(rf"{KEY.pattern}(\{SUFFIX}|\.\d+)")
+TABLES = "tables"
+USED = "used"  # a file in the folder of a table; its time is that of the last use
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Entry:
     path: Path
     num_bytes: int
     used: float
+    is_table: bool = False
 
     @classmethod
     def at(cls, path: Path) -> Self | None:
@@ -37,14 +41,33 @@ class Entry:
             return None
         return cls(path, sum(s.st_size for s in stats), max(s.st_mtime for s in stats))
 
+    @classmethod
+    def of_table(cls, path: Path) -> Self | None:
+        """Return the folder of a table; None if something else is there."""
+        if path.is_symlink() or not KEY.fullmatch(path.name):
+            return None
+        try:
+            used = (path / USED).stat().st_mtime  # none has it but ours
+            sizes = [file.lstat().st_size for file in path.rglob("*")]
+        except OSError:  # another run may have just removed it
+            return None
+        return cls(path, sum(sizes), used, is_table=True)
+
+    @property
+    def kind(self) -> str:
+        """The kind: `features`."""
+        return TABLES if self.is_table else self.path.parent.name
+
     @property
     def name(self) -> str:
         """The kind and the key: `features/8f3c…`."""
-        return f"{self.path.parent.name}/{self.path.name.removesuffix(SUFFIX)}"
+        return f"{self.kind}/{self.path.name.removesuffix(SUFFIX)}"
 
     @property
     def about(self) -> str:
         """The description that was saved with it."""
+        if self.is_table:
+            return "a table, and the texts encoded from it"
         from safetensors import SafetensorError, safe_open
 
         file = next(self.path.glob(f"*{SUFFIX}"), self.path) if self.path.is_dir() else self.path
@@ -63,6 +86,9 @@ class Entry:
 
     def remove(self) -> None:
         """Delete it; a run that has mapped it into memory can still read it."""
+        if self.is_table:
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
         # another run may be writing or removing it at this moment; rmdir spares what is not ours
         with suppress(OSError):
             for file in _files(self.path):

@@ -1,5 +1,7 @@
 """The cache: which files are its own, and its two environment variables."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from pipelines import cli
 from pipelines.core import cache
 from pipelines.core.errors import RunError
+from pipelines.data.sources.files import Files
 
 KEY = "0123456789abcdef"
 ROWS = {"rows": torch.zeros(10)}
@@ -106,3 +109,47 @@ def test_a_wrong_limit_is_refused_before_anything_is_loaded(monkeypatch) -> None
     monkeypatch.setenv("GRAFT_CACHE_GB", "abc")
     with pytest.raises(RunError, match="GRAFT_CACHE_GB=abc"):
         graft.check("quickstart")
+
+
+# Tables
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch) -> Path:
+    """Read a table into a cache of this test's own; its folder there."""
+    from datasets import Dataset
+
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "datasets/other").mkdir(parents=True)
+    (tmp_path / "datasets/graft" / KEY).mkdir(parents=True)
+    (tmp_path / "datasets/graft" / KEY / "mine.txt").write_text("mine")
+    Dataset.from_dict({"text": ["a"], "label": [1]}).to_parquet(tmp_path / "train.parquet")
+    Files(source="files", path=str(tmp_path / "train.parquet")).load()
+    (entry,) = cache.entries()
+    return entry.path
+
+
+def test_tables_are_listed_and_removed_with_what_follows_from_them(table, capsys) -> None:
+    assert cli.main(["cache", "ls"]) == 0
+    assert f"tables/{table.name}" in capsys.readouterr().out
+    assert cli.main(["cache", "rm", "tables"]) == 0
+    assert not table.exists()
+    assert files(table.parent) == {f"{KEY}/mine.txt"}
+
+
+def test_tables_make_room_unless_they_were_used_within_a_day(table, monkeypatch) -> None:
+    monkeypatch.setenv("GRAFT_CACHE_GB", "0")
+    cache.make_room()
+    assert table.exists()
+    os.utime(table / "used", (1_000_000_000, 1_000_000_000))
+    cache.make_room()
+    assert not table.exists()
+
+
+def test_the_folder_of_tables_is_that_of_datasets(monkeypatch) -> None:
+    import datasets
+
+    assert cache.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"
+    monkeypatch.delitem(sys.modules, "datasets")
+    assert cache.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core import cache
 from pipelines.data.sources._dialect import COMPRESSIONS, open_bytes
 
 if TYPE_CHECKING:
@@ -36,20 +37,12 @@ def digest(file: Path) -> str:
     return _READ.get(file.absolute()) or _sha256(file)
 
 
-def cache_folder(key: str) -> Path:
-    """Return the folder for what was read of content with this key, below the cache of datasets."""
-    from datasets import config
-
-    return Path(config.HF_DATASETS_CACHE) / "graft" / key
-
-
 def cached(kind: str, *key: Any, write: Callable[[Path], None]) -> Path:
     """Return the file that `write` made for this key, in this run or an earlier one."""
     from datasets.fingerprint import Hasher
 
-    file = cache_folder(Hasher.hash(key)) / kind
+    file = cache.use_table(Hasher.hash(key)) / kind
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
         # several processes may write at once: each its own draft, moved in one step
         draft = file.with_suffix(f".{os.getpid()}")
         try:
@@ -57,6 +50,7 @@ def cached(kind: str, *key: Any, write: Callable[[Path], None]) -> Path:
             draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)
+        cache.make_room()
     return file
 
 

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core import cache
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources import LoadedSplits, _dialect
 from pipelines.data.sources._content import (
-    cache_folder,
     read_digests,
     uncompressed,
     with_fingerprint,
@@ -32,6 +32,7 @@ DELIMITED = (".csv", ".tsv")
 TEXT = (*DELIMITED, *PLAIN)
 JSON = (".jsonl", ".json")
 PARQUET = ".parquet"
+NUM_DIGITS = 32  # of a hash, in the name of a folder
 ARROW = ".arrow"  # as `save_to_disk` writes it, and mapped into memory where it is
 SUFFIXES = (PARQUET, *JSON, *DELIMITED, ARROW, *PLAIN)
 
@@ -137,13 +138,15 @@ def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
         return _map_arrow(file, digest)
     try:
         # the cache of `datasets` goes by path, size and time: a folder for each content
+        folder = cache.use_table(digest[:NUM_DIGITS])
         path = uncompressed(file, digest).absolute()
-        dataset = Dataset.from_parquet(str(path), cache_dir=str(cache_folder(digest)))
+        dataset = Dataset.from_parquet(str(path), cache_dir=str(folder))
     except Exception as error:  # pyarrow and the operating system raise their own
         explained = _not_parquet(file, error)
         if "corresponds to no data" in str(explained):  # a table without rows
             return Dataset.from_dict({})
         raise explained from error
+    cache.make_room()
     return with_fingerprint(dataset, "parquet", digest)
 
 
