@@ -162,15 +162,19 @@ def make_room(spared: Path | None = None) -> None:
     Args:
         spared: an entry that is in use and stays.
     """
-    present, max_bytes = entries(), limit()
+    present, max_bytes = [entry for entry in entries() if not _is_open(entry)], limit()
     total = sum(entry.num_bytes for entry in present)
     for entry in present:
         if total <= max_bytes:
             return
-        in_use = entry.is_table and time.time() - entry.used < TABLE_SECONDS
-        if entry.path != spared and not in_use:
+        if entry.path != spared:
             entry.remove()
             total -= entry.num_bytes
+
+
+def _is_open(entry: Entry) -> bool:
+    """Whether a run that is under way may be reading a table."""
+    return entry.is_table and time.time() - entry.used < TABLE_SECONDS
 
 
 def _path(kind: str, key: str) -> Path:

@@ -31,6 +31,14 @@ USER_FILES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def tables(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Hold tables in a folder of this test's own: other tests read theirs."""
+    path = tmp_path_factory.mktemp("tables")
+    monkeypatch.setattr(cache, "tables", lambda: path)
+    return path
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Use a cache of this test's own, in a folder with other files."""
@@ -115,15 +123,13 @@ def test_a_wrong_limit_is_refused_before_anything_is_loaded(monkeypatch) -> None
 
 
 @pytest.fixture
-def table(tmp_path, monkeypatch) -> Path:
+def table(tables, tmp_path, monkeypatch) -> Path:
     """Read a table into a cache of this test's own; its folder there."""
     from datasets import Dataset
 
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "datasets/other").mkdir(parents=True)
-    (tmp_path / "datasets/graft" / KEY).mkdir(parents=True)
-    (tmp_path / "datasets/graft" / KEY / "mine.txt").write_text("mine")
+    (tables / KEY).mkdir()
+    (tables / KEY / "mine.txt").write_text("mine")
     Dataset.from_dict({"text": ["a"], "label": [1]}).to_parquet(tmp_path / "train.parquet")
     Files(source="files", path=str(tmp_path / "train.parquet")).load()
     (entry,) = cache.entries()
@@ -150,6 +156,7 @@ def test_tables_make_room_unless_they_were_used_within_a_day(table, monkeypatch)
 def test_the_folder_of_tables_is_that_of_datasets(monkeypatch) -> None:
     import datasets
 
+    monkeypatch.undo()
     assert cache.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"
     monkeypatch.delitem(sys.modules, "datasets")
     assert cache.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"

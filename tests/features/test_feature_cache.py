@@ -30,6 +30,7 @@ TEXTS = [
 def folder(tmp_path, monkeypatch):
     """Use a cache of this test's own."""
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "tables", lambda: tmp_path / "tables")
     return tmp_path / "cache"
 
 

@@ -101,10 +101,11 @@ def test_what_is_frozen_does_not_change_by_a_bit(
 @pytest.mark.slow
 def test_a_second_run_finds_what_the_frozen_blocks_gave(trained):
     trained("bert", cached="on")
-    kept = {entry.name: entry.num_bytes for entry in cache.entries()}
+    kept = {entry.name: entry.num_bytes for entry in cache.entries() if not entry.is_table}
     trained("bert", cached="on")
     assert kept
-    assert {entry.name: entry.num_bytes for entry in cache.entries()} == kept
+    again = {entry.name: entry.num_bytes for entry in cache.entries() if not entry.is_table}
+    assert again == kept
 
 
 def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
