@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Tensors = dict[str, "torch.Tensor"]
 
 DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
-TABLE_SECONDS = 24 * 3600.0  # a run that is under way opens its tables by their paths
+TABLE_SECONDS = 7 * 24 * 3600.0  # a run that is under way opens its tables by their paths
 # the folders below GRAFT_CACHE
 KINDS = ("encoded", "features", "colors", "corrupt_rows", "pixel_ranges")
 
@@ -81,14 +81,19 @@ def limit() -> float:
     return gigabytes * 1e9
 
 
-def entries() -> list[Entry]:
-    """List all cache entries, least recently used first."""
+def entries(min_age: float = 0.0) -> list[Entry]:
+    """List all cache entries, least recently used first.
+
+    Args:
+        min_age: of tables, in seconds since their last use.
+    """
     present: list[Entry] = []
     for kind in KINDS:
         with suppress(OSError):  # no such folder, or none that can be read
             present += filter(None, map(Entry.at, (folder() / kind).iterdir()))
     with suppress(OSError):
-        present += filter(None, map(Entry.of_table, tables().iterdir()))
+        unused_since = time.time() - min_age
+        present += filter(None, (Entry.of_table(path, unused_since) for path in tables().iterdir()))
     return sorted(present, key=lambda entry: entry.used)
 
 
@@ -162,7 +167,7 @@ def make_room(spared: Path | None = None) -> None:
     Args:
         spared: an entry that is in use and stays.
     """
-    present, max_bytes = [entry for entry in entries() if not _is_open(entry)], limit()
+    present, max_bytes = entries(TABLE_SECONDS), limit()
     total = sum(entry.num_bytes for entry in present)
     for entry in present:
         if total <= max_bytes:
@@ -170,11 +175,6 @@ def make_room(spared: Path | None = None) -> None:
         if entry.path != spared:
             entry.remove()
             total -= entry.num_bytes
-
-
-def _is_open(entry: Entry) -> bool:
-    """Whether a run that is under way may be reading a table."""
-    return entry.is_table and time.time() - entry.used < TABLE_SECONDS
 
 
 def _path(kind: str, key: str) -> Path:

@@ -42,12 +42,14 @@ class Entry:
         return cls(path, sum(s.st_size for s in stats), max(s.st_mtime for s in stats))
 
     @classmethod
-    def of_table(cls, path: Path) -> Self | None:
-        """Return the folder of a table; None if something else is there."""
+    def of_table(cls, path: Path, unused_since: float) -> Self | None:
+        """Return the folder of a table; None if something else is there, or it was used since."""
         if path.is_symlink() or not KEY.fullmatch(path.name):
             return None
         try:
             used = (path / USED).stat().st_mtime  # none has it but ours
+            if used > unused_since:
+                return None
             sizes = [file.lstat().st_size for file in path.rglob("*")]
         except OSError:  # another run may have just removed it
             return None
@@ -67,7 +69,7 @@ class Entry:
     def about(self) -> str:
         """The description that was saved with it."""
         if self.is_table:
-            return "a table, and the texts encoded from it"
+            return "a table or an archive, and what was encoded of it"
         from safetensors import SafetensorError, safe_open
 
         file = next(self.path.glob(f"*{SUFFIX}"), self.path) if self.path.is_dir() else self.path

@@ -144,7 +144,7 @@ def test_tables_are_listed_and_removed_with_what_follows_from_them(table, capsys
     assert files(table.parent) == {f"{KEY}/mine.txt"}
 
 
-def test_tables_make_room_unless_they_were_used_within_a_day(table, monkeypatch) -> None:
+def test_tables_make_room_unless_they_were_used_within_a_week(table, monkeypatch) -> None:
     monkeypatch.setenv("GRAFT_CACHE_GB", "0")
     cache.make_room()
     assert table.exists()

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from pipelines.core import cache
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
-from pipelines.data.sources._content import cache_folder
 from pipelines.data.sources._media_layout import usual_split
 
 ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -44,11 +44,12 @@ def unpack(archives: Mapping[str, Path], digests: Mapping[Path, str]) -> Path:
     from datasets.fingerprint import Hasher
 
     key = [(name, digests[file]) for name, file in sorted(archives.items())]
-    folder = cache_folder(Hasher.hash(["archives 1", key])) / "unpacked"
+    folder = cache.use_table(Hasher.hash(["archives 1", key])) / "unpacked"
     if folder.exists():
         return folder
     # several processes may unpack at once: each its own draft, moved in one step
     draft = folder.with_name(f"unpacked.{os.getpid()}")
+    cache.make_room()
     draft.mkdir(parents=True)
     try:
         for name, file in archives.items():
