@@ -142,6 +142,20 @@ def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
     return set(names_in({role: columns[role]})) <= set(dataset.column_names)
 
 
+def with_fields(dataset: "Dataset", columns: Columns) -> "Dataset":
+    """Add a column for each field of a struct that `columns` names by its path, `doc.body`."""
+    from datasets import concatenate_datasets
+
+    for name in names_in(columns):
+        struct = name.partition(".")[0]
+        is_struct = isinstance(dataset.features.get(struct), dict)
+        if name not in dataset.column_names and is_struct:
+            fields = dataset.select_columns([struct]).flatten()
+            if name in fields.column_names:
+                dataset = concatenate_datasets([dataset, fields.select_columns([name])], axis=1)
+    return dataset
+
+
 def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
     """Select the columns of `columns` and rename each to its role.
 
@@ -152,6 +166,7 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
     """
     from datasets import Audio
 
+    dataset = with_fields(dataset, columns)
     available = dataset.column_names
     for name in names_in(columns):
         if name not in available:

@@ -143,7 +143,11 @@ def _select_roles(
     for split, dataset in assignment.datasets.items():
         if not len(dataset):
             raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
-    train = assignment.datasets["train"]
+    datasets = {
+        split: columns.with_fields(dataset, source.columns)
+        for split, dataset in assignment.datasets.items()
+    }
+    train = datasets["train"]
     # a column that could not be read is found by its name all the same, and refused
     available = [*dict.fromkeys([*train.column_names, *unreadable])]
     roles, guessed = columns.assign(available, task.roles, source.columns, task.layouts)
@@ -151,7 +155,7 @@ def _select_roles(
     if described := columns.describe(guessed, task.roles):
         note(described)
     result: dict[str, Rows] = {}
-    for split, dataset in assignment.datasets.items():
+    for split, dataset in datasets.items():
         # a test split that was only found by its name may come without labels, as in GLUE
         target = task.target if split == "test" and split in assignment.guessed else None
         if target and not columns.has_role(dataset, roles, target):

@@ -181,3 +181,15 @@ def test_a_question_alone_is_the_text(load):
     loaded = load(MultipleChoice, question="which one", **choices, answer=[0, 1, 2, 3] * 2)
     assert loaded.train.column_names == ["text", "choices", "label"]
     assert loaded.train[0]["choices"] == [f"choice {name} 0" for name in "ABCD"]
+
+
+def test_a_field_of_a_struct_is_named_by_its_path(load):
+    docs = [{"body": f"{SENTENCE} {i}", "meta": {"kind": i % 2}} for i in range(NUM_ROWS)]
+    section = {"columns": {"text": "doc.body", "label": "doc.meta.kind"}}
+    loaded = load(TextClassification, section, doc=docs)
+    assert loaded.train[3] == {"text": f"{SENTENCE} 3", "label": 1}
+    section = {"columns": {"text": "a.text", "label": "label"}}
+    dotted = load(TextClassification, section, **{"a.text": SENTENCE}, label=LABELS)
+    assert dotted.train[1]["text"] == f"{SENTENCE} 1"
+    with pytest.raises(DataError, match=r"train has no column 'doc.boby'"):
+        load(TextClassification, {"columns": {"text": "doc.boby"}}, doc=docs, label=LABELS)
