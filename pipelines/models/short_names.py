@@ -16,6 +16,7 @@ HUB_IDS = {
     "dinov2": "facebook/dinov2-base",
     "distilbert": "distilbert/distilbert-base-uncased",
     "electra": "google/electra-base-discriminator",
+    "gpt2": "openai-community/gpt2",
     "hubert": "facebook/hubert-base-ls960",
     "minilm": "sentence-transformers/all-MiniLM-L6-v2",
     "mobilenet": "google/mobilenet_v2_1.0_224",

@@ -248,6 +248,7 @@ def test_the_shortlist_suits_language_and_machine() -> None:
     ("name", "answer"),
     [
         ("bert", "did you mean google-bert/bert-base-uncased?"),
+        ("gpt2", "did you mean openai-community/gpt2?; recipes that use it: gpt2_agnews"),
         ("resnet50", "did you mean microsoft/resnet-50 or timm/resnet50."),
         ("vgg16", "did you mean timm/vgg16.tv_in1k?; recipes that use it: vgg16_cifar10"),
         ("EfficientNet_B0", "did you mean google/efficientnet-b0 or timm/efficientnet_b0."),
