@@ -15,6 +15,7 @@ import numpy as np
 
 from pipelines.core.errors import DataError
 from pipelines.core.upstream import dataset_fingerprint
+from pipelines.data.sources._content import read_digests
 from pipelines.data.sources._media_files import SUFFIXES
 from pipelines.tasks.audio import files as sound_files
 
@@ -27,7 +28,6 @@ KINDS = ("image", "audio")  # modalities, and the roles of their columns
 MAX_INT16 = 2**15
 MAX_SHOWN = 80  # characters of a value or a type, in messages
 MAX_PROBED_PATHS = 10  # some of which may lead to nothing
-MISSING = (-1, -1)  # in place of size and time of change
 
 
 def feature(kind: str) -> Any:
@@ -98,9 +98,11 @@ def with_files(dataset: "Dataset", kind: str, files: Sequence[Path | None]) -> "
 
     absolute = [file.absolute() if file else None for file in files]
     media = [{"bytes": None, "path": str(file)} if file else None for file in absolute]
-    # caches are keyed by this; paths alone would hide that a file was replaced
-    versions = [(str(file), *version(file)) if file else None for file in absolute]
-    key = Hasher.hash([dataset_fingerprint(dataset), versions])
+    # caches are keyed by this; paths, sizes and times would hide that a file was replaced
+    readable = {f for f in absolute if f and f.is_file() and os.access(f, os.R_OK)}
+    digests = read_digests(readable)
+    contents = [(str(file), digests.get(file)) if file else None for file in absolute]
+    key = Hasher.hash([dataset_fingerprint(dataset), contents])
     others = dataset.remove_columns([kind]) if kind in dataset.column_names else dataset
     return others.add_column(kind, media, new_fingerprint=key, feature=feature(kind))
 
@@ -143,15 +145,6 @@ def find_base(folder: Path, paths: Sequence[str | None], split: str) -> Path:
         return (named or holding)[0]
     several = f", but in {' and '.join(map(str, holding[:2]))}" if holding else ""
     raise DataError(f"no such file in {folder}{several}")
-
-
-def version(file: Path) -> tuple[int, int]:
-    """Return size and time of change, which differ once a file was replaced."""
-    try:
-        stat = file.stat()
-    except OSError:
-        return MISSING
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _from_paths(
