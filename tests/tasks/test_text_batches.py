@@ -165,7 +165,7 @@ def test_choices_may_differ_in_length(checkpoint):
     tokenizer, task = AutoTokenizer.from_pretrained(checkpoint("bert")), MultipleChoice()
     choices = [["good", "bad film plot"], ["a fine plot of it", "it"], ["poor", "great"]]
     columns = {"text": ["the film", "it was", "a"], "choices": choices, "label": [1, 0, 1]}
-    dataset = Dataset.from_dict(columns)
+    (dataset, _) = task.arrange({"train": Dataset.from_dict(columns)}, print)["train"]
     rows = task.encode(dataset, tokenizer, task.labels(dataset))
     assert rows.lengths.tolist() == [8, 10, 5]  # of the longest
     expected = DataCollatorForMultipleChoice(tokenizer)([rows[2], rows[1]])
