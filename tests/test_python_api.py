@@ -205,6 +205,7 @@ def test_a_run_holds_metrics_predictions_and_paths(finished: graft.Run) -> None:
     assert finished.recipe.strategy.name == "linear_probe"
 
 
+@pytest.mark.slow
 def test_the_resolved_recipe_repeats_the_run(text_data, text_checkpoint, tmp_path) -> None:
     """The recipe names no splits; those that were found stand in the recipe of the run."""
     first = graft.run(recipe_on(text_data, text_checkpoint, tmp_path))

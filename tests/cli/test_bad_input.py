@@ -208,9 +208,6 @@ CASES = {
         told=("these weights belong to another architecture", "use strategy=scratch"),
     ),
     "no tokenizer": checkpoint(remove("token*"), "copy: its tokenizer knows no words"),
-    "no image processor": checkpoint(
-        remove("preprocessor*"), "copy: not a checkpoint for image_classification", kind="image"
-    ),
     "wrong value for the config": said(
         "model.config.hidden_size=wide", told="model.config.hidden_size: 'wide': "
     ),

@@ -58,7 +58,9 @@ def graft(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("file", BROKEN)
+@pytest.mark.parametrize(
+    "file", [pytest.param(f, marks=pytest.mark.slow if "strategies" in f else ()) for f in BROKEN]
+)
 def test_a_broken_file_is_refused_with_its_line(file: str, copy: Path) -> None:
     name = Path(file).stem
     command = {
@@ -75,6 +77,7 @@ def test_a_broken_file_is_refused_with_its_line(file: str, copy: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["--version", "--help", "list", "schema", "combinations"])
+@pytest.mark.slow
 def test_the_others_are_there(command: str, copy: Path) -> None:
     done = graft(copy, command)
     assert done.returncode == 0, done.stderr

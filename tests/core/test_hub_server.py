@@ -81,14 +81,14 @@ def ask(hub: HubServer, method: str, path: str, **headers: str) -> tuple[int, Me
 
 
 def run_client(
-    client: Callable[[], None], hub: HubServer, python: WarmPython, tmp_path: Path
+    client: Callable[[], None], hub: HubServer, python: str | Path, tmp_path: Path
 ) -> None:
     """Run a function of this file in a new interpreter that knows no hub but ours."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
     support = os.pathsep.join(filter(None, sys.path))  # pytest's own: where hub_server lies
     environment = {**clean, **hub.environment, "HF_HOME": str(tmp_path / "home")}
     environment["PYTHONPATH"] = support
-    command = [python.path, *WARNINGS, __file__, client.__name__]
+    command = [python, *WARNINGS, __file__, client.__name__]
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert not [path for _, path in hub.requests if hub.token in path]
@@ -366,11 +366,9 @@ def hub_client() -> None:
     tuple(map(int, __version__.split(".")[:2])) < (1, 34),
     reason="ModelCard.push_to_hub ignored HF_ENDPOINT",
 )
-def test_the_hub_client_by_its_environment(
-    hub: HubServer, api: HfApi, python: WarmPython, tmp_path: Path
-) -> None:
+def test_the_hub_client_by_its_environment(hub: HubServer, api: HfApi, tmp_path: Path) -> None:
     api.create_repo("hub-user/card")
-    run_client(hub_client, hub, python, tmp_path)
+    run_client(hub_client, hub, sys.executable, tmp_path)
     assert b"license: mit" in hub.read("hub-user/card", "README.md")
 
 
@@ -409,7 +407,7 @@ def transformers_client() -> None:
 
 @pytest.mark.slow
 def test_transformers(hub: HubServer, python: WarmPython, tmp_path: Path) -> None:
-    run_client(transformers_client, hub, python, tmp_path)
+    run_client(transformers_client, hub, python.path, tmp_path)
     assert hub.repo("hub-user/tiny").private
     assert {"model.safetensors", "tokenizer.json"} <= set(hub.files("hub-user/tiny"))
 
@@ -477,7 +475,7 @@ def test_datasets_and_evaluate(hub: HubServer, python: WarmPython, tmp_path: Pat
     hub.add_dataset("owner/declared", write_files(tmp_path / "declared", tables))
     metric = write_files(tmp_path / "metric", {"accuracy.py": METRIC})
     hub.add_space("evaluate-metric/accuracy", metric)
-    run_client(datasets_client, hub, python, tmp_path)
+    run_client(datasets_client, hub, python.path, tmp_path)
     assert "columns/train-00000-of-00001.parquet" in hub.files("hub-user/pushed", "dataset")
 
 

@@ -66,6 +66,7 @@ def test_the_embedded_checkpoint_is_small_and_of_safetensors_only() -> None:
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_the_embedded_checkpoint_reads_letters_it_was_not_trained_on() -> None:
     """Plain transformers, fonts and draws that training never saw: far above the chance of 1/52."""
     import torch

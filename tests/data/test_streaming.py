@@ -126,6 +126,7 @@ def test_processes_see_different_rows(load, num_processes):
     assert len(seen) <= 160 + 4 * num_processes  # the last batches are filled up
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_with_the_rows_that_follow(load, tmp_path):
     last = ["training.save_total_limit=9", "training.load_best_model_at_end=false"]
     whole, rest = (pipeline.prepare(load(*last)) for _ in range(2))

@@ -179,6 +179,7 @@ def test_the_run_folder_tells_before_and_after(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
     run = finished(tmp_path, calibration=result_of(conformal=0.2), test=None)
     card = run.card.read_text()

@@ -140,6 +140,7 @@ def test_the_lines_of_the_card_use_them_in_every_form_of_output(
     assert joy not in use_card(run, "bad film")["result"]
 
 
+@pytest.mark.slow
 def test_where_they_make_the_main_score_worse_they_stay_at_a_half(
     tmp_path, text_checkpoint, moods, capsys
 ):

@@ -89,6 +89,7 @@ def config_of(found):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", ENDING)
+@pytest.mark.slow
 def test_a_model_that_ends_at_a_block_is_loaded_like_any_other(grafted, family):
     found = grafted(family, layer=1)
     assert config_of(found)[depth_key(found)] == 1

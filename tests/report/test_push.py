@@ -167,8 +167,14 @@ def test_a_failed_push_loses_nothing_and_says_how_to_repeat_it(tmp_path, hub) ->
             {"HF_TOKEN": "hf_of_somebody_else_entirely"},
             "does not accept the token; set HF_TOKEN",
         ),
-        ({"HF_TOKEN": ""}, "set HF_TOKEN or run `hf auth login`"),
-        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached"),
+        pytest.param(
+            {"HF_TOKEN": ""}, "set HF_TOKEN or run `hf auth login`", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"HF_ENDPOINT": "http://127.0.0.1:9"},
+            "http://127.0.0.1:9 cannot be reached",
+            marks=pytest.mark.slow,
+        ),
         ({"HF_HUB_OFFLINE": "1"}, "cannot be reached"),
     ],
     ids=["refused token", "no token", "unreachable", "offline"],

@@ -289,6 +289,7 @@ def test_adapters_train_every_module_of_a_new_head(grafted, family, strategy):
 
 
 @by_family
+@pytest.mark.slow
 def test_scratch_knows_nothing_of_the_checkpoint(
     checkpoint, text_data, image_data, grafted, family, tmp_path
 ):

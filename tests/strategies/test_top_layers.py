@@ -108,6 +108,7 @@ def test_a_second_run_finds_what_the_frozen_blocks_gave(trained):
     assert again == kept
 
 
+@pytest.mark.slow
 def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
     _, _, said = trained("bert", cached="auto")
     assert "speed: frozen_blocks on: " in said or "epochs save no more than" in said
@@ -116,6 +117,7 @@ def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
     assert "more than the disk or GRAFT_CACHE_GB allow" in said
 
 
+@pytest.mark.slow
 def test_what_varies_is_not_kept(trained):
     augmentation = {"augmentation": {"flip": 0.5}}
     _, _, said = trained("resnet", cached="auto", **augmentation)

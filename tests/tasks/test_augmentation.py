@@ -488,6 +488,7 @@ def test_only_single_labels_are_smoothed(prepared, tmp_path, labels, problem):
 # The contact sheet
 
 
+@pytest.mark.slow
 def test_check_draws_what_the_model_sees(tmp_path, image_checkpoint, image_data, capsys):
     sections = {"task": "image", "augmentation": {**VIEWS["crop"], **MIXTURES["both"]}}
     path = write_recipe(tmp_path, image_checkpoint, image_data, **sections)

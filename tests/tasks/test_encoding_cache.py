@@ -153,6 +153,7 @@ def test_other_options_are_encoded_anew(encoded_with_count):
     assert max(map(len, (row["input_values"] for row in cut))) < len(rows[0]["input_values"])
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_made_anew(encoded_with_count, tmp_path):
     first, rows = encoded_with_count("image")
     for file in (tmp_path / "cache").rglob("*.safetensors"):

@@ -516,10 +516,9 @@ def test_lora_trains_a_new_output_layer_that_is_not_tied(checkpoint, texts, tmp_
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize("strategy", ["full", pytest.param("lora", marks=SLOW)])
-@pytest.mark.parametrize(
-    "family", [pytest.param(f, marks=() if f == "bert" else SLOW) for f in MASKED]
-)
+@SLOW
+@pytest.mark.parametrize("strategy", ["full", "lora"])
+@pytest.mark.parametrize("family", MASKED)
 def test_an_adapted_encoder_is_fine_tuned_next(ran, text_data, tmp_path, family, strategy):
     """Every weight arrives; new is the classifier, and BERT's pooler, which no masked LM has."""
     run, _ = ran(family, strategy)

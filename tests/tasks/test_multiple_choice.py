@@ -119,6 +119,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python):
     assert done.stdout.strip() == predicted(run, "test")[0]["prediction"]
 
 
+@pytest.mark.slow
 def test_what_the_summary_prints_is_python_as_it_stands(ran):
     _, output = ran("bert", "full")
     compile(output[output.rindex("from transformers") :], "summary", "exec")

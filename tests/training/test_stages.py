@@ -109,7 +109,8 @@ def test_statistics_and_dropout_rest_while_their_group_waits(prepared, tmp_path)
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-@pytest.mark.parametrize("strategy", ["gradual_unfreezing", pytest.param("fine_tune", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize("strategy", ["gradual_unfreezing", "fine_tune"])
 def test_a_resumed_run_is_in_the_stage_that_it_was_in(checkpoint, text_data, tmp_path, strategy):
     from safetensors.torch import load_file
 

@@ -52,11 +52,13 @@ def mean_squared_error(outputs, prepared):
     ("strategy", "sections"),
     [
         ("full", {}),
-        ("full", {"averaging": {"ema": 0.9}}),
-        ("lp_ft", {"averaging": {"wise_ft": True}}),
-        ({"name": "gradual_unfreezing", "head": "trained"}, FASTER),
+        pytest.param("full", {"averaging": {"ema": 0.9}}, marks=pytest.mark.slow),
+        pytest.param("lp_ft", {"averaging": {"wise_ft": True}}, marks=pytest.mark.slow),
+        pytest.param(
+            {"name": "gradual_unfreezing", "head": "trained"}, FASTER, marks=pytest.mark.slow
+        ),
         ("lora", FASTER),
-        (ADAPTER, FASTER),
+        pytest.param(ADAPTER, FASTER, marks=pytest.mark.slow),
     ],
     ids=["full", "ema", "wise_ft", "stages", "lora", "adapter"],
 )
@@ -103,6 +105,7 @@ def test_a_resumed_run_ends_where_the_whole_one_did(prepared, tmp_path):
     close(resumed / UNIT, whole / UNIT)
 
 
+@pytest.mark.slow
 def test_a_head_that_gives_prices_already_is_trained_further(prepared, tmp_path, prices):
     """Its numbers are where they were before the first step."""
     ready = prepared()

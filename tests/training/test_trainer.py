@@ -190,7 +190,11 @@ def test_evaluate_scores_the_rows_that_it_is_given(prepared, tmp_path, used):
 @pytest.mark.numerical
 @pytest.mark.parametrize(
     ("metric", "better", "strategy"),
-    [("pearson", max, "full"), ("mse", min, "full"), ("mse", min, "lora")],
+    [
+        ("pearson", max, "full"),
+        ("mse", min, "full"),
+        pytest.param("mse", min, "lora", marks=pytest.mark.slow),
+    ],
 )
 def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, better, strategy):
     # validation wants the opposite of what train teaches: the more is learned, the worse
@@ -605,7 +609,7 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
 # Batches of one row
 
 
-@pytest.mark.parametrize("order", ["random", "sequential"])
+@pytest.mark.parametrize("order", [pytest.param("random", marks=pytest.mark.slow), "sequential"])
 def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data, tmp_path, order):
     training = {"per_device_train_batch_size": 31, "num_train_epochs": 1, **STEADY}
     training["train_sampling_strategy"] = order

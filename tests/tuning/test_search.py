@@ -140,6 +140,7 @@ def test_a_trial_resolves_what_is_left_to_the_strategy_as_a_run_does(config, tmp
     assert scores["accuracy"] == pytest.approx(float(message[1]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_search_in_pieces_is_the_search_in_one_piece(config):
     spaces = items("training.learning_rate=1e-4..1e-1", "strategy=full,lora", "strategy.r=2..8")
     pieces = trials(search(config, *spaces, "--trials", "2"))

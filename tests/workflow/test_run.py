@@ -38,13 +38,13 @@ SLOW = pytest.mark.slow
 # what labels look like matters to how a model comes about (trained, adapted, solved for, started
 # from a solved head), not to which of its weights train
 SEVERAL_KINDS = ("full", "lora", "linear_probe", "lp_ft", "gradual_unfreezing")
-QUICK = {("single", "lora"), ("several", "linear_probe"), ("number", "full"), ("image", "scratch")}
+QUICK = {("single", "lora"), ("several", "linear_probe"), ("number", "full")}
 COMBINATIONS = [
     pytest.param(kind, strategy, marks=() if (kind, strategy) in QUICK else SLOW)
     for kind in (*PROBLEMS, "image")
     for strategy in STRATEGIES
     # which weights of an image model train is the business of test_strategies
-    if kind == "single" or strategy in SEVERAL_KINDS or (kind, strategy) in QUICK
+    if kind == "single" or strategy in SEVERAL_KINDS or (kind, strategy) == ("image", "scratch")
 ]
 # of module scope: pytest brings together what looks at the same run
 by_combination = pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS, scope="module")
