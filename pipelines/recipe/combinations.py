@@ -77,16 +77,8 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     yield from _step_problems(recipe)
     yield from _sampler_problems(recipe)
     yield from _precision_problems(recipe.training)
-    if (
-        recipe.early_stopping
-        and "early_stopping" in recipe.model_fields_set
-        and recipe.training.get("eval_strategy") == "no"
-    ):
-        yield (
-            ("early_stopping",),
-            "counts evaluations, and training.eval_strategy is 'no'; write early_stopping: null, "
-            "or evaluate by epoch or steps",
-        )
+    if recipe.early_stopping and "early_stopping" in recipe.model_fields_set:
+        yield from _early_stopping_problems(recipe)
     if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),
@@ -95,6 +87,22 @@ def problems(recipe: Sections) -> Iterator[Problem]:
         )
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _streaming_problems(recipe)
+
+
+def _early_stopping_problems(recipe: Sections) -> Iterator[Problem]:
+    """Yield why there are no evaluations that early stopping could count."""
+    if not recipe.strategy.trains_on_task_loss:
+        yield (
+            ("early_stopping",),
+            f"counts evaluations, and strategy '{recipe.strategy.name}' has none before its head "
+            "is solved; leave it out",
+        )
+    elif recipe.training.get("eval_strategy") == "no":
+        yield (
+            ("early_stopping",),
+            "counts evaluations, and training.eval_strategy is 'no'; write early_stopping: null, "
+            "or evaluate by epoch or steps",
+        )
 
 
 def _saves(recipe: Sections) -> str | None:
@@ -142,14 +150,8 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
     """Yield conflicts of what changes gradient steps, or averages their results."""
     strategy = recipe.strategy
     if strategy.no_gradient_reason:
-        for section in ("regularization", "averaging", "speed"):
-            values = dict(getattr(recipe, section))
-            for name in (n for n, value in values.items() if value and value not in UNSET):
-                yield (
-                    (section, name),
-                    f"strategy '{strategy.name}' takes no gradient steps, so {section}.{name} has "
-                    "no effect; use for example lp_ft",
-                )
+        sections = ("regularization", "averaging", "speed")
+        yield from _useless(recipe, sections, "takes no gradient steps")
         return
     # `auto` may choose a strategy that does
     if recipe.speed.frozen_blocks == "on" and not (
@@ -160,6 +162,10 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
             f"'on': strategy '{strategy.name}' has no frozen blocks whose activations could be "
             "kept on disk; use top_layers, or say auto or off",
         )
+    if not strategy.trains_on_task_loss:
+        reason = "has a loss of its own, and its head is solved after the last step"
+        yield from _useless(recipe, ("regularization", "averaging"), reason)
+        return
     if recipe.regularization.l2_sp and not strategy.changes_pretrained_weights:
         yield (
             ("regularization", "l2_sp"),
@@ -171,6 +177,18 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
             ("averaging", "wise_ft"),
             f"strategy '{strategy.name}' does not start from a probe; use lp_ft",
         )
+
+
+def _useless(recipe: Sections, sections: tuple[str, ...], reason: str) -> Iterator[Problem]:
+    """Yield what is set in sections that have no effect on the strategy."""
+    for section in sections:
+        values = dict(getattr(recipe, section))
+        for name in (n for n, value in values.items() if value and value not in UNSET):
+            yield (
+                (section, name),
+                f"strategy '{recipe.strategy.name}' {reason}, so {section}.{name} has no effect; "
+                "use for example lp_ft",
+            )
 
 
 def _sampler_problems(recipe: Sections) -> Iterator[Problem]:

@@ -48,6 +48,8 @@ class Strategy(Named):
     changes_pretrained_weights: ClassVar[bool] = True
     # True: frozen blocks below those that train may run once (`speed.frozen_blocks`)
     caches_frozen_blocks: ClassVar[bool] = False
+    # False: steps follow a loss of the strategy's own, and scores come once, at the end
+    trains_on_task_loss: ClassVar[bool] = True
     # why there are no gradient steps; None where there are
     no_gradient_reason: ClassVar[str | None] = None
 

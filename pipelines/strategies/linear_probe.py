@@ -7,7 +7,12 @@ from pydantic import Field, field_validator
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
-from pipelines.strategies.probing.solved_head import default_head, problem_type, solve
+from pipelines.strategies.probing.solved_head import (
+    default_head,
+    output_of,
+    problem_type,
+    solve,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -15,8 +20,6 @@ if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
     from pipelines.models.anatomy import Anatomy
-    from pipelines.models.output import Output
-    from pipelines.strategies.probing.search import HeadTrial
     from pipelines.tasks import Task
     from pipelines.training.job import Fitted, Job
 
@@ -115,7 +118,7 @@ class LinearProbe(Strategy):
         head, extractor = self._head(job), self._extractor(job)
         search, best, trials = solve(job, head, extractor)
         return Fitted(
-            output=_graft(extractor, best),
+            output=output_of(extractor, best),
             history=[search.record(trial) for trial in trials],
             trainable=best.num_parameters,
             chosen={"pooling": best.pooling, head.hyperparameter: best.strength},
@@ -161,19 +164,3 @@ class LinearProbe(Strategy):
             solvable = ", ".join(head.problem_types)
             raise RecipeError(f"strategy.head: '{self.head}' solves {solvable}; this is {problem}")
         return head
-
-
-def _graft(extractor: "Extractor", best: "HeadTrial") -> "Output":
-    """Put the solved head into the plain class, or beside its pooling where that cannot hold it."""
-    import dataclasses
-
-    from pipelines.features.heads import Linear
-    from pipelines.models.output.plain import ProbedModel
-    from pipelines.models.output.sentence import SentenceModel
-
-    chosen = dataclasses.replace(extractor, chosen=best.pooling)
-    if best.pooling != "head":
-        return SentenceModel(extractor.model, chosen, best.head)
-    assert isinstance(best.head, Linear)  # others are solved on poolings only
-    extractor.graft(best.head)
-    return ProbedModel(extractor.model, chosen, best.head)

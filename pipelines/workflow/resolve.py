@@ -62,6 +62,7 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
         train=train,
         targets=prepared.targets["train"],
         num_validation=len(prepared.targets["validation"]),
+        has_pairs="text_pair" in prepared.data.validation.column_names,
         streams=prepared.stream is not None,
         training=recipe.training,
         usual=full.training_defaults(recipe.task.modality, anatomy),
@@ -92,4 +93,7 @@ def _note_ignored_keys(recipe: Recipe) -> None:
     strategy = recipe.strategy
     keys = [f"training.{key}" for key in strategy.ignored_training_keys(recipe.training)]
     if keys:
-        say(f"note: strategy {strategy.name} takes no gradient steps; ignored: {', '.join(keys)}")
+        steps = (
+            "takes no gradient steps" if strategy.no_gradient_reason else "has a loss of its own"
+        )
+        say(f"note: strategy {strategy.name} {steps}; ignored: {', '.join(keys)}")

@@ -34,6 +34,7 @@ class AutoContext:
         train: the encoded rows; of a stream, the first ones.
         targets: one for each training example.
         num_validation: number of validation examples.
+        has_pairs: whether an example is a pair of texts.
         streams: whether train is a stream.
         training: the recipe's `training:`.
         usual: TrainingArguments of full fine-tuning, where the recipe names none.
@@ -50,6 +51,7 @@ class AutoContext:
     train: Any
     targets: list[Any]
     num_validation: int
+    has_pairs: bool
     streams: bool
     training: Mapping[str, Any]
     usual: Mapping[str, Any]

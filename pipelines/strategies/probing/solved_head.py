@@ -10,6 +10,7 @@ from pipelines.features.extractor import HEAD
 if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
+    from pipelines.models.output import Output
     from pipelines.strategies.probing.search import HeadDataset, HeadSearch, HeadTrial
     from pipelines.training.job import Job
 
@@ -69,6 +70,22 @@ def start_from_solved_head(job: "Job") -> None:
         scale.fold(model.get_submodule(anatomy.output))
     score = f"{job.scorer.main} {best.score:.4f}"
     say(f"the head was solved on frozen features: {score} on validation")
+
+
+def output_of(extractor: "Extractor", best: "HeadTrial") -> "Output":
+    """Put the solved head into the plain class, or beside its pooling where that cannot hold it."""
+    import dataclasses
+
+    from pipelines.features.heads import Linear
+    from pipelines.models.output.plain import ProbedModel
+    from pipelines.models.output.sentence import SentenceModel
+
+    chosen = dataclasses.replace(extractor, chosen=best.pooling)
+    if best.pooling != HEAD:
+        return SentenceModel(extractor.model, chosen, best.head)
+    assert isinstance(best.head, Linear)  # others are solved on poolings only
+    extractor.graft(best.head)
+    return ProbedModel(extractor.model, chosen, best.head)
 
 
 def _dataset(

@@ -46,6 +46,8 @@ def decide_buckets(
     def obstacle() -> str | None:
         if packing.on:
             return "packed batches have no padding"
+        if getattr(job.loss, "compares_rows", False):
+            return "the loss compares the rows of a batch"
         if is_sharded:
             return "weights that are spread over processes take part in every pass"
         if any(map(is_batch_norm, model.modules())):

@@ -1,0 +1,195 @@
+"""SetFit: texts of a class become similar, then a head is solved (arXiv 2209.11055)."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from pipelines.core.console import say
+from pipelines.core.errors import RecipeError
+from pipelines.core.labels import SINGLE
+from pipelines.strategies import Resolution, Strategy
+from pipelines.strategies.probing.solved_head import default_head, output_of, solve
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, TrainingArguments
+
+    from pipelines.models.anatomy import Anatomy
+    from pipelines.strategies.choosing.context import AutoContext
+    from pipelines.tasks import Task
+    from pipelines.training.job import Fitted, Job, Setup
+
+# what training does here whatever the recipe says: nothing can be scored before the head is there,
+# and pairs come in the order in which classes take turns
+FIXED_ARGUMENTS: dict[str, Any] = {
+    "eval_strategy": "no",
+    "eval_on_start": False,
+    "load_best_model_at_end": False,
+    "train_sampling_strategy": "sequential",
+    "label_smoothing_factor": 0.0,
+}
+UNUSED_KEYS = (*FIXED_ARGUMENTS, "eval_steps", "eval_delay", "metric_for_best_model")
+MIN_STEPS = 50  # of an epoch, however few rows there are
+MAX_STEPS = 1_000  # of an epoch, unless a pass over all rows takes more
+
+
+class Contrastive(Strategy):
+    """For few examples: the encoder learns from pairs of texts, of which few examples make many.
+
+    Pairs are drawn when they are needed, evenly by class, and all texts of a batch are compared
+    with each other. Then a linear head is solved on the means of the tokens, as by `linear_probe`.
+    """
+
+    trains_on_task_loss: ClassVar[bool] = False
+
+    draws: int = Field(
+        20,
+        ge=1,
+        description=f"how many times an epoch draws each example (at least {MIN_STEPS} steps, at "
+        f"most {MAX_STEPS:,})",
+    )
+
+    @property
+    def why_no_streaming(self) -> str | None:
+        """Pairs are drawn from all examples of a class."""
+        return "its pairs, and its head, need all examples at hand"
+
+    def incompatibility(self, task: "Task") -> str | None:
+        """Refuse what is no classification of texts."""
+        if task.name == "text_classification":
+            return None
+        return f"{task.name}: it compares texts by their classes; use linear_probe, full or lora"
+
+    def resolve(self, context: "AutoContext") -> Resolution:
+        """Refuse labels by which texts cannot be compared, and pairs of texts.
+
+        Raises:
+            RecipeError: what there is instead, and what to use.
+        """
+        reason = None
+        if context.labels.problem_type != SINGLE:
+            reason = f"compares texts of one class each; this is {context.labels.problem_type}"
+        elif context.has_pairs:
+            reason = "compares texts with each other; here an example is a pair of texts"
+        if reason:
+            raise RecipeError(f"strategy.name: 'contrastive': {reason}; use lp_ft, full or lora")
+        return super().resolve(context)
+
+    def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
+        """List what is about scores during training, and the order of rows."""
+        return tuple(key for key in training if key in UNUSED_KEYS)
+
+    def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
+        """Return the usual rate, and one epoch of pairs.
+
+        A checkpoint is saved when a signal stops the run; before the head is solved there is
+        nothing to choose between.
+        """
+        return {
+            **super().training_defaults(modality, anatomy),
+            "num_train_epochs": 1,
+            "per_device_train_batch_size": 16,  # pairs
+            "eval_strategy": "no",
+        }
+
+    def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> "PreTrainedModel":
+        """Leave out the head, and what makes a vector of the states in another way."""
+        from pipelines.models.anatomy import inside
+
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(not inside(name, (*anatomy.head, *anatomy.pooling)))
+        return model
+
+    def check_switches(self, job: "Job") -> None:
+        """Try the switches that are `on`, on pairs."""
+        super().check_switches(self._on_pairs(job))
+
+    def setup(self, job: "Job") -> "Setup":
+        """Collect how the encoder trains."""
+        from pipelines.models.anatomy import dissect
+        from pipelines.models.output.plain import PlainModel
+        from pipelines.training.contrast.embedder import Embedder
+        from pipelines.training.job import Setup
+
+        checkpoint = job.checkpoint
+        anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
+        model = self.apply(checkpoint.model, anatomy)
+        return Setup(
+            strategy=self.name,
+            model=Embedder(model, anatomy),
+            anatomy=anatomy,
+            frozen=(),
+            stages=(),
+            lr_multiplier=lambda _: 1.0,
+            evaluating=lambda _: nullcontext(),
+            output=lambda _: PlainModel(model),  # whose encoder was trained
+        )
+
+    def fit(self, job: "Job") -> "Fitted":
+        """Train the encoder on pairs, then solve a head on what it gives."""
+        from pipelines.features.candidates import pooled_extractor
+        from pipelines.models.anatomy import dissect
+        from pipelines.training.fit import fit
+
+        on_pairs = self._on_pairs(job)
+        say(_plan(on_pairs))
+        trained = fit(on_pairs, self.setup(on_pairs))
+        checkpoint = job.checkpoint
+        model, new = checkpoint.model.eval(), checkpoint.newly_initialized
+        # features are looked up by the weights as they are now
+        extractor = pooled_extractor(
+            model, dissect(model, new), "mean", job.train, job.collate, new
+        )
+        head = default_head(job)
+        _, best, _ = solve(job, head, extractor)
+        chosen = {**trained.chosen, "pooling": best.pooling, head.hyperparameter: best.strength}
+        epochs = [entry["epoch"] for entry in trained.history if "epoch" in entry]
+        score = {f"eval_{job.scorer.main}": best.score, "epoch": max(epochs, default=0.0)}
+        return replace(
+            trained,
+            output=output_of(extractor, best),
+            history=[*trained.history, {**chosen, **score}],
+            trainable=trained.trainable + best.num_parameters,
+            chosen=chosen,
+        )
+
+    def _on_pairs(self, job: "Job") -> "Job":
+        """Replace the rows that an epoch reads by pairs of them, and the task's loss."""
+        import copy
+
+        import numpy as np
+
+        from pipelines.training.contrast.loss import CosineLoss
+        from pipelines.training.contrast.pairs import Pairs
+
+        arguments, targets = copy.copy(job.arguments), np.asarray(job.train_targets)
+        for name, value in FIXED_ARGUMENTS.items():
+            setattr(arguments, name, value)
+        groups = [np.flatnonzero(targets == label) for label in np.unique(targets)]
+        num_pairs = self._num_pairs(len(targets), arguments)
+        return replace(
+            job,
+            train=Pairs(job.train, groups, num_pairs, arguments.seed),
+            loss=CosineLoss(),
+            row_groups=None,
+            arguments=arguments,
+        )
+
+    def _num_pairs(self, num_rows: int, arguments: "TrainingArguments") -> int:
+        """Return the length of an epoch: `draws` of each row, within the bounds on steps."""
+        step = arguments.train_batch_size * arguments.gradient_accumulation_steps
+        step *= arguments.world_size
+        most = max(MAX_STEPS * step, num_rows // 2)
+        return max(MIN_STEPS * step, min(num_rows * self.draws // 2, most))
+
+
+def _plan(job: "Job") -> str:
+    """Say how many pairs there will be, and of what."""
+    pairs = job.train
+    num_rows = len(pairs.rows)
+    return (
+        f"contrastive: {num_rows:,} examples of {len(pairs.groups):,} classes; an epoch is "
+        f"{len(pairs):,} pairs of one class, each example drawn about "
+        f"{2 * len(pairs) / num_rows:.0f} times"
+    )

@@ -1,0 +1,6 @@
+"""Training an encoder of texts by comparing them: those of one class become similar.
+
+pairs.py      two rows of a class, drawn when they are needed
+embedder.py   a text -> a vector of length 1
+loss.py       the loss of a batch: every text in it is compared with every other
+"""

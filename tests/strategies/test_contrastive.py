@@ -1,0 +1,196 @@
+"""contrastive: pairs of a class are drawn as they are needed; out comes a sentence encoder."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from closeness import close
+from grafting import changed, fit, logits, prepare, problem, state
+
+from pipelines.core.errors import RecipeError
+from pipelines.models.anatomy import dissect
+from pipelines.training.contrast.loss import CosineLoss
+from pipelines.training.contrast.pairs import Pairs
+
+TRAINING = {"max_steps": 8, "learning_rate": 1e-3, "per_device_train_batch_size": 8}
+
+
+class Rows(list):
+    """Rows that are their own numbers."""
+
+
+def pairs(*sizes, num_pairs, seed=1):
+    ends = np.cumsum(sizes)
+    groups = np.split(np.arange(ends[-1]), ends[:-1])
+    return Pairs(Rows(range(ends[-1])), groups, num_pairs, seed)
+
+
+def test_classes_take_turns_and_rows_of_a_class_are_drawn_equally_often():
+    drawn = pairs(2, 6, 101, num_pairs=300)
+    classes = np.repeat([0, 1, 2], [2, 6, 101])
+    rows = np.array(drawn.__getitems__(range(300))).reshape(-1, 2)
+    assert (classes[rows[:, 0]] == classes[rows[:, 1]]).all()
+    assert (rows[:, 0] != rows[:, 1]).all()
+    for turn in classes[rows[:, 0]].reshape(-1, 3):
+        assert {*turn} == {0, 1, 2}
+    times = Counter(rows.ravel().tolist())
+    assert {times[row] for row in range(2)} == {100}
+    assert all(times[row] in (33, 34) for row in range(2, 8))
+    assert all(times[row] in (1, 2) for row in range(8, 109))
+
+
+def test_a_pair_follows_from_seed_and_number_however_many_were_drawn_before():
+    drawn, again, other = (pairs(5, 7, num_pairs=40, seed=seed) for seed in (1, 1, 2))
+    assert [again.pair(n) for n in reversed(range(40))][::-1] == [drawn.pair(n) for n in range(40)]
+    assert [other.pair(n) for n in range(40)] != [drawn.pair(n) for n in range(40)]
+
+
+def test_as_many_pairs_as_millions_of_rows_make_cost_nothing_before_they_are_read():
+    many = pairs(1_000_000, 1_000_000, num_pairs=10**12)
+    first, second = many.pair(10**12 - 1)
+    assert first // 1_000_000 == second // 1_000_000
+
+
+def test_a_class_of_one_row_is_paired_with_itself():
+    assert pairs(1, num_pairs=3).pair(2) == [0, 0]
+
+
+def test_the_loss_is_that_of_all_pairs_one_by_one():
+    torch.manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(6, 3), dim=-1)
+    labels = [0, 0, 1, 1, 2, 2]
+
+    class Outputs:
+        logits = vectors
+
+    errors = {True: [], False: []}
+    for i in range(6):
+        for j in range(i):
+            is_same = labels[i] == labels[j]
+            errors[is_same].append((float(is_same) - float(vectors[i] @ vectors[j])) ** 2)
+    expected = (np.mean(errors[True]) + np.mean(errors[False])) / 2
+    loss = CosineLoss()(Outputs, torch.tensor(labels))
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    # of a step of two batches it is half of it
+    assert float(CosineLoss()(Outputs, torch.tensor(labels), 12)) == pytest.approx(expected / 2)
+
+
+@pytest.fixture(scope="module")
+def trained(checkpoint, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("contrastive")
+    data = problem(folder / "data", "single")
+    prepared = prepare(folder, checkpoint("bert"), data, strategy="contrastive", training=TRAINING)
+    before = state(prepared.checkpoint.model)
+    return prepared, before, fit(prepared, folder / "checkpoints")
+
+
+def test_the_encoder_learns_and_what_it_does_not_read_stays(trained):
+    prepared, before, fitted = trained
+    model = fitted.output.model
+    anatomy = dissect(model, prepared.checkpoint.newly_initialized)
+    moved = changed(before, model.state_dict())
+    assert moved
+    assert not any(name.startswith(("bert.pooler", "classifier")) for name in moved)
+    unread = (*anatomy.pooling, *anatomy.head)
+    sizes = {n: p.numel() for n, p in model.named_parameters() if not n.startswith(unread)}
+    num_labels, width = prepared.data.labels.num_labels, model.config.hidden_size
+    assert fitted.trainable == sum(sizes.values()) + num_labels * (width + 1)
+
+
+def test_texts_of_a_class_come_closer_than_those_of_others(trained):
+    prepared, before, fitted = trained
+    loss = CosineLoss()
+
+    def of_train() -> float:
+        rows, model = prepared.encoded["train"], fitted.output.model.eval()
+        batch = prepared.collate(rows.__getitems__(list(range(len(rows)))))
+        labels = batch.pop("labels")
+        with torch.no_grad():
+            states = model.base_model(**batch).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1)
+        vectors = (states * mask).sum(1) / mask.sum(1)
+
+        class Outputs:
+            logits = torch.nn.functional.normalize(vectors, dim=-1)
+
+        return float(loss(Outputs, labels))
+
+    after, weights = of_train(), state(fitted.output.model)
+    fitted.output.model.load_state_dict(before)
+    start = of_train()
+    fitted.output.model.load_state_dict(weights)
+    assert after < 0.9 * start
+
+
+@pytest.mark.numerical
+def test_it_gives_a_sentence_transformers_folder_of_the_trained_encoder(trained, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    prepared, _, fitted = trained
+    assert fitted.output.library == "sentence-transformers"
+    fitted.output.save(tmp_path / "model", prepared.checkpoint.processor)
+    loaded = SentenceTransformer(str(tmp_path / "model"))
+    encoded = loaded.encode(prepared.data.validation["text"][:], show_progress_bar=False)
+    # features of the weights before training, from the cache, would differ
+    close(encoded, logits(prepared, fitted))
+
+
+def test_its_score_stands_in_the_history_beside_the_losses_of_the_steps(trained):
+    prepared, _, fitted = trained
+    (entry,) = [entry for entry in fitted.history if fitted.chosen.items() <= entry.items()]
+    assert fitted.chosen["step"] == 8
+    assert fitted.chosen["pooling"] == "mean"
+    outputs = {"logits": logits(prepared, fitted)}
+    assert entry["eval_accuracy"] == prepared.scorer.main_score(
+        prepared.recipe.task.predict(
+            outputs, prepared.encoded["validation"], None, prepared.data.labels
+        ),
+        prepared.targets["validation"],
+        outputs,
+    )
+    assert any("loss" in entry for entry in fitted.history)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("several", "compares texts of one class each; this is multi_label_classification"),
+        ("number", "compares texts of one class each; this is regression"),
+        ("pairs", "compares texts with each other; here an example is a pair of texts"),
+    ],
+)
+def test_what_has_no_classes_to_compare_is_refused(checkpoint, tmp_path, kind, expected):
+    data = problem(tmp_path / "data", kind)
+    with pytest.raises(RecipeError) as error:
+        prepare(tmp_path, checkpoint("bert"), data, strategy="contrastive")
+    assert str(error.value) == (
+        f"strategy.name: 'contrastive': {expected}; use lp_ft, full or lora"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"early_stopping": {"patience": 2}}, "strategy 'contrastive' has none before its head"),
+        ({"speed": {"length_buckets": "on"}}, "the loss compares the rows of a batch"),
+    ],
+)
+def test_what_cannot_go_with_it_is_refused(trained, checkpoint, tmp_path, section, expected):
+    from pipelines.workflow.run import check_training
+
+    data = problem(tmp_path / "data", "single")
+    with pytest.raises(RecipeError, match=expected):
+        check_training(
+            prepare(tmp_path, checkpoint("bert"), data, strategy="contrastive", **section)
+        )
+
+
+def test_evaluations_that_will_not_be_are_noted(checkpoint, tmp_path, capsys):
+    training = {"eval_strategy": "epoch"}
+    data = problem(tmp_path / "data", "single")
+    prepare(tmp_path, checkpoint("bert"), data, strategy="contrastive", training=training)
+    assert (
+        "note: strategy contrastive has a loss of its own; ignored: training.eval_strategy"
+        in capsys.readouterr().out
+    )
