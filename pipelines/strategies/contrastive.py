@@ -31,7 +31,7 @@ FIXED_ARGUMENTS: dict[str, Any] = {
 }
 UNUSED_KEYS = (*FIXED_ARGUMENTS, "eval_steps", "eval_delay", "metric_for_best_model")
 MIN_STEPS = 50  # of an epoch, however few rows there are
-MAX_STEPS = 1_000  # of an epoch, unless a pass over all rows takes more
+MAX_STEPS = 1_000  # of an epoch, however many
 
 
 class Contrastive(Strategy):
@@ -59,7 +59,7 @@ class Contrastive(Strategy):
         """Refuse what is no classification of texts."""
         if task.name == "text_classification":
             return None
-        return f"{task.name}: it compares texts by their classes; use linear_probe, full or lora"
+        return f"it compares texts by their classes, and {task.name} has no such; use full or lora"
 
     def resolve(self, context: "AutoContext") -> Resolution:
         """Refuse labels by which texts cannot be compared, and pairs of texts.
@@ -180,8 +180,7 @@ class Contrastive(Strategy):
         """Return the length of an epoch: `draws` of each row, within the bounds on steps."""
         step = arguments.train_batch_size * arguments.gradient_accumulation_steps
         step *= arguments.world_size
-        most = max(MAX_STEPS * step, num_rows // 2)
-        return max(MIN_STEPS * step, min(num_rows * self.draws // 2, most))
+        return max(MIN_STEPS * step, min(num_rows * self.draws // 2, MAX_STEPS * step))
 
 
 def _plan(job: "Job") -> str:

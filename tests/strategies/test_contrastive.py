@@ -46,10 +46,10 @@ def test_a_pair_follows_from_seed_and_number_however_many_were_drawn_before():
     assert [other.pair(n) for n in range(40)] != [drawn.pair(n) for n in range(40)]
 
 
-def test_as_many_pairs_as_millions_of_rows_make_cost_nothing_before_they_are_read():
-    many = pairs(1_000_000, 1_000_000, num_pairs=10**12)
+def test_as_many_pairs_as_many_rows_make_cost_nothing_before_they_are_read():
+    many = pairs(10_000, 10_000, num_pairs=10**12)
     first, second = many.pair(10**12 - 1)
-    assert first // 1_000_000 == second // 1_000_000
+    assert first // 10_000 == second // 10_000
 
 
 def test_a_class_of_one_row_is_paired_with_itself():

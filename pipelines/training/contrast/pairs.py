@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Pairs:
         """Read the rows of some pairs, those of a pair beside each other."""
         return forward.take(self.rows, [row for n in numbers for row in self.pair(n)])
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray | None:
         """(pairs,) length of the longer row of each."""
         lengths = forward.lengths(self.rows)
@@ -46,13 +47,16 @@ class Pairs:
     def pair(self, number: int) -> list[int]:
         """Draw the two rows of a pair; of a class with a single row it is that row twice."""
         turn, place = divmod(number, len(self.groups))
-        group = self._shuffled(turn, len(self.groups))[place]
+        group = int(_shuffled(self.seed, 0, turn, len(self.groups))[place])
         rows = self.groups[group]
         if len(rows) == 1:
             return [int(rows[0])] * 2
         cycle, place = divmod(turn, len(rows) // 2)
-        order = self._shuffled(cycle, len(rows), group + 1)
+        order = _shuffled(self.seed, group + 1, cycle, len(rows))
         return [int(row) for row in rows[order[2 * place : 2 * place + 2]]]
 
-    def _shuffled(self, turn: int, size: int, stream: int = 0) -> np.ndarray:
-        return np.random.default_rng((self.seed, stream, turn)).permutation(size)
+
+# a class goes through one order for as many pairs as half its rows
+@lru_cache(maxsize=1024)
+def _shuffled(seed: int, stream: int, turn: int, size: int) -> np.ndarray:
+    return np.random.default_rng((seed, stream, turn)).permutation(size)
