@@ -176,7 +176,7 @@ def test_what_has_no_classes_to_compare_is_refused(checkpoint, tmp_path, kind, e
         ({"speed": {"length_buckets": "on"}}, "the loss compares the rows of a batch"),
     ],
 )
-def test_what_cannot_go_with_it_is_refused(trained, checkpoint, tmp_path, section, expected):
+def test_what_cannot_go_with_it_is_refused(checkpoint, tmp_path, section, expected):
     from pipelines.workflow.run import check_training
 
     data = problem(tmp_path / "data", "single")
