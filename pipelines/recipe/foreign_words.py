@@ -91,6 +91,7 @@ STRATEGIES = {
     **dict.fromkeys(("finetune", "fine_tuning", "full_finetuning", "all"), "full"),
     **dict.fromkeys(("probe", "frozen", "feature_extraction", "head_only"), "linear_probe"),
     **dict.fromkeys(("llrd", "discriminative"), "layerwise_lr_decay"),
+    **dict.fromkeys(("setfit", "sentence_transformer", "supcon"), "contrastive"),
 }
 STRATEGIES |= {"finetuning": "full", "linear_probing": "linear_probe", "head": "linear_probe"}
 TASKS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from pipelines.core.console import say
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.core.labels import SINGLE
 from pipelines.strategies import Resolution, Strategy
 from pipelines.strategies.probing.solved_head import default_head, output_of, solve
@@ -127,7 +127,11 @@ class Contrastive(Strategy):
         )
 
     def fit(self, job: "Job") -> "Fitted":
-        """Train the encoder on pairs, then solve a head on what it gives."""
+        """Train the encoder on pairs, then solve a head on what it gives.
+
+        Raises:
+            DivergedError: there is nothing to solve a head on.
+        """
         from pipelines.features.candidates import pooled_extractor
         from pipelines.models.anatomy import dissect
         from pipelines.training.fit import fit
@@ -137,6 +141,11 @@ class Contrastive(Strategy):
         trained = fit(on_pairs, self.setup(on_pairs))
         checkpoint = job.checkpoint
         model, new = checkpoint.model.eval(), checkpoint.newly_initialized
+        if not all(parameter.isfinite().all() for parameter in model.parameters()):
+            raise DivergedError(
+                "contrastive: the encoder came to weights that are not finite: training diverged; "
+                "lower training.learning_rate, or train in float32"
+            )
         # features are looked up by the weights as they are now
         extractor = pooled_extractor(
             model, dissect(model, new), "mean", job.train, job.collate, new

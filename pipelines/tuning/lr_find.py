@@ -6,6 +6,7 @@ suggestion is read off the smoothed loss as in fastai's `lr_find`. The trained w
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import console, hardware, processes
 from pipelines.core.console import say
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.report.run_folder import writing
 from pipelines.tuning import rate_curve
 from pipelines.tuning.suggestions import RangeTestResult, read_off
@@ -110,7 +111,9 @@ def _test(prepared: "Prepared", sweep: Sweep) -> RangeTestResult:
         strategy, device = prepared.recipe.strategy, hardware.describe(job.arguments)
         echo(f"range test of {strategy.name}, at most {sweep.steps} steps, {device}")
         echo(f"{'step':>5}  {'rate':>9}  {'loss':>9}  {'smoothed':>9}")
-        strategy.fit(replace(job, callbacks=(test,)))
+        # the test is over when a head would be solved, and may have ended in NaN as it should
+        with suppress(DivergedError):
+            strategy.fit(replace(job, callbacks=(test,)))
         if test.diverged:
             echo(f"stopped after {len(test.losses)} steps: the loss diverged")
     return read_off(sweep, test.losses, test.smoothed, diverged=test.diverged)

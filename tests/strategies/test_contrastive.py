@@ -8,7 +8,7 @@ import torch
 from closeness import close
 from grafting import changed, fit, logits, prepare, problem, state
 
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.models.anatomy import dissect
 from pipelines.training.contrast.loss import CosineLoss
 from pipelines.training.contrast.pairs import Pairs
@@ -150,6 +150,18 @@ def test_its_score_stands_in_the_history_beside_the_losses_of_the_steps(trained)
         outputs,
     )
     assert any("loss" in entry for entry in fitted.history)
+
+
+def test_an_encoder_that_diverged_is_refused_before_a_head_is_solved(checkpoint, tmp_path):
+    data = problem(tmp_path / "data", "single")
+    training = {**TRAINING, "max_steps": 1}
+    prepared = prepare(
+        tmp_path, checkpoint("bert"), data, strategy="contrastive", training=training
+    )
+    with torch.no_grad():
+        next(prepared.checkpoint.model.parameters()).fill_(torch.nan)
+    with pytest.raises(DivergedError, match=r"training diverged; lower training\.learning_rate"):
+        fit(prepared, tmp_path / "checkpoints")
 
 
 @pytest.mark.parametrize(
