@@ -175,11 +175,12 @@ class Contrastive(Strategy):
         arguments, targets = copy.copy(job.arguments), np.asarray(job.train_targets)
         for name, value in FIXED_ARGUMENTS.items():
             setattr(arguments, name, value)
+        seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
         groups = [np.flatnonzero(targets == label) for label in np.unique(targets)]
         num_pairs = self._num_pairs(len(targets), arguments)
         return replace(
             job,
-            train=Pairs(job.train, groups, num_pairs, arguments.seed),
+            train=Pairs(job.train, groups, num_pairs, seed),
             loss=CosineLoss(),
             row_groups=None,
             arguments=arguments,

@@ -13,7 +13,14 @@ from pipelines.models.anatomy import dissect
 from pipelines.training.contrast.loss import CosineLoss
 from pipelines.training.contrast.pairs import Pairs
 
-TRAINING = {"max_steps": 8, "learning_rate": 1e-3, "per_device_train_batch_size": 8}
+TRAINING = {
+    "max_steps": 8,
+    "learning_rate": 1e-3,
+    "per_device_train_batch_size": 8,
+    # what the Trainer asks a model for, and a plain module lacks
+    "gradient_checkpointing": True,
+    "neftune_noise_alpha": 1e-6,
+}
 
 
 class Rows(list):

@@ -22,6 +22,15 @@ class Embedder(torch.nn.Module):
         # what the Trainer, and the switches of `speed`, look at
         self.config, self.main_input_name = model.config, model.main_input_name
 
+    def gradient_checkpointing_enable(self, **options: Any) -> None:
+        """Compute the activations of the encoder again (`training.gradient_checkpointing`)."""
+        self.encoder.gradient_checkpointing_enable(**options)
+
+    def get_input_embeddings(self) -> torch.nn.Module:
+        """Return what `training.neftune_noise_alpha` adds noise to."""
+        embeddings: torch.nn.Module = self.encoder.get_input_embeddings()
+        return embeddings
+
     def forward(self, attention_mask: torch.Tensor, **inputs: torch.Tensor) -> Any:
         """Embed a batch: `logits` (rows, dim), each row of length 1."""
         from transformers.modeling_outputs import SequenceClassifierOutput
