@@ -10,6 +10,13 @@ from pipelines.features.pooling import pool
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
 
+# of the encoder, that the Trainer calls; the first took the place of the second
+METHODS = (
+    "activation_checkpointing_enable",
+    "gradient_checkpointing_enable",
+    "get_input_embeddings",
+)
+
 
 class Embedder(torch.nn.Module):
     """The encoder of a classifier and the mean over its tokens; the classifier's head stays out."""
@@ -21,15 +28,9 @@ class Embedder(torch.nn.Module):
         self.encoder = model.get_submodule(anatomy.encoder)
         # what the Trainer, and the switches of `speed`, look at
         self.config, self.main_input_name = model.config, model.main_input_name
-
-    def gradient_checkpointing_enable(self, **options: Any) -> None:
-        """Compute the activations of the encoder again (`training.gradient_checkpointing`)."""
-        self.encoder.gradient_checkpointing_enable(**options)
-
-    def get_input_embeddings(self) -> torch.nn.Module:
-        """Return what `training.neftune_noise_alpha` adds noise to."""
-        embeddings: torch.nn.Module = self.encoder.get_input_embeddings()
-        return embeddings
+        for name in METHODS:
+            if hasattr(self.encoder, name):
+                setattr(self, name, getattr(self.encoder, name))
 
     def forward(self, attention_mask: torch.Tensor, **inputs: torch.Tensor) -> Any:
         """Embed a batch: `logits` (rows, dim), each row of length 1."""
