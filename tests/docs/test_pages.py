@@ -151,6 +151,7 @@ def test_a_recipe_loads(block, tmp_path) -> None:
 
 # `make` only says whether the target exists: nothing is installed
 COMMANDS = {
+    "accelerate": 'exec PYTHON -m accelerate.commands.accelerate_cli "$@"',
     "graft": 'exec PYTHON -m pipelines.cli "$@"',
     "python-session": 'exec PYTHON -c "$SESSION"',
     "make": 'exec /usr/bin/env PATH="${PATH#*:}" make --dry-run "$@"',

@@ -29,6 +29,8 @@ COMBINATIONS = [
     pytest.param(family, strategy, marks=() if (family, strategy) in QUICK else pytest.mark.slow)
     for family in FAMILIES
     for strategy in ("full", "lora", "scratch")
+    # without pretrained weights, one family is as good as another
+    if strategy != "scratch" or family == "bert"
 ]
 TRAINING = {"num_train_epochs": 4, "learning_rate": 3e-3, "warmup_steps": 0}
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
