@@ -68,6 +68,9 @@ class Recipe(Section):
         default_factory=lambda values: Calibration.default_for(values["task"])
     )
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
+    simple_model: bool = Field(
+        True, description="score a bag of words, or what is as simple for images and sounds, too"
+    )
     hub: HubTarget = HubTarget()
 
     @property

@@ -1,40 +1,67 @@
-"""Results that are no better than those of a predictor that ignores the input."""
+"""Results that are no better than those of what is simpler: a constant answer, a simple model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pipelines.report.evidence import Evidence, is_number
+from pipelines.report.evidence import Evidence, Scores, is_number
+
+Comparison = tuple[str, str, float, float]  # split, metric, score, the score to be better than
 
 
 def warnings(evidence: Evidence) -> Iterator[str]:
     """Yield a line for each score at or below its baseline, then one that says what to change.
 
-    The main score counts, and every error such as mse: correlations do not show that numbers are
-    of another size. Of other scores a constant may have high ones (F1 of the class that it names).
+    So does each score below that of the simple model. The main score counts, and every error such
+    as mse: correlations do not show that numbers are of another size. Of other scores a constant
+    may have high ones (F1 of the class that it names).
     """
-    below = list(_below(evidence))
-    if not below:
-        return
+    below = [*_comparisons(evidence, evidence.baseline)]
     for split, metric, score, baseline in below:
         relation = "no better than" if score == baseline else "worse than"
         yield (
             f"WARNING: {split} {metric} {score:,.4f} is {relation} the baseline's {baseline:,.4f}, "
             "which does not look at the input"
         )
-    yield f"what to change: {_advice(evidence, {split for split, *_ in below})}"
+    worse = [*_worse_than_simple_model(evidence)]
+    yield from worse
+    if below or worse:
+        yield f"what to change: {_advice(evidence, {split for split, *_ in below})}"
 
 
-def _below(evidence: Evidence) -> Iterator[tuple[str, str, float, float]]:
-    """Yield (split, metric, score, baseline) where a constant answer is as good, or better."""
+def simple_model(evidence: Evidence) -> str:
+    """Describe the simple model in a sentence; empty where there is none."""
+    simple = evidence.simple_model
+    if simple is None:
+        return ""
+    if simple.skipped:
+        return f"{simple.name} skipped: {simple.skipped}"
+    return f"{simple.name}: a linear model of it alone, fitted on train in {simple.seconds:.1f} s"
+
+
+def _worse_than_simple_model(evidence: Evidence) -> Iterator[str]:
+    simple = evidence.simple_model
+    if simple is None:
+        return
+    for split, metric, score, other in _comparisons(evidence, simple.scores):
+        # both may be perfect: then the model is no worse
+        if score != other:
+            yield (
+                f"WARNING: {split} {metric} {score:,.4f} is worse than the {other:,.4f} of a "
+                f"linear model of {simple.name}, which needs seconds and no checkpoint"
+            )
+
+
+def _comparisons(evidence: Evidence, others: Mapping[str, Scores]) -> Iterator[Comparison]:
+    """Yield the scores that count and are no better than those of `others`."""
     for split, scores in evidence.splits.items():
         for metric, score in scores.items():
-            baseline = evidence.baseline.get(split, {}).get(metric)
+            other = others.get(split, {}).get(metric)
             is_error = metric in evidence.lower_is_better
             if metric != evidence.main_metric and not is_error:
                 continue
-            if not is_number(score) or baseline is None or not is_number(baseline):
+            if not is_number(score) or other is None or not is_number(other):
                 continue
-            if score >= baseline if is_error else score <= baseline:
-                yield split, metric, score, baseline
+            if score >= other if is_error else score <= other:
+                yield split, metric, score, other
 
 
 def _advice(evidence: Evidence, splits: set[str]) -> str:

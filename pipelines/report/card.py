@@ -43,7 +43,8 @@ TEXT = """
 {results}
 
 The baseline is a predictor that ignores the input: it answers, for example, with the most frequent
-class or with the mean of the training data. {below}The weights were chosen on validation. {test}
+class or with the mean of the training data. {simple_model}
+{below}The weights were chosen on validation. {test}
 
 Reload parity: {parity}.
 
@@ -129,6 +130,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "strategy": evidence.strategy,
         "predicts": _predicts(evidence.labels),
         "results": markdown(list(score_rows(evidence))),
+        "simple_model": _sentence(baseline.simple_model(evidence)),
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
         "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
         "parity": evidence.parity or "not checked",
@@ -209,6 +211,10 @@ def _predicts(labels: Labels) -> str:
         return f"It does {labels.problem_type.replace('_', ' ')}."
     names = f": {', '.join(labels.names)}" if len(labels.names) <= MAX_LISTED_CLASSES else ""
     return f"It predicts {len(labels.names)} classes, in the order of their ids{names}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _hardware(hardware: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.evaluation.calibration.result import CalibrationResult
+    from pipelines.evaluation.simple_model import SimpleScores
     from pipelines.models.output import Library
     from pipelines.models.quantization import Bits
     from pipelines.tasks import ModelOutputs, Task
@@ -67,6 +68,7 @@ class Evidence:
         speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
         baseline: split -> scores of a predictor that ignores the input.
+        simple_model: how good a bag of words is, or what is as simple; None where there is none.
         at_half: split -> scores without the thresholds of `labels`; empty if there are none.
         lower_is_better: the keys of scores that are errors, such as mse.
         history: the Trainer's `log_history`, or a solver's trials
@@ -97,6 +99,7 @@ class Evidence:
     validation: Scores
     test: Scores | None
     baseline: Mapping[str, Scores]
+    simple_model: "SimpleScores | None" = None
     at_half: Mapping[str, Scores] = field(default_factory=dict)
     lower_is_better: frozenset[str] = frozenset()
     parity: Parity | None

@@ -39,6 +39,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "validation": evidence.validation,
         "test": evidence.test,
         "baseline": evidence.baseline,
+        "simple_model": _simple_model(evidence),
         "thresholds": threshold_text.as_json(evidence),
         "calibration": evidence.calibration.json() if evidence.calibration else None,
         "training": {
@@ -51,3 +52,13 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "speed": {d.name: {"on": d.on, "reason": d.reason} for d in evidence.speed},
         "parity": vars(evidence.parity) if evidence.parity else None,
     }
+
+
+def _simple_model(evidence: Evidence) -> dict[str, Any] | None:
+    """Return scores by split beside name and seconds, as those of the model itself stand."""
+    simple = evidence.simple_model
+    if simple is None:
+        return None
+    if simple.skipped:
+        return {"name": simple.name, "skipped": simple.skipped}
+    return {"name": simple.name, "seconds": round(simple.seconds, 3), **simple.scores}

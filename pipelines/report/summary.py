@@ -25,6 +25,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             f"in {evidence.seconds:.1f} s{_waiting_time(evidence)}",
             "",
             *align(list(score_rows(evidence))),
+            *filter(None, [baseline.simple_model(evidence)]),
             *baseline.warnings(evidence),
             "",
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),

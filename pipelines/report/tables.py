@@ -7,10 +7,18 @@ from pipelines.report.evidence import Evidence, is_number
 
 
 def score_rows(evidence: Evidence) -> Iterator[list[str]]:
-    """Yield a header, then a row for each metric: validation, test if there is one, baseline."""
+    """Yield a header, then a row for each metric: validation, test if there is one, baseline.
+
+    The last column is that of a simple model, where one was fitted.
+    """
     last_split = list(evidence.splits)[-1]
     columns = [*evidence.splits.values(), evidence.baseline.get(last_split, {})]
-    yield ["metric", *evidence.splits, f"baseline ({last_split})"]
+    header = ["metric", *evidence.splits, f"baseline ({last_split})"]
+    simple = evidence.simple_model
+    if simple and last_split in simple.scores:
+        columns.append(simple.scores[last_split])
+        header.append(f"{simple.name} ({last_split})")
+    yield header
     for metric in evidence.validation:
         scores = [column.get(metric) for column in columns]
         # a confusion matrix has no cell; metrics.json holds it

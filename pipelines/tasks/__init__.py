@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
+    from pipelines.tasks.simple_features import SimpleFeatures
 
 # columns that usually hold the paths of images or sounds
 FILES = ("file_name", "filename", "filepath", "file_path", "file", "path")
@@ -208,6 +209,10 @@ class Task(Named):
         Of the split's own `targets` only the number and the shapes may be used, not the values.
         """
         raise NotImplementedError
+
+    def simple_features(self) -> "SimpleFeatures | None":
+        """Return what a simple model reads of examples; None where it would say nothing."""
+        return None
 
     def loss(self, train: Targets, labels: "Labels") -> Callable[..., Any] | None:
         """Return `loss(outputs, labels, num_items_in_batch)`; None where the model's own is right.

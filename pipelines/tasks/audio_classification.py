@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
+    from pipelines.tasks.simple_features import SimpleFeatures
 
 
 class AudioClassification(AudioTask, Classification):
@@ -46,3 +47,9 @@ class AudioClassification(AudioTask, Classification):
             REGRESSION: squared_error,
         }
         return super().loss(train, labels) or losses.get(labels.problem_type)
+
+    def simple_features(self) -> "SimpleFeatures":
+        """Return the loudness of bands of frequencies."""
+        from pipelines.tasks.simple_features.log_mel import LogMel
+
+        return LogMel()

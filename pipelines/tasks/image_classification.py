@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
     from pipelines.tasks.augmentations.image import Image
+    from pipelines.tasks.simple_features import SimpleFeatures
 
 
 class ImageClassification(Classification):
@@ -98,6 +99,12 @@ class ImageClassification(Classification):
         pixels = rows[row]["pixel_values"]
         shape = " x ".join(map(str, pixels.shape))
         return [f"{shape} pixels from {pixels.min():.2f} to {pixels.max():.2f}"]
+
+    def simple_features(self) -> "SimpleFeatures":
+        """Return the colors of the images."""
+        from pipelines.tasks.simple_features.color_histogram import ColorHistogram
+
+        return ColorHistogram()
 
 
 def _image_augmentation(augmentation: "Augmentation | None") -> "Image | None":

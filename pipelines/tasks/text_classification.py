@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.tasks.augmentations import Augmentation
     from pipelines.tasks.encoding.columns import EncodedTexts
+    from pipelines.tasks.simple_features import SimpleFeatures
 
 # as in GLUE, SuperGLUE, SNLI, SICK, QQP, MS MARCO, FEVER, MultiRC (three texts) and WikiQA; what
 # has an answer beside question and passage asks for yes or no, as in BoolQ
@@ -80,3 +81,9 @@ class TextClassification(TextTask, Classification):
             return {**tokens, "labels": labels.encode(batch["label"], "data")}
 
         return encode_rows(self, dataset, encode, processor, labels)
+
+    def simple_features(self) -> "SimpleFeatures":
+        """Return the words of the texts."""
+        from pipelines.tasks.simple_features.bag_of_words import BagOfWords
+
+        return BagOfWords()

@@ -3,6 +3,7 @@
 validation               -> temperature  -> the same model, calibrated
 validation               -> thresholds   -> above which probability each of several labels is given
 validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
+train, validation, test  -> simple model -> its scores, to stand beside them
 the saved folder, loaded -> predictions  -> parity with the trained model
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.core.labels import HALF, THRESHOLDS, Labels
 from pipelines.evaluation.calibration import result, temperature
@@ -21,6 +23,7 @@ from pipelines.models.output.reload import reload
 from pipelines.report import parity
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
+from pipelines.workflow import simple_model
 from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -129,6 +132,8 @@ def evaluate(
         validation=scored.scores["validation"],
         test=scored.scores.get("test"),
         baseline=scored.baseline,
+        # once, not once for each process
+        simple_model=processes.from_main(lambda: simple_model.measure(prepared)),
         at_half=scored.at_half,
         lower_is_better=prepared.scorer.lower_is_better(scored.scores["validation"]),
         parity=None,

@@ -29,6 +29,7 @@ from pipelines.core.errors import RunError
 from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
 from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.calibration.result import measure
+from pipelines.evaluation.simple_model import SimpleScores
 from pipelines.report import card, lock, results
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.summary import summarize
@@ -260,6 +261,35 @@ def test_a_result_below_its_baseline_is_said_in_summary_and_card(tmp_path, chang
 def test_a_result_above_its_baseline_has_no_warning(tmp_path: Path) -> None:
     run = finished(tmp_path)
     assert "WARNING" not in summarize(run, evidence()) + run.card.read_text()
+
+
+BAG = {"validation": {"accuracy": 0.85, "f1": 0.9}, "test": {"accuracy": 0.80, "f1": 0.9}}
+
+
+def test_a_result_below_that_of_a_bag_of_words_is_said_with_what_to_change(tmp_path: Path) -> None:
+    simple = SimpleScores("bag of words", BAG, 0.25)
+    run = finished(tmp_path, simple_model=simple)
+    summary, card = summarize(run, evidence(simple_model=simple)), run.card.read_text()
+    assert re.search(r"baseline \(test\) +bag of words \(test\)\naccuracy .* 0.8000\n", summary)
+    assert "bag of words: a linear model of it alone, fitted on train in 0.2 s" in summary
+    for text in (summary, card):
+        # test is equal, and F1 is not the main score
+        assert text.count("WARNING") == 1
+        assert "validation accuracy 0.8300 is worse than the 0.8500 of a linear model of" in text
+        assert "what to change: look at the examples" in text
+    found = json.loads(run.metrics.read_text())["simple_model"]
+    assert found == {"name": "bag of words", "seconds": 0.25, **BAG}
+
+
+def test_why_there_is_no_simple_model_stands_in_summary_and_metrics(tmp_path: Path) -> None:
+    simple = SimpleScores("bag of words", skipped="train is streamed")
+    run = finished(tmp_path, simple_model=simple)
+    assert "bag of words skipped: train is streamed" in summarize(
+        run, evidence(simple_model=simple)
+    )
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["simple_model"] == {"name": "bag of words", "skipped": "train is streamed"}
+    assert [*score_rows(evidence(simple_model=simple))] == [*score_rows(evidence())]
 
 
 def test_what_users_have_to_know_about_inputs_stands_in_the_card(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClas
 from pipelines.cli import main
 from pipelines.core.errors import DataError, RecipeError
 from pipelines.core.labels import Labels
+from pipelines.evaluation.scorer import Scorer
+from pipelines.evaluation.simple_model import SimpleSplit, fit_and_score
 from pipelines.models import forward
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.audio_classification import AudioClassification
@@ -475,3 +477,26 @@ def test_what_stands_in_place_of_a_sound_is_named_without_its_bytes(content, rea
     assert "cannot be read as sound" in why
     assert reason in why
     assert "\\x" not in why
+
+
+def test_a_linear_model_tells_tones_apart_by_their_bands(extractor):
+    sounds = [wav(tone(440 + 1000 * (row % 2) + row, 0.2 + row / 50)) for row in range(8)]
+    dataset, rows = clips(*sounds), encoded(extractor, *sounds)
+    task, whole = AudioClassification(), SimpleSplit(dataset, rows, [row % 2 for row in range(8)])
+    scorer = Scorer((), task, LABELS)
+    result = fit_and_score(task.simple_features(), {"train": whole, "test": whole}, scorer)
+    assert result.name == "mean log-mel"
+    assert result.scores["test"]["accuracy"] == 1.0
+
+
+def test_bands_are_those_of_the_clip_before_augmentation_and_of_any_length(extractor):
+    sounds = wav(tone(440, 0.5)), wav(np.zeros(40)), wav(tone(440, 12.0))
+    dataset, bands = clips(*sounds), AudioClassification().simple_features()
+    plain, noisy = (
+        bands.read(dataset, encoded(extractor, *sounds, augmentation=noise), range(3))
+        for noise in (None, Audio(noise=(10, 10)))
+    )
+    np.testing.assert_array_equal(plain, noisy)
+    assert plain.shape == (3, 80)
+    assert np.isfinite(plain).all()
+    np.testing.assert_allclose(plain[0, :40], plain[2, :40], atol=1)

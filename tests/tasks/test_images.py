@@ -78,6 +78,17 @@ def rows_of(count=40, size=(40, 56), kinds=("png",), **options):
     return Dataset.from_dict(rows, features)
 
 
+def tinted(colors):
+    """A data set of images of a single color each; two classes in turn."""
+    from datasets import ClassLabel, Dataset, Features
+    from datasets import Image as Pixels
+
+    features = Features({"image": Pixels(), "label": ClassLabel(names=["a", "b"])})
+    images = [Image.new("RGB", (32, 32), color) for color in colors]
+    labels = [row % 2 for row in range(len(images))]
+    return Dataset.from_dict({"image": images, "label": labels}, features)
+
+
 def encode(dataset, processor, augmentation=None):
     task = ImageClassification()
     inferred = infer(dataset)
@@ -398,3 +409,48 @@ def test_what_stands_in_place_of_an_image_is_told(content, reason):
     ).values()
     assert problem.startswith("a.jpg cannot be read as an image (")
     assert reason in problem
+
+
+# Colors alone
+
+
+@pytest.mark.parametrize("kind", [ViTImageProcessor, ViTImageProcessorPil])
+def test_a_color_histogram_is_the_same_in_any_form(kind):
+    from pipelines.tasks.augmentations.image import Image
+    from pipelines.tasks.simple_features.color_histogram import ColorHistogram
+
+    dataset, processor = rows_of(count=6, size=(64, 64)), tiny_processor(kind)
+    plain, cropped = (
+        ColorHistogram().read(dataset, encode(dataset, processor, augmentation), range(6))
+        for augmentation in (None, Image(crop=(0.5, 1)))
+    )
+    assert plain.shape == cropped.shape == (6, 6**3)
+    np.testing.assert_allclose((plain**2).sum(axis=1), 1)
+    # the mean of noise is gray, resized or not
+    shades = [
+        (squares**2).reshape(6, 6, 6, 6).sum(axis=(2, 3)) @ np.arange(6)
+        for squares in (plain, cropped)
+    ]
+    np.testing.assert_allclose(*shades, atol=0.15)
+
+
+def test_a_linear_model_tells_images_apart_by_their_colors():
+    from pipelines.evaluation.scorer import Scorer
+    from pipelines.evaluation.simple_model import SimpleSplit, fit_and_score
+
+    dataset = tinted(("red", "navy") * 6)
+    rows = encode(dataset, tiny_processor())
+    targets = [row % 2 for row in range(12)]
+    task, whole = ImageClassification(), SimpleSplit(dataset, rows, targets)
+    splits = {"train": whole, "test": whole}
+    scorer = Scorer((), task, infer(dataset))
+    result = fit_and_score(task.simple_features(), splits, scorer)
+    assert result.name == "color histogram"
+    assert result.scores["test"]["accuracy"] == 1.0
+
+
+def test_images_that_are_decoded_at_each_access_have_no_histogram(monkeypatch):
+    monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", 0)
+    rows = encode(rows_of(count=4), tiny_processor())
+    reason = ImageClassification().simple_features().obstacle(rows)
+    assert reason == "the images do not fit in memory"

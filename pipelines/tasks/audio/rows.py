@@ -35,6 +35,7 @@ class EncodedClips:
         samples ── augment_samples ── extract ── augment_features ──▶ input_values
 
     Attributes:
+        read: row -> (samples,) float32 at the extractor's rate, before augmentation.
         samples: (clips,) number of samples at the extractor's rate, before augmentation.
         lengths: the same; None where the extractor makes all clips equally long, as AST's does.
         mixes_lengths: whether evaluation may pad clips of several lengths to one batch. Models
@@ -59,7 +60,7 @@ class EncodedClips:
         augment_features: Transform | None = None,
     ) -> None:
         self.labels, self.samples = labels, samples
-        self._read, self._extractor = read, extractor
+        self.read, self._extractor = read, extractor
         self._augment_samples, self._augment_features = augment_samples, augment_features
         is_augmented = augment_samples or augment_features
         self.fingerprint = None if is_augmented else fingerprint(key, list(labels))
@@ -90,6 +91,11 @@ class EncodedClips:
         is_equal = self[shortest][name].shape == self[longest][name].shape
         return None if is_equal else self.samples
 
+    @property
+    def rate(self) -> int:
+        """Samples of a second, as the extractor takes them."""
+        return self._extractor.sampling_rate
+
     def silent_rows(self) -> tuple[list[int], int]:
         """Find clips whose samples are all the same: (their rows, how many clips were looked at).
 
@@ -97,13 +103,13 @@ class EncodedClips:
         """
         looked_at = range(0, len(self), max(1, len(self) // MAX_HEARD))
         with ThreadPoolExecutor() as pool:
-            spreads = pool.map(lambda row: np.ptp(self._read(row)), looked_at)
+            spreads = pool.map(lambda row: np.ptp(self.read(row)), looked_at)
             rows = [row for row, spread in zip(looked_at, spreads, strict=True) if not spread]
         return rows, len(looked_at)
 
     def _encode(self, row: int) -> Features:
         """Compute what is the same at each access: features, or samples if they are augmented."""
-        samples = self._read(row)
+        samples = self.read(row)
         return {"samples": samples} if self._augment_samples else self._extract(samples)
 
     def _load(self, row: int) -> Features:
@@ -111,8 +117,7 @@ class EncodedClips:
         return {name: tensor.numpy() for name, tensor in self._stored[row].items()}
 
     def _extract(self, samples: np.ndarray) -> Features:
-        rate = self._extractor.sampling_rate
-        features = self._extractor(samples, sampling_rate=rate, return_tensors="np")
+        features = self._extractor(samples, sampling_rate=self.rate, return_tensors="np")
         return {name: values[0] for name, values in features.items()}
 
     def _fits(self) -> bool:
