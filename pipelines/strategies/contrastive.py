@@ -81,13 +81,14 @@ class Contrastive(Strategy):
         return tuple(key for key in training if key in UNUSED_KEYS)
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
-        """Return the usual rate, and one epoch of pairs.
+        """Return SetFit's rate, whatever the width of the encoder, and one epoch of pairs.
 
         A checkpoint is saved when a signal stops the run; before the head is solved there is
         nothing to choose between.
         """
         return {
             **super().training_defaults(modality, anatomy),
+            "learning_rate": 2e-5,
             "num_train_epochs": 1,
             "per_device_train_batch_size": 16,  # pairs
             "eval_strategy": "no",

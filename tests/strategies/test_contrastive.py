@@ -207,7 +207,12 @@ def test_what_cannot_go_with_it_is_refused(checkpoint, tmp_path, section, expect
 def test_evaluations_that_will_not_be_are_noted(checkpoint, tmp_path, capsys):
     training = {"eval_strategy": "epoch"}
     data = problem(tmp_path / "data", "single")
-    prepare(tmp_path, checkpoint("bert"), data, strategy="contrastive", training=training)
+    prepared = prepare(
+        tmp_path, checkpoint("bert"), data, strategy="contrastive", training=training
+    )
+    resolved = prepared.recipe.training
+    # an epoch is as many pairs as it takes; few rows make it no longer
+    assert (resolved["num_train_epochs"], resolved["learning_rate"]) == (1, 2e-5)
     assert (
         "note: strategy contrastive has a loss of its own; ignored: training.eval_strategy"
         in capsys.readouterr().out
