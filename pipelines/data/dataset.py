@@ -19,13 +19,14 @@ class Data:
     """Disjoint train, validation and test sets; columns are named by their role in the task.
 
     Attributes:
-        splits: "train", "validation" and, if there is one, "test".
+        splits: "train", "test" if there is one, and "validation" unless folds stand in for it.
         labels: what there is to predict.
         notes: decisions made for the user, to be printed.
         source_splits: split -> its name in the source, or the share of train it was cut from.
         left_out: bad rows that were removed from the splits.
         unused_texts: column of texts that no role takes -> what it holds.
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
+        num_folds: how many folds of train can stand in for a validation split; 0: there is one.
     """
 
     splits: Mapping[str, Rows]
@@ -35,6 +36,7 @@ class Data:
     left_out: tuple[BadRow, ...] = ()
     unused_texts: Mapping[str, UnusedText] = field(default_factory=dict)
     stream: "IterableDataset | None" = None
+    num_folds: int = 0
 
     @property
     def datasets(self) -> "dict[str, Dataset]":
@@ -47,9 +49,14 @@ class Data:
         return self.splits["train"].dataset
 
     @property
+    def is_folded(self) -> bool:
+        """Whether folds of train stand in for a validation split."""
+        return "validation" not in self.splits
+
+    @property
     def validation(self) -> "Dataset":
-        """The set that chooses checkpoints and hyperparameters."""
-        return self.splits["validation"].dataset
+        """The set that chooses checkpoints and hyperparameters: train itself if it is folded."""
+        return self.splits["train" if self.is_folded else "validation"].dataset
 
     @property
     def test(self) -> "Dataset | None":

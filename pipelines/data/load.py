@@ -11,6 +11,7 @@ from pipelines.core.label_inference import with_names
 from pipelines.core.labels import CLOSED, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.data import (
     columns,
+    folds,
     label_checks,
     media_columns,
     number_labels,
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
 MAX_CLASSES_IN_NOTE = 5
 
 
-def load(source: "Source", task: "Task", seed: int) -> Data:
+def load(source: "Source", task: "Task", seed: int, *, cross_validates: bool = False) -> Data:
     """Load the data of a run: choose splits and columns, check rows and labels, draw and limit.
+
+    Args:
+        cross_validates: whether folds of train can stand in for a validation split.
 
     Raises:
         DataError: data that do not fit, by split, row (from 0), column and value.
@@ -71,6 +75,14 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     # numbers and lists of classes have no strata: most values would occur once
     by_class = labels.problem_type == SINGLE
     draw = splits.Sampler(seed, strata="label" if by_class else None, note=note)
+    train = rows_by_split["train"]
+    num_folds = folds.count(train, assignment, source)
+    if num_folds and cross_validates:
+        assignment = assignment.without_share("validation")
+        note(
+            f"no validation split: {num_folds} folds of train choose, and scores on validation are "
+            "those of rows out of fold; nothing is set aside (data.folds)"
+        )
     rows_by_split = splits.cut_from_train(rows_by_split, assignment, draw)
     for split, rows in rows_by_split.items():
         # the limit comes first: what is not used need not be read
@@ -86,7 +98,14 @@ def load(source: "Source", task: "Task", seed: int) -> Data:
     names: dict[str, str | float] = {**assignment.names, **assignment.shares}
     source_splits = {split: names[split] for split in ordered}
     return Data(
-        ordered, labels, tuple(notes), source_splits, tuple(bad_rows.left_out), unused, stream
+        ordered,
+        labels,
+        tuple(notes),
+        source_splits,
+        tuple(bad_rows.left_out),
+        unused,
+        stream,
+        num_folds,
     )
 
 

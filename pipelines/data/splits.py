@@ -4,7 +4,7 @@ Splits never share an example, and no split ever stands in for another.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,11 @@ class SplitAssignment:
     names: dict[str, str]
     shares: dict[str, float]
     guessed: frozenset[str]
+
+    def without_share(self, split: str) -> "SplitAssignment":
+        """Leave all of train to train, instead of cutting off this split."""
+        shares = {name: share for name, share in self.shares.items() if name != split}
+        return replace(self, shares=shares)
 
 
 @dataclass(frozen=True)

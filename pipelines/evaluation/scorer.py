@@ -1,5 +1,6 @@
 """Predictions -> scores, by the metrics that a recipe names or by those usual for the labels."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
@@ -81,6 +82,24 @@ class Scorer:
         probabilities = self._probabilities(outputs) if metric.declaration.takes_scores else None
         return next(iter(metric.compute(predictions, references, probabilities).values()))
 
+    def fold_scores(
+        self,
+        predictions: "Predictions",
+        references: "Targets",
+        outputs: "ModelOutputs",
+        folds: np.ndarray,
+    ) -> tuple[float, ...]:
+        """Compute the main score of each fold; `folds` (examples,) says in which an example is."""
+        scored = []
+        # a fold of few rows may lack a class, of which some metrics warn
+        with warnings.catch_warnings(action="ignore"):
+            for fold in np.unique(folds):
+                rows = np.flatnonzero(folds == fold)
+                of_fold = {name: _take(column, rows) for name, column in outputs.items()}
+                pairs = _take(predictions, rows), _take(references, rows)
+                scored.append(self.main_score(*pairs, of_fold))
+        return tuple(scored)
+
     def _score(
         self, predictions: "Predictions", references: "Targets", probabilities: Any
     ) -> dict[str, float]:
@@ -160,6 +179,11 @@ def predict(
                 "training diverged; lower training.learning_rate, or train in float32"
             )
     return task.predict(outputs, rows, processor, labels)
+
+
+def _take(values: Any, rows: np.ndarray) -> Any:
+    """Select the entries at these positions, of an array or of a list."""
+    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
 
 
 def _merge(

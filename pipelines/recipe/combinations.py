@@ -74,6 +74,15 @@ def problems(recipe: Sections) -> Iterator[Problem]:
             ("model", "image_size"),
             f"{recipe.task.name} reads {recipe.task.modality}, no images; leave it out",
         )
+    # `auto` may choose a strategy that has folds
+    if recipe.data.folds not in ("auto", 0) and not (
+        strategy.cross_validates or strategy.name == "auto"
+    ):
+        yield (
+            ("data", "folds"),
+            f"{recipe.data.folds}: strategy '{strategy.name}' trains by steps, which choose on "
+            "rows that are set aside; use linear_probe, or leave data.folds out",
+        )
     yield from _step_problems(recipe)
     yield from _sampler_problems(recipe)
     yield from _precision_problems(recipe.training)

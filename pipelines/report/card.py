@@ -44,7 +44,7 @@ TEXT = """
 
 The baseline is a predictor that ignores the input: it answers, for example, with the most frequent
 class or with the mean of the training data. {simple_model}
-{below}The weights were chosen on validation. {test}
+{below}{chosen} {test}
 
 Reload parity: {parity}.
 
@@ -132,6 +132,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "results": markdown(list(score_rows(evidence))),
         "simple_model": _sentence(baseline.simple_model(evidence)),
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
+        "chosen": _chosen_on(evidence),
         "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
         "parity": evidence.parity or "not checked",
         "calibration": card_section(evidence, model) + threshold_text.card_section(evidence, model),
@@ -190,13 +191,28 @@ def _results(
                     dataset_name=f"{path} ({config})" if config else path,
                     dataset_config=config,
                     # a share of train has no name in the source
-                    dataset_split=source_split if isinstance(source_split, str) else split,
+                    dataset_split=source_split
+                    if isinstance(source_split, str)
+                    else evidence.title(split),
                     dataset_revision=commit,
                     metric_type=metric,
                     metric_value=float(score),
                     # the Hub reserves verified results for its own evaluation
                     verified=False,
                 )
+
+
+def _chosen_on(evidence: Evidence) -> str:
+    """Say what chose the weights."""
+    if evidence.standard_error is None:
+        return "The weights were chosen on validation."
+    num_folds, metric = len(evidence.fold_scores), evidence.main_metric
+    return (
+        f"There is no validation split: features and penalty were chosen on {num_folds} folds of "
+        "train, each scored by a head that was solved on the others, and these scores are called "
+        f"validation ({metric} {evidence.validation[metric]:.4f}, standard error over folds "
+        f"{evidence.standard_error:.4f}). The saved head was solved on all of train."
+    )
 
 
 def _link(model: dict[str, Any]) -> str:

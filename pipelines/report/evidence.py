@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, sqrt
+from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Evidence:
             `{"step": 500}` or `{"pooling": "mean", "C": 0.1}`.
         pair: whether an example is two texts.
         calibration: how true the probabilities are; None where there are none.
+        fold_scores: the main score of each fold of train that stood in for validation; else empty.
         limits: what users have to know about inputs, a sentence or more each.
     """
 
@@ -109,6 +111,20 @@ class Evidence:
     predictions: Mapping[str, SplitPredictions] = field(default_factory=dict)
     calibration: "CalibrationResult | None" = None
     limits: Sequence[str] = ()
+    fold_scores: Sequence[float] = ()
+
+    @property
+    def standard_error(self) -> float | None:
+        """Standard error of the main score over folds; None where a split validated."""
+        if not self.fold_scores:
+            return None
+        return stdev(self.fold_scores) / sqrt(len(self.fold_scores))
+
+    def title(self, split: str) -> str:
+        """Name a split as reports show it."""
+        if split == "validation" and self.fold_scores:
+            return f"validation ({len(self.fold_scores)} folds, out of fold)"
+        return split
 
     @property
     def splits(self) -> dict[str, Scores]:

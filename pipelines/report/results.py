@@ -29,6 +29,18 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
         strict_json.write(folder.metrics, _metrics(evidence))
 
 
+def _folds(evidence: Evidence) -> dict[str, Any] | None:
+    """Describe the folds that "validation" stands for; None where it is a split."""
+    if not evidence.fold_scores:
+        return None
+    return {
+        "count": len(evidence.fold_scores),
+        "validation_is": "every row of train, scored by a head that did not see its fold",
+        evidence.main_metric: list(evidence.fold_scores),
+        "standard_error": evidence.standard_error,
+    }
+
+
 def _metrics(evidence: Evidence) -> dict[str, Any]:
     return {
         "task": evidence.task.name,
@@ -37,6 +49,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "examples": evidence.examples,
         "main_metric": evidence.main_metric,
         "validation": evidence.validation,
+        "folds": _folds(evidence),
         "test": evidence.test,
         "baseline": evidence.baseline,
         "simple_model": _simple_model(evidence),

@@ -25,6 +25,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             f"in {evidence.seconds:.1f} s{_waiting_time(evidence)}",
             "",
             *align(list(score_rows(evidence))),
+            *_fold_line(evidence),
             *filter(None, [baseline.simple_model(evidence)]),
             *baseline.warnings(evidence),
             "",
@@ -37,6 +38,17 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             usage(evidence, model),
         ]
     )
+
+
+def _fold_line(evidence: Evidence) -> Iterator[str]:
+    """Yield a line on the interval of the main score where folds validated."""
+    if evidence.standard_error is not None:
+        score = evidence.validation[evidence.main_metric]
+        yield (
+            f"out of fold: {evidence.main_metric} {score:.4f}, standard error over "
+            f"{len(evidence.fold_scores)} folds {evidence.standard_error:.4f}; the folds also "
+            "chose, so it is a little too optimistic"
+        )
 
 
 def _adapter_size(folder: RunFolder, evidence: Evidence) -> Iterator[str]:

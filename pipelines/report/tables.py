@@ -13,7 +13,7 @@ def score_rows(evidence: Evidence) -> Iterator[list[str]]:
     """
     last_split = list(evidence.splits)[-1]
     columns = [*evidence.splits.values(), evidence.baseline.get(last_split, {})]
-    header = ["metric", *evidence.splits, f"baseline ({last_split})"]
+    header = ["metric", *map(evidence.title, evidence.splits), f"baseline ({last_split})"]
     simple = evidence.simple_model
     if simple and last_split in simple.scores:
         columns.append(simple.scores[last_split])

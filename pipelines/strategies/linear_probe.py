@@ -32,13 +32,15 @@ class LinearProbe(Strategy):
     """The encoder runs once over each split; the head is solved on its features.
 
     Frozen weights stay bit-identical, and dropout and normalization in eval mode, since the
-    encoder never trains. With `pooling: auto`, validation chooses between what the model's own head
+    encoder never trains. With `pooling: auto`, validation (or folds of train, where
+    there is none: `data.folds`) chooses between what the model's own head
     reads (`head`) and poolings of the last hidden state: the pooler of a sentence encoder is its
     worst feature by far. The best features for another task are often not the last layer's (arXiv
     1905.06316): a number is a block, and the saved model ends there.
     """
 
     augments: ClassVar[bool] = False
+    cross_validates: ClassVar[bool] = True
     no_gradient_reason: ClassVar[str | None] = "its head is solved, not trained by gradient steps"
 
     pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = Field(
@@ -112,7 +114,7 @@ class LinearProbe(Strategy):
         return model
 
     def fit(self, job: "Job") -> "Fitted":
-        """Extract features of train and validation and keep the head that is best on validation."""
+        """Extract features and keep the head that is best on validation, or over folds of train."""
         from pipelines.training.job import Fitted
 
         head, extractor = self._head(job), self._extractor(job)
@@ -122,6 +124,9 @@ class LinearProbe(Strategy):
             history=[search.record(trial) for trial in trials],
             trainable=best.num_parameters,
             chosen={"pooling": best.pooling, head.hyperparameter: best.strength},
+            out_of_fold=None
+            if best.out_of_fold is None
+            else search.train.by_example(best.out_of_fold),
         )
 
     def _end(self, model: Any, anatomy: "Anatomy") -> None:

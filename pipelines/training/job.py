@@ -44,6 +44,8 @@ class Job:
 
     Attributes:
         train, validation: encoded rows.
+        folds: (rows,) the fold of each row of train; validation then is train, and a row is scored
+            by what was solved on the other folds. None where rows were set aside for validation.
         collate_train: joins rows into a batch to train on; random changes are drawn each time.
         row_groups: groups of rows that an epoch draws equally often; None: each row once.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
@@ -73,6 +75,7 @@ class Job:
     regularization: "Regularization"
     averaging: "Averaging"
     speed: Speed
+    folds: "np.ndarray | None" = None
     row_groups: "Sequence[np.ndarray] | None" = None
     resume_from: Path | None = None
     varies: bool = False
@@ -104,6 +107,14 @@ class Job:
         """Score the outputs of a pass over validation by the metric that chooses."""
         data = self.labeled_validation
         return self.scorer.main_score(self._predictions(outputs, data), data.targets, outputs)
+
+    def fold_scores(self, outputs: "ModelOutputs") -> tuple[float, ...]:
+        """Score out-of-fold outputs by the same metric, each fold apart; none without folds."""
+        if self.folds is None:
+            return ()
+        data = self.labeled_validation
+        predictions = self._predictions(outputs, data)
+        return self.scorer.fold_scores(predictions, data.targets, outputs, self.folds)
 
     def _predictions(self, outputs: "ModelOutputs", data: LabeledRows) -> "Predictions":
         from pipelines.evaluation.scorer import predict
@@ -169,6 +180,8 @@ class Fitted:
         temperature: by which the logits of `output` were divided after training, in its weights.
         speed: what was decided about each switch of `speed`; empty without steps.
         thresholds: probabilities above which each of several labels is given; empty: 0.5.
+        out_of_fold: logits for each example of train by what did not see its fold; None where
+            nothing was cross-validated.
     """
 
     output: "Output"
@@ -179,3 +192,4 @@ class Fitted:
     temperature: float | None = None
     speed: tuple[SpeedDecision, ...] = ()
     thresholds: tuple[float, ...] = ()
+    out_of_fold: Any | None = None

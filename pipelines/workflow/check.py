@@ -46,6 +46,8 @@ def _data(prepared: Prepared) -> Iterator[str]:
     labels = prepared.data.labels
     yield f"\ntask       {prepared.recipe.task.name}, {labels.problem_type}"
     yield from prepared.findings.lines()
+    if prepared.folds is not None:
+        yield f"validation none: {prepared.folds.max() + 1} folds of train"
     for finding in prepared.findings.findings():
         yield f"! {finding}"
 

@@ -53,7 +53,7 @@ def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", SplitPred
         The model, and its predictions on validation: their logits are divided instead of computed
         a second time.
     """
-    validation = _predict(prepared, fitted, "validation")
+    validation = _predict_validation(prepared, fitted)
     section, labels = prepared.recipe.calibration, prepared.data.labels
     if not section or not section.temperature:
         return fitted, validation
@@ -142,18 +142,30 @@ def evaluate(
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=scored.predictions,
         calibration=_reliability(prepared, fitted, scored.predictions),
+        fold_scores=_fold_scores(prepared, scored.predictions["validation"]),
         limits=_limits(prepared),
     )
 
 
-def with_parity(prepared: Prepared, evidence: Evidence, folder: Path) -> Evidence:
+def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder: Path) -> Evidence:
     """Add the parity of what lies in `folder`, loaded by its library alone."""
     options = training_arguments.forward_options(prepared.arguments())
     task, labels, bits = evidence.task, evidence.labels, evidence.quantization
     reloaded = reload(folder, evidence.library, task, labels, bits, **options)
     # on validation, whose predictions are at hand: test is read once
     trained = evidence.predictions["validation"].outputs
+    if fitted.out_of_fold is not None:  # those are of other heads than the one that was saved
+        trained = _predict(prepared, fitted, "validation").outputs
     return replace(evidence, parity=parity.compare(reloaded, prepared.data.validation, trained))
+
+
+def _predict_validation(prepared: Prepared, fitted: "Fitted") -> SplitPredictions:
+    """Run the model over validation, or take what was computed out of fold."""
+    if fitted.out_of_fold is None:
+        return _predict(prepared, fitted, "validation")
+    outputs = {"logits": fitted.out_of_fold}
+    undecided = SplitPredictions(outputs, (), prepared.targets["validation"])
+    return _with_predictions(prepared, fitted, "validation", undecided)
 
 
 def _predict(prepared: Prepared, fitted: "Fitted", split: str) -> SplitPredictions:
@@ -205,6 +217,15 @@ def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -
     return _Scored(predictions, scores, baseline, at_half)
 
 
+def _fold_scores(prepared: Prepared, validation: SplitPredictions) -> tuple[float, ...]:
+    """Compute the main score of each fold; none where a split validates."""
+    if prepared.folds is None:
+        return ()
+    return prepared.scorer.fold_scores(
+        validation.predictions, validation.targets, validation.outputs, prepared.folds
+    )
+
+
 def _reliability(
     prepared: Prepared, fitted: "Fitted", predictions: dict[str, SplitPredictions]
 ) -> "CalibrationResult | None":
@@ -226,5 +247,5 @@ def _limits(prepared: Prepared) -> tuple[str, ...]:
 
 def _num_examples(prepared: Prepared) -> dict[str, int]:
     """Count the examples of each split; of a streamed train, those that the steps read."""
-    counts = {split: len(targets) for split, targets in prepared.targets.items()}
+    counts = {split: len(prepared.targets[split]) for split in prepared.data.splits}
     return {**counts, "train": prepared.num_examples}

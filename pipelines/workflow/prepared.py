@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipelines.core import processes
+from pipelines.core.errors import DataError
+from pipelines.core.labels import SINGLE
 from pipelines.core.losses import CrossEntropy
+from pipelines.data import folds
+from pipelines.data.duplicates import RowHashes
 from pipelines.recipe import Recipe
 from pipelines.tasks.augmentations import AugmentedCollator
 from pipelines.training import arguments as training_arguments
@@ -28,7 +35,7 @@ class Prepared:
 
     Attributes:
         recipe: the resolved recipe, nothing of which is left open.
-        encoded: split -> rows of model inputs.
+        encoded: split -> rows of model inputs; validation is train, if that is folded.
         targets: split -> what predictions are compared with.
         stream: all of train, encoded while it is read; None if train is loaded.
         target_scale: by which training may standardize numbers to predict; None where it cannot.
@@ -45,6 +52,26 @@ class Prepared:
     stream: Any | None = None
     target_scale: "TargetScale | None" = None
     reason: str = ""
+
+    @cached_property
+    def folds(self) -> "np.ndarray | None":
+        """(rows,) the fold of each row of train; None where a split validates.
+
+        Raises:
+            DataError: of train a single row is left.
+        """
+        if not self.data.is_folded:
+            return None
+        targets = self.targets["train"]
+        if len(targets) < 2:
+            raise DataError("train: of one example there are no folds; add examples")
+        by_class = self.data.labels.problem_type == SINGLE
+        values = np.asarray(targets) if by_class else np.zeros(len(targets))
+        # a text that stands in two folds would be scored by a head that has seen it
+        repeats = RowHashes.of(self.data.splits["train"], self.recipe.task.target).normalized
+        # rows may have been left out since the folds were counted
+        num_folds = min(self.data.num_folds, len(targets))
+        return folds.deal(values, repeats, num_folds, self.recipe.seed)
 
     @property
     def num_examples(self) -> int:

@@ -73,14 +73,16 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
 
 
 def _with_split_names(prepared: Prepared) -> Source:
-    """Name the split of the source that serves as each; a repeated run does not look for them."""
+    """Name what serves as each split, and the folds; a repeated run does not look for them."""
     names = prepared.data.source_splits
     data = prepared.recipe.data
     # a list of files stays one
     explicit = {split: name for split, name in data.splits if name is not None}
     # a test split that was not used, for lack of labels, is explicitly none
     splits = SplitNames.model_validate({"test": None, **names, **explicit})
-    return data.replace(splits=splits)
+    num_folds = prepared.data.num_folds if prepared.data.is_folded else 0
+    # recorded as well: with other rows `auto` could count others
+    return data.replace(splits=splits, folds=num_folds)
 
 
 def _first_conflict(recipe: Recipe) -> str | None:

@@ -63,7 +63,7 @@ def run(recipe: Recipe) -> RunFolder:
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     # every process loads the folder below, and only one has written it
     processes.wait()
-    evidence = with_parity(prepared, evidence, folder.model)
+    evidence = with_parity(prepared, fitted, evidence, folder.model)
     if processes.is_main():
         _report(prepared.recipe, folder, evidence, locked)
     return folder
@@ -88,9 +88,10 @@ def trial(
     # pruning compares a run's scores by how far it has come, and a soup is several runs
     single_run_callbacks = () if recipe.averaging.soup else callbacks
     job = job_of(prepared, checkpoints, callbacks=single_run_callbacks)
-    output = _train(recipe, job).output
-    collect = recipe.task.collect
-    return job.score(output.run(job.validation, job.collate, collect, **job.forward_options))
+    fitted, collect = _train(recipe, job), recipe.task.collect
+    if fitted.out_of_fold is not None:
+        return job.score({"logits": fitted.out_of_fold})
+    return job.score(fitted.output.run(job.validation, job.collate, collect, **job.forward_options))
 
 
 def _prepare(recipe: Recipe, resumed: Resumed | None) -> Prepared:
@@ -173,6 +174,7 @@ def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
         collate=prepared.collate,
         collate_train=prepared.collate_train,
         loss=prepared.loss,
+        folds=prepared.folds,
         row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
         scorer=prepared.scorer,
         arguments=prepared.arguments(checkpoints),

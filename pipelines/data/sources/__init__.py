@@ -5,7 +5,7 @@ chooses among them, names columns by role and checks them.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -38,13 +38,12 @@ class SplitNames(Section):
 
     A split that is left out is found by its usual name. A list names files, which are one split
     together. A number is a share of train, cut off with a seed, stratified by label. `test: null`
-    means that there is none; a run cannot do without validation, so where none is found a tenth of
-    train is cut off for it.
+    means that there is none. Where no validation split is found, `data.folds` says what chooses.
     """
 
     train: Names | None = Field(None, description="name of a split, or files; null: the usual name")
     validation: Names | float | None = Field(
-        None, description="name, files, or share of train; null: the usual name, else 0.1"
+        None, description="name, files, or share of train; null: the usual name, else see folds"
     )
     test: Names | float | None = Field(
         None,
@@ -134,11 +133,24 @@ class Source(Section):
     )
     splits: SplitNames = SplitNames()
     limit: Limits = Limits()
+    folds: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        "auto",
+        description="where there is no validation split: into how many folds train is dealt, for "
+        "a solved head (linear_probe) to be cross-validated; 0: a tenth of train is set aside; "
+        "auto: 5 for up to 1,000 rows, else 0",
+    )
     on_bad_row: Literal["error", "skip"] = Field(
         "error",
         description="rows without a label, unreadable, or too much for the model: "
         "refuse them, or leave them out and list them",
     )
+
+    @field_validator("folds")
+    @classmethod
+    def _is_more_than_one(cls, folds: str | int) -> str | int:
+        if folds == 1:
+            raise ValueError("one fold leaves no rows to solve on; expected 0, 2 or more, or auto")
+        return folds
 
     def load(self) -> "Mapping[str, Dataset]":
         """Load all splits of the source, unchanged; a streamed one as an IterableDataset.

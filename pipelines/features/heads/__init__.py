@@ -16,8 +16,19 @@ from pipelines.core.labels import MULTI, REGRESSION, SINGLE
 from pipelines.core.section import Named
 from pipelines.models.output.head_layers import Layer, Linear, MLPHead, SolvedHead
 
-__all__ = ["Head", "Layer", "Linear", "MLPHead", "Problem", "Scaler", "SolvedHead"]
+__all__ = [
+    "ABSENT_CLASS_LOGIT",
+    "Head",
+    "Layer",
+    "Linear",
+    "MLPHead",
+    "Problem",
+    "Scaler",
+    "SolvedHead",
+]
 
+# of a class without examples: no softmax notices it, and float16 holds it
+ABSENT_CLASS_LOGIT = -1e4
 MIN_VARIATION = 1e-4  # of a feature beside its mean; less is rounding
 
 

@@ -3,9 +3,7 @@
 import numpy as np
 
 from pipelines.core.labels import MULTI, SINGLE
-from pipelines.features.heads import Linear, Problem
-
-ABSENT_CLASS_LOGIT = -1e4  # large enough that no softmax notices the class; float16 holds it
+from pipelines.features.heads import ABSENT_CLASS_LOGIT, Linear, Problem
 
 
 def expand_to_all_classes(

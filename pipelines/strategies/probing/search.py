@@ -1,12 +1,19 @@
-"""Which features, and how strong a penalty: validation chooses."""
+"""Which features, and how strong a penalty: validation chooses, or folds of train."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.features.heads import Head, Problem, Scaler, SolvedHead
+from pipelines.features.heads import ABSENT_CLASS_LOGIT, Head, Problem, Scaler, SolvedHead
+from pipelines.strategies.probing.trial import (
+    HeadTrial,
+    SolvedTrial,
+    best_pooling,
+    best_strength,
+)
 from pipelines.training.balanced_sampler import expected_draws
 
 if TYPE_CHECKING:
@@ -15,28 +22,6 @@ if TYPE_CHECKING:
 # training targets (examples or tokens) on which poolings, then penalties, are compared
 MAX_TARGETS_FOR_POOLING = 2_500
 MAX_TARGETS_FOR_PENALTY = 5_000
-
-
-@dataclass(frozen=True)
-class HeadTrial:
-    """One head: from which features, how strongly regularized, how good on validation.
-
-    Attributes:
-        strength: the value of the head's hyperparameter.
-        biased: whether the head has a bias.
-    """
-
-    pooling: str
-    strength: float
-    biased: bool
-    score: float
-    head: "SolvedHead"
-
-    @property
-    def num_parameters(self) -> int:
-        """Parameters of the head, without a bias that the model has no place for."""
-        layers = [layer.linear for layer in self.head.layers]
-        return sum(layer.weight.size + layer.bias.size * self.biased for layer in layers)
 
 
 @dataclass(frozen=True)
@@ -75,11 +60,14 @@ class HeadDataset:
 
 @dataclass(frozen=True)
 class HeadSearch:
-    """Choose features and penalty on validation, coarse to fine.
+    """Choose features and penalty, coarse to fine: on validation, or by cross-validation.
 
     Every pooling is tried with two strengths, then the best pooling with the whole grid, on a
     sample of train, so that choosing costs little beside the forward pass. The choice is solved on
     all of train: the penalty is a prior, which does not depend on the number of examples.
+
+    Where the job has folds, `validation` is train itself, and every row is scored by a head that
+    was solved on the other folds.
 
     Attributes:
         bias: whether the model's own output layer has one.
@@ -91,7 +79,7 @@ class HeadSearch:
     validation: HeadDataset
     bias: bool
 
-    def run(self) -> tuple[HeadTrial, list[HeadTrial]]:
+    def run(self) -> tuple[SolvedTrial, list[HeadTrial]]:
         """Return the chosen head and all that were tried."""
         from threadpoolctl import threadpool_limits
 
@@ -99,25 +87,18 @@ class HeadSearch:
         with threadpool_limits(1):
             return self._run()
 
-    def _run(self) -> tuple[HeadTrial, list[HeadTrial]]:
-        grid = sorted(self.head.grid)
+    def _run(self) -> tuple[SolvedTrial, list[HeadTrial]]:
+        grid, greater = sorted(self.head.grid), self.job.scorer.greater_is_better
         # of eight strengths two that lie far apart, neither at an end
         coarse = grid[1::4]
         fine = [strength for strength in grid if strength not in coarse]
         trials: list[HeadTrial] = []
         for pooling in self.train.features:
-            trials += self._solve(pooling, coarse, MAX_TARGETS_FOR_POOLING)
-        trials += self._solve(self._best(trials).pooling, fine, MAX_TARGETS_FOR_PENALTY)
-        best = self._best(trials)
-        if len(self.train.targets) > MAX_TARGETS_FOR_PENALTY:
-            (best,) = self._solve(best.pooling, [best.strength], None)
-        return best, trials
-
-    def _best(self, trials: list[HeadTrial]) -> HeadTrial:
-        """Return the best trial; of equals the first, which the plain class can hold."""
-        sign = 1 if self.job.scorer.greater_is_better else -1
-        # `head` is tried first; a pooling has to be better to be worth another library
-        return max(trials, key=lambda trial: sign * trial.score)
+            trials += self._try(pooling, coarse, MAX_TARGETS_FOR_POOLING)
+        chosen = best_pooling(trials, greater_is_better=greater)
+        trials += self._try(chosen, fine, MAX_TARGETS_FOR_PENALTY)
+        of_pooling = [trial for trial in trials if trial.pooling == chosen]
+        return self._solved(best_strength(of_pooling, greater_is_better=greater)), trials
 
     def record(self, trial: HeadTrial) -> dict[str, Any]:
         """Describe a trial for the history."""
@@ -127,29 +108,95 @@ class HeadSearch:
             f"validation_{self.job.scorer.main}": trial.score,
         }
 
-    def _solve(
-        self, pooling: str, strengths: list[float], limit: int | None
-    ) -> Iterator[HeadTrial]:
-        """Solve a head for each strength, on at most `limit` targets of train, and score it."""
-        job, train = self.job, self.train
-        rows = np.random.default_rng(job.arguments.seed).permutation(len(train.targets))[:limit]
-        targets = train.targets[rows]
+    def _try(self, pooling: str, strengths: list[float], limit: int) -> Iterator[HeadTrial]:
+        """Score a head for each strength, solved on at most `limit` targets of train."""
+        for strength, logits in zip(
+            strengths, self._logits(pooling, strengths, limit), strict=True
+        ):
+            outputs = self._outputs(logits)
+            score, fold_scores = self.job.main_score(outputs), self.job.fold_scores(outputs)
+            yield HeadTrial(pooling, strength, score, fold_scores)
+
+    def _solved(self, trial: HeadTrial) -> SolvedTrial:
+        """Solve the head of a trial on all of train."""
+        pooling, strengths = trial.pooling, [trial.strength]
+        (head,) = self._solve(pooling, strengths, np.arange(len(self.train.targets)))
+        out_of_fold = None
+        if self.folds is None:
+            logits = head(self.validation.features[pooling])
+        else:
+            (logits,) = self._logits(pooling, strengths, None)
+            out_of_fold = logits
+        score = self.job.main_score(self._outputs(logits))
+        return SolvedTrial(
+            pooling,
+            trial.strength,
+            score,
+            head=head,
+            biased=self._biased(pooling),
+            out_of_fold=out_of_fold,
+        )
+
+    def _outputs(self, logits: np.ndarray) -> dict[str, Any]:
+        return {"logits": self.validation.by_example(logits)}
+
+    def _biased(self, pooling: str) -> bool:
         # other poolings are saved with a dense layer, which has a bias; the model's own output
         # layer may have none, and then nothing could take up the mean: W (x - mean) = W x - W mean
-        biased = self.bias or pooling != "head"
-        scaler = Scaler.of(train.features[pooling][rows], center=biased)
+        return self.bias or pooling != "head"
+
+    @cached_property
+    def folds(self) -> np.ndarray | None:
+        """(targets,) the fold of each target of train, that of its example; None without folds."""
+        folds, sizes = self.job.folds, self.train.sizes
+        return folds if folds is None or sizes is None else np.repeat(folds, sizes)
+
+    def _logits(
+        self, pooling: str, strengths: list[float], limit: int | None
+    ) -> Iterable[np.ndarray]:
+        """Return (targets, num_labels) logits on validation for each strength."""
+        if self.folds is not None:
+            return self._out_of_fold(self.folds, pooling, strengths, limit)
+        features = self.validation.features[pooling]
+        rows = self._sample(np.arange(len(self.train.targets)), limit)
+        return (head(features) for head in self._solve(pooling, strengths, rows))
+
+    def _out_of_fold(
+        self, folds: np.ndarray, pooling: str, strengths: list[float], limit: int | None
+    ) -> list[np.ndarray]:
+        """Return the logits of each row by heads that were solved on the other folds."""
+        features = self.train.features[pooling]
+        shape = len(folds), self.job.labels.num_labels
+        logits = [np.zeros(shape) for _ in strengths]
+        for fold in np.unique(folds):
+            is_held = folds == fold
+            rows = self._sample(np.flatnonzero(~is_held), limit)
+            for values, head in zip(logits, self._solve(pooling, strengths, rows), strict=True):
+                values[is_held] = head(features[is_held])
+        is_single = self.train.targets.ndim == 1 and self.train.targets.dtype.kind == "i"
+        return [_without_absent(values) for values in logits] if is_single else logits
+
+    def _sample(self, rows: np.ndarray, limit: int | None) -> np.ndarray:
+        """Draw at most `limit` of these rows of train."""
+        if limit is None or len(rows) <= limit:
+            return rows
+        return np.random.default_rng(self.job.arguments.seed).permutation(rows)[:limit]
+
+    def _solve(
+        self, pooling: str, strengths: list[float], rows: np.ndarray
+    ) -> Iterator[SolvedHead]:
+        """Solve a head for each strength on these rows of train."""
+        features, targets = self.train.features[pooling][rows], self.train.targets[rows]
+        biased = self._biased(pooling)
+        scaler = Scaler.of(features, center=biased)
         problem = Problem(
-            features=scaler(train.features[pooling][rows]),
+            features=scaler(features),
             targets=targets,
-            num_labels=job.labels.num_labels,
+            num_labels=self.job.labels.num_labels,
             bias=biased,
             weights=self._weights(targets, rows),
         )
-        for strength, solved in zip(strengths, self.head.solve(problem, strengths), strict=True):
-            folded = scaler.fold(solved)
-            logits = self.validation.by_example(folded(self.validation.features[pooling]))
-            score = job.main_score({"logits": logits})
-            yield HeadTrial(pooling, strength, biased, score, folded)
+        return map(scaler.fold, self.head.solve(problem, strengths))
 
     def _weights(self, targets: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
         """Weigh targets as in gradient steps: by their classes, or as often as they are drawn."""
@@ -158,3 +205,13 @@ class HeadSearch:
             return expected_draws(job.row_groups, len(self.train.targets))[rows]
         weigh = getattr(job.loss, "target_weights", None)
         return weigh(targets) if weigh else None
+
+
+def _without_absent(logits: np.ndarray) -> np.ndarray:
+    """Raise the logits of classes that other folds do not have to the lowest of the others.
+
+    On all of train they have examples: a temperature must not be fitted on what stands for none.
+    """
+    is_absent = logits <= ABSENT_CLASS_LOGIT
+    lowest = np.where(is_absent, np.inf, logits).min(axis=1, keepdims=True)
+    return np.where(is_absent, lowest, logits)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
     from pipelines.models.output import Output
-    from pipelines.strategies.probing.search import HeadDataset, HeadSearch, HeadTrial
+    from pipelines.strategies.probing.search import HeadDataset, HeadSearch
+    from pipelines.strategies.probing.trial import HeadTrial, SolvedTrial
     from pipelines.training.job import Job
 
 
@@ -28,8 +29,10 @@ def problem_type(job: "Job") -> str:
 
 def solve(
     job: "Job", head: "Head", extractor: "Extractor", *, plain: bool = False
-) -> tuple["HeadSearch", "HeadTrial", list["HeadTrial"]]:
+) -> tuple["HeadSearch", "SolvedTrial", list["HeadTrial"]]:
     """Extract features of train and validation and choose the best head.
+
+    Where the job has folds, validation is train, whose features are extracted once.
 
     Args:
         plain: consider only what the model's own head reads, not other poolings.
@@ -39,11 +42,14 @@ def solve(
     """
     from pipelines.strategies.probing.search import HeadSearch
 
-    train = _dataset(job, extractor, job.train, "features of train", plain, job.fast_options)
-    # validation scores are evidence: features in the precision that the saved model will have
-    validation = _dataset(
-        job, extractor, job.validation, "features of validation", plain, job.forward_options
-    )
+    # what is scored is evidence: features in the precision that the saved model will have
+    options = job.fast_options if job.folds is None else job.forward_options
+    train = _dataset(job, extractor, job.train, "features of train", plain, options)
+    validation = train
+    if job.folds is None:
+        validation = _dataset(
+            job, extractor, job.validation, "features of validation", plain, job.forward_options
+        )
     search = HeadSearch(job, head, train, validation, extractor.has_bias)
     return search, *search.run()
 
@@ -72,7 +78,7 @@ def start_from_solved_head(job: "Job") -> None:
     say(f"the head was solved on frozen features: {score} on validation")
 
 
-def output_of(extractor: "Extractor", best: "HeadTrial") -> "Output":
+def output_of(extractor: "Extractor", best: "SolvedTrial") -> "Output":
     """Put the solved head into the plain class, or beside its pooling where that cannot hold it."""
     import dataclasses
 

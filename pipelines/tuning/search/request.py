@@ -33,7 +33,17 @@ class SearchRequest:
         Args:
             texts: dimension -> value, as it would be typed.
         """
-        return recipe.load(self.path, [*self.overrides, *self.trial_overrides(texts)])
+        loaded = recipe.load(self.path, [*self.overrides, *self.trial_overrides(texts)])
+        return self.comparable(loaded)
+
+    def comparable(self, loaded: Recipe) -> Recipe:
+        """Let all trials score the same rows: where strategies are compared, those set aside.
+
+        Only some strategies can be cross-validated.
+        """
+        if self.space.strategies == (None,):
+            return loaded
+        return loaded.replace(data=loaded.data.replace(folds=0))
 
     def trial_overrides(self, texts: dict[str, str]) -> list[Override]:
         """Return the values of a trial as overrides of the recipe."""

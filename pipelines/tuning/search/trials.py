@@ -36,7 +36,7 @@ def run(request: SearchRequest, first: Recipe) -> None:
         GraftError: recipe, data or checkpoint are wrong, in a trial or before the first.
         Interrupted: on a signal; all finished trials are on disk.
     """
-    metric, baseline, greater = _score_baseline(first)
+    metric, baseline, greater = _score_baseline(request.comparable(first))
     folder = Path(runs_folder(first)) / f"{first.name}_search"
     study = Study(
         folder / "study.log",

@@ -1,0 +1,75 @@
+"""Folds of train, which stand in for a validation split where rows are few.
+
+A tenth of 48 rows is 5: what they choose is chance. Every row has its turn in folds, each scored by
+what was solved on the others, and nothing is taken away from train.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pipelines.core.errors import DataError
+from pipelines.data.rows import Rows
+from pipelines.data.splits import SplitAssignment
+
+if TYPE_CHECKING:
+    from pipelines.data.sources import Source
+
+DEFAULT_FOLDS = 5
+MAX_ROWS = 1_000  # of train: from here on a tenth is enough to choose by, and takes little away
+
+
+def count(train: Rows, assignment: SplitAssignment, source: "Source") -> int:
+    """Count the folds of train that can stand in for a validation split; 0: there is one.
+
+    Args:
+        train: its rows, from which nothing has been cut.
+
+    Raises:
+        DataError: the recipe requests folds, and there is a validation split, or too few rows.
+    """
+    num_rows = round(len(train) * (1 - assignment.shares.get("test", 0)))
+    return _count(source.folds, assignment, min(num_rows, source.limit.train or num_rows))
+
+
+def _count(requested: Literal["auto"] | int, assignment: SplitAssignment, num_rows: int) -> int:
+    """Return how many folds stand in for a validation split; 0: there is one, or a share is cut."""
+    if "validation" not in assignment.guessed or "validation" in assignment.names:
+        if requested not in ("auto", 0):
+            name = assignment.names.get("validation") or assignment.shares["validation"]
+            raise DataError(
+                f"data.folds: {requested}: there is a validation split ({name}), which chooses; "
+                "leave data.folds out"
+            )
+        return 0
+    if requested == "auto":
+        folds = min(DEFAULT_FOLDS, num_rows) if num_rows <= MAX_ROWS else 0
+        return folds if folds > 1 else 0
+    if requested > num_rows:
+        raise DataError(
+            f"data.folds: {requested}: train has {num_rows:,} examples, and every fold needs one; "
+            f"expected at most {num_rows:,}, or auto"
+        )
+    return requested
+
+
+def deal(values: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal rows to folds so that each value, and each fold, has its proportion.
+
+    scikit-learn's StratifiedKFold warns of, or refuses, classes of fewer rows than folds.
+
+    Args:
+        values: (rows,) the value of each row to draw in proportion.
+        groups: (rows,) of equal ones all rows are in one fold, unless there are too few of them.
+
+    Returns:
+        (rows,) the fold of each row, from 0.
+    """
+    _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
+    if len(firsts) < folds:
+        firsts = members = np.arange(len(values))
+    # groups of a value lie together, in random order, and go to one fold after the other
+    order = np.lexsort((np.random.default_rng(seed).random(len(firsts)), values[firsts]))
+    dealt = np.empty(len(firsts), dtype=int)
+    dealt[order] = np.arange(len(firsts)) % folds
+    return dealt[members]

@@ -1,0 +1,189 @@
+"""A linear probe that is chosen, scored and calibrated on folds of train."""
+
+import csv
+import json
+from contextlib import redirect_stdout
+from io import StringIO
+
+import numpy as np
+import pytest
+import tiny_tasks
+import yaml
+from datasets import Dataset
+from grafting import fit, job, prepare, write_recipe
+from references import Scikit, softmax
+
+from pipelines.cli import main
+from pipelines.features.candidates import pooled_extractor
+from pipelines.models.anatomy import dissect
+from pipelines.report.run_folder import RunFolder
+from pipelines.strategies.probing.trial import HeadTrial, best_pooling, best_strength
+from pipelines.tuning.search import space_reader
+from pipelines.tuning.search.request import SearchRequest
+
+PROBE = {"name": "linear_probe", "pooling": "mean"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Use a cache of this test's own."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def few(text_data, tmp_path):
+    """A folder with 24 rows of train, a test split and no validation."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for split in ("train", "test"):
+        rows = Dataset.from_csv(str(text_data / f"{split}.csv"), cache_dir=str(tmp_path))
+        rows.select(range(24)).to_csv(str(folder / f"{split}.csv"))
+    return folder
+
+
+@pytest.mark.numerical
+def test_each_row_is_scored_by_a_head_that_did_not_see_its_fold(checkpoint, few, tmp_path):
+    found = prepare(tmp_path, checkpoint("bert"), few, strategy=PROBE)
+    model, train = found.checkpoint.model, found.encoded["train"]
+    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    source = pooled_extractor(model, anatomy, "mean", train, found.collate)
+    features = source.extract(train, found.collate)[0]["mean"].astype(float)
+    fitted, targets = fit(found, tmp_path), np.asarray(found.targets["train"])
+    assert len(np.unique(found.folds)) == 5
+    for fold in range(5):
+        held = found.folds == fold
+        theirs = Scikit(features[~held], targets[~held], fitted.chosen["C"])
+        ours = softmax(fitted.out_of_fold[held])
+        np.testing.assert_allclose(ours, theirs.predict_proba(features[held]), atol=1e-2)
+
+
+def test_a_class_that_other_folds_lack_does_not_ruin_the_temperature(checkpoint, tmp_path):
+    labels = ["a", "b"] * 12 + ["c"]
+    rows = {"text": [f"{label} film" for label in labels], "label": labels}
+    folder = tmp_path / "rare"
+    folder.mkdir()
+    Dataset.from_dict(rows).to_parquet(folder / "train.parquet")
+    fitted = fit(prepare(tmp_path, checkpoint("bert"), folder, strategy=PROBE), tmp_path)
+    # a logit that stands for a class without examples would be 10,000 nats
+    assert np.ptp(fitted.out_of_fold, axis=1).max() < 100
+
+
+def test_tokens_of_an_example_are_in_one_fold(checkpoint, tmp_path):
+    folder = tiny_tasks.entity_data(tmp_path / "entities")
+    for path in folder.glob("validation*"):
+        path.unlink()
+    sections = {"task": "token_classification", "strategy": "linear_probe"}
+    found = prepare(tmp_path, checkpoint("bert"), folder, **sections)
+    fitted = fit(found, tmp_path)
+    sizes = [sum(np.asarray(row["labels"]) != -100) for row in found.encoded["train"]]
+    assert [len(logits) for logits in fitted.out_of_fold] == sizes
+    scored = job(found, tmp_path).score({"logits": fitted.out_of_fold})
+    assert 0 < scored[found.scorer.main] <= 1
+
+
+def test_the_run_names_what_was_scored_and_can_be_repeated(checkpoint, few, tmp_path):
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["run", str(path)]) == 0
+        first = RunFolder(tmp_path / "runs" / "recipe" / "1")
+        assert main(["run", str(first.recipe)]) == 0
+    metrics = json.loads(first.metrics.read_text())
+    assert metrics["examples"] == {"train": 24, "test": 24}
+    assert metrics["folds"]["count"] == len(metrics["folds"]["accuracy"]) == 5
+    assert metrics["parity"]["ok"]
+    # fitted on all of train, it would be right there
+    assert "validation" not in metrics["simple_model"]
+    assert metrics["calibration"]["temperature"]  # of 24 rows, where a tenth would have been 2
+    assert yaml.safe_load(first.recipe.read_text())["data"]["folds"] == 5
+    assert "validation (5 folds, out of fold)" in printed.getvalue()
+    card = " ".join((first.model / "README.md").read_text().split())
+    assert "chosen on 5 folds of train, each scored by a head that was solved on the" in card
+    with (first.predictions / "validation.csv").open() as file:
+        lines = [*csv.DictReader(file)]
+    right = sum(line["label"] == line["prediction"] for line in lines)
+    assert right / 24 == pytest.approx(metrics["validation"]["accuracy"])
+    again = RunFolder(tmp_path / "runs" / "recipe" / "2")
+    repeated = json.loads(again.metrics.read_text())
+    assert repeated["validation"] == metrics["validation"]
+    assert repeated["folds"] == metrics["folds"]
+
+
+def test_a_probe_that_auto_chose_has_folds(checkpoint, few, tmp_path, capsys):
+    sections = {"strategy": "auto", "training": {"max_steps": 4}}
+    found = prepare(tmp_path, checkpoint("bert"), few, **sections)
+    assert found.recipe.strategy.name == "linear_probe"
+    assert found.folds is not None
+    assert "4 steps are too few" in found.reason
+    assert "the rows that were set aside are in train again" in capsys.readouterr().out
+
+
+def test_numbers_far_below_zero_are_predicted_out_of_fold(checkpoint, tmp_path):
+    folder = tmp_path / "numbers"
+    folder.mkdir()
+    rows = {"text": ["good film", "bad film"] * 10, "label": [-30_000.5, -20_000.5] * 10}
+    Dataset.from_dict(rows).to_parquet(folder / "train.parquet")
+    found = prepare(tmp_path, checkpoint("bert"), folder, strategy=PROBE)
+    fitted = fit(found, tmp_path)
+    assert np.abs(fitted.out_of_fold[:, 0] - rows["label"]).max() < 5_000
+
+
+def test_what_trains_by_steps_says_that_folds_are_not_for_it(checkpoint, few, tmp_path, capsys):
+    found = prepare(tmp_path, checkpoint("bert"), few)
+    assert found.folds is None
+    assert found.recipe.data.folds == 0  # so that the recipe in the run folder can be repeated
+    assert "full trains by steps, and chooses on the 2 rows set aside" in capsys.readouterr().out
+
+
+def test_check_shows_the_folds(checkpoint, few, tmp_path, capsys):
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
+    assert main(["check", str(path)]) == 0
+    assert "validation none: 5 folds of train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("space", "folds"), [("strategy=full,linear_probe", 0), ("training.seed=1,2", "auto")]
+)
+def test_strategies_are_compared_on_the_same_rows(checkpoint, few, tmp_path, space, folds):
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
+    request = SearchRequest(str(path), (), space_reader.load([space]), 2, 60)
+    assert request.recipe({}).data.folds == folds
+
+
+# Which of several is the best
+
+
+def trials(**scores):
+    return [
+        HeadTrial(pooling, strength, score)
+        for pooling, of_pooling in scores.items()
+        for strength, score in of_pooling.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tried", "expected"),
+    [
+        (trials(head={1: 0.6, 2: 0.6}, mean={1: 0.6, 2: 0.8}), "mean"),
+        (trials(head={1: 0.8, 2: 0.8}, mean={1: 0.6, 2: 0.8}), "head"),
+        (trials(head={1: 0.8, 2: 0.6}, mean={1: 0.6, 2: 0.8}), "mean"),
+        (trials(cls={1: 0.8, 2: 0.6}, head={1: 0.6, 2: 0.8}), "head"),
+    ],
+)
+def test_equal_poolings_are_told_apart_by_their_mean_then_by_preference(tried, expected):
+    assert best_pooling(tried, greater_is_better=True) == expected
+    errors = [HeadTrial(t.pooling, t.strength, -t.score) for t in tried]
+    assert best_pooling(errors, greater_is_better=False) == expected
+
+
+def test_folds_have_to_agree_that_another_pooling_is_better():
+    mean = HeadTrial("mean", 1, 0.6, (0.6, 0.6, 0.6, 0.6, 0.6))
+    by_chance = HeadTrial("last", 1, 0.64, (1.0, 0.4, 0.6, 0.6, 0.6))
+    clearly = HeadTrial("last", 1, 0.8, (0.8, 0.7, 0.9, 0.8, 0.8))
+    assert best_pooling([by_chance, mean], greater_is_better=True) == "mean"
+    assert best_pooling([clearly, mean], greater_is_better=True) == "last"
+
+
+def test_of_equal_penalties_the_middle_one_is_taken():
+    tried = trials(mean={4: 0.5, 1: 0.7, 3: 0.7, 2: 0.7})
+    assert best_strength(tried, greater_is_better=True).strength == 2
+    assert best_strength(tried, greater_is_better=False).strength == 4
