@@ -37,7 +37,7 @@ def test_words_are_learned_in_any_order_and_case():
     result = scores(TWO, train, test, metrics=("accuracy", "roc_auc"))
     assert result.name == "bag of words"
     assert result.scores == {"test": {"accuracy": 1.0, "roc_auc": 1.0}}
-    assert 0 < result.seconds < 10
+    assert result.seconds > 0
 
 
 def test_languages_without_spaces_have_words_too():
