@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipelines.report.evidence import Evidence, Scores, is_number
+from pipelines.training.length import min_steps
 
 Comparison = tuple[str, str, float, float]  # split, metric, score, the score to be better than
 
@@ -76,7 +77,18 @@ def _advice(evidence: Evidence, splits: set[str]) -> str:
             f"{look}: is the label in what it reads? If so, another model.checkpoint, or weights "
             "that train: strategy=lora or strategy=full"
         )
+    num_steps, needed = _num_steps(evidence), min_steps(evidence.labels.num_labels)
+    if 0 < num_steps < needed:
+        return (
+            f"training took {num_steps:,} steps, and at least {needed:,} are needed to learn "
+            "something: leave out training.num_train_epochs and training.max_steps, or raise them"
+        )
     return (
         f"{look}; then the rate (graft lr-find suggests training.learning_rate), more "
         "training.num_train_epochs, or strategy=linear_probe, which has no rate"
     )
+
+
+def _num_steps(evidence: Evidence) -> int:
+    """Count the steps that were trained; 0 where the history has none, as that of a soup."""
+    return max((entry.get("step", 0) for entry in evidence.history), default=0)

@@ -1,7 +1,6 @@
 """Choose the strategy that suits data, model and machine, by fixed rules."""
 
 from collections.abc import Iterator
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -24,7 +23,6 @@ MIN_SIMILARITY = 0.65  # from here on features are close to the task as they are
 MIN_SEEN_PER_CLASS = 100  # examples, all epochs together, below which steps learn little
 # with 30 steps a probe was 3.0 points better on average, with 60 it was 2.4 points worse
 MIN_STEPS = 50  # below which weights hardly move
-NUM_EVALUATIONS = 6  # of a training that was extended
 # with fewer, a single example moves the accuracy by more than a point
 MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
@@ -40,7 +38,7 @@ class Auto(Strategy):
     2. No room for AdamW's moments: `lora` (arXiv 2106.09685).
     3. No head to solve, or a stream of examples: `full`.
     4. Fewer steps than weights need to move: `linear_probe`. Only a recipe that says how long to
-       train gets here: otherwise there are as many epochs as it takes (arXiv 2006.05987).
+       train gets here: otherwise there are as many epochs as it takes (`training.length`).
     5. Features close to the task, and steps that would see each class a few times only:
        `linear_probe`, whose solver converges.
     6. Convolutions with batch normalization: `lora`, which leaves the pretrained statistics
@@ -90,8 +88,8 @@ class Auto(Strategy):
         elif not task.prediction_unit:
             yield "full", f"{task.name} has no linear head to solve"
         else:
-            if context.num_steps < MIN_STEPS:
-                yield "linear_probe", f"{context.num_steps} steps are too few to learn much"
+            if context.length.num_steps < MIN_STEPS:
+                yield "linear_probe", f"{context.length.num_steps} steps are too few to learn much"
             yield from self._by_similarity(context)
         # full refuses nothing by itself: what still conflicts lies in the other sections
         yield "full", "it goes with the rest of the recipe"
@@ -106,7 +104,7 @@ class Auto(Strategy):
             f"{size}; a linear head on frozen features avoids {similarity:.0%} of the baseline's"
         )
         facts += " mistakes"
-        seen_per_class = context.examples_seen / context.labels.num_labels
+        seen_per_class = context.length.examples_seen / context.labels.num_labels
         if similarity >= MIN_SIMILARITY and seen_per_class < MIN_SEEN_PER_CLASS:
             steps = f"training would see each class {seen_per_class:.0f} times"
             yield "linear_probe", f"{facts}: they suit the task, and {steps}"
@@ -117,22 +115,8 @@ class Auto(Strategy):
 
 def _resolution(context: "AutoContext", name: str, reason: str) -> Resolution:
     """Build the sections that replace the recipe's."""
-    strategy = registry.find("strategies", name)
-    sections: dict[str, Any] = {"strategy": strategy()}
+    sections: dict[str, Any] = {"strategy": registry.find("strategies", name)()}
     has_enough = context.num_validation >= MIN_VALIDATION_EXAMPLES
     if name == "lp_ft" and has_enough and "averaging" not in context.explicit:
         sections["averaging"] = Averaging(wise_ft=True)
-    if context.extended_epochs and not strategy.no_gradient_reason:
-        sections["training"] = {**_length(context), **context.training}
-        reason += f"; {context.extended_epochs} epochs, for {context.num_steps} steps"
     return Resolution(sections, reason)
-
-
-def _length(context: "AutoContext") -> dict[str, Any]:
-    """Return the epochs, and evaluation by steps: short epochs are too many to evaluate each."""
-    length: dict[str, Any] = {"num_train_epochs": context.extended_epochs}
-    # to choose a checkpoint, the Trainer needs both to be the same: one that the recipe names stays
-    if context.training.keys() & {"eval_strategy", "save_strategy"}:
-        return length
-    eval_steps = ceil(context.num_steps / NUM_EVALUATIONS)
-    return {**length, "eval_strategy": "steps", "eval_steps": eval_steps}

@@ -8,7 +8,8 @@
 6. Task.encode, .targets  Data, processor          -> rows of model inputs, targets
 7. findings.collect       Data, rows, targets      -> Findings
 8. resolve                Recipe and all of these  -> the resolved Recipe
-9. TargetScale.of         Checkpoint, targets      -> how training standardizes numbers
+9. start_at_prior         Checkpoint, targets      -> a new head that knows the shares of classes
+   TargetScale.of         Checkpoint, targets      -> how training standardizes numbers
 """
 
 from dataclasses import replace
@@ -27,6 +28,7 @@ from pipelines.models import load as models
 from pipelines.models import short_names
 from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
+from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
@@ -84,6 +86,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         )
     _check_class_weights(prepared)
     prepared.arguments()  # refuses wrong `training:` before anything is written
+    _start_at_prior(prepared)
     return replace(prepared, target_scale=_target_scale(prepared))
 
 
@@ -192,6 +195,14 @@ def _check_class_weights(prepared: Prepared) -> None:
             "solved with one weight for each example, and several labels have one each; use "
             "logistic_regression or linear_svm, or task.sampler=balanced instead"
         )
+
+
+def _start_at_prior(prepared: Prepared) -> None:
+    """Start a new head at the shares of the classes, unless the recipe balances them."""
+    task, strategy = prepared.recipe.task, prepared.recipe.strategy
+    is_balanced = getattr(task, "class_weights", None) or getattr(task, "sampler", None)
+    if not is_balanced and strategy.no_gradient_reason is None:
+        start_at_prior(prepared.checkpoint, prepared.data.labels, prepared.targets["train"])
 
 
 def _target_scale(prepared: Prepared) -> TargetScale | None:

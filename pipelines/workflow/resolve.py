@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.core import hardware, registry
 from pipelines.core.console import say
+from pipelines.core.labels import LANGUAGE
 from pipelines.data.sources import Source, SplitNames
 from pipelines.models.anatomy import dissect
 from pipelines.recipe import Recipe, combinations
@@ -41,11 +42,36 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
         defaults |= training_arguments.STREAMED
     # a strategy knows better than the machine, and the recipe has the last word
     training = {"seed": recipe.seed, **context.machine, **defaults, **recipe.training}
+    longer = _extension(recipe, training, context)
+    training |= longer
     changes: dict[str, Any] = {"training": training}
+    # the steps that are needed, and no stop before they are done
+    if longer and "early_stopping" not in explicit:
+        changes["early_stopping"] = None
     # there is nothing that it could count; one that the recipe has itself is refused
     if training.get("eval_strategy") == "no":
         changes["early_stopping"] = None
     return replace(prepared, recipe=recipe.replace(**changes), reason=reason)
+
+
+def _extension(recipe: Recipe, training: dict[str, Any], context: AutoContext) -> dict[str, Any]:
+    """Return the fields that make training long enough, and print the length that follows.
+
+    A language model has learned its task already: more epochs would repeat the same text. A stream
+    has the number of steps that its recipe says, and pairs of rows are counted by their strategy.
+    """
+    strategy = recipe.strategy
+    has_steps = strategy.no_gradient_reason is None and strategy.trains_on_task_loss
+    if not has_steps or context.labels.problem_type == LANGUAGE or context.streams:
+        return {}
+    length = replace(context.length, arguments=training)
+    has_stages = bool(strategy.stages(context.anatomy, length.num_epochs))
+    extension = length.extension(in_steps=has_stages)
+    if length.num_steps < length.min_steps:
+        say(f"length: {length.shortage}")
+    elif extension:
+        say(f"length: {length}")
+    return extension
 
 
 def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:

@@ -10,7 +10,8 @@ from pipelines.recipe import Recipe, load
 from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
 
-LENGTH_KEYS = {"num_train_epochs", "eval_strategy", "eval_steps"}  # which `auto` may choose
+# of `training:`, which the run may have chosen
+LENGTH_KEYS = {"num_train_epochs", "max_steps", "eval_strategy", "eval_steps"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Resumed:
         return recipe.replace(
             strategy=before.strategy,
             averaging=before.averaging,
+            early_stopping=before.early_stopping,
             training={**length, **recipe.training},
         )
 

@@ -230,6 +230,10 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
             ),
         ),
         (
+            {"validation": {"accuracy": 0.51}, "waited": 0.1, "history": [{"step": 6}]},
+            ("what to change: training took 6 steps, and at least 90 are needed to learn",),
+        ),
+        (
             {"test": {"accuracy": 0.3}},
             (
                 "WARNING: test accuracy 0.3000 is worse than the baseline's 0.5000",
@@ -248,7 +252,7 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
             ("WARNING: validation mse 2,096.0000 is worse than the baseline's 265.0000",),
         ),
     ],
-    ids=["both", "equal", "test", "error"],
+    ids=["both", "equal", "short", "test", "error"],
 )
 def test_a_result_below_its_baseline_is_said_in_summary_and_card(tmp_path, changes, lines) -> None:
     run = finished(tmp_path, **changes)

@@ -22,6 +22,7 @@ from pipelines.strategies.choosing import similarity
 from pipelines.workflow import run as pipeline
 
 SLOW = pytest.mark.slow
+OPEN = {"num_train_epochs": None}  # as long as it takes
 
 
 def write(folder, row, train=64, validation=16):
@@ -61,6 +62,7 @@ def chosen(checkpoint, tmp_path):
 
     def chosen(rows, /, *, family="bert", auto=None, **sections):
         strategy = {"name": "auto", **(auto or {})}
+        sections = {"training": OPEN, **sections}
         prepared = prepare(tmp_path, checkpoint(family), rows, strategy=strategy, **sections)
         return prepared.recipe.strategy, prepared.recipe.averaging, prepared.reason
 
@@ -130,24 +132,6 @@ def test_too_few_steps_are_a_probe(chosen, far):
     assert chosen(far, training={"num_train_epochs": 13})[0].name == "lp_ft"
 
 
-@pytest.mark.slow
-def test_few_examples_are_seen_more_often(tmp_path, checkpoint, far):
-    def length(strategy="auto", **training):
-        found = prepare(tmp_path, checkpoint("bert"), far, strategy=strategy, training=training)
-        said = found.recipe.training
-        told = found.reason
-        return said["num_train_epochs"], said.get("eval_steps"), "epochs" in told
-
-    assert length() == (23, 16, True)  # of 4 steps
-    assert length(num_train_epochs=15) == (15, None, False)
-    assert length(eval_steps=5) == (23, 5, True)
-    assert length(save_strategy="epoch") == (23, None, True)
-    assert length("full") == (3, None, False)
-    many = write(tmp_path / "many", untold, train=480)
-    found = prepare(tmp_path, checkpoint("bert"), many, strategy="auto")
-    assert found.recipe.training["num_train_epochs"] == 3
-
-
 def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, far):
     assert not chosen(far)[1].wise_ft
     assert chosen(write(tmp_path, untold, validation=120))[1].wise_ft
@@ -155,7 +139,7 @@ def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, 
 
 def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
     data = write(tmp_path / "data", untold, validation=120)
-    said = {"strategy": "auto", "calibration": None}
+    said = {"strategy": "auto", "calibration": None, "training": OPEN}
     plan = recipe.load(write_recipe(tmp_path, checkpoint("bert"), data, **said))
     assert pipeline.prepare(plan).recipe.averaging.wise_ft
     changed = plan.replace(training=plan.training)

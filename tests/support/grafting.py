@@ -41,7 +41,13 @@ def write_recipe(
     # what is compared to the last digits is computed in float32
     quick = {"per_device_train_batch_size": 16, "use_cpu": True, "bf16": False}
     quick |= {"output_dir": str(folder / "runs")}
-    values["training"] = {**quick, **values.get("training", {})}
+    training = values.get("training", {})
+    # without a length there would be as many epochs as it takes to learn something
+    if not training.keys() & {"num_train_epochs", "max_steps"}:
+        quick["num_train_epochs"] = 3
+    values["training"] = {**quick, **training}
+    if values["training"].get("num_train_epochs", 3) is None:  # left open
+        del values["training"]["num_train_epochs"]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")

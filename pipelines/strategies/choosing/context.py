@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from pipelines.core import hardware, processes
 from pipelines.core.labels import SINGLE
 from pipelines.models import forward
 from pipelines.strategies.choosing import similarity
+from pipelines.training.length import Length
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 NUM_TIMED_EXAMPLES = 64
-# strategies were compared with at least so many steps (benchmarks/README.md)
-MIN_STEPS = 90  # that training should have
 BYTES_PER_PARAMETER = 16  # that AdamW trains, in float32: weight, gradient, two moments
 
 
@@ -90,53 +88,15 @@ class AutoContext:
         # different strategies, and would wait for each other forever
         return processes.from_main(lambda: hardware.memory(self.training))
 
-    @property
-    def extended_epochs(self) -> int | None:
-        """Epochs that make `MIN_STEPS`; None where the usual ones do, or the recipe says how long.
-
-        After three epochs of a thousand examples BERT has not learned enough (arXiv 2006.05987,
-        section 6).
-        """
-        epochs = ceil(MIN_STEPS / self._steps_per_epoch)
-        is_explicit = self.training.keys() & {"max_steps", "num_train_epochs"}
-        return None if is_explicit or epochs <= self._arguments["num_train_epochs"] else epochs
-
-    @property
-    def num_steps(self) -> int:
-        """Optimizer steps of the whole training."""
-        return self._max_steps or ceil(self._num_epochs * self._steps_per_epoch)
-
-    @property
-    def examples_seen(self) -> float:
-        """Examples of the whole training, each counted once per epoch."""
-        if self._max_steps:
-            return self._max_steps * self._examples_per_step
-        return self._num_epochs * len(self.train)
-
-    @property
-    def _max_steps(self) -> int:
-        # TrainingArguments has -1 where the epochs decide
-        return max(0, self._arguments.get("max_steps", 0))
-
-    @property
-    def _num_epochs(self) -> float:
-        return self.extended_epochs or self._arguments["num_train_epochs"]
-
-    @property
-    def _steps_per_epoch(self) -> int:
-        return ceil(len(self.train) / self._examples_per_step)
-
-    @property
-    def _examples_per_step(self) -> int:
-        """On all processes together."""
-        accumulated = self._arguments.get("gradient_accumulation_steps", 1)
-        size: int = self._arguments["per_device_train_batch_size"]
-        # no batch holds an example twice: a small train split is one smaller batch
-        return min(len(self.train), size * accumulated * processes.num_processes())
-
-    @property
-    def _arguments(self) -> dict[str, Any]:
-        return {**self.usual, **self.training}
+    @cached_property
+    def length(self) -> Length:
+        """How long training is, under the defaults of full fine-tuning."""
+        return Length(
+            num_rows=len(self.train),
+            num_classes=self.labels.num_labels,
+            arguments={**self.usual, **self.training},
+            explicit=frozenset(self.training),
+        )
 
     @cached_property
     def minutes(self) -> float:
@@ -148,7 +108,7 @@ class AutoContext:
         # all processes take part in the pass, and then believe the clock of the main one: by clocks
         # that differ they could choose different strategies
         seconds = self._seconds_per_example()
-        return processes.from_main(lambda: 3 * seconds * self.examples_seen / 60)
+        return processes.from_main(lambda: 3 * seconds * self.length.examples_seen / 60)
 
     def _seconds_per_example(self) -> float:
         """Time a forward pass over a random sample, which the processes share."""
