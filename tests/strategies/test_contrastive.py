@@ -205,7 +205,7 @@ def test_what_cannot_go_with_it_is_refused(checkpoint, tmp_path, section, expect
 
 
 def test_evaluations_that_will_not_be_are_noted(checkpoint, tmp_path, capsys):
-    training = {"eval_strategy": "epoch"}
+    training = {"eval_strategy": "epoch", "num_train_epochs": None}
     data = problem(tmp_path / "data", "single")
     prepared = prepare(
         tmp_path, checkpoint("bert"), data, strategy="contrastive", training=training
