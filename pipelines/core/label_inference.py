@@ -38,6 +38,7 @@ SHARES = (
     "shares of classes (soft labels) cannot be trained on: for one label, write the class of the "
     "largest share; for several, 1 for each share above 0.5"
 )
+LISTING = "'\", "  # characters of lists
 NO_CLASS = -1  # "no label" among class ids with names, as in GLUE; otherwise a class like any other
 DIGITS = re.compile(r"([0-9]{1,300})")  # int() refuses thousands of digits
 NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
@@ -60,6 +61,13 @@ def infer(train: "Dataset", problem_type: str = "auto") -> Labels:
     item = feature.feature if is_list else feature
     if not _is_plain(item):
         raise DataError(f"train: column 'label' holds {_first(values)}; {_remedy(item)}")
+    if problem_type in ("auto", MULTI) and _are_lists_in_text(values):
+        raise DataError(
+            f"train: column 'label' holds {_first(values)}, a list in text; for several labels of "
+            'an example write lists in JSON Lines, {"label": ["joy", "fear"]}, or a column of 0 '
+            "and 1 for each class, data.columns.label=[joy, fear]; for one class each set "
+            f"task.problem_type={SINGLE}"
+        )
     kind = _kind(values, is_list=is_list) if problem_type == "auto" else problem_type
     if is_list != (kind == MULTI):
         expected = "a list of classes" if kind == MULTI else "one value"
@@ -134,6 +142,15 @@ def _kind(values: list[Any], *, is_list: bool) -> str:
         return MULTI
     # a column has one type, but its first values may be missing
     return REGRESSION if any(isinstance(v, float) for v in values[:1000]) else SINGLE
+
+
+def _are_lists_in_text(values: list[Any]) -> bool:
+    """Whether all values are texts such as "['joy', 'fear']", rather than names in brackets."""
+    if not isinstance(values[0], str):
+        return False
+    present = set(values) - {None}
+    are_bracketed = all(v[:1] == "[" and v[-1:] == "]" for v in map(str.strip, present))
+    return are_bracketed and any(not {*LISTING}.isdisjoint(v) for v in present)
 
 
 def _is_plain(item: Any) -> bool:

@@ -98,6 +98,7 @@ class Findings:
         """Yield what is odd about the classes of train."""
         train = self.splits["train"]
         yield from label_findings.warnings(train.classes)
+        yield from label_findings.combinations(train.classes)
         if train.imbalance >= MIN_IMBALANCE:
             present = {name: count for name, count in train.classes.items() if count}
             small, large = extremes(present)

@@ -7,6 +7,7 @@ from itertools import chain
 from pipelines.core.labels import TOKENS, Labels
 from pipelines.data.finding import Finding
 
+SEPARATORS = ",;|"  # between the labels of one cell
 MAX_SHOWN = 5  # groups of spellings, or classes, in a warning
 
 
@@ -29,6 +30,20 @@ def warnings(classes: Mapping[str, int]) -> Iterator[str]:
         )
 
 
+def combinations(classes: Mapping[str, int]) -> Iterator[str]:
+    """Yield a warning where a class is several others in one cell: `anger,joy`."""
+    made = {name: parts for name in classes if len(parts := _parts(name, classes)) > 1}
+    if made:
+        name, parts = next(iter(made.items()))
+        names = ", ".join(sorted({*chain.from_iterable(made.values())})[:MAX_SHOWN])
+        yield (
+            f"{len(made):,} of {len(classes):,} classes are made of others: {name!r} of "
+            f"{' and '.join(map(repr, parts))}; each is a class of its own: for several labels of "
+            f"an example, write a column of 0 and 1 for each, data.columns.label=[{names}], or "
+            "lists in JSON Lines"
+        )
+
+
 def of_tags(train: Iterable[Iterable[str]], labels: Labels) -> Iterator[Finding]:
     """Yield what is odd about the tags of the words of train."""
     if labels.problem_type == TOKENS:
@@ -42,6 +57,15 @@ def same_spellings(names: Iterable[str]) -> list[list[str]]:
     for name in names:
         groups[" ".join(name.split()).casefold()].append(name)
     return list(groups.values())
+
+
+def _parts(name: str, classes: Mapping[str, int]) -> list[str]:
+    """The classes that a name lists; empty where it lists none."""
+    for separator in SEPARATORS:
+        parts = [part.strip() for part in name.split(separator)]
+        if len(parts) > 1 and all(part in classes for part in parts):
+            return parts
+    return []
 
 
 def _counts(group: list[str], classes: Mapping[str, int]) -> str:

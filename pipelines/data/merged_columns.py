@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 TEXT_TYPES = ("string", "large_string")
-# a column of 0 and 1 may also be read as text
-INDICATORS: Mapping[object, bool] = {0: False, 1: True, "0": False, "1": True}
+# a column of 0 and 1, or of true and false, may also be read as text
+INDICATORS: Mapping[object, bool] = {
+    **dict.fromkeys((0, "0", "False", "false", "FALSE"), False),
+    **dict.fromkeys((1, "1", "True", "true", "TRUE"), True),
+}
 BATCH_ROWS = 10_000  # joined at a time
 
 

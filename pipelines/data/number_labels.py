@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,11 @@ MIN_SHARE = 0.9  # of numbers among labels, for the others to be mistakes
 GAPS = {"n/a", "na", "#n/a", "nan", "null", "none", "nil", "-", "--", "?", "."}
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" is a code
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+(,[0-9]+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
+COMMAS = re.compile(rf"[+-]?[0-9]+(,[0-9]+)?|{THOUSANDS.pattern}")
+AMOUNT = r"[+-]?[0-9][0-9,]*(\.[0-9]+)?"
+WITH_UNIT = re.compile(rf"[+-]?[$€£¥] ?{AMOUNT}|{AMOUNT} ?[%$€£¥]")
+NO_AMOUNT = re.compile(r"[^0-9.+-]")
 AS_CLASSES = f"for classes set task.problem_type={SINGLE}"
 
 
@@ -33,7 +37,7 @@ def as_numbers(
         problem_type: as in the recipe.
 
     Raises:
-        DataError: a label is no number, or has a decimal comma.
+        DataError: a label is no number, or has a comma, or a sign such as % or $.
     """
     if problem_type not in ("auto", REGRESSION):
         return dict(rows_by_split)
@@ -41,8 +45,12 @@ def as_numbers(
     counts: Counter[str] = Counter()
     for rows in texts.values():
         counts.update(label.strip() for label in rows.dataset["label"][:])
-    if _share(counts, DECIMAL_COMMA, ",") >= MIN_SHARE:
-        raise _decimal_comma(texts)
+    if _share(counts, COMMAS, ",") >= MIN_SHARE:
+        raise _with_commas(texts, counts)
+    # classes such as 5% and 10% have several examples each
+    are_amounts = problem_type == REGRESSION or 2 * len(counts) > counts.total()
+    if are_amounts and _share(counts, WITH_UNIT) >= MIN_SHARE:
+        raise _with_unit(texts)
     if not _are_meant(counts, problem_type):
         return dict(rows_by_split)
     numbers = {
@@ -84,16 +92,38 @@ def _rows_without_number(dataset: "Dataset") -> Iterator[tuple[int, str]]:
             yield row, f"label {label!r} is no number, as nearly all others are; {AS_CLASSES}"
 
 
-def _decimal_comma(texts: Mapping[str, Rows]) -> DataError:
+def _with_commas(texts: Mapping[str, Rows], counts: Counter[str]) -> DataError:
+    with_commas = [label for label in counts if "," in label and COMMAS.fullmatch(label)]
+    may_be_thousands = all(map(THOUSANDS.fullmatch, with_commas))
+    place, label = _first(texts, {*with_commas})
+    if may_be_thousands:
+        return DataError(
+            f"{place}: label {label!r} has a comma: where commas separate thousands, write "
+            f"{label.replace(',', '')!r}, where they are decimal, {label.replace(',', '.')!r} "
+            f"(pandas.read_csv reads them with thousands=',' or decimal=','), or {AS_CLASSES}"
+        )
+    return DataError(
+        f"{place}: label {label!r} has a decimal comma; write {label.replace(',', '.')!r} "
+        f"(pandas.read_csv reads commas with decimal=','), or {AS_CLASSES}"
+    )
+
+
+def _with_unit(texts: Mapping[str, Rows]) -> DataError:
+    labels = {label for rows in texts.values() for label in rows.dataset["label"][:]}
+    place, label = _first(texts, {v.strip() for v in labels if WITH_UNIT.fullmatch(v.strip())})
+    return DataError(
+        f"{place}: label {label!r} is a number with a sign; write the number alone, "
+        f"{NO_AMOUNT.sub('', label)!r}, or {AS_CLASSES}"
+    )
+
+
+def _first(texts: Mapping[str, Rows], labels: Container[str]) -> tuple[str, str]:
+    """The place and the text of the first of these labels."""
     for split, rows in texts.items():
         for row, label in enumerate(rows.dataset["label"][:]):
-            if "," in label and DECIMAL_COMMA.fullmatch(label.strip()):
-                return DataError(
-                    f"{rows.location(split, row)}: label {label!r} has a decimal comma; write "
-                    f"{label.replace(',', '.')!r} (pandas.read_csv reads commas with decimal=','), "
-                    f"or {AS_CLASSES}"
-                )
-    raise AssertionError("no label has a decimal comma")
+            if label.strip() in labels:
+                return rows.location(split, row), label.strip()
+    raise AssertionError("no row has one of these labels")
 
 
 def _is_whole(rows: Rows) -> bool:

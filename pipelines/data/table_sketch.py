@@ -65,7 +65,8 @@ def _describe(name: str, column: list[Any]) -> Column:
     different = {*values}
     if not values or isinstance(values[0], str):
         length = sum(map(len, values)) / max(1, len(values))
-        return Column(name, len(different), len(values), length)
+        is_indicator = bool(values) and {*map(str.lower, different)} <= {"true", "false"}
+        return Column(name, len(different), len(values), length, is_indicator=is_indicator)
     is_counted = max(different) - min(different) == len(different) - 1
     return Column(name, len(different), len(values), 0.0, is_counted, different <= {0, 1})
 
@@ -94,7 +95,8 @@ def indicators(train: "Dataset", taken: Container[str]) -> list[str]:
     """List the columns of 0 and 1, where there are several: each is a label of its own."""
     described = [column for column in columns(train) if column.name not in taken]
     names = [column.name for column in described if column.is_indicator]
-    has_words = any(column.length and column.may_be_label for column in described)
+    words = [column for column in described if column.length and not column.is_indicator]
+    has_words = any(column.may_be_label for column in words)
     return names if len(names) > 1 and not has_words else []
 
 

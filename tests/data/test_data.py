@@ -247,6 +247,14 @@ def test_columns_of_0_and_1_become_one_multi_label_column(load):
     assert loaded.labels.encode(loaded.train["label"], "train") == [[1, 0], [0, 0], [1, 1]]
 
 
+@pytest.mark.parametrize("spell", [bool, lambda v: str(bool(v)), lambda v: str(bool(v)).lower()])
+def test_columns_of_true_and_false_are_columns_of_0_and_1(load, spell):
+    joy, fear = ([spell(value) for value in column] for column in ([1, 0, 1], [0, 0, 1]))
+    split = {"text": list("abc"), "joy": joy, "fear": fear}
+    loaded = load({"train": split, "validation": split}, columns={"label": ["joy", "fear"]})
+    assert loaded.train["label"][:] == [[0], [], [0, 1]]
+
+
 def test_refuses_other_values_than_0_and_1_there(refuse):
     split = {"text": list("ab"), "joy": [1, 0], "fear": [0, 3]}
     message = "train, row 1: column 'fear' is 3; expected 0 or 1"

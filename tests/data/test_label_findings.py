@@ -37,6 +37,13 @@ def test_classes_with_one_example_are_a_warning(warnings):
     assert "1 of 3 classes have one example in train: 'only'" in shown
 
 
+@pytest.mark.parametrize("separator", [",", "|", "; "])
+def test_several_labels_in_a_cell_are_a_warning(warnings, separator):
+    shown = warnings(["joy", f"joy{separator}fear", "fear", "good,bad"] * 3)
+    assert f"1 of 4 classes are made of others: 'joy{separator}fear' of 'joy' and 'fear'" in shown
+    assert "data.columns.label=[fear, joy]" in shown
+
+
 def test_tags_of_words_are_looked_at_as_classes_are(tmp_path, text_checkpoint):
     rows = [{"tokens": ["good", "film"], "tags": [tag, "O"]} for tag in ("B-x", "b-x", "B-x", "s")]
     for split in ("train", "validation"):

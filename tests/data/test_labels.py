@@ -200,6 +200,18 @@ def test_shares_of_classes_are_refused_by_name(load, share):
         load([share, [1.0, 0.0]] * 20)
 
 
+@pytest.mark.parametrize(
+    "labels", [["['joy']", "['joy', 'fear']"], ['["joy"]', "[]"], ["[joy]", "[joy fear]"]]
+)
+def test_lists_in_text_are_refused_with_what_to_write(load, labels):
+    with pytest.raises(DataError, match=r"a list in text; .*data.columns.label=\[joy, fear\]"):
+        load(labels * 20)
+
+
+def test_names_in_brackets_are_classes(load):
+    assert load(["[joy]", "[fear]"] * 20).labels.names == ("[fear]", "[joy]")
+
+
 def test_shares_in_columns_are_refused_by_name(tmp_path):
     (tmp_path / "train.csv").write_text("text,joy,fear\n" + "good,0.75,0.25\nbad,0,1\n" * 10)
     section = {"path": str(tmp_path), "columns": {"text": "text", "label": ["joy", "fear"]}}

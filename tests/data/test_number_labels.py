@@ -85,3 +85,21 @@ def test_decimal_commas_are_refused_with_what_to_write(read, problem_type):
         read(labels, problem_type=problem_type)
     assert "train, row 1: label '0,5' has a decimal comma; write '0.5'" in str(refused.value)
     assert "task.problem_type=single_label_classification" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["900", *(f"1,{i:03}" for i in range(30))], "row 1: label '1,000' has a comma: .* '1000'"),
+        (["1,000,000", *(f"2,{i:03}" for i in range(30))], "label '1,000,000' .* '1000000'"),
+        ([f"{i}%" for i in range(30)], "row 0: label '0%' is a number with a sign; .* '0', or"),
+        ([f"$1,{i:03}.5" for i in range(30)], r"label '\$1,000.5' is .* alone, '1000.5'"),
+    ],
+)
+def test_thousands_and_units_are_refused_with_what_to_write(read, labels, expected):
+    with pytest.raises(DataError, match=expected):
+        read(labels)
+
+
+def test_a_few_amounts_are_classes(read):
+    assert read(["5%", "10%"] * 15).labels.names == ("5%", "10%")
