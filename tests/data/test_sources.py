@@ -258,6 +258,12 @@ def labels(loaded):
         (["pets/train/cat/x", "pets/train/dog/x"], {"train": ["cat", "dog"]}, "the only folder"),
         (["a/b/cat/x", "a/b/dog/x"], {"train": ["cat", "dog"]}, "the only folder"),
         (
+            ["training_set/training_set/cat/x", "test_set/test_set/cat/x"],
+            {"train": ["cat"], "test": ["cat"]},
+            "",
+        ),
+        (["train/train/x", "train/car/x"], {"train": ["car", "train"]}, ""),
+        (
             ["cat/train/x", "cat/test/x", "dog/train/x"],
             {"train": ["cat", "dog"], "test": ["cat"]},
             "",

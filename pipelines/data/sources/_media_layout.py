@@ -1,5 +1,6 @@
 """Split and class of images or sounds, from the names of the folders that they are in."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,16 @@ from pipelines.data.sources import USUAL_NAMES
 SPLIT_NAMES = frozenset(name for names in USUAL_NAMES.values() for name in names)
 # other names of folders -> the usual one
 ALIASES = {"training": "train", "testing": "test", "validating": "validation"}
+# what Kaggle's folders add to the name of a split: training_set, seg_train, test_images
+ADDED_WORDS = re.compile(r"^seg[_-]|[_-](set|images)$")
 
 
 def usual_split(name: str) -> str:
-    """Return the usual name of a split for any of its spellings: `Train` and `training` are train.
+    """Return the usual name of a split for any of its spellings: `Train`, `training_set` are train.
 
     What names no split stays as it is.
     """
-    lower = name.lower()
+    lower = ADDED_WORDS.sub("", name.lower())
     usual = ALIASES.get(lower, lower)
     return usual if usual in SPLIT_NAMES else name
 
@@ -44,7 +47,11 @@ class Layout:
         self.root, self.notes, self._requested = root, list[str](), frozenset(requested)
         folders = [file.relative_to(root).parts[:-1] for file in files]
         self._num_wrapping = self._count_wrapping(folders)
-        inner = [folder[self._num_wrapping :] for folder in folders]
+        first_two = [folder[self._num_wrapping :][:2] for folder in folders]
+        # the vehicle `train/train` beside `train/car` is a class
+        varied = {pair[0] for pair in first_two if pair and pair != pair[:1] * 2}
+        self._repeated = frozenset(pair[0] for pair in first_two if pair) - varied
+        inner = [self._inner(folder) for folder in folders]
         self._with_splits = any(folder and self._is_split(folder[0]) for folder in inner)
         self._splits_inside = not self._with_splits and all(
             len(folder) > 1 and self._is_split(folder[1]) for folder in inner
@@ -63,7 +70,7 @@ class Layout:
         Raises:
             DataError: it is in no folder that names a class.
         """
-        folders = file.relative_to(self.root).parts[self._num_wrapping : -1]
+        folders = self._inner(file.relative_to(self.root).parts[:-1])
         if not folders:
             raise self.misplaced(file)
         if self._splits_inside and len(folders) > 1:
@@ -100,6 +107,11 @@ class Layout:
                 f"read from {self.root.joinpath(*folders[0][:count])}, the only folder"
             )
         return count
+
+    def _inner(self, folder: tuple[str, ...]) -> tuple[str, ...]:
+        """Leave out wrapping folders, and a repeated one: `seg_train/seg_train` is one split."""
+        inner = folder[self._num_wrapping :]
+        return inner[1:] if inner and inner[0] in self._repeated else inner
 
     def _is_split(self, name: str) -> bool:
         return name in self._requested or self._split(name) in SPLIT_NAMES
