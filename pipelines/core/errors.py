@@ -46,6 +46,13 @@ class Interrupted(Exception):  # noqa: N818 (an event, not an error)
     """Training stopped on a signal after saving a checkpoint."""
 
 
+def listed(names: Iterable[str], limit: int = 20) -> str:
+    """Write `a, b, c`; of more than `limit` names the first ones, and how many follow."""
+    shown = [*names]
+    more = f", … and {len(shown) - limit:,} more" * (len(shown) > limit)
+    return ", ".join(shown[:limit]) + more
+
+
 def suggest(word: object, known: Iterable[str], limit: int = 40) -> str:
     """Say `did you mean 'x'? known: x, y, z`; of more than `limit` names only the nearest."""
     names = sorted(known)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipelines.core.errors import DataError, suggest
+from pipelines.core.errors import DataError, listed, suggest
 from pipelines.data.merged_columns import join_texts, merge_answers, merge_classes, merge_lists
 from pipelines.data.usual_columns import Columns, candidates, in_layout, names_in
 
@@ -112,7 +112,7 @@ def _no_obvious_column(missing: Roles, available: list[str]) -> DataError:
     keys = [f"data.columns.{role.rstrip('+')}=…" for role in missing]
     return DataError(
         f"no column is obviously {' and '.join(wanted)}; set {' '.join(keys)}; "
-        f"columns: {', '.join(available)}"
+        f"columns: {listed(available)}"
     )
 
 
@@ -198,9 +198,7 @@ def _check(available: list[str], explicit: Columns, list_roles: set[str]) -> Non
     missing = [name for name in names if name not in available]
     if len(missing) > 1:
         shown = ", ".join(map(repr, missing))
-        raise DataError(
-            f"data.columns: train has no columns {shown}; known: {', '.join(available)}"
-        )
+        raise DataError(f"data.columns: train has no columns {shown}; known: {listed(available)}")
     if missing:
         hint = suggest(missing[0], available)
         raise DataError(f"data.columns: train has no column '{missing[0]}'; {hint}")

@@ -68,11 +68,16 @@ def read(dataset: "Dataset", kind: str, folder: Path | None, split: str, note: "
     )
 
 
-def kind_of(dataset: "Dataset", column: str) -> str | None:
-    """Judge by type and first value whether a column holds an "image" or "audio"; else None."""
+def columns_of(dataset: "Dataset", kind: str) -> list[str]:
+    """List the columns that hold an "image" or "audio", by their type and first value."""
+    # taken once: `features` copies all of them at each call
+    features = dataset.features.items()
+    return [name for name, form in features if _kind_of(dataset, name, form) == kind]
+
+
+def _kind_of(dataset: "Dataset", column: str, form: Any) -> str | None:
     from datasets import Audio, Image, Value
 
-    form = dataset.features[column]
     if isinstance(form, Image | Audio):
         return "image" if isinstance(form, Image) else "audio"
     keys = {*form} if isinstance(form, dict) else set()

@@ -53,11 +53,14 @@ def columns(train: "Dataset") -> list[Column]:
     """Describe the columns of texts, words and numbers; what holds lists or bytes is left out."""
     sample = train.select(range(min(NUM_ROWS, len(train))))
     kinds = ("string", "large_string", "int64", "float64", "bool")
-    return [
-        _describe(name, sample[name][:])
+    names = [
+        name
         for name, feature in sample.features.items()
         if getattr(feature, "dtype", None) in kinds
     ]
+    # read at once: each access to one column copies the features of all
+    rows = sample.select_columns(names)[:] if names else {}
+    return [_describe(name, rows[name]) for name in names]
 
 
 def _describe(name: str, column: list[Any]) -> Column:

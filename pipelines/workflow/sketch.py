@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import data
 from pipelines.core import hardware, registry, startup
-from pipelines.core.errors import DataError, ModelError
+from pipelines.core.errors import DataError, ModelError, listed
 from pipelines.data import splits, table_sketch
 from pipelines.models import short_names, shortlist
 from pipelines.recipe import Recipe
@@ -68,7 +68,7 @@ class Sketch:
         for key in given.keys() - {"source", "path", "columns"}:
             yield f"  {key}: {json.dumps(given[key], ensure_ascii=False)}"
         if self.unused:
-            yield f"  # not used: {', '.join(self.unused)}"
+            yield f"  # not used: {listed(self.unused)}"
         if labels.names:
             more = ", …" * (len(labels.names) > MAX_NAMES)
             names = ", ".join(map(str, labels.names[:MAX_NAMES]))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
-from pipelines.core.errors import DataError, suggest
+from pipelines.core.errors import DataError, listed, suggest
 from pipelines.data import columns, media_columns, table_sketch, unused_texts
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def choose(
         if len(names) == 1:
             # says what is missing
             columns.assign(available, task.roles, explicit, task.layouts)
-    shown = ", ".join(f"{name} ({_kind(train, name)})" for name in available)
+    kinds = {name: _kind_of(feature) for name, feature in train.features.items()}
+    shown = listed(f"{name} ({kind})" for name, kind in kinds.items())
     raise DataError(f"no task is obvious from the columns {shown}; name one: --task NAME")
 
 
@@ -87,7 +88,7 @@ def _with_pair(train: "Dataset", task: type["Task"], roles: dict[str, Any]) -> d
 
 def _media_column(train: "Dataset", role: str, usual: tuple[str, ...]) -> str | None:
     """Find the column of images or sounds; of several the one with a usual name."""
-    names = [name for name in train.column_names if media_columns.kind_of(train, name) == role]
+    names = media_columns.columns_of(train, role)
     return next((name for name in usual if name in names), names[0] if names else None)
 
 
@@ -122,5 +123,8 @@ def _fits(train: "Dataset", role: str, roles: columns.Columns) -> bool:
 
 
 def _kind(train: "Dataset", column: str) -> str:
-    feature = train.features[column]
+    return _kind_of(train.features[column])
+
+
+def _kind_of(feature: Any) -> str:
     return str(getattr(feature, "dtype", None) or type(feature).__name__)
