@@ -15,6 +15,7 @@ from pipelines.data import (
     label_checks,
     media_columns,
     number_labels,
+    split_column,
     splits,
     streams,
     unused_texts,
@@ -59,6 +60,8 @@ def load(source: "Source", task: "Task", seed: int, *, cross_validates: bool = F
         assignment = streams.materialize(assignment, streamed, note)
     unreadable = getattr(available, "unreadable", {})
     rows_by_split, roles = _select_roles(assignment, source, task, unreadable, note)
+    if warning := split_column.warning(assignment.datasets["train"], roles):
+        note(warning)
     unused = unused_texts.find(assignment.datasets["train"], roles)
     if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
         unused_texts.check(unused, roles)

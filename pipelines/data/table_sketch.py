@@ -5,6 +5,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.data.merged_columns import TEXT_TYPES
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -18,6 +20,8 @@ OTHERS = re.compile(
     r"\b(?:der|die|das|und|ist|nicht|ein|eine|ich|le|les|et|est|pas|une|des|el|los|las|y|que|por|con"
     r"|una|il|di|che|non|per|sono|het|een|van|ik|niet|og|det|som|jest|nie|na|se|os|um|uma|em)\b"
 )
+TAG = re.compile(r"O|[BIESLUM]-\w+")
+TAG_BREAKS = re.compile(r"[\[\]'\",]")  # of lists that were written as texts
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,30 @@ def indicators(train: "Dataset", taken: Container[str]) -> list[str]:
     words = [column for column in described if column.length and not column.is_indicator]
     has_words = any(column.may_be_label for column in words)
     return names if len(names) > 1 and not has_words else []
+
+
+def tags(train: "Dataset", names: Container[str]) -> tuple[str, str]:
+    """Return the first of some columns that holds tags of words, and one of its values.
+
+    A tag stands alone in its row, or several do, as text: `O B-PER`, `['O', 'B-PER']`.
+
+    Returns:
+        two empty texts where there is none.
+    """
+    for name, values in _texts(train).items():
+        words = TAG_BREAKS.sub(" ", " ".join(values)).split()
+        # classes may be called A-1 or B-2, but none of them O as well
+        if name in names and {*words} > {"O"} and all(map(TAG.fullmatch, words)):
+            return name, next(value for value in values if value != "O")
+    return "", ""
+
+
+def _texts(train: "Dataset") -> dict[str, list[str]]:
+    sample = train.select(range(min(NUM_ROWS, len(train))))
+    features = sample.features.items()
+    names = [name for name, form in features if getattr(form, "dtype", None) in TEXT_TYPES]
+    rows = sample.select_columns(names)[:] if names else {}
+    return {name: [value for value in rows[name] if value] for name in names}
 
 
 def is_english(texts: list[Any]) -> bool:

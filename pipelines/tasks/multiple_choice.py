@@ -53,17 +53,29 @@ class MultipleChoice(TextTask):
             "question",
             "question_stem",
             "goal",
+            "prompt",
         ),
         "question?": ("question",),
         "choices+": ("choices", "endings", "options", "ending", "choice", "option", "sol"),
-        "label": ("label", "labels", "answer", "answerKey", "answer_key", "correct"),
+        "label": (
+            "label",
+            "labels",
+            "answer",
+            "answerKey",
+            "answer_key",
+            "correct",
+            "correct_option",
+        ),
     }
     layouts: ClassVar[tuple[ColumnLayout, ...]] = (
         ColumnLayout({"text": "sent1", "question": "sent2"}),  # SWAG
         # Cosmos QA, Social IQa, MMLU, MedMCQA
         ColumnLayout({"choices": ("answer0", "answer1", "answer2", "answer3")}),
         ColumnLayout({"choices": ("answerA", "answerB", "answerC")}),
+        ColumnLayout({"choices": ("A", "B", "C", "D", "E")}),
         ColumnLayout({"choices": ("A", "B", "C", "D")}),
+        ColumnLayout({"choices": ("option_a", "option_b", "option_c", "option_d")}),
+        ColumnLayout({"choices": ("opt_a", "opt_b", "opt_c", "opt_d")}),
         ColumnLayout({"choices": ("opa", "opb", "opc", "opd")}, labels=("cop",)),
     )
 

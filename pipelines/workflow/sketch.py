@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from pipelines import data
 from pipelines.core import hardware, registry, startup
 from pipelines.core.errors import DataError, ModelError, listed
-from pipelines.data import splits, table_sketch
+from pipelines.data import columns, splits, table_sketch, unused_texts
 from pipelines.models import short_names, shortlist
 from pipelines.recipe import Recipe
 from pipelines.workflow import task_choice
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from pipelines.data import Data
     from pipelines.tasks import Task
 
@@ -117,6 +119,7 @@ def draw(
     names = (task,) if task else task_choice.TASKS
     name, roles = task_choice.choose(train, names, source.columns)
     chosen: Task = registry.find("tasks", name)()
+    _check_texts(train, chosen, roles, source.columns)
     texts = [train[column] for role in _texts(chosen, roles) for column in _names(roles[role])]
     candidates = shortlist.choose(
         name,
@@ -161,6 +164,18 @@ def _check_model(model: str) -> None:
     is_path = model.startswith((".", "/", "~")) or not HUB_ID.fullmatch(model)
     if is_path and not Path(model).expanduser().exists():
         raise ModelError(f"{model}: no such folder; expected a Hub id or a folder with config.json")
+
+
+def _check_texts(
+    train: "Dataset", task: "Task", roles: dict[str, Any], given: columns.Columns
+) -> None:
+    """Refuse to choose among several columns of texts, as a run does."""
+    if "text" not in roles or columns.has_inputs(given) or not columns.may_take_more(task.roles):
+        return
+    try:
+        unused_texts.check(unused_texts.find(train, roles), roles)
+    except DataError as error:
+        raise DataError(f"{error}; here data.columns={{…}}, or --task NAME") from None
 
 
 def _texts(task: "Task", roles: dict[str, Any]) -> list[str]:

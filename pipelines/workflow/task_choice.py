@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
 from pipelines.core.errors import DataError, listed, suggest
-from pipelines.data import columns, media_columns, table_sketch, unused_texts
+from pipelines.data import columns, media_columns, table_sketch, unused_texts, usual_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -22,6 +22,7 @@ TASKS = (
     "text_classification",
     "causal_lm",
 )
+MAX_SHOWN = 40  # characters of a value
 MEDIA = {*media_columns.KINDS}
 
 
@@ -45,6 +46,8 @@ def choose(
         task = registry.find("tasks", name)
         roles = _roles(train, task, explicit)
         if roles:
+            if len(names) > 1:
+                _check_no_tags(train, name, roles)
             return name, roles
         if len(names) == 1:
             # says what is missing
@@ -75,6 +78,23 @@ def _roles(
         is_class = roles["text"] == table_sketch.label(train, [str(roles["audio"])])
         return None if is_class else roles
     return _with_pair(train, task, roles) if "label" in wanted else roles
+
+
+def _check_no_tags(train: "Dataset", task: str, roles: columns.Columns) -> None:
+    """Refuse to make classes or a text of what are tags of words.
+
+    Raises:
+        DataError: a column holds tags, and the task is none of words.
+    """
+    tagged, value = table_sketch.tags(train, usual_columns.names_in(roles))
+    if tagged and task != "token_classification":
+        raise DataError(
+            f"column '{tagged}' holds tags of words ({value[:MAX_SHOWN]!r}), which {task} would "
+            "read as they are written; task=token_classification needs words and tags in lists, "
+            'such as a line {"tokens": ["Ada", "sings"], "tags": ["B-PER", "O"]} of a .jsonl, a '
+            "column `sentence_id` beside a word and its tag, or a .conll; if they are classes all "
+            f"the same: --task {task}"
+        )
 
 
 def _with_pair(train: "Dataset", task: type["Task"], roles: dict[str, Any]) -> dict[str, Any]:

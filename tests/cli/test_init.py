@@ -146,6 +146,22 @@ def test_the_task_follows_from_the_columns(here: Path, rows, task: str, columns)
             "audio_classification",
             {"audio": "clip", "label": "word"},
         ),
+        (
+            ["id,prompt,A,B,C,D,E,answer", "{i},who sings,Ann,Ben,Cid,Dan,Eve,A", ",is,a,b,c,d,e,E"]
+            + [f",is,a,b,c,d,e,{letter}" for letter in "BCD"],
+            "multiple_choice",
+            {"text": "prompt", "choices": [*"ABCDE"], "label": "answer"},
+        ),
+        (
+            ["question,opt_a,opt_b,opt_c,opt_d,correct_option"]
+            + [f"who sings here,Ann,Ben,Cid,Dan,{letter}" for letter in "abcd"],
+            "multiple_choice",
+            {
+                "text": "question",
+                "choices": ["opt_a", "opt_b", "opt_c", "opt_d"],
+                "label": "correct_option",
+            },
+        ),
         (["id,line", "{i}1,one small room", "{i}2,two rooms"], "causal_lm", {"text": "line"}),
     ],
 )
@@ -222,6 +238,42 @@ def test_many_columns_are_looked_at_once_and_the_first_ones_listed(
     assert "pixel19 (float64), … and 180 more; name one: --task" in error
     assert "pixel20 " not in error
     assert len(copies) < 150
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["word,tag", "Ann,B-PER", "sings,O"],
+        ["text,tags", "Ann sings,B-PER O", "she sings,O O"],
+        ["Sentence,Tag", "Ann sings,\"['B-PER', 'O']\"", "she sings,\"['O', 'O']\""],
+    ],
+)
+def test_tags_of_words_become_no_classes(here: Path, capsys, lines: list[str]) -> None:
+    (here / "words.csv").write_text("\n".join([lines[0], *lines[1:] * 10]) + "\n")
+    assert cli.main(["init", "words.csv"]) == 2
+    error = capsys.readouterr().err
+    assert "holds tags of words" in error
+    assert "task=token_classification needs words and tags in lists" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_several_texts_beside_the_chosen_one_are_asked_for(here: Path, capsys) -> None:
+    texts = "the room is {0},the door was {0},a key is {0}"
+    rows = [f"{texts.format(i)},{'ab'[i % 2]}" for i in range(20)]
+    (here / "rooms.csv").write_text("\n".join(["note,reply,remark,kind", *rows]) + "\n")
+    assert cli.main(["init", "rooms.csv"]) == 2
+    assert "would not be used" in capsys.readouterr().err
+    named = "data.columns={text: note, label: kind}"
+    assert cli.main(["init", "rooms.csv", named]) == 0
+    assert recipe.load("rooms.yaml").data.columns == {"text": "note", "label": "kind"}
+
+
+def test_a_column_of_splits_that_is_not_used_is_warned_of(here: Path, capsys) -> None:
+    rows = [f"room {i},{'ab'[i % 2]},{('train', 'dev')[i % 5 == 0]}" for i in range(20)]
+    (here / "rooms.csv").write_text("\n".join(["text,label,split", *rows]) + "\n")
+    assert cli.main(["init", "rooms.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "warning: column 'split' names splits (dev, train) and is not used" in printed
 
 
 def test_what_fits_no_task_is_refused_with_its_columns(here: Path, capsys) -> None:
