@@ -109,6 +109,28 @@ def test_the_encoding_is_detected_and_noted(tmp_path, encoding, noted):
     assert loaded.notes == ((f"train.csv: text in {noted} (data.encoding)",) if noted else ())
 
 
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [
+        ("cp1251", "\u0445\u043e\u0440\u043e\u0448\u043e"),
+        ("gbk", "\u8fd9\u5bb6\u9910\u9986\u5f88\u597d"),
+        ("shift_jis", "\u3068\u3066\u3082\u826f\u3044"),
+    ],
+)
+def test_words_of_other_scripts_are_not_read_as_accents(tmp_path, encoding, word):
+    content = "text,label\n" + f"{word} the place was rude and the staff poor,a\n" * 9
+    refuse(tmp_path / "t.csv", content.encode(encoding), "set data.encoding", encoding)
+    assert (
+        word
+        in read(tmp_path / "t.csv", content.encode(encoding), encoding=encoding)["train"][0]["text"]
+    )
+
+
+def test_lines_that_are_not_utf_8_are_named_where_others_are(tmp_path):
+    content = b"text,label\ngood,a\ncaf\xc3\xa9,a\ncaf\xe9,b\n"
+    refuse(tmp_path / "t.csv", content, "line 4: byte 0xe9 is not UTF-8", "data.encoding")
+
+
 def test_the_recipe_names_the_encoding(tmp_path):
     content = "text\n\u0434\u0430\n".encode("cp1251")
     assert (

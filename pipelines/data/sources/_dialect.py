@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.core.errors import DataError
+from pipelines.data.sources._wrong_encoding import refuse_foreign, refuse_mixed
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 NUM_SAMPLE_BYTES = 1 << 16  # at the head of a file
@@ -69,7 +70,7 @@ def detect_encoding(
         is_streamed: decide by the sample, since the file is not to be read to its end.
 
     Raises:
-        DataError: it is none of them.
+        DataError: it is none of them, or likelier another one.
     """
     if encoding:
         return encoding
@@ -167,7 +168,8 @@ def _is_utf8(file: Path, max_bytes: int | None) -> bool:
 
 
 def _single_byte(file: Path, max_bytes: int | None) -> str:
-    """windows-1252, if every byte is a character of it."""
+    """windows-1252, if every byte is a character of it, and no other encoding is likelier."""
+    refuse_mixed(file, _chunks(file, max_bytes))
     for chunk in _chunks(file, max_bytes):
         try:
             chunk.decode("cp1252")
@@ -176,4 +178,5 @@ def _single_byte(file: Path, max_bytes: int | None) -> str:
                 f"{file}: its text is neither UTF-8, UTF-16 nor windows-1252 (byte "
                 f"0x{chunk[error.start]:02x}); set data.encoding=…, such as utf-8 or cp1251"
             ) from None
+    refuse_foreign(file, _chunks(file, max_bytes))
     return "windows-1252"
