@@ -195,3 +195,28 @@ def test_one_empty_label_leaves_the_others_classes(tmp_path):
     data = load(source, TextClassification(name="text_classification"), seed=0)
     assert data.labels.names == ("0", "1")
     assert [row.row for row in data.left_out] == [7]
+
+
+# What programs add
+
+
+def test_the_separator_line_of_excel_is_no_row(tmp_path):
+    content = "\ufeffsep=;\r\ntext;label\r\ngood, so;1\r\nbad;0\r\n"
+    loaded = read(tmp_path / "t.csv", content)
+    assert loaded["train"][:] == {"text": ["good, so", "bad"], "label": [1, 0]}
+    assert "its first line, sep=;, is left out" in loaded.notes[0]
+    refuse(tmp_path / "t.csv", f"{content}x;1;2\r\n", "line 5: 3 columns")
+
+
+def test_the_space_after_each_separator_is_left_out(tmp_path):
+    content = '"text", "label"\n"a, b", "good"\n"c ""d"" \ne", "bad"\n\n'
+    loaded = read(tmp_path / "t.csv", content)
+    assert loaded["train"][:] == {"text": ["a, b", 'c "d" \ne'], "label": ["good", "bad"]}
+    assert "the space after each separator is left out" in loaded.notes[0]
+    loaded = read(tmp_path / "t.csv", "text, label\ncaf\u00e9 1, 0\n, 1\n".encode("cp1252"))
+    assert loaded["train"][:] == {"text": ["caf\u00e9 1", None], "label": [0, 1]}
+
+
+def test_a_space_that_not_every_name_begins_with_is_of_the_value(tmp_path):
+    loaded = read(tmp_path / "t.csv", "text, label,id\na, b,1\n")
+    assert loaded["train"][0] == {"text": "a", " label": " b", "id": 1}

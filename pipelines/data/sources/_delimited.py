@@ -17,6 +17,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources._content import cached, cached_table
 from pipelines.data.sources._dialect import Dialect, open_bytes
+from pipelines.data.sources._rewritten import RewrittenTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,7 +103,8 @@ def _wider(first: str, second: str) -> str:
 
 
 def _key(dialect: Dialect) -> tuple[Any, ...]:
-    return "delimited 1", dialect.separator, dialect.has_quotes, dialect.encoding
+    layout = dialect.num_skipped_lines, dialect.is_spaced
+    return "delimited 2", dialect.separator, dialect.has_quotes, dialect.encoding, *layout
 
 
 def _scan(file: Path, dialect: Dialect, max_batches: int | None = None) -> dict[str, str]:
@@ -161,7 +163,11 @@ def _header(file: Path, dialect: Dialect) -> list[str]:
 
 def _rows(text: Any, dialect: Dialect) -> Iterator[list[str]]:
     quoting: Any = csv.QUOTE_MINIMAL if dialect.has_quotes else csv.QUOTE_NONE
-    return csv.reader(text, delimiter=dialect.separator, quoting=quoting)
+    for _ in range(dialect.num_skipped_lines):
+        text.readline()
+    return csv.reader(
+        text, delimiter=dialect.separator, quoting=quoting, skipinitialspace=dialect.is_spaced
+    )
 
 
 def _batches(file: Path, dialect: Dialect, schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
@@ -172,9 +178,11 @@ def _batches(file: Path, dialect: Dialect, schema: "pa.Schema") -> "Iterator[pa.
     """
     from pyarrow import csv as arrow_csv
 
+    is_utf8 = dialect.is_spaced or dialect.encoding.startswith("utf-8")
     read = arrow_csv.ReadOptions(
         block_size=BLOCK_BYTES,
-        encoding="utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding,
+        encoding="utf8" if is_utf8 else dialect.encoding,
+        skip_rows=0 if dialect.is_spaced else dialect.num_skipped_lines,
         column_names=schema.names,
         skip_rows_after_names=1,  # the header, which may be in several lines
     )
@@ -187,15 +195,19 @@ def _batches(file: Path, dialect: Dialect, schema: "pa.Schema") -> "Iterator[pa.
         column_types=schema, null_values=[""], strings_can_be_null=True
     )
     try:
-        with arrow_csv.open_csv(_source(file), read, parse, convert) as reader:
+        with arrow_csv.open_csv(_source(file, dialect), read, parse, convert) as reader:
             yield from reader
     except Exception as error:  # pyarrow and the operating system raise their own
         raise _explain(file, dialect, error, len(schema.names)) from error
 
 
-def _source(file: Path) -> Any:
+def _source(file: Path, dialect: Dialect) -> Any:
+    """Bytes for Arrow, which knows no space after a separator."""
     import pyarrow as pa
 
+    if dialect.is_spaced:
+        text = io.TextIOWrapper(open_bytes(file), dialect.encoding, newline="")
+        return RewrittenTable(text, _rows(text, dialect), dialect.separator)
     return pa.input_stream(str(file), compression="detect")
 
 
@@ -203,12 +215,13 @@ def _explain(file: Path, dialect: Dialect, error: Exception, num_columns: int) -
     """Name the line whose number of columns differs, if that is the cause."""
     with io.TextIOWrapper(open_bytes(file), dialect.encoding, errors="replace", newline="") as text:
         rows: Any = _rows(text, dialect)
+        before = dialect.num_skipped_lines
         try:
             for row in rows:
                 if row and len(row) != num_columns:
-                    return _wrong_width(file, rows.line_num, row, num_columns, dialect)
+                    return _wrong_width(file, before + rows.line_num, row, num_columns, dialect)
         except csv.Error as unreadable:
-            return DataError(f"{file}, line {rows.line_num}: cannot be read: {unreadable}")
+            return DataError(f"{file}, line {before + rows.line_num}: cannot be read: {unreadable}")
     return DataError(f"{file}: cannot be read as csv: {first_line(error)}")
 
 

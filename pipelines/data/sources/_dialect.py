@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pipelines.data.sources._wrong_encoding import refuse_foreign, refuse_mixed
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 NUM_SAMPLE_BYTES = 1 << 16  # at the head of a file
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+# Excel's own first line, which names the separator and is no row
+SEPARATOR_LINE = re.compile('\ufeff?"?sep=([^\r\n])"?(?:\r\n|\r|\n)')
 MIN_NULL_SHARE = 0.2  # of a sample's bytes, in UTF-16 without a mark
 # how pyarrow opens them; `.csv.gz` is a csv
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
@@ -28,12 +31,16 @@ class Dialect:
         has_quotes: whether a field may stand in quotation marks.
         encoding: a name that Python knows.
         note: what was found that is not usual, for the user; empty if nothing.
+        num_skipped_lines: lines before the header.
+        is_spaced: whether a space follows each separator, and is not of the value.
     """
 
     separator: str
     has_quotes: bool
     encoding: str
     note: str = ""
+    num_skipped_lines: int = 0
+    is_spaced: bool = False
 
 
 def kind(file: Path) -> str:
@@ -106,18 +113,33 @@ def detect(
     is_whole = len(sample) < NUM_SAMPLE_BYTES
     is_tsv = kind(file) == ".tsv"
     usual = "\t" if is_tsv else ","
-    detected = separator or _separator(text, usual, is_whole=is_whole)
+    line = SEPARATOR_LINE.match(text)
+    named = line[1] if line else ""
+    if line:
+        text = text[line.end() :]
+    detected = separator or named or _separator(text, usual, is_whole=is_whole)
+    # in tab-separated text a quote is a character: as in GLUE, and as IANA registered it
+    has_quotes = not (is_tsv and detected == "\t")
+    is_spaced = has_quotes and _is_spaced(text, detected)
     remarks = [
-        f"columns separated by {SEPARATORS[detected]} (data.separator)"
+        f"columns separated by {SEPARATORS.get(detected, repr(detected))} (data.separator)"
         if not separator and detected != usual
         else "",
         f"text in {known} (data.encoding)"
         if not encoding and not known.startswith("utf-8")
         else "",
+        f"its first line, sep={named}, is left out" if line else "",
+        "the space after each separator is left out" if is_spaced else "",
     ]
     note = ", ".join(filter(None, remarks))
-    # in tab-separated text a quote is a character: as in GLUE, and as IANA registered it
-    return Dialect(detected, not (is_tsv and detected == "\t"), known, note)
+    return Dialect(detected, has_quotes, known, note, int(bool(line)), is_spaced)
+
+
+def _is_spaced(text: str, separator: str) -> bool:
+    """Whether every name in the header but the first begins with one space."""
+    header = next(filter(str.strip, text.splitlines()), "")
+    names = next(csv.reader([header], delimiter=separator), [])[1:]
+    return bool(names) and all(re.match(" [^ ]", name) for name in names)
 
 
 def _separator(text: str, usual: str, *, is_whole: bool) -> str:

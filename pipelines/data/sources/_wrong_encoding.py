@@ -37,7 +37,8 @@ def refuse_mixed(file: Path, chunks: Iterable[bytes]) -> None:
     Raises:
         DataError: of its lines beyond ASCII, at least half are UTF-8, which no other text is.
     """
-    num_valid, invalid = 0, []
+    num_valid = 0
+    invalid: list[tuple[int, int]] = []
     for i, line in enumerate(_lines(chunks), 1):
         if line.isascii():
             continue
