@@ -128,7 +128,7 @@ def _texts(train: "Dataset") -> dict[str, list[str]]:
     features = sample.features.items()
     names = [name for name, form in features if getattr(form, "dtype", None) in TEXT_TYPES]
     rows = sample.select_columns(names)[:] if names else {}
-    return {name: [value for value in rows[name] if value] for name in names}
+    return {name: list(filter(None, rows[name])) for name in names}
 
 
 def is_english(texts: list[Any]) -> bool:
