@@ -92,7 +92,10 @@ def test_a_frozen_stage_loads_what_auto_or_a_probe_computed(
     steps = {"num_train_epochs": 1, "save_strategy": "no", "eval_strategy": "no"}
 
     def prepared(name):
-        sections = {"training": steps, "early_stopping": None} if name == strategy else {}
+        # `auto` looks at features where it may train for as long as it takes
+        sections = {"training": {"num_train_epochs": None}}
+        if name == strategy:
+            sections = {"training": steps, "early_stopping": None}
         return prepare(tmp_path, checkpoint("bert"), text_data, strategy=name, **sections)
 
     def stored():

@@ -362,4 +362,4 @@ def test_training_keys_without_effect_are_reported_once(
     assert "seed" not in notes[0]
     assert "eval_batch_size" not in notes[0]
     prepare(tmp_path, text_checkpoint, text_data, **{**sections, "strategy": "full"})
-    assert "steps" not in capsys.readouterr().out
+    assert "takes no gradient steps" not in capsys.readouterr().out

@@ -245,7 +245,7 @@ def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_d
     chosen = {"strategy": "full", "reason": "there was no time for anything else"}
     run.lock.write_text(json.dumps({"auto": chosen}))
     run.recipe.write_text(yaml.safe_dump(found.recipe.model_dump(mode="json")))
-    more["training"].pop("num_train_epochs")
+    more["training"]["num_train_epochs"] = None
     path = write_recipe(tmp_path, checkpoint("bert"), far, strategy="auto", **more)
     assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
     assert json.loads(run.metrics.read_text())["strategy"] == "full"

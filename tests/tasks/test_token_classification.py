@@ -215,7 +215,7 @@ def test_a_solved_head_is_the_model_that_comes_out(checkpoint, data, tmp_path, f
     for row, read in zip(features["head"], logits(ready, fitted), strict=True):
         solved = row @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
         close(solved, read)
-    # the best of what was tried is worth the same in the model
+    # the best of what was tried is worth as much in the model, where it is solved on all of train
     best = next(t for t in fitted.history if fitted.chosen.items() <= t.items())
     collected = fitted.output.run(
         ready.encoded["validation"], ready.collate, ready.recipe.task.collect
@@ -224,7 +224,7 @@ def test_a_solved_head_is_the_model_that_comes_out(checkpoint, data, tmp_path, f
         collected, ready.encoded["validation"], ready.checkpoint.processor, ready.data.labels
     )
     score = ready.scorer(predictions, ready.targets["validation"])["f1"]
-    assert score == pytest.approx(best["validation_f1"])
+    assert score == pytest.approx(best["validation_f1"], abs=0.01)
     assert score > 0.3
 
 
