@@ -15,16 +15,15 @@ and nothing is imported before the first score.
 from collections.abc import Callable
 from functools import cached_property, partial
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import registry
 from pipelines.core.contract import SCORES
-from pipelines.core.errors import HubError, RecipeError, suggest
+from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.hub_client import first_line
 from pipelines.core.labels import CHOICE, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, Labels
 from pipelines.core.upstream import compute_directly
-from pipelines.evaluation import averages, metric_source
+from pipelines.evaluation import averages, metric_location, metric_source, positive_label
 from pipelines.evaluation.metrics import MULTICLASS, MULTILABEL
 from pipelines.evaluation.scores import SCORED
 
@@ -56,21 +55,27 @@ class Metric:
         self.is_word = name in averages.words()  # its scores go by the word
         if self.is_word:
             name, options["average"] = averages.words()[name]
-        self.name = name
-        self.tag = "_".join(map(str, options.values()))  # distinguishes two entries of one metric
+        self.name, named = name, dict(options)
         self.is_ours = self.name in registry.names("metrics")
         self.loading_options: dict[str, Any] = {}
         if not self.is_ours:
             self.loading_options = {k: options.pop(k) for k in LOADING_OPTIONS if k in options}
         self.options = options
-        self.path = _locate(self.name, self.loading_options.get("revision", "main"))
+        self.path = metric_location.locate(self.name, self.loading_options.get("revision", "main"))
         self.declaration = metric_source.read(self.path)
         self._check_options()
         self._check_problem_type()
+        positive = positive_label.find(self.name, options, labels)
+        if positive is not None:
+            named[positive_label.OPTION] = labels.names[positive]
+            self.options = {**options, positive_label.OPTION: positive}
+        self.tag = "_".join(map(str, named.values()))  # distinguishes two entries of one metric
 
     def _check_options(self) -> None:
         known = self.declaration.parameters - {*FROM_LABELS}
         known |= set() if self.is_ours else set(LOADING_OPTIONS)
+        if self.is_ours:
+            positive_label.check_average(self.name, self.options)
         for option in sorted(set(self.options) - known):
             if "**" not in known:  # such a metric passes options on to another library
                 raise RecipeError(
@@ -187,37 +192,3 @@ def _describe(error: Exception) -> str:
     """Return the first line of an error's text; of a KeyError that is a bare key."""
     text = first_line(error)
     return f"{type(error).__name__}: {text}" if isinstance(error, KeyError) or not text else text
-
-
-def _locate(name: str, revision: str) -> Path:
-    """Find the file that defines a metric; fetch it if it is on the Hub."""
-    if name in registry.names("metrics"):
-        return registry.folder("metrics") / f"{name}.py"
-    if name.endswith(".py"):
-        if not Path(name).is_file():
-            raise RecipeError(f"metric '{name}': no such file")
-        return Path(name)
-    if "/" in name:
-        return _fetch(name, revision)
-    raise RecipeError(f"unknown metric '{name}'; {suggest(name, averages.known_names(name))}")
-
-
-def _fetch(name: str, revision: str) -> Path:
-    """Fetch `owner/metric`: the local copy of its `metric.py`."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    alternative = (
-        f"use one of {', '.join(registry.names('metrics'))}, or the path of a metric's .py file"
-    )
-    try:
-        # not by evaluate.load, which waits for minutes if the network drops packets
-        folder = snapshot_download(
-            name, repo_type="space", revision=revision, allow_patterns="*.py"
-        )
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise HubError(f"metric '{name}' cannot be fetched; {alternative} ({error})") from error
-    path = Path(folder) / f"{name.rpartition('/')[2]}.py"
-    if not path.is_file():
-        raise HubError(f"metric '{name}': its repository holds no {path.name}; {alternative}")
-    return path

@@ -26,6 +26,7 @@ METRICS = registry.names("metrics")
 
 TWO = Labels(SINGLE, ("negative", "positive"), (0, 1))
 FIVE = Labels(SINGLE, tuple("abcde"), tuple("abcde"))
+NUMBERED = Labels(SINGLE, ("1", "2", "3"), (1, 2, 3))
 MANY = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
 TAGS = Labels(TOKENS, ("O", "B-PER", "I-PER", "B-LOC"), ("O", "B-PER", "I-PER", "B-LOC"))
@@ -238,6 +239,48 @@ def test_options_of_a_recipe_reach_the_metric():
     assert scorer(*FIVE_IDS) == {"f1": pytest.approx(expected)}
     scorer = scorer_of(({"name": "recall", "pos_label": 0},), TWO)
     assert scorer(*IDS)["recall"] == sk.recall_score(IDS[1], IDS[0], pos_label=0)
+
+
+@pytest.mark.parametrize("name", ["f1", "jaccard", "precision", "recall"])
+@pytest.mark.parametrize(
+    ("labels", "sides", "label", "i"),
+    [
+        (TWO, IDS, "negative", 0),
+        (TWO, IDS, 1, 1),
+        (FIVE, FIVE_IDS, "d", 3),
+        (FIVE, FIVE_IDS, 3, 3),
+        (MANY, ROWS, "anger", 1),
+        (NUMBERED, FIVE_IDS % 3, 2, 1),  # the class called 2, not the third one
+    ],
+)
+def test_pos_label_scores_that_label_alone(name, labels, sides, label, i):
+    is_label = [side[:, i] if side.ndim == 2 else side == i for side in sides]
+    expected = getattr(sk, f"{name}_score")(is_label[1], is_label[0])
+    scores = scorer_of((name, {"name": name, "pos_label": label}), labels)(*sides)
+    assert scores[f"{name}_{labels.names[i]}"] == pytest.approx(expected)
+    assert scorer_of(({"name": name, "pos_label": label},), labels)(*sides) == {
+        name: pytest.approx(expected)
+    }
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (MANY, {"pos_label": "angre"}, "no label 'angre'; did you mean 'anger'"),
+        (FIVE, {"pos_label": 5}, "no label '5'; .*known: a, b, c, d, e, or an id from 0 to 4"),
+        (TWO, {"pos_label": True}, "no label 'True'"),
+        (FIVE, {"pos_label": "a", "average": "macro"}, "'a' is one label, and average 'macro' is"),
+    ],
+)
+def test_pos_label_is_one_label_of_the_data(labels, options, message):
+    with pytest.raises(RecipeError, match=message):
+        scorer_of(({"name": "f1", **options},), labels)
+
+
+def test_pos_label_by_name_and_by_id_is_the_same_entry():
+    entries = [{"name": "f1", "pos_label": label} for label in ("positive", 1)]
+    with pytest.raises(RecipeError, match="'f1' is listed 2 times"):
+        scorer_of(entries, TWO)
 
 
 def test_multi_label():

@@ -41,19 +41,26 @@ def info(summary: str | None, dtype: str, config_name: str = "default") -> "Metr
     return MetricInfo(description=summary or "", citation="", features=features)
 
 
-def averaging(average: str, pos_label: int, num_labels: int, config_name: str) -> dict[str, Any]:
+def averaging(
+    average: str, pos_label: int | None, num_labels: int, config_name: str
+) -> dict[str, Any]:
     """Make the options of scikit-learn's f1, precision, recall and jaccard.
 
-    `auto` is micro for multi-label, binary for two classes (as in GLUE) and macro for more.
+    With `pos_label` it is the score of that label. Else `auto` is micro for multi-label, binary
+    for two classes (as in GLUE) and macro for more.
 
     Args:
+        pos_label: a class id; None for the second of two classes, or an average of all.
         num_labels: the number of classes of the labels; one batch need not hold them all.
     """
+    if pos_label is not None:
+        # scikit-learn itself heeds its pos_label with two classes only
+        return {"average": "macro", "labels": [pos_label], "zero_division": 0}
     # scikit-learn's own default, "binary", fails on more than two classes
     if average == "auto":
         two_or_more = "binary" if num_labels == 2 else "macro"
         average = "micro" if config_name == MULTILABEL else two_or_more
-    return {"average": average, "pos_label": pos_label, "zero_division": 0}
+    return {"average": average, "zero_division": 0}
 
 
 def correlation(coefficient: Callable[..., Any], predictions: Any, references: Any) -> float:

@@ -21,7 +21,7 @@ class Precision(evaluate.Metric):
         predictions: Any,
         references: Any,
         average: str = "auto",
-        pos_label: int = 1,
+        pos_label: int | None = None,
         num_labels: int = 2,
     ) -> dict[str, float]:
         options = averaging(average, pos_label, num_labels, self.config_name)
