@@ -161,9 +161,26 @@ def _complete_choice(fields: dict[str, Any], scorer: "Scorer") -> None:
         fields.setdefault("save_steps", fields["eval_steps"])
     chooses = "no" not in (str(fields["eval_strategy"]), str(fields["save_strategy"]))
     fields.setdefault("load_best_model_at_end", chooses)
-    fields.setdefault("metric_for_best_model", scorer.main)
+    fields["metric_for_best_model"] = fields.get("metric_for_best_model") or scorer.main
     greater_is_better = _greater_is_better(fields["metric_for_best_model"], scorer)
-    fields.setdefault("greater_is_better", greater_is_better)
+    given = fields.get("greater_is_better")
+    # the Trainer would keep the worst checkpoint
+    if given is not None and given != greater_is_better:
+        raise RecipeError(_direction_problem(fields["metric_for_best_model"], scorer, given))
+    fields["greater_is_better"] = greater_is_better
+
+
+def _direction_problem(metric: str, scorer: "Scorer", given: bool) -> str:
+    """Say whether more or less is better, and where a metric of the user's own declares it."""
+    known = "less" if given else "more"
+    problem = (
+        f"training.greater_is_better: {str(given).lower()}: {known} is better, as is known of "
+        f"{metric}; leave it out"
+    )
+    foreign = [other.name for other in scorer.metrics if not other.is_ours]
+    if foreign:
+        problem += f", or say so in metrics: [{{name: {foreign[0]}, greater_is_better: …}}]"
+    return problem
 
 
 def _greater_is_better(metric: str, scorer: "Scorer") -> bool:

@@ -19,6 +19,7 @@ from grafting import logits as logits_of
 from transformers import Trainer
 
 from pipelines.cli import main
+from pipelines.core import registry
 from pipelines.core.errors import Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
@@ -261,7 +262,8 @@ def test_the_loss_may_choose_and_then_less_is_better(prepared, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("metric", "greater"), [("f1_macro", True), ("eval_log_loss", False), ("accuracy", True)]
+    ("metric", "greater"),
+    [("f1_macro", True), ("eval_log_loss", False), ("accuracy", True), (None, True)],
 )
 def test_any_metric_of_the_recipe_may_choose_in_its_own_direction(
     prepared, tmp_path, metric, greater
@@ -269,6 +271,35 @@ def test_any_metric_of_the_recipe_may_choose_in_its_own_direction(
     found = prepared(metrics=["accuracy", "f1_macro", "log_loss"])
     training = {**found.recipe.training, "metric_for_best_model": metric}
     assert stage.arguments(training, found.scorer, tmp_path).greater_is_better is greater
+
+
+@pytest.mark.parametrize(
+    ("metric", "given", "message"),
+    [
+        ("accuracy", False, "greater_is_better: false: more is better, as is known of accuracy"),
+        ("log_loss", True, "greater_is_better: true: less is better, as is known of log_loss"),
+        ("loss", True, "greater_is_better: true: less is better, as is known of loss; leave it"),
+    ],
+)
+def test_the_worst_checkpoint_cannot_be_asked_for(prepared, tmp_path, metric, given, message):
+    found = prepared(metrics=["accuracy", "log_loss"])
+    training = {**found.recipe.training, "metric_for_best_model": metric}
+    with pytest.raises(RecipeError, match=f"{message}[^,]*$"):
+        stage.arguments({**training, "greater_is_better": given}, found.scorer, tmp_path)
+    right = stage.arguments({**training, "greater_is_better": not given}, found.scorer, tmp_path)
+    assert right.greater_is_better is not given
+
+
+def test_a_metric_of_ones_own_says_in_its_entry_what_is_better(prepared, tmp_path):
+    source = registry.folder("metrics") / "accuracy.py"
+    (tmp_path / "own.py").write_text(source.read_text().replace("greater_is_better = True", ""))
+    entry = {"name": str(tmp_path / "own.py")}
+    found = prepared(metrics=[entry])
+    training = {**found.recipe.training, "greater_is_better": False}
+    with pytest.raises(RecipeError, match=r"own\.py, greater_is_better: …\}\]$"):
+        stage.arguments(training, found.scorer, tmp_path)
+    found = prepared(metrics=[{**entry, "greater_is_better": False}])
+    assert not stage.arguments(training, found.scorer, tmp_path).greater_is_better
 
 
 @pytest.mark.parametrize("direction", [{}, {"greater_is_better": True}])
