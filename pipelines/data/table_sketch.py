@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 NUM_ROWS = 2_000  # that are looked at
+DESCRIBED = (*TEXT_TYPES, "int64", "float64", "bool")  # not what holds lists or bytes
 MAX_LABELS = 200  # different values of a column of labels
 MAX_LABEL_SHARE = 0.5  # of different values among the rows, where there are few rows
 MAX_FOREIGN_SHARE = 0.02  # of letters beyond a to z in English
@@ -55,16 +56,16 @@ class Column:
 
 def columns(train: "Dataset") -> list[Column]:
     """Describe the columns of texts, words and numbers; what holds lists or bytes is left out."""
-    sample = train.select(range(min(NUM_ROWS, len(train))))
-    kinds = ("string", "large_string", "int64", "float64", "bool")
-    names = [
-        name
-        for name, feature in sample.features.items()
-        if getattr(feature, "dtype", None) in kinds
-    ]
+    return [_describe(name, values) for name, values in _sample(train, DESCRIBED).items()]
+
+
+def _sample(train: "Dataset", types: Container[str]) -> dict[str, list[Any]]:
+    """Read the first rows of the columns of some types: name -> values."""
+    rows = train.select(range(min(NUM_ROWS, len(train))))
+    features = rows.features.items()
+    names = [name for name, form in features if getattr(form, "dtype", None) in types]
     # read at once: each access to one column copies the features of all
-    rows = sample.select_columns(names)[:] if names else {}
-    return [_describe(name, rows[name]) for name in names]
+    return rows.select_columns(names)[:] if names else {}
 
 
 def _describe(name: str, column: list[Any]) -> Column:
@@ -115,20 +116,13 @@ def tags(train: "Dataset", names: Container[str]) -> tuple[str, str]:
     Returns:
         two empty texts where there is none.
     """
-    for name, values in _texts(train).items():
+    for name, sample in _sample(train, TEXT_TYPES).items():
+        values = list(filter(None, sample))
         words = TAG_BREAKS.sub(" ", " ".join(values)).split()
         # classes may be called A-1 or B-2, but none of them O as well
         if name in names and {*words} > {"O"} and all(map(TAG.fullmatch, words)):
             return name, next(value for value in values if value != "O")
     return "", ""
-
-
-def _texts(train: "Dataset") -> dict[str, list[str]]:
-    sample = train.select(range(min(NUM_ROWS, len(train))))
-    features = sample.features.items()
-    names = [name for name, form in features if getattr(form, "dtype", None) in TEXT_TYPES]
-    rows = sample.select_columns(names)[:] if names else {}
-    return {name: list(filter(None, rows[name])) for name in names}
 
 
 def is_english(texts: list[Any]) -> bool:
