@@ -238,6 +238,17 @@ def test_refuses_images_beside_sounds(tmp_path):
     refuse(tmp_path, "holds 2 image files and 1 audio files", str(tmp_path / "cat" / "x.wav"))
 
 
+def test_class_folders_are_in_natural_order(tmp_path):
+    for label in ("10", "9", "cat 11", "cat 2"):
+        draw(tmp_path / label / "x.png")
+    names = ["9", "10", "cat 2", "cat 11"]
+    assert files(tmp_path).load()["train"].features["label"].names == names
+    for label in names:
+        (tmp_path / label / "x.png").unlink()
+        write(tmp_path / label, x__txt="a text")
+    assert files(tmp_path).load()["train"].features["label"].names == names
+
+
 def labels(loaded):
     """labels(…): {split: sorted names of its classes}."""
     names = loaded["train"].features["label"].names

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
+from pipelines.core.label_inference import natural
 from pipelines.data import media_columns
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources import _media_metadata as media_metadata
@@ -42,7 +43,7 @@ def load(folder: MediaFiles, kind: str, requested: Iterable[str], read: ReadTabl
         return LoadedSplits(splits.datasets, [*notes, *splits.notes])
     rows = [layout.place(file) for file in files]
     # of all splits together: class ids must mean the same everywhere
-    classes = sorted({row.label for row in rows if row.label is not None})
+    classes = sorted({row.label for row in rows if row.label is not None}, key=natural)
     if not classes:
         raise layout.misplaced(files[0])
     _check_lost(folder, kind, layout, classes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.core.label_inference import natural
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources._content import cached, cached_table, read_digests
 from pipelines.data.sources._dialect import NUM_SAMPLE_BYTES, detect_encoding
@@ -85,7 +86,8 @@ class TextFolder:
         layout = Layout(self.root, self.files, requested)
         places = [layout.place(file) for file in self.files]
         # of all splits together: class ids must mean the same everywhere
-        classes = sorted({place.label for place in places if place.label is not None})
+        labels = {place.label for place in places if place.label is not None}
+        classes = sorted(labels, key=natural)
         digests = read_digests(self.files)
         encodings = _encodings(digests, encoding)
         by_split: dict[str, list[MediaFile]] = {}
