@@ -5,21 +5,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, listed, suggest
-from pipelines.data.merged_columns import join_texts, merge_answers, merge_classes, merge_lists
-from pipelines.data.usual_columns import Columns, candidates, in_layout, names_in
+from pipelines.data import recipe_columns
+from pipelines.data.merged_columns import MERGES, merge_lists
+from pipelines.data.usual_columns import Columns, Roles, candidates, in_layout, names_in
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.tasks import ColumnLayout
-
-Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
-JOINED = ("text", "text_pair")  # roles in which several columns are joined to one text
-MERGES = {  # others become lists
-    "label": merge_classes,
-    "answers": merge_answers,
-    **dict.fromkeys(JOINED, join_texts),
-}
 
 
 def assign(
@@ -41,31 +34,22 @@ def assign(
     Raises:
         DataError: an unknown role, no such column, a column in two roles, or none for a role.
     """
-    known = {role.rstrip("?+") for role in roles}
-    for role in explicit:
-        if role not in known:
-            raise DataError(f"data.columns: unknown role '{role}'; {suggest(role, known)}")
-    lists = {role.rstrip("?+") for role in roles if role.endswith("+")}
-    _check(available, explicit, {"label", *lists, *(known & MERGES.keys())})
+    recipe_columns.check(available, roles, explicit)
     taken = set(names_in(explicit))
     names_inputs = has_inputs(explicit)
     guessed, labels = ({}, ()) if names_inputs else _known_layout(available, taken, roles, layouts)
-    taken.update(names_in(guessed))
-    missing: list[str] = []
-    for marked_role, usual in roles.items():
-        role, is_optional = marked_role.rstrip("?+"), marked_role.endswith("?")
-        if role in {**explicit, **guessed} or (is_optional and names_inputs):
-            continue
-        # a column plays one role: "text" is not guessed again for a second input
-        free = [name for name in available if name not in taken]
-        names = (*usual, *labels) if role == "label" else usual
-        likeliest = candidates(free, names, may_be_list=marked_role.endswith("+"))[:1]
-        for column in likeliest:
-            guessed[role] = column
-            taken.update(names_in({role: column}))
-        if not likeliest and not is_optional:
-            missing.append(marked_role)
-    free = [name for name in available if name not in taken]
+    wanted = {
+        role: (*usual, *labels) if role == "label" else usual
+        for role, usual in roles.items()
+        if role.rstrip("?+") not in {**explicit, **guessed}
+        and not (role.endswith("?") and names_inputs)
+    }
+    guessed |= _guess(available, {*taken, *names_in(guessed)}, wanted)
+    assigned = {**explicit, **guessed}
+    missing = [
+        role for role in wanted if not role.endswith("?") and role.rstrip("+") not in assigned
+    ]
+    free = [name for name in available if name not in names_in(assigned)]
     if len(available) == 2 and len(missing) == len(free) == 1 and missing != ["label"]:
         guessed[missing[0].rstrip("+")] = free[0]
     elif missing:
@@ -92,6 +76,18 @@ def has_inputs(explicit: Columns) -> bool:
 def may_take_more(roles: Roles) -> bool:
     """Whether a task reads one text or several: it has an optional input."""
     return any(role.endswith("?") for role in roles)
+
+
+def _guess(available: list[str], taken: set[str], wanted: Roles) -> Columns:
+    """The likeliest column of each role by its usual names; none for a role without one."""
+    guessed: Columns = {}
+    for role, usual in wanted.items():
+        # a column plays one role: "text" is not guessed again for a second input
+        free = [name for name in available if name not in {*taken, *names_in(guessed)}]
+        likeliest = candidates(free, usual, may_be_list=role.endswith("+"))
+        if likeliest:
+            guessed[role.rstrip("?+")] = likeliest[0]
+    return guessed
 
 
 def _known_layout(
@@ -184,26 +180,3 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
         if isinstance(feature, Audio):  # the tasks decode; `datasets` would need torchcodec
             dataset = dataset.cast_column(role, replace(feature, decode=False))
     return dataset
-
-
-def _check(available: list[str], explicit: Columns, list_roles: set[str]) -> None:
-    """Refuse columns of the recipe that do not exist or cannot be combined."""
-    names = names_in(explicit)
-    for role, column in explicit.items():
-        if isinstance(column, list) and role not in list_roles:
-            known = " and ".join(f"`{name}`" for name in sorted(list_roles))
-            raise DataError(
-                f"data.columns.{role}: got several columns; only {known} may be a list of columns"
-            )
-    missing = [name for name in names if name not in available]
-    if len(missing) > 1:
-        shown = ", ".join(map(repr, missing))
-        raise DataError(f"data.columns: train has no columns {shown}; known: {listed(available)}")
-    if missing:
-        hint = suggest(missing[0], available)
-        raise DataError(f"data.columns: train has no column '{missing[0]}'; {hint}")
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(
-                f"data.columns: '{name}' has two roles; give each role a column of its own"
-            )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pipelines.core.errors import DataError
+from pipelines.data.dataset import Note
 from pipelines.data.rows import Rows
 from pipelines.data.splits import SplitAssignment
 
@@ -51,6 +52,15 @@ def _count(requested: Literal["auto"] | int, assignment: SplitAssignment, num_ro
             f"expected at most {num_rows:,}, or auto"
         )
     return requested
+
+
+def instead_of_validation(assignment: SplitAssignment, folds: int, note: Note) -> SplitAssignment:
+    """Leave all of train to train: its folds stand in for a validation split."""
+    note(
+        f"no validation split: {folds} folds of train choose, and scores on validation are those "
+        "of rows out of fold; nothing is set aside (data.folds)"
+    )
+    return assignment.without_share("validation")
 
 
 def deal(values: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:

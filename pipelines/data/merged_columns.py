@@ -92,3 +92,11 @@ def merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -
                 rows[row].append(i)
     feature = List(ClassLabel(names=names))
     return dataset.remove_columns(names).add_column(role, rows, feature=feature)
+
+
+JOINED = ("text", "text_pair")  # roles in which several columns are joined to one text
+MERGES = {  # others become lists
+    "label": merge_classes,
+    "answers": merge_answers,
+    **dict.fromkeys(JOINED, join_texts),
+}

@@ -115,8 +115,8 @@ def check_class_weights(first: "Dataset", task: "Task", labels: Labels) -> None:
 
 
 def prepare(
-    stream: "IterableDataset",
-    first: "Dataset",
+    whole: SplitAssignment,
+    materialized: SplitAssignment,
     roles: Columns,
     source: "StreamedSource",
     task: "Task",
@@ -128,11 +128,14 @@ def prepare(
     Workers and processes each read other rows.
 
     Args:
-        first: the first rows, whose columns and types all others are expected to have.
+        whole: what was streamed.
+        materialized: its first rows, whose columns and types all others are expected to have.
 
     Raises:
         DataError: while iterating: a bad row that is not to be skipped, or an unknown label.
     """
+    stream: IterableDataset = whole.datasets["train"]
+    first = materialized.datasets["train"]
     # the first rows, not a draw, which would have to read the whole stream
     if source.limit.train:
         stream = stream.take(source.limit.train)

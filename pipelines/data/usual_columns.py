@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 Column = str | list[str]  # several are merged into one
 Columns = dict[str, Column]  # role -> column
+Roles = Mapping[str, tuple[str, ...]]  # Task.roles: role -> its usual column names
 
 
 def candidates(available: list[str], usual: Sequence[str], *, may_be_list: bool) -> list[Column]:

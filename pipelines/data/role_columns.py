@@ -1,0 +1,85 @@
+"""The splits of a source -> rows whose columns are named by role."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipelines.core.errors import DataError
+from pipelines.data import columns, label_checks, media_columns, word_rows
+from pipelines.data.columns import Columns
+from pipelines.data.dataset import Note
+from pipelines.data.rows import Rows
+from pipelines.data.splits import SplitAssignment
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data.sources import Source
+    from pipelines.tasks import Task
+
+
+def select(
+    assignment: SplitAssignment,
+    source: "Source",
+    task: "Task",
+    unreadable: Mapping[str, str],
+    note: Note,
+) -> tuple[dict[str, Rows], Columns]:
+    """Choose the column of each role by train, and select these columns of every split.
+
+    A test split without labels is dropped, unless the recipe names it.
+
+    Args:
+        unreadable: column -> why the source could not read it, or not all of it.
+
+    Returns:
+        (split -> rows with columns named by role, the column of each role).
+
+    Raises:
+        DataError: an empty split, or a column that is missing or cannot be read.
+    """
+    for split, dataset in assignment.datasets.items():
+        if not len(dataset):
+            raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
+    datasets = {
+        split: columns.with_fields(dataset, source.columns)
+        for split, dataset in assignment.datasets.items()
+    }
+    roles = _roles(datasets["train"], source, task, unreadable, note)
+    result: dict[str, Rows] = {}
+    for split, dataset in datasets.items():
+        # a test split that was only found by its name may come without labels, as in GLUE
+        target = task.target if split == "test" and split in assignment.guessed else None
+        if target and not columns.has_role(dataset, roles, target):
+            note(f"test split has no {target} column: not used")
+            continue
+        selected = _selected(dataset, roles, source, task, split, note)
+        if target and label_checks.are_hidden(selected, result["train"].dataset, target):
+            note(f"test split has no {target}s ({selected[0][target]}): not used")
+            continue
+        result[split] = Rows.of(selected, split)
+    return result, roles
+
+
+def _roles(
+    train: "Dataset", source: "Source", task: "Task", unreadable: Mapping[str, str], note: Note
+) -> Columns:
+    """The column of each role."""
+    # a column that could not be read is found by its name all the same, and refused
+    available = [*dict.fromkeys([*train.column_names, *unreadable])]
+    roles, guessed = columns.assign(available, task.roles, source.columns, task.layouts)
+    columns.check_readable(train, roles, unreadable, skip=source.on_bad_row == "skip")
+    if described := columns.describe(guessed, task.roles):
+        note(described)
+    return roles
+
+
+def _selected(
+    dataset: "Dataset", roles: Columns, source: "Source", task: "Task", split: str, note: Note
+) -> "Dataset":
+    """A split with its columns named by role; rows of words are grouped, media files found."""
+    selected = columns.select_roles(dataset, roles, split)
+    if "tokens" in roles:
+        selected = word_rows.group(selected, split, note)
+    if task.modality in media_columns.KINDS:
+        selected = media_columns.read(selected, task.modality, source.folder, split, note)
+    return selected
