@@ -59,6 +59,11 @@ class Strategy(Named):
         """Return whether training starts from a head solved on the encoder's features."""
         return False
 
+    def has_solved_head(self, task: "Task") -> bool:
+        """Return whether a head is solved at any time, and the checkpoint's own is lost."""
+        is_last = self.no_gradient_reason is not None or not self.trains_on_task_loss
+        return is_last or self.solves_head(task)
+
     @property
     def why_no_streaming(self) -> str | None:
         """The reason why train cannot be a stream; None where it can."""

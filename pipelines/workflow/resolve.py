@@ -37,6 +37,7 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
     recipe = prepared.recipe.replace(data=_with_split_names(prepared), **sections)
     # before defaults are filled in: a note is about keys that the user wrote
     _note_ignored_keys(recipe)
+    _note_unused_head(recipe, context)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, context.anatomy)
     if context.streams:
         defaults |= training_arguments.STREAMED
@@ -125,3 +126,14 @@ def _note_ignored_keys(recipe: Recipe) -> None:
             "takes no gradient steps" if strategy.no_gradient_reason else "has a loss of its own"
         )
         say(f"note: strategy {strategy.name} {steps}; ignored: {', '.join(keys)}")
+
+
+def _note_unused_head(recipe: Recipe, context: AutoContext) -> None:
+    """Print that the strategy solves anew the output layer that the checkpoint has trained."""
+    strategy, output = recipe.strategy, context.anatomy.output
+    is_new = f"{output}.weight" in context.checkpoint.newly_initialized
+    if strategy.pretrained and strategy.has_solved_head(recipe.task) and not is_new:
+        say(
+            f"head: strategy {strategy.name} solves it anew, so the checkpoint's own is not used; "
+            "strategy=full and model.head=keep train that one"
+        )

@@ -4,10 +4,11 @@ import csv
 
 import pytest
 import torch
-from grafting import prepare
+from grafting import prepare, write_recipe
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipelines.core.errors import ModelError
+from pipelines import recipe as recipes
+from pipelines.core.errors import ModelError, RecipeError
 from pipelines.workflow.check import report
 
 WORDS = ("awful", "bad", "poor", "fine", "good", "great")
@@ -47,14 +48,14 @@ def classifier(tmp_path, text_checkpoint):
 def ready(tmp_path):
     """ready(checkpoint, label of each text, **model) -> the prepared recipe of such a table."""
 
-    def ready(checkpoint, labels, task="text", **model):
+    def ready(checkpoint, labels, strategy="full", **model):
         folder = tmp_path / "texts"
         folder.mkdir(exist_ok=True)
         for split in ("train", "validation"):
             with (folder / f"{split}.csv").open("w", newline="") as file:
                 csv.writer(file).writerows([("text", "label"), *zip(TEXTS, labels, strict=True)])
         section = {"checkpoint": str(checkpoint), **model}
-        return prepare(tmp_path, checkpoint, folder, model=section)
+        return prepare(tmp_path, checkpoint, folder, model=section, strategy=strategy)
 
     return ready
 
@@ -144,3 +145,38 @@ def test_an_encoder_has_no_output_layer_to_keep(text_checkpoint, ready, capsys):
 def test_check_says_which_modules_are_new(classifier, ready, labels, new):
     folder, _ = classifier("well", "ill")
     assert f"; new: {new}" in report(ready(folder, in_turn(*labels)).recipe)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ("scratch", "'keep': strategy 'scratch' draws all weights anew"),
+        ("linear_probe", "'linear_probe' solves the head anew; use full or lora, or"),
+        ("contrastive", "'contrastive' solves the head anew"),
+        (
+            "gradual_unfreezing",
+            r"solves the head anew; use full or lora \(or strategy.head=trained",
+        ),
+    ],
+)
+def test_a_head_cannot_be_kept_where_it_is_made_anew(tmp_path, strategy, message):
+    model = {"checkpoint": "bert", "head": "keep"}
+    path = write_recipe(tmp_path, "bert", tmp_path, model=model, strategy=strategy)
+    with pytest.raises(RecipeError, match=message):
+        recipes.load(path)
+    if strategy == "gradual_unfreezing":
+        assert recipes.load(path, ["strategy.head=trained"]).model.head == "keep"
+
+
+def test_a_solved_head_takes_the_place_of_a_trained_one_and_says_so(classifier, ready, capsys):
+    folder, _ = classifier("well", "ill")
+    line = "head: strategy lp_ft solves it anew, so the checkpoint's own is not used"
+    for labels, is_shown in ((("ill", "well"), True), (("no", "yes"), False)):
+        ready(folder, in_turn(*labels), strategy="lp_ft")
+        assert (line in capsys.readouterr().out) == is_shown
+
+
+def test_auto_keeps_a_head_that_is_to_be_kept(classifier, ready):
+    folder, _ = classifier("well", "ill")
+    prepared = ready(folder, in_turn("ill", "well"), strategy="auto", head="keep")
+    assert prepared.recipe.strategy.name == "full"

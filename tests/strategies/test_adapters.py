@@ -21,6 +21,7 @@ from transformers import AutoConfig
 from pipelines import recipe as recipes
 from pipelines.cli import main
 from pipelines.core.errors import ModelError, RecipeError
+from pipelines.models import quantization
 from pipelines.models.anatomy import dissect
 from pipelines.models.output.adapter_folder import folder_below
 from pipelines.models.output.reload import reload
@@ -341,7 +342,7 @@ def test_an_adapter_of_a_folder_is_not_pushed(checkpoint, tmp_path):
 
 # Frozen weights of few bits
 
-INSTALLED = recipes.combinations.quantization.is_installed()
+INSTALLED = quantization.is_installed()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""Sections of a recipe that are right by themselves and do not go together.
+
+sections.py   what is looked at
+weights.py    model, strategy.save
+rows.py       data.folds, data.streaming, task.sampler
+steps.py      regularization, averaging, speed, precision, early_stopping
+"""
+
+from collections.abc import Iterator
+
+from pipelines.recipe.combinations import rows, steps, weights
+from pipelines.recipe.combinations.sections import Problem, Sections
+
+
+def problems(recipe: Sections) -> Iterator[Problem]:
+    """Yield every conflict between sections, those of the strategy first."""
+    strategy = recipe.strategy
+    refusal = strategy.incompatibility(recipe.task)
+    if refusal:
+        yield ("strategy", "name"), f"'{strategy.name}': {refusal}"
+    if recipe.augmentation and not strategy.augments:
+        yield (
+            ("augmentation",),
+            f"strategy '{strategy.name}' computes features once, so augmentation has no effect; "
+            "use full or lora, or leave augmentation out",
+        )
+    yield from weights.problems(recipe)
+    yield from rows.problems(recipe)
+    yield from steps.problems(recipe)
+    if recipe.calibration and recipe.task.prediction_unit != "example":
+        yield (
+            ("calibration",),
+            f"{recipe.task.name} does not choose one of several classes for an example, so there "
+            "are no probabilities to calibrate; leave it out, or write null",
+        )
