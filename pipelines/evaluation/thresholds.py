@@ -17,13 +17,15 @@ class Thresholds:
 
     Attributes:
         values: (labels,) probabilities above which a label is given.
-        num_own: how many labels have a threshold of their own.
+        num_own: how many labels have a threshold of their own, other than 0.5.
         num_shared: how many have one together, for lack of examples.
+        num_best_at_half: how many have enough examples, and the best F1 at 0.5.
     """
 
     values: tuple[float, ...]
     num_own: int
     num_shared: int
+    num_best_at_half: int
 
     @classmethod
     def of(cls, logits: Any, targets: Any) -> "Thresholds":
@@ -53,15 +55,18 @@ class Thresholds:
             rare[:] = False
         if rare.any():
             values[rare] = best(probabilities[:, rare].ravel(), has_label[:, rare].ravel())
-        return cls(tuple(values.tolist()), int(common.sum()), int(rare.sum()))
+        differs = values != HALF
+        own, shared, at_half = common & differs, rare & differs, (common | rare) & ~differs
+        return cls(tuple(values.tolist()), *(int(which.sum()) for which in (own, shared, at_half)))
 
     def __str__(self) -> str:
         """Say for how many labels there is one."""
-        others = len(self.values) - self.num_own - self.num_shared
+        others = len(self.values) - self.num_own - self.num_shared - self.num_best_at_half
         too_few = f"fewer than {MIN_EXAMPLES} examples with the label, or without it, in validation"
         parts = [
             f"{self.num_own} of {len(self.values)} labels have one of their own",
             f"{self.num_shared} rarer ones share one" * bool(self.num_shared),
+            f"{self.num_best_at_half} best at {HALF}" * bool(self.num_best_at_half),
             f"{others} left at {HALF} ({too_few})" * bool(others),
         ]
         return ", ".join(filter(None, parts))

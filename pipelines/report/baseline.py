@@ -1,7 +1,8 @@
 """Results that are no better than those of what is simpler: a constant answer, a simple model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from pipelines.core.labels import HALF
 from pipelines.report.evidence import Evidence, Scores, is_number
 from pipelines.training.length import min_steps
 
@@ -25,7 +26,7 @@ def warnings(evidence: Evidence) -> Iterator[str]:
     worse = [*_worse_than_simple_model(evidence)]
     yield from worse
     if below or worse:
-        yield f"what to change: {_advice(evidence, {split for split, *_ in below})}"
+        yield f"what to change: {_advice(evidence, below)}"
 
 
 def simple_model(evidence: Evidence) -> str:
@@ -56,17 +57,36 @@ def _comparisons(evidence: Evidence, others: Mapping[str, Scores]) -> Iterator[C
     for split, scores in evidence.splits.items():
         for metric, score in scores.items():
             other = others.get(split, {}).get(metric)
-            is_error = metric in evidence.lower_is_better
-            if metric != evidence.main_metric and not is_error:
+            if metric != evidence.main_metric and metric not in evidence.lower_is_better:
                 continue
             if not is_number(score) or other is None or not is_number(other):
                 continue
-            if score >= other if is_error else score <= other:
+            if _is_no_better(evidence, metric, score, other):
                 yield split, metric, score, other
 
 
-def _advice(evidence: Evidence, splits: set[str]) -> str:
-    if splits == {"test"}:
+def _is_no_better(evidence: Evidence, metric: str, score: float, other: float) -> bool:
+    return score >= other if metric in evidence.lower_is_better else score <= other
+
+
+def _thresholds_caused(evidence: Evidence, below: Sequence[Comparison]) -> bool:
+    """Return whether every score that is below its baseline is above it without thresholds."""
+    if not evidence.at_half:
+        return False
+    return bool(below) and not any(
+        _is_no_better(evidence, metric, evidence.at_half[split][metric], other)
+        for split, metric, _, other in below
+    )
+
+
+def _advice(evidence: Evidence, below: Sequence[Comparison]) -> str:
+    if _thresholds_caused(evidence, below):
+        return (
+            f"with {HALF} for every label the score is above the baseline, so the thresholds that "
+            "were chosen on validation do not suit these rows: calibration.thresholds=false, or "
+            "validate on more rows"
+        )
+    if {split for split, *_ in below} == {"test"}:
         return (
             "validation is above its baseline, so test is unlike train: compare their rows (graft "
             "check), or let data.splits take both from one shuffled source"

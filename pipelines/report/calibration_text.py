@@ -15,6 +15,10 @@ log-likelihood on validation (arXiv 1706.04599). The division is part of the out
 so whatever loads the model gets calibrated probabilities. It changes no prediction."""
 AS_TRAINED = "The probabilities are as training left them."
 
+# of the negative log-likelihood of test, beyond which a temperature is worse than none: by less it
+# moves with the draw of the rows
+MIN_RISE_SHARE, MIN_RISE_NATS = 0.1, 0.01
+
 TEXT = """\
 ## Calibration
 
@@ -46,7 +50,7 @@ little. A set can be empty if no class is probable enough.
 
 
 def lines(calibrated: CalibrationResult) -> Iterator[str]:
-    """Yield a line on calibration for the summary, and one on prediction sets if there are any."""
+    """Yield lines on calibration for the summary, and one on prediction sets if there are any."""
     split, temperature = calibrated.reported_split, calibrated.temperature
     before, after = calibrated.before[split], calibrated.after[split]
     if temperature is None:
@@ -57,6 +61,7 @@ def lines(calibrated: CalibrationResult) -> Iterator[str]:
             f"calibration: temperature {temperature:.4g}; on {split}{fitted}: "
             f"ECE {before.ece:.4f} -> {after.ece:.4f}, NLL {before.nll:.4f} -> {after.nll:.4f}"
         )
+        yield from _warnings(calibrated)
     if calibrated.sets:
         yield f"prediction sets: {_coverage(calibrated.sets)}"
 
@@ -71,14 +76,28 @@ def card_section(evidence: Evidence, model: str) -> str:
     if calibrated is None:
         return ""
     temperature = calibrated.temperature
+    what = FITTED.format(temperature=temperature) if temperature else AS_TRAINED
     text = TEXT.format(
-        what=FITTED.format(temperature=temperature) if temperature else AS_TRAINED,
+        what="\n\n".join([what, *(f"**{line}.**" for line in _warnings(calibrated))]),
         table=markdown(list(_rows(calibrated))),
         bins=NUM_BINS,
         caveat=f"Both hold for data like these.{_fitted_on(calibrated)}",
     )
     sets = f"\n{_set_section(calibrated.sets, evidence, model)}" if calibrated.sets else ""
     return f"{text}{sets}\n"
+
+
+def _warnings(calibrated: CalibrationResult) -> Iterator[str]:
+    """Yield a line where test, on which nothing was fitted, is much worse with the temperature."""
+    if not calibrated.temperature or "test" not in calibrated.after:
+        return
+    before, after = calibrated.before["test"].nll, calibrated.after["test"].nll
+    if after - before > max(MIN_RISE_NATS, MIN_RISE_SHARE * before):
+        yield (
+            f"WARNING: the temperature makes the probabilities of test worse (NLL {before:.4f} -> "
+            f"{after:.4f}): validation, where it was fitted, is too small or unlike test; "
+            "calibration.temperature=false keeps them as trained"
+        )
 
 
 def _fitted_on(calibrated: CalibrationResult) -> str:

@@ -135,7 +135,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "chosen": _chosen_on(evidence),
         "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
         "parity": evidence.parity or "not checked",
-        "calibration": card_section(evidence, model) + threshold_text.card_section(evidence, model),
+        "calibration": card_section(evidence, model) + threshold_text.card_section(evidence),
         "usage": usage(evidence, model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,

@@ -6,7 +6,6 @@ from typing import Any
 from pipelines.core.labels import HALF, THRESHOLDS
 from pipelines.report.evidence import Evidence, is_number
 from pipelines.report.tables import markdown
-from pipelines.report.usage import threshold_usage
 
 MAX_LISTED = 50  # more labels than this are left to the model's config
 
@@ -15,17 +14,13 @@ TEXT = """\
 
 The scores above count a label as given if its probability exceeds its own threshold, which was
 chosen on validation for the best F1 (scores of validation are therefore too optimistic).
-They are in `config.json` as `{key}`.
+They are in `config.json` as `{key}`; the lines under "How to use" apply them.
 
 {thresholds}
 
 With 0.5 for every label, as libraries have it:
 
 {scores}
-
-```python
-{usage}
-```
 """
 
 
@@ -40,12 +35,8 @@ def lines(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def card_section(evidence: Evidence, model: str) -> str:
-    """Write the section of the model card; empty where every threshold is 0.5.
-
-    Args:
-        model: the folder or Hub id that the example loads.
-    """
+def card_section(evidence: Evidence) -> str:
+    """Write the section of the model card; empty where every threshold is 0.5."""
     if not evidence.at_half:
         return ""
     labels = evidence.labels
@@ -60,7 +51,6 @@ def card_section(evidence: Evidence, model: str) -> str:
             thresholds=markdown([["label", "threshold"], *rows[:MAX_LISTED]])
             + "\n\n…" * (not is_short),
             scores=markdown(list(_scores(evidence))),
-            usage=threshold_usage(evidence, model),
         )
         + "\n"
     )

@@ -10,8 +10,11 @@ EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
 def usage(evidence: Evidence, model: str) -> str:
     """Write Python that loads the model from `model`, a folder or Hub id, and predicts.
 
-    Two statements, unless the task has an example of its own.
+    Two statements, unless the task has an example of its own or labels have thresholds: the lines
+    give the labels that the run's predictions have.
     """
+    if evidence.labels.thresholds:
+        return _threshold_usage(evidence, model)
     example = _example(evidence)
     if evidence.library == "sentence-transformers":
         # it gives logits: above 0 means a probability above a half
@@ -54,7 +57,7 @@ def prediction_set_usage(evidence: Evidence, model: str, threshold: float) -> st
     )
 
 
-def threshold_usage(evidence: Evidence, model: str) -> str:
+def _threshold_usage(evidence: Evidence, model: str) -> str:
     """Write Python that lists the labels of an example whose probability exceeds its threshold."""
     example, labels = _example(evidence), evidence.labels
     if evidence.library == "sentence-transformers":

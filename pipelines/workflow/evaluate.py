@@ -95,7 +95,7 @@ def decide(
     decided = _with_predictions(prepared, chosen, "validation", validation)
     before, after = (_main_score(prepared, each) for each in (validation, decided))
     if set(thresholds.values) == {HALF}:
-        say(f"thresholds: {thresholds}")
+        say(f"thresholds: all stay at {HALF}: {thresholds}")
         return fitted, validation
     changes = f"{prepared.scorer.main} on validation {before:.4f} -> {after:.4f}"
     if after < before if prepared.scorer.greater_is_better else after > before:

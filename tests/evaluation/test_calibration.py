@@ -180,6 +180,21 @@ def test_the_run_folder_tells_before_and_after(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_temperature_that_makes_test_worse_is_warned_of(tmp_path: Path) -> None:
+    logits = drawn(500).logits
+    right, wrong = logits.argmax(axis=1), logits.argmin(axis=1)
+    # validation is all right, and of test a third is wrong
+    test = np.where(np.arange(500) % 3, right, wrong)
+    outputs = {"validation": (logits / 0.2, right), "test": (logits / 0.2, test)}
+    sharper = result.measure(Calibration(), 0.2, outputs, SINGLE, seed=0)
+    run = finished(tmp_path, calibration=sharper)
+    warning = "WARNING: the temperature makes the probabilities of test worse (NLL "
+    assert warning in summary.summarize(run, evidence(calibration=sharper))
+    assert f"**{warning}" in run.card.read_text(encoding="utf-8")
+    better = result.measure(Calibration(), 5.0, outputs, SINGLE, seed=0)
+    assert warning not in summary.summarize(run, evidence(calibration=better))
+
+
 def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
     run = finished(tmp_path, calibration=result_of(conformal=0.2), test=None)
     card = run.card.read_text()

@@ -15,8 +15,10 @@ from pipelines.cli import main
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, Labels
 from pipelines.evaluation.thresholds import Thresholds, best
+from pipelines.report import baseline
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.threshold_text import card_section
+from pipelines.report.usage import usage
 
 
 def draw(num_rows, shares, seed=0):
@@ -65,6 +67,13 @@ def test_labels_with_few_examples_share_a_threshold_and_those_without_any_keep_a
     assert few.values == (0.5, 0.5)
 
 
+def test_a_label_whose_best_threshold_is_a_half_has_none_of_its_own():
+    targets = np.arange(80).reshape(-1, 1) % 2
+    same = Thresholds.of(targets * 8.0 - 4.0, targets)
+    assert same.values == (0.5,)
+    assert str(same) == "0 of 1 labels have one of their own, 1 best at 0.5"
+
+
 def test_predictions_follow_the_thresholds():
     labels = Labels(MULTI, ("x", "y"), ("x", "y"), thresholds=(0.2, 0.9))
     rows = logit(np.array([[0.25, 0.85], [0.15, 0.95]]))
@@ -102,16 +111,19 @@ def test_a_run_chooses_keeps_and_reports_them(tmp_path, text_checkpoint, moods, 
     assert config["label_thresholds"] == chosen["labels"]
     for split in ("validation", "test"):
         assert metrics[split]["f1"] > chosen["scores_at_0.5"][split]["f1"]
-    assert "thresholds: 2 of 2 labels have one of their own; f1 on validation" in output
+    num_own = sum(value != 0.5 for value in chosen["labels"].values())
+    assert f"thresholds: {num_own} of 2 labels have one of their own" in output
+    # the last lines on the console give what the predictions give, as the card does
+    assert 'scores if score["score"] > thresholds' in output
     names = use_card(run, "good film")
     assert "joy" in names["result"]
     assert all(score["score"] < 0.5 for score in names["scores"] if score["label"] == "joy")
 
 
 def use_card(run, text):
-    """Run the lines of the card on a text; returns its names, and `result`."""
+    """Run the card's lines of use on a text; returns its names, and `result`."""
     card = run.card.read_text(encoding="utf-8")
-    program = card.split("## Thresholds")[1].split("```python\n")[1].split("```")[0]
+    program = card.split("## How to use")[1].split("```python\n")[1].split("```")[0]
     program = program.replace("…", text).replace('"model"', json.dumps(str(run.model)))
     *setup, use = program.strip().splitlines()
     names: dict = {}
@@ -179,9 +191,25 @@ def test_a_card_of_many_labels_lists_the_first_and_says_how_a_folder_of_vectors_
     labels = Labels(MULTI, names, names, thresholds=(0.25,) * 60)
     scores = {"validation": {"accuracy": 0.5, "f1": 0.25, "ece": 0.1}}
     shown = evidence(labels=labels, at_half=scores, library="sentence-transformers")
-    card = card_section(shown, "m")
+    card, lines = card_section(shown), usage(shown, "m")
     assert r"| a\|49 | 0.25 |" in card
     assert r"a\|50" not in card
-    assert "(expit(logits)[0] > [0.25, 0.25, " in card
+    assert "(expit(logits)[0] > [0.25, 0.25, " in lines
+    assert 'the lines under "How to use" apply them' in card
     assert "| f1 | 0.2500 |" in card
-    assert card_section(evidence(), "m") == ""
+    assert card_section(evidence()) == ""
+
+
+@pytest.mark.parametrize(
+    ("at_half", "advice"),
+    [
+        (0.6, "with 0.5 for every label the score is above the baseline, so the thresholds"),
+        (0.4, "validation is above its baseline, so test is unlike train"),
+    ],
+)
+def test_a_result_below_its_baseline_is_laid_to_what_caused_it(at_half, advice):
+    labels = Labels(MULTI, ("x", "y"), ("x", "y"), thresholds=(0.2, 0.9))
+    halves = {"validation": {"accuracy": 0.8}, "test": {"accuracy": at_half}}
+    shown = evidence(labels=labels, at_half=halves, test={"accuracy": 0.45})
+    *_, last = baseline.warnings(shown)
+    assert last.startswith(f"what to change: {advice}")
