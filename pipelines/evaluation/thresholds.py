@@ -56,8 +56,8 @@ class Thresholds:
         if rare.any():
             values[rare] = best(probabilities[:, rare].ravel(), has_label[:, rare].ravel())
         differs = values != HALF
-        own, shared, at_half = common & differs, rare & differs, (common | rare) & ~differs
-        return cls(tuple(values.tolist()), *(int(which.sum()) for which in (own, shared, at_half)))
+        counted = (common & differs, rare & differs, (common | rare) & ~differs)
+        return cls(tuple(values.tolist()), *(int(which.sum()) for which in counted))
 
     def __str__(self) -> str:
         """Say for how many labels there is one."""
