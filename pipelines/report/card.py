@@ -1,29 +1,25 @@
 """The model card: what the model is, how good, how to use it and how to make it again.
 
-Its metadata is in the Hub's form, with the scores as `model-index`. It holds no path of this
-machine.
+It holds no path of this machine.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from pipelines.core.labels import REGRESSION, Labels
-from pipelines.report import baseline, threshold_text
+from pipelines.report import baseline, card_metadata, threshold_text
 from pipelines.report import lock as locks
 from pipelines.report.calibration_text import card_section
-from pipelines.report.evidence import Evidence, is_number
+from pipelines.report.evidence import Evidence
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.report.tables import markdown, score_rows
 from pipelines.report.usage import usage
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, ModelCardData
-
     from pipelines.recipe import Recipe
 
 LOADERS = (r'model="', r'SentenceTransformer\("', r'from_pretrained\("')
@@ -104,7 +100,7 @@ def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[st
 
     # a card is published: it must not show where folders of this machine are
     values = without_paths(locks.pinned(recipe, lock))
-    metadata = _metadata(evidence, values, lock).to_yaml()
+    metadata = card_metadata.collect(evidence, values, lock).to_yaml()
     text = TEXT.format(**_facts(evidence, values, lock))
     with writing(folder.card):
         ModelCard(without_tokens(f"---\n{metadata}\n---\n{text}")).save(folder.card)
@@ -155,51 +151,6 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
             else "Validation both chose and scored the model, so its scores are too optimistic."
         ),
     }
-
-
-def _metadata(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> "ModelCardData":
-    from huggingface_hub import ModelCardData
-
-    # the Hub links to the base model; a local folder or random weights have no page
-    grafted = evidence.pretrained and "files" not in lock["model"]
-    return ModelCardData(
-        library_name=evidence.library,
-        pipeline_tag=evidence.task.pipeline,
-        base_model=lock["model"]["checkpoint"] if grafted else None,
-        datasets=[values["data"]["path"]] if values["data"]["source"] == "hub" else None,
-        metrics=[name for name, score in evidence.validation.items() if is_number(score)],
-        tags=["graft", evidence.strategy],
-        model_name=values["name"],
-        eval_results=list(_results(evidence, values["data"], lock["data"].get("commit"))),
-    )
-
-
-def _results(
-    evidence: Evidence, data: dict[str, Any], commit: str | None
-) -> "Iterator[EvalResult]":
-    """Yield the score of each split and metric; validation and test stay apart."""
-    from huggingface_hub import EvalResult
-
-    path, config = data.get("path") or data["source"], data.get("name")
-    for split, scores in evidence.splits.items():
-        source_split = data["splits"].get(split)
-        for metric, score in scores.items():
-            if is_number(score):
-                yield EvalResult(
-                    task_type=evidence.task.pipeline,
-                    dataset_type=path,
-                    dataset_name=f"{path} ({config})" if config else path,
-                    dataset_config=config,
-                    # a share of train has no name in the source
-                    dataset_split=source_split
-                    if isinstance(source_split, str)
-                    else evidence.title(split),
-                    dataset_revision=commit,
-                    metric_type=metric,
-                    metric_value=float(score),
-                    # the Hub reserves verified results for its own evaluation
-                    verified=False,
-                )
 
 
 def _chosen_on(evidence: Evidence) -> str:

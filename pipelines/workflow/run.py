@@ -28,7 +28,8 @@ from pipelines.report.run_folder import RunFolder
 from pipelines.training.averaging import soup
 from pipelines.training.job import Job
 from pipelines.training.rehearsal import rehearse
-from pipelines.workflow.evaluate import calibrate, decide, evaluate, with_parity
+from pipelines.workflow.calibrate import calibrate, decide
+from pipelines.workflow.evaluate import evaluate, with_parity
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resume import Resumed, runs_folder

@@ -1,0 +1,59 @@
+"""The metadata of a model card in the Hub's form, with the scores as `model-index`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipelines.report.evidence import Evidence, is_number
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+
+def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> "ModelCardData":
+    """Collect what the Hub reads of a card.
+
+    Args:
+        values: the recipe as it is published, without paths of this machine.
+    """
+    from huggingface_hub import ModelCardData
+
+    # the Hub links to the base model; a local folder or random weights have no page
+    grafted = evidence.pretrained and "files" not in lock["model"]
+    return ModelCardData(
+        library_name=evidence.library,
+        pipeline_tag=evidence.task.pipeline,
+        base_model=lock["model"]["checkpoint"] if grafted else None,
+        datasets=[values["data"]["path"]] if values["data"]["source"] == "hub" else None,
+        metrics=[name for name, score in evidence.validation.items() if is_number(score)],
+        tags=["graft", evidence.strategy],
+        model_name=values["name"],
+        eval_results=list(_results(evidence, values["data"], lock["data"].get("commit"))),
+    )
+
+
+def _results(
+    evidence: Evidence, data: dict[str, Any], commit: str | None
+) -> "Iterator[EvalResult]":
+    """Yield the score of each split and metric; validation and test stay apart."""
+    from huggingface_hub import EvalResult
+
+    path, config = data.get("path") or data["source"], data.get("name")
+    for split, scores in evidence.splits.items():
+        source_split = data["splits"].get(split)
+        for metric, score in scores.items():
+            if is_number(score):
+                yield EvalResult(
+                    task_type=evidence.task.pipeline,
+                    dataset_type=path,
+                    dataset_name=f"{path} ({config})" if config else path,
+                    dataset_config=config,
+                    # a share of train has no name in the source
+                    dataset_split=source_split
+                    if isinstance(source_split, str)
+                    else evidence.title(split),
+                    dataset_revision=commit,
+                    metric_type=metric,
+                    metric_value=float(score),
+                    # the Hub reserves verified results for its own evaluation
+                    verified=False,
+                )
