@@ -131,6 +131,25 @@ def test_lines_that_are_not_utf_8_are_named_where_others_are(tmp_path):
     refuse(tmp_path / "t.csv", content, "line 4: byte 0xe9 is not UTF-8", "data.encoding")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "txt"])
+def test_an_encoding_that_a_file_is_not_in_is_refused_by_name(tmp_path, suffix, encoding):
+    content = b'{"text": "good", "label": "a"}\n' if suffix == "jsonl" else b"text,label\ngood,a\n"
+    refuse(
+        tmp_path / f"t.{suffix}",
+        content,
+        f"t.{suffix}: is not text in {encoding} ",
+        "set data.encoding",
+        encoding=encoding,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["idna", "base64"])
+def test_encodings_of_other_things_than_texts_are_unknown(encoding):
+    with pytest.raises(ValidationError, match=f"no encoding '{encoding}'"):
+        Files(source="files", path="x", encoding=encoding)
+
+
 def test_the_recipe_names_the_encoding(tmp_path):
     content = "text\n\u0434\u0430\n".encode("cp1251")
     assert (

@@ -236,9 +236,7 @@ def test_the_encoding_of_json_is_detected(tmp_path, encoding):
     loaded = read(tmp_path / "t.jsonl", content.encode(encoding))
     assert list(loaded["train"]) == rows
     assert bool(loaded.notes) == (not encoding.startswith("utf-8"))
-    refuse(
-        tmp_path / "u.jsonl", content.encode("cp1252"), "is not utf-8; set data.en", encoding="utf8"
-    )
+    refuse(tmp_path / "u.jsonl", content.encode("cp1252"), "is not text in utf-8", encoding="utf8")
 
 
 def squad(count):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import cache
-from pipelines.data.sources._dialect import COMPRESSIONS, open_bytes
+from pipelines.data.sources._encoding import COMPRESSIONS, open_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa

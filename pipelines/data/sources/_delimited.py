@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources._content import cached, cached_table
-from pipelines.data.sources._dialect import Dialect, open_bytes
+from pipelines.data.sources._dialect import Dialect
+from pipelines.data.sources._encoding import open_bytes
 from pipelines.data.sources._rewritten import RewrittenTable
 
 if TYPE_CHECKING:

@@ -1,25 +1,16 @@
 """Dialect of a table in text: its encoding, and the character between its columns."""
 
-import codecs
 import csv
 import re
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from pipelines.core.errors import DataError
-from pipelines.data.sources._wrong_encoding import refuse_foreign, refuse_mixed
+from pipelines.data.sources._encoding import COMPRESSIONS, read_head
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-NUM_SAMPLE_BYTES = 1 << 16  # at the head of a file
-BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 # Excel's own first line, which names the separator and is no row
 SEPARATOR_LINE = re.compile('\ufeff?"?sep=([^\r\n])"?(?:\r\n|\r|\n)')
-MIN_NULL_SHARE = 0.2  # of a sample's bytes, in UTF-16 without a mark
-# how pyarrow opens them; `.csv.gz` is a csv
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 
 @dataclass(frozen=True)
@@ -57,40 +48,6 @@ def stem(file: Path) -> str:
     return Path(name.stem).stem if name.suffix.lower() in COMPRESSIONS else name.stem
 
 
-def open_bytes(file: Path) -> IO[bytes]:
-    """Open a file for reading its bytes, uncompressed."""
-    import pyarrow as pa
-
-    compression = COMPRESSIONS.get(file.suffix.lower())
-    if not compression:
-        return file.open("rb")
-    stream: IO[bytes] = pa.CompressedInputStream(pa.OSFile(str(file)), compression)
-    return stream
-
-
-def detect_encoding(
-    file: Path, sample: bytes, encoding: str | None = None, *, is_streamed: bool = False
-) -> str:
-    """Find out the encoding of a text: what was asked for, UTF-8, UTF-16, or windows-1252.
-
-    Args:
-        is_streamed: decide by the sample, since the file is not to be read to its end.
-
-    Raises:
-        DataError: it is none of them, or likelier another one.
-    """
-    if encoding:
-        return encoding
-    for mark, marked in BYTE_ORDER_MARKS.items():
-        if sample.startswith(mark):
-            return marked
-    if sample.count(0) > MIN_NULL_SHARE * len(sample):
-        # Latin letters: the zero is the second byte of two where the small byte comes first
-        return "utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"
-    max_bytes = len(sample) if is_streamed else None
-    return "utf-8" if _is_utf8(file, max_bytes) else _single_byte(file, max_bytes)
-
-
 def detect(
     file: Path,
     *,
@@ -106,18 +63,15 @@ def detect(
     Raises:
         DataError: the encoding is unknown.
     """
-    with open_bytes(file) as stream:
-        sample = stream.read(NUM_SAMPLE_BYTES)
-    known = detect_encoding(file, sample, encoding, is_streamed=is_streamed)
-    text = sample.decode(known, errors="ignore")
-    is_whole = len(sample) < NUM_SAMPLE_BYTES
+    head = read_head(file, encoding, is_streamed=is_streamed)
+    text, known = head.text, head.encoding
     is_tsv = kind(file) == ".tsv"
     usual = "\t" if is_tsv else ","
     line = SEPARATOR_LINE.match(text)
     named = line[1] if line else ""
     if line:
         text = text[line.end() :]
-    detected = separator or named or _separator(text, usual, is_whole=is_whole)
+    detected = separator or named or _separator(text, usual, is_whole=head.is_whole)
     # in tab-separated text a quote is a character: as in GLUE, and as IANA registered it
     has_quotes = not (is_tsv and detected == "\t")
     is_spaced = has_quotes and _is_spaced(text, detected)
@@ -163,42 +117,3 @@ def _width(lines: Iterable[str], separator: str, *, is_whole: bool) -> int:
     # the last row of a sample may be cut
     widths = {len(row) for row in (rows if is_whole else rows[:-1])}
     return widths.pop() if len(widths) == 1 else 0
-
-
-def _chunks(file: Path, max_bytes: int | None) -> Iterator[bytes]:
-    """Read a file, or its first bytes, some megabytes at a time."""
-    with open_bytes(file) as stream:
-        if max_bytes is not None:
-            yield stream.read(max_bytes)
-            return
-        while chunk := stream.read(1 << 22):
-            yield chunk
-
-
-def _is_utf8(file: Path, max_bytes: int | None) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for chunk in _chunks(file, max_bytes):
-            decoder.decode(chunk)
-        # a character may be cut where the sample ends
-        decoder.decode(b"", final=max_bytes is None)
-    except UnicodeDecodeError:
-        return False
-    except (OSError, zlib.error) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
-    return True
-
-
-def _single_byte(file: Path, max_bytes: int | None) -> str:
-    """windows-1252, if every byte is a character of it, and no other encoding is likelier."""
-    refuse_mixed(file, _chunks(file, max_bytes))
-    for chunk in _chunks(file, max_bytes):
-        try:
-            chunk.decode("cp1252")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{file}: its text is neither UTF-8, UTF-16 nor windows-1252 (byte "
-                f"0x{chunk[error.start]:02x}); set data.encoding=…, such as utf-8 or cp1251"
-            ) from None
-    refuse_foreign(file, _chunks(file, max_bytes))
-    return "windows-1252"

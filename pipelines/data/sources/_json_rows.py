@@ -10,12 +10,8 @@ from typing import Any
 
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
-from pipelines.data.sources._dialect import (
-    NUM_SAMPLE_BYTES,
-    detect_encoding,
-    kind,
-    open_bytes,
-)
+from pipelines.data.sources._dialect import kind
+from pipelines.data.sources._encoding import open_bytes, read_head
 from pipelines.data.sources._json_layouts import EXPECTED, document_rows
 
 Row = dict[str, Any]
@@ -27,9 +23,7 @@ def find_encoding(file: Path, encoding: str | None, *, is_streamed: bool = False
     Raises:
         DataError: it is unknown, or the file cannot be read.
     """
-    with _explain(file), open_bytes(file) as stream:
-        sample = stream.read(NUM_SAMPLE_BYTES)
-    known = detect_encoding(file, sample, encoding, is_streamed=is_streamed)
+    known = read_head(file, encoding, is_streamed=is_streamed).encoding
     return "utf-8-sig" if known == "utf-8" else known
 
 
@@ -100,8 +94,9 @@ def _explain(file: Path) -> Iterator[None]:
     """Turn errors of reading, uncompressing and decoding into one message."""
     try:
         yield
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: is not {error.encoding}; set data.encoding=…") from error
+    except UnicodeError as error:
+        encoding = getattr(error, "encoding", "text")
+        raise DataError(f"{file}: is not {encoding}; set data.encoding=…") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read: {first_line(error)}") from error
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
 from pipelines.data import media_columns
-from pipelines.data.sources._dialect import kind, open_bytes
+from pipelines.data.sources._dialect import kind
+from pipelines.data.sources._encoding import open_bytes
 from pipelines.data.sources._media_files import IMAGES, SOUNDS, MediaFiles
 from pipelines.data.sources._media_layout import Layout
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pipelines.core.errors import DataError
 from pipelines.data.sources._content import cached_table
-from pipelines.data.sources._dialect import NUM_SAMPLE_BYTES, detect_encoding, kind, open_bytes
+from pipelines.data.sources._dialect import kind
+from pipelines.data.sources._encoding import open_bytes, read_head
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -186,12 +187,9 @@ def open_text(
     Raises:
         DataError: the encoding is unknown.
     """
-    with open_bytes(file) as stream:
-        head = stream.read(NUM_SAMPLE_BYTES)
-    known = detect_encoding(file, head, encoding, is_streamed=is_streamed)
-    text = head.decode(known, errors="ignore")
-    if len(head) == NUM_SAMPLE_BYTES:  # the last line may be cut
-        text = text.rpartition("\n")[0]
+    head = read_head(file, encoding, is_streamed=is_streamed)
+    # the last line of a sample may be cut
+    known, text = head.encoding, head.text if head.is_whole else head.text.rpartition("\n")[0]
     tagged = TaggedWords(file, digest, known, text)
     if form is None:
         form = "conll" if kind(file) in CONLL or tagged.looks_tagged() else "lines"

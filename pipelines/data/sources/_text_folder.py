@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.core.label_inference import natural
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources._content import cached, cached_table, read_digests
-from pipelines.data.sources._dialect import NUM_SAMPLE_BYTES, detect_encoding
+from pipelines.data.sources._encoding import NUM_SAMPLE_BYTES, detect_encoding
 from pipelines.data.sources._media_layout import Layout, MediaFile
 from pipelines.data.sources._plain_text import decode
 

@@ -80,8 +80,10 @@ class Files(StreamedSource):
     @classmethod
     def _is_known(cls, value: str | None) -> str | None:
         try:
+            # base64 is none of text, and idna none of whole texts
+            b"a.".decode(value or "utf-8", errors="ignore")
             return value and codecs.lookup(value).name
-        except LookupError:
+        except (LookupError, UnicodeError):
             known = ", ".join(COMMON_ENCODINGS)
             raise ValueError(f"no encoding {value!r}; known are {known} and more") from None
 
