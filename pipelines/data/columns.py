@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, listed, suggest
 from pipelines.data import recipe_columns
+from pipelines.data.dataset import Note
 from pipelines.data.merged_columns import MERGES, merge_lists
 from pipelines.data.usual_columns import Columns, Roles, candidates, in_layout, names_in
 
@@ -136,6 +137,27 @@ def check_readable(
 def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
     """Whether a data set has all columns of a role."""
     return set(names_in({role: columns[role]})) <= set(dataset.column_names)
+
+
+def spelled_as_train(dataset: "Dataset", columns: Columns, split: str, note: Note) -> "Dataset":
+    """Rename the columns of a split that differ from train's by capitals alone.
+
+    Args:
+        columns: role -> column of train.
+        note: is called with the columns that were renamed.
+    """
+    wanted = [name for name in names_in(columns) if name not in dataset.column_names]
+    free = [name for name in dataset.column_names if name not in names_in(columns)]
+    renamed = {}
+    for name in wanted:
+        same = [column for column in free if column.lower() == name.lower()]
+        if len(same) == 1:
+            renamed[same[0]] = name
+    if not renamed:
+        return dataset
+    shown = ", ".join(f"'{column}' is train's '{name}'" for column, name in renamed.items())
+    note(f"{split}: column {shown}")
+    return dataset.rename_columns(renamed)
 
 
 def with_fields(dataset: "Dataset", columns: Columns) -> "Dataset":

@@ -46,7 +46,8 @@ def select(
     }
     roles = _roles(datasets["train"], source, task, unreadable, note)
     result: dict[str, Rows] = {}
-    for split, dataset in datasets.items():
+    for split, as_written in datasets.items():
+        dataset = columns.spelled_as_train(as_written, roles, split, note)
         # a test split that was only found by its name may come without labels, as in GLUE
         target = task.target if split == "test" and split in assignment.guessed else None
         if target and not columns.has_role(dataset, roles, target):

@@ -90,7 +90,7 @@ def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAs
             if free:
                 names[split] = free[0]
     if "train" not in names:
-        raise DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")
+        raise _no_train(available, requested)
     twice = next((name for name in named if named.count(name) > 1), None)
     if twice:
         raise DataError(
@@ -119,6 +119,17 @@ def _check_default_share(shares: Mapping[str, float]) -> None:
         )
 
 
+def _no_train(available: Mapping[str, "Dataset"], requested: SplitNames) -> DataError:
+    for split, name in requested.names.items():
+        if name in USUAL_NAMES["train"]:
+            return DataError(
+                f"data.splits.{split}: '{name}' is the split to train on, and splits never share "
+                f"an example; give a share of it, data.splits.{split}=0.1, or name another split "
+                "for train (data.splits.train=…)"
+            )
+    return DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")
+
+
 def cut_from_train(
     splits: Mapping[str, Rows], assignment: SplitAssignment, draw: Sampler
 ) -> dict[str, Rows]:
@@ -136,10 +147,7 @@ def cut_from_train(
         count = max(1, round(share * len(train)))
         drawn = stratified_sample(values[rest], count, draw.seed, min_left=1)
         if not len(drawn):
-            raise DataError(
-                f"train: its {len(train)} examples are too few to cut a {split} split from them; "
-                "add examples, or provide that split"
-            )
+            raise _too_few(len(rest), split, draw)
         cause = f"no {split} split" if split in assignment.guessed else split
         draw.report(f"{cause}: {100 * share:.3g} % of train ({len(drawn):,} examples) set aside")
         result[split] = train.select(rest[drawn])
@@ -150,6 +158,17 @@ def cut_from_train(
     if assignment.shares and singles:
         draw.note(f"classes whose only example stays in train: {singles:,}")
     return result
+
+
+def _too_few(num_rows: int, split: str, draw: Sampler) -> DataError:
+    shown = f"train: its {num_rows:,} examples are too few to cut a {split} split from them"
+    if draw.strata and num_rows > 1:  # a class of two examples would have given one
+        return DataError(
+            f"{shown}: each has a class of its own, and train keeps one of each; if these are ids, "
+            "name the column of labels (data.columns.label=…), else add examples, or provide that "
+            "split"
+        )
+    return DataError(f"{shown}; add examples, or provide that split")
 
 
 def limit(split: str, rows: Rows, max_rows: int | None, draw: Sampler) -> Rows:

@@ -152,6 +152,18 @@ def test_refuses_one_split_for_two(refuse):
     refuse(message, {"train": rows(4)}, splits={"train": "train", "validation": "train"})
 
 
+def test_train_cannot_be_test_also(refuse):
+    message = "data.splits.test: 'train' is the split to train on"
+    refuse(message, {"train": rows(20)}, splits={"test": "train"})
+
+
+def test_ids_in_place_of_labels_are_named_as_the_cause_where_nothing_can_be_set_aside(refuse):
+    ids = {"text": ["x"] * 30, "label": [f"id{i}" for i in range(30)]}
+    refuse(
+        "each has a class of its own, and train keeps one of each; if these are ids", {"train": ids}
+    )
+
+
 def test_refuses_an_empty_split(refuse):
     refuse("validation: the split is empty", {"train": rows(4), "validation": rows(0)})
 
@@ -209,6 +221,14 @@ def test_refuses_a_role_that_no_column_plays(refuse):
     message = "no column is obviously the image (looked for image, img"
     refuse(message, {"train": {**rows(4), "id": [*range(4)]}}, task=ImageClassification())
     refuse("data.columns.image=…; columns: text, label", {}, task=ImageClassification())
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_columns_of_other_splits_are_those_of_train_in_any_case(load, split):
+    others = {"Text": ["good", "bad"], "LABEL": [1, 0]}
+    loaded = load({"train": rows(20), split: others})
+    assert loaded.datasets[split][:] == {"text": ["good", "bad"], "label": [1, 0]}
+    assert f"{split}: column 'Text' is train's 'text', 'LABEL' is train's 'label'" in loaded.notes
 
 
 def test_refuses_a_split_that_lacks_a_column(refuse):
