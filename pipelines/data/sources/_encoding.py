@@ -19,7 +19,7 @@ COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """The head of a file of text.
 
     Attributes:
@@ -44,7 +44,7 @@ def open_bytes(file: Path) -> IO[bytes]:
     return stream
 
 
-def read_head(file: Path, encoding: str | None = None, *, is_streamed: bool = False) -> Head:
+def read_head(file: Path, encoding: str | None = None, *, is_streamed: bool = False) -> FileHead:
     """Read the head of a file, and find out the encoding of all of it.
 
     Args:
@@ -61,7 +61,7 @@ def read_head(file: Path, encoding: str | None = None, *, is_streamed: bool = Fa
         raise DataError(f"{file}: cannot be read: {first_line(error)}") from error
     known = detect_encoding(file, sample, encoding, is_streamed=is_streamed)
     text = sample.decode(known, errors="ignore")
-    return Head(known, text, len(sample) < NUM_SAMPLE_BYTES)
+    return FileHead(known, text, len(sample) < NUM_SAMPLE_BYTES)
 
 
 def detect_encoding(
