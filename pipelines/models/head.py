@@ -12,7 +12,7 @@ from pipelines.core.labels import MULTI, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.models.anatomy import dissect
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
     from pipelines.models.section import Model
 
@@ -21,29 +21,13 @@ MAX_NAMES_SHOWN = 8
 MAX_TENSORS_SHOWN = 4
 
 
-def output_names(config: "PretrainedConfig", section: "Model") -> tuple[str, ...]:
-    """Return what a checkpoint's outputs are called, by its config or by `model.config.id2label`.
-
-    Raises:
-        ModelError: the recipe's names are no mapping from 0, 1… to names.
-    """
-    explicit = section.config.get("id2label")
-    try:
-        names = {int(i): str(name) for i, name in dict(explicit or config.id2label or {}).items()}
-    except (TypeError, ValueError):
-        raise ModelError(
-            f"model.config.id2label: {explicit!r}; expected a name for each output, such as "
-            "{0: negative, 1: positive}"
-        ) from None
-    return tuple(names[i] for i in sorted(names))
-
-
 def match(
     model: "PreTrainedModel",
     names: Sequence[str],
     labels: Labels,
     section: "Model",
     new: Sequence[str],
+    mismatched: Sequence[str],
     draw: Callable[[], Any],
 ) -> tuple[list[str], str]:
     """Put the rows of the output layer into the order of the labels, or draw the layer anew.
@@ -51,6 +35,7 @@ def match(
     Args:
         names: what the checkpoint calls its outputs.
         new: names of the parameters that the checkpoint did not hold.
+        mismatched: those of them that it holds in another shape.
         draw: builds a model of the same class with random weights.
 
     Returns:
@@ -69,9 +54,13 @@ def match(
         return list(new), _new_tensors(new)
     layer = model.get_submodule(output)
     tensors = [f"{output}.{name}" for name, _ in layer.named_parameters()]
+    if f"{output}.weight" in mismatched:
+        return list(new), _new_tensors(new) + _other_size(names, labels, section)
     if f"{output}.weight" in new:
         _check_keep(section, output, labels)
         return list(new), _new_tensors(new)
+    if labels.names and len(names) != labels.num_labels:
+        _check_named(section, names)
     order = None if section.head == "new" else _order(names, labels, section)
     if order is None:
         layer.load_state_dict(draw().get_submodule(output).state_dict())
@@ -88,6 +77,35 @@ def _check_keep(section: "Model", output: str, labels: Labels) -> None:
         raise ModelError(
             f"model.head: 'keep': {section.checkpoint} holds no output layer ({output}.weight) "
             f"for {labels.num_labels} labels; leave model.head out for a new one"
+        )
+
+
+def _other_size(names: Sequence[str], labels: Labels, section: "Model") -> str:
+    """Say why a trained output layer is dropped: it has more outputs than labels, or fewer.
+
+    Raises:
+        ModelError: it was to be kept, or the recipe's names are not one for each output.
+    """
+    if len(names) == labels.num_labels:
+        _check_named(section, names)
+    wanted = f"the labels are {_list(labels.names)}" if labels.names else "a number is predicted"
+    facts = f"the checkpoint's outputs are {_list(names)}, and {wanted}"
+    extra = [name for name in names if name not in labels.names]
+    missing = [name for name in labels.names if name not in names]
+    # of no name in common there is nothing to say beyond both lists
+    if len(missing) < len(labels.names):
+        facts += f"; no label: {_list(extra)}" if extra else ""
+        facts += f"; no output: {_list(missing)}" if missing else ""
+    if section.head == "keep":
+        raise ModelError(f"model.head: 'keep': {facts}; leave model.head out for a new one")
+    return f": {facts}" if section.head == "auto" else ""
+
+
+def _check_named(section: "Model", names: Sequence[str]) -> None:
+    if section.config.get("id2label"):
+        raise ModelError(
+            f"model.config.id2label: {_list(names)}: {section.checkpoint} has another number of "
+            f"outputs than {len(names)}; expected a name for each, in their order"
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import hub_client
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.models import head, image_inputs, quantization
+from pipelines.models import config_fields, head, image_inputs, quantization
 from pipelines.models.anatomy.tree import outermost
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
@@ -76,16 +76,17 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         }
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         check_head(config, section, task)
-        output_names = head.output_names(config, section)
-        # labels win over the recipe: a head of another size could not be trained on them
+        output_names = config_fields.output_names(config, section)
+        field_notes = config_fields.check(config, section, labels)
         config = _configured(config, {**section.config, **labels.config})
         timm_config.complete(config)
         processor, notes = image_inputs.load_processor(task, section, labels, config, options)
+        notes = (*field_notes, *notes)
         # before the model is built: a head's size may follow from the processor's vocabulary
         task.configure(config, processor, labels)
         arguments = {**options, **_build_arguments(section, auto, config)}
         build = _load_weights if pretrained else _draw_weights
-        model, newly_initialized = build(auto, config, section, arguments)
+        model, newly_initialized, mismatched = build(auto, config, section, arguments)
         if task.modality == "image":
             build_anew = partial(_build_anew, auto, section, arguments)
             inputs = image_inputs.fit(model, processor, section, build_anew)
@@ -94,7 +95,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             trust = {"trust_remote_code": section.trust_remote_code}
             draw = partial(auto.from_config, model.config, **trust)
             newly_initialized, note = head.match(
-                model, output_names, labels, section, newly_initialized, draw
+                model, output_names, labels, section, newly_initialized, mismatched, draw
             )
             notes = (*notes, note) if note else notes
     check_vocabulary(model, processor, section)
@@ -144,8 +145,13 @@ def _build_arguments(section: "Model", auto: Any, config: Any) -> dict[str, Any]
 
 def _load_weights(
     auto: Any, config: Any, section: "Model", arguments: dict[str, Any]
-) -> tuple[Any, list[str]]:
-    """Load the checkpoint's weights; returns the model and the names that it does not hold."""
+) -> tuple[Any, list[str], list[str]]:
+    """Load the checkpoint's weights.
+
+    Returns:
+        The model, the names that the checkpoint does not hold, and those of them that it holds in
+        another shape.
+    """
     model, report = auto.from_pretrained(
         section.checkpoint,
         config=config,
@@ -159,18 +165,18 @@ def _load_weights(
     newly_initialized = [*report["missing_keys"], *mismatched]
     check_weights(model, newly_initialized, section)
     quantization.disable_avx512_packing(model)
-    return model, newly_initialized
+    return model, newly_initialized, mismatched
 
 
 def _draw_weights(
     auto: Any, config: Any, section: "Model", arguments: dict[str, Any]
-) -> tuple[Any, list[str]]:
-    """Draw random weights; returns the model and the names of all its parameters."""
+) -> tuple[Any, list[str], list[str]]:
+    """Draw random weights; returns as `_load_weights`: the names are of all parameters."""
     # `from_config` would hand a revision to the model's constructor
     arguments = {key: value for key, value in arguments.items() if key != "revision"}
     model = auto.from_config(config, **arguments)
     draw_weights(model)
-    return model, [name for name, _ in model.named_parameters()]
+    return model, [name for name, _ in model.named_parameters()], []
 
 
 def _build_anew(

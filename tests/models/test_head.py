@@ -123,7 +123,10 @@ def test_spellings_are_a_question_and_no_guess(classifier, ready, names):
     ("names", "message"),
     [
         (("good", "bad"), "calls its outputs 'good', 'bad', and the labels are 'ill', 'well'"),
-        (("a", "b", "c"), r"holds no output layer \(classifier.weight\) for 2 labels"),
+        (
+            ("well", "ill", "so-so"),
+            "outputs are 'well', 'ill', 'so-so', and the labels are 'ill', 'well'; no label: 'so-",
+        ),
     ],
 )
 def test_what_cannot_be_kept_is_refused(classifier, ready, names, message):
@@ -180,3 +183,53 @@ def test_auto_keeps_a_head_that_is_to_be_kept(classifier, ready):
     folder, _ = classifier("well", "ill")
     prepared = ready(folder, in_turn("ill", "well"), strategy="auto", head="keep")
     assert prepared.recipe.strategy.name == "full"
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "reason"),
+    [
+        (("ill", "well", "dead"), ("ill", "well"), "labels are 'ill', 'well'; no label: 'dead'"),
+        (("ill", "well"), ("ill", "so", "well"), "are 'ill', 'so', 'well'; no output: 'so'"),
+        (("a", "b", "c"), ("ill", "well"), "outputs are 'a', 'b', 'c', and the labels are 'ill', "),
+        (("a", "b", "c"), ("1.5", "2.25"), "outputs are 'a', 'b', 'c', and a number is predicted"),
+    ],
+)
+def test_a_head_for_other_labels_is_dropped_with_the_reason(
+    classifier, ready, capsys, names, labels, reason
+):
+    folder, _ = classifier(*names)
+    ready(folder, in_turn(*labels))
+    assert reason in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"hiden_dropout_prob": 0}, "a 'bert' .* mean 'hidden_dropout_prob'"),
+        ({"num_labels": 3}, "3: the data give the head 2 outputs"),
+        ({"problem_type": "regression"}, "'regression': the data are single_label_class"),
+        ({"label2id": {"ill": 0, "well": 1}}, "it follows from the data; .*id2label"),
+        ({"id2label": {0: "ill", 2: "well"}}, "outputs 0, 2; expected a name for each from 0 to 2"),
+        ({"id2label": {0: "ill", 1: "ill"}}, "'ill' names 2 outputs"),
+        ({"id2label": {0: "ill", 1: "well", 2: "so"}}, "another number of outputs than 3"),
+    ],
+)
+def test_fields_of_the_config_are_refused_by_key(classifier, ready, config, message):
+    folder, _ = classifier("well", "ill")
+    with pytest.raises(ModelError, match=rf"model\.config\.{next(iter(config))}.*{message}"):
+        ready(folder, in_turn("ill", "well"), config=config)
+
+
+def test_names_for_two_of_three_outputs_are_refused(classifier, ready):
+    folder, _ = classifier("a", "b", "c")
+    with pytest.raises(ModelError, match="another number of outputs than 2"):
+        ready(folder, in_turn("ill", "well"), config={"id2label": {0: "ill", 1: "well"}})
+
+
+def test_fields_that_say_what_the_data_say_are_fine_and_others_are_noted(classifier, ready, capsys):
+    folder, _ = classifier("well", "ill")
+    fields = {"num_labels": 2, "problem_type": "single_label_classification", "pace": 1}
+    fields |= {"id2label": {0: "well", 1: "ill"}, "label2id": {"well": 0, "ill": 1}}
+    config = ready(folder, in_turn("ill", "well"), config=fields).checkpoint.model.config
+    assert config.pace == 1
+    assert "model.config.pace: a 'bert' config does not declare it" in capsys.readouterr().out
