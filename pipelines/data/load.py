@@ -49,8 +49,7 @@ def load(source: "Source", task: "Task", seed: int, *, cross_validates: bool = F
     # of a stream, the whole of it: its first rows stand for it in `assignment`
     whole, streamed = splits.assign(available, source.splits), _if_streamed(source)
     assignment = streams.materialize(whole, streamed, note) if streamed else whole
-    unreadable = getattr(available, "unreadable", {})
-    rows_by_split, roles = role_columns.select(assignment, source, task, unreadable, note)
+    rows_by_split, roles = role_columns.select(assignment, source, task, available, note)
     unused = _unused_texts(assignment.datasets["train"], roles, source, task, note)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
     rows_by_split = arrange(rows_by_split, task, bad_rows, note)

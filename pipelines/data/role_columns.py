@@ -8,6 +8,7 @@ from pipelines.data import columns, label_checks, media_columns, word_rows
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.rows import Rows
+from pipelines.data.spelled_texts import as_spelled
 from pipelines.data.splits import SplitAssignment
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def select(
     assignment: SplitAssignment,
     source: "Source",
     task: "Task",
-    unreadable: Mapping[str, str],
+    available: "Mapping[str, Dataset]",
     note: Note,
 ) -> tuple[dict[str, Rows], Columns]:
     """Choose the column of each role by train, and select these columns of every split.
@@ -29,7 +30,7 @@ def select(
     A test split without labels is dropped, unless the recipe names it.
 
     Args:
-        unreadable: column -> why the source could not read it, or not all of it.
+        available: all splits of the source, as it loaded them.
 
     Returns:
         (split -> rows with columns named by role, the column of each role).
@@ -40,14 +41,14 @@ def select(
     for split, dataset in assignment.datasets.items():
         if not len(dataset):
             raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
-    datasets = {
-        split: columns.with_fields(dataset, source.columns)
-        for split, dataset in assignment.datasets.items()
-    }
-    roles = _roles(datasets["train"], source, task, unreadable, note)
+    train = columns.with_fields(assignment.datasets["train"], source.columns)
+    unreadable = getattr(available, "unreadable", {})
+    roles = _roles(train, source, task, unreadable, note)
+    datasets = as_spelled(assignment.datasets, assignment.names, available, roles, note)
     result: dict[str, Rows] = {}
     for split, as_written in datasets.items():
-        dataset = columns.spelled_as_train(as_written, roles, split, note)
+        whole = columns.with_fields(as_written, source.columns)
+        dataset = columns.spelled_as_train(whole, roles, split, note)
         # a test split that was only found by its name may come without labels, as in GLUE
         target = task.target if split == "test" and split in assignment.guessed else None
         if target and not columns.has_role(dataset, roles, target):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pipelines.core.errors import DataError
 from pipelines.data import load
 from pipelines.data.sources.files import Files
+from pipelines.tasks.multiple_choice import MultipleChoice
 from pipelines.tasks.text_classification import TextClassification
 
 
@@ -142,6 +143,24 @@ def test_an_encoding_that_a_file_is_not_in_is_refused_by_name(tmp_path, suffix, 
         "set data.encoding",
         encoding=encoding,
     )
+
+
+def test_numbers_in_the_role_of_a_text_are_texts_as_the_file_spells_them(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("text,label\n" + "".join(f"{i}.50,{i % 2}\n" for i in range(20)))
+    loaded = load(Files(source="files", path=str(path)), TextClassification(), seed=42)
+    assert "7.50" in loaded.train["text"] or "7.50" in loaded.validation["text"]
+    assert {*loaded.train["label"]} == {0, 1}  # which no text is
+    assert "numbers read as texts, as the file spells them: text" in loaded.notes
+
+
+def test_numbers_among_choices_are_texts_as_the_file_spells_them(tmp_path):
+    path = tmp_path / "train.csv"
+    rows = "".join(f"{i} + 1?,{i + 1},0{i},{i + 3}.0,A\n{i}?,1,2,{i}.0,B\n" for i in range(9))
+    path.write_text(f"question,A,B,C,answer\n{rows}")
+    section = {"columns": {"text": "question", "choices": ["A", "B", "C"], "label": "answer"}}
+    loaded = load(Files(source="files", path=str(path), **section), MultipleChoice(), seed=42)
+    assert {"1", "00", "3.0"} <= {choice for row in loaded.train["choices"] for choice in row}
 
 
 @pytest.mark.parametrize("encoding", ["idna", "base64"])

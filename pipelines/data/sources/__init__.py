@@ -4,7 +4,7 @@ A source loads all its splits, under their own names and with their own columns;
 chooses among them, names columns by role and checks them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -105,6 +105,8 @@ class LoadedSplits(dict[str, Any]):
     Attributes:
         notes: what was inferred while reading, to be printed.
         unreadable: column -> why it was left out; an error only where it is used.
+        spelled: read all splits again with these columns as texts, as the files spell them; None
+            where there are no such files.
     """
 
     def __init__(
@@ -112,10 +114,12 @@ class LoadedSplits(dict[str, Any]):
         splits: "Mapping[str, Any]",
         notes: Iterable[str] = (),
         unreadable: "Mapping[str, str] | None" = None,
+        spelled: "Callable[[Collection[str]], LoadedSplits] | None" = None,
     ) -> None:
         super().__init__(splits)
         self.notes = tuple(notes)
         self.unreadable = dict(unreadable or {})
+        self.spelled = spelled
 
 
 class Source(Section):

@@ -1,6 +1,6 @@
 """Table files of each split -> data sets, every file by itself, so that an error can name it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,11 @@ from pipelines.data.sources._content import (
     uncompressed,
     with_fingerprint,
 )
+from pipelines.data.sources._delimited import TEXT as AS_SPELLED
 from pipelines.data.sources._delimited import TextTable
 from pipelines.data.sources._delimited import merge_kinds as merge_text_kinds
 from pipelines.data.sources._dialect import kind
+from pipelines.data.sources._joined_shards import join
 from pipelines.data.sources._json_kinds import Kinds, merge_kinds, mixed
 from pipelines.data.sources._json_rows import find_encoding
 from pipelines.data.sources._json_table import JsonTable, split_schema
@@ -53,8 +55,11 @@ class TableReader:
     streamed: str | None = None
     form: Form | None = None
 
-    def read(self, tables: Mapping[str, list[Path]]) -> LoadedSplits:
+    def read(self, tables: Mapping[str, list[Path]], spelled: Collection[str] = ()) -> LoadedSplits:
         """Read every split; types of columns agree between all text tables.
+
+        Args:
+            spelled: columns of csv and tsv that are texts, even where all of them are numbers.
 
         Raises:
             DataError: a file cannot be read.
@@ -65,13 +70,9 @@ class TableReader:
         texts = {file: self._scan(file, digests) for file in files if kind(file) in TEXT}
         jsons = {file: self._scan_json(file, digests) for file in files if kind(file) in JSON}
         json_kinds = merge_kinds(table.kinds for table in jsons.values())
-        known = Known(
-            digests,
-            texts,
-            merge_text_kinds(table.kinds for table in texts.values()),
-            jsons,
-            json_kinds,
-        )
+        text_kinds = merge_text_kinds(table.kinds for table in texts.values())
+        text_kinds |= {name: AS_SPELLED for name in spelled if name in text_kinds}
+        known = Known(digests, texts, text_kinds, jsons, json_kinds)
         splits: dict[str, Any] = {}
         unreadable = mixed(json_kinds)
         for split, files in tables.items():
@@ -80,10 +81,12 @@ class TableReader:
             else:
                 schema = split_schema([jsons[file] for file in files if file in jsons], json_kinds)
                 shards = {file: _read(file, known, schema) for file in files}
-                splits[split] = _join(shards, unreadable)
+                splits[split] = join(shards, unreadable)
         notes = {file.name: table.note for file, table in {**texts, **jsons}.items()}
         shown = [f"{name}: {note}" for name, note in notes.items() if note]
-        return LoadedSplits(splits, shown, unreadable)
+        # a stream is read once, from its first row to its last
+        read_again = None if self.streamed else partial(self.read, tables)
+        return LoadedSplits(splits, shown, unreadable, read_again)
 
     def _scan(self, file: Path, digests: Mapping[Path, str]) -> TextTable | PlainText:
         if kind(file) in PLAIN:
@@ -163,30 +166,6 @@ def _map_arrow(file: Path, digest: str) -> "Dataset":
         return with_fingerprint(Dataset.from_file(str(file)), "arrow", digest)
     except Exception as error:  # pyarrow and the operating system raise their own
         raise DataError(f"{file}: cannot be read as arrow: {first_line(error)}") from error
-
-
-def _join(shards: "Mapping[Path, Dataset]", unreadable: dict[str, str]) -> "Dataset":
-    """Concatenate shards; a column that differs between them is left out, and `unreadable`."""
-    from datasets import concatenate_datasets
-
-    # an empty shard has no columns to compare
-    filled = {file: shard for file, shard in shards.items() if len(shard)}
-    if len(filled) < 2:
-        return next(iter(filled.values() or shards.values()))
-    first_file, first = next(iter(filled.items()))
-    common = dict(first.features)
-    for file, shard in filled.items():
-        for name in first.features.keys() | shard.features.keys():
-            if first.features.get(name) != shard.features.get(name):
-                common.pop(name, None)
-                unreadable.setdefault(
-                    name,
-                    f"{file}: other columns or types than in {first_file.name}; give '{name}' one "
-                    "type in all shards of a split",
-                )
-    if not common:
-        raise DataError(next(iter(unreadable.values())))
-    return concatenate_datasets([shard.select_columns(list(common)) for shard in filled.values()])
 
 
 def _stream(files: list[Path], known: Known) -> "IterableDataset":
