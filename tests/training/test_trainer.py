@@ -374,6 +374,7 @@ def send(monkeypatch):
         (signal.SIGTERM, 4, "full"),
         (signal.SIGTERM, 7, "full"),
         (signal.SIGINT, 7, "lora"),
+        (signal.SIGINT, 6, "contrastive"),
     ],
 )
 @pytest.mark.slow
