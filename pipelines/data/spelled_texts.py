@@ -36,11 +36,21 @@ def as_spelled(
     if not wanted or not read_again:
         return dict(datasets)
     written = read_again(wanted)
-    result = {split: written[names[split]] for split in datasets}
+    result = {split: _integers_as_texts(written[names[split]], roles) for split in datasets}
     left = {name for dataset in result.values() for name in _numbers(dataset, roles)}
     if read := sorted(wanted - left):
         note(f"numbers read as texts, as the file spells them: {', '.join(read)}")
     return result
+
+
+def _integers_as_texts(dataset: "Dataset", roles: Columns) -> "Dataset":
+    """Spell the integers of JSON and parquet, which have one spelling; fractions have several."""
+    from datasets import Value
+
+    for name in _numbers(dataset, roles):
+        if dataset.features[name].dtype.startswith("int"):
+            dataset = dataset.cast_column(name, Value("string"))
+    return dataset
 
 
 def _numbers(dataset: "Dataset", roles: Columns) -> list[str]:

@@ -154,6 +154,14 @@ def test_numbers_in_the_role_of_a_text_are_texts_as_the_file_spells_them(tmp_pat
     assert "numbers read as texts, as the file spells them: text" in loaded.notes
 
 
+def test_integers_of_json_in_the_role_of_a_text_are_texts(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(f'{{"text": {i}, "label": {i % 2}}}\n' for i in range(20)))
+    loaded = load(Files(source="files", path=str(path)), TextClassification(), seed=42)
+    texts = [*loaded.train["text"], *loaded.validation["text"]]
+    assert sorted(texts) == sorted(map(str, range(20)))
+
+
 def test_numbers_among_choices_are_texts_as_the_file_spells_them(tmp_path):
     path = tmp_path / "train.csv"
     rows = "".join(f"{i} + 1?,{i + 1},0{i},{i + 3}.0,A\n{i}?,1,2,{i}.0,B\n" for i in range(9))
