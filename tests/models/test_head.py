@@ -210,6 +210,7 @@ def test_a_head_for_other_labels_is_dropped_with_the_reason(
         ({"problem_type": "regression"}, "'regression': the data are single_label_class"),
         ({"label2id": {"ill": 0, "well": 1}}, "it follows from the data; .*id2label"),
         ({"id2label": {0: "ill", 2: "well"}}, "outputs 0, 2; expected a name for each from 0 to 2"),
+        ({"id2label": ["ill", "well"]}, "expected a name for each output, such as"),
         ({"id2label": {0: "ill", 1: "ill"}}, "'ill' names 2 outputs"),
         ({"id2label": {0: "ill", 1: "well", 2: "so"}}, "another number of outputs than 3"),
     ],
