@@ -18,7 +18,6 @@ from pipelines.models.suitability import (
     check_spectrograms,
     check_vocabulary,
     check_weights,
-    suitable_tasks,
 )
 from pipelines.models.timm_weights import draw_weights
 from pipelines.tasks.image import timm_config
@@ -67,7 +66,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     import transformers
 
     auto = getattr(transformers, task.auto_class)
-    with _explained(section, task), silence_transformers():
+    with explained(section, task), silence_transformers():
         # config, processor and weights come from one commit, even if someone pushes in between
         commit = resolve_commit(section)
         options = {
@@ -102,35 +101,6 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     if task.modality == "audio":
         check_spectrograms(model, processor, section)
     return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit, notes)
-
-
-def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedModel", "Task"]:
-    """Build the model that a checkpoint's config describes, without fetching or holding weights.
-
-    Without a task it is built for the first that the architecture has a head for.
-
-    Returns:
-        The model on device "meta", and its task.
-
-    Raises:
-        ModelError: no checkpoint, or not one for this task.
-        HubError: the Hub cannot be reached or refuses.
-    """
-    import torch
-    import transformers
-
-    with _explained(section, task), silence_transformers():
-        revision = resolve_commit(section) or section.revision
-        config = transformers.AutoConfig.from_pretrained(section.checkpoint, revision=revision)
-        timm_config.complete(config)
-        chosen = task or next(iter(suitable_tasks(config)), None)
-        if chosen is None:
-            raise ModelError(
-                f"{section.checkpoint}: '{config.model_type}' has no head for any task"
-            )
-        check_head(config, section, chosen)
-        with torch.device("meta"):
-            return getattr(transformers, chosen.auto_class).from_config(config), chosen
 
 
 def _build_arguments(section: "Model", auto: Any, config: Any) -> dict[str, Any]:
@@ -202,7 +172,7 @@ def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "Pretrain
 
 
 @contextmanager
-def _explained(section: "Model", task: "Task | None") -> Iterator[None]:
+def explained(section: "Model", task: "Task | None") -> Iterator[None]:
     """Turn what transformers and the Hub's client raise into one clear message."""
     from safetensors import SafetensorError
 

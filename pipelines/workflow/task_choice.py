@@ -51,10 +51,25 @@ def choose(
             return name, roles
         if len(names) == 1:
             # says what is missing
-            columns.assign(available, task.roles, explicit, task.layouts)
-    kinds = {name: _kind_of(feature) for name, feature in train.features.items()}
-    shown = listed(f"{name} ({kind})" for name, kind in kinds.items())
-    raise DataError(f"no task is obvious from the columns {shown}; name one: --task NAME")
+            roles, _ = columns.assign(available, task.roles, explicit, task.layouts)
+            raise DataError(_lack(train, name, roles))
+    raise DataError(
+        f"no task is obvious from the columns {_with_kinds(train)}; name one: --task NAME"
+    )
+
+
+def _lack(train: "Dataset", task: str, roles: columns.Columns) -> str:
+    """Write what a task misses, although there is a column for each of its roles."""
+    unfit = [role for role in roles if not _fits(train, role, roles)]
+    shown = listed(f"'{roles[role]}' cannot be the {role}" for role in unfit)
+    return (
+        f"{task}: {shown or 'its columns are not obvious'}; the columns are {_with_kinds(train)}; "
+        f"set data.columns.{(unfit or [*roles])[0]}=…"
+    )
+
+
+def _with_kinds(train: "Dataset") -> str:
+    return listed(f"{name} ({_kind_of(feature)})" for name, feature in train.features.items())
 
 
 def _roles(

@@ -284,6 +284,24 @@ def test_what_fits_no_task_is_refused_with_its_columns(here: Path, capsys) -> No
     assert cli.main(["init", "messages.csv", "--task", "text_clasification"]) == 2
     assert "did you mean 'text_classification'?" in capsys.readouterr().err
     assert not (here / "numbers.yaml").exists()
+    (here / "numbers.csv").write_text("question,context,answers\n1,2,3\n4,5,6\n")
+    assert cli.main(["init", "numbers.csv", "--task", "question_answering"]) == 2
+    error = capsys.readouterr().err
+    assert "question_answering: 'question' cannot be the question, 'context' cannot be" in error
+    assert "set data.columns.question=…" in error
+    (here / "numbers.csv").write_text("")
+    assert cli.main(["init", "numbers.csv"]) == 2
+    assert "numbers.csv: train is empty; expected rows" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_do_the_task_is_refused_at_once(
+    here: Path, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "vit").mkdir()
+    (tmp_path / "vit" / "config.json").write_text('{"model_type": "vit"}')
+    assert cli.main(["init", "messages.csv", "--model", "./vit"]) == 2
+    assert "checkpoint has no AutoModelForSequenceClassification" in capsys.readouterr().err
+    assert not (here / "messages.yaml").exists()
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ class AnatomyCommand(Command):
                 "google-bert/bert-base-uncased, or a folder"
             )
         task = registry.find("tasks", parsed.task)() if parsed.task else None
-        from pipelines.models import load as model
         from pipelines.models.anatomy import dissect, table
+        from pipelines.models.outline import outline
         from pipelines.models.section import Model
 
         section = Model(checkpoint=parsed.checkpoint)
-        outline, task = model.outline(section, task)
+        model, task = outline(section, task)
         print(f"{parsed.checkpoint}, as its config.json describes it, for {task.name}")
-        print("\n".join(table.lines(outline, dissect(outline))))
+        print("\n".join(table.lines(model, dissect(model))))

@@ -55,9 +55,9 @@ class InitCommand(Command):
         for override in parsed.overrides:
             if not override.startswith("data."):
                 raise RecipeError(f"command line: '{override}': {ONLY_DATA}")
-        from pipelines.workflow import sketch
+        from pipelines.workflow.draw import draw
 
-        drawn = sketch.draw(parsed.path, parsed.overrides, model=parsed.model, task=parsed.task)
+        drawn = draw(parsed.path, parsed.overrides, model=parsed.model, task=parsed.task)
         lines = [*drawn.lines(target.absolute().parent)]
         with writing(target):
             target.write_text("\n".join(lines) + "\n", encoding="utf-8")
