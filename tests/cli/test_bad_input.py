@@ -87,7 +87,7 @@ def write(name: str, content: bytes) -> Damage:
     return lambda folder: (folder / name).write_bytes(content)
 
 
-NUMBER = b'{"text": 1, "label": "%s"}\n'.__mod__  # a line whose text is a number
+NUMBER = b'{"text": 1.5, "label": "%s"}\n'.__mod__  # a line whose text is a number
 
 
 def instead(old: str, new: str, content: bytes) -> Damage:
@@ -159,7 +159,7 @@ CASES = {
     "no text": data(add("train", ",positive"), "train, row 64: text is None; expected a string"),
     "numbers for texts": data(
         instead("train.csv", "train.jsonl", b"".join(map(NUMBER, (b"negative", b"positive") * 4))),
-        "train, row 0: text is 1; expected a str",
+        "train, row 0: text is 1.5; expected a str",
     ),
     "empty train": data(table("train"), "train: the split is empty"),
     "empty validation": data(table("validation"), "validation: the split is empty"),
