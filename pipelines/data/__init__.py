@@ -6,13 +6,15 @@
     4. arrange                the form that the task reads     split -> Rows
     5. labeled_rows.select    rows without a label             DataError, or left out
     6. labeled_rows.infer     what there is to predict         Labels
-    7. folds.count            folds in place of validation     int; 0: there is one
-    8. splits.cut_from_train  validation out of train          split -> Rows
-    9. splits.limit           as many as the recipe allows     split -> Rows
-   10. bad_rows               rows that cannot be read         DataError, or left out
-   11. drop_unsupported_rows  rows that the model cannot take  DataError, or left out
+    7. samples.set_aside      test out of train                split -> Rows
+    8. samples.limit_classes  so many rows of each class       split -> Rows
+    9. folds.count            folds in place of validation     int; 0: there is one
+   10. samples.set_aside      validation out of train          split -> Rows
+   11. samples.limit          as many as the recipe allows     split -> Rows
+   12. bad_rows               rows that cannot be read         DataError, or left out
+   13. drop_unsupported_rows  rows that the model cannot take  DataError, or left out
 
-Nothing is decoded or copied before step 10, and images not before step 11, which waits for the
+Nothing is decoded or copied before step 12, and images not before step 13, which waits for the
 checkpoint: they are decoded once, into what it wants. `streams` reads the first rows of a streamed
 train split, which go through all of this.
 """

@@ -5,6 +5,7 @@ from typing import Literal
 
 # error: scores will mislead; warning: they may; note: good to know
 Severity = Literal["error", "warning", "note"]
+MAX_LEAK = 0.1  # of a split that may stand in another before its scores are called misleading
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import MULTI, SINGLE
-from pipelines.data import label_findings, score_findings, unused_texts
+from pipelines.data import group_findings, label_findings, score_findings, unused_texts
 from pipelines.data.duplicates import Repeats, RowHashes
-from pipelines.data.finding import Finding, Severity
+from pipelines.data.finding import MAX_LEAK, Finding, Severity
 from pipelines.data.split_statistics import SplitStatistics, Spread, class_counts, summarize
 from pipelines.data.wording import contradictions, counts, extremes, pairs, percent
 
@@ -27,7 +27,6 @@ WEIGHTS_IN_WORDS = {
     MULTI: "gives having a label the weight of not having it",
 }
 DRAWS = "draws as many rows of each"
-MAX_LEAK = 0.1  # of a split that may stand in another before its scores are called misleading
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # in the order of printing
 
 
@@ -154,6 +153,7 @@ def collect(
         shared[split, other] = hashes[other].repeats_of(hashes[split])
         near[split, other] = hashes[other].near_repeats_of(hashes[split])
     more = (
+        *group_findings.shared(data.splits),
         *label_findings.of_tags(targets["train"], data.labels),
         *unused_texts.findings(data.unused_texts),
         *score_findings.of_scores(splits, data.labels, main_metric),

@@ -4,13 +4,15 @@ A tenth of 48 rows is 5: what they choose is chance. Every row has its turn in f
 what was solved on the others, and nothing is taken away from train.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pipelines.core.errors import DataError
-from pipelines.data.dataset import Note
-from pipelines.data.rows import Rows
+from pipelines.data import group_draws
+from pipelines.data.rows import Groups, Rows
+from pipelines.data.samples import Sampler, inseparable, limit
 from pipelines.data.splits import SplitAssignment
 
 if TYPE_CHECKING:
@@ -20,20 +22,29 @@ DEFAULT_FOLDS = 5
 MAX_ROWS = 1_000  # of train: from here on a tenth is enough to choose by, and takes little away
 
 
-def count(train: Rows, assignment: SplitAssignment, source: "Source") -> int:
+def count(train: Rows, assignment: SplitAssignment, source: "Source", draw: Sampler) -> int:
     """Count the folds of train that can stand in for a validation split; 0: there is one.
 
     Args:
-        train: its rows, from which nothing has been cut.
+        train: its rows, of which none are set aside for validation.
 
     Raises:
-        DataError: the recipe requests folds, and there is a validation split, or too few rows.
+        DataError: the recipe requests folds, and there is a validation split, or too few rows or
+            groups.
     """
-    num_rows = round(len(train) * (1 - assignment.shares.get("test", 0)))
-    return _count(source.folds, assignment, min(num_rows, source.limit.train or num_rows))
+    num_rows = min(len(train), source.limit.train or len(train))
+    # groups of which the limit leaves no row are not there; it is noted where it is applied
+    quiet = replace(draw, note=lambda _: None)
+    groups = train.groups and limit("train", train, source.limit.train, quiet).groups
+    return _count(source.folds, assignment, num_rows, groups)
 
 
-def _count(requested: Literal["auto"] | int, assignment: SplitAssignment, num_rows: int) -> int:
+def _count(
+    requested: Literal["auto"] | int,
+    assignment: SplitAssignment,
+    num_rows: int,
+    groups: Groups | None,
+) -> int:
     """Return how many folds stand in for a validation split; 0: there is one, or a share is cut."""
     if "validation" not in assignment.guessed or "validation" in assignment.names:
         if requested not in ("auto", 0):
@@ -43,23 +54,39 @@ def _count(requested: Literal["auto"] | int, assignment: SplitAssignment, num_ro
                 "leave data.folds out"
             )
         return 0
+    max_folds = groups.count if groups else num_rows
     if requested == "auto":
-        folds = min(DEFAULT_FOLDS, num_rows) if num_rows <= MAX_ROWS else 0
+        folds = min(DEFAULT_FOLDS, max_folds) if num_rows <= MAX_ROWS else 0
         return folds if folds > 1 else 0
-    if requested > num_rows:
+    if requested > max_folds:
+        units = f"groups by '{groups.column}' (data.group)" if groups else "examples"
         raise DataError(
-            f"data.folds: {requested}: train has {num_rows:,} examples, and every fold needs one; "
-            f"expected at most {num_rows:,}, or auto"
+            f"data.folds: {requested}: train has {max_folds:,} {units}, and every fold needs one; "
+            f"expected at most {max_folds:,}, or auto"
         )
     return requested
 
 
-def instead_of_validation(assignment: SplitAssignment, folds: int, note: Note) -> SplitAssignment:
-    """Leave all of train to train: its folds stand in for a validation split."""
-    note(
+def instead_of_validation(
+    assignment: SplitAssignment, folds: int, train: Rows, draw: Sampler
+) -> SplitAssignment:
+    """Leave all of train to train: its folds stand in for a validation split.
+
+    Raises:
+        DataError: all examples of each class are of one group, so that no fold has a class that
+            can be learned from the others.
+    """
+    draw.note(
         f"no validation split: {folds} folds of train choose, and scores on validation are those "
         "of rows out of fold; nothing is set aside (data.folds)"
     )
+    if train.groups and draw.strata:
+        values = draw.values(train)
+        singles = group_draws.values_of_one_group(values, train.groups.numbers)
+        if singles == len(np.unique(values)):
+            raise inseparable(train, "no fold has a class that the others have, too")
+        if singles:
+            draw.note(f"classes that one fold alone has, because one group has them: {singles:,}")
     return assignment.without_share("validation")
 
 
@@ -70,7 +97,8 @@ def deal(values: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.nd
 
     Args:
         values: (rows,) the value of each row to draw in proportion.
-        groups: (rows,) of equal ones all rows are in one fold, unless there are too few of them.
+        groups: (rows,) of equal ones all rows are in one fold, unless there are too few of them;
+            those of `data.group` are for `group_folds`.
 
     Returns:
         (rows,) the fold of each row, from 0.

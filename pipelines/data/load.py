@@ -5,12 +5,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.labels import SINGLE
+from pipelines.core.errors import DataError
+from pipelines.core.labels import SINGLE, Labels
 from pipelines.data import (
     columns,
     folds,
+    group_column,
     labeled_rows,
     role_columns,
+    samples,
     split_column,
     splits,
     streams,
@@ -57,12 +60,17 @@ def load(source: "Source", task: "Task", seed: int, *, cross_validates: bool = F
         rows_by_split, task, source, bad_rows, is_streamed=bool(streamed)
     )
     labels = labeled_rows.infer(rows_by_split, task, source, note, is_streamed=bool(streamed))
-    num_folds = folds.count(rows_by_split["train"], assignment, source)
-    if num_folds and cross_validates:
-        assignment = folds.instead_of_validation(assignment, num_folds, note)
     # numbers and lists of classes have no strata: most values would occur once
-    draw = splits.Sampler(seed, "label" if labels.problem_type == SINGLE else None, note)
-    ordered = _cut_and_limit(rows_by_split, assignment, source, task, bad_rows, draw)
+    draw = samples.Sampler(seed, "label" if labels.problem_type == SINGLE else None, note)
+    rows_by_split, num_rows = _before_validation(rows_by_split, assignment, source, labels, draw)
+    train = rows_by_split["train"]
+    num_folds = folds.count(train, assignment, source, draw)
+    if num_folds and cross_validates:
+        assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
+    divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
+    ordered = _limit(divided, source, task, bad_rows, draw)
+    if described := group_column.describe(ordered):
+        note(described)
     stream = None
     if streamed:
         streams.check_class_weights(ordered["train"].dataset, task, labels)
@@ -115,27 +123,55 @@ def _unused_texts(
     train: "Dataset", roles: Columns, source: "Source", task: "Task", note: Note
 ) -> dict[str, UnusedText]:
     """The columns of texts that no role takes; a column that looks like one of splits is noted."""
-    if warning := split_column.warning(train, roles):
+    # the column of groups has its purpose
+    used = {**roles, "group": source.group} if source.group else roles
+    if warning := split_column.warning(train, used):
         note(warning)
-    unused = unused_texts.find(train, roles)
+    unused = unused_texts.find(train, used)
     if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
         unused_texts.check(unused, roles)
     return unused
 
 
-def _cut_and_limit(
+def _before_validation(
     rows_by_split: Mapping[str, Rows],
     assignment: splits.SplitAssignment,
     source: "Source",
+    labels: Labels,
+    draw: samples.Sampler,
+) -> tuple[dict[str, Rows], int]:
+    """Cut a share of train for test, and limit its classes.
+
+    Test comes first: neither how much is learned from, nor how it is validated, changes it.
+    Validation comes last: rows that nobody is to have labeled must not choose.
+
+    Returns:
+        (split -> rows, the number of rows of which validation is a share).
+    """
+    num_rows = len(rows_by_split["train"])
+    divided = samples.set_aside("test", rows_by_split, assignment, num_rows, draw)
+    limited = samples.limit_classes(divided["train"], source.limit_per_class, labels, draw)
+    if source.limit_per_class == 1 and "validation" not in assignment.names:
+        raise DataError(
+            "data.limit_per_class: 1: of one example for each class none can be set aside to "
+            "choose by; expected 2 or more, or a validation split"
+        )
+    is_limited = len(limited) < len(divided["train"])
+    return {**divided, "train": limited}, len(limited) if is_limited else num_rows
+
+
+def _limit(
+    rows_by_split: Mapping[str, Rows],
+    source: "Source",
     task: "Task",
     bad_rows: RowFilter,
-    draw: splits.Sampler,
+    draw: samples.Sampler,
 ) -> dict[str, Rows]:
-    """Cut shares of train, and draw as many rows as the recipe allows that can be read."""
+    """Draw as many rows as the recipe allows that can be read."""
     limited = {}
-    for split, rows in splits.cut_from_train(rows_by_split, assignment, draw).items():
+    for split, rows in rows_by_split.items():
         # the limit comes first: what is not used need not be read
-        drawn = splits.limit(split, rows, getattr(source.limit, split), draw)
+        drawn = samples.limit(split, rows, getattr(source.limit, split), draw)
         limited[split] = bad_rows.apply(split, drawn, task.corrupt_rows)
     # a fixed order: reports list splits in it, and take the last one as the result
     return {split: limited[split] for split in USUAL_NAMES if split in limited}

@@ -1,10 +1,11 @@
 """The splits of a source -> rows whose columns are named by role."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.data import columns, label_checks, media_columns, word_rows
+from pipelines.data import columns, group_column, label_checks, media_columns, word_rows
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.rows import Rows
@@ -12,6 +13,7 @@ from pipelines.data.spelled_texts import as_spelled
 from pipelines.data.splits import SplitAssignment
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset
 
     from pipelines.data.sources import Source
@@ -41,14 +43,17 @@ def select(
     for split, dataset in assignment.datasets.items():
         if not len(dataset):
             raise DataError(f"{split}: the split is empty; name another one: data.splits.{split}=…")
-    train = columns.with_fields(assignment.datasets["train"], source.columns)
+    named: Columns = {**source.columns, **({"group": source.group} if source.group else {})}
+    train = columns.with_fields(assignment.datasets["train"], named)
     unreadable = getattr(available, "unreadable", {})
     roles = _roles(train, source, task, unreadable, note)
+    read = roles | named
     datasets = as_spelled(assignment.datasets, assignment.names, available, roles, note)
     result: dict[str, Rows] = {}
+    groups = {}
     for split, as_written in datasets.items():
-        whole = columns.with_fields(as_written, source.columns)
-        dataset = columns.spelled_as_train(whole, roles, split, note)
+        whole = columns.with_fields(as_written, named)
+        dataset = columns.spelled_as_train(whole, read, split, note)
         # a test split that was only found by its name may come without labels, as in GLUE
         target = task.target if split == "test" and split in assignment.guessed else None
         if target and not columns.has_role(dataset, roles, target):
@@ -59,7 +64,21 @@ def select(
             note(f"test split has no {target}s ({selected[0][target]}): not used")
             continue
         result[split] = Rows.of(selected, split)
-    return result, roles
+        if source.group:
+            values = group_column.read(dataset, source.group, split, note)
+            is_grouped = len(selected) < len(dataset)
+            groups[split] = _of_sentences(values, dataset, roles, split) if is_grouped else values
+    if not source.group:
+        return result, roles
+    numbered = group_column.number(groups, source.group)
+    return {split: replace(rows, groups=numbered[split]) for split, rows in result.items()}, roles
+
+
+def _of_sentences(values: "pa.Array", dataset: "Dataset", roles: Columns, split: str) -> "pa.Array":
+    """The value of each sentence, that of its first word, where rows are words."""
+    name = str(roles[word_rows.ROLE])
+    column = dataset.select_columns([name]).with_format("arrow")[:][name]
+    return values.take(word_rows.starts_of(column, split)[:-1])
 
 
 def _roles(
@@ -68,11 +87,29 @@ def _roles(
     """The column of each role."""
     # a column that could not be read is found by its name all the same, and refused
     available = [*dict.fromkeys([*train.column_names, *unreadable])]
-    roles, guessed = columns.assign(available, task.roles, source.columns, task.layouts)
-    columns.check_readable(train, roles, unreadable, skip=source.on_bad_row == "skip")
+    group_column.check(available, source.group)
+    roles, guessed = _assign(available, source, task)
+    used = {**roles, "group": source.group} if source.group else roles
+    columns.check_readable(train, used, unreadable, skip=source.on_bad_row == "skip")
     if described := columns.describe(guessed, task.roles):
         note(described)
     return roles
+
+
+def _assign(available: list[str], source: "Source", task: "Task") -> tuple[Columns, Columns]:
+    """Assign columns to roles; one of groups is no input, unless the recipe or the task needs it.
+
+    Returns:
+        (role -> column, the guessed ones among them).
+    """
+    explicit, layouts = source.columns, task.layouts
+    if source.group and source.group not in columns.names_in(explicit):
+        others = [name for name in available if name != source.group]
+        try:
+            return columns.assign(others, task.roles, explicit, layouts)
+        except DataError:  # such as the context of questions, which are grouped by it
+            pass
+    return columns.assign(available, task.roles, explicit, layouts)
 
 
 def _selected(

@@ -1,12 +1,51 @@
 """Rows of a split that remember their positions in the split as it was loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.core.errors import listed
+
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset
+
+MAX_SHOWN_GROUPS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Which rows belong together, such as those of a patient: `data.group`.
+
+    Attributes:
+        column: the column whose equal values make a group.
+        numbers: (rows,) the group of each row, the same in all splits.
+        values: (numbers,) what the column holds in the first groups; the others are rows without a
+            value, each of which is a group of its own.
+    """
+
+    column: str
+    numbers: np.ndarray
+    values: "pa.Array"
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(groups,) how many rows each group has."""
+        return np.unique(self.numbers, return_counts=True)[1]
+
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return len(self.sizes)
+
+    def select(self, positions: np.ndarray) -> "Groups":
+        """Select the groups of the rows at these (num_rows,) positions."""
+        return replace(self, numbers=self.numbers[positions])
+
+    def names(self, numbers: np.ndarray) -> str:
+        """Write the first of these groups as the column has them."""
+        return listed((repr(self.values[int(i)].as_py()) for i in numbers), MAX_SHOWN_GROUPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,11 +56,13 @@ class Rows:
         dataset: the rows.
         origin: the split that they were loaded as: "train" for a validation set cut from train.
         numbers: (rows,) their positions in `origin` as it was loaded, from 0.
+        groups: which rows belong together; None without `data.group`.
     """
 
     dataset: "Dataset"
     origin: str
     numbers: np.ndarray
+    groups: Groups | None = None
 
     @classmethod
     def of(cls, dataset: "Dataset", origin: str) -> "Rows":
@@ -34,7 +75,8 @@ class Rows:
     def select(self, positions: np.ndarray) -> "Rows":
         """Select the rows at these (num_rows,) positions, in their order."""
         # numbers follow, so that after any draw a message still names the row in the user's file
-        return Rows(self.dataset.select(positions), self.origin, self.numbers[positions])
+        groups = self.groups and self.groups.select(positions)
+        return Rows(self.dataset.select(positions), self.origin, self.numbers[positions], groups)
 
     def location(self, split: str, position: int) -> str:
         """Name a row for a message.

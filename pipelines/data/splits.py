@@ -1,4 +1,4 @@
-"""Choose train, validation and test; cut what is missing from train; draw limited samples.
+"""Choose what serves as train, validation and test; `samples` cuts from train what is missing.
 
 Splits never share an example, and no split ever stands in for another.
 """
@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipelines.core.errors import DataError, suggest
-from pipelines.data.dataset import Note
-from pipelines.data.rows import Rows
 from pipelines.data.sources import USUAL_NAMES, SplitNames
 
 if TYPE_CHECKING:
@@ -40,31 +36,6 @@ class SplitAssignment:
         """Leave all of train to train, instead of cutting off this split."""
         shares = {name: share for name, share in self.shares.items() if name != split}
         return replace(self, shares=shares)
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """How examples are drawn.
-
-    Attributes:
-        seed: the same seed draws the same examples.
-        strata: the column each of whose values is drawn in proportion; None for a plain draw.
-        note: is called with what was drawn.
-    """
-
-    seed: int
-    strata: str | None
-    note: Note
-
-    def values(self, rows: Rows) -> np.ndarray:
-        """Return the (rows,) values to draw in proportion: all 0 without `strata`."""
-        if not self.strata:
-            return np.zeros(len(rows), dtype=int)
-        return np.asarray(rows.dataset[self.strata][:])
-
-    def report(self, drawn: str) -> None:
-        """Note what was drawn, and how."""
-        self.note(f"{drawn}, {'stratified, ' if self.strata else ''}seed {self.seed}")
 
 
 def assign(available: Mapping[str, "Dataset"], requested: SplitNames) -> SplitAssignment:
@@ -128,82 +99,3 @@ def _no_train(available: Mapping[str, "Dataset"], requested: SplitNames) -> Data
                 "for train (data.splits.train=…)"
             )
     return DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")
-
-
-def cut_from_train(
-    splits: Mapping[str, Rows], assignment: SplitAssignment, draw: Sampler
-) -> dict[str, Rows]:
-    """Move the shares of train that `assignment` gives to other splits.
-
-    Every class keeps an example in train, so that whatever is evaluated can have been learned.
-
-    Raises:
-        DataError: train is too small.
-    """
-    train, result = splits["train"], dict(splits)
-    values, rest = draw.values(train), np.arange(len(train))
-    for split, share in assignment.shares.items():
-        # at least one: an empty split cannot be scored
-        count = max(1, round(share * len(train)))
-        drawn = stratified_sample(values[rest], count, draw.seed, min_left=1)
-        if not len(drawn):
-            raise _too_few(len(rest), split, draw)
-        cause = f"no {split} split" if split in assignment.guessed else split
-        draw.report(f"{cause}: {100 * share:.3g} % of train ({len(drawn):,} examples) set aside")
-        result[split] = train.select(rest[drawn])
-        # the next split is cut from what is left, so that no two share an example
-        rest = np.delete(rest, drawn)
-        result["train"] = train.select(rest)
-    singles = int((np.unique(values, return_counts=True)[1] == 1).sum())
-    if assignment.shares and singles:
-        draw.note(f"classes whose only example stays in train: {singles:,}")
-    return result
-
-
-def _too_few(num_rows: int, split: str, draw: Sampler) -> DataError:
-    shown = f"train: its {num_rows:,} examples are too few to cut a {split} split from them"
-    if draw.strata and num_rows > 1:  # a class of two examples would have given one
-        return DataError(
-            f"{shown}: each has a class of its own, and train keeps one of each; if these are ids, "
-            "name the column of labels (data.columns.label=…), else add examples, or provide that "
-            "split"
-        )
-    return DataError(f"{shown}; add examples, or provide that split")
-
-
-def limit(split: str, rows: Rows, max_rows: int | None, draw: Sampler) -> Rows:
-    """Draw at most `max_rows` examples of a split, in their order; None for all."""
-    if max_rows is None or max_rows >= len(rows):
-        return rows
-    draw.report(f"{split}: {max_rows:,} of {len(rows):,} examples (data.limit.{split})")
-    return rows.select(stratified_sample(draw.values(rows), max_rows, draw.seed))
-
-
-def stratified_sample(values: np.ndarray, count: int, seed: int, min_left: int = 0) -> np.ndarray:
-    """Draw `count` positions so that each value keeps its proportion.
-
-    Quotas are rounded by largest remainder, ties in random order, so the count is exact.
-
-    Args:
-        values: (rows,) the value of each row.
-        min_left: how many examples of each value must stay; fewer than `count` are drawn only if
-            this leaves no others.
-
-    Returns:
-        (count,) sorted positions.
-    """
-    random = np.random.default_rng(seed)
-    _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    available = np.maximum(sizes - min_left, 0)
-    count = min(count, int(available.sum()))
-    # from all rows, so that the examples that must stay do not skew the proportions
-    quotas = count * sizes / len(values)
-    taken = np.minimum(quotas.astype(int), available)
-    # largest remainder first; the random key only orders equal remainders
-    order = np.lexsort((random.random(len(sizes)), taken - quotas))
-    # each turn gives one to as many values as are short; more turns only where values run out
-    while (short := count - int(taken.sum())) > 0:
-        able = order[taken[order] < available[order]]
-        taken[able[:short]] += 1
-    members = (random.permutation(np.flatnonzero(inverse == i)) for i in range(len(sizes)))
-    return np.sort(np.concatenate([m[:n] for m, n in zip(members, taken, strict=True)]))

@@ -40,14 +40,17 @@ def group(dataset: "Dataset", split: str, note: "Note") -> "Dataset":
             "data.columns.sentence=…"
         )
     table = dataset.with_format("arrow")[:]
-    starts = _starts(table[ROLE], split)
+    starts = starts_of(table[ROLE], split)
     sentences = _lists(dataset, table, starts)
     note(f"{split}: {len(dataset):,} rows of words are {len(sentences):,} sentences")
     return sentences
 
 
-def _starts(column: "pa.ChunkedArray", split: str) -> "pa.Array":
-    """The rows in which sentences begin.
+def starts_of(column: "pa.ChunkedArray", split: str) -> "pa.Array":
+    """Find the rows in which sentences begin, and after them the number of rows.
+
+    Args:
+        column: (rows,) the sentence of each word; empty behind the first word.
 
     Raises:
         DataError: the first row is in no sentence, or rows of a sentence are scattered.

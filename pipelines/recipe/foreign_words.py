@@ -72,6 +72,8 @@ IN_SECTION = {
         **dict.fromkeys(("text", "text_column"), "columns.text"),
         **dict.fromkeys(("label", "label_column", "target"), "columns.label"),
         **dict.fromkeys(("max_samples", "max_train_samples"), "limit.train"),
+        **dict.fromkeys(("shots", "samples_per_class", "samples_per_label"), "limit_per_class"),
+        **dict.fromkeys(("groups", "group_by", "group_column"), "group"),
         **dict.fromkeys(("validation_split", "val_split", "test_size"), "splits.validation"),
         **dict.fromkeys(("sep", "delimiter"), "separator"),
     },

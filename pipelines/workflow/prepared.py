@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.core import processes
-from pipelines.core.errors import DataError
+from pipelines.core.console import say
 from pipelines.core.labels import SINGLE
 from pipelines.core.losses import CrossEntropy
-from pipelines.data import folds
+from pipelines.data import group_folds
 from pipelines.data.duplicates import RowHashes
 from pipelines.recipe import Recipe
 from pipelines.tasks.augmentations import AugmentedCollator
@@ -58,20 +58,17 @@ class Prepared:
         """(rows,) the fold of each row of train; None where a split validates.
 
         Raises:
-            DataError: of train a single row is left.
+            DataError: of train a single row, or group, is left.
         """
         if not self.data.is_folded:
             return None
-        targets = self.targets["train"]
-        if len(targets) < 2:
-            raise DataError("train: of one example there are no folds; add examples")
+        targets, train = self.targets["train"], self.data.splits["train"]
         by_class = self.data.labels.problem_type == SINGLE
         values = np.asarray(targets) if by_class else np.zeros(len(targets))
         # a text that stands in two folds would be scored by a head that has seen it
-        repeats = RowHashes.of(self.data.splits["train"], self.recipe.task.target).normalized
-        # rows may have been left out since the folds were counted
-        num_folds = min(self.data.num_folds, len(targets))
-        return folds.deal(values, repeats, num_folds, self.recipe.seed)
+        repeats = RowHashes.of(train, self.recipe.task.target).normalized
+        seed, num_folds = self.recipe.seed, self.data.num_folds
+        return group_folds.deal(train, values, repeats, num_folds, seed, note=say)
 
     @property
     def num_examples(self) -> int:

@@ -137,6 +137,18 @@ class Source(Section):
     )
     splits: SplitNames = SplitNames()
     limit: Limits = Limits()
+    limit_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="at most so many examples of each class of train; what validates is cut from "
+        "these; null: all",
+    )
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="column whose equal values belong together (a patient, a speaker, an author, "
+        "a document): no split that is cut from train, and no fold, shares one with the rest",
+    )
     folds: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
         description="where there is no validation split: into how many folds train is dealt, for "

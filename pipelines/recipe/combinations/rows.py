@@ -45,6 +45,18 @@ def _sampler_problems(recipe: Sections) -> Iterator[Problem]:
 
 def _streaming_problems(recipe: Sections) -> Iterator[Problem]:
     training = recipe.training
+    if recipe.data.limit_per_class:
+        yield (
+            ("data", "limit_per_class"),
+            f"{recipe.data.limit_per_class}: the classes of a stream are not counted; leave out "
+            "data.streaming, or use data.limit.train",
+        )
+    if recipe.data.group:
+        yield (
+            ("data", "group"),
+            f"'{recipe.data.group}': nothing is cut from a stream, and its groups are not compared "
+            "with those of other splits; leave one of group and streaming out",
+        )
     # null and -1 mean that epochs decide
     if (training.get("max_steps") or 0) <= 0:
         yield (

@@ -1,0 +1,67 @@
+"""Folds of train that share no group and, as far as that goes, no example."""
+
+import numpy as np
+
+from pipelines.core.errors import DataError
+from pipelines.data import folds, group_draws
+from pipelines.data.dataset import Note
+from pipelines.data.rows import Groups, Rows
+
+MAX_UNITED_SHARE = 0.5  # of train that groups may have which share examples
+
+
+def deal(
+    train: Rows, values: np.ndarray, repeats: np.ndarray, num_folds: int, seed: int, note: Note
+) -> np.ndarray:
+    """Deal the rows of train to folds, those of a group together, and those that repeat.
+
+    Args:
+        values: (rows,) the value of each row to draw in proportion.
+        repeats: (rows,) equal in rows with the same inputs.
+        num_folds: fewer are dealt where rows were left out since they were counted.
+        note: is called with what is not kept together.
+
+    Returns:
+        (rows,) the fold of each row, from 0.
+
+    Raises:
+        DataError: of train a single row, or group, is left.
+    """
+    groups = train.groups
+    num_folds = min(num_folds, groups.count if groups else len(train))
+    if num_folds < 2:
+        unit = f"group by '{groups.column}'" if groups else "example"
+        raise DataError(f"train: of one {unit} there are no folds; add examples")
+    if not groups:
+        return folds.deal(values, repeats, num_folds, seed)
+    united = _united(groups, repeats, num_folds)
+    if united is None:
+        note(
+            f"folds: many groups by '{groups.column}' have equal examples, which are therefore in "
+            "several folds; all rows of a group are in one"
+        )
+        united = groups.numbers
+    return group_draws.deal(values, united, [1 / num_folds] * num_folds, seed)
+
+
+def _united(groups: Groups, repeats: np.ndarray, num_folds: int) -> np.ndarray | None:
+    """Unite groups that have examples in common.
+
+    Returns:
+        (rows,) equal in rows that belong together; None if too few parts are left, since examples
+        such as "yes" are in most groups.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, group_of_row = np.unique(groups.numbers, return_inverse=True)
+    _, example_of_row = np.unique(repeats, return_inverse=True)
+    num_nodes = groups.count + example_of_row.max() + 1
+    # an edge from the group of each row to its example
+    edges = group_of_row, groups.count + example_of_row
+    graph = coo_array((np.ones(len(repeats)), edges), shape=(num_nodes, num_nodes))
+    _, components = connected_components(graph, directed=False)
+    united = np.asarray(components[group_of_row])
+    sizes = np.bincount(united)
+    is_fit = sizes.max() <= max(groups.sizes.max(), MAX_UNITED_SHARE * len(united))
+    return united if is_fit and np.count_nonzero(sizes) >= num_folds else None
