@@ -81,6 +81,7 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
     train = prepared.encoded["train"]
     anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
     full = registry.find("strategies", "full")()
+    groups = prepared.data.splits["train"].groups
     return AutoContext(
         task=recipe.task,
         checkpoint=checkpoint,
@@ -96,6 +97,7 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
         machine=hardware.defaults(recipe.training, decodes=getattr(train, "decodes", False)),
         explicit=explicit,
         conflict=lambda **sections: _first_conflict(recipe.replace(**sections)),
+        groups=groups.numbers if groups else None,
     )
 
 

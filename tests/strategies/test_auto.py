@@ -72,6 +72,7 @@ def chosen(checkpoint, tmp_path):
 def measured(prepared):
     """The similarity of what was prepared."""
     anatomy = dissect(prepared.checkpoint.model, prepared.checkpoint.newly_initialized)
+    groups = prepared.data.splits["train"].groups
     return similarity.measure(
         prepared.recipe.task,
         prepared.checkpoint,
@@ -79,6 +80,7 @@ def measured(prepared):
         prepared.data.labels,
         prepared.encoded["train"],
         bf16=False,
+        groups=groups and groups.numbers,
     )
 
 
@@ -94,6 +96,21 @@ def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, ki
 def test_what_features_do_not_tell_is_not_similar(tmp_path, checkpoint, far, near):
     assert measured(prepare(tmp_path, checkpoint("bert"), far)) < 0.2
     assert measured(prepare(tmp_path, checkpoint("bert"), near)) > 0.9
+
+
+@pytest.mark.numerical
+def test_what_tells_patients_apart_is_not_similar(tmp_path, checkpoint):
+    # each patient has one text and one label, which the text of no other one shows
+    rows = [{"text": tiny.FILLERS[i % 8], "label": i % 8 in (0, 1, 4, 6)} for i in range(64)]
+    for split in tiny.NUM_ROWS:
+        Dataset.from_list(rows).to_parquet(tmp_path / f"{split}.parquet")
+    path = write_recipe(tmp_path / "run", checkpoint("bert"), tmp_path)
+    alone, grouped = (
+        measured(pipeline.prepare(recipe.load(path, overrides)))
+        for overrides in ([], ["data.group=text", "data.columns={text: text, label: label}"])
+    )
+    assert alone > 0.9
+    assert grouped < 0.5
 
 
 @pytest.mark.numerical

@@ -40,6 +40,7 @@ class AutoContext:
         explicit: the sections that the recipe itself has.
         conflict: `conflict(strategy=…, training=…)` gives the reason why the recipe cannot have
             these sections in place of its own, or None.
+        groups: (examples,) equal in those of one group by `data.group`.
     """
 
     task: "Task"
@@ -56,6 +57,7 @@ class AutoContext:
     machine: Mapping[str, Any]
     explicit: frozenset[str]
     conflict: Callable[..., str | None]
+    groups: np.ndarray | None = None
 
     @property
     def examples_per_class(self) -> float | None:
@@ -134,6 +136,7 @@ class AutoContext:
             self.labels,
             self.train,
             bf16=self.machine.get("bf16", False),
+            groups=self.groups,
         )
 
 

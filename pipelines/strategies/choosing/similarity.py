@@ -28,23 +28,32 @@ def measure(
     train: Any,
     *,
     bf16: bool,
+    groups: np.ndarray | None = None,
 ) -> float:
     """Cross-validate a linear head on frozen features of train; validation has no part in it.
+
+    Args:
+        groups: (examples,) equal in examples that folds keep together.
 
     Returns:
         1 where the head on the best pooling makes no mistakes, 0 where it makes as many as a
         baseline that ignores its input.
     """
-    features, targets = _features(task, checkpoint, anatomy, train, bf16=bf16)
+    features, targets, examples = _features(task, checkpoint, anatomy, train, bf16=bf16)
     rows = np.random.default_rng(0).permutation(len(targets))[:MAX_ANSWERS]
+    together = rows if groups is None else groups[examples[rows]]
     samples = (values[rows] for values in features.values())
-    return max(_gain(sample, targets[rows], labels) for sample in samples)
+    return max(_gain(sample, targets[rows], labels, together) for sample in samples)
 
 
 def _features(
     task: "Task", checkpoint: "Checkpoint", anatomy: "Anatomy", train: Any, *, bf16: bool
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Compute ({pooling: (answers, dim)}, (answers, …)) of train in one pass, kept on disk."""
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Compute features of train in one pass, kept on disk.
+
+    Returns:
+        ({pooling: (answers, dim)}, (answers, …) targets, (answers,) the example of each).
+    """
     from pipelines.features.candidates import pooled_extractor, token_extractor
 
     model = checkpoint.model.eval()
@@ -57,16 +66,17 @@ def _features(
         # chosen strategy finds this pass done
         source = pooled_extractor(model, anatomy, "auto", train, collate, new)
     features, targets = source.extract(train, collate, title="features of train", bf16=bf16)
+    examples = np.arange(len(targets))
     if not source.by_token:
-        return features, targets
+        return features, targets, examples
     flat = {pooling: np.concatenate([*rows]) for pooling, rows in features.items()}
-    return flat, np.concatenate([*targets])
+    return flat, np.concatenate([*targets]), np.repeat(examples, [*map(len, targets)])
 
 
-def _gain(features: np.ndarray, targets: np.ndarray, labels: "Labels") -> float:
+def _gain(features: np.ndarray, targets: np.ndarray, labels: "Labels", groups: np.ndarray) -> float:
     """Share of the baseline's mistakes that ridge regression avoids, 0 to 1."""
     from sklearn.linear_model import Ridge
-    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -74,7 +84,11 @@ def _gain(features: np.ndarray, targets: np.ndarray, labels: "Labels") -> float:
     expected: Any = targets if is_squared else np.eye(labels.num_labels)[targets.astype(int)]
     # a penalty that grows with the width keeps wide encoders from fitting noise
     solver = make_pipeline(StandardScaler(), Ridge(alpha=features.shape[1]))
-    folds = KFold(min(NUM_FOLDS, len(targets)), shuffle=True, random_state=0)
+    num_groups = len(np.unique(groups))
+    folds: Any = KFold(min(NUM_FOLDS, len(targets)), shuffle=True, random_state=0)
+    if 1 < num_groups < len(groups):
+        folds = GroupKFold(min(NUM_FOLDS, num_groups), shuffle=True, random_state=0)
+        folds = [*folds.split(features, groups=groups)]
     predicted = cross_val_predict(solver, features, expected, cv=folds)
     # with several labels, or a number, an answer is not right or wrong: its squared error counts
     if is_squared:
