@@ -1,0 +1,204 @@
+"""The arms of `defaults.py`: Graft's strategies by its command line, peers by a job in JSON.
+
+Each run is a new process in an empty folder with empty caches. SetFit and fastai have environments
+of their own, made here with venv and pip at the first run.
+"""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import defaults_data as data_sets
+from defaults_data import MULTI, NUMBER, SINGLE, TOKENS, DataSet
+
+from pipelines.core import registry
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "benchmarks" / "peers"
+AUTO = "auto"
+INCOMPLETE = ("peft",)  # strategies that have no default: they need more keys
+STRATEGIES = tuple(
+    sorted(set(registry.names("strategies")) - {*INCOMPLETE}, key=lambda name: (name != AUTO, name))
+)
+TEXT, IMAGE, WORDS = "text_classification", "image_classification", "token_classification"
+MAX_REASON = 160  # characters
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What others do with the same rows.
+
+    Attributes:
+        script: a file of peers/.
+        tasks, kinds: what it is for.
+        packages: of an environment of its own; none: Graft's.
+    """
+
+    title: str
+    script: str
+    tasks: tuple[str, ...]
+    kinds: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+    pairs: bool = True
+
+    def misfit(self, data: DataSet) -> str | None:
+        """Say why it is not for this data, if it is not."""
+        if data.task not in self.tasks or data.kind not in self.kinds:
+            return "not made for such data"
+        return None if self.pairs or len(data.inputs) == 1 else "takes no pairs of texts"
+
+
+VALUES = (SINGLE, MULTI, NUMBER)
+TRAINER_TASKS = (TEXT, IMAGE, WORDS)
+PEER_ARMS = {
+    "bag_of_words": Peer("bag of words", "linear_arm.py", (TEXT,), VALUES),
+    "frozen_cv": Peer("frozen features, folds", "linear_arm.py", (TEXT, IMAGE), VALUES),
+    "trainer": Peer("Trainer, as published", "trainer_arm.py", TRAINER_TASKS, (*VALUES, TOKENS)),
+    "trainer_tuned": Peer("Trainer, tuned", "trainer_arm.py", TRAINER_TASKS, (*VALUES, TOKENS)),
+    "setfit": Peer(
+        "SetFit", "setfit_arm.py", (TEXT,), (SINGLE, MULTI), ("setfit==1.2.0",), pairs=False
+    ),
+    "fastai": Peer(
+        "fastai", "fastai_arm.py", (IMAGE,), (SINGLE,), ("fastai==2.8.12", "timm>=1", "datasets>=4")
+    ),
+}
+ARMS = (*STRATEGIES, *PEER_ARMS)
+
+
+class NoResultError(Exception):
+    """A run without predictions; the message says why."""
+
+
+def title(arm: str) -> str:
+    """Name an arm in a table."""
+    return PEER_ARMS[arm].title if arm in PEER_ARMS else f"Graft `{arm}`"
+
+
+def misfit(arm: str, name: str) -> str | None:
+    """Say why an arm is not run on a data set; Graft refuses by itself what it cannot do."""
+    data = data_sets.DATA[name]
+    if data.checkpoint is None:
+        return "no checkpoint for such data is at hand"
+    return PEER_ARMS[arm].misfit(data) if arm in PEER_ARMS else None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A data set and a folder with the rows of one draw, for all arms.
+
+    Attributes:
+        environments: where the peers' are, or will be made.
+        minutes: after so many a run is ended.
+    """
+
+    name: str
+    rows: Path
+    checkpoint: Path
+    names: tuple[str, ...]
+    environments: Path
+    minutes: float
+
+    def run(self, arm: str, folder: Path) -> tuple[dict[str, Any], float]:
+        """Run an arm in an empty folder: its predictions and confidence, and its seconds.
+
+        Raises:
+            NoResultError: it was refused, failed, or took too long.
+        """
+        if arm in PEER_ARMS:
+            command = [*self.peer_command(arm, folder)]
+        else:
+            (folder / "recipe.yaml").write_text(self.recipe(arm), encoding="utf-8")
+            command = [sys.executable, "-m", "pipelines.cli", "run", "recipe.yaml"]
+        started = time.monotonic()
+        _execute(command, folder, self.minutes)
+        seconds = time.monotonic() - started
+        if arm in PEER_ARMS:
+            return json.loads((folder / "answer.json").read_text(encoding="utf-8")), seconds
+        (table,) = folder.glob("runs/*/*/predictions/test.csv")
+        return self.read(table), seconds
+
+    def recipe(self, strategy: str) -> str:
+        """Write what a user writes: JSON is YAML."""
+        data = data_sets.DATA[self.name]
+        sections = {
+            "task": data.task,
+            "model": str(self.checkpoint),
+            "data": {"source": "files", "path": str(self.rows)},
+            "strategy": strategy,
+        }
+        return json.dumps(sections, indent=1)
+
+    def peer_command(self, arm: str, folder: Path) -> tuple[str, ...]:
+        """Write the job of a peer and return the command that runs it."""
+        data, peer = data_sets.DATA[self.name], PEER_ARMS[arm]
+        job = {
+            "arm": arm,
+            "data": str(self.rows),
+            "model": str(self.checkpoint),
+            "task": data.task,
+            "inputs": data.inputs,
+            "label": data.label,
+            "kind": data.kind,
+            "num_labels": len(self.names),
+            "answer": str(folder / "answer.json"),
+        }
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        python = environment(arm, self.environments) if peer.packages else Path(sys.executable)
+        return str(python), str(PEERS / peer.script), "job.json"
+
+    def read(self, table: Path) -> dict[str, Any]:
+        """Read Graft's predictions of test as labels by their numbers."""
+        kind, number_of = data_sets.DATA[self.name].kind, self.names.index
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        written = [row["prediction"] for row in rows]
+        if kind == NUMBER:
+            return {"predictions": [float(text) for text in written], "confidence": None}
+        if kind == SINGLE:
+            sure = [float(row["probability"]) for row in rows]
+            return {"predictions": [number_of(text) for text in written], "confidence": sure}
+        separator = "|" if kind == MULTI else " "
+        lists = [text.split(separator) if text else [] for text in written]
+        return {"predictions": [[*map(number_of, names)] for names in lists], "confidence": None}
+
+
+def environment(arm: str, folder: Path) -> Path:
+    """Return the interpreter of a peer; make its environment first where there is none."""
+    home = folder.resolve() / arm
+    python, complete = home / "bin" / "python", home / "complete"
+    if not complete.exists():
+        print(f"making an environment for {arm} in {home}", flush=True)
+        venv.create(home, with_pip=True, clear=True)
+        install = [str(python), "-m", "pip", "install", "-qq", *PEER_ARMS[arm].packages]
+        subprocess.run(install, check=True)
+        complete.touch()
+    return python
+
+
+def _execute(command: list[str], folder: Path, minutes: float) -> None:
+    """Run a command in its folder, with caches that are empty."""
+    caches = {"GRAFT_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "hub")}
+    path = {"PYTHONPATH": str(ROOT)} if "pipelines.cli" in command else {}
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60 * minutes}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env={**given, **caches, **path, "HF_HUB_OFFLINE": "1"}, **options
+        )
+    except subprocess.TimeoutExpired:
+        raise NoResultError(f"not done after {minutes:g} minutes") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+        # folders differ from run to run, and the same reason should be one line of the table
+        reason = re.sub(r"(/[\w.-]+)+/", "", lines[-1])
+        raise NoResultError(
+            f"{'refused' if done.returncode == 2 else 'failed'}: {reason[:MAX_REASON]}"
+        )
