@@ -7,6 +7,7 @@ memory. An entry is a file, or a folder of them:
     features/KEY/*.safetensors    features of rows, as many as were computed so far (chunks.py)
     colors/KEY.safetensors        how an image processor changes colors
     corrupt_rows/KEY.safetensors  rows whose images cannot be decoded
+    folds/KEY.safetensors         logits of rows that a model was not trained on
     pixel_ranges/KEY.safetensors  least and largest values of images of more than 8 bits
 
 Tables, and the texts encoded from them, lie in the cache of `datasets`, a folder for each content.
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
 TABLE_SECONDS = 7 * 24 * 3600.0  # a run that is under way opens its tables by their paths
 # the folders below GRAFT_CACHE
-KINDS = ("encoded", "features", "colors", "corrupt_rows", "pixel_ranges")
+KINDS = ("encoded", "features", "colors", "corrupt_rows", "folds", "pixel_ranges")
 
 
 def folder() -> Path:
@@ -116,7 +117,7 @@ def remove(names: list[str]) -> Iterator[Entry]:
 
 def has(kind: str, key: str) -> bool:
     """Return whether there is an entry `key`."""
-    return _path(kind, key).is_file()
+    return path(kind, key).is_file()
 
 
 def tensors(kind: str, key: str, make: "Callable[[], Tensors]") -> "Tensors":
@@ -124,36 +125,36 @@ def tensors(kind: str, key: str, make: "Callable[[], Tensors]") -> "Tensors":
 
     A damaged file is made again. If nothing can be written, the tensors are returned all the same.
     """
-    path = _path(kind, key)
-    result = load(path)
+    file = path(kind, key)
+    result = load(file)
     if result is None:
         result = make()
-        if save(result, path):
+        if save(result, file):
             make_room()
     return result
 
 
-def load(path: Path) -> "Tensors | None":
+def load(file: Path) -> "Tensors | None":
     """Map the tensors of a file into memory; None where there is none, or a damaged one."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        os.utime(path)  # the time of the last use decides what is removed first
-        return load_file(path)
+        os.utime(file)  # the time of the last use decides what is removed first
+        return load_file(file)
     except (OSError, SafetensorError):
         return None
 
 
-def save(values: "Tensors", path: Path, about: str = "") -> bool:
+def save(values: "Tensors", file: Path, about: str = "") -> bool:
     """Write a file whole or not at all; returns whether that could be done."""
     from safetensors.torch import save_file
 
-    draft = path.with_suffix(f".{os.getpid()}")  # a killed run must not leave half a file
+    draft = file.with_suffix(f".{os.getpid()}")  # a killed run must not leave half a file
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         save_file(values, draft, {ABOUT: about})
-        draft.replace(path)
+        draft.replace(file)
         return True
     except OSError:
         with suppress(OSError):
@@ -177,7 +178,8 @@ def make_room(spared: Path | None = None) -> None:
             total -= entry.num_bytes
 
 
-def _path(kind: str, key: str) -> Path:
+def path(kind: str, key: str) -> Path:
+    """Return the file of an entry, whether it exists or not."""
     assert kind in KINDS, kind  # entries of another kind would never be removed
     return folder() / kind / f"{key}{SUFFIX}"
 

@@ -43,7 +43,15 @@ class RunError(GraftError):
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
-    """Training stopped on a signal after saving a checkpoint."""
+    """Training stopped on a signal.
+
+    Attributes:
+        has_checkpoint: whether a checkpoint was saved; if not, the message says how to go on.
+    """
+
+    def __init__(self, message: str, *, has_checkpoint: bool = True) -> None:
+        super().__init__(message)
+        self.has_checkpoint = has_checkpoint
 
 
 def listed(names: Iterable[str], limit: int = 20) -> str:

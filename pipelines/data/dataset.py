@@ -26,7 +26,7 @@ class Data:
         left_out: bad rows that were removed from the splits.
         unused_texts: column of texts that no role takes -> what it holds.
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
-        num_folds: how many folds of train can stand in for a validation split; 0: there is one.
+        num_folds: how many folds of train stand in for a validation split; 0: there is one.
     """
 
     splits: Mapping[str, Rows]

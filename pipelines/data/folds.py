@@ -19,24 +19,29 @@ if TYPE_CHECKING:
     from pipelines.data.sources import Source
 
 DEFAULT_FOLDS = 5
-MAX_ROWS = 1_000  # of train: from here on a tenth is enough to choose by, and takes little away
 
 
-def count(train: Rows, assignment: SplitAssignment, source: "Source", draw: Sampler) -> int:
+def count(
+    train: Rows, assignment: SplitAssignment, source: "Source", draw: Sampler, max_rows: int
+) -> int:
     """Count the folds of train that can stand in for a validation split; 0: there is one.
 
     Args:
         train: its rows, of which none are set aside for validation.
+        max_rows: of train, up to which there are folds where the recipe leaves it open; 0: there
+            are none.
 
     Raises:
         DataError: the recipe requests folds, and there is a validation split, or too few rows or
             groups.
     """
+    if not max_rows:
+        return 0
     num_rows = min(len(train), source.limit.train or len(train))
     # groups of which the limit leaves no row are not there; it is noted where it is applied
     quiet = replace(draw, note=lambda _: None)
     groups = train.groups and limit("train", train, source.limit.train, quiet).groups
-    return _count(source.folds, assignment, num_rows, groups)
+    return _count(source.folds, assignment, num_rows, groups, max_rows)
 
 
 def _count(
@@ -44,6 +49,7 @@ def _count(
     assignment: SplitAssignment,
     num_rows: int,
     groups: Groups | None,
+    max_rows: int,
 ) -> int:
     """Return how many folds stand in for a validation split; 0: there is one, or a share is cut."""
     if "validation" not in assignment.guessed or "validation" in assignment.names:
@@ -56,7 +62,7 @@ def _count(
         return 0
     max_folds = groups.count if groups else num_rows
     if requested == "auto":
-        folds = min(DEFAULT_FOLDS, max_folds) if num_rows <= MAX_ROWS else 0
+        folds = min(DEFAULT_FOLDS, max_folds) if num_rows <= max_rows else 0
         return folds if folds > 1 else 0
     if requested > max_folds:
         units = f"groups by '{groups.column}' (data.group)" if groups else "examples"

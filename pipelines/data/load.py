@@ -18,7 +18,6 @@ from pipelines.data import (
     splits,
     streams,
     unused_texts,
-    usual_columns,
 )
 from pipelines.data.arrangement import arrange
 from pipelines.data.bad_rows import RowFilter
@@ -36,11 +35,12 @@ if TYPE_CHECKING:
     from pipelines.tasks.augmentations import Augmentation
 
 
-def load(source: "Source", task: "Task", seed: int, *, cross_validates: bool = False) -> Data:
+def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -> Data:
     """Load the data of a run: choose splits and columns, check rows and labels, draw and limit.
 
     Args:
-        cross_validates: whether folds of train can stand in for a validation split.
+        max_fold_rows: of train, up to which folds stand in for a validation split where the recipe
+            leaves it open; 0: something else needs the split.
 
     Raises:
         DataError: data that do not fit, by split, row (from 0), column and value.
@@ -65,15 +65,13 @@ def load(source: "Source", task: "Task", seed: int, *, cross_validates: bool = F
     draw = samples.Sampler(seed, "label" if labels.problem_type == SINGLE else None, note)
     rows_by_split, num_rows = _before_validation(rows_by_split, assignment, source, labels, draw)
     train = rows_by_split["train"]
-    num_folds = folds.count(train, assignment, source, draw)
-    if num_folds and cross_validates:
+    num_folds = folds.count(train, assignment, source, draw, max_fold_rows)
+    if num_folds:
         assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
     divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
     ordered = _limit(divided, source, task, bad_rows, draw)
     if described := group_column.describe(ordered):
         note(described)
-    elif num_folds or assignment.shares:
-        _note_usual_group(whole.datasets["train"], roles, note)
     stream = None
     if streamed:
         streams.check_class_weights(ordered["train"].dataset, task, labels)
@@ -126,22 +124,14 @@ def _unused_texts(
     train: "Dataset", roles: Columns, source: "Source", task: "Task", note: Note
 ) -> dict[str, UnusedText]:
     """The columns of texts that no role takes; a column that looks like one of splits is noted."""
+    # the column of groups has its purpose
     used = {**roles, "group": source.group} if source.group else roles
-    if warning := split_column.warning(train, roles):
+    if warning := split_column.warning(train, used):
         note(warning)
     unused = unused_texts.find(train, used)
     if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
         unused_texts.check(unused, roles)
     return unused
-
-
-def _note_usual_group(train: "Dataset", roles: Columns, note: Note) -> None:
-    """Note a column that is likely to group rows, since some are on another side than others."""
-    if name := group_column.usual(train, usual_columns.names_in(roles)):
-        note(
-            f"column '{name}' may say which rows belong together: data.group={name} keeps those of "
-            "one value on one side of every cut"
-        )
 
 
 def _before_validation(

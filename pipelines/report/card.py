@@ -158,11 +158,19 @@ def _chosen_on(evidence: Evidence) -> str:
     if evidence.standard_error is None:
         return "The weights were chosen on validation."
     num_folds, metric = len(evidence.fold_scores), evidence.main_metric
+    folds = f"{num_folds} folds of train"
+    scored = f"each of {folds} was scored by a model that was trained on the others"
+    saved = "model was trained"
+    if not any("step" in entry for entry in evidence.history):
+        scored = (
+            f"features and penalty were chosen on {folds}, each scored by a head that was solved "
+            "on the others"
+        )
+        saved = "head was solved"
     return (
-        f"There is no validation split: features and penalty were chosen on {num_folds} folds of "
-        "train, each scored by a head that was solved on the others, and these scores are called "
-        f"validation ({metric} {evidence.validation[metric]:.4f}, standard error over folds "
-        f"{evidence.standard_error:.4f}). The saved head was solved on all of train."
+        f"There is no validation split: {scored}, and these scores are called validation ({metric} "
+        f"{evidence.validation[metric]:.4f}, standard error over folds "
+        f"{evidence.standard_error:.4f}). The saved {saved} on all of train."
     )
 
 

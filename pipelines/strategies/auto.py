@@ -1,13 +1,13 @@
-"""Choose the strategy that suits data, model and machine, by fixed rules."""
+"""Choose the strategy that suits data, model and machine: by measurement, or by fixed rules."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.core import registry
 from pipelines.core.console import say
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Resolution, Strategy
 from pipelines.training.averaging import Averaging
 
@@ -26,13 +26,19 @@ MIN_STEPS = 50  # below which weights hardly move
 # with fewer, a single example moves the accuracy by more than a point
 MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
+RACE_MINUTES = 10.0
+# simple first: of equal scores, the earlier one is chosen
+ENTRANTS = ("linear_probe", "contrastive", "lp_ft", "full")
+
 Candidate = tuple[str, str]  # a strategy's name, and the reason for it
 
 
 class Auto(Strategy):
     """Chooses before training, prints the reason, and leaves everything else to its choice.
 
-    The first rule that applies and goes with the rest of the recipe counts:
+    Where folds of train stand in for a validation split, rows are few and trainings short: then
+    `entrants` are cross-validated, for at most `minutes`, and the best score counts
+    (`workflow.race`). Else the first rule that applies and goes with the rest of the recipe:
 
     1. More time than `minutes`: `linear_probe`, one forward pass.
     2. No room for AdamW's moments: `lora` (arXiv 2106.09685).
@@ -49,7 +55,24 @@ class Auto(Strategy):
     `AutoContext.similarity` defines close; benchmarks/README.md shows what the rules cost.
     """
 
-    minutes: float | None = Field(None, gt=0, description="how long training may take")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="how long training may take; of few rows, how long strategies are compared "
+        f"(left out: {RACE_MINUTES:g})",
+    )
+    entrants: tuple[str, ...] | None = Field(
+        None, description="strategies that are compared where rows are few; left out: those that go"
+    )
+
+    @field_validator("entrants")
+    @classmethod
+    def _known(cls, entrants: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        known = [name for name in registry.names("strategies") if name != "auto"]
+        for name in entrants or ():
+            if name not in known:
+                raise ValueError(f"'{name}': no such strategy; {suggest(name, known)}")
+        return entrants
 
     def solves_head(self, task: "Task") -> bool:
         """Return whether the task has a linear head, so that `lp_ft` may be chosen."""
@@ -61,6 +84,8 @@ class Auto(Strategy):
         Raises:
             RecipeError: no strategy goes with the rest of the recipe.
         """
+        if context.num_folds:
+            return Resolution({"strategy": self.replace(entrants=self._entrants(context))})
         conflict = None
         # a candidate is asked for when those before it were refused: similarity costs a forward
         # pass, which earlier rules do without
@@ -73,6 +98,36 @@ class Auto(Strategy):
         raise RecipeError(
             f"strategy 'auto': no strategy goes with the rest of the recipe: {conflict}"
         )
+
+    def _usual(self, context: "AutoContext") -> tuple[str, ...]:
+        """Leave out the strategies for which there is no time, or no memory."""
+        minutes, allowed = context.minutes, self.minutes or RACE_MINUTES
+        if minutes > allowed:
+            say(f"auto: a training would take {minutes:.1f} minutes, {allowed:g} are allowed")
+            return ENTRANTS[:1]
+        if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
+            say("auto: no room for the moments of all weights")
+            return ("linear_probe", "lora")
+        if context.anatomy.is_convolutional and context.normalizes_batches:
+            # which leaves the pretrained statistics alone
+            return ("linear_probe", "lora", "lp_ft")
+        return ENTRANTS
+
+    def _entrants(self, context: "AutoContext") -> tuple[str, ...]:
+        """List the strategies that can be compared, simple ones first.
+
+        Raises:
+            RecipeError: one that the recipe names cannot, or none can.
+        """
+        problems = {
+            name: _obstacle(context, name) for name in self.entrants or self._usual(context)
+        }
+        refused = {name: reason for name, reason in problems.items() if reason}
+        able = tuple(name for name in problems if name not in refused)
+        if able and not (self.entrants and refused):
+            return able
+        name, reason = next(iter(refused.items()))
+        raise RecipeError(f"strategy.entrants: '{name}': {reason}")
 
     def _candidates(self, context: "AutoContext") -> Iterator[Candidate]:
         """Yield strategies, from the best to the one that always works."""
@@ -111,6 +166,18 @@ class Auto(Strategy):
         if context.anatomy.is_convolutional and context.normalizes_batches:
             yield "lora", f"{facts}; it keeps the pretrained statistics of batch normalization"
         yield "lp_ft", f"{facts}: there is more to learn, starting from that head"
+
+
+def _obstacle(context: "AutoContext", name: str) -> str | None:
+    """Return the reason why a strategy does not go with recipe or data; None where it does."""
+    strategy = registry.find("strategies", name)()
+    conflict = context.conflict(strategy=strategy)
+    if conflict is None:
+        try:
+            strategy.resolve(context)
+        except RecipeError as error:
+            return str(error)
+    return conflict
 
 
 def _resolution(context: "AutoContext", name: str, reason: str) -> Resolution:

@@ -57,6 +57,8 @@ class Job:
         frozen_blocks: the decision about that switch of `speed`, if it was made before training.
         target_scale: by which training may standardize the targets; None where it cannot.
         restore: outputs of the model -> outputs in the unit of the targets; None where they are.
+        identity: what the recipe says of training, as text: beside rows and weights, all that the
+            result follows from.
     """
 
     task: "Task"
@@ -83,6 +85,7 @@ class Job:
     frozen_blocks: SpeedDecision | None = None
     target_scale: "TargetScale | None" = None
     restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
+    identity: str = ""
 
     def standardized(self, scale: "TargetScale") -> "Job":
         """Return this job for a model that gives standardized numbers; scores stay as they are."""
@@ -103,9 +106,9 @@ class Job:
         data = data or self.labeled_validation
         return self.scorer(self._predictions(outputs, data), data.targets, outputs)
 
-    def main_score(self, outputs: "ModelOutputs") -> float:
-        """Score the outputs of a pass over validation by the metric that chooses."""
-        data = self.labeled_validation
+    def main_score(self, outputs: "ModelOutputs", data: LabeledRows | None = None) -> float:
+        """Score the outputs of a pass over `data`, or validation, by the metric that chooses."""
+        data = data or self.labeled_validation
         return self.scorer.main_score(self._predictions(outputs, data), data.targets, outputs)
 
     def fold_scores(self, outputs: "ModelOutputs") -> tuple[float, ...]:

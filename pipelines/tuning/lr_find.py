@@ -21,7 +21,7 @@ from pipelines.tuning.suggestions import RangeTestResult, read_off
 from pipelines.tuning.sweep import Sweep
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.resume import runs_folder
-from pipelines.workflow.run import job_of
+from pipelines.workflow.train import job_of
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
@@ -73,6 +73,11 @@ def run(recipe: "Recipe", sweep: Sweep, command: str) -> None:
     # the rate is chosen by it, so test must not be loaded
     prepared = prepare(recipe, test=False)
     require_gradient_steps(prepared.recipe)  # `auto` may have chosen a solved head
+    if prepared.recipe.strategy.name == "auto":
+        raise RecipeError(
+            "strategy 'auto': of so few rows a run compares several strategies, each with a rate "
+            "of its own; name one, such as strategy=full"
+        )
     folder = Path(runs_folder(recipe)) / recipe.name
     result = _test(prepared, sweep)
     if processes.is_main():

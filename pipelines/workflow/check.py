@@ -8,10 +8,11 @@ from pipelines.core.labels import LANGUAGE, SINGLE, Labels
 from pipelines.models.anatomy import count, dissect
 from pipelines.models.memory import of_step
 from pipelines.recipe import Recipe
+from pipelines.strategies.auto import Auto
 from pipelines.workflow import contact_sheet
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
-from pipelines.workflow.run import check_training
+from pipelines.workflow.train import check_training
 
 MIB = 2**20
 SHOWN_TRAINING_KEYS = (
@@ -93,7 +94,10 @@ def _model(prepared: Prepared) -> Iterator[str]:
     trainable, total = count(model)
     new = ", ".join(name or "everything" for name in checkpoint.new_modules) or "nothing"
     yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
-    yield f"strategy   {strategy.name}: trains {trainable:,} of {total:,} parameters"
+    trains = f"trains {trainable:,} of {total:,} parameters"
+    if isinstance(strategy, Auto):  # of few rows
+        trains = f"a run compares {', '.join(strategy.entrants or ())} on folds of train"
+    yield f"strategy   {strategy.name}: {trains}"
     shown = [key for key in SHOWN_TRAINING_KEYS if key in training]
     if shown:
         yield "training   " + ", ".join(f"{key} {training[key]}" for key in shown)

@@ -28,6 +28,7 @@ from pipelines.models import load as models
 from pipelines.models import short_names
 from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
+from pipelines.recipe.combinations import folds
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
 from pipelines.workflow.prepared import Prepared
@@ -77,30 +78,16 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     )
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
-    if loaded.num_folds and not loaded.is_folded:
-        if prepared.recipe.strategy.cross_validates:
-            return _with_folds(recipe, prepared, test=test)
-        say(
-            f"data.folds is for solved heads (linear_probe): {prepared.recipe.strategy.name} "
-            f"trains by steps, and chooses on the {len(loaded.validation):,} rows set aside"
-        )
     _check_class_weights(prepared)
     prepared.arguments()  # refuses wrong `training:` before anything is written
     _start_at_prior(prepared)
     return replace(prepared, target_scale=_target_scale(prepared))
 
 
-def _with_folds(recipe: Recipe, prepared: Prepared, *, test: bool) -> Prepared:
-    """Prepare the strategy that `auto` has chosen once more, with what was set aside in train."""
-    strategy = prepared.recipe.strategy
-    say(f"{strategy.name} is cross-validated: the rows that were set aside are in train again")
-    return replace(prepare(recipe.replace(strategy=strategy), test=test), reason=prepared.reason)
-
-
 def _load_data(recipe: Recipe, *, test: bool) -> "Data":
     """Load the splits and print the decisions that were made for the user."""
-    cross_validates = recipe.strategy.cross_validates
-    loaded = data.load(recipe.data, recipe.task, recipe.seed, cross_validates=cross_validates)
+    max_fold_rows = folds.max_rows(recipe)
+    loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_fold_rows)
     for note in loaded.notes:
         say(note)
     return loaded if test else loaded.without("test")
@@ -173,8 +160,11 @@ def _encode(
             augmentation = recipe.augmentation if split == "train" else None
             encoded[split] = task.encode(rows, processor, labels, augmentation)
             targets[split] = task.targets(rows, encoded[split], labels)
-    if loaded.is_folded:
-        encoded["validation"], targets["validation"] = encoded["train"], targets["train"]
+        if loaded.is_folded:
+            plain = encoded["train"]
+            if recipe.augmentation:  # what is scored is not augmented
+                plain = task.encode(loaded.train, processor, labels, None)
+            encoded["validation"], targets["validation"] = plain, targets["train"]
     return encoded, targets
 
 

@@ -49,8 +49,12 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
     # the steps that are needed, and no stop before they are done
     if longer and "early_stopping" not in explicit:
         changes["early_stopping"] = None
+    # no rows are set aside that could choose a checkpoint: it is the last
+    if prepared.data.is_folded and recipe.strategy.no_gradient_reason is None:
+        training["eval_strategy"] = "no"
+        training.pop("eval_steps", None)
     # there is nothing that it could count; one that the recipe has itself is refused
-    if training.get("eval_strategy") == "no":
+    if training.get("eval_strategy") == "no" or prepared.data.is_folded:
         changes["early_stopping"] = None
     return replace(prepared, recipe=recipe.replace(**changes), reason=reason)
 
@@ -90,6 +94,7 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
         train=train,
         targets=prepared.targets["train"],
         num_validation=len(prepared.targets["validation"]),
+        num_folds=prepared.data.num_folds,
         has_pairs="text_pair" in prepared.data.validation.column_names,
         streams=prepared.stream is not None,
         training=recipe.training,
@@ -109,9 +114,8 @@ def _with_split_names(prepared: Prepared) -> Source:
     explicit = {split: name for split, name in data.splits if name is not None}
     # a test split that was not used, for lack of labels, is explicitly none
     splits = SplitNames.model_validate({"test": None, **names, **explicit})
-    num_folds = prepared.data.num_folds if prepared.data.is_folded else 0
     # recorded as well: with other rows `auto` could count others
-    return data.replace(splits=splits, folds=num_folds)
+    return data.replace(splits=splits, folds=prepared.data.num_folds)
 
 
 def _first_conflict(recipe: Recipe) -> str | None:

@@ -2,6 +2,7 @@
 
 1. Resumed.of    Recipe                     -> the unfinished run to go on with, or None
 2. prepare       Recipe                     -> Prepared: the resolved recipe, data, model, rows
+   race          Recipe, Prepared           -> Prepared: of few rows `auto` trains and compares
 3. lock          Prepared                   -> recipe.yaml, lock.json, data.json
 4. Strategy.fit  Job                        -> Fitted: an Output, its history, what was chosen
 5. calibrate     Prepared, Fitted           -> Fitted with its temperature, predictions
@@ -25,14 +26,13 @@ from pipelines.recipe import Recipe
 from pipelines.report import card, data_report, lock, push, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
-from pipelines.training.averaging import soup
-from pipelines.training.job import Job
-from pipelines.training.rehearsal import rehearse
 from pipelines.workflow.calibrate import calibrate, decide
 from pipelines.workflow.evaluate import evaluate, with_parity
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
+from pipelines.workflow.race import race
 from pipelines.workflow.resume import Resumed, runs_folder
+from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -53,7 +53,6 @@ def run(recipe: Recipe) -> RunFolder:
     if recipe.hub.push and recipe.hub.repo_id:
         push.check(recipe.hub.repo_id)  # refused before hours of training
     prepared = _prepare(recipe, resumed)
-    check_training(prepared)  # before there is a folder
     folder = resumed.folder if resumed else _new_folder(prepared.recipe)
     locked = _lock(prepared, folder)
     fitted, seconds = _fit(prepared, folder, resumed)
@@ -84,22 +83,29 @@ def trial(
     # sharded weights are put together on the main process from a whole checkpoint only
     model_only = not recipe.training.keys() & {"fsdp", "deepspeed"}
     training = {"save_only_model": model_only, **recipe.training}
-    prepared = prepare(recipe.replace(training=training), test=False)
+    recipe = recipe.replace(training=training)
+    prepared = race(recipe, prepare(recipe, test=False))
     recipe = prepared.recipe
     # pruning compares a run's scores by how far it has come, and a soup is several runs
     single_run_callbacks = () if recipe.averaging.soup else callbacks
     job = job_of(prepared, checkpoints, callbacks=single_run_callbacks)
-    fitted, collect = _train(recipe, job), recipe.task.collect
+    fitted, collect = train(recipe, job), recipe.task.collect
     if fitted.out_of_fold is not None:
         return job.score({"logits": fitted.out_of_fold})
     return job.score(fitted.output.run(job.validation, job.collate, collect, **job.forward_options))
 
 
 def _prepare(recipe: Recipe, resumed: Resumed | None) -> Prepared:
-    """Prepare the run, under what a resumed one had resolved, and print all findings."""
-    prepared = prepare(resumed.apply(recipe) if resumed else recipe)
+    """Prepare the run, under what a resumed one had resolved, and print all findings.
+
+    Nothing of the run is written.
+    """
+    recipe = resumed.apply(recipe) if resumed else recipe
+    prepared = prepare(recipe)
     for finding in prepared.findings.findings():
         say(f"data: {finding}")
+    check_training(prepared)  # before anything is trained, or there is a folder
+    prepared = race(recipe, prepared)
     if resumed and not prepared.reason:
         prepared = replace(prepared, reason=resumed.reason)
     return prepared
@@ -135,59 +141,7 @@ def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tupl
         f"{hardware.describe(job.arguments)}"
     )
     started = time.monotonic()
-    return _train(recipe, job), time.monotonic() - started
-
-
-def _train(recipe: Recipe, job: Job) -> "Fitted":
-    """Train once, or once for each ingredient of a soup."""
-    if recipe.averaging.soup:
-        return soup.fit(recipe.strategy.fit, job, recipe.averaging.soup)
-    return recipe.strategy.fit(job)
-
-
-def check_training(prepared: Prepared) -> None:
-    """Refuse what training would refuse of the recipe's `training:` and `speed:`.
-
-    Nothing is trained or written.
-
-    Raises:
-        RecipeError: a value that the optimizer, the schedule or a report refuses; a switch that
-            says `on`, and it cannot be done.
-    """
-    strategy, job = prepared.recipe.strategy, job_of(prepared, Path())
-    if strategy.no_gradient_reason is None:
-        rehearse(job)
-    strategy.check_switches(job)
-
-
-def job_of(prepared: Prepared, checkpoints: Path, **fields: Any) -> Job:
-    """Make the job that a strategy fits; `fields` are more fields of `Job`."""
-    recipe = prepared.recipe
-    return Job(
-        task=recipe.task,
-        checkpoint=prepared.checkpoint,
-        labels=prepared.data.labels,
-        # of a stream, `encoded` holds the first rows only, for checks and estimates
-        train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
-        validation=prepared.encoded["validation"],
-        train_targets=prepared.targets["train"],
-        validation_targets=prepared.targets["validation"],
-        collate=prepared.collate,
-        collate_train=prepared.collate_train,
-        loss=prepared.loss,
-        folds=prepared.folds,
-        row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
-        scorer=prepared.scorer,
-        arguments=prepared.arguments(checkpoints),
-        early_stopping=recipe.early_stopping,
-        # masked_lm draws its masks anew, too: nothing that is computed from an example stays valid
-        varies=recipe.augmentation is not None or recipe.task.varies,
-        regularization=recipe.regularization,
-        averaging=recipe.averaging,
-        speed=recipe.speed,
-        target_scale=prepared.target_scale,
-        **fields,
-    )
+    return train(recipe, job), time.monotonic() - started
 
 
 def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:

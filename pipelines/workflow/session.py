@@ -93,5 +93,7 @@ def run(recipe: RecipeLike) -> Run:
     try:
         return Run(runs.run(load(recipe)).path.absolute())
     except Interrupted as stop:
+        if not stop.has_checkpoint:
+            raise
         resume = "training.resume_from_checkpoint=true"
         raise Interrupted(f"{stop}; to go on, run the same recipe with {resume}") from None

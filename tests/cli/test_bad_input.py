@@ -169,6 +169,7 @@ CASES = {
     ),
     "too few to cut a validation split": Case(
         ("train: its 2 examples are too few to cut a validation split",),
+        ("data.folds=0",),
         data=lambda folder: (remove("*.csv")(folder), table("train", *PAIRS)(folder)),
     ),
     "no image": data(

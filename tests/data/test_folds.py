@@ -16,13 +16,13 @@ def load(tmp_path, monkeypatch):
     """load(num_rows, …): the data of a strategy that can be cross-validated."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
-    def load(num_rows, /, *, cross_validates=True, names=("train",), **section):
+    def load(num_rows, /, *, max_fold_rows=1000, names=("train",), **section):
         rows = {"text": [f"text {i}" for i in range(num_rows)], "label": ["a", "b"] * num_rows}
         rows["label"] = rows["label"][:num_rows]
         for name in names:
             Dataset.from_dict(rows).to_parquet(tmp_path / f"{name}.parquet")
         source = Files(source="files", path=str(tmp_path), **section)
-        return data.load(source, TextClassification(), 42, cross_validates=cross_validates)
+        return data.load(source, TextClassification(), 42, max_fold_rows=max_fold_rows)
 
     return load
 
@@ -76,10 +76,10 @@ def test_the_number_of_folds_follows_from_recipe_and_rows(load, num_rows, sectio
     assert loaded.is_folded == bool(expected)
 
 
-def test_what_trains_by_steps_has_a_tenth_set_aside(load):
-    loaded = load(40, cross_validates=False)
+def test_what_needs_a_validation_split_has_a_tenth_set_aside(load):
+    loaded = load(40, max_fold_rows=0)
     assert (len(loaded.train), len(loaded.validation)) == (36, 4)
-    assert loaded.num_folds == 5  # a solved head could have them
+    assert (loaded.num_folds, load(301, max_fold_rows=300).num_folds) == (0, 0)
 
 
 def test_folds_beside_a_validation_split_are_refused(load):
@@ -92,10 +92,24 @@ def test_more_folds_than_rows_are_refused(load):
         load(20, folds=30)
 
 
-def test_one_fold_and_folds_of_gradient_steps_are_refused():
-    values = {"task": "text_classification", "model": "x", "strategy": "full"}
-    source = {"source": "files", "path": "x.csv"}
+@pytest.mark.parametrize(
+    ("sections", "reason"),
+    [
+        ({"early_stopping": {"patience": 2}}, "early_stopping counts scores on rows that are set"),
+        ({"averaging": {"soup": {"seed": [1, 2]}}}, "averaging.soup mixes weights by"),
+        ({"training": {"eval_strategy": "epoch"}}, "training.eval_strategy looks at rows"),
+        ({"training": {"fsdp": "full_shard"}}, "training.fsdp spreads weights"),
+        ({"task": "masked_lm"}, "masked_lm has no linear head"),
+    ],
+)
+def test_folds_beside_what_needs_a_validation_split_are_refused(sections, reason):
+    source = {"source": "files", "path": "x.csv", "folds": 5}
+    values = {"task": "text_classification", "model": "x", "strategy": "full", "data": source}
+    with pytest.raises(RecipeError, match=rf"data\.folds: 5: {reason}"):
+        recipe.Recipe.from_dict({**values, **sections})
+
+
+def test_one_fold_is_refused():
+    source = {"source": "files", "path": "x.csv", "folds": 1}
     with pytest.raises(RecipeError, match=r"data\.folds.*one fold leaves no rows to solve on"):
-        recipe.Recipe.from_dict({**values, "data": {**source, "folds": 1}})
-    with pytest.raises(RecipeError, match=r"data\.folds: 5: strategy 'full' trains by steps"):
-        recipe.Recipe.from_dict({**values, "data": {**source, "folds": 5}})
+        recipe.Recipe.from_dict({"task": "text_classification", "model": "x", "data": source})

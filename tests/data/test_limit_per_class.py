@@ -17,12 +17,12 @@ def load(tmp_path, monkeypatch):
     """load({split: columns}, limit_per_class, **section) -> Data."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
-    def load(splits, limit, /, task=None, seed=42, cross_validates=False, **section):
+    def load(splits, limit, /, task=None, seed=42, max_fold_rows=0, **section):
         for name, columns in splits.items():
             Dataset.from_dict(columns).to_parquet(tmp_path / f"{name}.parquet")
         source = Files(source="files", path=str(tmp_path), limit_per_class=limit, **section)
         task = task or TextClassification()
-        return data.load(source, task, seed, cross_validates=cross_validates)
+        return data.load(source, task, seed, max_fold_rows=max_fold_rows)
 
     return load
 
@@ -58,16 +58,16 @@ def test_the_same_rows_are_drawn_for_every_strategy_and_in_larger_limits(load):
         return {text for rows in loaded.datasets.values() for text in rows["text"]}
 
     eight = drawn(8)
-    assert eight == drawn(8, cross_validates=True) < drawn(16)
+    assert eight == drawn(8, max_fold_rows=1000) < drawn(16)
     assert eight != drawn(8, seed=1)
 
 
 def test_what_validates_comes_from_the_limited_rows(load):
     loaded = load({"train": table(a=100, b=100)}, 10)
     assert (len(loaded.train), len(loaded.validation)) == (18, 2)
-    loaded = load({"train": table(a=100, b=100)}, 10, cross_validates=True)
+    loaded = load({"train": table(a=100, b=100)}, 10, max_fold_rows=1000)
     assert (loaded.num_folds, len(loaded.train)) == (5, 20)
-    loaded = load({"train": table(a=2000, b=2000)}, 10, cross_validates=True)
+    loaded = load({"train": table(a=2000, b=2000)}, 10, max_fold_rows=1000)
     assert loaded.num_folds == 5  # few rows are left, of which folds choose
 
 
@@ -95,9 +95,9 @@ def test_the_limit_of_a_split_holds_for_what_is_left(load):
 
 
 def test_one_example_of_each_class_needs_a_validation_split(load):
-    for cross_validates in (True, False):
+    for max_fold_rows in (1000, 0):
         with pytest.raises(DataError, match=r"data\.limit_per_class: 1: .* expected 2 or more, or"):
-            load({"train": table(a=9, b=9)}, 1, cross_validates=cross_validates)
+            load({"train": table(a=9, b=9)}, 1, max_fold_rows=max_fold_rows)
     loaded = load({"train": table(a=9, b=9), "dev": table("dev", a=2, b=2)}, 1)
     assert len(loaded.train) == 2
 

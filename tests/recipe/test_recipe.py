@@ -74,7 +74,8 @@ def test_the_strategy_is_auto_where_the_recipe_names_none(load: Load) -> None:
     text = BASE.replace("strategy: {name: lora, r: 4}\n", "")
     assert text != BASE
     assert load(text).strategy == load(text, "strategy=auto").strategy
-    assert load(text, "strategy.minutes=5").strategy.model_dump() == {"name": "auto", "minutes": 5}
+    strategy = load(text, "strategy.minutes=5").strategy
+    assert strategy.model_dump() == {"name": "auto", "minutes": 5, "entrants": None}
     assert load(text, "strategy=lora", "strategy.r=2").strategy.model_dump()["r"] == 2
 
 
@@ -453,7 +454,7 @@ KIND_MISTAKES = {
     ),
     ("{name: lora, r: 4}", "{r: 4}"): (
         4,
-        "unknown key 'strategy.r'; known: minutes, name; 'r' is a key of strategy=lora",
+        "unknown key 'strategy.r'; known: entrants, minutes, name; 'r' is a key of strategy=lora",
     ),
     ("{name: lora, r: 4}", "qlora"): (
         4,

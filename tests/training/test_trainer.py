@@ -23,7 +23,7 @@ from pipelines.core import registry
 from pipelines.core.errors import Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
-from pipelines.workflow.run import check_training
+from pipelines.workflow.train import check_training
 
 ROOT = Path(__file__).parents[2]
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

@@ -171,4 +171,4 @@ def test_a_regression_has_no_classes_to_count(tmp_path, text_checkpoint, capsys)
     assert main(["check", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "text_classification, regression" in shown
-    assert re.search(r"train +18 examples$", shown, flags=re.MULTILINE)
+    assert re.search(r"train +20 examples$", shown, flags=re.MULTILINE)

@@ -151,9 +151,9 @@ class Source(Section):
     )
     folds: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto",
-        description="where there is no validation split: into how many folds train is dealt, for "
-        "a solved head (linear_probe) to be cross-validated; 0: a tenth of train is set aside; "
-        "auto: 5 for up to 1,000 rows, else 0",
+        description="where there is no validation split: into how many folds train is dealt, each "
+        "scored by what was trained on the others; 0: a tenth of train is set aside; auto: 5 for "
+        "up to 1,000 rows (300 where a strategy that trains by steps is named), else 0",
     )
     on_bad_row: Literal["error", "skip"] = Field(
         "error",

@@ -2,6 +2,7 @@
 
 sections.py   what is looked at
 weights.py    model, strategy.save
+folds.py      whether folds of train can stand in for a validation split
 rows.py       data.folds, data.streaming, task.sampler
 steps.py      regularization, averaging, speed, precision, early_stopping
 """

@@ -3,21 +3,15 @@
 from collections.abc import Iterator
 
 from pipelines.data.sources import StreamedSource
+from pipelines.recipe.combinations import folds
 from pipelines.recipe.combinations.sections import Problem, Sections
 
 
 def problems(recipe: Sections) -> Iterator[Problem]:
     """Yield what the strategy, the sampler or a stream cannot do with the rows."""
-    strategy = recipe.strategy
-    # `auto` may choose a strategy that has folds
-    if recipe.data.folds not in ("auto", 0) and not (
-        strategy.cross_validates or strategy.name == "auto"
-    ):
-        yield (
-            ("data", "folds"),
-            f"{recipe.data.folds}: strategy '{strategy.name}' trains by steps, which choose on "
-            "rows that are set aside; use linear_probe, or leave data.folds out",
-        )
+    reason = folds.why_not(recipe)
+    if recipe.data.folds not in ("auto", 0) and reason:
+        yield (("data", "folds"), f"{recipe.data.folds}: {reason}; leave one of them out")
     yield from _sampler_problems(recipe)
     if isinstance(recipe.data, StreamedSource) and recipe.data.streaming:
         yield from _streaming_problems(recipe)

@@ -32,6 +32,7 @@ class AutoContext:
         train: the encoded rows; of a stream, the first ones.
         targets: one for each training example.
         num_validation: number of validation examples.
+        num_folds: folds of train that stand in for them; 0: rows are set aside.
         has_pairs: whether an example is a pair of texts.
         streams: whether train is a stream.
         training: the recipe's `training:`.
@@ -50,6 +51,7 @@ class AutoContext:
     train: Any
     targets: list[Any]
     num_validation: int
+    num_folds: int
     has_pairs: bool
     streams: bool
     training: Mapping[str, Any]

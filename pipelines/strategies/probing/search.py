@@ -15,6 +15,7 @@ from pipelines.strategies.probing.trial import (
     best_strength,
 )
 from pipelines.training.balanced_sampler import expected_draws
+from pipelines.training.row_subset import examples_of
 
 if TYPE_CHECKING:
     from pipelines.training.job import Job
@@ -149,7 +150,9 @@ class HeadSearch:
     def folds(self) -> np.ndarray | None:
         """(targets,) the fold of each target of train, that of its example; None without folds."""
         folds, sizes = self.job.folds, self.train.sizes
-        return folds if folds is None or sizes is None else np.repeat(folds, sizes)
+        if folds is None or sizes is None:
+            return folds
+        return np.repeat(folds[examples_of(self.job.train)], sizes)
 
     def _logits(
         self, pooling: str, strengths: list[float], limit: int | None

@@ -1,0 +1,179 @@
+"""Cross-validate what trains by steps: each row is scored by a model that did not see its fold.
+
+job ── without fold 1 ── train ── logits of fold 1 ──┐
+    ── without fold 2 ── train ── logits of fold 2 ──┼──▶ out-of-fold logits of all rows
+    ── …                                             ┘
+    ── train on all rows ────────────────────────────────▶ the model
+
+Every training starts from the same weights. What a fold gave is kept in the cache: neither a run
+that was stopped nor one that `auto` has chosen trains it a second time.
+"""
+
+import copy
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pipelines.core import cache, processes, registry
+from pipelines.core.console import capture_stdout, say
+from pipelines.core.errors import Interrupted
+from pipelines.features import fingerprints
+from pipelines.training.job import Fitted, Job, LabeledRows
+from pipelines.training.row_subset import RowSubset, examples_of
+
+KIND = "folds"  # the folder of the cache
+Train = Callable[[Job], Fitted]
+Logits = dict[
+    int, np.ndarray
+]  # encoded row of train -> (num_labels,), or by token (tokens, num_labels)
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """A job with folds, and what trains it.
+
+    Attributes:
+        train: `Strategy.fit`, or what stands in its place.
+    """
+
+    train: Train
+    job: Job
+
+    def fit(self) -> Fitted:
+        """Train without each fold in turn, then on all rows.
+
+        Returns:
+            The last result, with the out-of-fold logits of all rows.
+
+        Raises:
+            Interrupted: a signal asked to stop.
+        """
+        by_row: Logits = {}
+        for fold in self.folds:
+            by_row |= self.held_out(fold)
+        say(f"{len(self.folds)} folds are done: training on all {len(by_row):,} rows")
+        fitted = self.train(self.job)
+        logits: Any = [by_row[row] for row in range(len(by_row))]
+        if self.job.task.prediction_unit == "example":
+            logits = np.stack(logits)
+        last = {key: entry[key] for entry in fitted.history for key in entry if key == "epoch"}
+        score = {f"eval_{self.job.scorer.main}": self.job.main_score({"logits": logits})}
+        history = [*fitted.history, {**last, **fitted.chosen, **score}]
+        return replace(fitted, history=history, out_of_fold=logits)
+
+    @property
+    def folds(self) -> list[int]:
+        """The numbers of the folds."""
+        assert self.job.folds is not None
+        return np.unique(self.job.folds).tolist()
+
+    def held_out(self, fold: int) -> Logits:
+        """Train without a fold, or look up what that gave, and print its score.
+
+        Raises:
+            Interrupted: a signal asked to stop; finished folds are kept.
+        """
+        started, key = time.monotonic(), self._key(fold)
+        # on the main process: the others may see another disk, and all have to train or none
+        known = processes.from_main(lambda: cache.load(cache.path(KIND, key)) if key else None)
+        if known is None:
+            logits = self._train_without(fold)
+            if key and processes.is_main():
+                self._save(logits, key)
+        else:
+            # a file sorts names as texts
+            rows = sorted(map(int, known))
+            logits = {row: known[str(row)].numpy() for row in rows}
+        seconds = "trained before" if known else f"{time.monotonic() - started:.0f} s"
+        score = f"{self.job.scorer.main} {self.score(logits):.4f}"
+        place = f"fold {self.folds.index(fold) + 1} of {len(self.folds)}"
+        say(f"{place}: {score} on the {len(logits):,} rows left out ({seconds})")
+        return logits
+
+    def score(self, logits: Logits) -> float:
+        """Score rows of train by the metric that chooses."""
+        job, rows = self.job, np.array([*logits])
+        examples = np.unique(examples_of(job.validation)[rows])
+        targets = [job.train_targets[example] for example in examples]
+        subset = LabeledRows(RowSubset(job.validation, rows), targets)
+        values: Any = [*logits.values()]
+        if job.task.prediction_unit == "example":
+            values = np.stack(values)
+        # a fold of few rows may lack a class, of which some metrics warn
+        with warnings.catch_warnings(action="ignore"):
+            return job.main_score({"logits": values}, subset)
+
+    def _train_without(self, fold: int) -> Logits:
+        """Train a copy on the rows of the other folds: the logits of the rows of this one."""
+        assert self.job.folds is not None
+        is_held = self.job.folds == fold
+        held = np.flatnonzero(is_held[examples_of(self.job.validation)])
+        with tempfile.TemporaryDirectory() as folder, capture_stdout():
+            job = self._on(~is_held, folder)
+            try:
+                fitted = self.train(job)
+            except Interrupted as stop:
+                reason = "finished folds are kept: to go on, run the same command again"
+                message = f"{stop} of a fold; {reason}"
+                raise Interrupted(message, has_checkpoint=False) from None
+            rows = RowSubset(self.job.validation, held)
+            outputs = fitted.output.run(
+                rows, job.collate, job.task.collect, **self.job.forward_options
+            )
+        return dict(zip(held.tolist(), outputs["logits"], strict=True))
+
+    def _on(self, is_used: np.ndarray, folder: str) -> Job:
+        """Return the job on some examples, whose own folds choose; it takes as many steps."""
+        job, arguments = self.job, copy.copy(self.job.arguments)
+        assert job.folds is not None
+        arguments.output_dir = folder
+        if arguments.max_steps <= 0:
+            arguments.num_train_epochs *= len(is_used) / is_used.sum()
+        rows = np.flatnonzero(is_used[examples_of(job.validation)])
+        targets = [job.train_targets[example] for example in np.flatnonzero(is_used)]
+        folds = job.folds[is_used]
+        if len(np.unique(folds)) < 2:  # of two folds one is left, and something has to choose
+            folds = np.arange(len(folds)) % 2
+        return replace(
+            job,
+            checkpoint=replace(job.checkpoint, model=copy.deepcopy(job.checkpoint.model)),
+            train=RowSubset(job.train, rows),
+            validation=RowSubset(job.validation, rows),
+            train_targets=targets,
+            validation_targets=targets,
+            folds=folds,
+            row_groups=job.task.row_groups(targets, job.labels),
+            arguments=arguments,
+            resume_from=None,
+            callbacks=(),
+        )
+
+    def _key(self, fold: int) -> str | None:
+        """Return what a fold is found by; None where its rows have no key."""
+        return self._digest and fingerprints.of(self._digest, fold)
+
+    @cached_property
+    def _digest(self) -> str | None:
+        """A key of everything that a training follows from: weights, rows, recipe and code."""
+        job = self.job
+        rows = getattr(job.validation, "fingerprint", None)
+        if rows is None:
+            return None
+        assert job.folds is not None
+        weights = fingerprints.weights(job.checkpoint.model, "", None)
+        code = [file.read_text(encoding="utf-8") for file in registry.source_files(registry.ROOT)]
+        shape = (job.folds.tolist(), processes.num_processes())
+        return fingerprints.of(*code, weights, rows, job.identity, *shape)
+
+    def _save(self, logits: Logits, key: str) -> None:
+        import torch
+
+        tensors = {str(row): torch.from_numpy(np.array(v)) for row, v in logits.items()}
+        if cache.save(tensors, cache.path(KIND, key), f"{len(logits):,} rows of a fold"):
+            cache.make_room()

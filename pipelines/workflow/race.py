@@ -1,0 +1,174 @@
+"""Of few rows: `auto` cross-validates strategies, and the best one becomes the run's.
+
+entrants, simple first ── each fold in turn ── clearly behind, or out of time? ──▶ left out
+                                            └─ all folds ──▶ score on all rows ──▶ the best
+
+A run of the winner finds its folds in the cache.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from tempfile import TemporaryDirectory
+
+from pipelines.core import processes, registry
+from pipelines.core.console import capture_stdout, say
+from pipelines.recipe import Recipe
+from pipelines.strategies.auto import RACE_MINUTES, Auto
+from pipelines.training.cross_validation import CrossValidation, Logits
+from pipelines.training.job import Job
+from pipelines.workflow.prepare import prepare
+from pipelines.workflow.prepared import Prepared
+from pipelines.workflow.train import job_of
+
+MIN_FOLDS = 2  # before which one entrant cannot be said to be behind another
+MAX_STANDARD_ERRORS = 1.0  # of the difference to the leader, by which an entrant may be behind
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A strategy, and how it did on the folds that it was trained for.
+
+    Attributes:
+        score: on all rows out of fold; None where it was left out before.
+        reason: why it was left out.
+    """
+
+    name: str
+    fold_scores: tuple[float, ...] = ()
+    score: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def race(recipe: Recipe, prepared: Prepared) -> Prepared:
+    """Let the entrants of `auto` compete, and prepare the best; what is no race stays as it is.
+
+    Args:
+        recipe: as the user wrote it.
+
+    Raises:
+        GraftError: as `prepare` does.
+        Interrupted: on a signal; finished folds are kept.
+    """
+    strategy = prepared.recipe.strategy
+    if not isinstance(strategy, Auto):
+        return prepared
+    names, minutes = strategy.entrants or (), strategy.minutes or RACE_MINUTES
+    say(
+        f"auto: compares {', '.join(names)} on {prepared.data.num_folds} folds of "
+        f"{len(prepared.data.train):,} rows, for at most {minutes:g} minutes (strategy.minutes)"
+    )
+    course, metric = _Course(recipe, prepared, 60 * minutes), prepared.scorer.main
+    for name in names:
+        course.enter(name)
+    say(f"auto: out of fold, {metric}:")
+    for line in _table(course.entrants):
+        say(line)
+    best = course.leader
+    assert best  # the first entrant runs to its end, whatever time it takes
+    reason = f"{metric} {best.score:.4f} out of fold, the best of {_tried(course.entrants)}"
+    say(f"auto: {best.name}; reason: {reason}")
+    has_test = "test" in prepared.encoded
+    chosen = prepare(_with_strategy(recipe, best.name), test=has_test)
+    return replace(chosen, reason=reason)
+
+
+class _Course:
+    """The folds that all entrants go through, and those who have."""
+
+    def __init__(self, recipe: Recipe, prepared: Prepared, seconds: float) -> None:
+        self.recipe, self.prepared = recipe, prepared
+        self.started, self.seconds = time.monotonic(), seconds
+        self.sign = 1 if prepared.scorer.greater_is_better else -1
+        self.entrants: list[Entrant] = []
+
+    @property
+    def leader(self) -> Entrant | None:
+        """The best entrant so far; the first of equals."""
+        finished = [entrant for entrant in self.entrants if entrant.score is not None]
+        return max(finished, key=lambda entrant: self.sign * (entrant.score or 0.0), default=None)
+
+    def enter(self, name: str) -> None:
+        """Cross-validate a strategy for as long as it may win, and time is left."""
+        started = time.monotonic()
+        if self.leader and processes.from_main(lambda: self._is_late(0.0)):
+            self.entrants.append(Entrant(name, reason="no time is left"))
+            return
+        # all that is worth printing was printed of `auto`, whose data are the same
+        with TemporaryDirectory() as folder, capture_stdout() as echo:
+            prepared = prepare(_with_strategy(self.recipe, name), test=False)
+            job = job_of(prepared, Path(folder))
+            entrant = self._solved(name, job) or self._trained(name, job, echo)
+        seconds = time.monotonic() - started
+        self.entrants.append(replace(entrant, seconds=seconds))
+
+    def _solved(self, name: str, job: Job) -> Entrant | None:
+        """Let a strategy score all folds by itself; None if it cannot."""
+        strategy = registry.find("strategies", name)
+        if not strategy.cross_validates:
+            return None
+        outputs = {"logits": strategy().fit(job).out_of_fold}
+        return Entrant(name, job.fold_scores(outputs), job.main_score(outputs))
+
+    def _trained(self, name: str, job: Job, echo: Callable[[str], None]) -> Entrant:
+        """Train without one fold after the other."""
+        strategy = registry.find("strategies", name)()
+        validation = CrossValidation(strategy.fit, job)
+        scores, by_row = [], Logits()
+        started = time.monotonic()
+        for number, fold in enumerate(validation.folds, 1):
+            logits = validation.held_out(fold)
+            by_row |= logits
+            scores.append(validation.score(logits))
+            echo(f"auto: {name}, fold {number} of {len(validation.folds)}: {scores[-1]:.4f}")
+            if number == len(validation.folds):
+                break
+            reason = self._reason_to_stop(scores, time.monotonic() - started, len(validation.folds))
+            if reason:
+                return Entrant(name, tuple(scores), reason=reason)
+        return Entrant(name, tuple(scores), validation.score(by_row))
+
+    def _reason_to_stop(self, scores: list[float], seconds: float, num_folds: int) -> str:
+        """Say why the other folds are not worth it; empty if they are.
+
+        All processes get the answer of the main one, by whose clock they train or do not.
+        """
+        left = seconds / len(scores) * (num_folds - len(scores))
+        if self.leader and processes.from_main(lambda: self._is_late(left)):
+            return "no time is left"
+        if self.leader and len(scores) >= MIN_FOLDS and self._is_behind(scores):
+            return f"behind {self.leader.name}"
+        return ""
+
+    def _is_late(self, seconds: float) -> bool:
+        """Return whether there is no time for so many seconds more."""
+        return time.monotonic() - self.started + seconds > self.seconds
+
+    def _is_behind(self, scores: list[float]) -> bool:
+        """Return whether the leader is better on the same folds by more than chance."""
+        assert self.leader
+        pairs = zip(self.leader.fold_scores, scores, strict=False)
+        # paired: what makes a fold hard, it does for both
+        lead = [self.sign * (leading - score) for leading, score in pairs]
+        return fmean(lead) > MAX_STANDARD_ERRORS * stdev(lead) / len(lead) ** 0.5
+
+
+def _with_strategy(recipe: Recipe, name: str) -> Recipe:
+    return recipe.replace(strategy=registry.find("strategies", name)())
+
+
+def _table(entrants: Sequence[Entrant]) -> Iterator[str]:
+    """Write a line for each entrant: its score, how it varies over folds, its time."""
+    for entrant in entrants:
+        scores = entrant.fold_scores
+        spread = f" ± {stdev(scores) / len(scores) ** 0.5:.4f}" if len(scores) > 1 else ""
+        mean = f"{fmean(scores):.4f}{spread}" if scores else "-"
+        left = f"; left out after {len(scores)} folds: {entrant.reason}" if entrant.reason else ""
+        yield f"  {entrant.name:<14} {mean:<16} {entrant.seconds:4.0f} s{left}"
+
+
+def _tried(entrants: Sequence[Entrant]) -> str:
+    return ", ".join(entrant.name for entrant in entrants if entrant.fold_scores)

@@ -1,0 +1,80 @@
+"""Prepared -> Job -> Fitted: what a strategy trains, and how often."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.training.averaging import soup
+from pipelines.training.cross_validation import CrossValidation
+from pipelines.training.job import Job
+from pipelines.training.rehearsal import rehearse
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+    from pipelines.training.job import Fitted
+    from pipelines.workflow.prepared import Prepared
+
+# sections that training does not follow from; what it is of `data`, its rows tell
+UNTRAINED: Any = {
+    "name": True,
+    "data": True,
+    "hub": True,
+    "calibration": True,
+    "simple_model": True,
+    "training": {"output_dir", "resume_from_checkpoint"},
+}
+
+
+def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
+    """Make the job that a strategy fits; `fields` are more fields of `Job`."""
+    recipe = prepared.recipe
+    return Job(
+        task=recipe.task,
+        checkpoint=prepared.checkpoint,
+        labels=prepared.data.labels,
+        # of a stream, `encoded` holds the first rows only, for checks and estimates
+        train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
+        validation=prepared.encoded["validation"],
+        train_targets=prepared.targets["train"],
+        validation_targets=prepared.targets["validation"],
+        collate=prepared.collate,
+        collate_train=prepared.collate_train,
+        loss=prepared.loss,
+        folds=prepared.folds,
+        row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
+        scorer=prepared.scorer,
+        arguments=prepared.arguments(checkpoints),
+        early_stopping=recipe.early_stopping,
+        # masked_lm draws its masks anew, too: nothing that is computed from an example stays valid
+        varies=recipe.augmentation is not None or recipe.task.varies,
+        regularization=recipe.regularization,
+        averaging=recipe.averaging,
+        speed=recipe.speed,
+        target_scale=prepared.target_scale,
+        identity=recipe.model_dump_json(exclude=UNTRAINED),
+        **fields,
+    )
+
+
+def check_training(prepared: "Prepared") -> None:
+    """Refuse what training would refuse of the recipe's `training:` and `speed:`.
+
+    Nothing is trained or written.
+
+    Raises:
+        RecipeError: a value that the optimizer, the schedule or a report refuses; a switch that
+            says `on`, and it cannot be done.
+    """
+    strategy, job = prepared.recipe.strategy, job_of(prepared, Path())
+    if strategy.no_gradient_reason is None:
+        rehearse(job)
+    strategy.check_switches(job)
+
+
+def train(recipe: "Recipe", job: Job) -> "Fitted":
+    """Train once, or once for each ingredient of a soup, or once without each fold, too."""
+    strategy = recipe.strategy
+    if recipe.averaging.soup:
+        return soup.fit(strategy.fit, job, recipe.averaging.soup)
+    if job.folds is not None and not strategy.cross_validates:
+        return CrossValidation(strategy.fit, job).fit()
+    return strategy.fit(job)

@@ -1,0 +1,137 @@
+"""Strategies that train by steps, on few rows: each is scored by what did not see its fold."""
+
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+import tiny
+import tiny_audio
+import tiny_tasks
+from datasets import Dataset
+from grafting import job, prepare, problem, write_recipe
+
+from pipelines.cli import main
+from pipelines.report.run_folder import RunFolder
+from pipelines.training.cross_validation import CrossValidation
+
+# a step each of those that solve a head, have stages, wrap the model, or a loss of their own
+TRAINED = ["contrastive", "gradual_unfreezing", "lora", "lp_ft"]
+KINDS = {
+    "several": (lambda folder: problem(folder, "several"), "bert", {}),
+    "number": (lambda folder: problem(folder, "number"), "bert", {}),
+    "tokens": (tiny_tasks.entity_data, "bert", {"task": "token_classification"}),
+    "images": (tiny.image_data, "resnet", {"task": "image", "augmentation": {"modality": "image"}}),
+    "sounds": (tiny_audio.audio_data, "wav2vec2", {"task": "audio"}),
+}
+SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Use a cache of this test's own."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def few(text_data, tmp_path):
+    """A folder with 20 rows of train, a test split and no validation."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for split in ("train", "test"):
+        rows = Dataset.from_csv(str(text_data / f"{split}.csv"), cache_dir=str(tmp_path))
+        rows.select(range(20)).to_csv(str(folder / f"{split}.csv"))
+    return folder
+
+
+class Recorder:
+    """Train as the strategy does, and note on how many rows, under which weights, for how long."""
+
+    def __init__(self, strategy):
+        self.strategy, self.rows, self.starts, self.epochs = strategy, [], [], []
+
+    def __call__(self, job):
+        self.rows.append(job.train_targets)
+        self.starts.append(next(job.checkpoint.model.parameters()).sum().item())
+        self.epochs.append(job.arguments.num_train_epochs * len(job.train_targets))
+        return self.strategy.fit(job)
+
+
+def test_no_fold_is_trained_on_and_every_training_starts_anew(checkpoint, few, tmp_path):
+    sections = {"strategy": "full", "training": {"num_train_epochs": 2}}
+    prepared = prepare(tmp_path, checkpoint("bert"), few, **sections)
+    record = Recorder(prepared.recipe.strategy)
+    validation = CrossValidation(record, job(prepared, tmp_path / "checkpoints"))
+    fitted = validation.fit()
+    whole = Counter(prepared.targets["train"])
+    for fold, seen in zip(validation.folds, record.rows[:-1], strict=True):
+        held = [
+            t for t, f in zip(prepared.targets["train"], prepared.folds, strict=True) if f == fold
+        ]
+        assert Counter(seen) + Counter(held) == whole
+    assert Counter(record.rows[-1]) == whole
+    assert len(set(record.starts)) == 1
+    assert set(record.epochs) == {40.0}  # as many steps on fewer rows
+    assert np.shape(fitted.out_of_fold) == (20, prepared.data.labels.num_labels)
+    # the scores are those of the rows that a training did not see, not of the saved model
+    again = fitted.output.run(
+        prepared.encoded["train"], prepared.collate, prepared.recipe.task.collect
+    )
+    assert not np.allclose(again["logits"], fitted.out_of_fold)
+    last = fitted.history[-1]
+    assert last["eval_accuracy"] == validation.job.main_score({"logits": fitted.out_of_fold})
+    # found in the cache, by another run from the same weights
+    prepared = prepare(tmp_path, checkpoint("bert"), few, **sections)
+    repeat = Recorder(prepared.recipe.strategy)
+    known = CrossValidation(repeat, job(prepared, tmp_path / "checkpoints"))
+    by_row = known.held_out(1)
+    held = prepared.folds == 1
+    np.testing.assert_array_equal([*by_row.values()], fitted.out_of_fold[held])
+    right = fitted.out_of_fold[held].argmax(1) == np.array(prepared.targets["train"])[held]
+    assert known.score(by_row) == right.mean()
+    assert not repeat.rows
+
+
+def test_a_run_reports_out_of_fold_scores_and_saves_what_all_rows_trained(
+    checkpoint, few, tmp_path, capsys
+):
+    training = {**SHORT, "output_dir": str(tmp_path / "runs")}
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="full", training=training)
+    assert main(["run", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "fold 5 of 5: accuracy " in printed
+    assert "5 folds are done: training on all 20 rows" in printed
+    assert "validation (5 folds, out of fold)" in printed
+    run = RunFolder(tmp_path / "runs" / "recipe" / "1")
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["examples"] == {"train": 20, "test": 20}
+    assert "5 folds of train was scored by a model" in run.card.read_text()
+    assert not [*run.checkpoints.glob("*")]
+    assert main(["run", str(path)]) == 0
+    assert capsys.readouterr().out.count("(trained before)") == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", TRAINED)
+def test_every_strategy_is_cross_validated(checkpoint, few, tmp_path, strategy):
+    prepared = prepare(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
+    assert prepared.folds is not None
+    ready = job(prepared, tmp_path / "checkpoints")
+    fitted = CrossValidation(prepared.recipe.strategy.fit, ready).fit()
+    assert np.isfinite(fitted.out_of_fold).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["several", "number", "tokens", "images", "sounds"])
+def test_every_kind_of_target_is_cross_validated(checkpoint, tmp_path, kind):
+    make, family, sections = KINDS[kind]
+    folder = make(tmp_path / "data")
+    for split in folder.glob("validation*"):
+        shutil.rmtree(split) if split.is_dir() else split.unlink()
+    prepared = prepare(tmp_path, checkpoint(family), folder, training=SHORT, **sections)
+    assert prepared.folds is not None
+    ready = job(prepared, tmp_path / "checkpoints")
+    fitted = CrossValidation(prepared.recipe.strategy.fit, ready).fit()
+    assert len(fitted.out_of_fold) == len(prepared.targets["train"])
+    assert np.isfinite(ready.score({"logits": fitted.out_of_fold})[ready.scorer.main])

@@ -1,0 +1,117 @@
+"""Of few rows `auto` cross-validates strategies, and takes the best."""
+
+import json
+import re
+
+import pytest
+import yaml
+from datasets import Dataset
+from grafting import prepare, problem, write_recipe
+
+from pipelines.cli import main
+from pipelines.core.errors import RecipeError
+from pipelines.report.run_folder import RunFolder
+from pipelines.strategies.auto import ENTRANTS
+
+SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Use a cache of this test's own."""
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def few(text_data, tmp_path):
+    """A folder with 20 rows of train, a test split and no validation."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for split in ("train", "test"):
+        rows = Dataset.from_csv(str(text_data / f"{split}.csv"), cache_dir=str(tmp_path))
+        rows.select(range(20)).to_csv(str(folder / f"{split}.csv"))
+    return folder
+
+
+@pytest.fixture
+def race(checkpoint, few, tmp_path, capsys):
+    """race(strategy): a finished run, and what it printed."""
+
+    def race(**strategy):
+        training = {**SHORT, "output_dir": str(tmp_path / "runs")}
+        sections = {"strategy": {"name": "auto", **strategy}, "training": training}
+        path = write_recipe(tmp_path, checkpoint("bert"), few, **sections)
+        assert main(["run", str(path)]) == 0
+        return RunFolder(tmp_path / "runs" / "recipe" / "1"), capsys.readouterr().out
+
+    return race
+
+
+def test_the_best_out_of_fold_becomes_the_run(race):
+    run, printed = race(entrants=["linear_probe", "full"])
+    table = dict(re.findall(r"^  (\w+) +([\d.]+) ± ", printed, flags=re.MULTILINE))
+    assert set(table) == {"linear_probe", "full"}
+    recipe, metrics = yaml.safe_load(run.recipe.read_text()), json.loads(run.metrics.read_text())
+    chosen = recipe["strategy"]["name"]
+    finished = {name for name in table if "left out after" not in line_of(printed, name)}
+    assert chosen == max(finished, key=lambda name: float(table[name]))
+    assert f"auto: {chosen}; reason: accuracy " in printed
+    assert json.loads(run.lock.read_text())["auto"]["reason"].startswith("accuracy ")
+    assert metrics["folds"]["count"] == 5
+    assert metrics["examples"] == {"train": 20, "test": 20}
+
+
+def line_of(printed, name):
+    """The line of the table about a strategy."""
+    return next(line for line in printed.splitlines() if line.startswith(f"  {name} "))
+
+
+def test_without_time_only_the_simplest_is_tried(race):
+    run, printed = race(minutes=1e-6, entrants=["linear_probe", "full"])
+    assert yaml.safe_load(run.recipe.read_text())["strategy"]["name"] == "linear_probe"
+    assert "no time is left" in line_of(printed, "full")
+
+
+def test_entrants_follow_from_task_and_data(checkpoint, few, tmp_path, capsys):
+    sections = {"strategy": "auto", "training": SHORT}
+    prepared = prepare(tmp_path / "texts", checkpoint("bert"), few, **sections)
+    assert prepared.recipe.strategy.entrants == ENTRANTS
+    pairs = problem(tmp_path / "pairs", "pairs")
+    (pairs / "validation.parquet").unlink()
+    prepared = prepare(tmp_path / "recipe", checkpoint("bert"), pairs, **sections)
+    # a pair of texts cannot be compared with another text
+    assert prepared.recipe.strategy.entrants == tuple(n for n in ENTRANTS if n != "contrastive")
+    slow = {"strategy": {"name": "auto", "minutes": 1e-9}, "training": SHORT}
+    prepared = prepare(tmp_path / "slow", checkpoint("bert"), few, **slow)
+    assert prepared.recipe.strategy.entrants == ("linear_probe",)
+    assert "a training would take" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("entrants", "message"),
+    [
+        (["linear_prob"], "'linear_prob': no such strategy; did you mean 'linear_probe'"),
+        (["auto"], "'auto': no such strategy"),
+        (["contrastive"], "strategy.entrants: 'contrastive': .*pair of texts"),
+    ],
+)
+def test_entrants_that_cannot_are_refused(checkpoint, tmp_path, entrants, message):
+    pairs = problem(tmp_path / "pairs", "pairs")
+    (pairs / "validation.parquet").unlink()
+    strategy = {"name": "auto", "entrants": entrants}
+    with pytest.raises(RecipeError, match=message):
+        prepare(tmp_path, checkpoint("bert"), pairs, strategy=strategy)
+
+
+def test_check_names_the_entrants_and_trains_nothing(checkpoint, few, tmp_path, capsys):
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="auto")
+    assert main(["check", str(path)]) == 0
+    assert (
+        "a run compares linear_probe, contrastive, lp_ft, full on folds" in capsys.readouterr().out
+    )
+
+
+def test_a_learning_rate_is_found_for_one_strategy(checkpoint, few, tmp_path, capsys):
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="auto")
+    assert main(["lr-find", str(path)]) == 2
+    assert "name one, such as strategy=full" in capsys.readouterr().err
