@@ -88,7 +88,7 @@ def _candidates(
     known = [HEAD, *others] if plain else others
     if pooling not in ("auto", *known) or not known:
         raise ModelError(
-            f"linear_probe: pooling '{pooling}' cannot be saved as a standard checkpoint for "
+            f"strategy.pooling: pooling '{pooling}' cannot be saved as a standard checkpoint for "
             f"{type(hook.model).__name__}{'' if plain else ' with this head or layer'}; "
             f"known: {', '.join(('auto', *known)) if known else 'none'}"
         )

@@ -151,10 +151,10 @@ class Strategy(Named):
         return model
 
     def output(self, model: Any, checkpoint: "Checkpoint") -> "Output":
-        """Wrap the trained model as what will be saved: the plain class by default."""
-        from pipelines.models.output.plain import PlainModel
+        """Wrap the trained model as what will be saved: the plain class, where that can hold it."""
+        from pipelines.training.pooled_classifier import trained_output
 
-        return PlainModel(self.merge(model))
+        return trained_output(self.merge(model))
 
     def saves(self, module: str, model: Any, anatomy: "Anatomy") -> bool:
         """Return whether what is saved holds the weights of a module."""
@@ -162,6 +162,14 @@ class Strategy(Named):
 
     def fit(self, job: "Job") -> "Fitted":
         """Train on `job` and return the result with the best validation score."""
+        return self.train(self.start(job))
+
+    def start(self, job: "Job") -> "Job":
+        """Bring the model of `job` to where gradient steps start: as it is, by default."""
+        return job
+
+    def train(self, job: "Job") -> "Fitted":
+        """Train from `start` on; several trainings of a soup have it in common."""
         from pipelines.training.fit import fit
 
         return fit(job, self.setup(job))

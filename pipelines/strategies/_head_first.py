@@ -10,7 +10,7 @@ from pipelines.strategies.probing.solved_head import start_from_solved_head
 if TYPE_CHECKING:
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
-    from pipelines.training.job import Fitted, Job
+    from pipelines.training.job import Job
 
 
 class HeadFirst(Strategy):
@@ -46,8 +46,6 @@ class HeadFirst(Strategy):
         head = "solved" if self.solves_head(context.task) else "trained"
         return Resolution({"strategy": self.replace(head=head)})
 
-    def fit(self, job: "Job") -> "Fitted":
-        """Solve the head if the recipe says so, then train in stages."""
-        if self.head == "solved":
-            start_from_solved_head(job)
-        return super().fit(job)
+    def start(self, job: "Job") -> "Job":
+        """Solve the head if the recipe says so."""
+        return start_from_solved_head(job) if self.head == "solved" else job

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
+from pipelines.strategies.probing import Pooling, pooling_problem
 from pipelines.strategies.probing.solved_head import (
     default_head,
     output_of,
@@ -43,7 +44,7 @@ class LinearProbe(Strategy):
     cross_validates: ClassVar[bool] = True
     no_gradient_reason: ClassVar[str | None] = "its head is solved, not trained by gradient steps"
 
-    pooling: Literal["auto", "head", "mean", "mean_max", "cls", "last"] = Field(
+    pooling: Pooling = Field(
         "auto",
         description="one vector for each example: what the model's own head reads, or a pooling of "
         "the last hidden state; auto: validation chooses",
@@ -80,8 +81,8 @@ class LinearProbe(Strategy):
                 f"{task.name} has no linear head that can be solved on frozen features; "
                 "use full or lora"
             )
-        if task.prediction_unit == "token" and self.pooling not in ("auto", "head"):
-            return f"pooling '{self.pooling}': {task.name} reads every token, not a pooled sequence"
+        if problem := pooling_problem(self.pooling, task):
+            return problem
         # a sentence-transformers folder reads texts and gives one vector for each
         beyond, pools = self._beyond(), (task.modality, task.prediction_unit) == ("text", "example")
         if beyond and not pools:

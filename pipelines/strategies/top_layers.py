@@ -58,7 +58,7 @@ class TopLayers(Strategy):
             job = replace(job, frozen_blocks=decision)
         super().check_switches(job)
 
-    def fit(self, job: "Job") -> "Fitted":
+    def train(self, job: "Job") -> "Fitted":
         """Train on the cached outputs of the frozen blocks below, where there are some."""
         from pipelines.models.anatomy import dissect
         from pipelines.training.speed.frozen_blocks import cached_if_supported
@@ -70,10 +70,10 @@ class TopLayers(Strategy):
         self.apply(model, anatomy)
         lowest = self._depths(model, anatomy)[0]
         if lowest == 1:  # only embeddings lie below, and looking them up costs nothing
-            return super().fit(job)
+            return super().train(job)
         block = anatomy.blocks[lowest - 1]
         with cached_if_supported(job, anatomy, block) as shortened:
-            return super().fit(shortened)
+            return super().train(shortened)
 
     def _depths(self, model: Any, anatomy: "Anatomy") -> list[int]:
         """Return the depths that train, in order: the first block is at 1, the head last."""

@@ -74,7 +74,7 @@ def train(recipe: "Recipe", job: Job) -> "Fitted":
     """Train once, or once for each ingredient of a soup, or once without each fold, too."""
     strategy = recipe.strategy
     if recipe.averaging.soup:
-        return soup.fit(strategy.fit, job, recipe.averaging.soup)
+        return soup.fit(strategy.train, strategy.start(job), recipe.averaging.soup)
     if job.folds is not None and not strategy.cross_validates:
         return CrossValidation(strategy.fit, job).fit()
     return strategy.fit(job)

@@ -51,7 +51,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "layerwise_lr_decay": {"decay": 0.8},
     "gradual_unfreezing": {"head": "trained"},  # solved heads: lp_ft, and test_stages
     "fine_tune": {"lr_mult": 10, "head": "trained"},
-    "lp_ft": {},
+    "lp_ft": {"pooling": "head"},  # other poolings: test_lp_ft
     "linear_probe": {"pooling": "head"},  # other poolings are the business of test_features
 }
 ADAPTERS = ("lora", "ia3", "ln_tuning", "peft")

@@ -104,7 +104,7 @@ def test_frozen_weights_are_left_alone(prepared, tmp_path):
 
 @pytest.mark.numerical
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["lp_ft", "gradual_unfreezing"])
+@pytest.mark.parametrize("strategy", [{"name": "lp_ft", "pooling": "head"}, "gradual_unfreezing"])
 def test_wise_ft_chooses_between_probe_and_fine_tuned_on_validation(prepared, tmp_path, strategy):
     training = {"load_best_model_at_end": False, "save_strategy": "no"}
     probe = prepared({"name": "linear_probe", "pooling": "head"})
@@ -171,7 +171,7 @@ def test_a_soup_that_was_stopped_goes_on_where_it_was(checkpoint, text_data, tmp
     found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     run = RunFolder.create(tmp_path / "runs", "recipe")
     two = soup.Soup(seed=(1, 2))
-    soup.fit(found.recipe.strategy.fit, job(found, run.checkpoints), two)
+    soup.fit(found.recipe.strategy.train, job(found, run.checkpoints), two)
     # the head is drawn by the recipe's seed, the rest of a run by the ingredient's
     third = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     arguments = job(third, tmp_path / "third").arguments

@@ -295,7 +295,7 @@ def test_lp_ft_starts_from_the_head_that_a_probe_finds(prepared, tmp_path, famil
     steady = {"learning_rate": 0.0, "num_train_epochs": 1, "weight_decay": 0.0}
     probed = prepared(family, {"name": "linear_probe", "pooling": "head"})
     fit(probed, tmp_path / "probe")
-    tuned = prepared(family, "lp_ft", **steady)
+    tuned = prepared(family, {"name": "lp_ft", "pooling": "head"}, **steady)
     fit(tuned, tmp_path / "checkpoints")
     one, other = (dict(found.checkpoint.model.named_parameters()) for found in (probed, tuned))
     for name, parameter in one.items():

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipelines.models.output.head_layers import Linear
+from pipelines.models.output.plain import PlainModel
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -39,38 +42,60 @@ class SentenceModel:
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layers with sentence-transformers itself."""
-        import tempfile
-
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import Transformer
-
-        layers: list[Any] = []
+        dim = self.head.layers[0].linear.weight.shape[1]
+        modules = _poolings(self.model.config, self.extractor.chosen, self.extractor.layer, dim)
         for layer in self.head.layers:
-            layers += _modules(layer)
-        # its Transformer module loads an encoder from a folder
-        with tempfile.TemporaryDirectory() as encoder:
-            # the encoder alone: the head is in the dense layers that follow
-            self.model.base_model.save_pretrained(encoder)
-            processor.save_pretrained(encoder)
-            transformer = Transformer(encoder, max_seq_length=processor.model_max_length)
-            modules = [transformer, *self._poolings(), *layers]
-            with _implicit_dimension():  # saving writes a card with an example, which it computes
-                SentenceTransformer(modules=modules, device="cpu").save(str(folder))
+            modules += _modules(layer)
+        # the encoder alone: the head is in the dense layers that follow
+        _write(self.model.base_model, modules, folder, processor)
 
-    def _poolings(self) -> list[Any]:
-        """Build what makes one vector of hidden states: over layers, then over tokens."""
-        from sentence_transformers.sentence_transformer.modules import Pooling, WeightedLayerPooling
 
-        pooling = self.extractor.chosen
-        modes = {"last": ["lasttoken"], "mean_max": ["mean", "max"]}.get(pooling, [pooling])
-        # modes stand side by side: of two, a head reads vectors twice as wide
-        dim = self.head.layers[0].linear.weight.shape[1] // len(modes)
-        over_tokens = Pooling(dim, pooling_mode=modes)
-        if self.extractor.layer == "last":
-            return [over_tokens]
-        # equal weights are its default: a mean over the blocks, without the embeddings
-        num_layers = self.model.config.num_hidden_layers
-        return [WeightedLayerPooling(dim, num_layers, layer_start=1), over_tokens]
+@dataclass(frozen=True)
+class PooledModel(PlainModel):
+    """A module of `encoder`, the name of a `pooling`, and a linear `head`, trained together."""
+
+    library: ClassVar["Library"] = "sentence-transformers"
+
+    def save(self, folder: Path, processor: Any) -> None:
+        """Write encoder, pooling and head with sentence-transformers itself."""
+        weight, bias = (p.detach().float().cpu().numpy() for p in self.model.head.parameters())
+        modules = _poolings(self.model.config, self.model.pooling, "last", weight.shape[1])
+        (layer,) = Linear(weight, bias).layers
+        _write(self.model.encoder, [*modules, *_modules(layer)], folder, processor)
+
+
+def _poolings(config: Any, pooling: str, layer: str, dim: int) -> list[Any]:
+    """Build what makes one vector of hidden states: over layers, then over tokens.
+
+    Args:
+        dim: the size of the vector that the head reads.
+    """
+    from sentence_transformers.sentence_transformer.modules import Pooling, WeightedLayerPooling
+
+    modes = {"last": ["lasttoken"], "mean_max": ["mean", "max"]}.get(pooling, [pooling])
+    # modes stand side by side: of two, a head reads vectors twice as wide
+    dim //= len(modes)
+    over_tokens = Pooling(dim, pooling_mode=modes)
+    if layer == "last":
+        return [over_tokens]
+    # equal weights are its default: a mean over the blocks, without the embeddings
+    return [WeightedLayerPooling(dim, config.num_hidden_layers, layer_start=1), over_tokens]
+
+
+def _write(encoder: Any, modules: list[Any], folder: Path, processor: Any) -> None:
+    """Save an encoder, and the modules that follow it."""
+    import tempfile
+
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
+
+    # its Transformer module loads an encoder from a folder
+    with tempfile.TemporaryDirectory() as saved:
+        encoder.save_pretrained(saved)
+        processor.save_pretrained(saved)
+        transformer = Transformer(saved, max_seq_length=processor.model_max_length)
+        with _implicit_dimension():  # saving writes a card with an example, which it computes
+            SentenceTransformer(modules=[transformer, *modules], device="cpu").save(str(folder))
 
 
 @contextmanager

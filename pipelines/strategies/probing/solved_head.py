@@ -54,28 +54,45 @@ def solve(
     return search, *search.run()
 
 
-def start_from_solved_head(job: "Job") -> None:
-    """Write the best linear head into the model and print its score on validation."""
+def start_from_solved_head(job: "Job", pooling: str = HEAD) -> "Job":
+    """Solve the best linear head, let training start from it, and print its score.
+
+    Args:
+        pooling: what the head reads; `auto`: what validation, or folds of train, choose.
+
+    Returns:
+        The job, its model with the solved head; for another pooling than the one of the plain
+        class, the encoder with that pooling in its place.
+    """
     from pipelines.features.candidates import pooled_extractor, token_extractor
     from pipelines.features.heads import Linear
     from pipelines.models.anatomy import dissect
+    from pipelines.training.pooled_classifier import with_pooling
 
     model, new = job.checkpoint.model.eval(), job.checkpoint.newly_initialized
-    anatomy = dissect(model, new)
+    anatomy, is_plain = dissect(model, new), pooling == HEAD
     if job.task.prediction_unit == "token":
         extractor = token_extractor(model, anatomy)
     else:
         # all poolings, like a probe and `auto`: the key on disk is the same, one pass serves all
-        extractor = pooled_extractor(model, anatomy, "auto", job.train, job.collate, new)
-    _, best, _ = solve(job, default_head(job), extractor, plain=True)
+        candidates = "auto" if is_plain else pooling
+        extractor = pooled_extractor(model, anatomy, candidates, job.train, job.collate, new)
+    _, best, _ = solve(job, default_head(job), extractor, plain=is_plain)
     assert isinstance(best.head, Linear)
+    head = best.head
+    rows = "validation" if job.folds is None else "rows out of fold"
+    say(
+        f"the head was solved on frozen features, pooling {best.pooling}: {job.scorer.main} "
+        f"{best.score:.4f} on {rows}"
+    )
+    if best.pooling != HEAD:
+        return with_pooling(job, best.pooling, head)
     scale = job.target_scale
     # standardized: a head of several layers then has weights of one size, from which it can learn
-    extractor.graft(scale.standardize(best.head) if scale else best.head)
+    extractor.graft(scale.standardize(head) if scale else head)
     if scale and anatomy.output:
         scale.fold(model.get_submodule(anatomy.output))
-    score = f"{job.scorer.main} {best.score:.4f}"
-    say(f"the head was solved on frozen features: {score} on validation")
+    return job
 
 
 def output_of(extractor: "Extractor", best: "SolvedTrial") -> "Output":

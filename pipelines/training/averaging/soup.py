@@ -12,6 +12,7 @@ from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
 from pipelines.training.job import Fitted, Job
+from pipelines.training.pooled_classifier import trained_output
 from pipelines.training.speed import SpeedDecision
 
 Train = Callable[[Job], Fitted]
@@ -24,8 +25,6 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     if the mean with it is at least as good on validation. Weights lie on disk until then, so that
     a resumed run continues with the ingredient that was not done.
     """
-    from pipelines.models.output.plain import PlainModel
-
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"
     ingredients, resume_from = [], job.resume_from
     for number, settings in enumerate(soup.ingredients):
@@ -41,7 +40,7 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     names = ", ".join(str(ingredients.index(ingredient)) for ingredient in mixed)
     say(f"the soup of {names}: {job.scorer.main} {best:.4f} on validation")
     return Fitted(
-        PlainModel(model),
+        trained_output(model),
         history=[{**i.settings, key: i.score} for i in ingredients],
         trainable=int(ingredients[0].metadata["trainable"]),
         chosen={"soup": names, key: best},
