@@ -87,9 +87,7 @@ class CrossValidation:
             if key and processes.is_main():
                 self._save(logits, key)
         else:
-            # a file sorts names as texts
-            rows = sorted(map(int, known))
-            logits = {row: known[str(row)].numpy() for row in rows}
+            logits = {int(row): values.numpy() for row, values in known.items()}
         seconds = "trained before" if known else f"{time.monotonic() - started:.0f} s"
         score = f"{self.job.scorer.main} {self.score(logits):.4f}"
         place = f"fold {self.folds.index(fold) + 1} of {len(self.folds)}"
@@ -97,12 +95,12 @@ class CrossValidation:
         return logits
 
     def score(self, logits: Logits) -> float:
-        """Score rows of train by the metric that chooses."""
-        job, rows = self.job, np.array([*logits])
+        """Score rows of train, in whatever order, by the metric that chooses."""
+        job, rows = self.job, np.array(sorted(logits))
         examples = np.unique(examples_of(job.validation)[rows])
         targets = [job.train_targets[example] for example in examples]
         subset = LabeledRows(RowSubset(job.validation, rows), targets)
-        values: Any = [*logits.values()]
+        values: Any = [logits[row] for row in rows]
         if job.task.prediction_unit == "example":
             values = np.stack(values)
         # a fold of few rows may lack a class, of which some metrics warn

@@ -153,7 +153,10 @@ class _Course:
         pairs = zip(self.leader.fold_scores, scores, strict=False)
         # paired: what makes a fold hard, it does for both
         lead = [self.sign * (leading - score) for leading, score in pairs]
-        return fmean(lead) > MAX_STANDARD_ERRORS * stdev(lead) / len(lead) ** 0.5
+        standard_error = stdev(lead) / len(lead) ** 0.5
+        # a training that is no better than one before is not worth the rest of its time
+        trained = not registry.find("strategies", self.leader.name).cross_validates
+        return fmean(lead) >= (0.0 if trained else MAX_STANDARD_ERRORS * standard_error + 1e-9)
 
 
 def _with_strategy(recipe: Recipe, name: str) -> Recipe:

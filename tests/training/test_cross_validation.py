@@ -87,9 +87,13 @@ def test_no_fold_is_trained_on_and_every_training_starts_anew(checkpoint, few, t
     known = CrossValidation(repeat, job(prepared, tmp_path / "checkpoints"))
     by_row = known.held_out(1)
     held = prepared.folds == 1
-    np.testing.assert_array_equal([*by_row.values()], fitted.out_of_fold[held])
+    for row, logits in by_row.items():
+        np.testing.assert_array_equal(logits, fitted.out_of_fold[row])
     right = fitted.out_of_fold[held].argmax(1) == np.array(prepared.targets["train"])[held]
     assert known.score(by_row) == right.mean()
+    # rows come fold by fold, and from a file in the order of their names
+    shuffled = np.random.default_rng(0).permutation(len(fitted.out_of_fold)).tolist()
+    assert known.score({row: fitted.out_of_fold[row] for row in shuffled}) == last["eval_accuracy"]
     assert not repeat.rows
 
 
