@@ -1,6 +1,7 @@
 """The column that `data.group` names -> which rows belong together, in all splits."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,30 @@ from pipelines.data.rows import Groups, Rows
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
+
+
+# a column with such a name groups rows, if its values repeat
+USUAL = re.compile(
+    r"(patient|speaker|author|writer|reader|participant|user|client|document|doc)([ _-]?(id|name))?"
+    r"|(subject|person|customer|session|recording|video)[ _-]?id",
+    re.IGNORECASE,
+)
+MIN_ROWS_OF_VALUE = 2  # on average
+
+
+def usual(train: "Dataset", taken: Container[str]) -> str:
+    """Find a column that is likely to group rows; empty where there is none.
+
+    Args:
+        taken: columns that are read, which may be of texts called `document`.
+    """
+    for name, feature in train.features.items():
+        is_single = getattr(feature, "dtype", "").startswith(("string", "large_string", "int"))
+        if is_single and name not in taken and USUAL.fullmatch(name):
+            count = len(train.unique(name))
+            if 1 < count <= len(train) / MIN_ROWS_OF_VALUE:
+                return name
+    return ""
 
 
 def check(available: list[str], column: str | None) -> None:
@@ -69,9 +94,11 @@ def _texts(values: "pa.Array", column: str, split: str) -> "pa.Array":
         if pc.all(pc.equal(values, pc.floor(values))).as_py():
             values = values.cast(pa.int64())
     elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        has_fields = pa.types.is_struct(kind) and kind.num_fields
+        advice = f"; name a field: data.group={column}.{kind.field(0).name}" if has_fields else ""
         raise DataError(
             f"data.group: '{column}' of {split} holds {kind}; expected one value in each row, such "
-            "as the id of a patient, a speaker or a document"
+            f"as the id of a patient, a speaker or a document{advice}"
         )
     return values.cast(pa.large_string())
 

@@ -18,6 +18,7 @@ from pipelines.data import (
     splits,
     streams,
     unused_texts,
+    usual_columns,
 )
 from pipelines.data.arrangement import arrange
 from pipelines.data.bad_rows import RowFilter
@@ -72,6 +73,8 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
     ordered = _limit(divided, source, task, bad_rows, draw)
     if described := group_column.describe(ordered):
         note(described)
+    elif num_folds or assignment.shares:
+        _note_usual_group(whole.datasets["train"], roles, note)
     stream = None
     if streamed:
         streams.check_class_weights(ordered["train"].dataset, task, labels)
@@ -124,14 +127,22 @@ def _unused_texts(
     train: "Dataset", roles: Columns, source: "Source", task: "Task", note: Note
 ) -> dict[str, UnusedText]:
     """The columns of texts that no role takes; a column that looks like one of splits is noted."""
-    # the column of groups has its purpose
     used = {**roles, "group": source.group} if source.group else roles
-    if warning := split_column.warning(train, used):
+    if warning := split_column.warning(train, roles):
         note(warning)
     unused = unused_texts.find(train, used)
     if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
         unused_texts.check(unused, roles)
     return unused
+
+
+def _note_usual_group(train: "Dataset", roles: Columns, note: Note) -> None:
+    """Note a column that is likely to group rows, since some are on another side than others."""
+    if name := group_column.usual(train, usual_columns.names_in(roles)):
+        note(
+            f"column '{name}' may say which rows belong together: data.group={name} keeps those of "
+            "one value on one side of every cut"
+        )
 
 
 def _before_validation(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import data
 from pipelines.core import hardware, registry, startup
 from pipelines.core.errors import DataError, ModelError
-from pipelines.data import columns, splits, table_sketch, unused_texts
+from pipelines.data import columns, group_column, splits, table_sketch, unused_texts
 from pipelines.models import outline, short_names, shortlist
 from pipelines.recipe import Recipe
 from pipelines.workflow import task_choice
@@ -70,8 +70,9 @@ def draw(
         outline.check_task(recipe.model, recipe.task)
     loaded = data.load(recipe.data, recipe.task, recipe.seed)
     used = {name for column in roles.values() for name in _names(column)}
-    unused = tuple(name for name in train.column_names if name not in used)
-    return Sketch(recipe, loaded, roles, unused, candidates)
+    unused = tuple(name for name in train.column_names if name not in {*used, source.group})
+    group = "" if source.group else group_column.usual(train, used)
+    return Sketch(recipe, loaded, roles, unused, candidates, group)
 
 
 def source_of(path: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Sketch:
         columns: role -> column.
         unused: the other columns.
         candidates: checkpoints to choose from, the best first; empty where the user named one.
+        group: a column that is likely to say which rows belong together; empty without one.
     """
 
     recipe: Recipe
@@ -36,6 +37,7 @@ class Sketch:
     columns: dict[str, Any]
     unused: tuple[str, ...]
     candidates: tuple[shortlist.Candidate, ...]
+    group: str = ""
 
     def lines(self, folder: Path) -> Iterator[str]:
         """Write the recipe as YAML with comments, for a file in `folder`."""
@@ -53,6 +55,8 @@ class Sketch:
         given = recipe.data.model_dump(mode="json", exclude_unset=True)
         for key in given.keys() - {"source", "path", "columns"}:
             yield f"  {key}: {json.dumps(given[key], ensure_ascii=False)}"
+        if self.group:
+            yield f"  # group: {_scalar(self.group)}  # keeps its rows on one side of every cut"
         if self.unused:
             yield f"  # not used: {listed(self.unused)}"
         if labels.names:

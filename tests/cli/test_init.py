@@ -60,6 +60,18 @@ def test_a_table_becomes_a_recipe_with_its_columns_and_reasons(here: Path, capsy
     assert "to run it: graft run messages.yaml" in capsys.readouterr().out
 
 
+def test_a_column_that_is_likely_to_group_rows_is_offered(here: Path) -> None:
+    rows = [f"p{i // 4},{text},{'ab'[i % 2]}" for i, text in enumerate((*SPAM, *HAM) * 3)]
+    (here / "notes.csv").write_text("\n".join(["patient_id,text,label", *rows]) + "\n")
+    assert cli.main(["init", "notes.csv"]) == 0
+    assert "  # group: patient_id  # keeps its rows on one side" in Path("notes.yaml").read_text()
+    assert cli.main(["init", "notes.csv", "data.group=patient_id", "-o", "grouped.yaml"]) == 0
+    text = Path("grouped.yaml").read_text()
+    assert '  group: "patient_id"\n' in text
+    assert "not used" not in text
+    assert recipe.load("grouped.yaml").data.group == "patient_id"
+
+
 def test_the_recipe_trains(here: Path, text_checkpoint: Path) -> None:
     assert cli.main(["init", "messages.csv", "--model", str(text_checkpoint), "-o", "a.yml"]) == 0
     assert cli.main(["run", "a.yml", "training.max_steps=2"]) == 0

@@ -261,7 +261,9 @@ def test_classes_are_grouped_by_their_names(tmp_path, load):
 @pytest.mark.parametrize("values", [[["A", "B"]] * 20, [{"id": 1}] * 20, [b"x"] * 20])
 def test_a_column_without_single_values_is_refused(load, values):
     rows = {**table([20]), "patient": values}
-    with pytest.raises(DataError, match=r"data\.group: 'patient' of train holds .* expected one v"):
+    advice = "data.group=patient.id" if isinstance(values[0], dict) else "speaker or a document$"
+    message = rf"data\.group: 'patient' of train holds .* expected one v.*{advice}"
+    with pytest.raises(DataError, match=message):
         load({"train": rows})
 
 
@@ -322,6 +324,15 @@ def test_images_are_grouped_by_a_column_of_their_metadata(tmp_path, load):
     groups = [rows.groups.numbers for rows in loaded.splits.values()]
     assert not np.intersect1d(*groups).size
     assert [len(rows) for rows in groups] == [16, 8]
+
+
+def test_a_column_that_is_likely_to_group_rows_is_noted_where_rows_are_cut(load):
+    note = "column 'patient' may say which rows belong together: data.group=patient keeps those"
+    assert note in load({"train": table([5] * 8)}, group=None).notes[-1]
+    for unlikely in (table([1] * 40), table([40])):
+        assert "data.group" not in str(load({"train": unlikely}, group=None).notes)
+    given = {"train": table([5] * 8), "dev": table([5] * 2)}
+    assert "data.group" not in str(load(given, group=None).notes)
 
 
 @pytest.mark.parametrize("key", [{"group": "patient"}, {"limit_per_class": 8}])
