@@ -10,6 +10,7 @@ from pipelines.report.picture_style import (
     CHOSEN_COLOR,
     TRAIN_COLOR,
     VALIDATION_COLOR,
+    margins,
     style_axes,
 )
 
@@ -29,13 +30,15 @@ def draw(path: Path, evidence: Evidence) -> None:
 
     # a solver has trials instead of steps
     stepwise = any("step" in entry for entry in evidence.history)
-    figure = Figure(figsize=(9, 3.6) if stepwise else (5.4, 3.6), dpi=150, layout="constrained")
+    size = (9, 3.6) if stepwise else (5.4, 3.6)
+    figure = Figure(figsize=size, dpi=150)
+    grid = {**margins(*size, left=0.7, right=0.15, top=0.4, bottom=0.5), "wspace": 0.2}
     if stepwise:
-        losses, scores = figure.subplots(1, 2, sharex=True)
+        losses, scores = figure.subplots(1, 2, sharex=True, gridspec_kw=grid)
         _draw_losses(losses, evidence.history)
         _draw_scores(scores, evidence)
     else:
-        scores = figure.subplots()
+        scores = figure.subplots(gridspec_kw=grid)
         _draw_trials(scores, evidence)
     style_axes(figure)
     figure.savefig(path)

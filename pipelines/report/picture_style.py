@@ -13,6 +13,24 @@ TRAIN_COLOR, VALIDATION_COLOR, CHOSEN_COLOR, BASELINE_COLOR = (
 )
 
 
+def margins(width: float, height: float, **inches: float) -> dict[str, float]:
+    """Convert margins to shares of a figure, as `subplots` takes them.
+
+    A layout that matplotlib computes draws everything twice, which is half of the time.
+
+    Args:
+        width, height: of the figure, in inches.
+        inches: `left`, `right`, `top` and `bottom`.
+    """
+    left, right, top, bottom = (inches[side] for side in ("left", "right", "top", "bottom"))
+    return {
+        "left": left / width,
+        "right": 1 - right / width,
+        "top": 1 - top / height,
+        "bottom": bottom / height,
+    }
+
+
 def style_axes(figure: "Figure") -> None:
     """Apply the common look to all axes, after everything has been drawn."""
     for axes in figure.axes:

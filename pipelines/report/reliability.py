@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.evaluation.calibration.reliability import NUM_BINS, Reliability
 from pipelines.evaluation.calibration.result import CalibrationResult
-from pipelines.report.picture_style import style_axes
+from pipelines.report.picture_style import margins, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,9 +35,17 @@ def draw(path: Path, calibrated: CalibrationResult) -> None:
     columns = {"as trained": calibrated.before[split]}
     if temperature is not None:
         columns[f"temperature {temperature:.3g}"] = calibrated.after[split]
-    figure = Figure(figsize=(4.2 * len(columns), 5.2), dpi=150, layout="constrained")
+    size = 4.2 * len(columns), 5.2
+    figure = Figure(figsize=size, dpi=150)
+    edges = margins(*size, left=0.8, right=0.2, top=0.85, bottom=0.5)
     rows = figure.subplots(
-        2, len(columns), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1)
+        2,
+        len(columns),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        height_ratios=(3, 1),
+        gridspec_kw={**edges, "hspace": 0.1, "wspace": 0.12},
     )
     for axes, (title, reliability) in zip(rows.T, columns.items(), strict=True):
         _draw_bars(axes[0], reliability)
