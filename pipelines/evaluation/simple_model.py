@@ -6,7 +6,7 @@ is fitted on train alone and scored by the metrics of the run.
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +56,17 @@ class SimpleScores:
 
 
 def fit_and_score(
-    features: "SimpleFeatures", splits: Mapping[str, SimpleSplit], scorer: "Scorer"
+    features: "SimpleFeatures",
+    splits: Mapping[str, SimpleSplit],
+    scorer: "Scorer",
+    folds: np.ndarray | None = None,
 ) -> SimpleScores:
-    """Fit on the split "train" and score all others, if that takes seconds."""
+    """Fit on the split "train" and score all others, if that takes seconds.
+
+    Args:
+        folds: (rows of train,) the fold of each; "validation" then is train, each fold scored by
+            what was fitted on the others.
+    """
     from threadpoolctl import threadpool_limits
 
     started = time.monotonic()
@@ -68,18 +76,48 @@ def fit_and_score(
     if reason:
         return SimpleScores(features.name, skipped=reason)
     max_rows = min(features.max_train_rows, MAX_LOGITS // labels.num_labels)
-    chosen = _sample(train.targets, labels, max_rows)
-    transformer = features.transformer(min(MAX_FEATURES, MAX_WEIGHTS // labels.num_labels))
     # several threads wait for each other longer than they compute on matrices of this size
     with threadpool_limits(1):
-        inputs = transformer.fit_transform(features.read(train.dataset, train.rows, chosen))
-        model = _fit(inputs, np.asarray(train.targets)[chosen], labels)
-        scores = {}
+        predicted: dict[str, tuple[np.ndarray, Any]] = {}
+        if folds is not None:
+            logits = _out_of_fold(features, train, folds, labels)
+            predicted["validation"] = logits, train.targets
+        predict = _predictor(features, train, _sample(train.targets, labels, max_rows), labels)
         for name, split in others.items():
-            read = features.read(split.dataset, split.rows, range(len(split.targets)))
-            logits = _logits(model, transformer.transform(read), labels)
-            scores[name] = scorer(labels.predict(logits), split.targets, {"logits": logits})
+            predicted[name] = predict(split, range(len(split.targets))), split.targets
+    scores = {
+        name: scorer(labels.predict(logits), targets, {"logits": logits})
+        for name, (logits, targets) in predicted.items()
+    }
     return SimpleScores(features.name, scores, time.monotonic() - started)
+
+
+def _predictor(
+    features: "SimpleFeatures", train: SimpleSplit, chosen: Sequence[int], labels: Labels
+) -> Callable[[SimpleSplit, Sequence[int]], np.ndarray]:
+    """Fit on some rows of train; `predict(split, rows)` gives (rows, num_labels) logits."""
+    transformer = features.transformer(min(MAX_FEATURES, MAX_WEIGHTS // labels.num_labels))
+    inputs = transformer.fit_transform(features.read(train.dataset, train.rows, chosen))
+    model = _fit(inputs, np.asarray(train.targets)[chosen], labels)
+
+    def predict(split: SimpleSplit, rows: Sequence[int]) -> np.ndarray:
+        """Compute logits of some rows of a split."""
+        read = features.read(split.dataset, split.rows, rows)
+        return _logits(model, transformer.transform(read), labels)
+
+    return predict
+
+
+def _out_of_fold(
+    features: "SimpleFeatures", train: SimpleSplit, folds: np.ndarray, labels: Labels
+) -> np.ndarray:
+    """Compute (rows, num_labels) logits of train, of each fold by a fit on the others."""
+    logits = np.zeros((len(folds), labels.num_labels))
+    for fold in np.unique(folds):
+        held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        predict = _predictor(features, train, rest.tolist(), labels)
+        logits[held] = predict(train, held.tolist())
+    return logits
 
 
 def _obstacle(
@@ -118,6 +156,7 @@ def _by_share(classes: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _fit(inputs: Any, targets: np.ndarray, labels: Labels) -> Any:
+    from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
@@ -125,6 +164,8 @@ def _fit(inputs: Any, targets: np.ndarray, labels: Labels) -> Any:
     model: Any = LogisticRegression(C=C, max_iter=MAX_STEPS)
     if labels.problem_type == REGRESSION:
         model = Ridge()
+    elif labels.problem_type == SINGLE and len(np.unique(targets)) == 1:
+        model = DummyClassifier()  # all that some folds of very few rows allow
     elif labels.problem_type == MULTI:
         # a solver for two classes: several times as fast
         model = OneVsRestClassifier(LogisticRegression(C=C, max_iter=MAX_STEPS, solver="liblinear"))

@@ -19,6 +19,7 @@ from pipelines.recipe import Recipe
 from pipelines.strategies.auto import RACE_MINUTES, Auto
 from pipelines.training.cross_validation import CrossValidation, Logits
 from pipelines.training.job import Job
+from pipelines.workflow import simple_model
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.train import job_of
@@ -65,7 +66,7 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     for name in names:
         course.enter(name)
     say(f"auto: out of fold, {metric}:")
-    for line in _table(course.entrants):
+    for line in (*_table(course.entrants), *_simple_line(prepared)):
         say(line)
     best = course.leader
     assert best  # the first entrant runs to its end, whatever time it takes
@@ -171,6 +172,15 @@ def _table(entrants: Sequence[Entrant]) -> Iterator[str]:
         mean = f"{fmean(scores):.4f}{spread}" if scores else "-"
         left = f"; left out after {len(scores)} folds: {entrant.reason}" if entrant.reason else ""
         yield f"  {entrant.name:<14} {mean:<16} {entrant.seconds:4.0f} s{left}"
+
+
+def _simple_line(prepared: Prepared) -> Iterator[str]:
+    """Write how good a bag of words is, or what is as simple: it warns, and does not compete."""
+    simple = simple_model.measure(prepared)
+    scores = simple.scores.get("validation") if simple else None
+    if simple and scores:
+        score = f"{scores[prepared.scorer.main]:.4f}"
+        yield f"  {simple.name:<14} {score:<16} {simple.seconds:4.0f} s, to compare with"
 
 
 def _tried(entrants: Sequence[Entrant]) -> str:

@@ -19,10 +19,8 @@ def measure(prepared: "Prepared") -> SimpleScores | None:
         return None
     if prepared.stream is not None:
         return SimpleScores(features.name, skipped="train is streamed")
-    if [*prepared.data.splits] == ["train"]:
-        return SimpleScores(features.name, skipped="beside the folds of train no split is scored")
     splits = {
         split: SimpleSplit(dataset, prepared.encoded[split], prepared.targets[split])
         for split, dataset in prepared.data.datasets.items()
     }
-    return fit_and_score(features, splits, prepared.scorer)
+    return fit_and_score(features, splits, prepared.scorer, prepared.folds)

@@ -40,6 +40,26 @@ def test_words_are_learned_in_any_order_and_case():
     assert result.seconds > 0
 
 
+def test_rows_in_folds_are_scored_by_what_did_not_read_them():
+    classes = np.repeat([0, 1], 6)
+    folds = np.tile([0, 1, 2], 4)
+    words = WORDS[classes]
+    # a fold whose words no other row has
+    words[folds == 0] = [f"w{row}" for row in range(4)]
+    train = split(words.tolist(), classes)
+    scorer = Scorer(("accuracy",), TASK, TWO)
+    result = fit_and_score(BagOfWords(), {"train": train}, scorer, folds)
+    # of fold 0 nothing is known: all its rows get the same class, and half of them have it
+    assert result.scores["validation"]["accuracy"] == (8 + 2) / 12
+
+
+def test_a_fold_beside_a_single_class_is_scored():
+    train = split(["dull", "fine"], np.array([0, 1]))
+    scorer = Scorer(("accuracy",), TASK, TWO)
+    result = fit_and_score(BagOfWords(), {"train": train}, scorer, np.array([0, 1]))
+    assert result.scores["validation"]["accuracy"] == 0.0
+
+
 def test_languages_without_spaces_have_words_too():
     train = split(["这部电影很好", "这部电影很坏", "音乐很好", "音乐很坏"], [1, 0, 1, 0])
     result = scores(TWO, train, split(["风景好", "风景坏"], [1, 0]))

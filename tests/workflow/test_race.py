@@ -56,6 +56,8 @@ def test_the_best_out_of_fold_becomes_the_run(race):
     finished = {name for name in table if "left out after" not in line_of(printed, name)}
     assert chosen == max(finished, key=lambda name: float(table[name]))
     assert f"auto: {chosen}; reason: accuracy " in printed
+    simple = metrics["simple_model"]["validation"]["accuracy"]
+    assert f"  bag of words   {simple:.4f}" in printed
     assert json.loads(run.lock.read_text())["auto"]["reason"].startswith("accuracy ")
     assert metrics["folds"]["count"] == 5
     assert metrics["examples"] == {"train": 20, "test": 20}
