@@ -3,7 +3,7 @@
     column of                           is
     declared classes (ClassLabel)       classes in the declared order
     texts, whole numbers, true/false    classes, sorted naturally: 2 before 10
-    numbers with a fraction             a regression
+    numbers with a fraction             a regression, but for a column of 0.0 and 1.0
     lists                               several labels
     lists of 0 and 1, all of one length several labels, a 0 or 1 for each
 
@@ -141,7 +141,9 @@ def _kind(values: list[Any], *, is_list: bool) -> str:
     if is_list:
         return MULTI
     # a column has one type, but its first values may be missing
-    return REGRESSION if any(isinstance(v, float) for v in values[:1000]) else SINGLE
+    are_floats = any(isinstance(v, float) for v in values[:1000])
+    # yes and no: what many programs write of whole numbers once a value was missing
+    return REGRESSION if are_floats and set(values) - {None} != {0.0, 1.0} else SINGLE
 
 
 def _are_lists_in_text(values: list[Any]) -> bool:

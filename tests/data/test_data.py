@@ -336,7 +336,8 @@ def test_a_gap_does_not_make_classes_a_regression(tmp_path):
     [
         (["0", "1", "", "1"], ("0", "1")),
         (["0.5", "1", "", "1"], ()),
-        (["0.0", "1.0", "0.0", "1.0"], ()),  # no gap: floats were meant
+        (["1.0", "2.0", "1.0", "2.0"], ()),  # no gap: floats were meant
+        (["0.0", "1.0", "0.0", "1.0"], ("0", "1")),  # but for no and yes
     ],
 )
 def test_whole_numbers_around_a_gap_stay_classes(tmp_path, labels, names):

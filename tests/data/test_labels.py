@@ -89,6 +89,7 @@ def test_texts_of_numbers_are_in_the_order_of_the_numbers(load):
         (["b", "a"], "single_label_classification", "label: 2 classes, because it holds texts"),
         ([3, 20, 100], "single_label_classification", "3 classes, because it holds whole numbers"),
         ([True, False], "single_label_classification", "because it holds true and false"),
+        ([0.0, 1.0], "single_label_classification", "2 classes, because it holds whole"),
         ([0.5, 2.0], "regression", "labels are floats, so the task is a regression"),
         ([["a"], ["b", "a"]], "multi_label_classification", "several for each example"),
     ],
