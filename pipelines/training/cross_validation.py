@@ -58,7 +58,7 @@ class CrossValidation:
         for fold in self.folds:
             by_row |= self.held_out(fold)
         say(f"{len(self.folds)} folds are done: training on all {len(by_row):,} rows")
-        fitted = self.train(self.job)
+        fitted = self._train(self.job)
         logits: Any = [by_row[row] for row in range(len(by_row))]
         if self.job.task.prediction_unit == "example":
             logits = np.stack(logits)
@@ -107,6 +107,16 @@ class CrossValidation:
         with warnings.catch_warnings(action="ignore"):
             return job.main_score({"logits": values}, subset)
 
+    def _train(self, job: Job) -> Fitted:
+        """Train from the same random state each time, whether folds were trained or looked up.
+
+        Adapters and new blocks are drawn before the Trainer sets its seed.
+        """
+        from transformers import set_seed
+
+        set_seed(job.arguments.seed)
+        return self.train(job)
+
     def _train_without(self, fold: int) -> Logits:
         """Train a copy on the rows of the other folds: the logits of the rows of this one."""
         assert self.job.folds is not None
@@ -115,7 +125,7 @@ class CrossValidation:
         with tempfile.TemporaryDirectory() as folder, capture_stdout():
             job = self._on(~is_held, folder)
             try:
-                fitted = self.train(job)
+                fitted = self._train(job)
             except Interrupted as stop:
                 reason = "finished folds are kept: to go on, run the same command again"
                 message = f"{stop} of a fold; {reason}"

@@ -9,6 +9,7 @@ import pytest
 import tiny
 import tiny_audio
 import tiny_tasks
+import torch
 from datasets import Dataset
 from grafting import job, prepare, problem, write_recipe
 
@@ -50,8 +51,10 @@ class Recorder:
 
     def __init__(self, strategy):
         self.strategy, self.rows, self.starts, self.epochs = strategy, [], [], []
+        self.draws = []
 
     def __call__(self, job):
+        self.draws.append(torch.rand(1).item())
         self.rows.append(job.train_targets)
         self.starts.append(next(job.checkpoint.model.parameters()).sum().item())
         self.epochs.append(job.arguments.num_train_epochs * len(job.train_targets))
@@ -72,6 +75,7 @@ def test_no_fold_is_trained_on_and_every_training_starts_anew(checkpoint, few, t
         assert Counter(seen) + Counter(held) == whole
     assert Counter(record.rows[-1]) == whole
     assert len(set(record.starts)) == 1
+    assert len(set(record.draws)) == 1  # adapters are drawn alike where other folds are looked up
     assert set(record.epochs) == {40.0}  # as many steps on fewer rows
     assert np.shape(fitted.out_of_fold) == (20, prepared.data.labels.num_labels)
     # the scores are those of the rows that a training did not see, not of the saved model
