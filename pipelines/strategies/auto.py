@@ -28,6 +28,7 @@ MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
 RACE_MINUTES = 10.0
 # simple first: of equal scores, the earlier one is chosen
+MAX_CONTRASTIVE_ROWS = 300  # from here on its pairs take longer than all the others together
 ENTRANTS = ("linear_probe", "contrastive", "lp_ft", "full")
 
 Candidate = tuple[str, str]  # a strategy's name, and the reason for it
@@ -100,34 +101,38 @@ class Auto(Strategy):
         )
 
     def _usual(self, context: "AutoContext") -> tuple[str, ...]:
-        """Leave out the strategies for which there is no time, or no memory."""
-        minutes, allowed = context.minutes, self.minutes or RACE_MINUTES
+        """Leave out the strategies for which there is no time, or no memory; maybe all."""
+        minutes, allowed = context.minutes * context.num_folds, self.minutes or RACE_MINUTES
         if minutes > allowed:
-            say(f"auto: a training would take {minutes:.1f} minutes, {allowed:g} are allowed")
-            return ENTRANTS[:1]
+            say(
+                f"auto: to compare strategies, {context.num_folds} folds of a training would take "
+                f"{minutes:.1f} minutes, and {allowed:g} are allowed (strategy.minutes)"
+            )
+            return ()
         if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
             say("auto: no room for the moments of all weights")
             return ("linear_probe", "lora")
         if context.anatomy.is_convolutional and context.normalizes_batches:
             # which leaves the pretrained statistics alone
             return ("linear_probe", "lora", "lp_ft")
+        if len(context.targets) > MAX_CONTRASTIVE_ROWS:
+            return tuple(name for name in ENTRANTS if name != "contrastive")
         return ENTRANTS
 
     def _entrants(self, context: "AutoContext") -> tuple[str, ...]:
-        """List the strategies that can be compared, simple ones first.
+        """List the strategies that can be compared, simple ones first; none if there is no time.
 
         Raises:
             RecipeError: one that the recipe names cannot, or none can.
         """
-        problems = {
-            name: _obstacle(context, name) for name in self.entrants or self._usual(context)
-        }
+        names = self.entrants or self._usual(context)
+        problems = {name: _obstacle(context, name) for name in names}
         refused = {name: reason for name, reason in problems.items() if reason}
         able = tuple(name for name in problems if name not in refused)
-        if able and not (self.entrants and refused):
-            return able
-        name, reason = next(iter(refused.items()))
-        raise RecipeError(f"strategy.entrants: '{name}': {reason}")
+        if refused and (self.entrants or not able):
+            name, reason = next(iter(refused.items()))
+            raise RecipeError(f"strategy.entrants: '{name}': {reason}")
+        return able
 
     def _candidates(self, context: "AutoContext") -> Iterator[Candidate]:
         """Yield strategies, from the best to the one that always works."""

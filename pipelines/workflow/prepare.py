@@ -78,10 +78,27 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     )
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
+    if getattr(prepared.recipe.strategy, "entrants", None) == ():
+        return prepare(_set_aside(recipe), test=test)
     _check_class_weights(prepared)
     prepared.arguments()  # refuses wrong `training:` before anything is written
     _start_at_prior(prepared)
     return replace(prepared, target_scale=_target_scale(prepared))
+
+
+def _set_aside(recipe: Recipe) -> Recipe:
+    """Do without the folds that there is no time for.
+
+    Raises:
+        RecipeError: the recipe requests them.
+    """
+    if recipe.data.folds != "auto":
+        raise RecipeError(
+            f"data.folds: {recipe.data.folds}: there is no time to compare strategies on them; set "
+            "strategy.minutes higher, name a strategy, or leave data.folds out"
+        )
+    say("auto: rows are set aside instead (data.folds=0), and rules choose")
+    return recipe.replace(data=recipe.data.replace(folds=0))
 
 
 def _load_data(recipe: Recipe, *, test: bool) -> "Data":

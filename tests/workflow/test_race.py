@@ -74,7 +74,7 @@ def test_without_time_only_the_simplest_is_tried(race):
     assert "no time is left" in line_of(printed, "full")
 
 
-def test_entrants_follow_from_task_and_data(checkpoint, few, tmp_path, capsys):
+def test_entrants_follow_from_task_and_data(checkpoint, few, tmp_path):
     sections = {"strategy": "auto", "training": SHORT}
     prepared = prepare(tmp_path / "texts", checkpoint("bert"), few, **sections)
     assert prepared.recipe.strategy.entrants == ENTRANTS
@@ -83,10 +83,20 @@ def test_entrants_follow_from_task_and_data(checkpoint, few, tmp_path, capsys):
     prepared = prepare(tmp_path / "recipe", checkpoint("bert"), pairs, **sections)
     # a pair of texts cannot be compared with another text
     assert prepared.recipe.strategy.entrants == tuple(n for n in ENTRANTS if n != "contrastive")
-    slow = {"strategy": {"name": "auto", "minutes": 1e-9}, "training": SHORT}
-    prepared = prepare(tmp_path / "slow", checkpoint("bert"), few, **slow)
-    assert prepared.recipe.strategy.entrants == ("linear_probe",)
-    assert "a training would take" in capsys.readouterr().out
+
+
+def test_without_time_to_compare_rows_are_set_aside_and_rules_choose(
+    checkpoint, few, tmp_path, capsys
+):
+    strategy = {"name": "auto", "minutes": 1e-9}
+    prepared = prepare(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
+    assert "5 folds of a training would take" in capsys.readouterr().out
+    assert prepared.recipe.strategy.name == "linear_probe"
+    assert prepared.recipe.data.folds == 0
+    assert len(prepared.targets["train"]) == 18
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
+    assert main(["check", str(path), "data.folds=5"]) == 2
+    assert "data.folds: 5: there is no time to compare strategies" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
