@@ -10,12 +10,12 @@ from pipelines.core.console import say
 from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.core.labels import SINGLE
 from pipelines.strategies import Resolution, Strategy
-from pipelines.strategies.probing.solved_head import default_head, output_of, solve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainingArguments
 
     from pipelines.models.anatomy import Anatomy
+    from pipelines.models.output.sentence import SentenceModel
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
     from pipelines.training.job import Fitted, Job, Setup
@@ -32,6 +32,7 @@ FIXED_ARGUMENTS: dict[str, Any] = {
 UNUSED_KEYS = (*FIXED_ARGUMENTS, "eval_steps", "eval_delay", "metric_for_best_model")
 MIN_STEPS = 50  # of an epoch, however few rows there are
 MAX_STEPS = 1_000  # of an epoch, however many
+POOLING = "mean"  # what is compared
 
 
 class Contrastive(Strategy):
@@ -135,6 +136,8 @@ class Contrastive(Strategy):
         """
         from pipelines.features.candidates import pooled_extractor
         from pipelines.models.anatomy import dissect
+        from pipelines.models.output.sentence import SentenceModel
+        from pipelines.training.contrast.head import STRENGTH, solve
         from pipelines.training.fit import fit
 
         on_pairs = self._on_pairs(job)
@@ -149,18 +152,17 @@ class Contrastive(Strategy):
             )
         # features are looked up by the weights as they are now
         extractor = pooled_extractor(
-            model, dissect(model, new), "mean", job.train, job.collate, new
+            model, dissect(model, new), POOLING, job.train, job.collate, new, plain=False
         )
-        head = default_head(job)
-        _, best, _ = solve(job, head, extractor)
-        chosen = {**trained.chosen, "pooling": best.pooling, head.hyperparameter: best.strength}
-        epochs = [entry["epoch"] for entry in trained.history if "epoch" in entry]
-        score = {f"eval_{job.scorer.main}": best.score, "epoch": max(epochs, default=0.0)}
+        extractor = replace(extractor, chosen=POOLING)
+        output = SentenceModel(model, extractor, solve(job, extractor))
+        chosen = {**trained.chosen, "pooling": POOLING, "C": STRENGTH}
+        last = output.head.layers[-1].linear
         return replace(
             trained,
-            output=output_of(extractor, best),
-            history=[*trained.history, {**chosen, **score}],
-            trainable=trained.trainable + best.num_parameters,
+            output=output,
+            history=[*trained.history, *_scores(job, output, trained.history, chosen)],
+            trainable=trained.trainable + last.weight.size + last.bias.size,
             chosen=chosen,
         )
 
@@ -192,6 +194,17 @@ class Contrastive(Strategy):
         step = arguments.train_batch_size * arguments.gradient_accumulation_steps
         step *= arguments.world_size
         return max(MIN_STEPS * step, min(num_rows * self.draws // 2, MAX_STEPS * step))
+
+
+def _scores(
+    job: "Job", output: "SentenceModel", history: list[dict[str, Any]], chosen: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the entry of the history with the score on validation; none where train is that."""
+    if job.folds is not None:
+        return []
+    outputs = output.run(job.validation, job.collate, job.task.collect, **job.forward_options)
+    epoch = max((entry["epoch"] for entry in history if "epoch" in entry), default=0.0)
+    return [{**chosen, f"eval_{job.scorer.main}": job.main_score(outputs), "epoch": epoch}]
 
 
 def _plan(job: "Job") -> str:

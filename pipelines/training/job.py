@@ -101,6 +101,19 @@ class Job:
         """Validation with its targets."""
         return LabeledRows(self.validation, self.validation_targets)
 
+    def target_weights(self, targets: "np.ndarray") -> "np.ndarray | None":
+        """Weigh the targets of train for a solver as gradient steps do; None: all count once.
+
+        Args:
+            targets: (targets,) ids or numbers, or (targets, labels) of 0 and 1.
+        """
+        from pipelines.training.balanced_sampler import expected_draws
+
+        if self.row_groups is not None:
+            return expected_draws(self.row_groups, len(targets))
+        weigh = getattr(self.loss, "target_weights", None)
+        return weigh(targets) if weigh else None
+
     def score(self, outputs: "ModelOutputs", data: LabeledRows | None = None) -> dict[str, float]:
         """Score the outputs of a pass over `data`, or over validation: metric -> score."""
         data = data or self.labeled_validation

@@ -137,9 +137,66 @@ def test_it_gives_a_sentence_transformers_folder_of_the_trained_encoder(trained,
     assert fitted.output.library == "sentence-transformers"
     fitted.output.save(tmp_path / "model", prepared.checkpoint.processor)
     loaded = SentenceTransformer(str(tmp_path / "model"))
+    names = [type(module).__name__ for module in loaded]
+    assert names == ["Transformer", "Pooling", "Normalize", "Dense"]
     encoded = loaded.encode(prepared.data.validation["text"][:], show_progress_bar=False)
     # features of the weights before training, from the cache, would differ
     close(encoded, logits(prepared, fitted))
+
+
+@pytest.mark.numerical
+def test_the_head_is_logistic_regression_on_vectors_of_length_1(trained):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import normalize
+
+    prepared, _, fitted = trained
+    labels = np.array(prepared.targets["train"])
+    (known, of_train), (others, _) = (
+        fitted.output.extractor.extract(prepared.encoded[split], prepared.collate)
+        for split in ("train", "validation")
+    )
+    assert of_train.tolist() == labels.tolist()
+    reference = LogisticRegression(max_iter=1000).fit(normalize(known["mean"]), labels)
+    probabilities = torch.tensor(logits(prepared, fitted)).softmax(-1).numpy()
+    expected = reference.predict_proba(normalize(others["mean"]))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-3)
+
+
+@pytest.mark.numerical
+def test_with_folds_the_head_is_the_same_and_rows_that_the_encoder_saw_score_nothing(
+    checkpoint, tmp_path
+):
+    task = {"name": "text_classification", "class_weights": "balanced"}
+    training = {**TRAINING, "max_steps": 1}
+    data = problem(tmp_path / "data", "single")
+    found = []
+    for name in ("split", "folds"):
+        prepared = prepare(
+            tmp_path / name,
+            checkpoint("bert"),
+            data,
+            task=task,
+            strategy="contrastive",
+            training=training,
+        )
+        rows, targets = prepared.encoded["train"], prepared.targets["train"]
+        folds = {
+            "validation": rows,
+            "validation_targets": targets,
+            "folds": np.arange(len(targets)) % 2,
+        }
+        changes = folds if name == "folds" else {}
+        found.append(fit(prepared, tmp_path / name / "checkpoints", **changes))
+    split, folds = found
+    close(logits(prepared, folds), logits(prepared, split))
+    assert folds.out_of_fold is None
+    assert not any("eval_accuracy" in entry for entry in folds.history)
+    # the bias has no penalty: on average over weighted rows, all classes are equally probable
+    probabilities = torch.tensor(logits(prepared, folds, "train")).softmax(-1).numpy()
+    weights = prepared.loss.target_weights(np.array(targets))
+    assert np.ptp(weights) > 0
+    means = np.average(probabilities, axis=0, weights=weights)
+    np.testing.assert_allclose(means, 1 / len(means), atol=1e-3)
 
 
 def test_its_score_stands_in_the_history_beside_the_losses_of_the_steps(trained):

@@ -27,8 +27,7 @@ class NearestNeighbors(Head):
     def solve(self, problem: Problem, values: Iterable[float]) -> Iterator[MLPHead]:
         """Build a head for each temperature; all of them hold the same examples."""
         rows, dim = problem.features.shape
-        identity = Linear(np.eye(dim, dtype=np.float32), np.zeros(dim, np.float32))
-        normalized = Layer(identity, "normalize")
+        normalized = Layer.normalize(dim)
         # a row that counts twice has twice the exponential: its logarithm is a bias
         log_counts = np.zeros(rows) if problem.weights is None else np.log(problem.weights)
         examples = normalized(problem.features)

@@ -36,6 +36,13 @@ class Linear:
         """The head as a single layer."""
         return (Layer(self, "identity"),)
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether outputs are the features themselves."""
+        rows, dim = self.weight.shape
+        is_square = rows == dim and not self.bias.any()
+        return is_square and np.array_equal(self.weight, np.eye(dim))
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -43,6 +50,12 @@ class Layer:
 
     linear: Linear
     activation: Activation
+
+    @classmethod
+    def normalize(cls, dim: int) -> "Layer":
+        """Build the layer that scales vectors to length 1."""
+        identity = Linear(np.eye(dim, dtype=np.float32), np.zeros(dim, np.float32))
+        return cls(identity, "normalize")
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Apply the layer: (rows, inputs) -> (rows, outputs)."""

@@ -117,6 +117,9 @@ def _modules(layer: "Layer") -> Iterator[Any]:
     import torch
     from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
+    if layer.linear.is_identity and layer.activation == "normalize":
+        yield Normalize()
+        return
     kinds = {"relu": torch.nn.ReLU, "softmax": torch.nn.Softmax}
     activation = kinds.get(layer.activation, torch.nn.Identity)()
     outputs, inputs = layer.linear.weight.shape

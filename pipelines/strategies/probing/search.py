@@ -14,7 +14,6 @@ from pipelines.strategies.probing.trial import (
     best_pooling,
     best_strength,
 )
-from pipelines.training.balanced_sampler import expected_draws
 from pipelines.training.row_subset import examples_of
 
 if TYPE_CHECKING:
@@ -147,6 +146,11 @@ class HeadSearch:
         return self.bias or pooling != "head"
 
     @cached_property
+    def weights(self) -> np.ndarray | None:
+        """How many times each target of train counts; None: once."""
+        return self.job.target_weights(self.train.targets)
+
+    @cached_property
     def folds(self) -> np.ndarray | None:
         """(targets,) the fold of each target of train, that of its example; None without folds."""
         folds, sizes = self.job.folds, self.train.sizes
@@ -197,17 +201,9 @@ class HeadSearch:
             targets=targets,
             num_labels=self.job.labels.num_labels,
             bias=biased,
-            weights=self._weights(targets, rows),
+            weights=None if self.weights is None else self.weights[rows],
         )
         return map(scaler.fold, self.head.solve(problem, strengths))
-
-    def _weights(self, targets: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
-        """Weigh targets as in gradient steps: by their classes, or as often as they are drawn."""
-        job = self.job
-        if job.row_groups is not None:
-            return expected_draws(job.row_groups, len(self.train.targets))[rows]
-        weigh = getattr(job.loss, "target_weights", None)
-        return weigh(targets) if weigh else None
 
 
 def _without_absent(logits: np.ndarray) -> np.ndarray:
