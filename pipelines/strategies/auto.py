@@ -26,7 +26,7 @@ MIN_STEPS = 50  # below which weights hardly move
 # with fewer, a single example moves the accuracy by more than a point
 MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
-RACE_MINUTES = 10.0
+RACE_MINUTES = 5.0
 # simple first: of equal scores, the earlier one is chosen
 MAX_CONTRASTIVE_ROWS = 300  # from here on its pairs take longer than all the others together
 ENTRANTS = ("linear_probe", "contrastive", "lp_ft", "full")
