@@ -9,9 +9,9 @@ lines of recipe. It is a line of RESULTS, and what is there already is not run a
 benchmark goes on. Remove a line to run it once more.
 
 Prints the task's metric in per cent, with the deviation over draws; expected calibration error;
-seconds of the whole process; mean rank and regret; where `auto` is behind a peer; what was not run.
-The halves of the data sets, those that decide settings and those that report, are apart
-(`defaults_data.py`).
+seconds of the whole process and CPU seconds; mean rank and regret; where `auto` is behind a peer;
+what was not run. The halves of the data sets, those that decide settings and those that report, are
+apart (`defaults_data.py`).
 """
 
 import argparse
@@ -57,7 +57,7 @@ def results(path: Path) -> list[Line]:
 def run_all(
     parsed: argparse.Namespace,
     planned: list[Line],
-    run: Callable[[Cell, str, Path], tuple[dict[str, Any], float]] = Cell.run,
+    run: Callable[[Cell, str, Path], tuple[dict[str, Any], dict[str, float]]] = Cell.run,
 ) -> None:
     """Run what is lacking, one after the other, and append a line for each."""
     finished = {tables.key_of(line) for line in results(parsed.results)}
@@ -87,12 +87,11 @@ def _run_cell(parsed: argparse.Namespace, lines: list[Line], run: Any) -> Iterat
         for line in lines:
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    answer, seconds = run(cell, line["arm"], Path(folder))
+                    answer, cost = run(cell, line["arm"], Path(folder))
                 except NoResultError as error:
                     yield {**line, "reason": str(error)}
                     continue
-            cost = {"rows": num_rows, "seconds": round(seconds, 1)}
-            yield {**line, **cost, **_scored(test, answer, name, names)}
+            yield {**line, "rows": num_rows, **cost, **_scored(test, answer, name, names)}
 
 
 def _scored(test: Dataset, answer: dict[str, Any], name: str, names: Any) -> dict[str, Any]:

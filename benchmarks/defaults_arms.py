@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -106,8 +107,11 @@ class Cell:
     environments: Path
     minutes: float
 
-    def run(self, arm: str, folder: Path) -> tuple[dict[str, Any], float]:
-        """Run an arm in an empty folder: its predictions and confidence, and its seconds.
+    def run(self, arm: str, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+        """Run an arm in an empty folder: its predictions and confidence, and what it cost.
+
+        The cost are seconds of the whole process, and CPU seconds, which other work on the machine
+        lengthens less.
 
         Raises:
             NoResultError: it was refused, failed, or took too long.
@@ -117,13 +121,11 @@ class Cell:
         else:
             (folder / "recipe.yaml").write_text(self.recipe(arm), encoding="utf-8")
             command = [sys.executable, "-m", "pipelines.cli", "run", "recipe.yaml"]
-        started = time.monotonic()
-        _execute(command, folder, self.minutes)
-        seconds = time.monotonic() - started
+        cost = _execute(command, folder, self.minutes)
         if arm in PEER_ARMS:
-            return json.loads((folder / "answer.json").read_text(encoding="utf-8")), seconds
+            return json.loads((folder / "answer.json").read_text(encoding="utf-8")), cost
         (table,) = folder.glob("runs/*/*/predictions/test.csv")
-        return self.read(table), seconds
+        return self.read(table), cost
 
     def recipe(self, strategy: str) -> str:
         """Write what a user writes: JSON is YAML."""
@@ -183,12 +185,13 @@ def environment(arm: str, folder: Path) -> Path:
     return python
 
 
-def _execute(command: list[str], folder: Path, minutes: float) -> None:
-    """Run a command in its folder, with caches that are empty."""
+def _execute(command: list[str], folder: Path, minutes: float) -> dict[str, float]:
+    """Run a command in its folder, with caches that are empty; return what it cost."""
     caches = {"GRAFT_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "hub")}
     path = {"PYTHONPATH": str(ROOT)} if "pipelines.cli" in command else {}
     given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60 * minutes}
+    started, before = time.monotonic(), _cpu_seconds()
     try:
         done = subprocess.run(
             command, cwd=folder, env={**given, **caches, **path, "HF_HUB_OFFLINE": "1"}, **options
@@ -202,3 +205,11 @@ def _execute(command: list[str], folder: Path, minutes: float) -> None:
         raise NoResultError(
             f"{'refused' if done.returncode == 2 else 'failed'}: {reason[:MAX_REASON]}"
         )
+    cost = {"seconds": time.monotonic() - started, "cpu": _cpu_seconds() - before}
+    return {name: round(value, 1) for name, value in cost.items()}
+
+
+def _cpu_seconds() -> float:
+    """Count what ended children have computed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

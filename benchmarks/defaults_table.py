@@ -27,8 +27,8 @@ def cells_of(lines: list[Line], names: tuple[str, ...] = (*DECIDING, *REPORTED))
 
 def scores(cells: Cells) -> Iterator[str]:
     """Print a line for each arm in each cell; the best mean is bold."""
-    yield "| data | examples | arm | score | ECE | seconds | draws |"
-    yield "|---|---:|---|---:|---:|---:|---:|"
+    yield "| data | examples | arm | score | ECE | seconds | CPU seconds | draws |"
+    yield "|---|---:|---|---:|---:|---:|---:|---:|"
     for (name, _), arms in cells.items():
         best = max(map(_mean, arms.values()))
         metric = DATA[name].metric
@@ -39,7 +39,7 @@ def scores(cells: Cells) -> Iterator[str]:
                 f"| {round(_average(lines, 'rows') or 0):,} | {title(arm)} "
                 f"| {bold}{_mean(lines):.1f}{bold} ± {_spread(lines):.1f} "
                 f"| {_number(_average(lines, 'ece'))} "
-                f"| {statistics.median(line['seconds'] for line in lines):.0f} | {len(lines)} |"
+                f"| {_median(lines, 'seconds'):.0f} | {_median(lines, 'cpu'):.0f} | {len(lines)} |"
             )
 
 
@@ -127,6 +127,10 @@ def _mean(lines: list[Line]) -> float:
 
 def _spread(lines: list[Line]) -> float:
     return statistics.stdev(line["score"] for line in lines) if len(lines) > 1 else 0.0
+
+
+def _median(lines: list[Line], key: str) -> float:
+    return statistics.median(line[key] for line in lines)
 
 
 def _average(lines: list[Line], key: str) -> float | None:

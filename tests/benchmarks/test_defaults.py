@@ -41,7 +41,7 @@ def line(arm: str, score: float | None, draw: int = 1, **fields: object) -> dict
     key = {"data": "sst2", "size": "8", "draw": draw, "arm": arm, "test_rows": None}
     if score is None:
         return {**key, **fields}
-    return {**key, "score": score, "rows": 16, "seconds": 3.0, "ece": 5.0, **fields}
+    return {**key, "score": score, "rows": 16, "seconds": 3.0, "cpu": 4.0, "ece": 5.0, **fields}
 
 
 def table_rows(lines: list[str]) -> list[list[str]]:
@@ -76,7 +76,7 @@ def test_what_is_finished_is_not_run_again(shared, tmp_path, capsys):
         seen.append((arm, folder, [*folder.iterdir()]))
         if arm == "auto":
             raise defaults_arms.NoResultError("refused: this")
-        return {"predictions": [0] * 40, "confidence": [0.5] * 40}, 1.0
+        return {"predictions": [0] * 40, "confidence": [0.5] * 40}, {"seconds": 1.0, "cpu": 1.0}
 
     planned = defaults.plan(parsed)
     defaults.run_all(parsed, planned, run)
@@ -119,8 +119,8 @@ def test_scores_have_their_spread_and_the_best_is_bold():
     lines = [line("auto", 70.0), line("auto", 80.0, draw=2), line("setfit", 60.0, ece=None)]
     rows = table_rows([*defaults_table.scores(defaults_table.cells_of(lines))])[2:]
     assert rows == [
-        ["sst2", "16", "Graft `auto`", "**75.0** ± 7.1", "5.0", "3", "2"],
-        ["sst2", "16", "SetFit", "60.0 ± 0.0", "", "3", "1"],
+        ["sst2", "16", "Graft `auto`", "**75.0** ± 7.1", "5.0", "3", "4", "2"],
+        ["sst2", "16", "SetFit", "60.0 ± 0.0", "", "3", "4", "1"],
     ]
 
 
