@@ -116,9 +116,14 @@ def report(lines: list[Line], planned: list[Line]) -> Iterator[str]:
         if cells:
             yield from (f"\n{heading} half: {', '.join(names)}\n", *scores(cells), "")
             yield from summary(cells)
-            missed = [*behind(cells)]
-            yield f"\ncells where auto is behind: {'; '.join(missed) or 'none'}"
+            yield f"\n{_goal(cells)}"
     yield from ("", *left_out(lines, planned))
+
+
+def _goal(cells: Cells) -> str:
+    judged = [arms for arms in cells.values() if AUTO in arms and arms.keys() & PEER_ARMS.keys()]
+    missed = "; ".join(behind(cells)) or "none"
+    return f"cells where auto is behind, of {len(judged)} with a peer: {missed}"
 
 
 def _mean(lines: list[Line]) -> float:

@@ -149,13 +149,15 @@ def texts(job: jobs.PeerJob, tokenizer: Any, rows: Any, *, padded: bool, learnin
             **{"truncation": True, "max_length": MAX_LENGTH, "padding": padding},
             is_split_into_words=is_words,
         )
-        labels = batch[job.label]
+        labels = batch["targets"]
         if is_words:
             labels = [first_pieces(encoded.word_ids(i), tags) for i, tags in enumerate(labels)]
         elif job.kind == "multi":
             labels = [np.isin(range(job.num_labels), row).astype("f4") for row in labels]
         return {**encoded, "labels": labels}
 
+    # under its name, a column would keep its type: rows of 0 and 1 would be whole numbers
+    rows = rows.rename_column(job.label, "targets")
     return rows.map(encode, batched=True, remove_columns=rows.column_names)
 
 

@@ -131,6 +131,13 @@ def test_auto_is_behind_beyond_spread_and_margin(peer, missed):
     assert len([*defaults_table.behind(defaults_table.cells_of(lines))]) == missed
 
 
+@pytest.mark.parametrize(("arm", "judged"), [("auto", 1), ("full", 0)])
+def test_without_auto_no_cell_counts_as_reached(arm, judged):
+    lines = [line(arm, 80.0), line("setfit", 79.0)]
+    goal = f"cells where auto is behind, of {judged} with a peer: none"
+    assert goal in "\n".join(defaults_table.report(lines, lines))
+
+
 def test_what_was_not_run_is_counted_by_its_reason():
     planned = [line("setfit", None, draw=draw) for draw in (1, 2, 3)]
     planned.append(line("fastai", None, reason="not made for such data"))
