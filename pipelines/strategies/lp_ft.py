@@ -22,7 +22,8 @@ class LpFt(Strategy):
 
     The probe costs one forward pass, whose features are kept on disk. Training goes on through the
     pooling that validation, or folds of train, chose for it: the plain class of a sentence encoder
-    reads its pooler, the worst of all. Another pooling gives a sentence-transformers folder.
+    reads its pooler, the worst of all. Another pooling gives a sentence-transformers folder. Logits
+    of a head that separates the classes of train are made smaller, or no gradient would be left.
     """
 
     pooling: Pooling = Field(

@@ -107,9 +107,8 @@ def test_frozen_weights_are_left_alone(prepared, tmp_path):
 @pytest.mark.parametrize("strategy", [{"name": "lp_ft", "pooling": "head"}, "gradual_unfreezing"])
 def test_wise_ft_chooses_between_probe_and_fine_tuned_on_validation(prepared, tmp_path, strategy):
     training = {"load_best_model_at_end": False, "save_strategy": "no"}
-    probe = prepared({"name": "linear_probe", "pooling": "head"})
-    fit(probe, tmp_path / "probe")
-    start = tensors(probe.checkpoint.model)
+    still = {**training, "learning_rate": 0.0, "weight_decay": 0.0}
+    start = tensors(fit(prepared(strategy, training=still), tmp_path / "start").output.model)
     end = tensors(fit(prepared(strategy, training=training), tmp_path / "one").output.model)
     found = prepared(strategy, training=training, averaging={"wise_ft": True})
     fitted = fit(found, tmp_path / "two")

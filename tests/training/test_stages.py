@@ -5,6 +5,7 @@ import math
 
 import pytest
 import tiny
+from closeness import close
 from grafting import changed, fit, prepare, write_recipe
 
 from pipelines.cli import main
@@ -298,8 +299,15 @@ def test_lp_ft_starts_from_the_head_that_a_probe_finds(prepared, tmp_path, famil
     tuned = prepared(family, {"name": "lp_ft", "pooling": "head"}, **steady)
     fit(tuned, tmp_path / "checkpoints")
     one, other = (dict(found.checkpoint.model.named_parameters()) for found in (probed, tuned))
+    output = dissect(tuned.checkpoint.model, tuned.checkpoint.newly_initialized).output
     for name, parameter in one.items():
-        assert other[name].equal(parameter), name
+        if name.startswith(f"{output}."):
+            # smaller logits of the same order, which leave a gradient
+            factor = other[name].norm() / parameter.norm()
+            assert factor <= 1
+            close(other[name] / factor, parameter)
+        else:
+            assert other[name].equal(parameter), name
 
 
 @pytest.mark.parametrize("family", FAMILIES)

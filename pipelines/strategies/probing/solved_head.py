@@ -6,6 +6,7 @@ from pipelines.core import registry
 from pipelines.core.console import say
 from pipelines.core.labels import REGRESSION, SINGLE
 from pipelines.features.extractor import HEAD
+from pipelines.strategies.probing.head_scale import with_largest_gradient
 
 if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
@@ -77,9 +78,13 @@ def start_from_solved_head(job: "Job", pooling: str = HEAD) -> "Job":
         # all poolings, like a probe and `auto`: the key on disk is the same, one pass serves all
         candidates = "auto" if is_plain else pooling
         extractor = pooled_extractor(model, anatomy, candidates, job.train, job.collate, new)
-    _, best, _ = solve(job, default_head(job), extractor, plain=is_plain)
+    search, best, _ = solve(job, default_head(job), extractor, plain=is_plain)
     assert isinstance(best.head, Linear)
     head = best.head
+    # of numbers a smaller head would predict others
+    if problem_type(job) != REGRESSION:
+        train = search.train
+        head = with_largest_gradient(head, train.features[best.pooling], train.targets)
     rows = "validation" if job.folds is None else "rows out of fold"
     say(
         f"the head was solved on frozen features, pooling {best.pooling}: {job.scorer.main} "
