@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipelines.core import registry
 from pipelines.report import baseline, calibration_text, threshold_text
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
@@ -46,9 +47,20 @@ def _fold_line(evidence: Evidence) -> Iterator[str]:
         score = evidence.validation[evidence.main_metric]
         yield (
             f"out of fold: {evidence.main_metric} {score:.4f}, standard error over "
-            f"{len(evidence.fold_scores)} folds {evidence.standard_error:.4f}; the folds also "
-            "chose, so it is a little too optimistic"
+            f"{len(evidence.fold_scores)} folds {evidence.standard_error:.4f}{_choice(evidence)}"
         )
+
+
+def _choice(evidence: Evidence) -> str:
+    """Say what the folds chose by this score; empty where each was only trained and scored."""
+    strategy = registry.find("strategies", evidence.strategy)
+    if evidence.reason:
+        chosen = "the strategy"
+    elif strategy.cross_validates:
+        chosen = "the head"
+    else:
+        return ""
+    return f"; the folds also chose {chosen}, so it is a little too optimistic"
 
 
 def _adapter_size(folder: RunFolder, evidence: Evidence) -> Iterator[str]:

@@ -83,10 +83,16 @@ class Auto(Strategy):
         """Choose a strategy and the sections that it needs.
 
         Raises:
-            RecipeError: no strategy goes with the rest of the recipe.
+            RecipeError: no strategy goes with the rest of the recipe; entrants cannot be compared.
         """
         if context.num_folds:
             return Resolution({"strategy": self.replace(entrants=self._entrants(context))})
+        if self.entrants:
+            raise RecipeError(
+                "strategy.entrants: strategies are compared by folds of train, and here a split "
+                "validates; leave it out, or name one strategy (data.folds: 5 makes folds of any "
+                "number of rows without a validation split)"
+            )
         conflict = None
         # a candidate is asked for when those before it were refused: similarity costs a forward
         # pass, which earlier rules do without

@@ -57,7 +57,8 @@ class CrossValidation:
         by_row: Logits = {}
         for fold in self.folds:
             by_row |= self.held_out(fold)
-        say(f"{len(self.folds)} folds are done: training on all {len(by_row):,} rows")
+        num_rows = len(self.job.train_targets)
+        say(f"{len(self.folds)} folds are done: training on all {num_rows:,} rows")
         fitted = self._train(self.job)
         logits: Any = [by_row[row] for row in range(len(by_row))]
         if self.job.task.prediction_unit == "example":
@@ -91,7 +92,9 @@ class CrossValidation:
         seconds = "trained before" if known else f"{time.monotonic() - started:.0f} s"
         score = f"{self.job.scorer.main} {self.score(logits):.4f}"
         place = f"fold {self.folds.index(fold) + 1} of {len(self.folds)}"
-        say(f"{place}: {score} on the {len(logits):,} rows left out ({seconds})")
+        # a text of several windows is one row of the user's
+        num_rows = len(np.unique(examples_of(self.job.validation)[[*logits]]))
+        say(f"{place}: {score} on the {num_rows:,} rows left out ({seconds})")
         return logits
 
     def score(self, logits: Logits) -> float:

@@ -17,6 +17,7 @@ from pipelines.core.errors import DataError, ModelError
 from pipelines.data import columns, group_column, splits, table_sketch, unused_texts
 from pipelines.models import outline, short_names, shortlist
 from pipelines.recipe import Recipe
+from pipelines.recipe.combinations import folds
 from pipelines.workflow import task_choice
 from pipelines.workflow.sketch import Sketch
 
@@ -68,7 +69,8 @@ def draw(
     recipe = Recipe.from_dict(values)
     if model and Path(model).expanduser().exists():  # of a Hub id, a run looks
         outline.check_task(recipe.model, recipe.task)
-    loaded = data.load(recipe.data, recipe.task, recipe.seed)
+    max_rows = folds.max_rows(recipe)  # what is printed of splits is true of a run
+    loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_rows)
     used = {name for column in roles.values() for name in _names(column)}
     unused = tuple(name for name in train.column_names if name not in {*used, source.group})
     group = "" if source.group else group_column.usual(train, used)

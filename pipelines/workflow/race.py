@@ -15,7 +15,9 @@ from tempfile import TemporaryDirectory
 
 from pipelines.core import processes, registry
 from pipelines.core.console import capture_stdout, say
+from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
+from pipelines.strategies import Strategy
 from pipelines.strategies.auto import RACE_MINUTES, Auto
 from pipelines.training.cross_validation import CrossValidation, Logits
 from pipelines.training.job import Job
@@ -51,7 +53,7 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
         recipe: as the user wrote it.
 
     Raises:
-        GraftError: as `prepare` does.
+        GraftError: as `prepare` does; ModelError where no entrant can be trained.
         Interrupted: on a signal; finished folds are kept.
     """
     strategy = prepared.recipe.strategy
@@ -69,7 +71,9 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     for line in (*_table(course.entrants), *_simple_line(prepared)):
         say(line)
     best = course.leader
-    assert best  # the first entrant runs to its end, whatever time it takes
+    if not best:  # whatever time it takes, an entrant runs to its end if none did before
+        assert course.failure
+        raise course.failure
     reason = f"{metric} {best.score:.4f} out of fold, the best of {_tried(course.entrants)}"
     say(f"auto: {best.name}; reason: {reason}")
     has_test = "test" in prepared.encoded
@@ -85,6 +89,7 @@ class _Course:
         self.started, self.seconds = time.monotonic(), seconds
         self.sign = 1 if prepared.scorer.greater_is_better else -1
         self.entrants: list[Entrant] = []
+        self.failure: ModelError | None = None
 
     @property
     def leader(self) -> Entrant | None:
@@ -93,7 +98,10 @@ class _Course:
         return max(finished, key=lambda entrant: self.sign * (entrant.score or 0.0), default=None)
 
     def enter(self, name: str) -> None:
-        """Cross-validate a strategy for as long as it may win, and time is left."""
+        """Cross-validate a strategy for as long as it may win, and time is left.
+
+        One that diverges, or does not fit the model, is left out.
+        """
         started = time.monotonic()
         if self.leader and processes.from_main(lambda: self._is_late(0.0)):
             self.entrants.append(Entrant(name, reason="no time is left"))
@@ -102,21 +110,23 @@ class _Course:
         with TemporaryDirectory() as folder, capture_stdout() as echo:
             prepared = prepare(_with_strategy(self.recipe, name), test=False)
             job = job_of(prepared, Path(folder))
-            entrant = self._solved(name, job) or self._trained(name, job, echo)
+            try:
+                entrant = self._cross_validated(prepared.recipe.strategy, job, echo)
+            except ModelError as error:
+                entrant, self.failure = Entrant(name, reason=str(error)), error
         seconds = time.monotonic() - started
         self.entrants.append(replace(entrant, seconds=seconds))
 
-    def _solved(self, name: str, job: Job) -> Entrant | None:
-        """Let a strategy score all folds by itself; None if it cannot."""
-        strategy = registry.find("strategies", name)
-        if not strategy.cross_validates:
-            return None
-        outputs = {"logits": strategy().fit(job).out_of_fold}
-        return Entrant(name, job.fold_scores(outputs), job.main_score(outputs))
-
-    def _trained(self, name: str, job: Job, echo: Callable[[str], None]) -> Entrant:
-        """Train without one fold after the other."""
-        strategy = registry.find("strategies", name)()
+    def _cross_validated(
+        self, strategy: Strategy, job: Job, echo: Callable[[str], None]
+    ) -> Entrant:
+        """Train without one fold after the other, unless a strategy scores all folds by itself."""
+        name = strategy.name
+        if strategy.cross_validates:
+            logits = strategy.fit(job).out_of_fold
+            assert logits is not None
+            outputs = {"logits": logits}
+            return Entrant(name, job.fold_scores(outputs), job.main_score(outputs))
         validation = CrossValidation(strategy.fit, job)
         scores, by_row = [], Logits()
         started = time.monotonic()

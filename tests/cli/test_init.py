@@ -57,7 +57,10 @@ def test_a_table_becomes_a_recipe_with_its_columns_and_reasons(here: Path, capsy
     assert "  # not used: id\n" in text
     assert "2 classes: ham, spam" in text
     assert f"model: {drawn.model.checkpoint}  # 23 M weights" in text
-    assert "to run it: graft run messages.yaml" in capsys.readouterr().out
+    assert "examples: train 40\n" in text  # of which a run sets nothing aside
+    printed = capsys.readouterr().out
+    assert "no validation split: 5 folds of train choose" in printed
+    assert "to run it: graft run messages.yaml" in printed
 
 
 def test_a_column_that_is_likely_to_group_rows_is_offered(here: Path) -> None:

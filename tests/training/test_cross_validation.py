@@ -110,6 +110,7 @@ def test_a_run_reports_out_of_fold_scores_and_saves_what_all_rows_trained(
     printed = capsys.readouterr().out
     assert "fold 5 of 5: accuracy " in printed
     assert "5 folds are done: training on all 20 rows" in printed
+    assert "also chose" not in printed  # they only scored
     assert "validation (5 folds, out of fold)" in printed
     run = RunFolder(tmp_path / "runs" / "recipe" / "1")
     metrics = json.loads(run.metrics.read_text())

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -9,9 +10,12 @@ from datasets import Dataset
 from grafting import prepare, problem, write_recipe
 
 from pipelines.cli import main
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import DivergedError, RecipeError
+from pipelines.recipe import load
 from pipelines.report.run_folder import RunFolder
 from pipelines.strategies.auto import ENTRANTS
+from pipelines.workflow.prepare import prepare as prepare_recipe
+from pipelines.workflow.race import race as compare
 
 SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
 
@@ -56,6 +60,7 @@ def test_the_best_out_of_fold_becomes_the_run(race):
     finished = {name for name in table if "left out after" not in line_of(printed, name)}
     assert chosen == max(finished, key=lambda name: float(table[name]))
     assert f"auto: {chosen}; reason: accuracy " in printed
+    assert "the folds also chose the strategy, so" in printed
     simple = metrics["simple_model"]["validation"]["accuracy"]
     assert f"  bag of words   {simple:.4f}" in printed
     assert json.loads(run.lock.read_text())["auto"]["reason"].startswith("accuracy ")
@@ -113,6 +118,32 @@ def test_entrants_that_cannot_are_refused(checkpoint, tmp_path, entrants, messag
     strategy = {"name": "auto", "entrants": entrants}
     with pytest.raises(RecipeError, match=message):
         prepare(tmp_path, checkpoint("bert"), pairs, strategy=strategy)
+
+
+def test_entrants_that_diverge_are_left_out(checkpoint, few, tmp_path, capsys):
+    # `decay: auto` is a number only where the strategy is resolved, as for a run
+    strategy = {"name": "auto", "entrants": ["layerwise_lr_decay", "linear_probe"]}
+    training = {**SHORT, "learning_rate": 1e30, "warmup_steps": 0}
+    path = write_recipe(
+        tmp_path, checkpoint("bert"), few, strategy=strategy, training=training, simple_model=False
+    )
+    recipe = load(path)
+    chosen = compare(recipe, prepared := prepare_recipe(recipe))
+    assert chosen.recipe.strategy.name == "linear_probe"
+    assert "left out after 0 folds: the model's outputs" in capsys.readouterr().out
+    alone = strategy | {"entrants": ["layerwise_lr_decay"]}
+    recipe = load(
+        write_recipe(tmp_path, checkpoint("bert"), few, strategy=alone, training=training)
+    )
+    prepared = replace(prepared, recipe=prepared.recipe.replace(strategy=recipe.strategy))
+    with pytest.raises(DivergedError, match="not finite"):
+        compare(recipe, prepared)
+
+
+def test_entrants_are_refused_where_a_split_validates(checkpoint, text_data, tmp_path):
+    strategy = {"name": "auto", "entrants": ["full", "lora"]}
+    with pytest.raises(RecipeError, match=r"strategy\.entrants: .* here a split validates"):
+        prepare(tmp_path, checkpoint("bert"), text_data, strategy=strategy)
 
 
 def test_check_names_the_entrants_and_trains_nothing(checkpoint, few, tmp_path, capsys):
