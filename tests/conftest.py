@@ -54,6 +54,26 @@ def _only_loopback() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _pictures_are_laid_out_only(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave out the pixels of a run's pictures, a quarter of a short run, where no test looks.
+
+    A module whose runs draw them says `PICTURES = True`.
+    """
+    if getattr(request.module, "PICTURES", False):
+        yield
+        return
+    from matplotlib.figure import Figure
+
+    def lay_out(self: Figure, path: Path, **_options: object) -> None:
+        assert self.axes
+        path.write_bytes(b"")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lay_out)
+        yield
+
+
 num_frozen_modules = 0
 
 

@@ -54,13 +54,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def graft(installed: Path, tmp_path: Path):
-    """graft(…): run the installed command in an empty folder."""
+def start(installed: Path, tmp_path: Path):
+    """start("graft", …): run what is installed in an empty folder."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
-    def run(*arguments: str, code: int = 0) -> str:
+    def run(program: str, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(
-            [installed / "graft", *arguments],
+            [installed / program, *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -88,27 +88,31 @@ def test_a_wheel_holds_the_recipes_and_what_they_need(wheel: Path) -> None:
     assert wheel.stat().st_size < 2e6
 
 
-def test_the_first_commands_from_an_empty_folder(graft, installed: Path, tmp_path: Path) -> None:
-    assert graft("--version") == f"graft {__version__}\n"
-    listed = graft("list")
+def test_the_first_commands_from_an_empty_folder(start, installed: Path, tmp_path: Path) -> None:
+    assert start("graft", "--version") == f"graft {__version__}\n"
+    listed = start("graft", "list")
     for name in registry.recipes():
         assert f"  {name} " in listed
-    assert "did you mean 'quickstart'?" in graft("run", "quikstart", code=2)
-
-    short = ["training.max_steps=2", "data.limit.test=50", "training.use_cpu=true"]
-    assert "reload parity: ok" in graft("run", "quickstart", *short)
-    lock = json.loads((tmp_path / "runs" / "quickstart" / "1" / "lock.json").read_text())
-    assert lock["graft"] == {"version": __version__, "commit": None, "modified": None}
-    code = "import pipelines; print(pipelines.__file__)"
-    imported = subprocess.check_output([installed / "python", "-c", code], cwd=tmp_path, text=True)
-    assert Path(imported).is_relative_to(installed.parent)
-
-
-def test_a_copied_recipe_runs_from_where_it_lies(graft, tmp_path: Path) -> None:
-    assert "wrote bert_sst2.yaml; to run it: graft run bert_sst2.yaml" in graft(
-        "cp", "bert_sst2", "."
-    )
+    assert "did you mean 'quickstart'?" in start("graft", "run", "quikstart", code=2)
+    copied = start("graft", "cp", "bert_sst2", ".")
+    assert "wrote bert_sst2.yaml; to run it: graft run bert_sst2.yaml" in copied
     assert (tmp_path / "bert_sst2.yaml").is_file()
     (tmp_path / "mine").mkdir()
-    graft("cp", "quickstart", "mine")
-    assert "model      " in graft("check", "mine/quickstart.yaml", "training.use_cpu=true")
+    start("graft", "cp", "quickstart", "mine")
+
+    # one interpreter runs a recipe by its name, and checks a copy from where it lies
+    short = ["training.max_steps=2", "data.limit.test=50", "training.use_cpu=true"]
+    commands = [["run", "quickstart", *short], ["check", "mine/quickstart.yaml", *short]]
+    code = f"""
+import pipelines, pipelines.cli
+print([pipelines.cli.main(command) for command in {commands}])
+print(pipelines.__file__)
+"""
+    ran, _, checked = start("python", "-c", code).partition("reload parity: ok")
+    assert ran
+    assert "model      " in checked
+    *_, codes, imported = checked.splitlines()
+    assert codes == "[0, 0]"
+    assert Path(imported).is_relative_to(installed.parent)
+    lock = json.loads((tmp_path / "runs" / "quickstart" / "1" / "lock.json").read_text())
+    assert lock["graft"] == {"version": __version__, "commit": None, "modified": None}

@@ -13,7 +13,7 @@ and nothing is imported before the first score.
 """
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,13 @@ from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.hub_client import first_line
 from pipelines.core.labels import CHOICE, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, Labels
 from pipelines.core.upstream import compute_directly
-from pipelines.evaluation import averages, metric_location, metric_source, positive_label
+from pipelines.evaluation import (
+    averages,
+    metric_inputs,
+    metric_location,
+    metric_source,
+    positive_label,
+)
 from pipelines.evaluation.metrics import MULTICLASS, MULTILABEL
 from pipelines.evaluation.scores import SCORED
 
@@ -166,16 +172,11 @@ class Metric:
         for option in self.declaration.parameters & {*FROM_LABELS}:
             options[option] = FROM_LABELS[option](self.labels)
         inputs = {"predictions": predictions, "references": references}
-        compute = self.module.compute
         if self.declaration.takes_scores:
             assert scores is not None
             inputs[SCORES] = scores[:, 1] if self._num_scores == 1 else scores
-            if self.is_ours:
-                # `evaluate` would make an object of every score of every class
-                compute = partial(compute_directly, self.module)
-                inputs = {name: inputs[name] for name in self.declaration.inputs}
         try:
-            result = compute(**inputs, **options)
+            result = self._result(inputs, options)
         except (KeyError, TypeError, ValueError) as error:
             kind = self.labels.problem_type
             raise RecipeError(
@@ -186,6 +187,15 @@ class Metric:
         if not numbers:
             raise RecipeError(f"metric '{self.name}' gives no number: {result}")
         return numbers
+
+    def _result(self, inputs: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+        if not self.is_ours:
+            result: dict[str, Any] = self.module.compute(**inputs, **options)
+            return result
+        inputs = {name: inputs[name] for name in self.declaration.inputs}
+        if not self.declaration.takes_scores:
+            inputs = metric_inputs.convert(self.module.features, inputs)
+        return compute_directly(self.module, **inputs, **options)
 
 
 def _describe(error: Exception) -> str:

@@ -36,6 +36,7 @@ from pipelines.report.summary import summarize
 from pipelines.report.tables import score_rows
 from pipelines.report.usage import usage
 
+PICTURES = True
 MOODS = Labels(MULTI, ("joy", "anger", "fear"), ("joy", "anger", "fear"))
 STARS = Labels(REGRESSION)
 TOKEN = "hf_" + "Ab1" * 11

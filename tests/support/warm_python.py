@@ -101,6 +101,7 @@ def serve(path: str, libraries: Iterable[str]) -> None:
     """Import the libraries, then fork for each call until somebody terminates this process."""
     for name in libraries:
         __import__(name)
+    sys.executable = str(Path(path).with_name("python"))  # a launcher's processes are as quick
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)

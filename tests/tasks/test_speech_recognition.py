@@ -128,6 +128,7 @@ def test_a_run_leaves_a_model_that_hears_the_same_without_graft(
 def test_words_are_learned(checkpoint, speech_data, tmp_path):
     training = {"num_train_epochs": 16, "learning_rate": 1e-2, "warmup_steps": 0}
     training["per_device_train_batch_size"] = 8
+    training |= {"eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False}
     model = {"checkpoint": str(checkpoint("hubert")), "config": PLAIN}
     sections = {"task": TASK, "training": training, "model": model, "early_stopping": None}
     recipe = write_recipe(tmp_path, checkpoint("hubert"), speech_data, **sections)

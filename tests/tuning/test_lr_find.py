@@ -19,6 +19,7 @@ from pipelines.tuning import suggestions
 from pipelines.tuning.range_test import RangeTest
 from pipelines.tuning.sweep import Sweep
 
+PICTURES = True
 ROOT = Path(__file__).parents[2]
 LOW, HIGH, STEPS = 1e-6, 1e6, 60
 

@@ -12,7 +12,6 @@ from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
 from pipelines.training.job import Fitted, Job
-from pipelines.training.pooled_classifier import trained_output
 from pipelines.training.speed import SpeedDecision
 
 Train = Callable[[Job], Fitted]
@@ -25,6 +24,8 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     if the mean with it is at least as good on validation. Weights lie on disk until then, so that
     a resumed run continues with the ingredient that was not done.
     """
+    from pipelines.training.pooled_classifier import trained_output  # imports torch
+
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"
     ingredients, resume_from = [], job.resume_from
     for number, settings in enumerate(soup.ingredients):
