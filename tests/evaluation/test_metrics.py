@@ -174,6 +174,27 @@ def test_metric_equals_its_definition(name):
     assert {type(score) for score in scores.values()} == {float}
 
 
+def test_numbers_of_single_precision_are_scored_in_double() -> None:
+    predictions, references = np.float32(NUMBERS)
+    scores = scorer_of(("mse",), STARS)(predictions, references)
+    exact = np.square(predictions.astype(float) - references.astype(float)).mean()
+    assert scores["mse"] == pytest.approx(exact, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "values", "message"),
+    [
+        ("mse", MANY, ROWS[0], r"expected one number for each example, not \(3,\)"),
+        ("accuracy", TEXTS, ["a b", "b"], "invalid literal"),
+        ("wer", TAGS, [["O"], ["O"]], r"expected a string, not \['O'\]"),
+        ("seqeval", TEXTS, ["a b", "b"], "expected a list, not 'a b'"),
+    ],
+)
+def test_what_a_metric_does_not_take_is_refused(name, labels, values, message) -> None:
+    with pytest.raises(RecipeError, match=f"metric '{name}' cannot score .*{message}"):
+        scorer_of((name,), labels)(values, values)
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_metric_loads_as_an_ordinary_evaluate_metric(name, modules_cache):
     (predictions, references), expected = expected_of(name)
