@@ -23,6 +23,7 @@ from pipelines.models.forward import sample_batch
 from pipelines.report import summary
 from pipelines.report.run_folder import RunFolder
 
+PICTURES = True
 SLOW = pytest.mark.slow
 TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-3, "warmup_steps": 0}
 

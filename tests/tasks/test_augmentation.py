@@ -19,6 +19,7 @@ from pipelines.tasks.augmentations import image as augmentations
 from pipelines.tasks.image import pixels as _pixels
 from pipelines.tasks.image.colors import Colors
 
+PICTURES = True
 VIEWS = {
     "crop": {"crop": [0.3, 1]},
     "flip": {"flip": 0.5},
