@@ -9,7 +9,6 @@ from datasets import Dataset
 from example_run import evidence
 from grafting import prepare, write_recipe
 from scipy.special import logit
-from sklearn.metrics import f1_score
 
 from pipelines.cli import main
 from pipelines.core.errors import RecipeError
@@ -29,7 +28,8 @@ def draw(num_rows, shares, seed=0):
 
 
 def f1(probabilities, is_right, threshold):
-    return f1_score(is_right, probabilities > threshold, zero_division=0)
+    given = probabilities > threshold
+    return 2 * (given & (is_right == 1)).sum() / max(given.sum() + is_right.sum(), 1)
 
 
 def test_no_threshold_has_a_better_f1():
