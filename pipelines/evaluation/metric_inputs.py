@@ -21,9 +21,10 @@ def convert(features: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
         TypeError, ValueError: an input is of another type.
     """
     forms = features if isinstance(features, list) else [features]
-    return {
-        name: _column(values, [form[name] for form in forms]) for name, values in inputs.items()
-    }
+    converted = {}
+    for name, values in inputs.items():
+        converted[name] = _column(values, [form[name] for form in forms])
+    return converted
 
 
 def _column(values: Any, forms: Sequence[Any]) -> Any:
