@@ -23,7 +23,9 @@ import numpy as np
 from pipelines.core import cache, processes, registry
 from pipelines.core.console import capture_stdout, say
 from pipelines.core.errors import Interrupted
+from pipelines.core.labels import REGRESSION
 from pipelines.features import fingerprints
+from pipelines.features.heads import without_absent
 from pipelines.training.job import Fitted, Job, LabeledRows
 from pipelines.training.row_subset import RowSubset, examples_of
 
@@ -137,7 +139,10 @@ class CrossValidation:
             outputs = fitted.output.run(
                 rows, job.collate, job.task.collect, **self.job.forward_options
             )
-        return dict(zip(held.tolist(), outputs["logits"], strict=True))
+        logits = outputs["logits"]
+        if self.job.labels.problem_type != REGRESSION:  # a number may be that low
+            logits = [without_absent(values) for values in logits]
+        return dict(zip(held.tolist(), logits, strict=True))
 
     def _on(self, is_used: np.ndarray, folder: str) -> Job:
         """Return the job on some examples, whose own folds choose; it takes as many steps."""
@@ -158,7 +163,7 @@ class CrossValidation:
             validation=RowSubset(job.validation, rows),
             train_targets=targets,
             validation_targets=targets,
-            folds=folds,
+            folds=folds if len(folds) > 1 else None,  # of a single row there are none
             row_groups=job.task.row_groups(targets, job.labels),
             arguments=arguments,
             resume_from=None,
@@ -178,7 +183,8 @@ class CrossValidation:
             return None
         assert job.folds is not None
         weights = fingerprints.weights(job.checkpoint.model, "", None)
-        code = [file.read_text(encoding="utf-8") for file in registry.source_files(registry.ROOT)]
+        files = registry.source_files(registry.ROOT, "**/*.py")
+        code = [file.read_text(encoding="utf-8") for file in files]
         shape = (job.folds.tolist(), processes.num_processes())
         return fingerprints.of(*code, weights, rows, job.identity, *shape)
 

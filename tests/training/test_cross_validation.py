@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from datasets import Dataset
 from grafting import job, prepare, problem, write_recipe
 
 from pipelines.cli import main
+from pipelines.core import registry
+from pipelines.features.heads import ABSENT_CLASS_LOGIT
 from pipelines.report.run_folder import RunFolder
 from pipelines.training.cross_validation import CrossValidation
+from pipelines.training.job import Fitted
 
 # a step each of those that solve a head, have stages, wrap the model, or a loss of their own
 TRAINED = ["contrastive", "gradual_unfreezing", "lora", "lp_ft"]
@@ -119,6 +123,50 @@ def test_a_run_reports_out_of_fold_scores_and_saves_what_all_rows_trained(
     assert not [*run.checkpoints.glob("*")]
     assert main(["run", str(path)]) == 0
     assert capsys.readouterr().out.count("(trained before)") == 5
+
+
+class Solved:
+    """The output of a strategy whose solved head had no example of the first class."""
+
+    def run(self, rows, *_, **__):
+        """Give the logits that stand for no example, of classes that are named later, too."""
+        return {"logits": [np.array([ABSENT_CLASS_LOGIT / 2, -3.0]) for _ in range(len(rows))]}
+
+
+def test_what_stands_for_a_class_without_examples_is_no_score(checkpoint, few, tmp_path):
+    prepared, jobs = prepare(tmp_path, checkpoint("bert"), few, strategy="full"), []
+
+    def train(job):
+        jobs.append(job)
+        return Fitted(Solved(), [], 0)
+
+    folds = np.array([1] + [0] * 19)
+    ready = replace(job(prepared, tmp_path / "checkpoints"), folds=folds)
+    for values in CrossValidation(train, ready).held_out(0).values():
+        # next to the others, so that one row does not decide on the temperature; not chosen
+        assert -3.01 < values[0] < values[1]
+    # the other fold is a single row, which no folds of its own can choose by
+    assert (len(jobs[0].train), jobs[0].folds) == (1, None)
+
+
+def test_a_fold_is_trained_again_after_an_edit_of_code(checkpoint, few, tmp_path, monkeypatch):
+    prepared, trained = prepare(tmp_path, checkpoint("bert"), few, strategy="full"), []
+
+    def train(_):
+        trained.append(True)
+        return Fitted(Solved(), [], 0)
+
+    for file in ("__init__.py", "models/forward.py", "training/speed/packing.py"):
+        (tmp_path / "code" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "code" / file).write_text("")
+    monkeypatch.setattr(registry, "ROOT", tmp_path / "code")
+    ready = job(prepared, tmp_path / "checkpoints")
+    CrossValidation(train, ready).held_out(0)
+    CrossValidation(train, ready).held_out(0)
+    assert len(trained) == 1
+    (tmp_path / "code" / "training" / "speed" / "packing.py").write_text("edited = True")
+    CrossValidation(train, ready).held_out(0)
+    assert len(trained) == 2
 
 
 @pytest.mark.slow

@@ -25,10 +25,15 @@ __all__ = [
     "Problem",
     "Scaler",
     "SolvedHead",
+    "without_absent",
 ]
 
 # of a class without examples: no softmax notices it, and float16 holds it
 ABSENT_CLASS_LOGIT = -1e4
+MAX_ABSENT_LOGIT = (
+    ABSENT_CLASS_LOGIT / 10
+)  # of one that was trained, or halved, after it was solved
+ABSENT_MARGIN = 1e-3  # below all other logits: of equal ones, the first would be predicted
 MIN_VARIATION = 1e-4  # of a feature beside its mean; less is rounding
 
 
@@ -123,3 +128,13 @@ class Head(Named):
         from the solution of the value before.
         """
         raise NotImplementedError
+
+
+def without_absent(logits: np.ndarray) -> np.ndarray:
+    """Raise the (..., num_labels) logits of classes that other folds do not have below the others.
+
+    On all of train they have examples: a temperature must not be fitted on what stands for none.
+    """
+    is_absent = logits <= MAX_ABSENT_LOGIT
+    lowest = np.where(is_absent, np.inf, logits).min(axis=-1, keepdims=True)
+    return np.where(is_absent, lowest - ABSENT_MARGIN, logits)

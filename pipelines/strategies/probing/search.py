@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.features.heads import ABSENT_CLASS_LOGIT, Head, Problem, Scaler, SolvedHead
+from pipelines.features.heads import Head, Problem, Scaler, SolvedHead, without_absent
 from pipelines.strategies.probing.trial import (
     HeadTrial,
     SolvedTrial,
@@ -181,7 +181,7 @@ class HeadSearch:
             for values, head in zip(logits, self._solve(pooling, strengths, rows), strict=True):
                 values[is_held] = head(features[is_held])
         is_single = self.train.targets.ndim == 1 and self.train.targets.dtype.kind == "i"
-        return [_without_absent(values) for values in logits] if is_single else logits
+        return [without_absent(values) for values in logits] if is_single else logits
 
     def _sample(self, rows: np.ndarray, limit: int | None) -> np.ndarray:
         """Draw at most `limit` of these rows of train."""
@@ -204,13 +204,3 @@ class HeadSearch:
             weights=None if self.weights is None else self.weights[rows],
         )
         return map(scaler.fold, self.head.solve(problem, strengths))
-
-
-def _without_absent(logits: np.ndarray) -> np.ndarray:
-    """Raise the logits of classes that other folds do not have to the lowest of the others.
-
-    On all of train they have examples: a temperature must not be fitted on what stands for none.
-    """
-    is_absent = logits <= ABSENT_CLASS_LOGIT
-    lowest = np.where(is_absent, np.inf, logits).min(axis=1, keepdims=True)
-    return np.where(is_absent, lowest, logits)
