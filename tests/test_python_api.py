@@ -42,6 +42,7 @@ def recipe_on(data: Path, checkpoint: Path, runs: Path, **sections: object) -> g
     return graft.Recipe.from_dict({**values, **sections})
 
 
+@pytest.mark.slow
 def test_loading_a_model_shows_no_bars_and_leaves_those_of_the_script(
     finished: graft.Run, capsys, request: pytest.FixtureRequest
 ) -> None:

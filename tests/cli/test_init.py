@@ -75,6 +75,7 @@ def test_a_column_that_is_likely_to_group_rows_is_offered(here: Path) -> None:
     assert recipe.load("grouped.yaml").data.group == "patient_id"
 
 
+@pytest.mark.slow
 def test_the_recipe_trains(here: Path, text_checkpoint: Path) -> None:
     assert cli.main(["init", "messages.csv", "--model", str(text_checkpoint), "-o", "a.yml"]) == 0
     assert cli.main(["run", "a.yml", "training.max_steps=2"]) == 0

@@ -61,6 +61,7 @@ def graft(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "file", [pytest.param(f, marks=pytest.mark.slow if "strategies" in f else ()) for f in BROKEN]
 )
+@pytest.mark.slow
 def test_a_broken_file_is_refused_with_its_line(file: str, copy: Path) -> None:
     name = Path(file).stem
     command = {

@@ -201,6 +201,7 @@ def test_texts_that_are_cut_are_counted_exactly(collect):
     "used", ["class_weights=null", "class_weights=balanced", "sampler=balanced"]
 )
 @pytest.mark.parametrize("labels", [("no", "yes"), (["no"], ["yes"])])
+@pytest.mark.slow
 def test_unequal_classes_are_a_warning_with_advice(collect, labels, used):
     often, rarely = labels
     splits = three(train=rows(110, labels=[often] * 10 + [rarely]))

@@ -104,6 +104,7 @@ def test_poolings_do_not_see_padding(pooling, side):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
+@pytest.mark.slow
 def test_head_features_are_what_the_output_layer_reads(prepared, family):
     found = prepared(family)
     model, batch = found.checkpoint.model, whole_batch(found)
@@ -139,6 +140,7 @@ def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, sid
 
 
 @pytest.mark.parametrize("family", IMAGES)
+@pytest.mark.slow
 def test_images_have_the_features_of_their_head_only(prepared, family):
     found = prepared(family)
     assert extractor(found).poolings == ("head",)
@@ -189,6 +191,7 @@ def test_an_alias_of_the_head_is_saved_as_the_plain_class(
 @pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["single", "pairs", "several", "number"])
 @pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=SLOW)])
+@pytest.mark.slow
 def test_the_model_predicts_as_scikit_learn_on_its_features(prepared, tmp_path, family, kind):
     data = problem(tmp_path / "data", kind)
     found = prepared(family, data, strategy={"name": "linear_probe", "pooling": "head"})
@@ -239,6 +242,7 @@ def test_a_sentence_transformers_folder_gives_equal_logits(
 @pytest.mark.numerical
 @pytest.mark.parametrize("pooling", ["mean", pytest.param("last", marks=SLOW)])
 @pytest.mark.parametrize(("family", "side"), PADDED)
+@pytest.mark.slow
 def test_a_sentence_transformers_folder_pads_as_it_was_solved(
     checkpoint, text_data, tmp_path, family, pooling, side
 ):
@@ -289,6 +293,7 @@ def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
     assert turned.chosen != fitted.chosen
 
 
+@pytest.mark.slow
 def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
     found = prepared("bert", problem(tmp_path / "data", "number"), metrics=["mse"])
     fitted = fit(found, tmp_path)

@@ -107,6 +107,7 @@ def depth_key(found):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize(("family", "layer"), READ)
+@pytest.mark.slow
 def test_features_are_those_of_the_layer(grafted, checkpoint, family, layer):
     found = grafted(family, layer=layer, pooling="mean")
     assert found.fitted.output.library == "sentence-transformers"

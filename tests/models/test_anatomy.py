@@ -392,6 +392,7 @@ def outline(model_type: str, **fields: Any) -> Anatomy:
         ("timm_wrapper", {"architecture": "convnext_tiny"}, 4, 36),
     ],
 )
+@pytest.mark.slow
 def test_the_full_sizes(model_type, fields, num_blocks, num_targets):
     found = outline(model_type, **fields)
     assert len(found.blocks) == num_blocks

@@ -104,6 +104,7 @@ def test_random_weights_without_normalization_are_timms(checkpoint, image_data, 
     assert float(first.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_convnet_without_normalization_trains_at_a_tenth_of_the_rate(
     checkpoint, image_data, tmp_path
 ):

@@ -846,6 +846,7 @@ def test_recipes_were_found() -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_shipped_recipe_loads_and_tells_editors_its_schema(path: Path) -> None:
     said, built = recipe.load(path), schema.build()
     assert said.name == path.stem

@@ -179,6 +179,7 @@ def test_a_failed_push_loses_nothing_and_says_how_to_repeat_it(tmp_path, hub) ->
     ],
     ids=["refused token", "no token", "unreachable", "offline"],
 )
+@pytest.mark.slow
 def test_refusals_are_one_clear_message(tmp_path, hub, environment, reason) -> None:
     calls = f"hub.check({REPO!r})", f"hub.push(RunFolder.of({str(finished(tmp_path))!r}), {REPO!r})"
     refused = run_code(CALL, *calls, hub=hub, **environment)

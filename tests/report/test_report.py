@@ -255,6 +255,7 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
     ],
     ids=["both", "equal", "short", "test", "error"],
 )
+@pytest.mark.slow
 def test_a_result_below_its_baseline_is_said_in_summary_and_card(tmp_path, changes, lines) -> None:
     run = finished(tmp_path, **changes)
     card = run.card.read_text()

@@ -92,6 +92,7 @@ def assert_reloads(found):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize(("family", "method"), COMBINATIONS)
+@pytest.mark.slow
 def test_an_adapter_holds_what_was_learned_and_names_the_rest(checkpoint, trained, family, method):
     found = trained(family, {**METHODS[method], "save": "adapter"})
     assert found.fitted.output.library == "peft"
@@ -289,6 +290,7 @@ QUICKLY = ("bert", "resnet")
     ids=lambda value: None if isinstance(value, str) else json.dumps(value),
 )
 @pytest.mark.filterwarnings("ignore:Invalid `oft_block_size`")
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_by_name(
     checkpoint, data_of, tmp_path, family, strategy, told
 ):

@@ -55,6 +55,7 @@ def test_evaluation_runs_on_merged_weights_and_leaves_no_trace(adapted, family, 
 
 
 @pytest.mark.parametrize("start", ["gaussian", "olora", "pissa", "pissa_niter_2"])
+@pytest.mark.slow
 def test_training_starts_from_what_was_pretrained(checkpoint, text_data, tmp_path, start):
     section = {"name": "lora", "r": 2, "init_lora_weights": start}
     prepared = prepare(tmp_path, checkpoint("bert"), text_data, strategy=section)
@@ -100,6 +101,7 @@ def test_training_goes_on_after_an_evaluation_that_failed(adapted):
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 4)], ids=str)
 @pytest.mark.parametrize("rslora", [False, True])
+@pytest.mark.slow
 def test_gradients_are_those_of_the_definition(adapted, shape, rslora):
     layer = layer_of(adapted("bert", lora_alpha=3, use_rslora=rslora)[1]).double()
     base, scaling = layer.base_layer, 3 / 2**0.5 if rslora else 3 / 2

@@ -36,6 +36,7 @@ def prepared(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "pooling", "separates"), [("single", "mean", True), ("several", "mean_max", False)]
 )
+@pytest.mark.slow
 def test_it_starts_from_the_head_of_a_probe_on_that_pooling(
     prepared, tmp_path, kind, pooling, separates
 ):
@@ -117,6 +118,7 @@ def test_numbers_are_learned_from_the_solved_head_on(prepared, tmp_path):
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_wise_ft_mixes_with_the_solved_head(prepared, tmp_path):
     def weights(**sections):
         ready = prepared(

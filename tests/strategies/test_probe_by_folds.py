@@ -68,6 +68,7 @@ def test_a_class_that_other_folds_lack_does_not_ruin_the_temperature(checkpoint,
     assert np.ptp(fitted.out_of_fold, axis=1).max() < 100
 
 
+@pytest.mark.slow
 def test_tokens_of_an_example_are_in_one_fold(checkpoint, tmp_path):
     folder = tiny_tasks.entity_data(tmp_path / "entities", longest=40)  # some in several windows
     for path in folder.glob("validation*"):
@@ -82,6 +83,7 @@ def test_tokens_of_an_example_are_in_one_fold(checkpoint, tmp_path):
     assert 0 < scored[found.scorer.main] <= 1
 
 
+@pytest.mark.slow
 def test_the_run_names_what_was_scored_and_can_be_repeated(checkpoint, few, tmp_path):
     path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
     with redirect_stdout(StringIO()) as printed:

@@ -296,6 +296,7 @@ def test_clips_are_cut_and_padded_as_the_recipe_says(extractor):
 
 
 @pytest.mark.parametrize("family", AUDIO_FAMILIES)
+@pytest.mark.slow
 def test_clips_too_short_for_the_model_are_reported_with_a_remedy(checkpoint, family):
     config, extractor = of(checkpoint, family)
     least = shortest(extractor, config)

@@ -90,6 +90,7 @@ def test_evaluation_does_not(prepared, kind):
 
 
 @every
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_batch(prepared, kind):
     ready = prepared(ALL[kind])
     assert same(batch_of(ready, 3), batch_of(ready, 3))
@@ -177,6 +178,7 @@ def test_workers_that_start_from_nothing_draw_the_same(prepared):
 
 
 @every
+@pytest.mark.slow
 def test_rows_and_collator_can_be_pickled(prepared, kind):
     ready = prepared(ALL[kind])
     rows, collate = pickle.loads(pickle.dumps((ready.encoded["train"], ready.collate_train)))
@@ -189,6 +191,7 @@ def test_rows_and_collator_can_be_pickled(prepared, kind):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("kind", MIXTURES)
+@pytest.mark.slow
 def test_labels_are_mixed_as_the_pixels_are(prepared, kind):
     ready = prepared(MIXTURES[kind])
     plain = batch_of(prepared({}))

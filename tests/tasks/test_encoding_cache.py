@@ -37,6 +37,7 @@ def tokenized(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+@pytest.mark.slow
 def test_the_second_run_does_not_tokenize(tokenized, tmp_path, text_checkpoint, suffix):
     data = tiny.text_data(tmp_path / "data", suffix)
     assert tokenized(text_checkpoint, data) == sum(tiny.NUM_ROWS.values())
@@ -54,6 +55,7 @@ def test_draws_are_found_again(tokenized, tmp_path, text_checkpoint):
 
 
 @pytest.mark.parametrize("change", ["option", "rows", "tokenizer"])
+@pytest.mark.slow
 def test_what_changes_the_encoding_is_encoded_again(
     tokenized, tmp_path, text_checkpoint, checkpoint, change
 ):

@@ -146,6 +146,7 @@ def test_what_does_not_fit_is_checked_once(decoded, monkeypatch):
 
 @pytest.mark.parametrize("in_memory", [0, 2**30])
 @pytest.mark.parametrize("name", processors())
+@pytest.mark.slow
 def test_the_model_sees_what_the_processor_makes(name, in_memory, monkeypatch):
     monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     processor, dataset = processors()[name], rows_of(kinds=("png", "jpeg", "webp"))
@@ -256,6 +257,7 @@ def broken(content: bytes, damage: str) -> bytes:
         ("png", "checksum"),
     ],
 )
+@pytest.mark.slow
 def test_every_damaged_image_is_found(kind, defect, in_memory, decoded, monkeypatch):
     monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     dataset = rows_of(count=20, kinds=(kind,))
@@ -337,6 +339,7 @@ SHADES[:, 0, :2] = 0, 255
     ],
 )
 @pytest.mark.parametrize("in_memory", [0, 2**30])
+@pytest.mark.slow
 def test_images_of_more_than_8_bits_are_scaled_to_8(deepened, options, in_memory, monkeypatch):
     monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     processor, rows = tiny_processor(), encode(deep_rows(deepened, **options), tiny_processor())

@@ -387,6 +387,7 @@ def test_an_end_of_text_is_predicted_though_padding_looks_the_same(made):
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", ["gpt2", "bert"])
 @pytest.mark.parametrize("even", [True, False], ids=["full blocks", "a short one"])
+@pytest.mark.slow
 def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, tmp_path, family, even):
     """A token weighs the same in whatever batch it stands."""
     room = BLOCK if family == "gpt2" else BLOCK - 2

@@ -188,6 +188,7 @@ def collected_of(ready, split, outputs=oracle):
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_who_knows_the_positions_finds_the_answers(prepared, data, family, side):
     """Through windows, padding on either side, and back to characters: exactly the first answer."""
     ready = prepared(family, data)

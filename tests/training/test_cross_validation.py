@@ -105,6 +105,7 @@ def test_no_fold_is_trained_on_and_every_training_starts_anew(checkpoint, few, t
     assert not repeat.rows
 
 
+@pytest.mark.slow
 def test_a_run_reports_out_of_fold_scores_and_saves_what_all_rows_trained(
     checkpoint, few, tmp_path, capsys
 ):

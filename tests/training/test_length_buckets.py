@@ -185,6 +185,7 @@ SECTIONS = {
 @pytest.mark.parametrize(
     "kind", [pytest.param(k, marks=() if k in ("single", "weighted") else SLOW) for k in SECTIONS]
 )
+@pytest.mark.slow
 def test_a_step_is_the_same_without_its_padding(
     tmp_path, curve, counted, packed, kind, accumulated, how
 ):
@@ -223,6 +224,7 @@ def test_attention_with_dropout_is_the_same_but_for_what_is_dropped(
 
 
 @pytest.mark.parametrize("how", ["parts", "packed"])
+@pytest.mark.slow
 def test_the_loss_of_tokens_counts_each_of_them(tmp_path, curve, how):
     random, rows = Random(3), []
     for _ in range(48):

@@ -97,6 +97,7 @@ def test_frozen_blocks_on_needs_a_strategy_that_has_some(
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.slow
 def test_a_refused_switch_is_found_by_a_check_and_leaves_no_folder(
     checkpoint, text_data, image_data, tmp_path, capsys, command, family, overrides, reason
 ):
@@ -160,6 +161,7 @@ def test_off_is_off(decisions):
         ("bert", "packing", {"training": CHECKPOINTED}, "gradient checkpointing"),
     ],
 )
+@pytest.mark.slow
 def test_on_where_it_cannot_be_done_is_an_error_and_auto_says_why(
     decisions, family, name, sections, reason
 ):

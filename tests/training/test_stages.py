@@ -67,6 +67,7 @@ def depths(found):
         pytest.param("resnet", "trained", marks=SLOW),
     ],
 )
+@pytest.mark.slow
 def test_each_group_waits_for_its_epoch_and_then_moves(prepared, tmp_path, family, head):
     """Every tensor of it, to the last bit: frozen, it is as it was; unfrozen, it learns."""
     groups = 3

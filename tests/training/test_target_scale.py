@@ -62,6 +62,7 @@ def mean_squared_error(outputs, prepared):
     ],
     ids=["full", "ema", "wise_ft", "stages", "lora", "adapter"],
 )
+@pytest.mark.slow
 def test_prices_are_learned_and_the_saved_model_gives_prices(
     prepared, tmp_path, strategy, sections
 ):

@@ -63,6 +63,7 @@ def logged(fitted, key):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("kind", ["single", "several", "number"])
+@pytest.mark.slow
 def test_accumulation_changes_neither_loss_nor_gradient(prepared, tmp_path, kind):
     data = problem(tmp_path / "data", kind)
 
@@ -197,6 +198,7 @@ def test_evaluate_scores_the_rows_that_it_is_given(prepared, tmp_path, used):
         pytest.param("mse", min, "lora", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, better, strategy):
     # validation wants the opposite of what train teaches: the more is learned, the worse
     data = opposed(problem(tmp_path / "data", "number"))
@@ -244,6 +246,7 @@ def test_the_last_weights_can_be_asked_for(prepared, tmp_path):
 @pytest.mark.parametrize(
     "intervals", [{}, {"eval_steps": 3}, {"eval_steps": 2, "logging_steps": 1}]
 )
+@pytest.mark.slow
 def test_evaluating_by_steps_saves_by_the_same_steps(prepared, tmp_path, intervals):
     training = {"max_steps": 6, "eval_strategy": "steps", **intervals}
     found = prepared(training=training, early_stopping=None)

@@ -53,6 +53,7 @@ def test_rates_rise_by_the_same_factor_until_the_loss_diverges(tested, table):
     assert any(line.startswith(f"stopped after {len(steps)} steps") for line in tested[1])
 
 
+@pytest.mark.slow
 def test_losses_are_averaged_without_their_beginning_at_zero(table):
     ages = np.arange(len(table["loss"]))[::-1]
     for step in (1, 5, len(ages) - 1):

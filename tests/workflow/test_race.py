@@ -73,6 +73,7 @@ def line_of(printed, name):
     return next(line for line in printed.splitlines() if line.startswith(f"  {name} "))
 
 
+@pytest.mark.slow
 def test_without_time_only_the_simplest_is_tried(race):
     run, printed = race(minutes=1e-6, entrants=["linear_probe", "full"])
     assert yaml.safe_load(run.recipe.read_text())["strategy"]["name"] == "linear_probe"
@@ -120,6 +121,7 @@ def test_entrants_that_cannot_are_refused(checkpoint, tmp_path, entrants, messag
         prepare(tmp_path, checkpoint("bert"), pairs, strategy=strategy)
 
 
+@pytest.mark.slow
 def test_entrants_that_diverge_are_left_out(checkpoint, few, tmp_path, capsys):
     # `decay: auto` is a number only where the strategy is resolved, as for a run
     strategy = {"name": "auto", "entrants": ["layerwise_lr_decay", "linear_probe"]}

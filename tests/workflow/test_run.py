@@ -160,6 +160,7 @@ def test_predictions_are_worth_what_metrics_say(ran, kind, strategy):
 
 
 @by_combination
+@pytest.mark.slow
 def test_labels_of_predictions_are_those_of_the_data(ran, image_data, kind, strategy):
     """In the data's own order and spelling."""
     from datasets import Dataset
