@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ STRATEGIES = tuple(
 )
 TEXT, IMAGE, WORDS = "text_classification", "image_classification", "token_classification"
 MAX_REASON = 160  # characters
+STOPPED = (-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ def _execute(command: list[str], folder: Path, minutes: float) -> dict[str, floa
         )
     except subprocess.TimeoutExpired:
         raise NoResultError(f"not done after {minutes:g} minutes") from None
+    if done.returncode in STOPPED:
+        raise KeyboardInterrupt  # whoever stopped the run meant the benchmark: no result
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
         # folders differ from run to run, and the same reason should be one line of the table

@@ -55,6 +55,7 @@ def test_loading_a_model_shows_no_bars_and_leaves_those_of_the_script(
     assert transformers.utils.logging.is_progress_bar_enabled()
 
 
+@pytest.mark.slow
 def test_importing_costs_nothing_before_a_name_is_used() -> None:
     code = """
 import sys

@@ -48,6 +48,7 @@ def table_rows(lines: list[str]) -> list[list[str]]:
     return [[cell.strip() for cell in text.strip("|").split("|")] for text in lines]
 
 
+@pytest.mark.slow
 def test_a_draw_has_as_many_rows_of_each_class_and_another_draw_others(shared, tmp_path):
     tables = []
     for draw in (1, 1, 2):

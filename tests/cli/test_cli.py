@@ -232,6 +232,7 @@ def test_a_reader_that_has_read_enough_is_no_traceback() -> None:
     assert running.returncode == 1
 
 
+@pytest.mark.slow
 def test_run_py_works_from_any_folder(bad: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     done = python(RUN, "../bad.yaml", "strategy=full", cwd=tmp_path / "elsewhere")

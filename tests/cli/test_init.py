@@ -181,6 +181,7 @@ def test_the_task_follows_from_the_columns(here: Path, rows, task: str, columns)
         (["id,line", "{i}1,one small room", "{i}2,two rooms"], "causal_lm", {"text": "line"}),
     ],
 )
+@pytest.mark.slow
 def test_the_task_follows_from_what_columns_hold(here: Path, table, task: str, columns) -> None:
     for i in range(2):
         Image.new("L", (8, 8), 100 * i).save(here / f"{i}.png")

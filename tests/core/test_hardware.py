@@ -59,6 +59,7 @@ def test_a_run_says_and_records_what_it_chose(checkpoint, text_data, tmp_path, c
 
 
 @pytest.mark.parametrize(("family", "expected"), [("resnet", True), ("vit", False)])
+@pytest.mark.slow
 def test_convolutional_networks_are_laid_out_channels_last(
     checkpoint, image_data, tmp_path, family, expected
 ):

@@ -366,6 +366,7 @@ def hub_client() -> None:
     tuple(map(int, __version__.split(".")[:2])) < (1, 34),
     reason="ModelCard.push_to_hub ignored HF_ENDPOINT",
 )
+@pytest.mark.slow
 def test_the_hub_client_by_its_environment(hub: HubServer, api: HfApi, tmp_path: Path) -> None:
     api.create_repo("hub-user/card")
     run_client(hub_client, hub, sys.executable, tmp_path)

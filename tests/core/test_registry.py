@@ -199,6 +199,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_a_class_that_breaks_its_contract_is_refused_by_name(name: str, refusals) -> None:
     case, told = CASES[name], refusals[name]
     if not case.told:

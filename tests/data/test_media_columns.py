@@ -57,6 +57,7 @@ def shades(data):
 
 
 @pytest.mark.parametrize("form", ["relative", "absolute", "bytes", "struct", "struct of paths"])
+@pytest.mark.slow
 def test_a_column_of_images_in_any_form_is_read(tmp_path, form):
     write_pictures(tmp_path / "photos")
     files = [tmp_path / "photos" / f"{row}.png" for row in range(NUM_ROWS)]
@@ -171,6 +172,7 @@ def write_table(file, prefix="images/", column="file"):
         ("", "table.parquet", "images/"),
     ],
 )
+@pytest.mark.slow
 def test_a_table_beside_a_folder_of_images_names_them(tmp_path, inner, table, prefix):
     folder = tmp_path / "set" / inner
     folder.mkdir(parents=True)

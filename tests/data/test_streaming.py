@@ -93,6 +93,7 @@ def test_a_run_reads_no_more_than_it_needs(tmp_path, text_checkpoint, capsys):
     gc.collect()
 
 
+@pytest.mark.slow
 def test_every_row_flows_by_once_in_an_order_that_the_seed_draws(load):
     prepared, again, other = (pipeline.prepare(load(f"training.seed={seed}")) for seed in (1, 1, 2))
     seen = texts(prepared, prepared.stream)
@@ -180,6 +181,7 @@ def test_nothing_is_set_aside_from_a_stream(load):
         ("label", None, r"no label \(None\)"),
     ],
 )
+@pytest.mark.slow
 def test_bad_rows_further_on_are_met_as_they_come(load, data, column, value, message):
     rows = table(160)
     rows[column][130] = value

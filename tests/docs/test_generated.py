@@ -29,6 +29,7 @@ def test_generated_parts_are_what_the_code_says(generate) -> None:
     assert not stale, f"{', '.join(str(path.relative_to(ROOT)) for path in stale)} {MEND}"
 
 
+@pytest.mark.slow
 def test_the_schema_is_what_the_code_says(generate) -> None:
     """All but `training`, which depends on the installed transformers."""
     shipped = json.loads(generate.SCHEMA.read_text(encoding="utf-8"))

@@ -164,6 +164,7 @@ def result_of(**section):
     return result.measure(Calibration(**section), 2.0, outputs, SINGLE, seed=0)
 
 
+@pytest.mark.slow
 def test_the_run_folder_tells_before_and_after(tmp_path: Path) -> None:
     run = finished(tmp_path, calibration=result_of(conformal=0.2), test=None)
     calibration = json.loads(run.metrics.read_text(), parse_constant=pytest.fail)["calibration"]
@@ -196,6 +197,7 @@ def test_a_temperature_that_makes_test_worse_is_warned_of(tmp_path: Path) -> Non
     assert warning not in summary.summarize(run, evidence(calibration=better))
 
 
+@pytest.mark.slow
 def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
     run = finished(tmp_path, calibration=result_of(conformal=0.2), test=None)
     card = run.card.read_text()
@@ -231,6 +233,7 @@ FAMILIES += ["timm-vgg", "timm-mobilenetv2", "whisper"]
 @pytest.mark.parametrize(
     "family", [pytest.param(f, marks=() if f in ("gpt2", "vit") else SLOW) for f in FAMILIES]
 )
+@pytest.mark.slow
 def test_the_temperature_is_in_the_weights_and_changes_no_prediction(
     family, checkpoint, text_data, image_data, audio_data, tmp_path
 ) -> None:
@@ -254,6 +257,7 @@ def one_more(_, __, outputs):
 
 
 @pytest.mark.parametrize("why", ["another classifier", "shared weights"])
+@pytest.mark.slow
 def test_a_layer_without_the_last_word_is_left_alone(why, checkpoint, image_data, tmp_path) -> None:
     import torch
 

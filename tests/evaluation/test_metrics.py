@@ -154,10 +154,17 @@ def baseline(labels, train, references, scorer):
 @pytest.fixture(scope="module")
 def modules_cache(tmp_path_factory):
     """Where `evaluate.load` copies metric files to, instead of the user's cache."""
+    _forget_copied_metrics()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("evaluate.config.HF_MODULES_CACHE", tmp_path_factory.mktemp("modules"))
-        patch.setattr(sys, "path", [*sys.path])
+        # a folder of copied metrics that another test has added would be looked into first
+        elsewhere = [p for p in sys.path if not (Path(p) / "evaluate_modules").exists()]
+        patch.setattr(sys, "path", elsewhere)
         yield
+    _forget_copied_metrics()
+
+
+def _forget_copied_metrics() -> None:
     for name in [name for name in sys.modules if name.startswith("evaluate_modules")]:
         del sys.modules[name]
 

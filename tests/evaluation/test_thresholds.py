@@ -103,6 +103,7 @@ def ran(folder, checkpoint, data, capsys, **sections):
     return run, json.loads(run.metrics.read_text()), config, capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_chooses_keeps_and_reports_them(tmp_path, text_checkpoint, moods, capsys):
     run, metrics, config, output = ran(tmp_path / "r", text_checkpoint, moods, capsys)
     chosen = metrics["thresholds"]

@@ -173,6 +173,7 @@ def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_pa
 
 
 @pytest.mark.parametrize(("family", "pooling"), [("vit", "cls"), ("gpt2", "last")])
+@pytest.mark.slow
 def test_an_alias_of_the_head_is_saved_as_the_plain_class(
     checkpoint, text_data, image_data, tmp_path, family, pooling
 ):

@@ -214,6 +214,7 @@ def test_neighbors_vote_by_how_near_they_are():
 
 
 @pytest.mark.parametrize("name", heads_for(SINGLE))
+@pytest.mark.slow
 def test_deep_heads_see_what_linear_ones_cannot(name):
     points = np.random.default_rng(0).uniform(-1, 1, (400, 2)).astype(np.float32)
     targets = (points.prod(1) > 0).astype(int)  # opposite corners

@@ -47,6 +47,7 @@ def test_a_checkpoint_of_timm_gets_a_new_classifier_and_no_more(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_what_comes_out_is_used_as_any_other_checkpoint(checkpoint, image_data, tmp_path, family):
     from PIL import Image
     from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
@@ -89,6 +90,7 @@ def test_a_checkpoint_without_a_description_of_its_images_is_refused(image_data,
         prepare(tmp_path, folder, image_data, task="image")
 
 
+@pytest.mark.slow
 def test_random_weights_without_normalization_are_timms(checkpoint, image_data, tmp_path):
     """With these the signal of an image keeps its size; the wrapper's let it vanish."""
     found = prepare(tmp_path, checkpoint("timm-vgg"), image_data, task="image", strategy="scratch")

@@ -120,6 +120,7 @@ def test_history_is_one_entry_a_line(tmp_path: Path) -> None:
     ],
     ids=["steps", "trials", "no evaluation"],
 )
+@pytest.mark.slow
 def test_the_curve_is_a_picture(tmp_path: Path, changes: dict) -> None:
     assert finished(tmp_path, **changes).curve.read_bytes().startswith(b"\x89PNG")
 

@@ -93,12 +93,14 @@ def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, ki
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_what_features_do_not_tell_is_not_similar(tmp_path, checkpoint, far, near):
     assert measured(prepare(tmp_path, checkpoint("bert"), far)) < 0.2
     assert measured(prepare(tmp_path, checkpoint("bert"), near)) > 0.9
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_what_tells_patients_apart_is_not_similar(tmp_path, checkpoint):
     # each patient has one text and one label, which the text of no other one shows
     rows = [{"text": tiny.FILLERS[i % 8], "label": i % 8 in (0, 1, 4, 6)} for i in range(64)]
@@ -135,12 +137,14 @@ def test_few_examples_that_features_tell_apart_are_probed(chosen, near):
     assert not averaging.wise_ft
 
 
+@pytest.mark.slow
 def test_many_examples_and_far_ones_are_learned_from(chosen, tmp_path, far):
     often = {**RARELY, "num_train_epochs": 10}
     assert chosen(write(tmp_path, told, train=64), training=often)[0].name == "lp_ft"
     assert chosen(far)[0].name == "lp_ft"
 
 
+@pytest.mark.slow
 def test_too_few_steps_are_a_probe(chosen, far):
     strategy, _, reason = chosen(far, training={"num_train_epochs": 3})
     assert strategy.name == "linear_probe"
@@ -154,6 +158,7 @@ def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, 
     assert chosen(write(tmp_path, untold, validation=120))[1].wise_ft
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
     data = write(tmp_path / "data", untold, validation=120)
     said = {"strategy": "auto", "calibration": None, "training": OPEN}

@@ -75,6 +75,7 @@ def test_training_starts_from_what_was_pretrained(checkpoint, text_data, tmp_pat
 
 
 @pytest.mark.parametrize("ratio", [1, 16])
+@pytest.mark.slow
 def test_b_matrices_learn_faster_by_the_ratio(checkpoint, text_data, tmp_path, ratio):
     """LoRA+. The first step of Adam is as long as its rate, whatever the gradient."""
     training = {"max_steps": 1, "learning_rate": 1e-3, "lr_scheduler_type": "constant"}

@@ -109,6 +109,7 @@ def test_a_temperature_divides_its_logits(prepared, tmp_path):
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_numbers_are_learned_from_the_solved_head_on(prepared, tmp_path):
     """Standardized while training, and in their own unit in what comes out."""
     ready = prepared(kind="number", training=STEADY, metrics=["mse"])
@@ -134,6 +135,7 @@ def test_wise_ft_mixes_with_the_solved_head(prepared, tmp_path):
     torch.testing.assert_close(mixed, expected)
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_soup_have_one_start_and_one_pooling(prepared, tmp_path):
     section = soup.Soup(seed=(1, 2))
     ready = prepared("lp_ft", training={"max_steps": 2})

@@ -313,6 +313,7 @@ def test_clips_too_short_for_the_model_are_reported_with_a_remedy(checkpoint, fa
 
 
 @pytest.mark.parametrize("family", ["wav2vec2", "hubert"])
+@pytest.mark.slow
 def test_the_least_is_what_training_can_mask(checkpoint, family):
     # their SpecAugment raises on fewer frames than it masks at once
     config, extractor = of(checkpoint, family)
@@ -432,6 +433,7 @@ def test_masks_are_refused_where_the_model_has_its_own(extractor):
         encoded(extractor, wav(tone(440, 0.3)), augmentation=Audio(mask_time=0.1))
 
 
+@pytest.mark.slow
 def test_only_train_varies(checkpoint, audio_data, tmp_path):
     sections = {"task": "audio", "augmentation": {"noise": [0, 10]}}
     ready = prepare(tmp_path, checkpoint("wav2vec2"), audio_data, **sections)

@@ -475,6 +475,7 @@ def labeled(folder: Path, labels: list) -> Path:
     ("labels", "problem"),
     [([["a"], ["a", "b"]] * 8, "multi_label"), ([0.5, 1.5] * 8, "regression")],
 )
+@pytest.mark.slow
 def test_only_single_labels_are_mixed(prepared, tmp_path, labels, problem, mixture):
     data = labeled(tmp_path / "data", labels)
     with pytest.raises(RecipeError, match=rf"augmentation.{mixture}: only classes.*a {problem}"):

@@ -160,6 +160,7 @@ BALANCES = ("class_weights", "sampler")
         ((["x", "y"], ["x"]), {"name": "lp_ft"}),
     ],
 )
+@pytest.mark.slow
 def test_a_solved_head_finds_more_of_what_is_rare_where_it_is_balanced(
     tmp_path, text_checkpoint, leaning, labels, strategy
 ):

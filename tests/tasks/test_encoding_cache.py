@@ -176,6 +176,7 @@ def test_what_was_not_used_for_long_makes_room(encoded_with_count, tmp_path, mon
     assert not first <= left
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_stored_everything_works(encoded_with_count, tmp_path):
     (tmp_path / "cache").write_text("in the way")
     first, rows = encoded_with_count("image")

@@ -103,6 +103,7 @@ def tiny_processor(kind=ViTImageProcessor):
 # Once
 
 
+@pytest.mark.slow
 def test_an_image_is_decoded_once_and_never_by_a_second_run(run, decoded):
     prepared = run()
     count = sum(len(targets) for targets in prepared.targets.values())
@@ -199,6 +200,7 @@ def test_numbers_are_stored_where_bytes_would_not_do(cached):
 
 @pytest.mark.parametrize("in_memory", [0, 2**30])
 @pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.slow
 def test_a_batch_is_its_rows(in_memory, num_workers, monkeypatch):
     monkeypatch.setattr(_pixels, "MAX_STORED_BYTES", in_memory)
     rows = encode(rows_of(kinds=("jpeg",)), tiny_processor())

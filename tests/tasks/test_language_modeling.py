@@ -478,6 +478,7 @@ def lora(folder, checkpoint, texts, family, **sections):
 
 
 @by_family
+@pytest.mark.slow
 def test_lora_leaves_an_output_layer_alone_that_was_pretrained(with_head, texts, tmp_path, family):
     ready = lora(tmp_path, with_head(family), texts, family)
     assert ready.prepared.checkpoint.newly_initialized == ()
@@ -488,6 +489,7 @@ def test_lora_leaves_an_output_layer_alone_that_was_pretrained(with_head, texts,
 
 
 @by_family
+@pytest.mark.slow
 def test_lora_trains_what_is_new_of_an_output_layer_and_not_what_is_tied(
     checkpoint, texts, tmp_path, family
 ):

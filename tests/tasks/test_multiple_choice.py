@@ -202,6 +202,7 @@ def test_choices_in_columns(checkpoint, tmp_path, columns):
         (["1", "3", "3"], ("1", "2", "3"), [0, 2, 2]),
     ],
 )
+@pytest.mark.slow
 def test_labels_of_any_spelling(checkpoint, tmp_path, labels, names, targets):
     rows = {"question": ["it was"] * 3, "choices": [["good", "bad", "poor"]] * 3, "answer": labels}
     data = written(tmp_path / "d", **rows)

@@ -345,6 +345,7 @@ def test_a_head_for_three_classes_is_replaced(checkpoint, data, tmp_path):
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_path):
     calm = {
         "checkpoint": str(checkpoint("bert")),

@@ -205,6 +205,7 @@ def test_a_vocabulary_is_built_from_the_characters_of_train(checkpoint, tmp_path
     assert list(ready.targets["train"][:2]) == ["ab", "b c"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_keeps_its_own_vocabulary_and_the_head_for_it(capitals, tmp_path):
     data = saved(tmp_path / "data", *["Ab", "b c"] * 4)
     ready = prepare(tmp_path, capitals, data, task=TASK)

@@ -184,6 +184,7 @@ def test_workers_make_the_same_batches(prepared, start):
     assert all(same(*pair) for pair in zip(alone, together, strict=True))
 
 
+@pytest.mark.slow
 def test_rows_know_what_they_follow_from(prepared, checkpoint, tmp_path):
     def fingerprint(**fields):
         task = {"name": "text_classification", **fields}

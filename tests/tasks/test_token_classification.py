@@ -201,6 +201,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(checkpoint, data, tmp_pa
 @pytest.mark.parametrize(
     "family", [pytest.param(f, marks=() if f == "bert" else pytest.mark.slow) for f in FAMILIES]
 )
+@pytest.mark.slow
 def test_a_solved_head_is_the_model_that_comes_out(checkpoint, data, tmp_path, family):
     ready = prepare(tmp_path, checkpoint(family), data, task=TASK, strategy="linear_probe")
     before = state(ready.checkpoint.model)

@@ -55,6 +55,7 @@ def test_l2_sp_holds_weights_near_their_start(trained):
 
 
 @pytest.mark.numerical
+@pytest.mark.slow
 def test_l2_sp_is_half_the_squared_distance(trained):
     """Of one step from where they start it knows nothing; of the next, what plain descent says."""
     steps = {"optim": "sgd", "max_steps": 2, "learning_rate": 0.1}

@@ -78,6 +78,7 @@ def test_prices_are_learned_and_the_saved_model_gives_prices(
     close(predict(ready.data.validation)["logits"] / UNIT, outputs / UNIT)
 
 
+@pytest.mark.slow
 def test_the_plain_class_alone_gives_prices(prepared, tmp_path):
     ready = prepared()
     fitted = fit(ready, tmp_path / "checkpoints")

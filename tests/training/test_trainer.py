@@ -100,6 +100,7 @@ def test_vectors_do_not_decay(prepared, image_data, tmp_path, used, family):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("strategy", ["full", "lora"])
+@pytest.mark.slow
 def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_path, strategy):
     from transformers import AutoModelForSequenceClassification
 
@@ -645,6 +646,7 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
 
 
 @pytest.mark.parametrize("order", [pytest.param("random", marks=pytest.mark.slow), "sequential"])
+@pytest.mark.slow
 def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data, tmp_path, order):
     training = {"per_device_train_batch_size": 31, "num_train_epochs": 1, **STEADY}
     training["train_sampling_strategy"] = order
@@ -662,6 +664,7 @@ def test_no_batch_of_one_row_reaches_batch_normalization(checkpoint, image_data,
     assert sizes == [31, 31, 2]
 
 
+@pytest.mark.slow
 def test_a_batch_size_of_one_leaves_the_statistics_alone(checkpoint, image_data, tmp_path, capsys):
     training = {"per_device_train_batch_size": 1, "max_steps": 2, **STEADY}
     family = checkpoint("mobilenet_v2")
