@@ -29,6 +29,8 @@ MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 RACE_MINUTES = 5.0
 # simple first: of equal scores, the earlier one is chosen
 MAX_CONTRASTIVE_ROWS = 300  # from here on its pairs take longer than all the others together
+# strategies that there is time to train on all folds, or none is: one that stops halfway is a loss
+MIN_TRAININGS = 3
 ENTRANTS = ("linear_probe", "contrastive", "lp_ft", "full")
 
 Candidate = tuple[str, str]  # a strategy's name, and the reason for it
@@ -108,11 +110,11 @@ class Auto(Strategy):
 
     def _usual(self, context: "AutoContext") -> tuple[str, ...]:
         """Leave out the strategies for which there is no time, or no memory; maybe all."""
-        minutes, allowed = context.minutes * context.num_folds, self.minutes or RACE_MINUTES
-        if minutes > allowed:
+        folds, allowed = MIN_TRAININGS * context.num_folds, self.minutes or RACE_MINUTES
+        if (minutes := folds * context.minutes) > allowed:
             say(
-                f"auto: to compare strategies, {context.num_folds} folds of a training would take "
-                f"{minutes:.1f} minutes, and {allowed:g} are allowed (strategy.minutes)"
+                f"auto: to compare strategies would take {minutes:.1f} minutes ({folds} "
+                f"trainings), and {allowed:g} are allowed (strategy.minutes)"
             )
             return ()
         if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
