@@ -162,6 +162,19 @@ def text_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.text_data(tmp_path_factory.mktemp("data") / "reviews")
 
 
+@pytest.fixture
+def few(text_data: Path, tmp_path: Path) -> Path:
+    """A folder with 20 rows of train, a test split and no validation."""
+    from datasets import Dataset
+
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for split in ("train", "test"):
+        rows = Dataset.from_csv(str(text_data / f"{split}.csv"), cache_dir=str(tmp_path))
+        rows.select(range(20)).to_csv(str(folder / f"{split}.csv"))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def image_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`<split>/<class>/x.png`: dark, light or in between."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from datasets import Dataset
 from grafting import prepare, problem, write_recipe
 
 from pipelines.cli import main
@@ -24,17 +23,6 @@ SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
 def cache(tmp_path, monkeypatch):
     """Use a cache of this test's own."""
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def few(text_data, tmp_path):
-    """A folder with 20 rows of train, a test split and no validation."""
-    folder = tmp_path / "few"
-    folder.mkdir()
-    for split in ("train", "test"):
-        rows = Dataset.from_csv(str(text_data / f"{split}.csv"), cache_dir=str(tmp_path))
-        rows.select(range(20)).to_csv(str(folder / f"{split}.csv"))
-    return folder
 
 
 @pytest.fixture
