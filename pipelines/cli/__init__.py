@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from pipelines.core import registry
+from pipelines.core import registry, stopping
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.version import __version__
 
@@ -24,6 +24,11 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
+    with stopping.handling(stopping.interrupt):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         parsed = _parse(arguments)
         parsed.command(parsed)

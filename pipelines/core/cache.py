@@ -82,6 +82,16 @@ def limit() -> float:
     return gigabytes * 1e9
 
 
+def is_writable() -> bool:
+    """Return whether what is computed is kept: the folder can be written, and may hold something.
+
+    Raises:
+        RunError: GRAFT_CACHE_GB is no number from 0 up.
+    """
+    present = next(path for path in (folder(), *folder().parents) if os.access(path, os.F_OK))
+    return limit() > 0 and present.is_dir() and os.access(present, os.W_OK)
+
+
 def entries(min_age: float = 0.0) -> list[Entry]:
     """List all cache entries, least recently used first.
 

@@ -7,7 +7,7 @@ GraftError               a mistake with one clear message: stderr, exit code 2, 
 │   └── DivergedError    training came to numbers that are not finite
 ├── HubError             the Hub: unreachable, refused, not found
 └── RunError             the run folder: unwritable, nothing to resume
-Interrupted              Ctrl-C or SIGTERM; the run can be resumed (exit code 130)
+Interrupted              Ctrl-C or SIGTERM; says how to go on (exit code 130)
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class RunError(GraftError):
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)
-    """Training stopped on a signal.
+    """A run stopped on a signal.
 
     Attributes:
         has_checkpoint: whether a checkpoint was saved; if not, the message says how to go on.

@@ -55,16 +55,22 @@ class RunFolder:
     def latest_resumable(cls, root: str | Path, name: str) -> Self:
         """Return the newest run of `name` that holds a checkpoint and is not done.
 
+        Where there is none, the newest run of all is it, if it is not done: it was stopped before
+        its first checkpoint.
+
         Raises:
             RunError: there is none.
         """
         runs = Path(root) / name
-        for number in sorted(_numbers(runs), reverse=True):
-            run = cls(runs / str(number))
+        present = [cls(runs / str(number)) for number in sorted(_numbers(runs), reverse=True)]
+        for run in present:
             if run.checkpoint and not run.done:
                 return run
+        if present and not present[0].done:
+            return present[0]
         raise RunError(
-            f"nothing to resume: {runs} holds no run with a checkpoint and without metrics.json"
+            f"nothing to resume: {runs} holds no run with a checkpoint and without metrics.json; "
+            "leave training.resume_from_checkpoint out"
         )
 
     @classmethod
@@ -72,9 +78,13 @@ class RunFolder:
         """Return the run to resume that `path` names, by its folder or by one of its checkpoints.
 
         Raises:
-            RunError: `path` belongs to no run, the run is done, or there is no whole checkpoint.
+            RunError: `path` belongs to no run, the run is done, or there is no whole checkpoint,
+                and half of one.
         """
         run = cls.of(path)
+        is_at_its_begin = run.path == Path(path) and not [*run.checkpoints.glob("checkpoint-*")]
+        if is_at_its_begin and not run.done:
+            return run
         state = (run.checkpoint_at(path) or Path(path)) / "trainer_state.json"
         if run.done or not state.is_file():
             reason = "the run is done" if run.done else "there is no whole checkpoint"

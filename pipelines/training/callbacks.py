@@ -2,13 +2,15 @@
 
 import operator
 import signal
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback
+
+from pipelines.core import stopping
 
 
 class StopOnSignal(TrainerCallback):
@@ -25,25 +27,21 @@ class StopOnSignal(TrainerCallback):
     def __init__(self) -> None:
         self.signal: str | None = None
         self.stopped_by: str | None = None
-        self.handlers_before: dict[int, Any] = {}
+        self.handling = ExitStack()
 
     def __enter__(self) -> "StopOnSignal":
-        if threading.current_thread() is threading.main_thread():  # no other one gets signals
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.handlers_before[number] = signal.signal(number, self._note)
+        self.handling.enter_context(stopping.handling(self._note))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, action in self.handlers_before.items():
-            signal.signal(number, action)
-        self.handlers_before = {}
+        self.handling.close()
 
-    def _note(self, number: int, frame: Any) -> None:
+    def _note(self, number: signal.Signals) -> None:
         # SIGTERM comes twice where a scheduler and a launcher both pass it on
         if self.signal and number == signal.SIGINT:
-            self.__exit__()
-            raise KeyboardInterrupt
-        self.signal = signal.Signals(number).name
+            self.handling.close()
+            stopping.interrupt(number)
+        self.signal = number.name
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Save and stop, if a process got a signal."""

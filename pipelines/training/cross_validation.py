@@ -80,7 +80,7 @@ class CrossValidation:
         """Train without a fold, or look up what that gave, and print its score.
 
         Raises:
-            Interrupted: a signal asked to stop; finished folds are kept.
+            Interrupted: a signal asked to stop; says which folds are kept.
         """
         started, key = time.monotonic(), self._key(fold)
         # on the main process: the others may see another disk, and all have to train or none
@@ -132,8 +132,8 @@ class CrossValidation:
             try:
                 fitted = self._train(job)
             except Interrupted as stop:
-                reason = "finished folds are kept: to go on, run the same command again"
-                message = f"{stop} of a fold; {reason}"
+                place = f"fold {self.folds.index(fold) + 1} of {len(self.folds)}"
+                message = f"{stop} of {place}; {self._advice(fold)}"
                 raise Interrupted(message, has_checkpoint=False) from None
             rows = RowSubset(self.job.validation, held)
             outputs = fitted.output.run(
@@ -143,6 +143,19 @@ class CrossValidation:
         if self.job.labels.problem_type != REGRESSION:  # a number may be that low
             logits = [without_absent(values) for values in logits]
         return dict(zip(held.tolist(), logits, strict=True))
+
+    def _advice(self, fold: int) -> str:
+        """Say how to go on after a stop within a fold, and which folds need no training then."""
+        again = "to go on, run the same command again"
+        keys = [self._key(other) for other in self.folds]
+        num_kept = sum(cache.has(KIND, key) for key in keys if key)
+        if num_kept:
+            return f"{again}: {num_kept} of {len(self.folds)} folds are kept"
+        if fold == self.folds[0]:
+            return again
+        if self._digest is None:
+            return f"{again}: no fold is kept, since these rows have no key in the cache"
+        return f"{again}: no fold is kept, since the cache ({cache.folder()}) keeps nothing"
 
     def _on(self, is_used: np.ndarray, folder: str) -> Job:
         """Return the job on some examples, whose own folds choose; it takes as many steps."""

@@ -1,11 +1,15 @@
 """Which unfinished run to go on with, and what it had resolved already."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from zipfile import is_zipfile
 
-from pipelines.core.errors import RunError
+from pipelines.core import cache
+from pipelines.core.console import say
+from pipelines.core.errors import Interrupted, RunError
 from pipelines.recipe import Recipe, load
 from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
@@ -42,6 +46,8 @@ class Resumed:
         resumed = cls(run, requested if requested is True else str(requested))
         if resumed.checkpoint:
             _refuse_damaged(resumed.checkpoint)
+        else:
+            say(f"{run}: it was stopped before its first checkpoint, and begins anew{_cached()}")
         return resumed
 
     @property
@@ -51,7 +57,7 @@ class Resumed:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Keep what `auto` chose before: the weights of another strategy would not fit."""
-        if recipe.strategy.name != "auto":
+        if recipe.strategy.name != "auto" or not self.checkpoint:
             return recipe
         # recipe.yaml of a run folder is the resolved recipe
         before = load(self.folder.recipe)
@@ -70,6 +76,8 @@ class Resumed:
         Raises:
             RunError: the lock is missing or damaged.
         """
+        if not self.checkpoint:  # it may have been stopped before it had a lock
+            return ""
         lock = strict_json.read(self.folder.lock, "start the run anew")
         choice = lock.get("auto")
         return str(choice.get("reason", "")) if isinstance(choice, dict) else ""
@@ -78,6 +86,39 @@ class Resumed:
 def runs_folder(recipe: Recipe) -> str:
     """Return the folder of all runs."""
     return recipe.training.get("output_dir") or "runs"
+
+
+@contextmanager
+def advising(folder: RunFolder | None = None) -> Iterator[None]:
+    """Say how a run goes on that is stopped inside the block.
+
+    Args:
+        folder: of the run, once it has one.
+
+    Raises:
+        Interrupted: the block was interrupted.
+    """
+    resume = "to go on, run the same recipe with training.resume_from_checkpoint=true"
+    try:
+        yield
+    except Interrupted as stop:
+        if not stop.has_checkpoint:
+            raise
+        raise Interrupted(f"{stop}; {resume}", has_checkpoint=False) from None
+    except KeyboardInterrupt as stop:
+        advice = f"to go on, run the same recipe again{_cached()}"
+        if folder and folder.done:
+            advice = f"{folder} is done, and the model is saved"
+        elif folder and folder.checkpoint:
+            advice = resume
+        message = f"{str(stop) or 'interrupted'}; {advice}"
+        raise Interrupted(message, has_checkpoint=False) from None
+
+
+def _cached() -> str:
+    """Say what is not computed again; empty where nothing is kept."""
+    what = "finished passes over the data and finished folds are kept"
+    return f": {what}" if cache.is_writable() else ""
 
 
 def _refuse_damaged(checkpoint: Path) -> None:

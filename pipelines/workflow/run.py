@@ -31,7 +31,7 @@ from pipelines.workflow.evaluate import evaluate, with_parity
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.race import race
-from pipelines.workflow.resume import Resumed, runs_folder
+from pipelines.workflow.resume import Resumed, advising, runs_folder
 from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:
@@ -47,13 +47,25 @@ def run(recipe: Recipe) -> RunFolder:
         GraftError: before any training, when something in recipe, data or checkpoint is wrong;
             after it, when the push failed or the reloaded model is not the trained one.
         Interrupted: on a signal, after saving a checkpoint to resume from.
+        KeyboardInterrupt: the same, before there is a folder.
     """
     # first of all: where there is nothing to resume, nothing needs to be loaded
     resumed = Resumed.of(recipe)
     if recipe.hub.push and recipe.hub.repo_id:
         push.check(recipe.hub.repo_id)  # refused before hours of training
-    prepared = _prepare(recipe, resumed)
+    recipe = resumed.apply(recipe) if resumed else recipe
+    prepared = _prepare(recipe)
     folder = resumed.folder if resumed else _new_folder(prepared.recipe)
+    with advising(folder):
+        prepared = race(recipe, prepared)
+        if resumed and not prepared.reason:
+            prepared = replace(prepared, reason=resumed.reason)
+        _complete(prepared, folder, resumed)
+    return folder
+
+
+def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> None:
+    """Train what is prepared, evaluate, save and report, all of it in the folder."""
     locked = _lock(prepared, folder)
     fitted, seconds = _fit(prepared, folder, resumed)
     fitted, validation = calibrate(prepared, fitted)
@@ -66,7 +78,6 @@ def run(recipe: Recipe) -> RunFolder:
     evidence = with_parity(prepared, fitted, evidence, folder.model)
     if processes.is_main():
         _report(prepared.recipe, folder, evidence, locked)
-    return folder
 
 
 def trial(
@@ -95,19 +106,12 @@ def trial(
     return job.score(fitted.output.run(job.validation, job.collate, collect, **job.forward_options))
 
 
-def _prepare(recipe: Recipe, resumed: Resumed | None) -> Prepared:
-    """Prepare the run, under what a resumed one had resolved, and print all findings.
-
-    Nothing of the run is written.
-    """
-    recipe = resumed.apply(recipe) if resumed else recipe
+def _prepare(recipe: Recipe) -> Prepared:
+    """Prepare the run, and print all findings; nothing of the run is written."""
     prepared = prepare(recipe)
     for finding in prepared.findings.findings():
         say(f"data: {finding}")
     check_training(prepared)  # before anything is trained, or there is a folder
-    prepared = race(recipe, prepared)
-    if resumed and not prepared.reason:
-        prepared = replace(prepared, reason=resumed.reason)
     return prepared
 
 

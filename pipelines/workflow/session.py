@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import recipe as recipes
-from pipelines.core.errors import Interrupted, RecipeError
+from pipelines.core import stopping
+from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe
 from pipelines.recipe import overrides as changes
 from pipelines.workflow.finished_run import Run
@@ -86,14 +87,11 @@ def run(recipe: RecipeLike) -> Run:
     Raises:
         GraftError: before any training, when something in recipe, data or checkpoint is wrong;
             after it, when the push failed or the reloaded model is not the trained one.
-        Interrupted: on a signal (a notebook's stop button), after saving a checkpoint.
+        Interrupted: on a signal (a notebook's stop button); says how to go on.
     """
-    from pipelines.workflow import run as runs
+    with stopping.handling(stopping.interrupt):
+        from pipelines.workflow import run as runs
+        from pipelines.workflow.resume import advising
 
-    try:
-        return Run(runs.run(load(recipe)).path.absolute())
-    except Interrupted as stop:
-        if not stop.has_checkpoint:
-            raise
-        resume = "training.resume_from_checkpoint=true"
-        raise Interrupted(f"{stop}; to go on, run the same recipe with {resume}") from None
+        with advising():
+            return Run(runs.run(load(recipe)).path.absolute())

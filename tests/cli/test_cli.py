@@ -1,6 +1,7 @@
 """The command line: what it says, what it gives back, and how quickly."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -12,7 +13,7 @@ from example_run import finished
 from grafting import write_recipe
 
 from pipelines import cli
-from pipelines.core import registry
+from pipelines.core import registry, stopping
 from pipelines.core.errors import Interrupted
 from pipelines.report import push as hub
 
@@ -177,21 +178,55 @@ def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("stop", [Interrupted("stopped by SIGTERM at step 8"), KeyboardInterrupt()])
-def test_an_interrupted_run_says_how_to_go_on(stop, tmp_path, capsys, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [
+        (
+            Interrupted("stopped by SIGTERM at step 8"),
+            "stopped by SIGTERM at step 8; to go on, run the same recipe with "
+            "training.resume_from_checkpoint=true\n",
+        ),
+        (signal.SIGINT, "interrupted; to go on, run the same recipe again: finished passes over "),
+        (
+            signal.SIGTERM,
+            "stopped by SIGTERM; to go on, run the same recipe again: finished passes",
+        ),
+    ],
+)
+def test_an_interrupted_run_says_how_to_go_on(stop, told, tmp_path, capsys, monkeypatch) -> None:
     from pipelines.workflow import run as pipeline
 
     def interrupted(_: object) -> None:
-        raise stop
+        if isinstance(stop, Interrupted):
+            raise stop
+        os.kill(os.getpid(), stop)
 
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path))
     monkeypatch.setattr(pipeline, "run", interrupted)
+    before = [signal.getsignal(number) for number in stopping.SIGNALS]
     assert cli.main(["run", str(ROOT / "recipes" / "quickstart.yaml")]) == 130
-    told = capsys.readouterr().err
-    if isinstance(stop, Interrupted):
-        assert "stopped by SIGTERM at step 8" in told
-        assert "training.resume_from_checkpoint=true" in told
-    else:
-        assert told == "interrupted\n"
+    printed = capsys.readouterr().err
+    assert printed.startswith(told)
+    assert printed.count("\n") == 1
+    assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
+
+
+def test_commands_stop_on_sigterm_as_on_ctrl_c(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(cli.registry, "names", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert cli.main(["list"]) == 130
+    assert capsys.readouterr().err == "stopped by SIGTERM\n"
+
+
+def test_forked_workers_leave_signals_to_the_run(monkeypatch) -> None:
+    killed, worker = [], os.getpid()
+    with stopping.handling(stopping.interrupt):
+        interrupt, terminate = (signal.getsignal(number) for number in stopping.SIGNALS)
+        monkeypatch.setattr(os, "getpid", lambda: worker + 1)
+        monkeypatch.setattr(os, "kill", lambda *of_what: killed.append(of_what))
+        interrupt(signal.SIGINT, None)
+        terminate(signal.SIGTERM, None)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert killed == [(worker + 1, signal.SIGTERM)]
 
 
 def test_anatomy_of_nothing(capsys) -> None:

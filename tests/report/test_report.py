@@ -81,8 +81,19 @@ def test_the_newest_unfinished_run_with_a_whole_checkpoint_is_resumed(tmp_path: 
     assert resumed.checkpoint == runs[1].checkpoints / "checkpoint-1000"
 
 
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
+    done, stopped = (RunFolder.create(tmp_path, "quick") for _ in range(2))
+    done.metrics.write_text("{}")
+    stopped.lock.write_text("{}")
+    assert RunFolder.latest_resumable(tmp_path, "quick") == stopped
+    assert RunFolder.resumable(stopped.path) == stopped
+
+
 def test_nothing_to_resume_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=re.escape(str(tmp_path / "quick"))):
+        RunFolder.latest_resumable(tmp_path, "quick")
+    RunFolder.create(tmp_path, "quick").metrics.write_text("{}")
+    with pytest.raises(RunError, match=r"leave training\.resume_from_checkpoint out"):
         RunFolder.latest_resumable(tmp_path, "quick")
 
 

@@ -15,10 +15,12 @@ from grafting import job, prepare, problem, write_recipe
 
 from pipelines.cli import main
 from pipelines.core import registry
+from pipelines.core.errors import Interrupted
 from pipelines.features.heads import ABSENT_CLASS_LOGIT
 from pipelines.report.run_folder import RunFolder
 from pipelines.training.cross_validation import CrossValidation
 from pipelines.training.job import Fitted
+from pipelines.training.row_subset import RowSubset
 
 # a step each of those that solve a head, have stages, wrap the model, or a loss of their own
 TRAINED = ["contrastive", "gradual_unfreezing", "lora", "lp_ft"]
@@ -156,6 +158,39 @@ def test_a_fold_is_trained_again_after_an_edit_of_code(checkpoint, few, tmp_path
     (tmp_path / "code" / "training" / "speed" / "packing.py").write_text("edited = True")
     CrossValidation(train, ready).held_out(0)
     assert len(trained) == 2
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "message"),
+    [
+        ("20", "1 of 5 folds are kept"),
+        ("0", "no fold is kept, since the cache .* keeps nothing"),
+    ],
+)
+def test_a_stop_within_a_fold_says_which_are_kept(
+    checkpoint, few, tmp_path, monkeypatch, gigabytes, message
+):
+    monkeypatch.setenv("GRAFT_CACHE_GB", gigabytes)
+    prepared = prepare(tmp_path, checkpoint("bert"), few, strategy="full")
+    ready, trained = job(prepared, tmp_path / "checkpoints"), []
+
+    def train(_):
+        trained.append(True)
+        if len(trained) > 1:
+            raise Interrupted("stopped by SIGINT at step 1")
+        return Fitted(Solved(), [], 0)
+
+    def stop(job):
+        raise Interrupted("stopped by SIGINT at step 1")
+
+    with pytest.raises(Interrupted, match=f"at step 1 of fold 2 of 5; to go on, .*: {message}"):
+        CrossValidation(train, ready).fit()
+    rows = RowSubset(list(ready.validation), np.arange(20))
+    unknown = CrossValidation(stop, replace(ready, validation=rows))
+    with pytest.raises(Interrupted, match=r"of fold 1 of 5; to go on, run the same command again$"):
+        unknown.held_out(0)
+    with pytest.raises(Interrupted, match="no fold is kept, since these rows have no key"):
+        unknown.held_out(1)
 
 
 @pytest.mark.slow

@@ -9,12 +9,13 @@ import yaml
 from grafting import prepare, problem, write_recipe
 
 from pipelines.cli import main
-from pipelines.core.errors import DivergedError, RecipeError
+from pipelines.core.errors import DivergedError, Interrupted, RecipeError
 from pipelines.recipe import load
 from pipelines.report.run_folder import RunFolder
 from pipelines.strategies.auto import ENTRANTS
 from pipelines.workflow.prepare import prepare as prepare_recipe
 from pipelines.workflow.race import race as compare
+from pipelines.workflow.resume import advising
 
 SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
 
@@ -59,6 +60,36 @@ def test_the_best_out_of_fold_becomes_the_run(race):
 def line_of(printed, name):
     """The line of the table about a strategy."""
     return next(line for line in printed.splitlines() if line.startswith(f"  {name} "))
+
+
+def test_a_run_that_is_stopped_before_its_first_checkpoint_goes_on(
+    checkpoint, few, tmp_path, monkeypatch, capsys
+):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.workflow.run.race", stop)
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="auto", training=SHORT)
+    for override in ([], ["training.resume_from_checkpoint=true"]):
+        assert main(["run", str(path), *override]) == 130
+    out, err = capsys.readouterr()
+    again = "finished passes over the data and finished folds are kept"
+    assert err == f"interrupted; to go on, run the same recipe again: {again}\n" * 2
+    run = tmp_path / "runs" / "recipe" / "1"
+    assert f"{run}: it was stopped before its first checkpoint, and begins anew: {again}" in out
+    assert [*run.parent.iterdir()] == [run]
+    monkeypatch.undo()
+    # training has ended, and what follows is stopped
+    checkpoint_folder = RunFolder(run).checkpoints / "checkpoint-2"
+    checkpoint_folder.mkdir(parents=True)
+    (checkpoint_folder / "trainer_state.json").write_text("{}")
+    with_key = r"with training\.resume_from_checkpoint=true$"
+    with pytest.raises(Interrupted, match=with_key), advising(RunFolder(run)):
+        stop()
+    RunFolder(run).metrics.write_text("{}")
+    is_done = "1 is done, and the model is saved"
+    with pytest.raises(Interrupted, match=is_done), advising(RunFolder(run)):
+        stop()
 
 
 @pytest.mark.slow

@@ -1,0 +1,57 @@
+"""Ctrl-C and SIGTERM, wherever a command is.
+
+Both raise KeyboardInterrupt, which no `except Exception` swallows on its way to the one message
+that the command line prints. Training finishes its step first (training/callbacks.py).
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: from a scheduler what Ctrl-C is from a keyboard."""
+
+
+@contextmanager
+def handling(action: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Call `action` on Ctrl-C and SIGTERM inside the block, in the main thread of this process.
+
+    Workers that are forked inside it leave Ctrl-C, which a terminal sends to all of them, to this
+    process, and end on SIGTERM, by which it ends them.
+    """
+    owner = os.getpid()
+
+    def handle(number: int, _: Any) -> None:
+        if os.getpid() == owner:
+            action(signal.Signals(number))
+        elif number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    handlers_before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other one gets signals
+        handlers_before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, before in handlers_before.items():
+            signal.signal(number, before)
+
+
+def interrupt(number: signal.Signals) -> None:
+    """Stop whatever is under way.
+
+    Raises:
+        KeyboardInterrupt: always; Terminated on SIGTERM.
+    """
+    if number == signal.SIGTERM:
+        # it comes twice where a scheduler and a launcher both pass it on
+        signal.signal(number, signal.SIG_IGN)
+        raise Terminated(f"stopped by {number.name}")
+    raise KeyboardInterrupt("interrupted")
