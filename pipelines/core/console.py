@@ -23,6 +23,13 @@ def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def duration(seconds: float) -> str:
+    """Write seconds as `0.2 s`, `48 s`, `1.5 min` or `125 min`."""
+    if seconds >= 60:
+        return f"{seconds / 60:,.1f}".removesuffix(".0") + " min"
+    return f"{seconds:.2g} s"
+
+
 @contextmanager
 def capture_stdout() -> Iterator[Callable[[str], None]]:
     """Silence stdout inside the block; yields a `say` that still writes to the terminal."""

@@ -1,9 +1,12 @@
 """Parts of train that share no group, each with its share of every class as nearly as can be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+
+MAX_BATCH_CELLS = 1_000_000  # groups times parts that are compared at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +20,7 @@ class GroupCounts:
         starts: (groups + 1,) where the entries of each group begin in the next two.
         values: (entries,) a value that a group has, the most frequent one of it first.
         counts: (entries,) in how many of its rows.
+        kinds: (groups,) equal for groups with as many rows of each value, from 0.
     """
 
     members: np.ndarray
@@ -25,6 +29,7 @@ class GroupCounts:
     starts: list[int]
     values: list[int]
     counts: list[int]
+    kinds: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray, groups: np.ndarray) -> "GroupCounts":
@@ -35,23 +40,39 @@ class GroupCounts:
         owners, held = np.divmod(pairs, len(totals))
         order = np.lexsort((-counts, owners))
         starts = np.searchsorted(owners, np.arange(len(sizes) + 1))
+        _, entry_kinds = np.unique(held * len(values) + counts - 1, return_inverse=True)
+        # a sum of 64 random bits for each entry: of a million groups two different ones have the
+        # same with probability 3e-8
+        bits = np.random.default_rng(0).integers(0, 2**64, entry_kinds.max() + 1, np.uint64)
+        sums = np.add.reduceat(bits[entry_kinds], starts[:-1])
+        kinds = np.unique(sums, return_inverse=True)[1]
         listed = held[order].tolist(), counts[order].tolist()
-        return cls(members, sizes, totals, starts.tolist(), *listed)
+        return cls(members, sizes, totals, starts.tolist(), *listed, kinds)
 
     def of_group(self, group: int) -> list[tuple[int, int]]:
         """List the values of a group, each with its number of rows."""
         entries = slice(self.starts[group], self.starts[group + 1])
         return [*zip(self.values[entries], self.counts[entries], strict=True)]
 
-    def in_order(self, seed: int) -> list[int]:
-        """Order groups for dealing: large ones first, then those of one value together.
+    def in_order(self, seed: int) -> np.ndarray:
+        """Order groups for dealing: large ones first, then those of one value, and kind, together.
 
         Sizes count by their powers of two, so that chance has its part with any seed.
         """
-        chance = np.random.default_rng(seed).random(len(self.sizes))
+        random = np.random.default_rng(seed)
+        chance = random.random(len(self.sizes))
+        kinds = random.permutation(self.kinds.max() + 1)[self.kinds]
         main = np.asarray(self.values)[self.starts[:-1]]
-        order: list[int] = np.lexsort((chance, main, -np.log2(self.sizes).astype(int))).tolist()
-        return order
+        return np.lexsort((chance, kinds, main, -np.log2(self.sizes).astype(int)))
+
+    def batches(self, seed: int, num_parts: int) -> Iterator[np.ndarray]:
+        """Yield the groups in order, those of one kind at once."""
+        order, max_groups = self.in_order(seed), max(1, MAX_BATCH_CELLS // num_parts)
+        kinds = self.kinds[order]
+        firsts = (np.flatnonzero(kinds[1:] != kinds[:-1]) + 1).tolist()
+        for start, stop in pairwise((0, *firsts, len(order))):
+            for first in range(start, stop, max_groups):
+                yield order[first : min(stop, first + max_groups)]
 
 
 def deal(
@@ -84,23 +105,53 @@ def deal(
     dealt = [[0] * (whole + 1) for _ in shares]
     left = counts.totals.tolist()
     result = np.zeros(len(counts.sizes), dtype=int)
-    for group in counts.in_order(seed):
-        items = counts.of_group(group)
-        may_leave = keeper is None or all(left[value] > count for value, count in items)
-        items.append((whole, int(counts.sizes[group])))
-        part = keeper or 0
-        if may_leave:
-            fullness = [
-                _fullness(has, items, weights) / share
-                for has, share in zip(dealt, shares, strict=True)
-            ]
-            part = fullness.index(min(fullness))
-        result[group] = part
-        for value, count in items:
-            dealt[part][value] += count
-            if part != keeper and value < whole:
-                left[value] -= count
+    for batch in counts.batches(seed, len(shares)):
+        items = counts.of_group(int(batch[0]))
+        max_leaving = min((left[value] - 1) // count for value, count in items)
+        items.append((whole, int(counts.sizes[batch[0]])))
+        fullness = [
+            _fullness(has, items, weights) / share for has, share in zip(dealt, shares, strict=True)
+        ]
+        parts = [fullness.index(min(fullness))]
+        if len(batch) > 1:
+            growth = 2 * sum(count * count * weights[value] for value, count in items)
+            parts = _least_full(fullness, [growth / share for share in shares], len(batch))
+        if keeper is not None:
+            parts = _keep(parts, keeper, max_leaving)
+        result[batch] = parts
+        for part in set(parts):
+            num_groups = parts.count(part)
+            for value, count in items:
+                dealt[part][value] += num_groups * count
+                if part != keeper and value < whole:
+                    left[value] -= num_groups * count
     return result[counts.members]
+
+
+def _least_full(fullness: Sequence[float], growth: Sequence[float], num_groups: int) -> list[int]:
+    """Deal equal groups one after the other, each to the first of the parts that are least full.
+
+    Args:
+        fullness: (parts,) how full each is now.
+        growth: (parts,) by how much a group makes it fuller.
+
+    Returns:
+        (num_groups,) their parts.
+    """
+    # what each part comes to with so many of them; the least ones, in their order, are taken
+    reached = np.array(fullness)[:, None] + np.array(growth)[:, None] * np.arange(num_groups)
+    order = np.argsort(reached, axis=None, kind="stable")
+    parts: list[int] = (order[:num_groups] // num_groups).tolist()
+    return parts
+
+
+def _keep(parts: list[int], keeper: int, max_leaving: int) -> list[int]:
+    """Let `max_leaving` groups go to other parts than the keeper, and none after them."""
+    if len(parts) - parts.count(keeper) <= max_leaving:
+        return parts
+    is_late = np.cumsum(np.array(parts) != keeper) > max_leaving
+    remaining: list[int] = np.where(is_late, keeper, parts).tolist()
+    return remaining
 
 
 def _fullness(
@@ -120,10 +171,21 @@ def cut(values: np.ndarray, groups: np.ndarray, share: float, seed: int) -> np.n
     if len(drawn):
         return drawn
     counts = GroupCounts.of(values, groups)
-    for group in reversed(counts.in_order(seed)):
+    for group in counts.in_order(seed)[::-1]:
         if all(counts.totals[value] > count for value, count in counts.of_group(group)):
             return np.flatnonzero(counts.members == group)
     return drawn
+
+
+def halves(values: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """Deal whole groups to two halves; of a single group each row by itself.
+
+    Returns:
+        (rows,) 0 or 1.
+    """
+    if len(np.unique(groups)) < 2:
+        groups = np.arange(len(values))
+    return deal(values, groups, (0.5, 0.5), seed)
 
 
 def values_of_one_group(values: np.ndarray, groups: np.ndarray) -> int:

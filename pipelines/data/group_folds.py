@@ -32,16 +32,33 @@ def deal(
     if num_folds < 2:
         unit = f"group by '{groups.column}'" if groups else "example"
         raise DataError(f"train: of one {unit} there are no folds; add examples")
+    together = units(train, repeats, num_folds, note)
     if not groups:
-        return folds.deal(values, repeats, num_folds, seed)
+        return folds.deal(values, together, num_folds, seed)
+    return group_draws.deal(values, together, [1 / num_folds] * num_folds, seed)
+
+
+def units(train: Rows, repeats: np.ndarray, num_folds: int, note: Note) -> np.ndarray:
+    """Return which rows are dealt together.
+
+    Args:
+        repeats: (rows,) equal in rows with the same inputs.
+        note: is called with what is not kept together.
+
+    Returns:
+        (rows,) equal in rows that are in one fold.
+    """
+    groups = train.groups
+    if not groups:
+        return repeats
     united = _united(groups, repeats, num_folds)
-    if united is None:
-        note(
-            f"folds: many groups by '{groups.column}' have equal examples, which are therefore in "
-            "several folds; all rows of a group are in one"
-        )
-        united = groups.numbers
-    return group_draws.deal(values, united, [1 / num_folds] * num_folds, seed)
+    if united is not None:
+        return united
+    note(
+        f"folds: many groups by '{groups.column}' have equal examples, which are therefore in "
+        "several folds; all rows of a group are in one"
+    )
+    return groups.numbers
 
 
 def _united(groups: Groups, repeats: np.ndarray, num_folds: int) -> np.ndarray | None:

@@ -16,8 +16,11 @@ IGNORED_FIELDS = {"_name_or_path", "id2label", "label2id", "num_labels", "proble
 PACKAGES = ("torch", "transformers", "timm")
 
 
-def of(*values: Any) -> str:
+def of(*values: Any, packages: Iterable[str] = PACKAGES) -> str:
     """Digest `values`, the code that computes features, and the versions of the libraries it calls.
+
+    Args:
+        packages: those libraries.
 
     Returns:
         16 hexadecimal digits, the same in every process.
@@ -27,8 +30,8 @@ def of(*values: Any) -> str:
     from datasets.fingerprint import Hasher
 
     sources = [file.read_text(encoding="utf-8") for file in _source_files()]
-    packages = [f"{name} {version(name)}" for name in PACKAGES]
-    return Hasher.hash([*sources, *packages, *values])
+    versions = [f"{name} {version(name)}" for name in packages]
+    return Hasher.hash([*sources, *versions, *values])
 
 
 def weights(model: Any, inside: str, outside: str | None) -> str:

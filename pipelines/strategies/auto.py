@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from pipelines.core import registry
-from pipelines.core.console import say
+from pipelines.core.console import duration, say
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Resolution, Strategy
 from pipelines.training.averaging import Averaging
@@ -113,8 +113,8 @@ class Auto(Strategy):
         folds, allowed = MIN_TRAININGS * context.num_folds, self.minutes or RACE_MINUTES
         if (minutes := folds * context.minutes) > allowed:
             say(
-                f"auto: to compare strategies would take {minutes:.1f} minutes ({folds} "
-                f"trainings), and {allowed:g} are allowed (strategy.minutes)"
+                f"auto: to compare strategies would take {duration(60 * minutes)} ({folds} "
+                f"trainings), and {duration(60 * allowed)} are allowed (strategy.minutes)"
             )
             return ()
         if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
@@ -146,8 +146,9 @@ class Auto(Strategy):
         """Yield strategies, from the best to the one that always works."""
         task = context.task
         if self.minutes and context.minutes > self.minutes:
-            needed = f"{context.minutes:.1f} minutes"
-            yield "linear_probe", f"full training would take {needed}, {self.minutes:g} are allowed"
+            needed, allowed = duration(60 * context.minutes), duration(60 * self.minutes)
+            reason = f"full training would take {needed}, {allowed} are allowed (strategy.minutes)"
+            yield "linear_probe", reason
         if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
             needed, free = f"{context.optimizer_bytes / 1e9:.1f} GB", context.free_bytes / 1e9
             yield "lora", f"training all weights takes {needed}, {free:.1f} GB are free"

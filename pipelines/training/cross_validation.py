@@ -21,15 +21,18 @@ from typing import Any
 import numpy as np
 
 from pipelines.core import cache, processes, registry
-from pipelines.core.console import capture_stdout, say
+from pipelines.core.console import capture_stdout, duration, say
 from pipelines.core.errors import Interrupted
-from pipelines.core.labels import REGRESSION
+from pipelines.core.labels import REGRESSION, SINGLE
+from pipelines.data import group_draws
 from pipelines.features import fingerprints
 from pipelines.features.heads import without_absent
 from pipelines.training.job import Fitted, Job, LabeledRows
 from pipelines.training.row_subset import RowSubset, examples_of
 
 KIND = "folds"  # the folder of the cache
+# that training calls, beside those that compute features
+PACKAGES = (*fingerprints.PACKAGES, "accelerate", "peft", "scikit-learn", "scipy", "numpy")
 Train = Callable[[Job], Fitted]
 Logits = dict[
     int, np.ndarray
@@ -91,7 +94,7 @@ class CrossValidation:
                 self._save(logits, key)
         else:
             logits = {int(row): values.numpy() for row, values in known.items()}
-        seconds = "trained before" if known else f"{time.monotonic() - started:.0f} s"
+        seconds = "trained before" if known else duration(time.monotonic() - started)
         score = f"{self.job.scorer.main} {self.score(logits):.4f}"
         place = f"fold {self.folds.index(fold) + 1} of {len(self.folds)}"
         # a text of several windows is one row of the user's
@@ -168,7 +171,7 @@ class CrossValidation:
         targets = [job.train_targets[example] for example in np.flatnonzero(is_used)]
         folds = job.folds[is_used]
         if len(np.unique(folds)) < 2:  # of two folds one is left, and something has to choose
-            folds = np.arange(len(folds)) % 2
+            folds = self._halves(targets, self._units[is_used])
         return replace(
             job,
             checkpoint=replace(job.checkpoint, model=copy.deepcopy(job.checkpoint.model)),
@@ -183,13 +186,27 @@ class CrossValidation:
             callbacks=(),
         )
 
+    @cached_property
+    def _units(self) -> np.ndarray:
+        """(examples,) equal numbers from 0 in those that are in one fold."""
+        units = self.job.fold_units
+        if units is None:
+            return np.arange(len(self.job.train_targets))
+        return np.unique(units, return_inverse=True)[1]
+
+    def _halves(self, targets: list[Any], units: np.ndarray) -> np.ndarray:
+        """Deal some examples to two folds, by class, as `data` deals all to theirs."""
+        by_class = self.job.labels.problem_type == SINGLE
+        values = np.asarray(targets) if by_class else np.zeros(len(targets))
+        return group_draws.halves(values, units, self.job.arguments.seed)
+
     def _key(self, fold: int) -> str | None:
         """Return what a fold is found by; None where its rows have no key."""
         return self._digest and fingerprints.of(self._digest, fold)
 
     @cached_property
     def _digest(self) -> str | None:
-        """A key of everything that a training follows from: weights, rows, recipe and code."""
+        """A key of all that a training follows from: weights, rows, recipe, code, packages."""
         job = self.job
         rows = getattr(job.validation, "fingerprint", None)
         if rows is None:
@@ -198,8 +215,8 @@ class CrossValidation:
         weights = fingerprints.weights(job.checkpoint.model, "", None)
         files = registry.source_files(registry.ROOT, "**/*.py")
         code = [file.read_text(encoding="utf-8") for file in files]
-        shape = (job.folds.tolist(), processes.num_processes())
-        return fingerprints.of(*code, weights, rows, job.identity, *shape)
+        shape = (job.folds.tolist(), self._units.tolist(), processes.num_processes())
+        return fingerprints.of(*code, weights, rows, job.identity, *shape, packages=PACKAGES)
 
     def _save(self, logits: Logits, key: str) -> None:
         import torch

@@ -46,6 +46,7 @@ class Job:
         train, validation: encoded rows.
         folds: (rows,) the fold of each row of train; validation then is train, and a row is scored
             by what was solved on the other folds. None where rows were set aside for validation.
+        fold_units: (rows,) equal in rows of train that are in one fold: of a group, or repeats.
         collate_train: joins rows into a batch to train on; random changes are drawn each time.
         row_groups: groups of rows that an epoch draws equally often; None: each row once.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
@@ -78,6 +79,7 @@ class Job:
     averaging: "Averaging"
     speed: Speed
     folds: "np.ndarray | None" = None
+    fold_units: "np.ndarray | None" = None
     row_groups: "Sequence[np.ndarray] | None" = None
     resume_from: Path | None = None
     varies: bool = False

@@ -127,7 +127,15 @@ def _reliability(
     if not recipe.calibration:
         return None
     pairs = {split: (each.outputs["logits"], each.targets) for split, each in predictions.items()}
-    return result.measure(recipe.calibration, fitted.temperature, pairs, problem_type, recipe.seed)
+    groups = prepared.data.splits["train" if prepared.data.is_folded else "validation"].groups
+    return result.measure(
+        recipe.calibration,
+        fitted.temperature,
+        pairs,
+        problem_type,
+        recipe.seed,
+        groups.numbers if groups else None,
+    )
 
 
 def _limits(prepared: Prepared) -> tuple[str, ...]:

@@ -65,10 +65,25 @@ class Prepared:
         targets, train = self.targets["train"], self.data.splits["train"]
         by_class = self.data.labels.problem_type == SINGLE
         values = np.asarray(targets) if by_class else np.zeros(len(targets))
-        # a text that stands in two folds would be scored by a head that has seen it
-        repeats = RowHashes.of(train, self.recipe.task.target).normalized
         seed, num_folds = self.recipe.seed, self.data.num_folds
-        return group_folds.deal(train, values, repeats, num_folds, seed, note=say)
+        return group_folds.deal(train, values, self._repeats, num_folds, seed, note=say)
+
+    @cached_property
+    def fold_units(self) -> "np.ndarray | None":
+        """(rows,) equal in rows of train that are in one fold; None where a split validates."""
+        if not self.data.is_folded:
+            return None
+        train, num_folds = self.data.splits["train"], self.data.num_folds
+        # what is not kept together was noted when they were dealt
+        return group_folds.units(train, self._repeats, num_folds, note=lambda _: None)
+
+    @cached_property
+    def _repeats(self) -> "np.ndarray":
+        """(rows,) equal in rows of train with the same inputs.
+
+        A text that stands in two folds would be scored by a head that has seen it.
+        """
+        return RowHashes.of(self.data.splits["train"], self.recipe.task.target).normalized
 
     @property
     def num_examples(self) -> int:

@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
 
 from pipelines.core import processes, registry
-from pipelines.core.console import capture_stdout, say
+from pipelines.core.console import capture_stdout, duration, say
 from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
 from pipelines.strategies import Strategy
@@ -59,12 +59,12 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     strategy = prepared.recipe.strategy
     if not isinstance(strategy, Auto):
         return prepared
-    names, minutes = strategy.entrants or (), strategy.minutes or RACE_MINUTES
+    names, seconds = strategy.entrants or (), 60 * (strategy.minutes or RACE_MINUTES)
     say(
         f"auto: compares {', '.join(names)} on {prepared.data.num_folds} folds of "
-        f"{len(prepared.data.train):,} rows, for at most {minutes:g} minutes (strategy.minutes)"
+        f"{len(prepared.data.train):,} rows, for at most {duration(seconds)} (strategy.minutes)"
     )
-    course, metric = _Course(recipe, prepared, 60 * minutes), prepared.scorer.main
+    course, metric = _Course(recipe, prepared, seconds), prepared.scorer.main
     for name in names:
         course.enter(name)
     say(f"auto: out of fold, {metric}:")
@@ -181,7 +181,7 @@ def _table(entrants: Sequence[Entrant]) -> Iterator[str]:
         spread = f" ± {stdev(scores) / len(scores) ** 0.5:.4f}" if len(scores) > 1 else ""
         mean = f"{fmean(scores):.4f}{spread}" if scores else "-"
         left = f"; left out after {len(scores)} folds: {entrant.reason}" if entrant.reason else ""
-        yield f"  {entrant.name:<14} {mean:<16} {entrant.seconds:4.0f} s{left}"
+        yield f"  {entrant.name:<14} {mean:<16} {duration(entrant.seconds):>8}{left}"
 
 
 def _simple_line(prepared: Prepared) -> Iterator[str]:
@@ -190,7 +190,7 @@ def _simple_line(prepared: Prepared) -> Iterator[str]:
     scores = simple.scores.get("validation") if simple else None
     if simple and scores:
         score = f"{scores[prepared.scorer.main]:.4f}"
-        yield f"  {simple.name:<14} {score:<16} {simple.seconds:4.0f} s, to compare with"
+        yield f"  {simple.name:<14} {score:<16} {duration(simple.seconds):>8}, to compare with"
 
 
 def _tried(entrants: Sequence[Entrant]) -> str:

@@ -40,6 +40,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         collate_train=prepared.collate_train,
         loss=prepared.loss,
         folds=prepared.folds,
+        fold_units=prepared.fold_units,
         row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
         scorer=prepared.scorer,
         arguments=prepared.arguments(checkpoints),

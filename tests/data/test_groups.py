@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipelines import data, recipe
 from pipelines.core.errors import DataError, RecipeError
-from pipelines.data import group_findings, group_folds
+from pipelines.data import group_draws, group_findings, group_folds
 from pipelines.data.sources.files import Files
 from pipelines.tasks.causal_lm import CausalLm
 from pipelines.tasks.image_classification import ImageClassification
@@ -130,6 +130,19 @@ def test_a_group_is_in_one_fold_and_folds_are_alike(load):
         sizes = np.bincount(folds[labels == label], minlength=5)
         assert sizes.max() - sizes.min() <= 4
     assert sum(np.bincount(folds) > 0) == 5
+
+
+@pytest.mark.parametrize("keeper", [None, 0])
+def test_groups_of_one_kind_are_dealt_at_once_as_one_after_the_other(monkeypatch, keeper):
+    random = np.random.default_rng(0)
+    groups, values = random.integers(0, 300, 900), random.choice(4, 900, p=[0.5, 0.4, 0.09, 0.01])
+    dealt = [group_draws.deal(values, groups, [0.6, 0.4], seed, keeper=keeper) for seed in (1, 2)]
+    assert np.any(dealt[0] != dealt[1])
+    for value in range(4):  # the rarest one has nine rows
+        assert (dealt[0][values == value] == 0).mean() == pytest.approx(0.6, abs=0.06)
+    monkeypatch.setattr(group_draws, "MAX_BATCH_CELLS", 1)
+    one_by_one = group_draws.deal(values, groups, [0.6, 0.4], 1, keeper=keeper)
+    np.testing.assert_array_equal(dealt[0], one_by_one)
 
 
 def test_groups_with_an_example_in_common_are_in_one_fold(load):

@@ -148,6 +148,17 @@ def test_without_test_each_half_of_validation_is_judged_by_the_other() -> None:
     assert np.mean([sets.coverage for sets in trials]) == pytest.approx(0.9, abs=0.03)
 
 
+def test_no_group_is_in_both_halves() -> None:
+    """A hard group and an easy one: the easy one promises what the hard one does not keep."""
+    right, groups = np.repeat([0.9, 0.2], 20), np.repeat([3, 7], 20)
+    decisions = Decisions.of(np.log(np.stack([right, 1 - right], axis=1)), [0] * 40, SINGLE)
+    assert conformal.measure(0.1, decisions, None, seed=0, groups=groups).coverage == 0.5
+    assert conformal.measure(0.1, decisions, None, seed=0).coverage > 0.9
+    # of a single group, its rows
+    one = conformal.measure(0.1, decisions, None, seed=0, groups=np.zeros(40)).coverage
+    assert one > 0.9
+
+
 def test_an_unlikely_answer_has_an_empty_set() -> None:
     sure = Decisions.of(np.tile([9.0, 0.0, 0.0], (50, 1)), [0] * 50, SINGLE)
     unsure = Decisions.of(np.zeros((10, 3)), [0] * 10, SINGLE)

@@ -79,6 +79,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
         "collate_train": prepared.collate_train,
         "loss": prepared.loss,
         "folds": prepared.folds,
+        "fold_units": prepared.fold_units,
         "row_groups": said.task.row_groups(prepared.targets["train"], prepared.data.labels),
         "varies": said.augmentation is not None or said.task.varies,
         "scorer": prepared.scorer,

@@ -1,5 +1,6 @@
 """Strategies that train by steps, on few rows: each is scored by what did not see its fold."""
 
+import importlib.metadata
 import json
 import shutil
 from collections import Counter
@@ -140,7 +141,28 @@ def test_what_stands_for_a_class_without_examples_is_no_score(checkpoint, few, t
     assert (len(jobs[0].train), jobs[0].folds) == (1, None)
 
 
-def test_a_fold_is_trained_again_after_an_edit_of_code(checkpoint, few, tmp_path, monkeypatch):
+def test_of_two_folds_the_other_is_halved_by_class_and_group(checkpoint, few, tmp_path):
+    prepared, jobs = prepare(tmp_path, checkpoint("bert"), few, strategy="full"), []
+
+    def train(job):
+        jobs.append(job)
+        return Fitted(Solved(), [], 0)
+
+    groups = np.arange(20) // 2
+    targets = (groups // 2 % 2).tolist()
+    changes = {"folds": groups % 2, "fold_units": groups, "train_targets": targets}
+    ready = job(prepared, tmp_path / "checkpoints", **changes)
+    CrossValidation(train, ready).held_out(0)
+    inner = jobs[0].folds.reshape(-1, 2)  # a row for each group
+    assert (inner[:, 0] == inner[:, 1]).all()
+    by_class = [inner[np.array([0, 1, 0, 1, 0]) == value, 0].sum() for value in (0, 1)]
+    assert by_class[0] in (1, 2)
+    assert by_class[1] == 1
+
+
+def test_a_fold_is_trained_again_after_an_edit_of_code_or_an_update(
+    checkpoint, few, tmp_path, monkeypatch
+):
     prepared, trained = prepare(tmp_path, checkpoint("bert"), few, strategy="full"), []
 
     def train(_):
@@ -158,6 +180,15 @@ def test_a_fold_is_trained_again_after_an_edit_of_code(checkpoint, few, tmp_path
     (tmp_path / "code" / "training" / "speed" / "packing.py").write_text("edited = True")
     CrossValidation(train, ready).held_out(0)
     assert len(trained) == 2
+    installed = importlib.metadata.version
+    for number, package in enumerate(("peft", "accelerate", "scikit-learn", "transformers"), 3):
+
+        def updated(name, package=package):
+            return "99" if name == package else installed(name)
+
+        monkeypatch.setattr(importlib.metadata, "version", updated)
+        CrossValidation(train, ready).held_out(0)
+        assert len(trained) == number
 
 
 @pytest.mark.parametrize(

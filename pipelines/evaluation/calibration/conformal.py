@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.data import group_draws
 from pipelines.evaluation.calibration.decisions import Decisions
 
 HALVES = "validation, in halves"
@@ -40,7 +41,11 @@ class PredictionSets:
 
 
 def measure(
-    alpha: float, validation: Decisions, test: Decisions | None, seed: int
+    alpha: float,
+    validation: Decisions,
+    test: Decisions | None,
+    seed: int,
+    groups: np.ndarray | None = None,
 ) -> PredictionSets:
     """Fit the threshold on validation, and measure its sets on test.
 
@@ -49,12 +54,12 @@ def measure(
 
     Args:
         seed: draws the halves.
+        groups: (rows,) equal in rows of validation that are in one half; None: each by itself.
     """
     if test is not None:
         trials = [(fit_threshold(validation, alpha), test)]
     else:
-        order = np.random.default_rng(seed).permutation(len(validation.targets))
-        one, other = (validation.take(half) for half in np.array_split(order, 2))
+        one, other = (validation.take(half) for half in _halves(validation, seed, groups))
         trials = [(fit_threshold(one, alpha), other), (fit_threshold(other, alpha), one)]
     is_covered = np.concatenate([rows.right >= threshold for threshold, rows in trials])
     sizes = np.concatenate(
@@ -82,6 +87,18 @@ def fit_threshold(decisions: Decisions, alpha: float) -> float:
         return 0.0
     # rounded down to six digits: what a card prints must not cover less than what was measured
     return math.floor(np.sort(decisions.right)[num_rows - rank] * 1e6) / 1e6
+
+
+def _halves(
+    validation: Decisions, seed: int, groups: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw two halves of the rows, which share no group: the positions in each."""
+    if groups is None:
+        order = np.random.default_rng(seed).permutation(len(validation.targets))
+        one, other = np.array_split(order, 2)
+        return one, other
+    half = group_draws.halves(validation.targets, groups, seed)
+    return np.flatnonzero(half == 0), np.flatnonzero(half == 1)
 
 
 def membership(probabilities: Any, threshold: float) -> np.ndarray:

@@ -10,6 +10,8 @@ from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.calibration.reliability import NUM_BINS, Reliability
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pipelines.evaluation.calibration import Calibration
 
 
@@ -59,6 +61,7 @@ def measure(
     outputs: Mapping[str, tuple[Any, Any]],
     problem_type: str,
     seed: int,
+    groups: "np.ndarray | None" = None,
 ) -> CalibrationResult:
     """Measure how far probabilities are from the truth, before and after temperature scaling.
 
@@ -67,6 +70,7 @@ def measure(
         outputs: split -> (its (rows, num_labels) logits after that division, its targets);
             validation first, test last.
         seed: draws the halves of validation for prediction sets without a test split.
+        groups: (rows,) equal in rows of validation that are in one half; None: each by itself.
     """
     after = {split: Decisions.of(*pair, problem_type) for split, pair in outputs.items()}
     # multiplying back saves a second pass through the model as trained
@@ -76,7 +80,8 @@ def measure(
     }
     sets = None
     if section.conformal is not None:
-        sets = conformal.measure(section.conformal, after["validation"], after.get("test"), seed)
+        validation, test = after["validation"], after.get("test")
+        sets = conformal.measure(section.conformal, validation, test, seed, groups)
     return CalibrationResult(
         temperature,
         {split: Reliability.of(decisions) for split, decisions in before.items()},
