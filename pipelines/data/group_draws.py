@@ -171,7 +171,8 @@ def cut(values: np.ndarray, groups: np.ndarray, share: float, seed: int) -> np.n
     if len(drawn):
         return drawn
     counts = GroupCounts.of(values, groups)
-    for group in counts.in_order(seed)[::-1]:
+    order = counts.in_order(seed)[::-1]
+    for group in order[np.argsort(counts.sizes[order], kind="stable")].tolist():
         if all(counts.totals[value] > count for value, count in counts.of_group(group)):
             return np.flatnonzero(counts.members == group)
     return drawn

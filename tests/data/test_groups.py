@@ -138,8 +138,9 @@ def test_groups_of_one_kind_are_dealt_at_once_as_one_after_the_other(monkeypatch
     groups, values = random.integers(0, 300, 900), random.choice(4, 900, p=[0.5, 0.4, 0.09, 0.01])
     dealt = [group_draws.deal(values, groups, [0.6, 0.4], seed, keeper=keeper) for seed in (1, 2)]
     assert np.any(dealt[0] != dealt[1])
-    for value in range(4):  # the rarest one has nine rows
-        assert (dealt[0][values == value] == 0).mean() == pytest.approx(0.6, abs=0.06)
+    for value in range(4):
+        is_first = dealt[0][values == value] == 0
+        assert is_first.sum() == pytest.approx(0.6 * len(is_first), abs=2)
     monkeypatch.setattr(group_draws, "MAX_BATCH_CELLS", 1)
     one_by_one = group_draws.deal(values, groups, [0.6, 0.4], 1, keeper=keeper)
     np.testing.assert_array_equal(dealt[0], one_by_one)
