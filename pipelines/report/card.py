@@ -156,6 +156,8 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
 def _chosen_on(evidence: Evidence) -> str:
     """Say what chose the weights."""
     if evidence.standard_error is None:
+        if any(key.startswith("folds_") for entry in evidence.history for key in entry):
+            return "Features and penalty were chosen on folds of train: validation is small."
         return "The weights were chosen on validation."
     num_folds, metric = len(evidence.fold_scores), evidence.main_metric
     folds = f"{num_folds} folds of train"

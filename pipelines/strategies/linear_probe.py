@@ -125,8 +125,9 @@ class LinearProbe(Strategy):
             history=[search.record(trial) for trial in trials],
             trainable=best.num_parameters,
             chosen={"pooling": best.pooling, head.hyperparameter: best.strength},
+            # where a split validates, it is the evidence, even if folds chose
             out_of_fold=None
-            if best.out_of_fold is None
+            if job.folds is None or best.out_of_fold is None
             else search.train.by_example(best.out_of_fold),
         )
 

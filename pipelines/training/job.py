@@ -47,6 +47,7 @@ class Job:
         folds: (rows,) the fold of each row of train; validation then is train, and a row is scored
             by what was solved on the other folds. None where rows were set aside for validation.
         fold_units: (rows,) equal in rows of train that are in one fold: of a group, or repeats.
+        choosing_folds: (rows,) the same, where validation is too small to choose a head by.
         collate_train: joins rows into a batch to train on; random changes are drawn each time.
         row_groups: groups of rows that an epoch draws equally often; None: each row once.
         loss: `loss(outputs, labels, num_items_in_batch)` instead of the model's own.
@@ -80,6 +81,7 @@ class Job:
     speed: Speed
     folds: "np.ndarray | None" = None
     fold_units: "np.ndarray | None" = None
+    choosing_folds: "np.ndarray | None" = None
     row_groups: "Sequence[np.ndarray] | None" = None
     resume_from: Path | None = None
     varies: bool = False
@@ -97,6 +99,14 @@ class Job:
             collate_train=scale.collate(self.collate_train),
             restore=scale.restore,
         )
+
+    @property
+    def of_choice(self) -> "Job":
+        """This job as a head is chosen for it: by folds of train, if validation is too small."""
+        if self.choosing_folds is None:
+            return self
+        rows = {"validation": self.train, "validation_targets": self.train_targets}
+        return replace(self, folds=self.choosing_folds, **rows)
 
     @property
     def labeled_validation(self) -> LabeledRows:

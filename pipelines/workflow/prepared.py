@@ -14,6 +14,7 @@ from pipelines.core.labels import SINGLE
 from pipelines.core.losses import CrossEntropy
 from pipelines.data import group_folds
 from pipelines.data.duplicates import RowHashes
+from pipelines.data.folds import DEFAULT_FOLDS
 from pipelines.recipe import Recipe
 from pipelines.tasks.augmentations import AugmentedCollator
 from pipelines.training import arguments as training_arguments
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from pipelines.models.load import Checkpoint
     from pipelines.training.job import Collate
     from pipelines.training.target_scale import TargetScale
+
+MIN_CHOOSING_ROWS = 100  # of validation: with fewer, each moves an accuracy by more than a point
+MAX_FOLDED_ROWS = 10_000  # of train, whose heads are solved five times in seconds
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,29 @@ class Prepared:
         Raises:
             DataError: of train a single row, or group, is left.
         """
-        if not self.data.is_folded:
+        return self._dealt(self.data.num_folds) if self.data.is_folded else None
+
+    @cached_property
+    def choosing_folds(self) -> "np.ndarray | None":
+        """(rows,) the fold of each row of train, where validation has too few rows to choose by.
+
+        Of 20 rows, several poolings and penalties are equal by chance. None where validation
+        chooses, or is train itself, or nothing is solved.
+        """
+        solves = self.recipe.strategy.has_solved_head(self.recipe.task)
+        if not solves or self.data.is_folded or self.stream is not None:
             return None
+        groups, num_rows = self.data.splits["train"].groups, self.num_examples
+        num_folds = min(DEFAULT_FOLDS, groups.count if groups else num_rows)
+        is_small = len(self.targets["validation"]) < MIN_CHOOSING_ROWS
+        is_quick = num_rows <= MAX_FOLDED_ROWS
+        return self._dealt(num_folds) if num_folds > 1 and is_small and is_quick else None
+
+    def _dealt(self, num_folds: int) -> np.ndarray:
         targets, train = self.targets["train"], self.data.splits["train"]
         by_class = self.data.labels.problem_type == SINGLE
         values = np.asarray(targets) if by_class else np.zeros(len(targets))
-        seed, num_folds = self.recipe.seed, self.data.num_folds
-        return group_folds.deal(train, values, self._repeats, num_folds, seed, note=say)
+        return group_folds.deal(train, values, self._repeats, num_folds, self.recipe.seed, note=say)
 
     @cached_property
     def fold_units(self) -> "np.ndarray | None":

@@ -41,6 +41,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         loss=prepared.loss,
         folds=prepared.folds,
         fold_units=prepared.fold_units,
+        choosing_folds=prepared.choosing_folds,
         row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
         scorer=prepared.scorer,
         arguments=prepared.arguments(checkpoints),

@@ -135,6 +135,21 @@ def test_strategies_are_compared_on_the_same_rows(checkpoint, few, tmp_path, spa
     assert request.recipe({}).data.folds == folds
 
 
+@pytest.mark.parametrize(("num_rows", "chooses"), [(99, False), (100, True)])
+def test_a_validation_split_of_few_rows_scores_and_folds_of_train_choose(
+    checkpoint, few, tmp_path, num_rows, chooses
+):
+    rows = Dataset.from_csv(str(few / "test.csv"), cache_dir=str(tmp_path))
+    rows.select([row % 24 for row in range(num_rows)]).to_csv(str(few / "validation.csv"))
+    found = prepare(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
+    fitted = fit(found, tmp_path)
+    assert fitted.out_of_fold is None  # validation is the evidence
+    turned = [1 - target for target in found.targets["validation"]]
+    opposite = fit(found, tmp_path, validation_targets=turned)
+    assert (opposite.chosen != fitted.chosen) == chooses
+    assert (opposite.history != fitted.history) == chooses
+
+
 # Which of several is the best
 
 

@@ -6,7 +6,7 @@ fit(prepared, folder)     train it, as a run would
 problem(folder, kind)     texts whose labels are single, several or numbers, or pairs of texts
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +18,7 @@ from pipelines import recipe
 from pipelines.training.job import Fitted, Job
 from pipelines.workflow import run as pipeline
 from pipelines.workflow.run import Prepared
+from pipelines.workflow.train import job_of
 
 PROBLEMS = ("single", "pairs", "several", "number")
 AUTO_CLASSES = {
@@ -66,31 +67,7 @@ def fit(prepared: Prepared, folder: Path, **changes: Any) -> Fitted:
 
 def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
     """What a run would give to the strategy; checkpoints go to `folder`."""
-    said = prepared.recipe
-    fields: dict[str, Any] = {
-        "task": said.task,
-        "checkpoint": prepared.checkpoint,
-        "labels": prepared.data.labels,
-        "train": prepared.encoded["train"],
-        "validation": prepared.encoded["validation"],
-        "train_targets": prepared.targets["train"],
-        "validation_targets": prepared.targets["validation"],
-        "collate": prepared.collate,
-        "collate_train": prepared.collate_train,
-        "loss": prepared.loss,
-        "folds": prepared.folds,
-        "fold_units": prepared.fold_units,
-        "row_groups": said.task.row_groups(prepared.targets["train"], prepared.data.labels),
-        "varies": said.augmentation is not None or said.task.varies,
-        "scorer": prepared.scorer,
-        "arguments": prepared.arguments(folder),
-        "early_stopping": said.early_stopping,
-        "regularization": said.regularization,
-        "averaging": said.averaging,
-        "speed": said.speed,
-        "target_scale": prepared.target_scale,
-    }
-    return Job(**{**fields, **changes})
+    return replace(job_of(prepared, folder), **changes)
 
 
 def logits(prepared: Prepared, fitted: Fitted, split: str = "validation", **options: Any) -> Any:

@@ -102,10 +102,11 @@ class HeadSearch:
 
     def record(self, trial: HeadTrial) -> dict[str, Any]:
         """Describe a trial for the history."""
+        rows = "validation" if self.job.choosing_folds is None else "folds"
         return {
             "pooling": trial.pooling,
             self.head.hyperparameter: trial.strength,
-            f"validation_{self.job.scorer.main}": trial.score,
+            f"{rows}_{self.job.scorer.main}": trial.score,
         }
 
     def _try(self, pooling: str, strengths: list[float], limit: int) -> Iterator[HeadTrial]:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipelines.core import registry
 from pipelines.core.console import say
 from pipelines.core.labels import REGRESSION, SINGLE
@@ -33,7 +35,7 @@ def solve(
 ) -> tuple["HeadSearch", "SolvedTrial", list["HeadTrial"]]:
     """Extract features of train and validation and choose the best head.
 
-    Where the job has folds, validation is train, whose features are extracted once.
+    Where folds of train choose, validation is train, whose features are extracted once.
 
     Args:
         plain: consider only what the model's own head reads, not other poolings.
@@ -46,12 +48,15 @@ def solve(
     # what is scored is evidence: features in the precision that the saved model will have
     options = job.fast_options if job.folds is None else job.forward_options
     train = _dataset(job, extractor, job.train, "features of train", plain, options)
-    validation = train
-    if job.folds is None:
+    validation, choice = train, job.of_choice
+    if choice is not job:
+        num_folds, num_rows = len(np.unique(choice.folds)), len(job.validation_targets)
+        say(f"{num_folds} folds of train choose the head: validation has {num_rows} rows only")
+    if choice.folds is None:
         validation = _dataset(
             job, extractor, job.validation, "features of validation", plain, job.forward_options
         )
-    search = HeadSearch(job, head, train, validation, extractor.has_bias)
+    search = HeadSearch(choice, head, train, validation, extractor.has_bias)
     return search, *search.run()
 
 
@@ -85,7 +90,7 @@ def start_from_solved_head(job: "Job", pooling: str = HEAD) -> "Job":
     if problem_type(job) != REGRESSION:
         train = search.train
         head = with_largest_gradient(head, train.features[best.pooling], train.targets)
-    rows = "validation" if job.folds is None else "rows out of fold"
+    rows = "validation" if search.folds is None else "rows out of fold"
     say(
         f"the head was solved on frozen features, pooling {best.pooling}: {job.scorer.main} "
         f"{best.score:.4f} on {rows}"
