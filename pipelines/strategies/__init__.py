@@ -90,6 +90,10 @@ class Strategy(Named):
         """List the keys of the recipe's `training:` that have no effect on this strategy."""
         return ()
 
+    def training_minutes(self, context: "AutoContext") -> float:
+        """Estimate how long one training takes on this machine: as long as full fine-tuning."""
+        return context.minutes
+
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Return published TrainingArguments for this strategy; the recipe's `training:` wins.
 

@@ -29,8 +29,6 @@ MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 RACE_MINUTES = 5.0
 # simple first: of equal scores, the earlier one is chosen
 MAX_CONTRASTIVE_ROWS = 300  # from here on its pairs take longer than all the others together
-# strategies that there is time to train on all folds, or none is: one that stops halfway is a loss
-MIN_TRAININGS = 3
 ENTRANTS = ("linear_probe", "contrastive", "lp_ft", "full")
 
 Candidate = tuple[str, str]  # a strategy's name, and the reason for it
@@ -108,39 +106,45 @@ class Auto(Strategy):
             f"strategy 'auto': no strategy goes with the rest of the recipe: {conflict}"
         )
 
-    def _usual(self, context: "AutoContext") -> tuple[str, ...]:
-        """Leave out the strategies for which there is no time, or no memory; maybe all."""
-        folds, allowed = MIN_TRAININGS * context.num_folds, self.minutes or RACE_MINUTES
-        if (minutes := folds * context.minutes) > allowed:
-            say(
-                f"auto: to compare strategies would take {duration(60 * minutes)} ({folds} "
-                f"trainings), and {duration(60 * allowed)} are allowed (strategy.minutes)"
-            )
-            return ()
-        if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
-            say("auto: no room for the moments of all weights")
-            return ("linear_probe", "lora")
-        if context.anatomy.is_convolutional and context.normalizes_batches:
-            # which leaves the pretrained statistics alone
-            return ("linear_probe", "lora", "lp_ft")
-        if len(context.targets) > MAX_CONTRASTIVE_ROWS:
-            return tuple(name for name in ENTRANTS if name != "contrastive")
-        return ENTRANTS
-
     def _entrants(self, context: "AutoContext") -> tuple[str, ...]:
         """List the strategies that can be compared, simple ones first; none if there is no time.
 
         Raises:
             RecipeError: one that the recipe names cannot, or none can.
         """
-        names = self.entrants or self._usual(context)
+        names = self.entrants or _usual(context)
         problems = {name: _obstacle(context, name) for name in names}
         refused = {name: reason for name, reason in problems.items() if reason}
         able = tuple(name for name in problems if name not in refused)
         if refused and (self.entrants or not able):
             name, reason = next(iter(refused.items()))
             raise RecipeError(f"strategy.entrants: '{name}': {reason}")
-        return able
+        return able if self.entrants else self._in_time(context, able)
+
+    def _in_time(self, context: "AutoContext", names: tuple[str, ...]) -> tuple[str, ...]:
+        """Leave out strategies that cannot be trained on all folds: to stop halfway is a loss.
+
+        Returns:
+            Those that there is time for; none where some train, and there is time for none of them.
+        """
+        allowed = self.minutes or RACE_MINUTES
+        left, entrants, late = allowed, [], {}
+        for name in names:
+            strategy = registry.find("strategies", name)()
+            needed = context.num_folds * strategy.training_minutes(context)
+            if needed > left:
+                late[name] = needed
+            else:
+                entrants.append(name)
+                left -= needed
+        if late:
+            needs = ", ".join(f"{name} {duration(60 * needed)}" for name, needed in late.items())
+            say(
+                f"auto: no time to compare by {context.num_folds} folds: {needs}; all together "
+                f"have {duration(60 * allowed)} (strategy.minutes)"
+            )
+        trains = any(not registry.find("strategies", name).cross_validates for name in entrants)
+        return tuple(entrants) if trains or not late else ()
 
     def _candidates(self, context: "AutoContext") -> Iterator[Candidate]:
         """Yield strategies, from the best to the one that always works."""
@@ -180,6 +184,19 @@ class Auto(Strategy):
         if context.anatomy.is_convolutional and context.normalizes_batches:
             yield "lora", f"{facts}; it keeps the pretrained statistics of batch normalization"
         yield "lp_ft", f"{facts}: there is more to learn, starting from that head"
+
+
+def _usual(context: "AutoContext") -> tuple[str, ...]:
+    """List the strategies to compare, simple ones first, for which there is memory."""
+    if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
+        say("auto: no room for the moments of all weights")
+        return ("linear_probe", "lora")
+    if context.anatomy.is_convolutional and context.normalizes_batches:
+        # lora leaves the pretrained statistics alone
+        return ("linear_probe", "lora", "lp_ft")
+    if len(context.targets) > MAX_CONTRASTIVE_ROWS:
+        return tuple(name for name in ENTRANTS if name != "contrastive")
+    return ENTRANTS
 
 
 def _obstacle(context: "AutoContext", name: str) -> str | None:

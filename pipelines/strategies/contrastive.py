@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.core.labels import SINGLE
 from pipelines.strategies import Resolution, Strategy
+from pipelines.training.length import LENGTH_KEYS, Length
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, TrainingArguments
+    from transformers import PreTrainedModel
 
     from pipelines.models.anatomy import Anatomy
     from pipelines.models.output.sentence import SentenceModel
@@ -80,6 +82,18 @@ class Contrastive(Strategy):
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """List what is about scores during training, and the order of rows."""
         return tuple(key for key in training if key in UNUSED_KEYS)
+
+    def training_minutes(self, context: "AutoContext") -> float:
+        """Estimate one training by the texts that its pairs have, of as many as `full` reads."""
+        arguments = {**self.training_defaults("text", context.anatomy), **context.training}
+        step = arguments["per_device_train_batch_size"] * processes.num_processes()
+        length = Length(
+            num_rows=self._num_pairs(len(context.targets), step),
+            num_classes=context.labels.num_labels,
+            arguments=arguments,
+            explicit=LENGTH_KEYS,  # pairs are counted here
+        )
+        return context.minutes * 2 * length.examples_seen / context.length.examples_seen
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Return SetFit's rate, whatever the width of the encoder, and one epoch of pairs.
@@ -180,7 +194,8 @@ class Contrastive(Strategy):
             setattr(arguments, name, value)
         seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
         groups = [np.flatnonzero(targets == label) for label in np.unique(targets)]
-        num_pairs = self._num_pairs(len(targets), arguments)
+        step = arguments.train_batch_size * arguments.gradient_accumulation_steps
+        num_pairs = self._num_pairs(len(targets), step * arguments.world_size)
         return replace(
             job,
             train=Pairs(job.train, groups, num_pairs, seed),
@@ -189,10 +204,12 @@ class Contrastive(Strategy):
             arguments=arguments,
         )
 
-    def _num_pairs(self, num_rows: int, arguments: "TrainingArguments") -> int:
-        """Return the length of an epoch: `draws` of each row, within the bounds on steps."""
-        step = arguments.train_batch_size * arguments.gradient_accumulation_steps
-        step *= arguments.world_size
+    def _num_pairs(self, num_rows: int, step: int) -> int:
+        """Return the length of an epoch: `draws` of each row, within the bounds on steps.
+
+        Args:
+            step: the pairs of an optimizer step.
+        """
         return max(MIN_STEPS * step, min(num_rows * self.draws // 2, MAX_STEPS * step))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
     from pipelines.models.anatomy import Anatomy
+    from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
     from pipelines.training.job import Fitted, Job
 
@@ -47,7 +48,7 @@ class LinearProbe(Strategy):
     pooling: Pooling = Field(
         "auto",
         description="one vector for each example: what the model's own head reads, or a pooling of "
-        "the last hidden state; auto: validation chooses",
+        "the last hidden state; auto: validation or folds choose",
     )
     layer: Literal["last", "mean"] | Annotated[int, Field(ge=1)] = Field(
         "last", description="which block features come from: last, its number, or mean of all"
@@ -101,6 +102,10 @@ class LinearProbe(Strategy):
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """List all but seed, precision and what a forward pass needs."""
         return tuple(k for k in training if k not in USED_KEYS and not k.startswith(USED_PREFIXES))
+
+    def training_minutes(self, context: "AutoContext") -> float:
+        """Return 0: one forward pass serves all folds."""
+        return 0.0
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:
         """Return none: without gradient steps only batch size, precision and seed matter."""

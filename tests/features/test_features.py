@@ -276,7 +276,7 @@ def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
         return iter_batches(model, rows, *arguments, **options)
 
     monkeypatch.setattr(forward, "iter_batches", recorded)
-    fitted = fit(found, tmp_path, choosing_folds=None)  # as if validation were large enough
+    fitted = fit(found, tmp_path)
     splits = ("train", "validation")
     assert all(rows is found.encoded[s] for rows, s in zip(passes, splits, strict=True))
     scores = [trial["validation_accuracy"] for trial in fitted.history]
@@ -286,7 +286,7 @@ def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
 
     # with validation's labels swapped, the worst head is the best
     targets = [1 - label for label in found.targets["validation"]]
-    turned = fit(found, tmp_path, validation_targets=targets, choosing_folds=None)
+    turned = fit(found, tmp_path, validation_targets=targets)
     least = min(trial["validation_accuracy"] for trial in fitted.history)
     best = next(t for t in turned.history if turned.chosen.items() <= t.items())
     assert best["validation_accuracy"] == max(t["validation_accuracy"] for t in turned.history)
@@ -297,7 +297,7 @@ def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
     found = prepared("bert", problem(tmp_path / "data", "number"), metrics=["mse"])
-    fitted = fit(found, tmp_path, choosing_folds=None)
+    fitted = fit(found, tmp_path)
     scores = [trial["validation_mse"] for trial in fitted.history]
     assert min(scores) < max(scores)
     first = fitted.history[scores.index(min(scores))]

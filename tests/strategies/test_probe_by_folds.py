@@ -142,10 +142,11 @@ def test_a_validation_split_of_few_rows_scores_and_folds_of_train_choose(
     rows = Dataset.from_csv(str(few / "test.csv"), cache_dir=str(tmp_path))
     rows.select([row % 24 for row in range(num_rows)]).to_csv(str(few / "validation.csv"))
     found = prepare(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
-    fitted = fit(found, tmp_path)
+    choice = {"choosing_folds": found.choosing_folds}
+    fitted = fit(found, tmp_path, **choice)
     assert fitted.out_of_fold is None  # validation is the evidence
     turned = [1 - target for target in found.targets["validation"]]
-    opposite = fit(found, tmp_path, validation_targets=turned)
+    opposite = fit(found, tmp_path, validation_targets=turned, **choice)
     assert (opposite.chosen != fitted.chosen) == chooses
     assert (opposite.history != fitted.history) == chooses
 

@@ -66,8 +66,11 @@ def fit(prepared: Prepared, folder: Path, **changes: Any) -> Fitted:
 
 
 def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
-    """What a run would give to the strategy; checkpoints go to `folder`."""
-    return replace(job_of(prepared, folder), **changes)
+    """What a run would give to the strategy; checkpoints go to `folder`.
+
+    The few rows of validation choose, as many would.
+    """
+    return replace(job_of(prepared, folder), **{"choosing_folds": None, **changes})
 
 
 def logits(prepared: Prepared, fitted: Fitted, split: str = "validation", **options: Any) -> Any:

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,9 +11,11 @@ from grafting import prepare, problem, write_recipe
 
 from pipelines.cli import main
 from pipelines.core.errors import DivergedError, Interrupted, RecipeError
+from pipelines.core.registry import find
 from pipelines.recipe import load
 from pipelines.report.run_folder import RunFolder
 from pipelines.strategies.auto import ENTRANTS
+from pipelines.training.length import Length
 from pipelines.workflow.prepare import prepare as prepare_recipe
 from pipelines.workflow.race import race as compare
 from pipelines.workflow.resume import advising
@@ -115,7 +118,7 @@ def test_without_time_to_compare_rows_are_set_aside_and_rules_choose(
 ):
     strategy = {"name": "auto", "minutes": 1e-9}
     prepared = prepare(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
-    assert "to compare strategies would take" in capsys.readouterr().out
+    assert "no time to compare by 5 folds: contrastive" in capsys.readouterr().out
     assert prepared.recipe.strategy.name == "linear_probe"
     assert prepared.recipe.data.folds == 0
     assert len(prepared.targets["train"]) == 18
@@ -179,3 +182,20 @@ def test_a_learning_rate_is_found_for_one_strategy(checkpoint, few, tmp_path, ca
     path = write_recipe(tmp_path, checkpoint("bert"), few, strategy="auto")
     assert main(["lr-find", str(path)]) == 2
     assert "name one, such as strategy=full" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rows", "share"), [(32, 1600 / 2880), (300, 6000 / 3000)])
+def test_how_long_a_training_takes_follows_from_what_it_reads(rows, share):
+    full = {"per_device_train_batch_size": 32, "num_train_epochs": 3}
+    context = SimpleNamespace(
+        minutes=10.0,
+        targets=[0] * rows,
+        training={},
+        anatomy=SimpleNamespace(width=None, is_convolutional=False),
+        labels=SimpleNamespace(num_labels=2),
+        length=Length(num_rows=rows, num_classes=2, arguments=full, explicit=frozenset()),
+    )
+    minutes = {name: find("strategies", name)().training_minutes(context) for name in ENTRANTS}
+    assert minutes["linear_probe"] == 0
+    assert minutes["full"] == minutes["lp_ft"] == 10
+    assert minutes["contrastive"] == pytest.approx(10 * share, rel=0.2)

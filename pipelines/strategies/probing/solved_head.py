@@ -49,7 +49,7 @@ def solve(
     options = job.fast_options if job.folds is None else job.forward_options
     train = _dataset(job, extractor, job.train, "features of train", plain, options)
     validation, choice = train, job.of_choice
-    if choice is not job:
+    if choice.folds is not None and job.folds is None:
         num_folds, num_rows = len(np.unique(choice.folds)), len(job.validation_targets)
         say(f"{num_folds} folds of train choose the head: validation has {num_rows} rows only")
     if choice.folds is None:
