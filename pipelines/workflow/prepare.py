@@ -21,7 +21,7 @@ from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import MULTI, REGRESSION
 from pipelines.data import findings
-from pipelines.evaluation.calibration import MIN_ROWS
+from pipelines.evaluation.calibration import min_rows
 from pipelines.evaluation.calibration.conformal import shortage
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import load as models
@@ -123,12 +123,13 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
     is_explicit = "calibration" in recipe.model_fields_set
     section = recipe.calibration and recipe.calibration.resolve(loaded.labels, explicit=is_explicit)
     num_rows = len(loaded.validation)
-    if section and section.temperature and num_rows < MIN_ROWS:
+    needed = min_rows(loaded.labels.num_labels, out_of_fold=loaded.is_folded)
+    if section and section.temperature and num_rows < needed:
         without = (
             "none is fitted, and thresholds stay at 0.5" if section.thresholds else "none is fitted"
         )
         say(
-            f"calibration: validation has {num_rows:,} rows, and a temperature needs {MIN_ROWS}: "
+            f"calibration: validation has {num_rows:,} rows, and a temperature needs {needed}: "
             f"{without}; for one, validate on more rows"
         )
         section = section.replace(temperature=False) if section.conformal else None

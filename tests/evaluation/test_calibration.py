@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tiny
 from closeness import close, tolerance
+from datasets import Dataset
 from example_run import LOGITS, TWO, evidence, finished
-from grafting import graft, problem, write_recipe
+from grafting import graft, prepare, problem, write_recipe
 from scipy.special import softmax
 
 from pipelines import recipe as recipes
@@ -453,3 +454,22 @@ def test_too_few_rows_for_alpha_are_a_warning_before_training(
     assert (
         "2.00 classes per set, 0.0% empty; too few rows of validation: every set holds all" in text
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "validation", "needed"),
+    [(8, 2, 0, 0), (7, 2, 0, 8), (12, 6, 0, 0), (11, 6, 0, 12), (40, 2, 19, 20), (40, 2, 20, 0)],
+)
+def test_a_temperature_needs_more_rows_of_a_split_than_out_of_fold(
+    text_checkpoint, tmp_path, capsys, rows, classes, validation, needed
+) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for split, number in (("train", rows), ("validation", validation)):
+        texts = [f"film {row}" for row in range(number)]
+        labels = [f"class {row % classes}" for row in range(number)]
+        if number:
+            Dataset.from_dict({"text": texts, "label": labels}).to_csv(folder / f"{split}.csv")
+    prepared = prepare(tmp_path, text_checkpoint, folder, strategy="linear_probe")
+    assert (prepared.recipe.calibration is None) == bool(needed)
+    assert (f"a temperature needs {needed}: " in capsys.readouterr().out) == bool(needed)
