@@ -27,6 +27,9 @@ from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.train import job_of
 
 MIN_FOLDS = 2  # before which one entrant cannot be said to be behind another
+# times what is allowed, before an entrant is stopped: its folds are lost then, and beside other
+# work on the machine it takes longer than was estimated
+MAX_OVERRUN = 2.0
 MAX_STANDARD_ERRORS = 1.0  # of the difference to the leader, by which an entrant may be behind
 
 
@@ -62,7 +65,7 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     names, seconds = strategy.entrants or (), 60 * (strategy.minutes or RACE_MINUTES)
     say(
         f"auto: compares {', '.join(names)} on {prepared.data.num_folds} folds of "
-        f"{len(prepared.data.train):,} rows, for at most {duration(seconds)} (strategy.minutes)"
+        f"{len(prepared.data.train):,} rows, for about {duration(seconds)} (strategy.minutes)"
     )
     course, metric = _Course(recipe, prepared, seconds), prepared.scorer.main
     for name in names:
@@ -148,15 +151,15 @@ class _Course:
         All processes get the answer of the main one, by whose clock they train or do not.
         """
         left = seconds / len(scores) * (num_folds - len(scores))
-        if self.leader and processes.from_main(lambda: self._is_late(left)):
+        if self.leader and processes.from_main(lambda: self._is_late(left, MAX_OVERRUN)):
             return "no time is left"
         if self.leader and len(scores) >= MIN_FOLDS and self._is_behind(scores):
             return f"behind {self.leader.name}"
         return ""
 
-    def _is_late(self, seconds: float) -> bool:
-        """Return whether there is no time for so many seconds more."""
-        return time.monotonic() - self.started + seconds > self.seconds
+    def _is_late(self, seconds: float, factor: float = 1.0) -> bool:
+        """Return whether so many seconds more are over a multiple of the time that is allowed."""
+        return time.monotonic() - self.started + seconds > factor * self.seconds
 
     def _is_behind(self, scores: list[float]) -> bool:
         """Return whether the leader is better on the same folds by more than chance."""
