@@ -98,7 +98,9 @@ def _scored(test: Dataset, answer: dict[str, Any], name: str, names: Any) -> dic
     """Score one arm's answer."""
     data = data_sets.DATA[name]
     targets, given = list(test[data.label]), answer["predictions"]
+    chosen = {"strategy": answer["strategy"]} if "strategy" in answer else {}
     return {
+        **chosen,
         "score": scoring.score(data.metric, targets, given, names),
         "ece": scoring.calibration_error(targets, given, answer["confidence"]),
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import defaults_data as data_sets
+import yaml
 from defaults_data import MULTI, NUMBER, SINGLE, TOKENS, DataSet
 
 from pipelines.core import registry
@@ -126,8 +127,10 @@ class Cell:
         cost = _execute(command, folder, self.minutes)
         if arm in PEER_ARMS:
             return json.loads((folder / "answer.json").read_text(encoding="utf-8")), cost
-        (table,) = folder.glob("runs/*/*/predictions/test.csv")
-        return self.read(table), cost
+        (run,) = folder.glob("runs/*/*")
+        recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+        answer = self.read(run / "predictions" / "test.csv")
+        return {**answer, "strategy": recipe["strategy"]["name"]}, cost
 
     def recipe(self, strategy: str) -> str:
         """Write what a user writes: JSON is YAML."""

@@ -36,7 +36,7 @@ def scores(cells: Cells) -> Iterator[str]:
             bold = "**" if _mean(lines) == best else ""
             yield (
                 f"| {name}{'' if metric == 'accuracy' else f', {metric}'} "
-                f"| {round(_average(lines, 'rows') or 0):,} | {title(arm)} "
+                f"| {round(_average(lines, 'rows') or 0):,} | {title(arm)}{_choices(arm, lines)} "
                 f"| {bold}{_mean(lines):.1f}{bold} ± {_spread(lines):.1f} "
                 f"| {_number(_average(lines, 'ece'))} "
                 f"| {_median(lines, 'seconds'):.0f} | {_median(lines, 'cpu'):.0f} | {len(lines)} |"
@@ -124,6 +124,13 @@ def _goal(cells: Cells) -> str:
     judged = [arms for arms in cells.values() if AUTO in arms and arms.keys() & PEER_ARMS.keys()]
     missed = "; ".join(behind(cells)) or "none"
     return f"cells where auto is behind, of {len(judged)} with a peer: {missed}"
+
+
+def _choices(arm: str, lines: list[Line]) -> str:
+    """List the strategies that `auto` came to, and in how many draws."""
+    counts = Counter(line.get("strategy", "?") for line in lines)
+    named = ", ".join(f"`{name}` {count}" for name, count in counts.most_common())
+    return f": {named}" if arm == AUTO else ""
 
 
 def _mean(lines: list[Line]) -> float:

@@ -117,10 +117,11 @@ def test_the_summary_ranks_arms_and_counts_regret():
 
 
 def test_scores_have_their_spread_and_the_best_is_bold():
-    lines = [line("auto", 70.0), line("auto", 80.0, draw=2), line("setfit", 60.0, ece=None)]
+    lines = [line("auto", 70.0, strategy="lora"), line("auto", 80.0, draw=2, strategy="full")]
+    lines.append(line("setfit", 60.0, ece=None))
     rows = table_rows([*defaults_table.scores(defaults_table.cells_of(lines))])[2:]
     assert rows == [
-        ["sst2", "16", "Graft `auto`", "**75.0** ± 7.1", "5.0", "3", "4", "2"],
+        ["sst2", "16", "Graft `auto`: `lora` 1, `full` 1", "**75.0** ± 7.1", "5.0", "3", "4", "2"],
         ["sst2", "16", "SetFit", "60.0 ± 0.0", "", "3", "4", "1"],
     ]
 
