@@ -161,6 +161,11 @@ class Labels:
             groups = np.split(order, ends[:-1])
         return [rows for rows in groups if len(rows)]
 
+    @property
+    def unlabeled(self) -> "Unlabeled":
+        """The same classes, for rows whose labels are not known."""
+        return Unlabeled(self.problem_type, self.names, self.values, self.are_indicators)
+
     def baseline(self, train: Any, rows: int) -> np.ndarray:
         """Predict for `rows` examples without their input: the mean, or the most frequent label."""
         targets = np.asarray(train)
@@ -169,3 +174,20 @@ class Labels:
         if self.problem_type == MULTI:
             return np.tile((targets.mean(axis=0) > 0.5).astype(int), (rows, 1))
         return np.full(rows, np.bincount(targets).argmax())
+
+
+@dataclass(frozen=True)
+class Unlabeled(Labels):
+    """Classes of rows whose labels are not known.
+
+    An encoded row gets what no loss can learn from: -100, which cross-entropy leaves out, or NaN.
+    """
+
+    def encode(self, column: Iterable[Any], split: str) -> list[Any]:
+        """Return as many absent labels as the column has values, whatever these are."""
+        absent: Any = IGNORED
+        if self.problem_type == REGRESSION:
+            absent = float("nan")
+        elif self.problem_type == MULTI:
+            absent = [float("nan")] * self.num_labels
+        return [absent for _ in column]

@@ -11,6 +11,8 @@ from pipelines.data.unused_texts import UnusedText
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
+    from pipelines.data.target import Target
+
 Note = Callable[[str], None]  # records a decision that the user should hear about
 
 
@@ -27,6 +29,7 @@ class Data:
         unused_texts: column of texts that no role takes -> what it holds.
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
         num_folds: how many folds of train stand in for a validation split; 0: there is one.
+        target: rows of another domain, to be adapted to; None where the recipe has none.
     """
 
     splits: Mapping[str, Rows]
@@ -37,6 +40,7 @@ class Data:
     unused_texts: Mapping[str, UnusedText] = field(default_factory=dict)
     stream: "IterableDataset | None" = None
     num_folds: int = 0
+    target: "Target | None" = None
 
     @property
     def datasets(self) -> "dict[str, Dataset]":
@@ -67,3 +71,7 @@ class Data:
         """Drop one split and leave the others unchanged."""
         others = {name: rows for name, rows in self.splits.items() if name != split}
         return replace(self, splits=others)
+
+    def without_target_labels(self) -> "Data":
+        """Drop what would be scored of the target."""
+        return replace(self, target=self.target and self.target.without_labels())

@@ -17,6 +17,7 @@ from pipelines.data import (
     split_column,
     splits,
     streams,
+    target,
     unused_texts,
     usual_columns,
 )
@@ -79,9 +80,14 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
     if streamed:
         streams.check_class_weights(ordered["train"].dataset, task, labels)
         stream = streams.prepare(whole, assignment, roles, streamed, task, labels, seed)
+    domain = None
+    if source.target:
+        learned = ordered["train"].dataset
+        domain = target.load(source.target, task, labels, learned, roles, seed, note)
+        bad_rows.left_out += domain.left_out
     names = assignment.names | assignment.shares
     used, left_out = {split: names[split] for split in ordered}, tuple(bad_rows.left_out)
-    return Data(ordered, labels, tuple(notes), used, left_out, unused, stream, num_folds)
+    return Data(ordered, labels, tuple(notes), used, left_out, unused, stream, num_folds, domain)
 
 
 def drop_unsupported_rows(
@@ -114,8 +120,13 @@ def drop_unsupported_rows(
             augmentation=augmentation if split == "train" else None,
         )
         remaining[split] = bad_rows.apply(split, rows, find)
-    left_out = (*data.left_out, *bad_rows.left_out)
-    return replace(data, splits=remaining, notes=(*data.notes, *notes), left_out=left_out)
+    left_out, domain = (*data.left_out, *bad_rows.left_out), data.target
+    if domain:
+        find = partial(task.unsupported_rows, processor=processor, config=config)
+        domain = domain.filtered(find, notes.append)
+        left_out = (*left_out, *domain.left_out[len(data.target.left_out) :])
+    notes = [*data.notes, *notes]
+    return replace(data, splits=remaining, notes=tuple(notes), left_out=left_out, target=domain)
 
 
 def _if_streamed(source: "Source") -> StreamedSource | None:

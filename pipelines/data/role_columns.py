@@ -59,7 +59,7 @@ def select(
         if target and not columns.has_role(dataset, roles, target):
             note(f"test split has no {target} column: not used")
             continue
-        selected = _selected(dataset, roles, source, task, split, note)
+        selected = named_by_role(dataset, roles, source, task, split, note)
         if target and label_checks.are_hidden(selected, result["train"].dataset, target):
             note(f"test split has no {target}s ({selected[0][target]}): not used")
             continue
@@ -112,10 +112,14 @@ def _assign(available: list[str], source: "Source", task: "Task") -> tuple[Colum
     return columns.assign(available, task.roles, explicit, layouts)
 
 
-def _selected(
+def named_by_role(
     dataset: "Dataset", roles: Columns, source: "Source", task: "Task", split: str, note: Note
 ) -> "Dataset":
-    """A split with its columns named by role; rows of words are grouped, media files found."""
+    """Select the columns of a split by role; rows of words are grouped, media files found.
+
+    Raises:
+        DataError: a column is missing or cannot be read.
+    """
     selected = columns.select_roles(dataset, roles, split)
     if "tokens" in roles:
         selected = word_rows.group(selected, split, note)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.console import say
-from pipelines.recipe.document import Document, children
+from pipelines.recipe.document import Document, Key, children
 
 
 def find_beside(document: Document, folder: Path) -> None:
@@ -16,12 +16,17 @@ def find_beside(document: Document, folder: Path) -> None:
     Args:
         folder: that of the recipe.
     """
-    data = children(document.values.get("data"))
+    for section in (("data",), ("data", "target")):
+        _find_beside(document, section, folder)
+
+
+def _find_beside(document: Document, section: Key, folder: Path) -> None:
+    data = children(document.get(section))
     if data.get("source") != "files":
         return
-    key, names = ("data", "path"), [data["path"]] if "path" in data else []
+    key, names = (*section, "path"), [data["path"]] if "path" in data else []
     if not names:
-        key, names = ("data", "splits"), [*_file_names(data.get("splits"))]
+        key, names = (*section, "splits"), [*_file_names(data.get("splits"))]
     relative = [name for name in names if isinstance(name, str) and not _is_absolute(name)]
     if any(_exists(name, Path()) for name in relative):
         return

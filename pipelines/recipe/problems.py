@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from pipelines.core import registry
 from pipelines.recipe import hints
 from pipelines.recipe.document import Document, children
 
@@ -14,6 +15,7 @@ EXPECTED = {  # pydantic's types of error, in the words of YAML
     "model_type": "should be keys and values",
     "tuple_type": "should be a list",
 }
+TARGET = ("data", "target")
 
 
 def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> Iterator[str]:
@@ -48,7 +50,10 @@ def _explain_one(document: Document, key: str, error: Any, kind: Any) -> tuple[s
     path = tuple(_existing_path(document, location))
     place, dotted = document.place(path), ".".join(path)
     if error["type"] == "extra_forbidden":
-        hint = hints.of_key(key if len(path) == 2 else "", path[-1], _fields(kind, path[1:-1]))
+        within = path[1:-1]
+        if path[:2] == TARGET:  # whose keys are those of its own source
+            kind, within = registry.find("sources", document.get((*TARGET, "source"))), path[2:-1]
+        hint = hints.of_key(key if len(path) == 2 else "", path[-1], _fields(kind, within))
         return f"{place}: unknown key '{dotted}'; {hint}", ""
     if error["type"] == "missing":
         return f"{place}: missing key '{'.'.join(location)}'", ""

@@ -29,6 +29,10 @@ def build() -> dict[str, Any]:
             properties[key] = {**properties[key], "description": field.description}
     for argument in properties["training"]["properties"].values():
         del argument["default"]  # left to transformers: null stands for it here
+    for source in properties["data"]["anyOf"]:
+        target = source["properties"]["target"]
+        del target["type"]
+        target["anyOf"] = [{"$ref": "#/properties/data"}, {"type": "null"}]
     properties["model"] = {"anyOf": [{"type": "string"}, properties["model"]]}
     for key in reading.LISTS:
         items = properties[key]["items"]

@@ -129,7 +129,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "simple_model": _sentence(baseline.simple_model(evidence)),
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
         "chosen": _chosen_on(evidence),
-        "test": "Test was evaluated once, afterwards." if tested else "There is no test split.",
+        "test": _scored_once(evidence),
         "parity": evidence.parity or "not checked",
         "calibration": card_section(evidence, model) + threshold_text.card_section(evidence),
         "usage": usage(evidence, model),
@@ -173,6 +173,18 @@ def _chosen_on(evidence: Evidence) -> str:
         f"There is no validation split: {scored}, and these scores are called validation ({metric} "
         f"{evidence.validation[metric]:.4f}, standard error over folds "
         f"{evidence.standard_error:.4f}). The saved {saved} on all of train."
+    )
+
+
+def _scored_once(evidence: Evidence) -> str:
+    """Say which rows were scored after everything was chosen."""
+    tested = evidence.test is not None
+    test = "Test was evaluated once, afterwards." if tested else "There is no test split."
+    if evidence.target is None:
+        return test
+    return (
+        f"{test} The target is another domain: its {evidence.examples['target']:,} labels were "
+        "used once, for these scores, and neither trained nor chose anything."
     )
 
 

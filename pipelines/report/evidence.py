@@ -68,6 +68,7 @@ class Evidence:
         waited: the share of `seconds` spent waiting for data; None where nothing was trained.
         speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
+        target: scores on rows of the target domain, which chose nothing; None without labels.
         baseline: split -> scores of a predictor that ignores the input.
         simple_model: how good a bag of words is, or what is as simple; None where there is none.
         at_half: split -> scores without the thresholds of `labels`; empty if there are none.
@@ -100,6 +101,7 @@ class Evidence:
     main_metric: str
     validation: Scores
     test: Scores | None
+    target: Scores | None = None
     baseline: Mapping[str, Scores]
     simple_model: "SimpleScores | None" = None
     at_half: Mapping[str, Scores] = field(default_factory=dict)
@@ -124,7 +126,7 @@ class Evidence:
         """Name a split as reports show it."""
         if split == "validation" and self.fold_scores:
             return f"validation ({len(self.fold_scores)} folds, out of fold)"
-        return split
+        return f"target ({self.examples[split]:,} rows)" if split == "target" else split
 
     @property
     def splits(self) -> dict[str, Scores]:

@@ -35,6 +35,7 @@ def collect(
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
         "model": _model(recipe.model, commit),
         "data": recipe.data.identity(),
+        **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
         "seed": recipe.seed,
         "num_processes": num_processes,
         **({"auto": {"strategy": recipe.strategy.name, "reason": reason}} if reason else {}),
@@ -70,6 +71,9 @@ def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
         # a folder has no commit, and a generated data set no revision
         if commit and "revision" in values[section]:
             values[section]["revision"] = commit
+    target_commit = lock.get("target", {}).get("commit")
+    if target_commit:
+        values["data"]["target"]["revision"] = target_commit
     return values
 
 

@@ -51,6 +51,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "validation": evidence.validation,
         "folds": _folds(evidence),
         "test": evidence.test,
+        "target": evidence.target,
         "baseline": evidence.baseline,
         "simple_model": _simple_model(evidence),
         "thresholds": threshold_text.as_json(evidence),

@@ -7,13 +7,15 @@ from pipelines.report.evidence import Evidence, is_number
 
 
 def score_rows(evidence: Evidence) -> Iterator[list[str]]:
-    """Yield a header, then a row for each metric: validation, test if there is one, baseline.
+    """Yield a header, then a row for each metric: validation, test, the target, baseline.
 
-    The last column is that of a simple model, where one was fitted.
+    Test and target have columns where they were scored. The last column is that of a simple model,
+    where one was fitted.
     """
     last_split = list(evidence.splits)[-1]
-    columns = [*evidence.splits.values(), evidence.baseline.get(last_split, {})]
-    header = ["metric", *map(evidence.title, evidence.splits), f"baseline ({last_split})"]
+    shown = {**evidence.splits, **({"target": evidence.target} if evidence.target else {})}
+    columns = [*shown.values(), evidence.baseline.get(last_split, {})]
+    header = ["metric", *map(evidence.title, shown), f"baseline ({last_split})"]
     simple = evidence.simple_model
     if simple and last_split in simple.scores:
         columns.append(simple.scores[last_split])

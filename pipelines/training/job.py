@@ -59,6 +59,8 @@ class Job:
         frozen_blocks: the decision about that switch of `speed`, if it was made before training.
         target_scale: by which training may standardize the targets; None where it cannot.
         restore: outputs of the model -> outputs in the unit of the targets; None where they are.
+        target: encoded rows of the target domain, without labels: each is -100 or NaN, which no
+            loss learns from; None where the recipe has none.
         identity: what the recipe says of training, as text: beside rows and weights, all that the
             result follows from.
     """
@@ -89,6 +91,7 @@ class Job:
     frozen_blocks: SpeedDecision | None = None
     target_scale: "TargetScale | None" = None
     restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
+    target: Any | None = None
     identity: str = ""
 
     def standardized(self, scale: "TargetScale") -> "Job":

@@ -1,6 +1,7 @@
 """A trained model -> the evidence of how good it is.
 
 validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
+and then the target
 train, validation, test  -> simple model -> its scores, to stand beside them
 the saved folder, loaded -> predictions  -> parity with the trained model
 """
@@ -64,6 +65,7 @@ def evaluate(
         main_metric=prepared.scorer.main,
         validation=scored.scores["validation"],
         test=scored.scores.get("test"),
+        target=scored.scores.get("target"),
         baseline=scored.baseline,
         # once, not once for each process
         simple_model=processes.from_main(lambda: simple_model.measure(prepared)),
@@ -93,11 +95,12 @@ def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder
 
 
 def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -> _Scored:
-    """Score validation and, if there is one, test."""
+    """Score validation and, if they are there, test and the target."""
     scorer = prepared.scorer
     predictions = {"validation": validation}
-    if "test" in prepared.encoded:
-        predictions["test"] = predict(prepared, fitted, "test")
+    for split in ("test", "target"):
+        if split in prepared.encoded:
+            predictions[split] = predict(prepared, fitted, split)
     scores, baseline, at_half = {}, {}, {}
     for split, predicted in predictions.items():
         targets = prepared.targets[split]
@@ -126,7 +129,8 @@ def _reliability(
     recipe, problem_type = prepared.recipe, prepared.data.labels.problem_type
     if not recipe.calibration:
         return None
-    pairs = {split: (each.outputs["logits"], each.targets) for split, each in predictions.items()}
+    own = {split: each for split, each in predictions.items() if split != "target"}
+    pairs = {split: (each.outputs["logits"], each.targets) for split, each in own.items()}
     groups = prepared.data.splits["train" if prepared.data.is_folded else "validation"].groups
     return result.measure(
         recipe.calibration,
@@ -149,4 +153,9 @@ def _limits(prepared: Prepared) -> tuple[str, ...]:
 def _num_examples(prepared: Prepared) -> dict[str, int]:
     """Count the examples of each split; of a streamed train, those that the steps read."""
     counts = {split: len(prepared.targets[split]) for split in prepared.data.splits}
-    return {**counts, "train": prepared.num_examples}
+    counts["train"] = prepared.num_examples
+    if prepared.target is not None:
+        counts["target, without labels"] = len(prepared.target)
+    if "target" in prepared.targets:
+        counts["target"] = len(prepared.targets["target"])
+    return counts

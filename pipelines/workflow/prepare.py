@@ -5,7 +5,8 @@
 3. Scorer                 metrics, Labels          -> the scorer; options are checked
 4. models.load            Model, Task, Labels      -> Checkpoint
 5. drop_unsupported_rows  Data, Checkpoint         -> Data that this model can take
-6. Task.encode, .targets  Data, processor          -> rows of model inputs, targets
+6. Task.encode, .targets  Data, processor          -> rows of model inputs, targets; those of
+                                                      the target domain without labels
 7. findings.collect       Data, rows, targets      -> Findings
 8. resolve                Recipe and all of these  -> the resolved Recipe
 9. start_at_prior         Checkpoint, targets      -> a new head that knows the shares of classes
@@ -75,6 +76,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
             lambda: findings.collect(loaded, recipe.task, encoded, targets, processor, scorer.main)
         ),
         stream=stream,
+        target=_encode_target(recipe, loaded, processor),
     )
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
@@ -107,7 +109,7 @@ def _load_data(recipe: Recipe, *, test: bool) -> "Data":
     loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_fold_rows)
     for note in loaded.notes:
         say(note)
-    return loaded if test else loaded.without("test")
+    return loaded if test else loaded.without("test").without_target_labels()
 
 
 def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
@@ -183,7 +185,20 @@ def _encode(
             if recipe.augmentation:  # what is scored is not augmented
                 plain = task.encode(loaded.train, processor, labels, None)
             encoded["validation"], targets["validation"] = plain, targets["train"]
+        if loaded.target and loaded.target.labeled:
+            rows = loaded.target.labeled.dataset
+            encoded["target"] = task.encode(rows, processor, labels, None)
+            targets["target"] = task.targets(rows, encoded["target"], labels)
     return encoded, targets
+
+
+def _encode_target(recipe: Recipe, loaded: "Data", processor: Any) -> Any | None:
+    """Encode the rows of the target domain without their labels; None where there is none."""
+    if not loaded.target:
+        return None
+    with processes.main_first():
+        rows, labels = loaded.target.to_encode, loaded.labels.unlabeled
+        return recipe.task.encode(rows, processor, labels, None)
 
 
 def _check_class_weights(prepared: Prepared) -> None:

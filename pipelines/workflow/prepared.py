@@ -42,6 +42,8 @@ class Prepared:
         encoded: split -> rows of model inputs; validation is train, if that is folded.
         targets: split -> what predictions are compared with.
         stream: all of train, encoded while it is read; None if train is loaded.
+        target: encoded rows of the target domain, without labels; None where there is none. What
+            is scored of it is the split "target" of `encoded` and `targets`.
         target_scale: by which training may standardize numbers to predict; None where it cannot.
         reason: why `strategy: auto` chose its strategy; empty without a choice.
     """
@@ -54,6 +56,7 @@ class Prepared:
     targets: dict[str, list[Any]]
     findings: "Findings"
     stream: Any | None = None
+    target: Any | None = None
     target_scale: "TargetScale | None" = None
     reason: str = ""
 

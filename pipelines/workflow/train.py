@@ -26,7 +26,9 @@ UNTRAINED: Any = {
 
 def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
     """Make the job that a strategy fits; `fields` are more fields of `Job`."""
-    recipe = prepared.recipe
+    recipe, target = prepared.recipe, prepared.target
+    # rows that training may adapt to are part of what it follows from
+    adapts_to = "" if target is None else str(target.fingerprint)
     return Job(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
@@ -52,7 +54,8 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         averaging=recipe.averaging,
         speed=recipe.speed,
         target_scale=prepared.target_scale,
-        identity=recipe.model_dump_json(exclude=UNTRAINED),
+        target=target,
+        identity=recipe.model_dump_json(exclude=UNTRAINED) + adapts_to,
         **fields,
     )
 

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     Field,
+    SerializeAsAny,
     SerializerFunctionWrapHandler,
+    WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
 )
 
+from pipelines.core import registry
+from pipelines.core.errors import RecipeError, listed
 from pipelines.core.section import Section
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ USUAL_NAMES = {
 }
 
 Names = str | tuple[str, ...]  # of one split, or of its files
+# of a section: what concerns training, for which no row of a target counts
+NOT_OF_A_TARGET = ("target", "limit_per_class", "group", "folds", "label_names", "streaming")
 
 
 class SplitNames(Section):
@@ -160,6 +166,49 @@ class Source(Section):
         description="rows without a label, unreadable, or too much for the model: "
         "refuse them, or leave them out and list them",
     )
+    target: Annotated[
+        SerializeAsAny["Source | None"],
+        WithJsonSchema({"type": ["object", "null"]}),  # the schema of a recipe says which
+    ] = Field(
+        None,
+        description="another domain, to be adapted to: source, path, columns, splits, limit… as "
+        "of `data`; its labels, if it has some, are used once, to score the result",
+    )
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any) -> Any:
+        """Check a target by the class of its own source."""
+        if value is None or isinstance(value, Source):
+            return value
+        kind = value.get("source") if isinstance(value, dict) else None
+        if not isinstance(kind, str):
+            known = listed(registry.names("sources"))
+            raise ValueError(
+                f"should be keys and values, such as {{source: files, path: other.csv}}; known "
+                f"sources: {known}"
+            )
+        try:
+            return registry.find("sources", kind).model_validate(value)
+        except RecipeError as error:
+            raise ValueError(f"source: {error}") from None
+
+    @field_validator("target")
+    @classmethod
+    def _has_no_keys_of_training(cls, target: "Source | None") -> "Source | None":
+        for key in NOT_OF_A_TARGET if target else ():
+            field = type(target).model_fields.get(key)
+            if field and getattr(target, key) != field.default:
+                raise ValueError(
+                    f"{key}: rows of a target are never trained on by their labels, nor choose, so "
+                    f"data.target.{key} has no meaning; leave it out"
+                )
+        if target and (target.splits.validation is not None or target.limit.validation):
+            raise ValueError(
+                "validation: a target validates nothing: its train split is adapted to, and its "
+                "test split is scored; name those, or leave splits and limit out"
+            )
+        return target
 
     @field_validator("folds")
     @classmethod

@@ -1,0 +1,184 @@
+"""The target: rows of another domain, which a model is adapted to without their labels.
+
+    1. source.load        as of `data`               name -> Dataset
+    2. _splits            what is adapted to, what is scored: `train` and `test`, or one table
+    3. target_columns     named by role, as in train; a label is not needed
+    4. samples            the test split that is a share of train; limits
+    5. target_labels      of what is scored, in the spelling of train
+    6. filtered           rows that cannot be read
+
+Labels of a target never train and never choose. They are used once, for scores at the end.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipelines.core.errors import DataError, suggest
+from pipelines.core.labels import IGNORED
+from pipelines.data import samples, target_columns, target_labels
+from pipelines.data.bad_rows import FindBadRows, RowFilter
+from pipelines.data.columns import Columns
+from pipelines.data.dataset import Note
+from pipelines.data.rows import BadRow, Rows
+from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.splits import SplitAssignment
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.core.labels import Labels
+    from pipelines.data.sources import Source
+    from pipelines.tasks import Task
+
+KEY = re.compile(r"\bdata\.(?!target\b)(?=[a-z])")  # in messages of stages that serve `data`, too
+SPLITS = ("train", "test")  # of a target, which has none to validate by
+
+
+@dataclass(frozen=True)
+class Target:
+    """Rows of another domain; columns are named by role.
+
+    Attributes:
+        unlabeled: what a model may be adapted to: inputs alone.
+        labeled: what the result is scored on, once; None where the target has no labels.
+        skip: leave out bad rows instead of refusing them.
+        left_out: bad rows that were removed.
+    """
+
+    unlabeled: Rows
+    labeled: Rows | None
+    skip: bool = False
+    left_out: tuple[BadRow, ...] = ()
+
+    def filtered(self, find: FindBadRows, note: Note) -> "Target":
+        """Remove the rows that `find` reports.
+
+        Raises:
+            DataError: there is such a row, and it is not to be skipped.
+        """
+        bad_rows = RowFilter(self.skip, note_of(note))
+        with _keys_of_target():
+            unlabeled = bad_rows.apply(self.unlabeled.origin, self.unlabeled, find)
+            labeled = self.labeled and bad_rows.apply(self.labeled.origin, self.labeled, find)
+        left_out = (*self.left_out, *bad_rows.left_out)
+        return replace(self, unlabeled=unlabeled, labeled=labeled, left_out=left_out)
+
+    @property
+    def to_encode(self) -> "Dataset":
+        """The unlabeled rows in the form that tasks encode: with a label that stands for none."""
+        dataset = self.unlabeled.dataset
+        return dataset.add_column("label", [IGNORED] * len(dataset))
+
+    def without_labels(self) -> "Target":
+        """Leave out what is scored: whatever chooses must not see it."""
+        return replace(self, labeled=None)
+
+
+def load(
+    source: "Source",
+    task: "Task",
+    labels: "Labels",
+    train: "Dataset",
+    train_roles: Columns,
+    seed: int,
+    note: Note,
+) -> Target:
+    """Load the rows of a target.
+
+    Args:
+        labels: what there is to predict, as train shows it.
+        train: rows of the source domain.
+        train_roles: role -> column there.
+        note: is called with what was inferred.
+
+    Raises:
+        DataError: data that do not fit, in the keys of `data.target`.
+        HubError: a hub is needed and cannot be reached.
+    """
+    noted = note_of(note)
+    # in no stratum: not even by a draw do labels choose
+    draw = samples.Sampler(seed, None, noted)
+    with _keys_of_target():
+        available = source.load()
+        for text in getattr(available, "notes", ()):
+            noted(text)
+        names = _split_names(available, source)
+        rows, roles = target_columns.select(
+            {split: available[name] for split, name in names.items()},
+            names,
+            source,
+            task,
+            available,
+            train_roles,
+            noted,
+        )
+        rows = _cut(rows, source, draw)
+        for split in rows:
+            limit = getattr(source.limit, split)
+            rows[split] = samples.limit(split, rows[split], limit, draw)
+        scored = _scored(rows, source, draw)
+        labeled = target_labels.select(scored, task, labels, train, noted)
+        inputs = [role for role in roles if role != "label"]
+        unlabeled = replace(rows["train"], dataset=rows["train"].dataset.select_columns(inputs))
+    target = Target(unlabeled, labeled, skip=source.on_bad_row == "skip")
+    return target.filtered(task.corrupt_rows, note)
+
+
+def note_of(note: Note) -> Note:
+    """Make notes of the stages name the keys of `data.target`."""
+    return lambda text: note(f"target: {KEY.sub('data.target.', text)}")
+
+
+@contextmanager
+def _keys_of_target() -> Iterator[None]:
+    """Make errors of the stages name the keys of `data.target`.
+
+    Raises:
+        DataError: the same one, in these words.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"data.target: {KEY.sub('data.target.', str(error))}") from None
+
+
+def _split_names(available: "Mapping[str, Dataset]", source: "Source") -> dict[str, str]:
+    """Name the split that is adapted to, and the one that is scored if it is another."""
+    requested = source.splits.names
+    for split, name in requested.items():
+        if name not in available:
+            raise DataError(f"data.splits.{split}: no split '{name}'; {suggest(name, available)}")
+    free = [name for name in available if name not in requested.values()]
+    alone = free[0] if len(free) == 1 else None
+    usual = {split: next((n for n in USUAL_NAMES[split] if n in free), None) for split in SPLITS}
+    train = requested.get("train") or usual["train"] or alone
+    if train is None:
+        raise DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")
+    is_open = "test" not in source.splits.model_fields_set
+    test = requested.get("test") or (usual["test"] if is_open else None)
+    return {"train": train, **({"test": test} if test and test != train else {})}
+
+
+def _cut(rows: dict[str, Rows], source: "Source", draw: samples.Sampler) -> dict[str, Rows]:
+    """Cut the test split from train, if the recipe says a share."""
+    share = source.splits.test
+    if not isinstance(share, float):
+        return rows
+    assignment = SplitAssignment({}, {}, {"test": share}, frozenset())
+    return samples.set_aside("test", rows, assignment, len(rows["train"]), draw)
+
+
+def _scored(rows: Mapping[str, Rows], source: "Source", draw: samples.Sampler) -> Rows:
+    """Return the rows that are scored if they have labels."""
+    if "test" in rows:
+        return rows["test"]
+    train = rows["train"]
+    if "label" in train.dataset.column_names:
+        draw.note(
+            f"one table of {len(train):,} rows: it is adapted to without its labels, and scored; "
+            "for other rows to score set data.splits.test"
+        )
+    return samples.limit("test", train, source.limit.test, draw)

@@ -1,0 +1,62 @@
+"""A target domain in a run: encoded without its labels, and scored with them once, at the end."""
+
+import numpy as np
+import pytest
+import torch
+from grafting import fit, write_recipe
+
+from pipelines import recipe as recipes
+from pipelines.report.tables import score_rows
+from pipelines.workflow.evaluate import evaluate
+from pipelines.workflow.predicting import predict_validation
+from pipelines.workflow.prepare import prepare as prepare_recipe
+from pipelines.workflow.train import job_of
+
+
+def prepare(folder, checkpoint, path, limit=None, **sections):
+    """Prepare a recipe whose source and target are the same data."""
+    recipe = recipes.load(write_recipe(folder, checkpoint, path, **sections))
+    target = {"source": "files", "path": str(path), "limit": limit or {}}
+    return prepare_recipe(recipe.replace(data=recipe.data.replace(target=target)))
+
+
+def test_a_job_has_rows_of_the_target_without_labels_and_they_are_scored_once(
+    tmp_path, text_checkpoint, text_data
+):
+    prepared = prepare(tmp_path, text_checkpoint, text_data, strategy="linear_probe")
+    target = job_of(prepared, tmp_path).target
+    assert len(target) == len(prepared.targets["train"])  # here both domains are the same
+    assert set(target["labels"][:]) == {-100}
+    assert target["input_ids"][:] == prepared.encoded["train"]["input_ids"][:]
+    fitted = fit(prepared, tmp_path)
+    evidence = evaluate(prepared, fitted, predict_validation(prepared, fitted), 1.0)
+    assert evidence.target == evidence.test
+    assert evidence.examples["target"] == evidence.examples["test"]
+    assert evidence.title("target") == f"target ({evidence.examples['target']} rows)"
+    assert any("target" in cell for cell in next(score_rows(evidence)))
+    assert "target" not in evidence.splits  # which say how good it is where it was trained
+
+
+def test_what_chooses_gets_no_labels_of_the_target(tmp_path, text_checkpoint, text_data):
+    recipe = prepare(tmp_path, text_checkpoint, text_data).recipe
+    trial = prepare_recipe(recipe, test=False)
+    assert trial.target is not None
+    assert {"test", "target"}.isdisjoint({*trial.encoded, *trial.targets})
+
+
+def test_training_is_another_one_with_other_rows_to_adapt_to(tmp_path, text_checkpoint, text_data):
+    prepared = prepare(tmp_path, text_checkpoint, text_data)
+    other = prepare(tmp_path, text_checkpoint, text_data, limit={"train": 5})
+    assert job_of(prepared, tmp_path).identity != job_of(other, tmp_path).identity
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_images_and_sounds_have_targets(tmp_path, checkpoint, image_data, audio_data, modality):
+    data, family = (image_data, "resnet") if modality == "image" else (audio_data, "wav2vec2")
+    prepared = prepare(tmp_path, checkpoint(family), data, task=modality)
+    batch = prepared.collate([prepared.target[row] for row in (0, 1)])
+    same = prepared.collate([prepared.encoded["train"][row] for row in (0, 1)])
+    assert batch["labels"].tolist() == [-100, -100]
+    name = next(name for name in batch if name != "labels")
+    assert torch.equal(batch[name], same[name])
+    assert np.array_equal(prepared.targets["target"], prepared.targets["test"])
