@@ -11,7 +11,7 @@ from pipelines.data.unused_texts import UnusedText
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-    from pipelines.data.target import Target
+    from pipelines.data.target_rows import Target
 
 Note = Callable[[str], None]  # records a decision that the user should hear about
 

@@ -123,8 +123,9 @@ def drop_unsupported_rows(
     left_out, domain = (*data.left_out, *bad_rows.left_out), data.target
     if domain:
         find = partial(task.unsupported_rows, processor=processor, config=config)
-        domain = domain.filtered(find, notes.append)
-        left_out = (*left_out, *domain.left_out[len(data.target.left_out) :])
+        num_known = len(domain.left_out)
+        domain = target.filtered(domain, find, notes.append)
+        left_out = (*left_out, *domain.left_out[num_known:])
     notes = [*data.notes, *notes]
     return replace(data, splits=remaining, notes=tuple(notes), left_out=left_out, target=domain)
 

@@ -13,18 +13,17 @@ Labels of a target never train and never choose. They are used once, for scores 
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, suggest
-from pipelines.core.labels import IGNORED
 from pipelines.data import samples, target_columns, target_labels
 from pipelines.data.bad_rows import FindBadRows, RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
-from pipelines.data.rows import BadRow, Rows
-from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.rows import Rows
 from pipelines.data.splits import SplitAssignment
+from pipelines.data.target_rows import Target
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -35,46 +34,6 @@ if TYPE_CHECKING:
 
 KEY = re.compile(r"\bdata\.(?!target\b)(?=[a-z])")  # in messages of stages that serve `data`, too
 SPLITS = ("train", "test")  # of a target, which has none to validate by
-
-
-@dataclass(frozen=True)
-class Target:
-    """Rows of another domain; columns are named by role.
-
-    Attributes:
-        unlabeled: what a model may be adapted to: inputs alone.
-        labeled: what the result is scored on, once; None where the target has no labels.
-        skip: leave out bad rows instead of refusing them.
-        left_out: bad rows that were removed.
-    """
-
-    unlabeled: Rows
-    labeled: Rows | None
-    skip: bool = False
-    left_out: tuple[BadRow, ...] = ()
-
-    def filtered(self, find: FindBadRows, note: Note) -> "Target":
-        """Remove the rows that `find` reports.
-
-        Raises:
-            DataError: there is such a row, and it is not to be skipped.
-        """
-        bad_rows = RowFilter(self.skip, note_of(note))
-        with _keys_of_target():
-            unlabeled = bad_rows.apply(self.unlabeled.origin, self.unlabeled, find)
-            labeled = self.labeled and bad_rows.apply(self.labeled.origin, self.labeled, find)
-        left_out = (*self.left_out, *bad_rows.left_out)
-        return replace(self, unlabeled=unlabeled, labeled=labeled, left_out=left_out)
-
-    @property
-    def to_encode(self) -> "Dataset":
-        """The unlabeled rows in the form that tasks encode: with a label that stands for none."""
-        dataset = self.unlabeled.dataset
-        return dataset.add_column("label", [IGNORED] * len(dataset))
-
-    def without_labels(self) -> "Target":
-        """Leave out what is scored: whatever chooses must not see it."""
-        return replace(self, labeled=None)
 
 
 def load(
@@ -124,7 +83,21 @@ def load(
         inputs = [role for role in roles if role != "label"]
         unlabeled = replace(rows["train"], dataset=rows["train"].dataset.select_columns(inputs))
     target = Target(unlabeled, labeled, skip=source.on_bad_row == "skip")
-    return target.filtered(task.corrupt_rows, note)
+    return filtered(target, task.corrupt_rows, note)
+
+
+def filtered(target: Target, find: FindBadRows, note: Note) -> Target:
+    """Remove the rows of a target that `find` reports.
+
+    Raises:
+        DataError: there is such a row, and it is not to be skipped.
+    """
+    bad_rows = RowFilter(target.skip, note_of(note))
+    with _keys_of_target():
+        unlabeled = bad_rows.apply(target.unlabeled.origin, target.unlabeled, find)
+        labeled = target.labeled and bad_rows.apply(target.labeled.origin, target.labeled, find)
+    left_out = (*target.left_out, *bad_rows.left_out)
+    return replace(target, unlabeled=unlabeled, labeled=labeled, left_out=left_out)
 
 
 def note_of(note: Note) -> Note:
@@ -153,7 +126,7 @@ def _split_names(available: "Mapping[str, Dataset]", source: "Source") -> dict[s
             raise DataError(f"data.splits.{split}: no split '{name}'; {suggest(name, available)}")
     free = [name for name in available if name not in requested.values()]
     alone = free[0] if len(free) == 1 else None
-    usual = {split: next((n for n in USUAL_NAMES[split] if n in free), None) for split in SPLITS}
+    usual = {split: split if split in free else None for split in SPLITS}
     train = requested.get("train") or usual["train"] or alone
     if train is None:
         raise DataError(f"no split 'train'; set data.splits.train=…; {suggest('train', available)}")

@@ -129,8 +129,11 @@ def _reliability(
     recipe, problem_type = prepared.recipe, prepared.data.labels.problem_type
     if not recipe.calibration:
         return None
-    own = {split: each for split, each in predictions.items() if split != "target"}
-    pairs = {split: (each.outputs["logits"], each.targets) for split, each in own.items()}
+    pairs = {
+        split: (each.outputs["logits"], each.targets)
+        for split, each in predictions.items()
+        if split != "target"  # probabilities were fitted where the model was trained
+    }
     groups = prepared.data.splits["train" if prepared.data.is_folded else "validation"].groups
     return result.measure(
         recipe.calibration,

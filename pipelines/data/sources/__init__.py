@@ -196,14 +196,16 @@ class Source(Section):
     @field_validator("target")
     @classmethod
     def _has_no_keys_of_training(cls, target: "Source | None") -> "Source | None":
-        for key in NOT_OF_A_TARGET if target else ():
-            field = type(target).model_fields.get(key)
-            if field and getattr(target, key) != field.default:
+        if target is None:
+            return None
+        fields = type(target).model_fields
+        for key in fields.keys() & {*NOT_OF_A_TARGET}:
+            if getattr(target, key) != fields[key].default:
                 raise ValueError(
                     f"{key}: rows of a target are never trained on by their labels, nor choose, so "
                     f"data.target.{key} has no meaning; leave it out"
                 )
-        if target and (target.splits.validation is not None or target.limit.validation):
+        if target.splits.validation is not None or target.limit.validation:
             raise ValueError(
                 "validation: a target validates nothing: its train split is adapted to, and its "
                 "test split is scored; name those, or leave splits and limit out"
