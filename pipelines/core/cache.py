@@ -21,7 +21,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
 TABLE_SECONDS = 7 * 24 * 3600.0  # a run that is under way opens its tables by their paths
 # the folders below GRAFT_CACHE
 KINDS = ("encoded", "features", "colors", "corrupt_rows", "folds", "pixel_ranges")
+
+_is_paused = False
 
 
 def folder() -> Path:
@@ -80,6 +82,17 @@ def limit() -> float:
             f"GRAFT_CACHE_GB={text}: expected a number of gigabytes from 0 up, such as {DEFAULT_GB}"
         )
     return gigabytes * 1e9
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Compute without keeping anything inside the block: what will not be asked for again."""
+    global _is_paused
+    before, _is_paused = _is_paused, True
+    try:
+        yield
+    finally:
+        _is_paused = before
 
 
 def is_writable() -> bool:
@@ -157,9 +170,11 @@ def load(file: Path) -> "Tensors | None":
 
 
 def save(values: "Tensors", file: Path, about: str = "") -> bool:
-    """Write a file whole or not at all; returns whether that could be done."""
+    """Write a file whole or not at all; returns whether that could be done, and was to be."""
     from safetensors.torch import save_file
 
+    if _is_paused:
+        return False
     draft = file.with_suffix(f".{os.getpid()}")  # a killed run must not leave half a file
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from pipelines.core.errors import RecipeError, suggest
 from pipelines.core.section import Section
 from pipelines.data.sources import Source
 from pipelines.evaluation.calibration import Calibration
+from pipelines.evaluation.section import Evaluation
 from pipelines.models.section import Model
 from pipelines.recipe import checks, combinations, hints, reading, training_fields
 from pipelines.recipe.document import Document, Override
@@ -67,6 +68,7 @@ class Recipe(Section):
     calibration: Calibration | None = Field(
         default_factory=lambda values: Calibration.default_for(values["task"])
     )
+    evaluation: Evaluation = Evaluation()
     metrics: tuple[str | dict[str, Any], ...] = Field((), description="the task's own by default")
     simple_model: bool = Field(
         True, description="score a bag of words, or what is as simple for images and sounds, too"

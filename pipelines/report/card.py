@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.core.labels import REGRESSION, Labels
-from pipelines.report import baseline, card_metadata, threshold_text
+from pipelines.report import baseline, card_metadata, robustness_text, threshold_text
 from pipelines.report import lock as locks
 from pipelines.report.calibration_text import card_section
 from pipelines.report.evidence import Evidence
@@ -131,7 +131,9 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "chosen": _chosen_on(evidence),
         "test": _scored_once(evidence),
         "parity": evidence.parity or "not checked",
-        "calibration": card_section(evidence, model) + threshold_text.card_section(evidence),
+        "calibration": card_section(evidence, model)
+        + threshold_text.card_section(evidence)
+        + robustness_text.card_section(evidence),
         "usage": usage(evidence, model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,

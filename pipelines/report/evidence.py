@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.evaluation.calibration.result import CalibrationResult
+    from pipelines.evaluation.robustness import Robustness
     from pipelines.evaluation.simple_model import SimpleScores
     from pipelines.models.output import Library
     from pipelines.models.quantization import Bits
@@ -81,6 +82,7 @@ class Evidence:
         calibration: how true the probabilities are; None where there are none.
         fold_scores: the main score of each fold of train that stood in for validation; else empty.
         limits: what users have to know about inputs, a sentence or more each.
+        robustness: the main score under corruptions; None where it was not measured.
     """
 
     task: "Task"
@@ -114,6 +116,7 @@ class Evidence:
     calibration: "CalibrationResult | None" = None
     limits: Sequence[str] = ()
     fold_scores: Sequence[float] = ()
+    robustness: "Robustness | None" = None
 
     @property
     def standard_error(self) -> float | None:

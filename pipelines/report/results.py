@@ -56,6 +56,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "simple_model": _simple_model(evidence),
         "thresholds": threshold_text.as_json(evidence),
         "calibration": evidence.calibration.json() if evidence.calibration else None,
+        "robustness": evidence.robustness.json() if evidence.robustness else None,
         "training": {
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,

@@ -3,6 +3,7 @@
 validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
 and then the target
 train, validation, test  -> simple model -> its scores, to stand beside them
+corrupted rows of test   -> predictions  -> robustness, if the recipe asks for it
 the saved folder, loaded -> predictions  -> parity with the trained model
 """
 
@@ -16,12 +17,13 @@ from pipelines.models.output.reload import reload
 from pipelines.report import parity
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
-from pipelines.workflow import simple_model
+from pipelines.workflow import robustness, simple_model
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
     from pipelines.evaluation.calibration.result import CalibrationResult
+    from pipelines.evaluation.robustness import Robustness
     from pipelines.training.job import Fitted
 
 Scores = dict[str, dict[str, float]]  # split -> metric -> score
@@ -79,6 +81,7 @@ def evaluate(
         calibration=_reliability(prepared, fitted, scored.predictions),
         fold_scores=_fold_scores(prepared, scored.predictions["validation"]),
         limits=_limits(prepared),
+        robustness=_robustness(prepared, fitted, scored.predictions),
     )
 
 
@@ -143,6 +146,15 @@ def _reliability(
         recipe.seed,
         groups.numbers if groups else None,
     )
+
+
+def _robustness(
+    prepared: Prepared, fitted: "Fitted", predictions: dict[str, SplitPredictions]
+) -> "Robustness | None":
+    """Score the last split under corruptions, if the recipe asks for it."""
+    if not prepared.recipe.evaluation.robustness:
+        return None
+    return robustness.measure(prepared, fitted, [*predictions.values()][-1])
 
 
 def _limits(prepared: Prepared) -> tuple[str, ...]:

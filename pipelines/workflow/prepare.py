@@ -57,6 +57,8 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     # scorer and sections before the checkpoint: a mistake in them costs no download
     scorer = Scorer(recipe.metrics, recipe.task, loaded.labels)
     calibration = _check_sections(recipe, loaded)
+    if test:
+        _check_evaluation(recipe, loaded)
     checkpoint = _load_checkpoint(recipe, loaded)
     loaded = _drop_unsupported_rows(recipe, loaded, checkpoint)
     processor, labels = checkpoint.processor, loaded.labels
@@ -140,6 +142,20 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
         if warning:
             say(warning)
     return section
+
+
+def _check_evaluation(recipe: Recipe, loaded: "Data") -> None:
+    """Refuse to measure robustness on rows that the model was trained on.
+
+    Raises:
+        RecipeError: there is no test split, and folds of train stand in for validation.
+    """
+    if recipe.evaluation.robustness and loaded.is_folded and loaded.test is None:
+        raise RecipeError(
+            "evaluation.robustness: true: there is no test split, and folds of train stand in for "
+            "validation, so that the saved model knows all rows; set rows aside with "
+            "data.splits.test=0.2, or with data.folds=0"
+        )
 
 
 def _load_checkpoint(recipe: Recipe, loaded: "Data") -> "Checkpoint":

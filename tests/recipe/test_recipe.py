@@ -268,8 +268,8 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: training.seed: 'x': should be a valid integer, unable to parse string as "
         "an integer",
         "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
-        "early_stopping, extends, hub, metrics, model, name, regularization, simple_model, speed, "
-        "strategy, task, training",
+        "early_stopping, evaluation, extends, hub, metrics, model, name, regularization, "
+        "simple_model, speed, strategy, task, training",
         "command line: unknown key 'strategy.rank'; did you mean 'r'?",
     ]
 
@@ -400,8 +400,8 @@ STRATEGIES = ", ".join(registry.names("strategies"))
 MISTAKES = {
     "trainin: {}": (
         "unknown key 'trainin'; did you mean 'training'? known: augmentation, averaging, "
-        "calibration, data, early_stopping, extends, hub, metrics, model, name, regularization, "
-        "simple_model, speed, strategy, task, training"
+        "calibration, data, early_stopping, evaluation, extends, hub, metrics, model, name, "
+        "regularization, simple_model, speed, strategy, task, training"
     ),
     "hub: {repo: x}": (
         "unknown key 'hub.repo'; did you mean 'repo_id'? known: private, push, repo_id"

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from pipelines.data.sources import Source
 from pipelines.evaluation.calibration import Calibration
+from pipelines.evaluation.section import Evaluation
 from pipelines.models.section import Model
 from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
@@ -42,6 +43,8 @@ class Sections(Protocol):
     def speed(self) -> Speed: ...
     @property
     def calibration(self) -> Calibration | None: ...
+    @property
+    def evaluation(self) -> Evaluation: ...
     @property
     def hub(self) -> HubTarget: ...
     @property
