@@ -145,6 +145,7 @@ def commands() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "adaptations": lambda: names("adaptations", "adaptation"),
     "columns": columns,
     "combinations": combination_table,
     "commands": commands,

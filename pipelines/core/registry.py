@@ -23,6 +23,7 @@ FOLDERS = {
     "sources": "data/sources",
     "strategies": "strategies",
     "augmentations": "tasks/augmentations",
+    "adaptations": "training/adaptation",
     "heads": "features/heads",
     "metrics": "evaluation/metrics",
     "commands": "cli/commands",
@@ -32,6 +33,7 @@ BASES = {  # in the folder's `__init__.py`; a metric is a class of `evaluate`
     "sources": "Source",
     "strategies": "Strategy",
     "augmentations": "Augmentation",
+    "adaptations": "Adaptation",
     "heads": "Head",
     "commands": "Command",
 }

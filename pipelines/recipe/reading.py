@@ -13,7 +13,7 @@ from pipelines.recipe.data_paths import find_beside
 from pipelines.recipe.document import Document, Override, children
 
 # `strategy: lora` is short for `strategy: {name: lora}`
-SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name"}
+SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name", "adaptation": "name"}
 LISTS = ("metrics",)  # one entry may stand without brackets
 # section -> (the key that names its kind, the package whose files are the kinds)
 KINDS = {
@@ -21,6 +21,7 @@ KINDS = {
     "strategy": ("name", "strategies"),
     "data": ("source", "sources"),
     "augmentation": ("modality", "augmentations"),  # follows from the task
+    "adaptation": ("name", "adaptations"),
 }
 DEFAULT_STRATEGY = "auto"
 KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}

@@ -27,6 +27,7 @@ from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
+from pipelines.training.adaptation import Adaptation
 from pipelines.training.averaging import Averaging
 from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
@@ -37,6 +38,7 @@ EXAMPLES = {  # for keys that are missing
     "model": "google-bert/bert-base-uncased",
     "data": "{source: files, path: messages.csv}",
 }
+OPTIONAL_KINDS = ("augmentation", "adaptation")
 
 
 def _auto() -> Strategy:
@@ -58,6 +60,9 @@ class Recipe(Section):
     )
     augmentation: SerializeAsAny[Augmentation] | None = Field(
         None, description="how training examples vary; null: not at all"
+    )
+    adaptation: SerializeAsAny[Adaptation] | None = Field(
+        None, description="how training brings in data.target, without its labels; null: not at all"
     )
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
     regularization: Regularization = Regularization()
@@ -173,8 +178,8 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
             message = "'extends' is for files"
         problems.append(f"{document.place((key,))}: {message}")
         return None
-    # `augmentation: null` leaves it out: there is no kind whose class could check it
-    if value is None and key == "augmentation":
+    # null leaves a section out: there is no kind whose class could check it
+    if value is None and key in OPTIONAL_KINDS:
         return None
     try:
         kind = section_type(key, value)

@@ -59,7 +59,7 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
         schema = _hoisted(section.model_json_schema(), definitions)
         schema["properties"][kind_key] = {"const": name}
         required = {*schema.get("required", [])}
-        is_implied = is_nullable or (key, name) == ("strategy", "auto")
+        is_implied = key == "augmentation" or (key, name) == ("strategy", "auto")
         schema["required"] = sorted(required | ({kind_key} if not is_implied else set()))
         schema["description"] = registry.summary(package, name)
         options.append(schema)

@@ -180,7 +180,6 @@ class CrossValidation:
             train_targets=targets,
             validation_targets=targets,
             folds=folds if len(folds) > 1 else None,  # of a single row there are none
-            fold_units=self._units[is_used],
             row_groups=job.task.row_groups(targets, job.labels),
             arguments=arguments,
             resume_from=None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hardware
 from pipelines.core.console import say
-from pipelines.core.errors import Interrupted, RecipeError
+from pipelines.core.errors import Interrupted, ModelError, RecipeError
 from pipelines.training.job import Fitted, Job, Setup
 from pipelines.training.speed import SpeedDecision, decide
 from pipelines.training.stages import Plan
@@ -34,6 +34,9 @@ def fit(job: Job, setup: Setup) -> Fitted:
 
     if setup.target_scale:
         job = job.standardized(setup.target_scale)
+    if job.adaptation:
+        check_adaptation(job, setup.anatomy)
+        job = job.with_loss
     # a copy, and now: training changes these weights in place
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
@@ -90,6 +93,8 @@ def check_switches(job: Job, anatomy: "Anatomy") -> None:
     from pipelines.training.speed.length_buckets import decide_buckets
     from pipelines.training.speed.packing import decide_packing
 
+    if job.adaptation:
+        check_adaptation(job, anatomy)
     _decide_frozen_blocks(job)
     # the self-test of packing takes time, which `auto` would spend twice
     if "on" in (job.speed.packing, job.speed.length_buckets):
@@ -99,6 +104,29 @@ def check_switches(job: Job, anatomy: "Anatomy") -> None:
         )
         packing = decide_packing(job, model, anatomy)
         decide_buckets(job, model, packing, is_sharded=is_sharded)
+
+
+def check_adaptation(job: Job, anatomy: "Anatomy") -> None:
+    """Refuse to compare source and target where they cannot be.
+
+    Raises:
+        ModelError: no layer maps features to logits.
+        RecipeError: there are no rows of the target, or weights are spread over processes.
+    """
+    assert job.adaptation
+    key = f"adaptation.name: '{job.adaptation.name}'"
+    if job.target is None or not len(job.target):
+        raise RecipeError(f"{key}: there are no rows of the target; name some in data.target")
+    if job.arguments.fsdp or job.arguments.deepspeed:
+        raise RecipeError(
+            f"{key}: two passes make a step, which weights that are spread over processes do not "
+            "have; train without FSDP and DeepSpeed, or leave adaptation out"
+        )
+    if anatomy.output is None:
+        raise ModelError(
+            f"{key}: {type(job.checkpoint.model).__name__} has no linear layer whose input could "
+            "be compared; leave adaptation out"
+        )
 
 
 def _decide_frozen_blocks(job: Job) -> SpeedDecision:
@@ -142,7 +170,8 @@ def _trainer(job: Job, setup: Setup) -> "GraftTrainer":
         trainer = GraftTrainer(job, setup)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
-    build_optimizer(trainer, setup, plan)
+    extra = trainer.adaptation.optimizer_groups() if trainer.adaptation else ()
+    build_optimizer(trainer, setup, plan, extra)
     if job.arguments.disable_tqdm:
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(PlainLogger())

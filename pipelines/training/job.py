@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.models.load import Checkpoint
     from pipelines.models.output import Output
     from pipelines.tasks import ModelOutputs, Predictions, Task
+    from pipelines.training.adaptation import Adaptation
     from pipelines.training.averaging import Averaging
     from pipelines.training.early_stopping import EarlyStopping
     from pipelines.training.regularization import Regularization
@@ -61,6 +62,7 @@ class Job:
         restore: outputs of the model -> outputs in the unit of the targets; None where they are.
         target: encoded rows of the target domain, without labels: each is -100 or NaN, which no
             loss learns from; None where the recipe has none.
+        adaptation: how training brings source and target together; None: it does not.
         identity: what the recipe says of training, as text: beside rows and weights, all that the
             result follows from.
     """
@@ -92,6 +94,7 @@ class Job:
     target_scale: "TargetScale | None" = None
     restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
     target: Any | None = None
+    adaptation: "Adaptation | None" = None
     identity: str = ""
 
     def standardized(self, scale: "TargetScale") -> "Job":
@@ -102,6 +105,14 @@ class Job:
             collate_train=scale.collate(self.collate_train),
             restore=scale.restore,
         )
+
+    @property
+    def with_loss(self) -> "Job":
+        """This job with a loss of logits where it has none: the model's own sees whole batches."""
+        from pipelines.core.losses import CrossEntropy
+
+        smoothing = self.arguments.label_smoothing_factor
+        return replace(self, loss=self.loss or CrossEntropy(label_smoothing=smoothing))
 
     @property
     def of_choice(self) -> "Job":

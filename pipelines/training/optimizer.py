@@ -1,6 +1,6 @@
 """The optimizer of a run whose parameters have learning rates of their own, or that has stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LambdaLR
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from pipelines.training.stages import Plan
 
 
-def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> None:
+def build_optimizer(
+    trainer: "Trainer", setup: "Setup", plan: "Plan | None", extra: Sequence[dict[str, Any]] = ()
+) -> None:
     """Give `trainer` its optimizer and schedule where upstream's are not enough.
 
     Else it makes them itself when training starts: FSDP and DeepSpeed need an optimizer of weights
     that are spread already.
+
+    Args:
+        extra: groups of parameters that are not of the model, with their rates.
 
     Raises:
         RecipeError: rates or stages of its own under FSDP or DeepSpeed.
@@ -28,7 +33,7 @@ def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> 
     # groups of an optimizer hold parameters without their names
     multipliers = {id(p): setup.lr_multiplier(name) for name, p in named}
     is_uniform = {*multipliers.values()} == {1.0}
-    if is_uniform and not plan:
+    if is_uniform and not plan and not extra:
         return
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         raise RecipeError(
@@ -43,6 +48,8 @@ def build_optimizer(trainer: "Trainer", setup: "Setup", plan: "Plan | None") -> 
         groups = [part for g in optimizer.param_groups for part in _by_rate(g, multipliers)]
         # the Trainer logs the rate of the first group: the highest
         optimizer.param_groups[:] = sorted(groups, key=lambda group: -group["lr"])
+    for group in extra:
+        optimizer.add_param_group(group)
     if plan:
         trainer.lr_scheduler = LambdaLR(
             optimizer,

@@ -19,6 +19,7 @@ from pipelines.core.labels import IGNORED
 from pipelines.core.upstream import is_batch_norm, length_grouped_sampler
 from pipelines.models import forward
 from pipelines.tasks.encoding import LENGTHS
+from pipelines.training.adaptation_term import AdaptationTerm
 from pipelines.training.averaging.ema import Ema
 from pipelines.training.balanced_sampler import BalancedSampler
 from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
@@ -34,6 +35,7 @@ class GraftTrainer(Trainer):
     Attributes:
         setup: the model, and how its strategy trains it.
         uses_buckets: whether steps are computed bucket by bucket; `fit` sets it.
+        adaptation: the term that compares source and target; None: there is no target.
         ema: the mean of the weights, which is evaluated and saved beside them; None: without.
         share: the weight in its batch of the bucket that is being computed.
     """
@@ -63,6 +65,9 @@ class GraftTrainer(Trainer):
             self.anchor = Anchor(p for n, p in named if n not in checkpoint.newly_initialized)
         if job.regularization.r_drop:
             require_dropout(model)
+        self.adaptation = AdaptationTerm(job, setup, self.args) if job.adaptation else None
+        if self.adaptation:
+            self.add_callback(self.adaptation)
         decay = job.averaging.ema
         self.ema = Ema(model, decay, job.resume_from) if decay else None
         if self.ema:
@@ -147,10 +152,11 @@ class GraftTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Compute the loss of the task, and add the terms of `regularization`."""
+        """Compute the loss of the task, and add the terms of `regularization` and `adaptation`."""
         # the Trainer counts items for losses of the model's own, too, which do not divide by them
         num_items = num_items_in_batch if self.compute_loss_func else None
-        loss, outputs = self._task_loss(model, inputs, num_items)
+        observed = self.adaptation.around(model) if self.adaptation else model
+        loss, outputs = self._task_loss(observed, inputs, num_items)
         section = self.job.regularization
         if section.r_drop:
             again, others = self._task_loss(model, inputs, num_items)
@@ -160,9 +166,11 @@ class GraftTrainer(Trainer):
             if num_items is not None:  # the loss is a sum over all that the step holds
                 share = (labels != IGNORED).sum() / num_items * self.accelerator.num_processes
             loss = (loss + again) / 2 + section.r_drop * share * divergence
+        # upstream divides the model's own loss by the batches of a step, but no other loss
+        batches = self.current_gradient_accumulation_steps if self.compute_loss_func else 1
+        if self.adaptation:
+            loss = loss + self.adaptation.loss() / batches
         if self.anchor:
-            # upstream divides the model's own loss by the batches of a step, but no other loss
-            batches = self.current_gradient_accumulation_steps if self.compute_loss_func else 1
             loss = loss + section.l2_sp * self.share * self.anchor() / batches
         return (loss, outputs) if return_outputs else loss
 
@@ -195,6 +203,8 @@ class GraftTrainer(Trainer):
             nullcontext() if self.is_sharded else self.setup.evaluating(self.model),
         ):
             scores = self._score(data)
+            if self.adaptation and eval_dataset is None:
+                scores["target_information"] = self.adaptation.information(self.model)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
         steps = ceil(len(data) / (self.args.eval_batch_size * self.args.world_size))
         metrics |= speed_metrics(metric_key_prefix, started, len(data), steps)
@@ -226,7 +236,7 @@ class GraftTrainer(Trainer):
         return {"loss": float(losses.mean()), **job.score(outputs, data)}
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the mean of the weights beside them.
+        """Save the mean of the weights beside them, and what trains beside the model.
 
         Not in `on_save`: that comes after trainer_state.json, by which a checkpoint counts as
         complete.
@@ -234,3 +244,5 @@ class GraftTrainer(Trainer):
         super().save_model(output_dir, _internal_call)
         if self.ema and output_dir and self.args.should_save:
             self.ema.save(output_dir)
+        if self.adaptation and output_dir and self.args.should_save:
+            self.adaptation.save(output_dir)

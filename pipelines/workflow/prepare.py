@@ -121,6 +121,8 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
         The calibration that these labels can have.
     """
     recipe.regularization.check(loaded.labels)
+    if recipe.adaptation:
+        recipe.adaptation.check(loaded.labels)
     if recipe.augmentation:
         # only to be refused now, where labels cannot be mixed
         recipe.augmentation.batch(loaded.labels)

@@ -53,6 +53,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         varies=recipe.augmentation is not None or recipe.task.varies,
         regularization=recipe.regularization,
         averaging=recipe.averaging,
+        adaptation=recipe.adaptation,
         speed=recipe.speed,
         target_scale=prepared.target_scale,
         target=target,

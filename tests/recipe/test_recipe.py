@@ -267,9 +267,9 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "command line: 'extends' is for files",
         "command line: training.seed: 'x': should be a valid integer, unable to parse string as "
         "an integer",
-        "command line: unknown key 'foo'; known: augmentation, averaging, calibration, data, "
-        "early_stopping, evaluation, extends, hub, metrics, model, name, regularization, "
-        "simple_model, speed, strategy, task, training",
+        "command line: unknown key 'foo'; known: adaptation, augmentation, averaging, "
+        "calibration, data, early_stopping, evaluation, extends, hub, metrics, model, "
+        "name, regularization, simple_model, speed, strategy, task, training",
         "command line: unknown key 'strategy.rank'; did you mean 'r'?",
     ]
 
@@ -399,9 +399,9 @@ METRICS = ", ".join(registry.names("metrics"))
 STRATEGIES = ", ".join(registry.names("strategies"))
 MISTAKES = {
     "trainin: {}": (
-        "unknown key 'trainin'; did you mean 'training'? known: augmentation, averaging, "
-        "calibration, data, early_stopping, evaluation, extends, hub, metrics, model, name, "
-        "regularization, simple_model, speed, strategy, task, training"
+        "unknown key 'trainin'; did you mean 'training'? known: adaptation, augmentation, "
+        "averaging, calibration, data, early_stopping, evaluation, extends, hub, metrics, model, "
+        "name, regularization, simple_model, speed, strategy, task, training"
     ),
     "hub: {repo: x}": (
         "unknown key 'hub.repo'; did you mean 'repo_id'? known: private, push, repo_id"

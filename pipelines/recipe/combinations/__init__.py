@@ -5,11 +5,12 @@ weights.py    model, strategy.save
 folds.py      whether folds of train can stand in for a validation split
 rows.py       data.folds, data.streaming, task.sampler
 steps.py      regularization, averaging, speed, precision, early_stopping
+adaptation.py adaptation, data.target
 """
 
 from collections.abc import Iterator
 
-from pipelines.recipe.combinations import rows, steps, weights
+from pipelines.recipe.combinations import adaptation, rows, steps, weights
 from pipelines.recipe.combinations.sections import Problem, Sections
 
 
@@ -28,6 +29,7 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     yield from weights.problems(recipe)
     yield from rows.problems(recipe)
     yield from steps.problems(recipe)
+    yield from adaptation.problems(recipe)
     if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),

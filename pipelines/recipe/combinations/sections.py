@@ -11,6 +11,7 @@ from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
 from pipelines.tasks.augmentations import Augmentation
+from pipelines.training.adaptation import Adaptation
 from pipelines.training.averaging import Averaging
 from pipelines.training.early_stopping import EarlyStopping
 from pipelines.training.regularization import Regularization
@@ -33,6 +34,8 @@ class Sections(Protocol):
     def strategy(self) -> Strategy: ...
     @property
     def augmentation(self) -> Augmentation | None: ...
+    @property
+    def adaptation(self) -> Adaptation | None: ...
     @property
     def training(self) -> Mapping[str, Any]: ...
     @property

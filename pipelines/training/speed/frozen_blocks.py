@@ -90,6 +90,8 @@ def _obstacle(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     """Return why activations cannot be kept; None where they can."""
     if job.varies:
         return "examples vary each time that they are seen"
+    if job.adaptation:
+        return "adaptation computes rows of the target, too"
     if getattr(job.train, "fingerprint", None) is None:
         return "train is streamed"
     if job.arguments.n_gpu > 1:

@@ -48,6 +48,8 @@ def decide_buckets(
             return "packed batches have no padding"
         if getattr(job.loss, "compares_rows", False):
             return "the loss compares the rows of a batch"
+        if job.adaptation:
+            return "adaptation compares the rows of two batches"
         if is_sharded:
             return "weights that are spread over processes take part in every pass"
         if any(map(is_batch_norm, model.modules())):
