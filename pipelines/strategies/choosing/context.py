@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 NUM_TIMED_EXAMPLES = 64
+MAX_PASSES, MAX_TIMED_SECONDS = 10, 2.0
 BYTES_PER_PARAMETER = 16  # that AdamW trains, in float32: weight, gradient, two moments
 
 
@@ -119,8 +120,9 @@ class AutoContext:
         rows = np.random.default_rng(0).permutation(len(self.train))[:NUM_TIMED_EXAMPLES]
         collate = self.task.collator(self.checkpoint.processor)
         options = {"row_ids": rows, "bf16": self.machine.get("bf16", False)}
-        seconds = []
-        for _ in range(2):  # the first pass prepares kernels
+        seconds: list[float] = []
+        # the first pass prepares kernels; of more, the fastest one was disturbed least
+        while processes.from_main(lambda: _is_worth_timing(seconds)):
             start = time.perf_counter()
             batches = forward.iter_batches(
                 self.checkpoint.model, self.train, collate, _first_value, **options
@@ -140,6 +142,11 @@ class AutoContext:
             bf16=self.machine.get("bf16", False),
             groups=self.groups,
         )
+
+
+def _is_worth_timing(seconds: list[float]) -> bool:
+    """Return whether one more pass is worth its time, after passes that took so long."""
+    return len(seconds) < 2 or (sum(seconds) < MAX_TIMED_SECONDS and len(seconds) < MAX_PASSES)
 
 
 def _first_value(outputs: Any, _: Any) -> dict[str, Any]:
