@@ -1,15 +1,54 @@
 """The recipe's section on evidence beside the scores."""
 
+from typing import TYPE_CHECKING, Any, Literal
+
 from pydantic import Field
 
+from pipelines.core import registry
 from pipelines.core.section import Section
+
+if TYPE_CHECKING:
+    from pipelines.data.sources import Source
+
+
+class OtherRows(Section):
+    """Rows unlike those of the run; their labels, if they have some, are not read."""
+
+    source: Literal["files", "hub"] = Field("files", description="as of data.source")
+    path: str = Field(description="as of data.path")
+    name: str | None = Field(None, description="of a data set on the Hub with several parts")
+    split: str | None = Field(
+        None, description="name of a split of that source; null: test, or else what there is"
+    )
+    columns: dict[str, str] = Field(
+        {}, description="role -> column; left out: the usual names of the task's inputs"
+    )
+
+    @property
+    def data(self) -> "Source":
+        """The source that reads them."""
+        values: dict[str, Any] = {"source": self.source, "path": self.path, "columns": self.columns}
+        if self.name and self.source == "hub":
+            values["name"] = self.name
+        source: Source = registry.find("sources", self.source).model_validate(values)
+        return source
 
 
 class Evaluation(Section):
-    """Measure more than the scores: how they fall where inputs are worse."""
+    """Measure more than the scores: how they fall where inputs are worse, or of another kind."""
 
     robustness: bool = Field(
         False,
         description="score test (validation where there is none) under corruptions of severity 1 "
         "to 5, too: at most 1,000 rows",
     )
+    out_of_distribution: OtherRows | None = Field(
+        None,
+        description="rows of another kind, such as {path: news.csv}: whether the model tells them "
+        "from those of test",
+    )
+
+    @property
+    def requested(self) -> list[str]:
+        """The keys that ask for something."""
+        return [key for key, value in self if value]

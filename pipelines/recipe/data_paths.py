@@ -16,13 +16,13 @@ def find_beside(document: Document, folder: Path) -> None:
     Args:
         folder: that of the recipe.
     """
-    for section in (("data",), ("data", "target")):
+    for section in (("data",), ("data", "target"), ("evaluation", "out_of_distribution")):
         _find_beside(document, section, folder)
 
 
 def _find_beside(document: Document, section: Key, folder: Path) -> None:
     data = children(document.get(section))
-    if data.get("source") != "files":
+    if data.get("source", "files") != "files":
         return
     key, names = (*section, "path"), [data["path"]] if "path" in data else []
     if not names:

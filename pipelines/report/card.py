@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.core.labels import REGRESSION, Labels
-from pipelines.report import baseline, card_metadata, robustness_text, threshold_text
+from pipelines.report import (
+    baseline,
+    card_metadata,
+    detection_text,
+    robustness_text,
+    threshold_text,
+)
 from pipelines.report import lock as locks
 from pipelines.report.calibration_text import card_section
 from pipelines.report.evidence import Evidence
@@ -133,7 +139,8 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "parity": evidence.parity or "not checked",
         "calibration": card_section(evidence, model)
         + threshold_text.card_section(evidence)
-        + robustness_text.card_section(evidence),
+        + robustness_text.card_section(evidence)
+        + detection_text.card_section(evidence),
         "usage": usage(evidence, model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,

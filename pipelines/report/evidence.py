@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.evaluation.calibration.result import CalibrationResult
+    from pipelines.evaluation.detection.result import Detection
     from pipelines.evaluation.robustness import Robustness
     from pipelines.evaluation.simple_model import SimpleScores
     from pipelines.models.output import Library
@@ -83,6 +84,7 @@ class Evidence:
         fold_scores: the main score of each fold of train that stood in for validation; else empty.
         limits: what users have to know about inputs, a sentence or more each.
         robustness: the main score under corruptions; None where it was not measured.
+        detection: whether rows of another source are told apart; None where it was not measured.
     """
 
     task: "Task"
@@ -117,6 +119,7 @@ class Evidence:
     limits: Sequence[str] = ()
     fold_scores: Sequence[float] = ()
     robustness: "Robustness | None" = None
+    detection: "Detection | None" = None
 
     @property
     def standard_error(self) -> float | None:

@@ -57,6 +57,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "thresholds": threshold_text.as_json(evidence),
         "calibration": evidence.calibration.json() if evidence.calibration else None,
         "robustness": evidence.robustness.json() if evidence.robustness else None,
+        "out_of_distribution": evidence.detection.json() if evidence.detection else None,
         "training": {
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from pipelines.core import registry
-from pipelines.report import baseline, calibration_text, robustness_text, threshold_text
+from pipelines.report import (
+    baseline,
+    calibration_text,
+    detection_text,
+    robustness_text,
+    threshold_text,
+)
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.tables import align, score_rows
@@ -33,6 +39,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),
             *threshold_text.lines(evidence),
             *robustness_text.lines(evidence),
+            *detection_text.lines(evidence),
             f"reload parity: {evidence.parity or 'not checked'}",
             f"model: {model}",
             *_adapter_size(folder, evidence),

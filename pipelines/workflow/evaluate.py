@@ -4,6 +4,7 @@ validation, then test    -> predictions  -> scores, baseline, reliability -> Evi
 and then the target
 train, validation, test  -> simple model -> its scores, to stand beside them
 corrupted rows of test   -> predictions  -> robustness, if the recipe asks for it
+rows of another source   -> logits, features -> detection, if the recipe names one
 the saved folder, loaded -> predictions  -> parity with the trained model
 """
 
@@ -17,7 +18,7 @@ from pipelines.models.output.reload import reload
 from pipelines.report import parity
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
-from pipelines.workflow import robustness, simple_model
+from pipelines.workflow import detection, robustness, simple_model
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
 
@@ -82,6 +83,7 @@ def evaluate(
         fold_scores=_fold_scores(prepared, scored.predictions["validation"]),
         limits=_limits(prepared),
         robustness=_robustness(prepared, fitted, scored.predictions),
+        detection=detection.measure(prepared, fitted) if prepared.others is not None else None,
     )
 
 

@@ -20,7 +20,7 @@ from pipelines import data
 from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
-from pipelines.core.labels import MULTI, REGRESSION
+from pipelines.core.labels import MULTI, REGRESSION, SINGLE
 from pipelines.data import findings
 from pipelines.evaluation.calibration import min_rows
 from pipelines.evaluation.calibration.conformal import shortage
@@ -32,6 +32,7 @@ from pipelines.recipe import Recipe
 from pipelines.recipe.combinations import folds
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
+from pipelines.workflow import detection
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -79,6 +80,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
         ),
         stream=stream,
         target=_encode_target(recipe, loaded, processor),
+        others=detection.load(recipe, loaded, checkpoint) if test else None,
     )
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
@@ -147,14 +149,22 @@ def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
 
 
 def _check_evaluation(recipe: Recipe, loaded: "Data") -> None:
-    """Refuse to measure robustness on rows that the model was trained on.
+    """Refuse to measure more on rows that the model was trained on, or of labels without classes.
 
     Raises:
-        RecipeError: there is no test split, and folds of train stand in for validation.
+        RecipeError: there is no test split, and folds of train stand in for validation; or an
+            example has several labels or a number, and is to be told from those of other data.
     """
-    if recipe.evaluation.robustness and loaded.is_folded and loaded.test is None:
+    section, problem_type = recipe.evaluation, loaded.labels.problem_type
+    if section.out_of_distribution and problem_type != SINGLE:
         raise RecipeError(
-            "evaluation.robustness: true: there is no test split, and folds of train stand in for "
+            f"{detection.KEY}: detectors need one class for each example ({SINGLE}), and this is "
+            f"a {problem_type}; leave it out"
+        )
+    measured = section.robustness or section.out_of_distribution
+    if measured and loaded.is_folded and loaded.test is None:
+        raise RecipeError(
+            "evaluation: there is no test split, and folds of train stand in for "
             "validation, so that the saved model knows all rows; set rows aside with "
             "data.splits.test=0.2, or with data.folds=0"
         )

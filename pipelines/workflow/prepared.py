@@ -20,6 +20,7 @@ from pipelines.tasks.augmentations import AugmentedCollator
 from pipelines.training import arguments as training_arguments
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import TrainingArguments
 
     from pipelines.data import Data
@@ -45,6 +46,7 @@ class Prepared:
         target: encoded rows of the target domain, without labels; None where there is none. What
             is scored of it is the split "target" of `encoded` and `targets`.
         target_scale: by which training may standardize numbers to predict; None where it cannot.
+        others: raw rows of another source, to be told from those of the run; None without one.
         reason: why `strategy: auto` chose its strategy; empty without a choice.
     """
 
@@ -58,6 +60,7 @@ class Prepared:
     stream: Any | None = None
     target: Any | None = None
     target_scale: "TargetScale | None" = None
+    others: "Dataset | None" = None
     reason: str = ""
 
     @cached_property

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grafting import fit, prepare, write_recipe
+from grafting import fit, prepare, problem, write_recipe
 
 from pipelines import recipe
 from pipelines.core import cache
-from pipelines.core.errors import RecipeError
+from pipelines.core.errors import DataError, RecipeError
 from pipelines.evaluation import corruptions
+from pipelines.evaluation import robustness as drawing
+from pipelines.evaluation.detection import DETECTORS
 from pipelines.workflow import robustness
 from pipelines.workflow import run as pipeline
 from pipelines.workflow.predicting import predict
@@ -48,10 +50,18 @@ def test_a_run_scores_corrupted_texts_of_test_beside_the_clean_ones(
     assert f"of test; under corruptions of severity 1 to 5: {first}" in summary
 
 
-@pytest.mark.parametrize(("task", "strategy"), [("image", "linear_probe"), ("audio", "full")])
+@pytest.mark.parametrize(
+    ("task", "strategy"),
+    [("image", "linear_probe"), pytest.param("audio", "full", marks=pytest.mark.slow)],
+)
 def test_nothing_of_corrupted_rows_is_kept_in_the_cache(
-    tmp_path: Path, request: pytest.FixtureRequest, task: str, strategy: str
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+    strategy: str,
 ):
+    monkeypatch.setattr(drawing, "MAX_ROWS", 6)
     families = {"image": "resnet", "audio": "wav2vec2"}
     checkpoint = request.getfixturevalue("checkpoint")(families[task])
     data = request.getfixturevalue(f"{task}_data")
@@ -63,16 +73,84 @@ def test_nothing_of_corrupted_rows_is_kept_in_the_cache(
     before = len(cache.entries())
     measured = robustness.measure(prepared, fitted, predicted)
     assert len(cache.entries()) == before
-    scores = prepared.scorer(predicted.predictions, predicted.targets, predicted.outputs)
-    assert measured.clean == pytest.approx(scores["accuracy"])
+    rows = drawing.draw_rows(len(predicted.targets), prepared.recipe.seed)
+    right = np.asarray(predicted.predictions) == np.asarray(predicted.targets)
+    assert measured.clean == pytest.approx(right[rows].mean())
+    assert (measured.num_rows, measured.split_rows) == (6, len(right))
     assert measured.kinds.keys() == corruptions.of_modality(task).kinds.keys()
+
+
+def test_a_run_tells_rows_of_another_source_from_test(
+    tmp_path: Path, text_checkpoint: Path, text_data: Path, capsys: Any
+):
+    others = tmp_path / "others.csv"
+    words = "".join(f"{'xyz ' * (1 + row % 5)},{row}\n" for row in range(40))
+    others.write_text(f"sentence,number\n{words},40\n", encoding="utf-8")
+    # read from the recipe's folder, where it is
+    evaluation = {"out_of_distribution": {"path": others.name}}
+    sections = {"strategy": "linear_probe", "simple_model": False, "evaluation": evaluation}
+    folder = pipeline.run(
+        recipe.load(write_recipe(tmp_path, text_checkpoint, text_data, **sections))
+    )
+    metrics = json.loads(folder.metrics.read_text())
+    measured, printed = metrics["out_of_distribution"], capsys.readouterr().out
+    assert "40 of 41 rows" in printed  # the last one has no text
+    assert (measured["data"], measured["other_rows"]) == ("others.csv", 40)
+    assert measured["rows"] == metrics["examples"]["test"]
+    assert measured["train_rows"] == metrics["examples"]["train"]
+    assert measured["auroc"].keys() == {*DETECTORS}
+    assert measured["auroc"]["nearest_neighbors"]["value"] > 0.9  # of words that train never has
+    for detector in DETECTORS:
+        shown = f"{detector.replace('_', ' ')} {measured['auroc'][detector]['value']:.3f} ("
+        assert shown in printed
+        assert shown.replace(" 0.", " | 0.").replace(" 1.", " | 1.") in folder.card.read_text()
+
+
+@pytest.mark.parametrize("strategy", ["full", "linear_probe", {"name": "lora", "save": "adapter"}])
+def test_features_are_what_the_output_layer_reads(
+    tmp_path: Path, text_checkpoint: Path, text_data: Path, strategy: Any
+):
+    prepared = prepare(
+        tmp_path, text_checkpoint, text_data, strategy=strategy, training={"max_steps": 1}
+    )
+    output = fit(prepared, tmp_path).output
+    rows, collate = prepared.encoded["test"], prepared.collate
+    features = output.features(rows, collate)
+    head = getattr(output, "head", None)
+    if head is None:
+        weight, bias = (p.detach().numpy() for p in output.output_layer.parameters())
+        logits = features @ weight.T + bias
+    else:
+        logits = head(features)
+    computed = output.run(rows, collate, prepared.recipe.task.collect)["logits"]
+    np.testing.assert_allclose(logits, computed, atol=1e-5)
+
+
+def test_rows_of_another_source_are_refused_where_they_cannot_be_told_apart(
+    tmp_path: Path, text_checkpoint: Path, text_data: Path
+):
+    others = tmp_path / "others.csv"
+    evaluation = {"out_of_distribution": {"path": str(others)}}
+
+    def load(data: Path, **sections: Any) -> Any:
+        return prepare(tmp_path, text_checkpoint, data, evaluation=evaluation, **sections)
+
+    others.write_text("number\n1\n2\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"evaluation.out_of_distribution: .* text"):
+        load(text_data)
+    others.unlink()
+    with pytest.raises(DataError, match=r"evaluation.out_of_distribution: .*others.csv"):
+        load(text_data)
+    numbers = problem(tmp_path / "numbers", "number")
+    with pytest.raises(RecipeError, match=r"need one class .* this is a regression"):
+        load(numbers)
 
 
 def test_robustness_is_refused_where_it_cannot_be_measured(tmp_path, text_checkpoint, text_data):
     wrong = write_recipe(
         tmp_path, text_checkpoint, text_data, task="token_classification", evaluation=ON
     )
-    with pytest.raises(RecipeError, match=r"evaluation.robustness: true: token_classification has"):
+    with pytest.raises(RecipeError, match=r"evaluation.robustness: token_classification does not"):
         recipe.load(wrong)
     train = text_data / "train.csv"
     sections = {"strategy": "linear_probe", "evaluation": ON}

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pipelines.models.forward import Collect
     from pipelines.tasks import ModelOutputs
 
@@ -37,6 +39,13 @@ class Output(Protocol):
 
         Returns:
             None where no weights can do that, which is tried on `batch`, a batch without labels.
+        """
+
+    def features(self, rows: Any, collate: Any, **options: Any) -> "np.ndarray | None":
+        """Compute what the output layer reads, in a pass over encoded rows: (rows, dim).
+
+        Returns:
+            None where no single layer gives the logits.
         """
 
     def save(self, folder: Path, processor: Any) -> None:

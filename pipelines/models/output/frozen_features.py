@@ -20,5 +20,8 @@ class FrozenFeatures(Protocol):
     def logits(self, head: "SolvedHead", rows: Any, collate: Any, **options: Any) -> Any:
         """Apply the head to the features of encoded rows: (rows, num_labels)."""
 
+    def extract(self, rows: Any, collate: Any, **options: Any) -> tuple[dict[str, Any], Any]:
+        """Compute ({pooling: (rows, dim)}, labels) of encoded rows."""
+
     def graft(self, head: "Linear") -> None:
         """Write the head into the model's output layer."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from pipelines.models import forward
 
 if TYPE_CHECKING:
@@ -39,6 +41,27 @@ class PlainModel:
                 parameter /= temperature
         return self
 
+    def features(self, rows: Any, collate: Any, **options: Any) -> "np.ndarray | None":
+        """Catch what the output layer reads; of a sequence, the mean over its tokens."""
+        if self._output_layer_name is None:
+            return None
+        caught: list[Any] = []
+
+        def collect(_: Any, batch: dict[str, Any]) -> dict[str, Any]:
+            inputs = caught.pop()
+            if inputs.dim() == 3:
+                inputs = _mean(inputs, batch.get("attention_mask"))
+            return {"features": inputs}
+
+        hook = self.output_layer.register_forward_pre_hook(
+            lambda _, inputs: caught.append(inputs[0])
+        )
+        try:
+            features = forward.run(self.model, rows, collate, collect, **options)["features"]
+        finally:
+            hook.remove()
+        return np.asarray(features)
+
     @property
     def output_layer(self) -> Any:
         """The linear layer that gives the logits, as it is saved."""
@@ -56,6 +79,14 @@ class PlainModel:
         processor.save_pretrained(folder)
 
 
+def _mean(states: Any, mask: Any) -> Any:
+    """Average (rows, tokens, dim) states over the tokens that are no padding."""
+    if mask is None or mask.shape != states.shape[:2]:
+        return states.mean(dim=1)
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
 @dataclass(frozen=True)
 class ProbedModel(PlainModel):
     """A model whose output layer was solved for.
@@ -69,6 +100,11 @@ class ProbedModel(PlainModel):
     def run(self, rows: Any, collate: Any, collect: "Collect", **options: Any) -> "ModelOutputs":
         """Apply the head to what the output layer reads: (rows, num_labels) logits."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
+
+    def features(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
+        """Compute the features that the head was solved on."""
+        features, _ = self.extractor.extract(rows, collate, **options)
+        return np.asarray(features[self.extractor.chosen])
 
     def with_temperature(self, temperature: float, batch: Any) -> "Output":
         """Divide the head's logits, and the weights of the layer that it was written into."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from pipelines.models.output.head_layers import Linear
 from pipelines.models.output.plain import PlainModel
 
@@ -35,6 +37,11 @@ class SentenceModel:
     def run(self, rows: Any, collate: Any, collect: "Collect", **options: Any) -> "ModelOutputs":
         """Apply the head to pooled features: (rows, num_labels) logits."""
         return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
+
+    def features(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
+        """Compute the features that the head was solved on."""
+        features, _ = self.extractor.extract(rows, collate, **options)
+        return np.asarray(features[self.extractor.chosen])
 
     def with_temperature(self, temperature: float, batch: Any) -> "Output":
         """Divide the head's logits: nothing else gives any."""

@@ -36,9 +36,11 @@ def problems(recipe: Sections) -> Iterator[Problem]:
             f"{recipe.task.name} does not choose one of several classes for an example, so there "
             "are no probabilities to calibrate; leave it out, or write null",
         )
-    if recipe.evaluation.robustness and recipe.task.prediction_unit != "example":
-        yield (
-            ("evaluation", "robustness"),
-            f"true: {recipe.task.name} has no corruptions that leave its labels right; expected "
-            "text_classification, image_classification or audio_classification, or leave it out",
-        )
+    if recipe.task.prediction_unit != "example":
+        for key in recipe.evaluation.requested:
+            yield (
+                ("evaluation", key),
+                f"{recipe.task.name} does not predict one thing for an example; expected "
+                "text_classification, image_classification or audio_classification, or leave it "
+                "out",
+            )

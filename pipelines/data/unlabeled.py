@@ -1,0 +1,48 @@
+"""Rows of another source without their labels: columns named by role, as the task reads them."""
+
+from typing import TYPE_CHECKING
+
+from pipelines.core.errors import DataError, suggest
+from pipelines.data import columns, media_columns
+from pipelines.data.dataset import Note
+from pipelines.data.sources import USUAL_NAMES
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data.sources import Source
+    from pipelines.tasks import Task
+
+SPLITS = ("test", "validation", "train")  # the first that there is, under one of its usual names
+
+
+def load(
+    source: "Source", task: "Task", like: "Dataset", split: str | None, note: Note
+) -> "Dataset":
+    """Load the inputs of a split of another source.
+
+    Args:
+        like: rows whose inputs the other source has to have, too.
+        split: its name in the source; None for test, or what stands for it.
+
+    Raises:
+        DataError: there is no such split, or a column is missing.
+    """
+    available = source.load()
+    usual = [name for kind in SPLITS for name in USUAL_NAMES[kind] if name in available]
+    chosen = split or next(iter([*usual, *available]))
+    if chosen not in available:
+        raise DataError(f"no split '{chosen}'; {suggest(chosen, available)}")
+    dataset = available[chosen]
+    # whatever is optional in general is required here: the model was trained with it
+    usual_columns = {role.rstrip("?+"): names for role, names in task.roles.items()}
+    inputs = {*like.column_names} & usual_columns.keys() - {task.target}
+    roles = {role: names for role, names in usual_columns.items() if role in inputs}
+    layouts = [layout for layout in task.layouts if layout.columns.keys() == roles.keys()]
+    assigned, guessed = columns.assign(dataset.column_names, roles, source.columns, layouts)
+    if described := columns.describe(guessed, roles):
+        note(described)
+    selected = columns.select_roles(dataset, assigned, chosen)
+    if task.modality in media_columns.KINDS:
+        selected = media_columns.read(selected, task.modality, source.folder, chosen, note)
+    return selected
