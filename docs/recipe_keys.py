@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from pipelines import recipe
 from pipelines.core import registry
+from pipelines.recipe import staged
 
 Row = tuple[str, ...]
 
@@ -28,6 +29,7 @@ def escape(text: str) -> str:
 def top_level_keys() -> str:
     """List the sections of a recipe, and what else stands at its top level."""
     rows = [("`extends`", "text", "", "a recipe to start from; what this one says comes on top")]
+    rows += [("`stages`", "list", "", staged.DESCRIPTION)]
     rows += [
         (f"`{key}`", section_kind(key, field), default(field), field_description(field))
         for key, field in recipe.Recipe.model_fields.items()

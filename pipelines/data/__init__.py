@@ -20,6 +20,7 @@ train split, which go through all of this.
 """
 
 from pipelines.data.dataset import Data
+from pipelines.data.held_out import without_texts
 from pipelines.data.load import drop_unsupported_rows, load
 
-__all__ = ["Data", "drop_unsupported_rows", "load"]
+__all__ = ["Data", "drop_unsupported_rows", "load", "without_texts"]

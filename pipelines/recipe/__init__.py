@@ -2,5 +2,15 @@
 
 from pipelines.recipe.reading import KINDS, SHORTHANDS, read
 from pipelines.recipe.recipe import Recipe, build, load, section_type
+from pipelines.recipe.staged import StagedRecipe
 
-__all__ = ["KINDS", "SHORTHANDS", "Recipe", "build", "load", "read", "section_type"]
+__all__ = [
+    "KINDS",
+    "SHORTHANDS",
+    "Recipe",
+    "StagedRecipe",
+    "build",
+    "load",
+    "read",
+    "section_type",
+]

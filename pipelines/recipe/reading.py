@@ -40,20 +40,35 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
         RecipeError: a file that cannot be read, or an override that is none.
     """
     file = registry.recipe_file(path)
+    document = layered(file)
+    override(document, overrides)
+    find_beside(document, file.parent)
+    return document
+
+
+def layered(file: Path) -> Document:
+    """Read a recipe with everything it extends, without overrides.
+
+    Raises:
+        RecipeError: a file that cannot be read.
+    """
     document = Document(str(file))
     for layer in yaml_reader.layers(file):
-        _rename_sections(layer)
-        _drop_removed_keys(layer)
-        for section in KINDS:
-            # before the layers are merged, while the old kind is still known
-            _drop_keys_of_old_kind(document, section, layer.get((section,)))
-        document.merge(layer)
-        # at once: the next layer may lay keys over what is a single word so far
-        _expand(document)
-    _override(document, overrides)
-    find_beside(document, file.parent)
+        lay(document, layer)
     document.values.setdefault("name", file.stem)
     return document
+
+
+def lay(document: Document, layer: Document) -> None:
+    """Lay a layer over a document, section by section."""
+    _rename_sections(layer)
+    _drop_removed_keys(layer)
+    for section in KINDS:
+        # before the layers are merged, while the old kind is still known
+        _drop_keys_of_old_kind(document, section, layer.get((section,)))
+    document.merge(layer)
+    # at once: the next layer may lay keys over what is a single word so far
+    _expand(document)
 
 
 def from_values(
@@ -67,16 +82,14 @@ def from_values(
     Raises:
         RecipeError: `values` is no mapping, or contains itself.
     """
-    document = documents.from_values(values, origin)
-    _rename_sections(document)
-    _drop_removed_keys(document)
-    _expand(document)
-    _override(document, overrides)
+    document = Document(origin)
+    lay(document, documents.from_values(values, origin))
+    override(document, overrides)
     document.values.setdefault("name", "recipe")
     return document
 
 
-def _override(document: Document, overrides: Iterable[str | Override]) -> None:
+def override(document: Document, overrides: Iterable[str | Override]) -> None:
     """Lay overrides over a document, whole sections before their keys."""
     parsed = (yaml_reader.parse_override(o) if isinstance(o, str) else o for o in overrides)
     for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):

@@ -176,6 +176,8 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
         message = f"unknown key '{key}'; {_hint(document, key)}"
         if key == "extends":
             message = "'extends' is for files"
+        if key == "stages":
+            message = "'stages' are for `graft run` and `graft check`; here one recipe is expected"
         problems.append(f"{document.place((key,))}: {message}")
         return None
     # null leaves a section out: there is no kind whose class could check it
@@ -200,7 +202,7 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
 
 def _hint(document: Document, key: str) -> str:
     """Say what is meant by a key that is no section, from the kinds that this recipe names."""
-    known = {*Recipe.model_fields, "extends"}
+    known = {*Recipe.model_fields, "extends", "stages"}
     sections = {}
     for name in Recipe.model_fields:
         try:

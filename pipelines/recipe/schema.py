@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from pipelines import recipe
 from pipelines.core import registry
-from pipelines.recipe import reading, training_fields
+from pipelines.recipe import reading, staged, training_fields
 
 
 def build() -> dict[str, Any]:
@@ -37,6 +37,7 @@ def build() -> dict[str, Any]:
     for key in reading.LISTS:
         items = properties[key]["items"]
         properties[key] = {"anyOf": [properties[key], items]}
+    properties["stages"] = _stages(properties)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Graft recipe",
@@ -44,6 +45,23 @@ def build() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": properties,
         "$defs": definitions,
+    }
+
+
+def _stages(properties: dict[str, Any]) -> dict[str, Any]:
+    """List the sections of a stage; `data` may hold some keys only, to add to what is shared."""
+    references = {
+        key: {"type": ["object", "string", "null"]}
+        if key in {*recipe.KINDS, "model"}
+        else {"$ref": f"#/properties/{key}"}
+        for key in properties
+        if key not in staged.WHOLE
+    }
+    return {
+        "type": "array",
+        "description": staged.DESCRIPTION,
+        "minItems": 1,
+        "items": {"type": "object", "additionalProperties": False, "properties": references},
     }
 
 

@@ -15,6 +15,7 @@ from pipelines.report import (
     card_metadata,
     detection_text,
     robustness_text,
+    stages_text,
     threshold_text,
 )
 from pipelines.report import lock as locks
@@ -38,7 +39,7 @@ TEXT = """
 # {name}
 
 {base}, {verb} by [Graft](#how-to-reproduce) for **{task}** with the strategy **{strategy}**.
-{predicts}
+{stages}{predicts}
 
 ## Results
 
@@ -106,8 +107,13 @@ def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[st
 
     # a card is published: it must not show where folders of this machine are
     values = without_paths(locks.pinned(recipe, lock))
+    lock = stages_text.origin(folder, lock)
     metadata = card_metadata.collect(evidence, values, lock).to_yaml()
-    text = TEXT.format(**_facts(evidence, values, lock))
+    facts = _facts(evidence, values, lock)
+    # without `hub`: whoever repeats the run pushes elsewhere
+    published = {key: value for key, value in values.items() if key != "hub"}
+    facts["recipe"] = _yaml(stages_text.whole_recipe(folder, published))
+    text = TEXT.format(**facts, stages=stages_text.sentence(folder))
     with writing(folder.card):
         ModelCard(without_tokens(f"---\n{metadata}\n---\n{text}")).save(folder.card)
 
@@ -151,8 +157,6 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "reason": f" The strategy was chosen by `auto`: {evidence.reason}." * bool(evidence.reason),
         "training": _yaml({key: values[key] for key in ("strategy", "training")}),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
-        # without `hub`: whoever repeats the run pushes elsewhere
-        "recipe": _yaml({key: values[key] for key in values if key != "hub"}),
         "limits": "".join(f"- {limit}\n" for limit in evidence.limits),
         "source": (
             "Training and test data come from one source; expect lower scores on other data."

@@ -10,6 +10,11 @@ history.jsonl        what was logged during training
 learning_curve.png
 reliability.png      accuracy over confidence, before and after calibration
 metrics.json         validation and test apart; written last, so it marks the run as done
+
+A run in stages is the run of its last stage, and has besides
+
+stages.yaml          the recipe of all stages
+1-masked_lm/         a folder like this one for each stage before the last
 """
 
 from collections.abc import Iterator
@@ -64,7 +69,7 @@ class RunFolder:
         runs = Path(root) / name
         present = [cls(runs / str(number)) for number in sorted(_numbers(runs), reverse=True)]
         for run in present:
-            if run.checkpoint and not run.done:
+            if run.is_begun and not run.done:
                 return run
         if present and not present[0].done:
             return present[0]
@@ -177,6 +182,36 @@ class RunFolder:
     def done(self) -> bool:
         """Whether the run has finished."""
         return self.metrics.is_file()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is something to go on from: a checkpoint, or a finished stage."""
+        stages = self.stages_before
+        return bool(self.checkpoint) or any(each.checkpoint or each.done for each in stages)
+
+    @property
+    def staged_recipe(self) -> Path:
+        """The recipe of all stages; exists only if the run has stages."""
+        return self.path / "stages.yaml"
+
+    @property
+    def whole(self) -> Self:
+        """The run that this stage is part of; the run itself if it is not part of another."""
+        above = type(self)(self.path.parent)
+        return above if above.staged_recipe.is_file() else self
+
+    @property
+    def stages_before(self) -> list[Self]:
+        """The stages from whose models this one comes, the first one first."""
+        whole = self.whole
+        stages = {int(path.name.split("-")[0]): path for path in whole.path.glob("[0-9]*-*/")}
+        numbers = {path: number for number, path in stages.items()}
+        end = numbers.get(self.path, len(stages) + 1)
+        return [type(self)(stages[number]) for number in sorted(stages) if number < end]
+
+    def stage(self, number: int, task: str) -> Self:
+        """Return the folder of the stage of this number, counted from 0, if it is not the last."""
+        return type(self)(self.path / f"{number + 1}-{task}")
 
 
 @contextmanager

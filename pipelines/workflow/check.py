@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import LANGUAGE, SINGLE, Labels
 from pipelines.models.anatomy import count, dissect
@@ -13,6 +13,9 @@ from pipelines.workflow import contact_sheet
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.train import check_training
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 MIB = 2**20
 SHOWN_TRAINING_KEYS = (
@@ -26,13 +29,16 @@ SHOWN_TRAINING_KEYS = (
 )
 
 
-def report(recipe: Recipe) -> str:
+def report(recipe: Recipe, *, held_out: "Dataset | None" = None) -> str:
     """Describe what a run of `recipe` would do: data, encoded examples, model, memory.
+
+    Args:
+        held_out: rows whose texts are left out, such as the test split of a later stage.
 
     Raises:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
-    prepared = prepare(recipe)
+    prepared = prepare(recipe, held_out=held_out)
     check_training(prepared)
     paragraphs = (
         _data(prepared),

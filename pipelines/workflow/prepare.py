@@ -37,16 +37,19 @@ from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from pipelines.data import Data
     from pipelines.evaluation.calibration import Calibration
     from pipelines.models.load import Checkpoint
 
 
-def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
+def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = None) -> Prepared:
     """Load data and checkpoint, encode every split, and resolve what the recipe leaves open.
 
     Args:
         test: False leaves the test split out; whatever chooses must not see it.
+        held_out: rows whose texts are left out of every split.
 
     Raises:
         GraftError: something in recipe, data or checkpoint is wrong.
@@ -54,7 +57,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     cache.limit()  # a wrong GRAFT_CACHE_GB is refused now, not when the first entry is written
     short_names.check(recipe.model.checkpoint)
     startup.initialize(recipe.training)
-    loaded = _load_data(recipe, test=test)
+    loaded = _load_data(recipe, test=test, held_out=held_out)
     # scorer and sections before the checkpoint: a mistake in them costs no download
     scorer = Scorer(recipe.metrics, recipe.task, loaded.labels)
     calibration = _check_sections(recipe, loaded)
@@ -85,7 +88,7 @@ def prepare(recipe: Recipe, *, test: bool = True) -> Prepared:
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
     if getattr(prepared.recipe.strategy, "entrants", None) == ():
-        return prepare(_set_aside(recipe), test=test)
+        return prepare(_set_aside(recipe), test=test, held_out=held_out)
     _check_class_weights(prepared)
     prepared.arguments()  # refuses wrong `training:` before anything is written
     _start_at_prior(prepared)
@@ -107,10 +110,12 @@ def _set_aside(recipe: Recipe) -> Recipe:
     return recipe.replace(data=recipe.data.replace(folds=0))
 
 
-def _load_data(recipe: Recipe, *, test: bool) -> "Data":
+def _load_data(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> "Data":
     """Load the splits and print the decisions that were made for the user."""
     max_fold_rows = folds.max_rows(recipe)
     loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_fold_rows)
+    if held_out is not None:
+        loaded = data.without_texts(loaded, held_out)
     for note in loaded.notes:
         say(note)
     return loaded if test else loaded.without("test").without_target_labels()

@@ -43,7 +43,18 @@ class Resumed:
             run = RunFolder.latest_resumable(runs_folder(recipe), recipe.name)
         else:
             run = RunFolder.resumable(requested)
-        resumed = cls(run, requested if requested is True else str(requested))
+        if run.whole.staged_recipe.is_file():
+            raise RunError(f"{run}: was run from a recipe with stages; resume it with that recipe")
+        return cls.in_folder(run, requested if requested is True else str(requested))
+
+    @classmethod
+    def in_folder(cls, run: RunFolder, requested: bool | str = True) -> Self:
+        """Take this unfinished run.
+
+        Raises:
+            RunError: a file of the checkpoint is damaged.
+        """
+        resumed = cls(run, requested)
         if resumed.checkpoint:
             _refuse_damaged(resumed.checkpoint)
         else:
@@ -99,6 +110,7 @@ def advising(folder: RunFolder | None = None) -> Iterator[None]:
         Interrupted: the block was interrupted.
     """
     resume = "to go on, run the same recipe with training.resume_from_checkpoint=true"
+    folder = folder and folder.whole
     try:
         yield
     except Interrupted as stop:
@@ -109,7 +121,7 @@ def advising(folder: RunFolder | None = None) -> Iterator[None]:
         advice = f"to go on, run the same recipe again{_cached()}"
         if folder and folder.done:
             advice = f"{folder} is done, and the model is saved"
-        elif folder and folder.checkpoint:
+        elif folder and folder.is_begun:
             advice = resume
         message = f"{str(stop) or 'interrupted'}; {advice}"
         raise Interrupted(message, has_checkpoint=False) from None

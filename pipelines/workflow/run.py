@@ -35,6 +35,7 @@ from pipelines.workflow.resume import Resumed, advising, runs_folder
 from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import TrainerCallback
 
     from pipelines.training.job import Fitted
@@ -53,9 +54,29 @@ def run(recipe: Recipe) -> RunFolder:
     resumed = Resumed.of(recipe)
     if recipe.hub.push and recipe.hub.repo_id:
         push.check(recipe.hub.repo_id)  # refused before hours of training
+    return run_in(None, recipe, resumed)
+
+
+def run_in(
+    folder: RunFolder | None,
+    recipe: Recipe,
+    resumed: Resumed | None,
+    *,
+    held_out: "Dataset | None" = None,
+) -> RunFolder:
+    """Run a recipe in a folder that is there; in a new one if it is None.
+
+    Args:
+        held_out: rows whose texts are left out, such as the test split of a later stage.
+
+    Raises:
+        GraftError: as `run` does.
+        Interrupted: on a signal.
+    """
     recipe = resumed.apply(recipe) if resumed else recipe
-    prepared = _prepare(recipe)
-    folder = resumed.folder if resumed else _new_folder(prepared.recipe)
+    prepared = prepare_run(recipe, held_out=held_out)
+    if folder is None:
+        folder = resumed.folder if resumed else new_folder(prepared.recipe)
     with advising(folder):
         prepared = race(recipe, prepared)
         if resumed and not prepared.reason:
@@ -106,16 +127,20 @@ def trial(
     return job.score(fitted.output.run(job.validation, job.collate, collect, **job.forward_options))
 
 
-def _prepare(recipe: Recipe) -> Prepared:
-    """Prepare the run, and print all findings; nothing of the run is written."""
-    prepared = prepare(recipe)
+def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepared:
+    """Prepare the run, and print all findings; nothing of the run is written.
+
+    Raises:
+        GraftError: something in recipe, data or checkpoint is wrong.
+    """
+    prepared = prepare(recipe, held_out=held_out)
     for finding in prepared.findings.findings():
         say(f"data: {finding}")
     check_training(prepared)  # before anything is trained, or there is a folder
     return prepared
 
 
-def _new_folder(recipe: Recipe) -> RunFolder:
+def new_folder(recipe: Recipe) -> RunFolder:
     """Create one folder for all processes, on the main one."""
     return processes.from_main(lambda: RunFolder.create(runs_folder(recipe), recipe.name))
 

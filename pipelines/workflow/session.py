@@ -15,17 +15,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines import recipe as recipes
 from pipelines.core import stopping
 from pipelines.core.errors import RecipeError
-from pipelines.recipe import Recipe
+from pipelines.recipe import Recipe, StagedRecipe, staged
 from pipelines.recipe import overrides as changes
 from pipelines.workflow.finished_run import Run
 
-RecipeLike = Recipe | Mapping[str, Any] | str | Path  # what a recipe may be given as
+RecipeLike = Recipe | StagedRecipe | Mapping[str, Any] | str | Path  # what a recipe may be given as
 
 
-def load(recipe: RecipeLike, overrides: changes.Overrides = None) -> Recipe:
+def load(recipe: RecipeLike, overrides: changes.Overrides = None) -> Recipe | StagedRecipe:
     """Read and check a recipe; nothing heavy is imported, and nothing is loaded.
 
     Args:
@@ -36,15 +35,19 @@ def load(recipe: RecipeLike, overrides: changes.Overrides = None) -> Recipe:
             mapping as a value replaces the whole section.
 
     Returns:
-        The frozen recipe.
+        The frozen recipe; of one with `stages`, a frozen recipe for each.
 
     Raises:
         RecipeError: one line for each thing that is wrong.
     """
-    if isinstance(recipe, Recipe) and overrides is None:
+    if isinstance(recipe, Recipe | StagedRecipe) and overrides is None:
         return recipe
     if isinstance(recipe, Recipe):
         recipe = recipe.model_dump(mode="json", exclude_unset=True)
+    if isinstance(recipe, StagedRecipe):
+        recipe = recipe.values()
+    if isinstance(recipe, Mapping) and "stages" in recipe:
+        return staged.from_values(recipe, changes.parse(overrides))
     if isinstance(recipe, Mapping):
         return Recipe.from_dict(recipe, overrides)
     if not isinstance(recipe, str | Path):
@@ -53,7 +56,7 @@ def load(recipe: RecipeLike, overrides: changes.Overrides = None) -> Recipe:
             f"{recipe!r}: a recipe is a YAML file, the name of a shipped recipe, a mapping of keys "
             f"to values, or a Recipe, not {kind}"
         )
-    return recipes.load(recipe, changes.parse(overrides))
+    return staged.load(recipe, changes.parse(overrides))
 
 
 def check(recipe: RecipeLike) -> str:
@@ -68,9 +71,14 @@ def check(recipe: RecipeLike) -> str:
     Raises:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
+    loaded = load(recipe)
+    if isinstance(loaded, StagedRecipe):
+        from pipelines.workflow import staged as in_stages
+
+        return in_stages.report(loaded)
     from pipelines.workflow import check as checks
 
-    return checks.report(load(recipe))
+    return checks.report(loaded)
 
 
 def run(recipe: RecipeLike) -> Run:
@@ -91,7 +99,11 @@ def run(recipe: RecipeLike) -> Run:
     """
     with stopping.handling(stopping.interrupt):
         from pipelines.workflow import run as runs
+        from pipelines.workflow import staged as in_stages
         from pipelines.workflow.resume import advising
 
+        loaded = load(recipe)
         with advising():
-            return Run(runs.run(load(recipe)).path.absolute())
+            if isinstance(loaded, StagedRecipe):
+                return Run(in_stages.run(loaded).path.absolute())
+            return Run(runs.run(loaded).path.absolute())

@@ -25,6 +25,7 @@ from warm_python import TRANSFORMERS, WarmPython
 
 from pipelines import recipe as recipes
 from pipelines.core.errors import GraftError
+from pipelines.recipe import staged
 
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
@@ -144,7 +145,7 @@ def test_a_recipe_loads(block, tmp_path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(block.text if whole else f"extends: base.yaml\n{block.text}", encoding="utf-8")
     try:
-        recipes.load(path)
+        staged.load(path)
     except GraftError as error:
         pytest.fail(f"{block}: {error}")
 

@@ -269,7 +269,7 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "an integer",
         "command line: unknown key 'foo'; known: adaptation, augmentation, averaging, "
         "calibration, data, early_stopping, evaluation, extends, hub, metrics, model, "
-        "name, regularization, simple_model, speed, strategy, task, training",
+        "name, regularization, simple_model, speed, stages, strategy, task, training",
         "command line: unknown key 'strategy.rank'; did you mean 'r'?",
     ]
 
@@ -401,7 +401,7 @@ MISTAKES = {
     "trainin: {}": (
         "unknown key 'trainin'; did you mean 'training'? known: adaptation, augmentation, "
         "averaging, calibration, data, early_stopping, evaluation, extends, hub, metrics, model, "
-        "name, regularization, simple_model, speed, strategy, task, training"
+        "name, regularization, simple_model, speed, stages, strategy, task, training"
     ),
     "hub: {repo: x}": (
         "unknown key 'hub.repo'; did you mean 'repo_id'? known: private, push, repo_id"
@@ -783,7 +783,7 @@ def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
 def test_the_schema_is_json_schema_and_refers_to_what_it_defines() -> None:
     built = json.loads(json.dumps(schema.build()))
     assert built["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(built["properties"]) == {*Recipe.model_fields, "extends"}
+    assert set(built["properties"]) == {*Recipe.model_fields, "extends", "stages"}
     assert set(built["properties"]["training"]["properties"]) == set(
         training_fields.model().model_fields
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.cli.commands import Command
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Recipe
+    from pipelines.recipe import Recipe, StagedRecipe
 
 OVERRIDES = "such as strategy=lora training.learning_rate=3e-5 data.limit.train=2000"
 
@@ -25,11 +25,11 @@ class RecipeCommand(Command):
         parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=OVERRIDES)
 
 
-def load(parsed: argparse.Namespace) -> "Recipe":
+def load(parsed: argparse.Namespace) -> "Recipe | StagedRecipe":
     """Load the recipe, refused before anything heavy loads; then import what all recipes need."""
-    from pipelines import recipe
+    from pipelines.recipe import staged
 
-    loaded = recipe.load(parsed.recipe, parsed.overrides)
+    loaded = staged.load(parsed.recipe, parsed.overrides)
     import_libraries()
     return loaded
 

@@ -11,6 +11,6 @@ class CheckCommand(RecipeCommand):
     def run(self, parsed: argparse.Namespace) -> None:
         """Print the report of `workflow.check`."""
         loaded = load(parsed)
-        from pipelines.workflow import check
+        from pipelines.workflow import session
 
-        print(check.report(loaded))
+        print(session.check(loaded))
