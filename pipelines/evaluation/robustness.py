@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.evaluation.slices import Slice
+
 MAX_ROWS = 1_000  # of the split: each of them passes through the model dozens of times
 
 
@@ -21,6 +23,7 @@ class Robustness:
         seed: of the draw and of the corruptions.
         clean: the score of the rows as they are.
         kinds: corruption -> its scores at severity 1 to 5.
+        slices: accuracy by the length of texts, of all rows as they are; empty for other inputs.
     """
 
     metric: str
@@ -30,6 +33,7 @@ class Robustness:
     seed: int
     clean: float
     kinds: Mapping[str, tuple[float, ...]]
+    slices: tuple[Slice, ...] = ()
 
     @property
     def by_severity(self) -> tuple[float, ...]:
@@ -53,6 +57,7 @@ class Robustness:
             "mean": self.mean,
             "by_severity": list(self.by_severity),
             "kinds": {kind: list(scores) for kind, scores in self.kinds.items()},
+            "slices": [vars(each) for each in self.slices],
         }
 
 

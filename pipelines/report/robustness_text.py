@@ -33,6 +33,8 @@ def lines(evidence: Evidence) -> Iterator[str]:
     worst_first = sorted(
         means, key=lambda kind: means[kind], reverse=measured.metric in evidence.lower_is_better
     )
+    if measured.slices:
+        yield "  accuracy by length: " + ", ".join(map(" ".join, _slices(measured)))
     yield "  by kind: " + ", ".join(f"{kind} {means[kind]:.4f}" for kind in worst_first)
 
 
@@ -50,7 +52,23 @@ def card_section(evidence: Evidence) -> str:
             table=markdown([*_table(measured)]),
         )
         + "\n"
+        + _slice_section(measured)
     )
+
+
+def _slices(measured: Robustness) -> Iterator[tuple[str, str]]:
+    """Yield the tokens of each slice, and its accuracy with the interval."""
+    for each in measured.slices:
+        accuracy = f"{each.accuracy:.4f} ({each.low:.4f} to {each.high:.4f})"
+        yield f"{each.shortest} to {each.longest} tokens", accuracy
+
+
+def _slice_section(measured: Robustness) -> str:
+    """Write the table of slices; empty where there are none."""
+    if not measured.slices:
+        return ""
+    table = markdown([["length", "accuracy"], *map(list, _slices(measured))])
+    return f"By the length of the texts of {measured.split}, with intervals of 95 %:\n\n{table}\n\n"
 
 
 def _rows(measured: Robustness) -> str:

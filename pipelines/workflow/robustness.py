@@ -10,10 +10,12 @@ import numpy as np
 
 from pipelines.core import cache
 from pipelines.core.console import say
+from pipelines.core.labels import SINGLE
 from pipelines.evaluation import corruptions
 from pipelines.evaluation.corruptions import SEVERITIES
 from pipelines.evaluation.robustness import Robustness, draw_rows
 from pipelines.evaluation.scorer import predict as decode
+from pipelines.evaluation.slices import Slice, by_length
 from pipelines.report.evidence import SplitPredictions
 from pipelines.training import arguments as training_arguments
 from pipelines.workflow.predicting import labels_of
@@ -45,7 +47,25 @@ def measure(prepared: Prepared, fitted: "Fitted", predicted: SplitPredictions) -
     targets = np.asarray(predicted.targets)[rows]
     outputs = {name: np.asarray(values)[rows] for name, values in predicted.outputs.items()}
     clean = prepared.scorer.main_score(np.asarray(predicted.predictions)[rows], targets, outputs)
-    return Robustness(prepared.scorer.main, split, len(rows), len(dataset), seed, clean, scores)
+    return Robustness(
+        metric=prepared.scorer.main,
+        split=split,
+        num_rows=len(rows),
+        split_rows=len(dataset),
+        seed=seed,
+        clean=clean,
+        kinds=scores,
+        slices=_slices(prepared, split, predicted),
+    )
+
+
+def _slices(prepared: Prepared, split: str, predicted: SplitPredictions) -> tuple[Slice, ...]:
+    """Compute the accuracy of texts by their length, where each has one class."""
+    task, problem_type = prepared.recipe.task, prepared.data.labels.problem_type
+    if task.modality != "text" or problem_type != SINGLE:
+        return ()
+    lengths = np.asarray(prepared.encoded[split].lengths)
+    return by_length(lengths, predicted.predictions, predicted.targets)
 
 
 def _scores(

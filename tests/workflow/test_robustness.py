@@ -11,7 +11,7 @@ from grafting import fit, prepare, problem, write_recipe
 from pipelines import recipe
 from pipelines.core import cache
 from pipelines.core.errors import DataError, RecipeError
-from pipelines.evaluation import corruptions
+from pipelines.evaluation import corruptions, slices
 from pipelines.evaluation import robustness as drawing
 from pipelines.evaluation.detection import DETECTORS
 from pipelines.workflow import robustness
@@ -22,8 +22,13 @@ ON = {"robustness": True}
 
 
 def test_a_run_scores_corrupted_texts_of_test_beside_the_clean_ones(
-    tmp_path: Path, text_checkpoint: Path, text_data: Path, capsys: Any
+    tmp_path: Path,
+    text_checkpoint: Path,
+    text_data: Path,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(slices, "MIN_ROWS", 20)
     # what comes out is no plain class, but a sentence-transformers folder
     probe = {"name": "linear_probe", "pooling": "mean"}
     sections = {"strategy": probe, "simple_model": False, "evaluation": ON}
@@ -46,6 +51,11 @@ def test_a_run_scores_corrupted_texts_of_test_beside_the_clean_ones(
     for kind in kinds:
         assert f"| {kind.replace('_', ' ')} |" in card
         assert kind in summary
+    assert sum(each["num_rows"] for each in measured["slices"]) == measured["of"]
+    shortest = measured["slices"][0]
+    shown = f"{shortest['shortest']} to {shortest['longest']} tokens"
+    assert f"accuracy by length: {shown} {shortest['accuracy']:.4f} (" in summary
+    assert f"| {shown} | {shortest['accuracy']:.4f} (" in card
     first = f"{measured['by_severity'][0]:.4f}"
     assert f"of test; under corruptions of severity 1 to 5: {first}" in summary
 
