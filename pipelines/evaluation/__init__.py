@@ -6,5 +6,6 @@ averages.py      `f1_macro` in one word
 metric.py        one entry of `metrics:`, checked at once and loaded when it first scores
 metric_source.py what a metric's file declares, without importing it
 metrics/         one file per metric
+shift/           how far a target domain is from the source
 calibration/     whether probabilities are true: temperature, reliability, prediction sets
 """

@@ -9,7 +9,7 @@ from pipelines.models.anatomy import count, dissect
 from pipelines.models.memory import of_step
 from pipelines.recipe import Recipe
 from pipelines.strategies.auto import Auto
-from pipelines.workflow import contact_sheet
+from pipelines.workflow import contact_sheet, shift
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.train import check_training
@@ -29,21 +29,26 @@ SHOWN_TRAINING_KEYS = (
 )
 
 
-def report(recipe: Recipe, *, held_out: "Dataset | None" = None) -> str:
+def report(recipe: Recipe, *, held_out: "Dataset | None" = None, with_shift: bool = False) -> str:
     """Describe what a run of `recipe` would do: data, encoded examples, model, memory.
 
     Args:
         held_out: rows whose texts are left out, such as the test split of a later stage.
+        with_shift: compare the target domain with train, too.
 
     Raises:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
+    if with_shift:
+        shift.check(recipe)
     prepared = prepare(recipe, held_out=held_out)
     check_training(prepared)
     paragraphs = (
         _data(prepared),
         _sample(prepared),
         contact_sheet.lines(prepared),
+        # before the model is changed by a strategy
+        shift.lines(prepared) if with_shift else (),
         _model(prepared),
     )
     return "\n".join(chain.from_iterable(paragraphs))

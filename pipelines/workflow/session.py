@@ -59,11 +59,12 @@ def load(recipe: RecipeLike, overrides: changes.Overrides = None) -> Recipe | St
     return staged.load(recipe, changes.parse(overrides))
 
 
-def check(recipe: RecipeLike) -> str:
+def check(recipe: RecipeLike, *, shift: bool = False) -> str:
     """Do everything but train: load data and model, encode, count parameters, estimate memory.
 
     Args:
         recipe: a recipe, a YAML file, or the name of a shipped recipe.
+        shift: compare `data.target` with train, too, on features of the frozen encoder.
 
     Returns:
         The report that `graft check` prints.
@@ -75,10 +76,15 @@ def check(recipe: RecipeLike) -> str:
     if isinstance(loaded, StagedRecipe):
         from pipelines.workflow import staged as in_stages
 
+        if shift:
+            raise RecipeError(
+                "--shift compares domains for one checkpoint, and this recipe has stages; check "
+                "the recipe of a stage by itself"
+            )
         return in_stages.report(loaded)
     from pipelines.workflow import check as checks
 
-    return checks.report(loaded)
+    return checks.report(loaded, with_shift=shift)
 
 
 def run(recipe: RecipeLike) -> Run:

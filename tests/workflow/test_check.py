@@ -9,7 +9,9 @@ import torch
 from grafting import prepare, write_recipe
 
 from pipelines.cli import main
+from pipelines.core.errors import RecipeError
 from pipelines.models import anatomy, memory
+from pipelines.workflow import session
 
 Check = Callable[..., str]
 
@@ -172,3 +174,37 @@ def test_a_regression_has_no_classes_to_count(tmp_path, text_checkpoint, capsys)
     shown = capsys.readouterr().out
     assert "text_classification, regression" in shown
     assert re.search(r"train +20 examples$", shown, flags=re.MULTILINE)
+
+
+def test_a_target_is_compared_with_train_before_training(
+    check: Check, text_data: Path, image_data: Path
+) -> None:
+    for family, data in (("bert", text_data), ("resnet", image_data)):
+        target = (f"data.target={{source: files, path: {data}}}", "--shift")
+        shown = check(family, *target)
+        classifier = re.search(r"domain classifier: error (\S+) on \d+ held-out rows", shown)
+        assert classifier
+        assert 0.1 < float(classifier[1]) < 0.9  # the same rows: nothing to tell them apart by
+        assert re.search(r"MMD².* p (0\.[1-9]\d\d|1\.000)", shown)
+        assert "Fréchet distance" in shown
+        assert "label shift" in shown
+
+
+def test_without_another_domain_there_is_no_shift(
+    tmp_path: Path, text_checkpoint: Path, text_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_recipe(tmp_path, text_checkpoint, text_data)
+    assert main(["check", str(path), "--shift"]) == 2
+    assert "expected data.target, such as data.target.source=files" in capsys.readouterr().err
+
+
+def test_a_recipe_with_stages_has_no_shift_of_one_checkpoint(text_data: Path) -> None:
+    stages = [{"task": "masked_lm"}, {"task": "text_classification"}]
+    values = {
+        "model": "some/model",
+        "data": {"source": "files", "path": str(text_data)},
+        "strategy": "full",
+        "stages": stages,
+    }
+    with pytest.raises(RecipeError, match="this recipe has stages; check the recipe of a stage"):
+        session.check(values, shift=True)

@@ -1,0 +1,132 @@
+"""How frequent classes are in the target, if nothing but that has changed: BBSE, 1802.03916.
+
+What a probe predicts there is a mixture of what it predicts for each class here: with the matrix C
+of (predicted, true) shares on held-out source rows, and q the shares of predictions in the target,
+the weight of each class is w = C⁻¹ q.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.evaluation.shift.domain_classifier import SIGNIFICANCE
+
+MIN_SINGULAR = 0.02  # of the matrix scaled to chance 1: below, few rows decide about the inverse
+NUM_DRAWS = 200
+INTERVAL = (2.5, 97.5)  # percent
+MAX_SHOWN = 5  # classes whose shares changed most
+MAX_ITERATIONS = 1000  # of the solver
+
+
+@dataclass(frozen=True)
+class LabelShift:
+    """Estimated shares of classes in the target.
+
+    Attributes:
+        source: (classes,) shares in the source.
+        target: (classes,) estimated shares; None where they cannot be estimated.
+        low, high: (classes,) bounds of 95 % of the estimates for other draws of the rows.
+        is_seen: whether a share changed by more than draws of rows do, all classes considered.
+        names: of the classes.
+        reason: why there is no estimate.
+    """
+
+    names: tuple[str, ...]
+    source: np.ndarray
+    target: np.ndarray | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    is_seen: bool = False
+    reason: str = ""
+
+    @classmethod
+    def estimate(
+        cls,
+        source: np.ndarray,
+        labels: np.ndarray,
+        target: np.ndarray,
+        names: tuple[str, ...],
+        seed: int,
+    ) -> "LabelShift":
+        """Solve a probe on half of the source, and invert its confusions on the other half.
+
+        Args:
+            source, target: (rows, dim) features.
+            labels: (rows,) class ids of the source.
+            names: of the classes; those without a row in one half are left out.
+        """
+        from scipy.stats import norm
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(labels))
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        shares = np.bincount(labels, minlength=len(names)) / len(labels)
+        if absent := [name for name, share in zip(names, shares, strict=True) if not share]:
+            return cls(names, shares, reason=f"no row of class '{absent[0]}' was drawn")
+        if len({*labels[halves[0]]}) < len(names):
+            return cls(names, shares, reason="a class has too few rows")
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=MAX_ITERATIONS))
+        probe.fit(source[halves[0]], labels[halves[0]])
+        predicted, true = probe.predict(source[halves[1]]), labels[halves[1]]
+        elsewhere = probe.predict(target)
+        matrix = _confusions(predicted, true, len(names))
+        # for K equal classes a perfect probe has K singular values of 1 / K
+        smallest = float(np.linalg.svd(matrix, compute_uv=False)[-1]) * len(names)
+        if smallest < MIN_SINGULAR:
+            return cls(names, shares, reason="the probe confuses classes: its matrix is singular")
+        estimate = _shares(matrix, elsewhere, shares)
+        draws, changes = [], []
+        for _ in range(NUM_DRAWS):
+            rows = random.integers(len(true), size=len(true))
+            drawn = elsewhere[random.integers(len(elsewhere), size=len(elsewhere))]
+            drawn_matrix = _confusions(predicted[rows], true[rows], len(names))
+            draws.append(_shares(drawn_matrix, drawn, shares))
+            redrawn = labels[random.integers(len(labels), size=len(labels))]
+            changes.append(draws[-1] - np.bincount(redrawn, minlength=len(names)) / len(redrawn))
+        low, high = np.percentile(np.stack(draws), INTERVAL, axis=0)
+        # of many classes one seems to change by chance: Bonferroni's bound
+        bound = float(norm.isf(SIGNIFICANCE / 2 / len(names)))
+        is_seen = np.abs(estimate - shares) > bound * np.std(changes, axis=0)
+        return cls(names, shares, estimate, low, high, bool(is_seen.any()))
+
+    def lines(self) -> Iterator[str]:
+        """Yield the shares that changed most, and what they may mean."""
+        if self.target is None or self.low is None or self.high is None:
+            yield f"label shift: not estimated: {self.reason}"
+            return
+        changed = np.argsort(-np.abs(self.target - self.source))[:MAX_SHOWN]
+        shown = ", ".join(
+            f"{self.names[i]} {self.source[i]:.2f} -> {self.target[i]:.2f} "
+            f"[{self.low[i]:.2f}, {self.high[i]:.2f}]"
+            for i in changed
+        )
+        yield f"label shift (BBSE): shares of classes, largest changes first: {shown}"
+        assumption = "assumes that classes look alike in both domains"
+        if self.is_seen:
+            yield (
+                f"  classes may be more or less frequent there; the estimate {assumption}, and "
+                "where they do not, it shows that instead"
+            )
+        else:
+            yield f"  no change of the shares is seen; the estimate {assumption}"
+
+
+def _confusions(predicted: np.ndarray, true: np.ndarray, num_classes: int) -> np.ndarray:
+    """(predicted, true) shares of all rows."""
+    counts = np.zeros((num_classes, num_classes))
+    np.add.at(counts, (predicted, true), 1.0)
+    return counts / len(true)
+
+
+def _shares(matrix: np.ndarray, predicted: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """(classes,) shares in the target, from the classes that were predicted there."""
+    elsewhere = np.bincount(predicted, minlength=len(source)) / len(predicted)
+    # a draw may lack a class, which has no inverse: least squares has an answer
+    weights = np.linalg.lstsq(matrix, elsewhere, rcond=None)[0]
+    shares = np.maximum(weights, 0) * matrix.sum(axis=0)
+    total = float(shares.sum())
+    return shares / total if total else source
