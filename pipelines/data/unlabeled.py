@@ -6,6 +6,7 @@ from pipelines.core.errors import DataError, suggest
 from pipelines.data import columns, media_columns
 from pipelines.data.dataset import Note
 from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.usual_columns import names_in
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -39,7 +40,10 @@ def load(
     inputs = {*like.column_names} & usual_columns.keys() - {task.target}
     roles = {role: names for role, names in usual_columns.items() if role in inputs}
     layouts = [layout for layout in task.layouts if layout.columns.keys() == roles.keys()]
-    assigned, guessed = columns.assign(dataset.column_names, roles, source.columns, layouts)
+    # an only other column would be taken for an input, even if it holds labels
+    targets = {*usual_columns.get(task.target or "", ())} - {*names_in(source.columns)}
+    names = [name for name in dataset.column_names if name not in targets]
+    assigned, guessed = columns.assign(names, roles, source.columns, layouts)
     if described := columns.describe(guessed, roles):
         note(described)
     selected = columns.select_roles(dataset, assigned, chosen)

@@ -1,5 +1,6 @@
 """A trained model and rows of another source -> whether it tells them from those of test."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_TRAIN_ROWS = 5_000  # that features are compared with
 KEY = "evaluation.out_of_distribution"
+DATA_KEY = re.compile(r"\bdata\.(?=[a-z])")
 
 
 def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> "Dataset | None":
@@ -44,7 +46,8 @@ def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> "Dataset
     try:
         rows = unlabeled.load(section.data, recipe.task, loaded.train, section.split, say)
     except DataError as error:
-        raise DataError(f"{KEY}: {error}") from error
+        # the stages of `data` name its keys
+        raise DataError(f"{KEY}: {DATA_KEY.sub(f'{KEY}.', str(error))}") from error
     first = loaded.labels.values[0]
     labeled = rows.add_column("label", [first] * len(rows))
     drawn = labeled.select(draw_rows(len(labeled), recipe.seed))

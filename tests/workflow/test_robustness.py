@@ -1,6 +1,8 @@
 """A run's robustness: measured, reported, or refused."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from pipelines.core.errors import DataError, RecipeError
 from pipelines.evaluation import corruptions, slices
 from pipelines.evaluation import robustness as drawing
 from pipelines.evaluation.detection import DETECTORS
-from pipelines.workflow import robustness
+from pipelines.models.output.plain import PlainModel
+from pipelines.workflow import detection, robustness
 from pipelines.workflow import run as pipeline
 from pipelines.workflow.predicting import predict
 
@@ -136,6 +139,39 @@ def test_features_are_what_the_output_layer_reads(
     np.testing.assert_allclose(logits, computed, atol=1e-5)
 
 
+def test_padding_is_no_part_of_features_that_are_means_over_tokens(
+    tmp_path: Path, checkpoint: Callable[[str], Path], text_data: Path
+):
+    # GPT-2's output layer reads every token
+    prepared = prepare(tmp_path, checkpoint("gpt2"), text_data)
+    output = PlainModel(prepared.checkpoint.model)
+    rows, collate = prepared.encoded["test"], prepared.collate
+    together = output.features(rows, collate)
+    alone = output.features(rows, collate, batch_size=1)
+    assert together.shape == (len(rows), output.model.config.n_embd)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_without_a_layer_that_gives_the_logits_there_are_no_features(
+    tmp_path: Path, checkpoint: Callable[[str], Path], text_data: Path, capsys: Any
+):
+    from transformers import AutoModelForCausalLM
+
+    output = PlainModel(AutoModelForCausalLM.from_pretrained(checkpoint("gpt2")))
+    assert output.features([], None) is None
+    evaluation = {"out_of_distribution": {"path": str(text_data)}}
+    prepared = prepare(tmp_path, checkpoint("gpt2"), text_data, evaluation=evaluation)
+    assert detection.measure(prepared, Trained(output)) is None
+    assert "no single layer gives the logits" in capsys.readouterr().out
+
+
+@dataclass
+class Trained:
+    """What measuring looks at of a trained model."""
+
+    output: PlainModel
+
+
 def test_rows_of_another_source_are_refused_where_they_cannot_be_told_apart(
     tmp_path: Path, text_checkpoint: Path, text_data: Path
 ):
@@ -146,7 +182,7 @@ def test_rows_of_another_source_are_refused_where_they_cannot_be_told_apart(
         return prepare(tmp_path, text_checkpoint, data, evaluation=evaluation, **sections)
 
     others.write_text("number\n1\n2\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"evaluation.out_of_distribution: .* text"):
+    with pytest.raises(DataError, match=r"evaluation.out_of_distribution.columns.text=…"):
         load(text_data)
     others.unlink()
     with pytest.raises(DataError, match=r"evaluation.out_of_distribution: .*others.csv"):
