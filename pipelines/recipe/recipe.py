@@ -177,7 +177,9 @@ def _section(document: Document, key: str, value: Any, problems: list[str]) -> A
         if key == "extends":
             message = "'extends' is for files"
         if key == "stages":
-            message = "'stages' are for `graft run` and `graft check`; here one recipe is expected"
+            message = (
+                "'stages' are for `graft run`, `graft check` and `graft.load`; expected one recipe"
+            )
         problems.append(f"{document.place((key,))}: {message}")
         return None
     # null leaves a section out: there is no kind whose class could check it

@@ -1,8 +1,9 @@
-"""What the stages of a recipe share under `data:`, without what only some of their tasks read."""
+"""What the stages of a recipe share, without what the task of one of them does not read."""
 
 from typing import Any
 
 from pipelines.core import registry
+from pipelines.core.console import say
 from pipelines.recipe.document import Document, children
 
 LABEL_KEYS = ("label_names", "limit_per_class", "target")  # of `data:`, for tasks with labels
@@ -11,7 +12,7 @@ LABEL_KEYS = ("label_names", "limit_per_class", "target")  # of `data:`, for tas
 def drop_unread(stage: Document, layer: Document, tasks: list[Any]) -> None:
     """Drop from what stages share the columns of roles that only the other stages' tasks have.
 
-    A second text is joined to the first for a task that reads one.
+    A second text is joined to the first for a task that reads one. A note says what was changed.
 
     Args:
         stage: what all stages share.
@@ -19,22 +20,34 @@ def drop_unread(stage: Document, layer: Document, tasks: list[Any]) -> None:
         tasks: the task of each stage, as its recipe has it.
     """
     task = _task(layer.values.get("task") or stage.values.get("task"))
-    data, over = children(stage.values.get("data")), children(layer.values.get("data"))
     if task is None:
         return
-    if task.target is None:
-        for key in LABEL_KEYS:
-            data.pop(key, None)
-        stage.values.pop("adaptation", None)  # to a target, which tells classes apart
-    shared = children(data.get("columns"))
+    dropped = _drop_labels(stage) if task.target is None else []
+    shared = children(children(stage.values.get("data")).get("columns"))
+    over = children(children(layer.values.get("data")).get("columns"))
     roles = _roles(task)
     others = set().union(*(_roles(other) for other in map(_task, tasks) if other))
     texts = [shared[role] for role in ("text", "text_pair") if role in shared]
-    if "text_pair" not in roles and "text" in roles and len(texts) == 2:
+    joined = ""
+    if "text_pair" not in roles and "text" in roles and len(texts) == 2 and "text" not in over:
         shared["text"] = [name for each in texts for name in _listed(each)]
-    for role in (others - roles) & {*shared}:
-        if role not in children(over.get("columns")):
-            del shared[role]
+        joined = f"; it reads the texts of {' and '.join(map(str, shared['text']))}, joined"
+    for role in sorted((others - roles) & {*shared} - {*over}):
+        del shared[role]
+        dropped.append(f"data.columns.{role}")
+    if dropped:
+        name = task.__module__.rpartition(".")[2]
+        say(f"note: {layer.origin}: {', '.join(dropped)}: not for {name}{joined}")
+
+
+def _drop_labels(stage: Document) -> list[str]:
+    """Drop what needs labels, and name it."""
+    data = children(stage.values.get("data"))
+    dropped = [f"data.{key}" for key in LABEL_KEYS if data.pop(key, None) is not None]
+    # to a target, by what is predicted of it
+    if stage.values.pop("adaptation", None) is not None:
+        dropped.append("adaptation")
+    return dropped
 
 
 def _task(value: Any) -> Any:

@@ -68,8 +68,14 @@ def test_stages_share_what_stands_above_them_and_add_to_it(load):
     assert (first.hub.repo_id, last.hub.repo_id) == (None, "me/qnli")
 
 
-def test_a_stage_without_labels_shares_the_texts_of_a_pair_and_nothing_of_labels(load):
-    first, last = load().stages
+def test_a_stage_without_labels_shares_the_texts_of_a_pair_and_nothing_of_labels(load, capsys):
+    first, last = load(TEXT + "adaptation: mcc\n").stages
+    assert capsys.readouterr().out.endswith(
+        "stages.0: data.limit_per_class, data.target, adaptation, data.columns.label, "
+        "data.columns.text_pair: not for masked_lm; it reads the texts of question and sentence, "
+        "joined\n"
+    )
+    assert (first.adaptation, last.adaptation.name) == (None, "mcc")
     assert first.data.columns == {"text": ["question", "sentence"]}
     assert (first.data.limit_per_class, first.data.target) == (None, None)
     assert last.data.columns == {"text": "question", "text_pair": "sentence", "label": "label"}
@@ -174,5 +180,5 @@ def test_overrides_that_no_stage_can_have_are_refused(load, override, expected, 
 
 def test_what_takes_one_recipe_says_so(load, tmp_path):
     load()
-    with pytest.raises(RecipeError, match="'stages' are for `graft run` and `graft check`"):
+    with pytest.raises(RecipeError, match="'stages' are for `graft run`, `graft check`"):
         recipe.load(tmp_path / "qnli.yaml")
