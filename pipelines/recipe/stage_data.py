@@ -7,6 +7,8 @@ from pipelines.core.console import say
 from pipelines.recipe.document import Document, children
 
 LABEL_KEYS = ("label_names", "limit_per_class", "target")  # of `data:`, for tasks with labels
+# by what is predicted: adapting to a target, and evidence beside the scores
+LABEL_SECTIONS = ("adaptation", "evaluation")
 
 
 def drop_unread(stage: Document, layer: Document, tasks: list[Any]) -> None:
@@ -44,10 +46,7 @@ def _drop_labels(stage: Document) -> list[str]:
     """Drop what needs labels, and name it."""
     data = children(stage.values.get("data"))
     dropped = [f"data.{key}" for key in LABEL_KEYS if data.pop(key, None) is not None]
-    # to a target, by what is predicted of it
-    if stage.values.pop("adaptation", None) is not None:
-        dropped.append("adaptation")
-    return dropped
+    return dropped + [key for key in LABEL_SECTIONS if stage.values.pop(key, None) is not None]
 
 
 def _task(value: Any) -> Any:

@@ -69,13 +69,14 @@ def test_stages_share_what_stands_above_them_and_add_to_it(load):
 
 
 def test_a_stage_without_labels_shares_the_texts_of_a_pair_and_nothing_of_labels(load, capsys):
-    first, last = load(TEXT + "adaptation: mcc\n").stages
+    first, last = load(TEXT + "adaptation: mcc\nevaluation: {robustness: true}\n").stages
     assert capsys.readouterr().out.endswith(
-        "stages.0: data.limit_per_class, data.target, adaptation, data.columns.label, "
-        "data.columns.text_pair: not for masked_lm; it reads the texts of question and sentence, "
-        "joined\n"
+        "stages.0: data.limit_per_class, data.target, adaptation, evaluation, "
+        "data.columns.label, data.columns.text_pair: not for masked_lm; it reads the texts of "
+        "question and sentence, joined\n"
     )
     assert (first.adaptation, last.adaptation.name) == (None, "mcc")
+    assert (first.evaluation.robustness, last.evaluation.robustness) == (False, True)
     assert first.data.columns == {"text": ["question", "sentence"]}
     assert (first.data.limit_per_class, first.data.target) == (None, None)
     assert last.data.columns == {"text": "question", "text_pair": "sentence", "label": "label"}
