@@ -71,7 +71,8 @@ def _spelled_as_train(rows: Rows, labels: Labels, train: "Dataset") -> Rows:
         raise DataError(
             f"{num_rows:,} of {len(values):,} labels do not occur in train: "
             f"{listed(map(repr, absent), MAX_LISTED)}; train has {listed(names, MAX_LISTED)}; "
-            "rename them, remove these rows, or leave the label out"
+            "rename them (or the classes of train, by label_names of data), remove these rows, or "
+            "leave the label out"
         )
     column = [spelled[declared[value] if declared else value] for value in values]
     others = rows.dataset.remove_columns("label")

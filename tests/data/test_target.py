@@ -129,7 +129,8 @@ def test_classes_are_the_same_by_name_and_not_by_number(load):
 
 def test_labels_that_the_source_lacks_are_refused_by_the_difference(refuse):
     refuse(
-        "data.target: 2 of 6 labels do not occur in train: 'fair'; train has 'bad', 'good'",
+        "data.target: 2 of 6 labels do not occur in train: 'fair'; train has 'bad', 'good'; rename "
+        "them (or the classes of train, by label_names of data), remove these rows",
         {"train": rows(6, "bad", "fair", "good")},
     )
 

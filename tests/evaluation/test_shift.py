@@ -119,3 +119,12 @@ def test_every_line_says_what_it_does_not_prove():
     calm, far = (DomainClassifier(0.4, p, num_rows=100).lines() for p in (0.2, 0.01))
     assert "does not prove" in [*calm][1]
     assert "need not" in [*far][1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_probe_that_learns_nothing_shows_no_change(seed):
+    labels = np.arange(60) % 2
+    shift = LabelShift.estimate(
+        features(2 * seed, num_rows=60), labels, features(2 * seed + 1, 20), ("no", "yes"), seed
+    )
+    assert not shift.is_seen

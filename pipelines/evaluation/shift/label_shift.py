@@ -91,6 +91,8 @@ class LabelShift:
         # of many classes one seems to change by chance: Bonferroni's bound
         bound = float(norm.isf(SIGNIFICANCE / 2 / len(names)))
         is_seen = np.abs(estimate - shares) > bound * np.std(changes, axis=0)
+        # estimates that stop at 0 or 1 spread less than their error
+        is_seen &= (shares < low) | (shares > high)
         return cls(names, shares, estimate, low, high, bool(is_seen.any()))
 
     def lines(self) -> Iterator[str]:
