@@ -20,10 +20,8 @@ from pipelines import data
 from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
-from pipelines.core.labels import MULTI, REGRESSION, SINGLE
+from pipelines.core.labels import REGRESSION
 from pipelines.data import findings
-from pipelines.evaluation.calibration import min_rows
-from pipelines.evaluation.calibration.conformal import shortage
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import load as models
 from pipelines.models import short_names
@@ -32,7 +30,7 @@ from pipelines.recipe import Recipe
 from pipelines.recipe.combinations import folds
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
-from pipelines.workflow import detection
+from pipelines.workflow import detection, section_checks
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.data import Data
-    from pipelines.evaluation.calibration import Calibration
     from pipelines.models.load import Checkpoint
 
 
@@ -60,9 +57,9 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     loaded = _load_data(recipe, test=test, held_out=held_out)
     # scorer and sections before the checkpoint: a mistake in them costs no download
     scorer = Scorer(recipe.metrics, recipe.task, loaded.labels)
-    calibration = _check_sections(recipe, loaded)
+    calibration = section_checks.check_labels(recipe, loaded)
     if test:
-        _check_evaluation(recipe, loaded)
+        section_checks.check_evaluation(recipe, loaded)
     checkpoint = _load_checkpoint(recipe, loaded)
     loaded = _drop_unsupported_rows(recipe, loaded, checkpoint)
     processor, labels = checkpoint.processor, loaded.labels
@@ -89,7 +86,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
     if getattr(prepared.recipe.strategy, "entrants", None) == ():
         return prepare(_set_aside(recipe), test=test, held_out=held_out)
-    _check_class_weights(prepared)
+    section_checks.check_class_weights(prepared.recipe, prepared.data)
     prepared.arguments()  # refuses wrong `training:` before anything is written
     _start_at_prior(prepared)
     return replace(prepared, target_scale=_target_scale(prepared))
@@ -119,60 +116,6 @@ def _load_data(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> "Da
     for note in loaded.notes:
         say(note)
     return loaded if test else loaded.without("test").without_target_labels()
-
-
-def _check_sections(recipe: Recipe, loaded: "Data") -> "Calibration | None":
-    """Refuse sections that do not fit the labels, before a checkpoint is downloaded.
-
-    Returns:
-        The calibration that these labels can have.
-    """
-    recipe.regularization.check(loaded.labels)
-    if recipe.adaptation:
-        recipe.adaptation.check(loaded.labels)
-    if recipe.augmentation:
-        # only to be refused now, where labels cannot be mixed
-        recipe.augmentation.batch(loaded.labels)
-    is_explicit = "calibration" in recipe.model_fields_set
-    section = recipe.calibration and recipe.calibration.resolve(loaded.labels, explicit=is_explicit)
-    num_rows = len(loaded.validation)
-    needed = min_rows(loaded.labels.num_labels, out_of_fold=loaded.is_folded)
-    if section and section.temperature and num_rows < needed:
-        without = (
-            "none is fitted, and thresholds stay at 0.5" if section.thresholds else "none is fitted"
-        )
-        say(
-            f"calibration: validation has {num_rows:,} rows, and a temperature needs {needed}: "
-            f"{without}; for one, validate on more rows"
-        )
-        section = section.replace(temperature=False) if section.conformal else None
-    if section and section.conformal:
-        warning = shortage(len(loaded.validation), section.conformal)
-        if warning:
-            say(warning)
-    return section
-
-
-def _check_evaluation(recipe: Recipe, loaded: "Data") -> None:
-    """Refuse to measure more on rows that the model was trained on, or of labels without classes.
-
-    Raises:
-        RecipeError: there is no test split, and folds of train stand in for validation; or an
-            example has several labels or a number, and is to be told from those of other data.
-    """
-    section, problem_type = recipe.evaluation, loaded.labels.problem_type
-    if section.out_of_distribution and problem_type != SINGLE:
-        raise RecipeError(
-            f"{detection.KEY}: detectors need one class for each example ({SINGLE}), and this is "
-            f"a {problem_type}; leave it out"
-        )
-    measured = section.robustness or section.out_of_distribution
-    if measured and loaded.is_folded and loaded.test is None:
-        raise RecipeError(
-            "evaluation: there is no test split, and folds of train stand in for "
-            "validation, so that the saved model knows all rows; set rows aside with "
-            "data.splits.test=0.2, or with data.folds=0"
-        )
 
 
 def _load_checkpoint(recipe: Recipe, loaded: "Data") -> "Checkpoint":
@@ -232,25 +175,6 @@ def _encode_target(recipe: Recipe, loaded: "Data", processor: Any) -> Any | None
     with processes.main_first():
         rows, labels = loaded.target.to_encode, loaded.labels.unlabeled
         return recipe.task.encode(rows, processor, labels, None)
-
-
-def _check_class_weights(prepared: Prepared) -> None:
-    """Refuse weights of several labels where a head is solved with one weight for each example.
-
-    Raises:
-        RecipeError: names the head.
-    """
-    task, strategy = prepared.recipe.task, prepared.recipe.strategy
-    weighs, is_multi = (
-        getattr(task, "class_weights", None),
-        prepared.data.labels.problem_type == MULTI,
-    )
-    if weighs and is_multi and not strategy.weighs_labels:
-        raise RecipeError(
-            f"task.class_weights: '{weighs}': strategy.head '{getattr(strategy, 'head', '')}' is "
-            "solved with one weight for each example, and several labels have one each; use "
-            "logistic_regression or linear_svm, or task.sampler=balanced instead"
-        )
 
 
 def _start_at_prior(prepared: Prepared) -> None:
