@@ -1,6 +1,7 @@
 """Adaptation to unlabeled rows of a target: the terms, and what they do to a step."""
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.errors import GraftError, Interrupted, RecipeError
 from pipelines.core.labels import Labels
+from pipelines.models.anatomy import dissect
 from pipelines.training.adaptation import Domain
 from pipelines.training.adaptation._adversary import reversal, reverse_gradient
+from pipelines.training.fit import check_adaptation
 from pipelines.workflow import run as workflow
 
 METHODS = registry.names("adaptations")
@@ -252,6 +255,17 @@ def test_a_job_without_rows_of_a_target_is_refused(prepared, tmp_path):
     found = prepared(training={"max_steps": 1})
     with pytest.raises(GraftError, match=r"no rows of the target; name some in data\.target"):
         adapted(found, tmp_path, "mcc", target=None)
+
+
+def test_models_that_give_nothing_to_compare_are_refused(prepared, tmp_path):
+    found = prepared(training={"max_steps": 1})
+    made = job(found, tmp_path, adaptation=method("mcc"), target=found.encoded["validation"])
+    anatomy = dissect(found.checkpoint.model)
+    with pytest.raises(GraftError, match="has no linear layer whose input could be compared"):
+        check_adaptation(made, replace(anatomy, output=None))
+    made.arguments.deepspeed = "zero.json"
+    with pytest.raises(GraftError, match="train without FSDP and DeepSpeed"):
+        check_adaptation(made, anatomy)
 
 
 @pytest.mark.numerical
