@@ -30,17 +30,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture
-def few(text_data, tmp_path):
-    """A folder with 24 rows of train, a test split and no validation."""
-    folder = tmp_path / "few"
-    folder.mkdir()
-    for split in ("train", "test"):
-        rows = Dataset.from_csv(str(text_data / f"{split}.csv"), cache_dir=str(tmp_path))
-        rows.select(range(24)).to_csv(str(folder / f"{split}.csv"))
-    return folder
-
-
 @pytest.mark.numerical
 def test_each_row_is_scored_by_a_head_that_did_not_see_its_fold(checkpoint, few, tmp_path):
     found = prepare(tmp_path, checkpoint("bert"), few, strategy=PROBE)
@@ -91,11 +80,11 @@ def test_the_run_names_what_was_scored_and_can_be_repeated(checkpoint, few, tmp_
         first = RunFolder(tmp_path / "runs" / "recipe" / "1")
         assert main(["run", str(first.recipe)]) == 0
     metrics = json.loads(first.metrics.read_text())
-    assert metrics["examples"] == {"train": 24, "test": 24}
+    assert metrics["examples"] == {"train": 20, "test": 20}
     assert metrics["folds"]["count"] == len(metrics["folds"]["accuracy"]) == 5
     assert metrics["parity"]["ok"]
     assert metrics["simple_model"].keys() >= {"validation", "test"}
-    assert metrics["calibration"]["temperature"]  # of 24 rows, where a tenth would have been 2
+    assert metrics["calibration"]["temperature"]  # of 20 rows, where a tenth would have been 2
     assert yaml.safe_load(first.recipe.read_text())["data"]["folds"] == 5
     assert "validation (5 folds, out of fold)" in printed.getvalue()
     card = " ".join((first.model / "README.md").read_text().split())
@@ -103,7 +92,7 @@ def test_the_run_names_what_was_scored_and_can_be_repeated(checkpoint, few, tmp_
     with (first.predictions / "validation.csv").open() as file:
         lines = [*csv.DictReader(file)]
     right = sum(line["label"] == line["prediction"] for line in lines)
-    assert right / 24 == pytest.approx(metrics["validation"]["accuracy"])
+    assert right / 20 == pytest.approx(metrics["validation"]["accuracy"])
     again = RunFolder(tmp_path / "runs" / "recipe" / "2")
     repeated = json.loads(again.metrics.read_text())
     assert repeated["validation"] == metrics["validation"]
@@ -140,7 +129,7 @@ def test_a_validation_split_of_few_rows_scores_and_folds_of_train_choose(
     checkpoint, few, tmp_path, num_rows, chooses
 ):
     rows = Dataset.from_csv(str(few / "test.csv"), cache_dir=str(tmp_path))
-    rows.select([row % 24 for row in range(num_rows)]).to_csv(str(few / "validation.csv"))
+    rows.select([row % 20 for row in range(num_rows)]).to_csv(str(few / "validation.csv"))
     found = prepare(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
     choice = {"choosing_folds": found.choosing_folds}
     fitted = fit(found, tmp_path, **choice)

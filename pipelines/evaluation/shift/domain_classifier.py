@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.evaluation.shift.samples import balanced
+
 NUM_PERMUTATIONS = 999
 MAX_ITERATIONS = 1000  # of the solver
 STRENGTH = 0.01  # C of logistic regression: rows are few, and features many
@@ -41,8 +43,8 @@ class DomainClassifier:
         from sklearn.preprocessing import StandardScaler
 
         random = np.random.default_rng(seed)
-        count = min(len(source), len(target))
-        drawn = [rows[random.permutation(len(rows))[:count]] for rows in (source, target)]
+        drawn = balanced(source, target, random)
+        count = len(drawn[0])
         half = count // 2
         fitted_on = np.concatenate([rows[:half] for rows in drawn])
         held_out = np.concatenate([rows[half:] for rows in drawn])

@@ -79,18 +79,14 @@ class LabelShift:
         if smallest < MIN_SINGULAR:
             return cls(names, shares, reason="the probe confuses classes: its matrix is singular")
         estimate = _shares(matrix, elsewhere, shares)
-        draws, changes = [], []
-        for _ in range(NUM_DRAWS):
-            rows = random.integers(len(true), size=len(true))
-            drawn = elsewhere[random.integers(len(elsewhere), size=len(elsewhere))]
-            drawn_matrix = _confusions(predicted[rows], true[rows], len(names))
-            draws.append(_shares(drawn_matrix, drawn, shares))
-            redrawn = labels[random.integers(len(labels), size=len(labels))]
-            changes.append(draws[-1] - np.bincount(redrawn, minlength=len(names)) / len(redrawn))
-        low, high = np.percentile(np.stack(draws), INTERVAL, axis=0)
+        redrawn = (
+            _redrawn(predicted, true, elsewhere, labels, shares, random) for _ in range(NUM_DRAWS)
+        )
+        draws, at_home = map(np.stack, zip(*redrawn, strict=True))
+        low, high = np.percentile(draws, INTERVAL, axis=0)
         # of many classes one seems to change by chance: Bonferroni's bound
         bound = float(norm.isf(SIGNIFICANCE / 2 / len(names)))
-        is_seen = np.abs(estimate - shares) > bound * np.std(changes, axis=0)
+        is_seen = np.abs(estimate - shares) > bound * np.std(draws - at_home, axis=0)
         # estimates that stop at 0 or 1 spread less than their error
         is_seen &= (shares < low) | (shares > high)
         return cls(names, shares, estimate, low, high, bool(is_seen.any()))
@@ -115,6 +111,23 @@ class LabelShift:
             )
         else:
             yield f"  no change of the shares is seen; the estimate {assumption}"
+
+
+def _redrawn(
+    predicted: np.ndarray,
+    true: np.ndarray,
+    elsewhere: np.ndarray,
+    labels: np.ndarray,
+    shares: np.ndarray,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate once more from rows drawn with replacement: (classes,) of the target, source."""
+    rows = random.integers(len(true), size=len(true))
+    drawn = elsewhere[random.integers(len(elsewhere), size=len(elsewhere))]
+    at_home = labels[random.integers(len(labels), size=len(labels))]
+    matrix = _confusions(predicted[rows], true[rows], len(shares))
+    shares_at_home = np.bincount(at_home, minlength=len(shares)) / len(at_home)
+    return _shares(matrix, drawn, shares), shares_at_home
 
 
 def _confusions(predicted: np.ndarray, true: np.ndarray, num_classes: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.evaluation.shift.domain_classifier import SIGNIFICANCE
+from pipelines.evaluation.shift.samples import balanced
 
 MAX_ROWS = 500  # of each domain: the kernel has as many squared
 NUM_PERMUTATIONS = 499
@@ -33,8 +34,8 @@ class MeanDiscrepancy:
     def estimate(cls, source: np.ndarray, target: np.ndarray, seed: int) -> "MeanDiscrepancy":
         """Compare as many rows of each: (rows, dim) features."""
         random = np.random.default_rng(seed)
-        count = min(len(source), len(target), MAX_ROWS)
-        drawn = [rows[random.permutation(len(rows))[:count]] for rows in (source, target)]
+        drawn = balanced(source, target, random, MAX_ROWS)
+        count = len(drawn[0])
         kernel = _kernel(np.concatenate(drawn).astype(np.float64))
         # k(x, x) says nothing of the distance between domains
         np.fill_diagonal(kernel, 0.0)
