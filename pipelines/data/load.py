@@ -26,7 +26,8 @@ from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
 from pipelines.data.rows import Rows
-from pipelines.data.sources import USUAL_NAMES, StreamedSource
+from pipelines.data.sources import StreamedSource
+from pipelines.data.split_names import USUAL_NAMES
 from pipelines.data.unused_texts import UnusedText
 
 if TYPE_CHECKING:

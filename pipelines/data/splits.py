@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, suggest
-from pipelines.data.sources import USUAL_NAMES, SplitNames
+from pipelines.data.split_names import USUAL_NAMES, SplitNames
 
 if TYPE_CHECKING:
     from datasets import Dataset

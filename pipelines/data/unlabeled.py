@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pipelines.core.errors import DataError, suggest
 from pipelines.data import columns, media_columns
 from pipelines.data.dataset import Note
-from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.split_names import USUAL_NAMES
 from pipelines.data.usual_columns import names_in
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any
 from pipelines.core import hardware, registry
 from pipelines.core.console import say
 from pipelines.core.labels import LANGUAGE
-from pipelines.data.sources import Source, SplitNames
+from pipelines.data.sources import Source
+from pipelines.data.split_names import SplitNames
 from pipelines.models.anatomy import dissect
 from pipelines.recipe import Recipe, combinations
 from pipelines.strategies.choosing.context import AutoContext

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from pipelines import data
 from pipelines.core.errors import DataError
-from pipelines.data.sources import SplitNames
 from pipelines.data.sources.files import Files
+from pipelines.data.split_names import SplitNames
 from pipelines.tasks._classification import Classification
 from pipelines.tasks.image_classification import ImageClassification
 from pipelines.tasks.text_classification import TextClassification

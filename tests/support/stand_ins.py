@@ -13,7 +13,7 @@ import tiny
 import yaml
 from hub_server import HubServer
 
-from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.split_names import USUAL_NAMES
 from pipelines.recipe import Recipe
 
 CHECKPOINTS = {

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import DataError
-from pipelines.data.sources import SplitNames
 from pipelines.data.sources._archives import is_archive, unpack
 from pipelines.data.sources._content import digest, read_digests
 from pipelines.data.sources._media_files import SUFFIXES as MEDIA
@@ -12,6 +11,7 @@ from pipelines.data.sources._media_layout import SPLIT_NAMES, usual_split
 from pipelines.data.sources._named_tables import is_table
 from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._table_layout import find_tables
+from pipelines.data.split_names import SplitNames
 
 
 @dataclass(frozen=True)

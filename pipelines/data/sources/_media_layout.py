@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import DataError
-from pipelines.data.sources import USUAL_NAMES
+from pipelines.data.split_names import USUAL_NAMES
 
 SPLIT_NAMES = frozenset(name for names in USUAL_NAMES.values() for name in names)
 # other names of folders -> the usual one

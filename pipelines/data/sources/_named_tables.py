@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from pipelines.core.errors import DataError, suggest
-from pipelines.data.sources import SplitNames
 from pipelines.data.sources._dialect import kind
 from pipelines.data.sources._tables import SUFFIXES
+from pipelines.data.split_names import SplitNames
 
 
 def named_tables(folder: Path, requested: SplitNames) -> dict[str, list[Path]]:
