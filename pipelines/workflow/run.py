@@ -112,11 +112,26 @@ def trial(
         GraftError: as `run` does; DivergedError where outputs are not finite.
         Interrupted: on a signal.
     """
+    return score_trial(prepare_trial(recipe), checkpoints, callbacks)
+
+
+def prepare_trial(recipe: Recipe) -> Prepared:
+    """Load all that a trial needs, without test; `auto` has chosen its strategy.
+
+    Raises:
+        GraftError: something in recipe, data or checkpoint is wrong.
+    """
     # sharded weights are put together on the main process from a whole checkpoint only
     model_only = not recipe.training.keys() & {"fsdp", "deepspeed"}
     training = {"save_only_model": model_only, **recipe.training}
     recipe = recipe.replace(training=training)
-    prepared = race(recipe, prepare(recipe, test=False))
+    return race(recipe, prepare(recipe, test=False))
+
+
+def score_trial(
+    prepared: Prepared, checkpoints: Path, callbacks: "tuple[TrainerCallback, ...]" = ()
+) -> dict[str, float]:
+    """Train what was prepared and return its scores on validation."""
     recipe = prepared.recipe
     # pruning compares a run's scores by how far it has come, and a soup is several runs
     single_run_callbacks = () if recipe.averaging.soup else callbacks
