@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3  # max difference of float32 outputs: kernels differ by less, wrong weights by more
 RELATIVE_TOLERANCE = 1e-5  # of the largest output: float32 has 24 bits, which is 6e-8 of 120,000
+NUM_EXAMPLES = 256  # that are compared
 
 
 def compare(
     predict: "Callable[[Dataset], ModelOutputs]",
     rows: "Dataset",
     trained: "ModelOutputs",
-    num_examples: int = 256,
+    num_examples: int = NUM_EXAMPLES,
 ) -> Parity:
     """Predict the first examples of a split with the reloaded model and compare the outputs.
 
     Args:
         predict: raw examples -> what the task reads of the model's outputs; encodes them itself.
         rows: the raw examples of the split.
-        trained: the outputs of the trained model, for all examples of the split.
+        trained: the outputs of the trained model, for all examples of the split or the first of them.
         num_examples: how many to compare; more, if fewer than two encoded rows come of them.
     """
     first = rows.select(range(min(num_examples, len(rows))))

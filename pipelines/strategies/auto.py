@@ -213,7 +213,7 @@ def _obstacle(context: "AutoContext", name: str) -> str | None:
 
 def _resolution(context: "AutoContext", name: str, reason: str) -> Resolution:
     """Build the sections that replace the recipe's."""
-    sections: dict[str, Any] = {"strategy": registry.find("strategies", name)()}
+    sections = registry.find("strategies", name)().resolve(context).sections
     has_enough = context.num_validation >= MIN_VALIDATION_EXAMPLES
     if name == "lp_ft" and has_enough and "averaging" not in context.explicit:
         sections["averaging"] = Averaging(wise_ft=True)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError
-from pipelines.strategies import Strategy
+from pipelines.strategies._new_head import NewHead
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
 
 
-class Bitfit(Strategy):
+class Bitfit(NewHead):
     """Every bias of the encoder, that of normalization included, and all of the head."""
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError
 from pipelines.models.anatomy.depths import frozen_modules, train_only
-from pipelines.strategies import Strategy
+from pipelines.strategies._new_head import NewHead
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
 
 
-class FreezeEmbeddings(Strategy):
+class FreezeEmbeddings(NewHead):
     """What comes before the first block never changes (arXiv 1911.03090).
 
     Words that train lacks keep their relation to those it has. In a convolutional network it is the

@@ -106,8 +106,10 @@ class Lora(Adapter):
         return adapted
 
     def lr_multiplier(self, parameter: str, anatomy: "Anatomy") -> float:
-        """Return `lora_plus_ratio` for B matrices, 1 for A matrices and head."""
-        return self.lora_plus_ratio if ".lora_B." in parameter else 1.0
+        """Return `lora_plus_ratio` for B matrices, 1 for A matrices."""
+        if ".lora_B." in parameter:
+            return self.lora_plus_ratio
+        return super().lr_multiplier(parameter, anatomy)
 
     @contextmanager
     def evaluating(self, model: Any) -> Iterator[None]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipelines.core.errors import ModelError
-from pipelines.strategies import Strategy
+from pipelines.strategies._new_head import NewHead
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
 
 
-class ReinitTop(Strategy):
+class ReinitTop(NewHead):
     """The last blocks specialize in the pretraining task.
 
     On a few thousand examples that can be worse than random weights, and makes fine-tuning

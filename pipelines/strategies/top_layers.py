@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipelines.core.errors import ModelError
 from pipelines.models.anatomy.depths import frozen_modules, train_only
-from pipelines.strategies import Strategy
+from pipelines.strategies._new_head import NewHead
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.training.job import Fitted, Job
 
 
-class TopLayers(Strategy):
+class TopLayers(NewHead):
     """The last `layers` blocks and the head train; a list of blocks is surgical fine-tuning.
 
     A quarter of the blocks reaches nine tenths of the quality (arXiv 1911.03090; lists, numbered

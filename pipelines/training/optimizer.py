@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LambdaLR
 
+from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def build_optimizer(
     """Give `trainer` its optimizer and schedule where upstream's are not enough.
 
     Else it makes them itself when training starts: FSDP and DeepSpeed need an optimizer of weights
-    that are spread already.
+    that are spread already. There new layers learn as fast as the others, if that is the only
+    difference.
 
     Args:
         extra: groups of parameters that are not of the model, with their rates.
@@ -29,13 +31,20 @@ def build_optimizer(
         RecipeError: rates or stages of its own under FSDP or DeepSpeed.
     """
     model: Any = trainer.model
-    named = model.named_parameters()
+    named, is_new = list(model.named_parameters()), setup.anatomy.is_new
     # groups of an optimizer hold parameters without their names
     multipliers = {id(p): setup.lr_multiplier(name) for name, p in named}
     is_uniform = {*multipliers.values()} == {1.0}
     if is_uniform and not plan and not extra:
         return
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        others = {setup.lr_multiplier(name) for name, _ in named if not is_new(name)}
+        if others == {1.0} and not plan and not extra:
+            say(
+                "new layers learn at training.learning_rate: weights that are spread over "
+                "processes have one rate (strategy.head_lr_ratio)"
+            )
+            return
         raise RecipeError(
             f"strategy '{setup.strategy}' trains layers at learning rates of their own or in "
             "stages, which weights that are spread over processes do not have; use full or lora, "
@@ -46,8 +55,9 @@ def build_optimizer(
     # of B, and decays by names
     if not is_uniform:
         groups = [part for g in optimizer.param_groups for part in _by_rate(g, multipliers)]
-        # the Trainer logs the rate of the first group: the highest
-        optimizer.param_groups[:] = sorted(groups, key=lambda group: -group["lr"])
+        # the Trainer logs the rate of the first group: the recipe's, where a group has it
+        rate = trainer.args.learning_rate
+        optimizer.param_groups[:] = sorted(groups, key=lambda g: (g["lr"] != rate, -g["lr"]))
     for group in extra:
         optimizer.add_param_group(group)
     if plan:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipelines.core import processes
 from pipelines.evaluation.calibration import result
 from pipelines.models.output.reload import reload
 from pipelines.report import parity
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
+from pipelines.training.row_subset import RowSubset, examples_of
 from pipelines.workflow import detection, robustness, simple_model
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
@@ -25,6 +28,7 @@ from pipelines.workflow.prepared import Prepared
 if TYPE_CHECKING:
     from pipelines.evaluation.calibration.result import CalibrationResult
     from pipelines.evaluation.robustness import Robustness
+    from pipelines.tasks import ModelOutputs
     from pipelines.training.job import Fitted
 
 Scores = dict[str, dict[str, float]]  # split -> metric -> score
@@ -95,8 +99,16 @@ def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder
     # on validation, whose predictions are at hand: test is read once
     trained = evidence.predictions["validation"].outputs
     if fitted.out_of_fold is not None:  # those are of other heads than the one that was saved
-        trained = predict(prepared, fitted, "validation").outputs
+        trained = _first_outputs(prepared, fitted, parity.NUM_EXAMPLES)
     return replace(evidence, parity=parity.compare(reloaded, prepared.data.validation, trained))
+
+
+def _first_outputs(prepared: Prepared, fitted: "Fitted", num_examples: int) -> "ModelOutputs":
+    """Run the model over the first examples of validation."""
+    rows = prepared.encoded["validation"]
+    first = RowSubset(rows, np.flatnonzero(examples_of(rows) < num_examples))
+    options = training_arguments.forward_options(prepared.arguments())
+    return fitted.output.run(first, prepared.collate, prepared.recipe.task.collect, **options)
 
 
 def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -> _Scored:

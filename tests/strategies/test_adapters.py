@@ -254,6 +254,7 @@ def test_switching_from_a_method_of_peft_drops_its_fields(tmp_path):
         **section,
         "target_modules": "auto",
         "modules_to_save": "auto",
+        "head_lr_ratio": "auto",
     }
     said = recipes.load(path, ["strategy.name=lora"]).strategy
     assert (said.name, said.save) == ("lora", "adapter")

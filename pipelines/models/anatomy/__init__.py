@@ -51,6 +51,7 @@ class Anatomy:
         head: what is new for this task: the modules outside the encoder, and whatever else the
             checkpoint did not hold. The output layer of a language model is not part of it: its
             weights are the embeddings'.
+        new: the parameters that the checkpoint did not hold.
         output: the linear layer that gives the logits; `head` contains it. None where no layer
             maps features to labels, as in a language model.
         pooling: modules after the blocks that make one vector of an example, where there are any.
@@ -66,6 +67,7 @@ class Anatomy:
     blocks: Names
     depths: tuple[Names, ...]
     head: Names
+    new: frozenset[str]
     output: str | None
     pooling: Names
     norms: Names
@@ -82,6 +84,11 @@ class Anatomy:
     def final(self) -> Names:
         """The modules between the last block and the head, such as the last normalization."""
         return tuple(name for name in self.depths[-1] if name not in self.head)
+
+    def is_new(self, parameter: str) -> bool:
+        """Return whether the checkpoint lacked a parameter, also by its name in a PeftModel."""
+        name = parameter.removeprefix("base_model.model.").replace(".modules_to_save.default", "")
+        return name in self.new
 
     def depth(self, parameter: str) -> int:
         """Index of a parameter in `depths`: 0 for embeddings, 1 for the first block.
@@ -115,6 +122,7 @@ def dissect(model: "PreTrainedModel", newly_initialized: Names = ()) -> Anatomy:
         blocks=tree.blocks,
         depths=tree.depths,
         head=tree.head,
+        new=frozenset(newly_initialized),
         output=tree.output,
         # only after the blocks: those inside (Inception, squeeze and excitation) make no vector
         pooling=outermost(name for name in tree.after_blocks if is_pooling(tree.modules[name])),

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipelines.core.errors import ModelError
 from pipelines.models.library_warnings import suppress_peft_warnings
-from pipelines.strategies import Strategy
+from pipelines.strategies._new_head import NewHead
 from pipelines.strategies.adapters import targets as targeting
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 
 
-class Adapter(Strategy):
+class Adapter(NewHead):
     """Base of strategies with adapters.
 
     `target_modules: auto` means what the method is made for, `modules_to_save: auto` whatever the

@@ -1,0 +1,91 @@
+"""Layers that the checkpoint did not hold learn faster than those that it did."""
+
+import pytest
+from grafting import fit, graft, job, prepare
+
+from pipelines.core.errors import RecipeError
+from pipelines.training.optimizer import build_optimizer
+from pipelines.training.trainer import GraftTrainer
+
+# one step of AdamW without warm-up moves each weight by its rate, whatever its gradient is
+ONE_STEP = {"max_steps": 1, "warmup_steps": 0, "weight_decay": 0.0, "learning_rate": 1e-4}
+STRATEGIES = ("full", "bitfit", "freeze_embeddings", "top_layers", "reinit_top", "lora", "ia3")
+
+
+@pytest.fixture
+def prepared(checkpoint, text_data, tmp_path):
+    """prepared(strategy, training…): loaded, not trained."""
+
+    def prepared(strategy, model=None, **training):
+        return prepare(
+            tmp_path,
+            model or checkpoint("bert"),
+            text_data,
+            strategy=strategy,
+            training={**ONE_STEP, **training},
+        )
+
+    return prepared
+
+
+def moves(found, folder):
+    """Parameter -> how far one step moved it at most, of those that trained."""
+    model = found.checkpoint.model
+    before = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
+    trained = fit(found, folder / "checkpoints").output.model
+    after = dict(trained.named_parameters())
+    distances = {name: float((after[name].detach() - before[name]).abs().max()) for name in before}
+    return {name: distance for name, distance in distances.items() if distance}
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_new_layer_moves_ten_times_as_far(prepared, tmp_path, name):
+    strategy = {"name": name, "layers": 1} if name in ("top_layers", "reinit_top") else name
+    found = prepared(strategy)
+    assert found.recipe.strategy.head_lr_ratio == 10
+    new = {*found.checkpoint.newly_initialized}
+    assert new
+    distances = moves(found, tmp_path)
+    assert [distances[parameter] for parameter in new] == pytest.approx([1e-3] * len(new), rel=0.05)
+    if name not in ("lora", "ia3", "reinit_top"):  # their weights move by other rules
+        others = [distance for parameter, distance in distances.items() if parameter not in new]
+        assert max(others) == pytest.approx(1e-4, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rate", "ratio"), [(2e-5, 10), (2e-3, 2.5), (1e-2, 1), (0.0, 1)], ids=str
+)
+def test_the_rate_of_new_layers_has_a_bound(prepared, rate, ratio):
+    assert prepared("full", learning_rate=rate).recipe.strategy.head_lr_ratio == ratio
+
+
+def test_a_recipe_can_say_one_rate_for_all(prepared, tmp_path):
+    distances = moves(prepared({"name": "full", "head_lr_ratio": 1}), tmp_path)
+    assert max(distances.values()) == pytest.approx(1e-4, rel=0.05)
+
+
+def test_a_head_that_the_checkpoint_holds_learns_like_the_rest(
+    prepared, checkpoint, text_data, tmp_path
+):
+    first = graft(tmp_path / "first", checkpoint("bert"), text_data, training=ONE_STEP)
+    found = prepared("full", model=first.folder)
+    assert not found.checkpoint.newly_initialized
+    assert max(moves(found, tmp_path).values()) == pytest.approx(1e-4, rel=0.05)
+
+
+def test_weights_that_are_spread_over_processes_have_one_rate(prepared, tmp_path, capsys):
+    """FSDP and DeepSpeed make the optimizer themselves; rates that a strategy is about stop it."""
+
+    def optimizer(strategy):
+        ready = job(found := prepared(strategy), tmp_path)
+        setup = found.recipe.strategy.setup(ready)
+        trainer = GraftTrainer(ready, setup)
+        trainer.is_fsdp_enabled = True
+        build_optimizer(trainer, setup, None)
+        return trainer.optimizer
+
+    assert optimizer("full") is None
+    assert "new layers learn at training.learning_rate" in capsys.readouterr().out
+    with pytest.raises(RecipeError, match="at learning rates of their own"):
+        optimizer("layerwise_lr_decay")
