@@ -87,7 +87,7 @@ def test_b_matrices_learn_faster_by_the_ratio(checkpoint, text_data, tmp_path, r
     assert float(max(steps)) == pytest.approx(1e-3 * ratio, rel=0.01)
     (head,) = (t for n, t in weights.items() if n.endswith("modules_to_save.default.weight"))
     moved = (head.detach() - found.before["classifier.weight"]).abs().max()
-    assert float(moved) == pytest.approx(1e-3, rel=0.01)
+    assert float(moved) == pytest.approx(5e-3, rel=0.01)  # the bound of new layers
 
 
 def test_training_goes_on_after_an_evaluation_that_failed(adapted):
