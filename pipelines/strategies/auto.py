@@ -1,7 +1,7 @@
 """Choose the strategy that suits data, model and machine: by measurement, or by fixed rules."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 

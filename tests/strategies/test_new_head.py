@@ -53,9 +53,7 @@ def test_a_new_layer_moves_ten_times_as_far(prepared, tmp_path, name):
         assert max(others) == pytest.approx(1e-4, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("rate", "ratio"), [(2e-5, 10), (2e-3, 2.5), (1e-2, 1), (0.0, 1)], ids=str
-)
+@pytest.mark.parametrize(("rate", "ratio"), [(2e-5, 10), (2e-3, 2.5), (1e-2, 1), (0.0, 1)], ids=str)
 def test_the_rate_of_new_layers_has_a_bound(prepared, rate, ratio):
     assert prepared("full", learning_rate=rate).recipe.strategy.head_lr_ratio == ratio
 
