@@ -28,7 +28,7 @@ def compare(
     Args:
         predict: raw examples -> what the task reads of the model's outputs; encodes them itself.
         rows: the raw examples of the split.
-        trained: the outputs of the trained model, for all examples of the split or the first of them.
+        trained: the outputs of the trained model, for all examples of the split or the first ones.
         num_examples: how many to compare; more, if fewer than two encoded rows come of them.
     """
     first = rows.select(range(min(num_examples, len(rows))))
