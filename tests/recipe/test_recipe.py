@@ -203,7 +203,8 @@ def test_the_last_word_wins(load: Load) -> None:
 
 @pytest.mark.parametrize("switch", ["strategy=full", "strategy.name=full"])
 def test_switching_the_strategy_drops_what_only_the_old_one_has(load: Load, switch: str) -> None:
-    assert load(BASE, switch).strategy.model_dump() == {"name": "full"}
+    dumped = load(BASE, switch).strategy.model_dump()
+    assert dumped == {"name": "full", "head_lr_ratio": "auto"}
 
 
 def test_switching_the_source_keeps_what_both_have(load: Load) -> None:
@@ -468,7 +469,7 @@ KIND_MISTAKES = {
     ("r: 4", "r: 0"): (4, "strategy.r: 0: should be greater than or equal to 1"),
     ("r: 4", "rr: 4"): (
         4,
-        "unknown key 'strategy.rr'; did you mean 'r'? known: init_lora_weights, "
+        "unknown key 'strategy.rr'; did you mean 'r'? known: head_lr_ratio, init_lora_weights, "
         "lora_alpha, lora_dropout, lora_plus_ratio, modules_to_save, name, r, save, "
         "target_modules, use_dora, use_rslora",
     ),
