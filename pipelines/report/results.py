@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from pipelines.report import learning_curve, predictions, reliability, strict_json, threshold_text
+from pipelines.report import (
+    learning_curve,
+    predictions,
+    reliability,
+    strict_json,
+    threshold_text,
+    wise_ft_curve,
+)
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
 
@@ -23,6 +30,8 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
         strict_json.write_lines(folder.history, evidence.history)
         if evidence.history:
             learning_curve.draw(folder.curve, evidence)
+        if wise_ft_curve.shifted_keys(evidence):
+            wise_ft_curve.draw(folder.wise_ft, evidence)
         if calibrated:
             reliability.draw(folder.reliability, calibrated)
         # last: a crash before leaves a run that can be resumed
@@ -57,6 +66,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "thresholds": threshold_text.as_json(evidence),
         "calibration": evidence.calibration.json() if evidence.calibration else None,
         "robustness": evidence.robustness.json() if evidence.robustness else None,
+        "wise_ft": [*wise_ft_curve.points(evidence)] or None,
         "out_of_distribution": evidence.detection.json() if evidence.detection else None,
         "training": {
             "seconds": round(evidence.seconds, 3),

@@ -9,6 +9,7 @@ predictions/         <split>.csv, one row per example
 history.jsonl        what was logged during training
 learning_curve.png
 reliability.png      accuracy over confidence, before and after calibration
+wise_ft.png          scores on validation and on rows unlike train, between probe and fine-tuned
 metrics.json         validation and test apart; written last, so it marks the run as done
 
 A run in stages is the run of its last stage, and has besides
@@ -145,6 +146,11 @@ class RunFolder:
     def reliability(self) -> Path:
         """The reliability diagram."""
         return self.path / "reliability.png"
+
+    @property
+    def wise_ft(self) -> Path:
+        """The curve of WiSE-FT; exists only where each of its points has two scores."""
+        return self.path / "wise_ft.png"
 
     @property
     def predictions(self) -> Path:

@@ -9,6 +9,7 @@ from pipelines.report import (
     detection_text,
     robustness_text,
     threshold_text,
+    wise_ft_curve,
 )
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
@@ -39,6 +40,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),
             *threshold_text.lines(evidence),
             *robustness_text.lines(evidence),
+            *wise_ft_curve.lines(evidence),
             *detection_text.lines(evidence),
             f"reload parity: {evidence.parity or 'not checked'}",
             f"model: {model}",

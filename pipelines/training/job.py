@@ -1,6 +1,6 @@
 """What training takes and gives back: a job, what a strategy makes of its model, the result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,6 +62,8 @@ class Job:
         restore: outputs of the model -> outputs in the unit of the targets; None where they are.
         target: encoded rows of the target domain, without labels: each is -100 or NaN, which no
             loss learns from; None where the recipe has none.
+        shifted: name -> rows that are unlike train, with their targets: each point of WiSE-FT's
+            line is scored on them, too, and they choose nothing.
         adaptation: how training brings source and target together; None: it does not.
         identity: what the recipe says of training, as text: beside rows and weights, all that the
             result follows from.
@@ -94,6 +96,7 @@ class Job:
     target_scale: "TargetScale | None" = None
     restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
     target: Any | None = None
+    shifted: Mapping[str, LabeledRows] = field(default_factory=dict)
     adaptation: "Adaptation | None" = None
     identity: str = ""
 

@@ -26,6 +26,7 @@ from pipelines.recipe import Recipe
 from pipelines.report import card, data_report, lock, push, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
+from pipelines.workflow import shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide
 from pipelines.workflow.evaluate import evaluate, with_parity
 from pipelines.workflow.prepare import prepare
@@ -178,7 +179,8 @@ def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tupl
     """Train; returns the result and the seconds that it took."""
     recipe = prepared.recipe
     resume_from = resumed.checkpoint if resumed else None
-    job = job_of(prepared, folder.checkpoints, resume_from=resume_from)
+    rows = shifted_rows.of(prepared)
+    job = job_of(prepared, folder.checkpoints, resume_from=resume_from, shifted=rows)
     of_a_stream = " of a stream" if prepared.stream is not None else ""
     say(
         f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "

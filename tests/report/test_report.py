@@ -155,6 +155,33 @@ def test_the_legends_of_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyP
     }
 
 
+def test_the_curve_of_wise_ft_is_drawn_where_its_points_have_two_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, list[str]] = {}
+
+    def read(figure: Figure, path: Path) -> None:
+        drawn[path.name] = [text.get_text() for axes in figure.axes for text in axes.texts]
+
+    monkeypatch.setattr(Figure, "savefig", read)
+    line = [
+        {"alpha": alpha, "validation_accuracy": 0.7 + alpha / 10, "target_accuracy": 0.6 - alpha}
+        for alpha in (0.0, 0.5, 1.0)
+    ]
+    chosen = {"step": 200, "alpha": 0.5}
+    run = finished(tmp_path, history=line, chosen=chosen)
+    assert drawn["wise_ft.png"] == ["0", "0.5", "1"]
+    assert json.loads(run.metrics.read_text())["wise_ft"] == line
+    summary = summarize(run, evidence(history=line, chosen=chosen))
+    assert (
+        "target accuracy 0.6000 for the probe, -0.4000 fine-tuned, 0.1000 at alpha 0.5" in summary
+    )
+    del drawn["wise_ft.png"]
+    plain = [{key: point[key] for key in ("alpha", "validation_accuracy")} for point in line]
+    finished(tmp_path, history=plain, chosen=chosen)
+    assert "wise_ft.png" not in drawn
+
+
 def test_the_entry_of_the_saved_weights_is_found() -> None:
     assert evidence().chosen_entry("eval_accuracy")["epoch"] == 2.0
     assert evidence(chosen={}).chosen_entry("eval_accuracy") is None
