@@ -34,6 +34,14 @@ class OtherRows(Section):
         return source
 
 
+class SourceRows(OtherRows):
+    """Rows of what the checkpoint could do before, with a class each."""
+
+    columns: dict[str, str] = Field(
+        {}, description="role -> column, that of the label too; left out: the usual names"
+    )
+
+
 class Evaluation(Section):
     """Measure more than the scores: how they fall where inputs are worse, or of another kind."""
 
@@ -46,6 +54,12 @@ class Evaluation(Section):
         None,
         description="rows of another kind, such as {path: news.csv}: whether the model tells them "
         "from those of test",
+    )
+
+    forgetting: SourceRows | None = Field(
+        None,
+        description="rows with labels that are not what is trained on, such as {path: news.csv}: "
+        "how well the encoder tells their classes before and after, and how far weights moved",
     )
 
     @property

@@ -16,7 +16,8 @@ def find_beside(document: Document, folder: Path) -> None:
     Args:
         folder: that of the recipe.
     """
-    for section in (("data",), ("data", "target"), ("evaluation", "out_of_distribution")):
+    evaluation = [("evaluation", key) for key in ("out_of_distribution", "forgetting")]
+    for section in (("data",), ("data", "target"), *evaluation):
         _find_beside(document, section, folder)
 
 

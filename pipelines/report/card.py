@@ -14,6 +14,7 @@ from pipelines.report import (
     baseline,
     card_metadata,
     detection_text,
+    forgetting_text,
     robustness_text,
     stages_text,
     threshold_text,
@@ -146,7 +147,8 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "calibration": card_section(evidence, model)
         + threshold_text.card_section(evidence)
         + robustness_text.card_section(evidence)
-        + detection_text.card_section(evidence),
+        + detection_text.card_section(evidence)
+        + forgetting_text.card_section(evidence),
         "usage": usage(evidence, model),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,

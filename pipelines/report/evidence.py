@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pipelines.core.labels import Labels
     from pipelines.evaluation.calibration.result import CalibrationResult
     from pipelines.evaluation.detection.result import Detection
+    from pipelines.evaluation.forgetting import Forgetting
     from pipelines.evaluation.robustness import Robustness
     from pipelines.evaluation.simple_model import SimpleScores
     from pipelines.models.output import Library
@@ -85,6 +86,7 @@ class Evidence:
         limits: what users have to know about inputs, a sentence or more each.
         robustness: the main score under corruptions; None where it was not measured.
         detection: whether rows of another source are told apart; None where it was not measured.
+        forgetting: what is left of what the checkpoint could do; None where it was not measured.
     """
 
     task: "Task"
@@ -120,6 +122,7 @@ class Evidence:
     fold_scores: Sequence[float] = ()
     robustness: "Robustness | None" = None
     detection: "Detection | None" = None
+    forgetting: "Forgetting | None" = None
 
     @property
     def standard_error(self) -> float | None:

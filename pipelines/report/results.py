@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipelines.report import (
+    forgetting_picture,
     learning_curve,
     predictions,
     reliability,
@@ -32,6 +33,8 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
             learning_curve.draw(folder.curve, evidence)
         if wise_ft_curve.shifted_keys(evidence):
             wise_ft_curve.draw(folder.wise_ft, evidence)
+        if evidence.forgetting:
+            forgetting_picture.draw(folder.forgetting, evidence.forgetting)
         if calibrated:
             reliability.draw(folder.reliability, calibrated)
         # last: a crash before leaves a run that can be resumed
@@ -68,6 +71,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "robustness": evidence.robustness.json() if evidence.robustness else None,
         "wise_ft": [*wise_ft_curve.points(evidence)] or None,
         "out_of_distribution": evidence.detection.json() if evidence.detection else None,
+        "forgetting": evidence.forgetting.json() if evidence.forgetting else None,
         "training": {
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,

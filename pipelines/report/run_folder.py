@@ -9,6 +9,7 @@ predictions/         <split>.csv, one row per example
 history.jsonl        what was logged during training
 learning_curve.png
 reliability.png      accuracy over confidence, before and after calibration
+forgetting.png       a probe of another task before and after, and how far weights moved
 wise_ft.png          scores on validation and on rows unlike train, between probe and fine-tuned
 metrics.json         validation and test apart; written last, so it marks the run as done
 
@@ -151,6 +152,11 @@ class RunFolder:
     def wise_ft(self) -> Path:
         """The curve of WiSE-FT; exists only where each of its points has two scores."""
         return self.path / "wise_ft.png"
+
+    @property
+    def forgetting(self) -> Path:
+        """What is left of what the checkpoint could do; exists only if the recipe asks for it."""
+        return self.path / "forgetting.png"
 
     @property
     def predictions(self) -> Path:

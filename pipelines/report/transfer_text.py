@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipelines.evaluation.transfer import CONFIDENCE, Transfer
+from pipelines.evaluation.paired import CONFIDENCE
+from pipelines.evaluation.transfer import Transfer
 from pipelines.report.tables import align
 
 

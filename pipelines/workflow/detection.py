@@ -1,20 +1,18 @@
 """A trained model and rows of another source -> whether it tells them from those of test."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core import cache, processes
+from pipelines.core import cache
 from pipelines.core.console import say
-from pipelines.core.errors import DataError
 from pipelines.data import unlabeled
 from pipelines.evaluation.detection import Passed
 from pipelines.evaluation.detection.result import Detection, detect
 from pipelines.evaluation.robustness import draw_rows
 from pipelines.training import arguments as training_arguments
+from pipelines.workflow import other_rows
 from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 MAX_TRAIN_ROWS = 5_000  # that features are compared with
 KEY = "evaluation.out_of_distribution"
-DATA_KEY = re.compile(r"\bdata\.(?=[a-z])")
 
 
 def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> "Dataset | None":
@@ -43,29 +40,10 @@ def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> "Dataset
     section = recipe.evaluation.out_of_distribution
     if section is None:
         return None
-    try:
+    with other_rows.named(KEY):
         rows = unlabeled.load(section.data, recipe.task, loaded.train, section.split, say)
-    except DataError as error:
-        # the stages of `data` name its keys
-        raise DataError(f"{KEY}: {DATA_KEY.sub(f'{KEY}.', str(error))}") from error
-    first = loaded.labels.values[0]
-    labeled = rows.add_column("label", [first] * len(rows))
-    drawn = labeled.select(draw_rows(len(labeled), recipe.seed))
-
-    def unusable() -> Iterator[int]:
-        """Yield the rows that the task or the model cannot take."""
-        task, config = recipe.task, checkpoint.model.config
-        yield from (row for row, _ in task.corrupt_rows(drawn))
-        yield from (row for row, _ in task.unsupported_rows(drawn, checkpoint.processor, config))
-
-    left_out = set(processes.from_main(lambda: list(unusable())))
-    if len(left_out) == len(drawn):
-        raise DataError(f"{KEY}: none of the {len(rows):,} rows of {section.path} can be used")
-    say(
-        f"{KEY}: {len(drawn) - len(left_out):,} of {len(rows):,} rows of {section.path}, seed "
-        f"{recipe.seed}" + (f"; {len(left_out):,} cannot be read" if left_out else "")
-    )
-    return drawn.select([row for row in range(len(drawn)) if row not in left_out])
+    drawn, _ = other_rows.draw(KEY, section.path, rows, recipe, loaded, checkpoint)
+    return drawn
 
 
 def measure(prepared: Prepared, fitted: "Fitted") -> Detection | None:

@@ -5,6 +5,7 @@ and then the target
 train, validation, test  -> simple model -> its scores, to stand beside them
 corrupted rows of test   -> predictions  -> robustness, if the recipe asks for it
 rows of another source   -> logits, features -> detection, if the recipe names one
+rows of another task     -> states, weights  -> forgetting, if the recipe names one
 the saved folder, loaded -> predictions  -> parity with the trained model
 """
 
@@ -21,7 +22,7 @@ from pipelines.report import parity
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
 from pipelines.training.row_subset import RowSubset, examples_of
-from pipelines.workflow import detection, robustness, simple_model
+from pipelines.workflow import detection, forgetting, robustness, simple_model
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
 
@@ -88,6 +89,7 @@ def evaluate(
         limits=_limits(prepared),
         robustness=_robustness(prepared, fitted, scored.predictions),
         detection=detection.measure(prepared, fitted) if prepared.others is not None else None,
+        forgetting=forgetting.measure(prepared, fitted) if prepared.probe_rows else None,
     )
 
 

@@ -30,7 +30,7 @@ from pipelines.recipe import Recipe
 from pipelines.recipe.combinations import folds
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
-from pipelines.workflow import detection, section_checks
+from pipelines.workflow import detection, forgetting, section_checks
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -81,6 +81,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
         stream=stream,
         target=_encode_target(recipe, loaded, processor),
         others=detection.load(recipe, loaded, checkpoint) if test else None,
+        probe_rows=forgetting.load(recipe, loaded, checkpoint) if test else None,
     )
     # what `recipe` itself has: `replace` above has made calibration a section of its own
     prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipelines.data import Data
     from pipelines.data.findings import Findings
+    from pipelines.evaluation.forgetting import ProbeRows
     from pipelines.evaluation.scorer import Scorer
     from pipelines.models.load import Checkpoint
     from pipelines.training.job import Collate
@@ -47,6 +48,7 @@ class Prepared:
             is scored of it is the split "target" of `encoded` and `targets`.
         target_scale: by which training may standardize numbers to predict; None where it cannot.
         others: raw rows of another source, to be told from those of the run; None without one.
+        probe_rows: rows of another task, to see what training left of it; None without one.
         reason: why `strategy: auto` chose its strategy; empty without a choice.
     """
 
@@ -61,6 +63,7 @@ class Prepared:
     target: Any | None = None
     target_scale: "TargetScale | None" = None
     others: "Dataset | None" = None
+    probe_rows: "ProbeRows | None" = None
     reason: str = ""
 
     @cached_property

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pipelines.evaluation.transfer import PairedDifference, ScorePair, Transfer
+from pipelines.evaluation.paired import PairedDifference
+from pipelines.evaluation.transfer import ScorePair, Transfer
 from pipelines.report import transfer_text
 
 

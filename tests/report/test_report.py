@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from pipelines.core.errors import RunError
 from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
 from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.calibration.result import measure
+from pipelines.evaluation.forgetting import Forgetting
 from pipelines.evaluation.simple_model import SimpleScores
 from pipelines.report import card, lock, results
 from pipelines.report.run_folder import RunFolder
@@ -180,6 +182,30 @@ def test_the_curve_of_wise_ft_is_drawn_where_its_points_have_two_scores(
     plain = [{key: point[key] for key in ("alpha", "validation_accuracy")} for point in line]
     finished(tmp_path, history=plain, chosen=chosen)
     assert "wise_ft.png" not in drawn
+
+
+def test_what_is_left_of_a_checkpoint_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, list[str]] = {}
+
+    def read(figure: Figure, path: Path) -> None:
+        drawn[path.name] = [axes.get_title() for axes in figure.axes]
+
+    monkeypatch.setattr(Figure, "savefig", read)
+    moved = {"before the blocks": 0.01, "block 1": 0.25}
+    measured = Forgetting("a$b$.csv", 200, 4, 0.25, 0.9, 0.7, -0.3, -0.1, moved)
+    run = finished(tmp_path, forgetting=measured)
+    assert drawn["forgetting.png"][0] == r"probe on a\$b\$.csv, 200 rows"
+    assert json.loads(run.metrics.read_text())["forgetting"]["distances"] == moved
+    change = "-0.2000 (-0.3000 to -0.1000)"
+    assert change in run.card.read_text()
+    assert "| block 1 | 0.2500 |" in run.card.read_text()
+    summary = summarize(run, evidence(forgetting=measured))
+    assert f"has 0.9000 before and 0.7000 after: {change}" in summary
+    assert "weights moved: before the blocks 0.0100, block 1 0.2500" in summary
+    finished(tmp_path, forgetting=replace(measured, distances={}))
+    assert len(drawn["forgetting.png"]) == 1
 
 
 def test_the_entry_of_the_saved_weights_is_found() -> None:

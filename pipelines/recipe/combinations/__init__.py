@@ -36,6 +36,12 @@ def problems(recipe: Sections) -> Iterator[Problem]:
             f"{recipe.task.name} does not choose one of several classes for an example, so there "
             "are no probabilities to calibrate; leave it out, or write null",
         )
+    if recipe.evaluation.forgetting and not strategy.pretrained:
+        yield (
+            ("evaluation", "forgetting"),
+            f"strategy '{strategy.name}' draws all weights anew, so that there is nothing to be "
+            "forgotten; leave it out",
+        )
     if recipe.task.prediction_unit != "example":
         for key in recipe.evaluation.requested:
             yield (

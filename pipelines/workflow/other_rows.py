@@ -1,0 +1,72 @@
+"""Rows of another source in a run: at most 1,000 that the model can take, in its own keys."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.core import processes
+from pipelines.core.console import say
+from pipelines.core.errors import DataError
+from pipelines.evaluation.robustness import draw_rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data import Data
+    from pipelines.models.load import Checkpoint
+    from pipelines.recipe import Recipe
+
+DATA_KEY = re.compile(r"\bdata\.(?=[a-z])")
+
+
+@contextmanager
+def named(key: str) -> Iterator[None]:
+    """Make errors of the stages of `data` name the keys of the section `key`.
+
+    Raises:
+        DataError: the same one, in these words.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{key}: {DATA_KEY.sub(f'{key}.', str(error))}") from error
+
+
+def draw(
+    key: str,
+    path: str,
+    rows: "Dataset",
+    recipe: "Recipe",
+    loaded: "Data",
+    checkpoint: "Checkpoint",
+) -> "tuple[Dataset, np.ndarray]":
+    """Draw at most 1,000 rows that task and model can take.
+
+    Returns:
+        Raw rows, all of which have the first class, since encoding needs one; and their numbers.
+
+    Raises:
+        DataError: none of them can be used.
+    """
+    numbers = draw_rows(len(rows), recipe.seed)
+    drawn = rows.select(numbers)
+    drawn = drawn.add_column("label", [loaded.labels.values[0]] * len(drawn))
+
+    def unusable() -> Iterator[int]:
+        """Yield the rows that the task or the model cannot take."""
+        task, config = recipe.task, checkpoint.model.config
+        yield from (row for row, _ in task.corrupt_rows(drawn))
+        yield from (row for row, _ in task.unsupported_rows(drawn, checkpoint.processor, config))
+
+    left_out = set(processes.from_main(lambda: list(unusable())))
+    if len(left_out) == len(drawn):
+        raise DataError(f"{key}: none of the {len(rows):,} rows of {path} can be used")
+    say(
+        f"{key}: {len(drawn) - len(left_out):,} of {len(rows):,} rows of {path}, seed "
+        f"{recipe.seed}" + (f"; {len(left_out):,} cannot be read" if left_out else "")
+    )
+    usable = [row for row in range(len(drawn)) if row not in left_out]
+    return drawn.select(usable), numbers[usable]
