@@ -181,10 +181,13 @@ class Unlabeled(Labels):
     """Classes of rows whose labels are not known.
 
     An encoded row gets what no loss can learn from: -100, which cross-entropy leaves out, or NaN.
+    Words get the first class, since a label marks where a word begins.
     """
 
     def encode(self, column: Iterable[Any], split: str) -> list[Any]:
         """Return as many absent labels as the column has values, whatever these are."""
+        if self.problem_type == TOKENS:
+            return [[0] * len(words) for words in column]
         absent: Any = IGNORED
         if self.problem_type == REGRESSION:
             absent = float("nan")

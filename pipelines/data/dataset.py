@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipelines.core.labels import Labels
 from pipelines.data.rows import BadRow, Rows
 from pipelines.data.unused_texts import UnusedText
+from pipelines.data.usual_columns import Columns
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -30,6 +31,7 @@ class Data:
         stream: all of train, if it is streamed; `splits["train"]` then holds its first rows only.
         num_folds: how many folds of train stand in for a validation split; 0: there is one.
         target: rows of another domain, to be adapted to; None where the recipe has none.
+        columns: role -> the column of train that has it.
     """
 
     splits: Mapping[str, Rows]
@@ -41,6 +43,7 @@ class Data:
     stream: "IterableDataset | None" = None
     num_folds: int = 0
     target: "Target | None" = None
+    columns: Columns = field(default_factory=dict)
 
     @property
     def datasets(self) -> "dict[str, Dataset]":

@@ -88,7 +88,9 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
         bad_rows.left_out += domain.left_out
     names = assignment.names | assignment.shares
     used, left_out = {split: names[split] for split in ordered}, tuple(bad_rows.left_out)
-    return Data(ordered, labels, tuple(notes), used, left_out, unused, stream, num_folds, domain)
+    return Data(
+        ordered, labels, tuple(notes), used, left_out, unused, stream, num_folds, domain, roles
+    )
 
 
 def drop_unsupported_rows(

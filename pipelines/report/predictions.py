@@ -56,11 +56,11 @@ def _values(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any
 def _text(value: Any, between: str = " ") -> str:
     """Join a list; print anything else."""
     if isinstance(value, list | tuple):
-        return _join(value) if between == SEPARATOR else between.join(map(str, value))
+        return join(value) if between == SEPARATOR else between.join(map(str, value))
     return str(value)
 
 
-def _join(values: Iterable[Any]) -> str:
+def join(values: Iterable[Any]) -> str:
     """Join by `|`, with a backslash before each `|` and backslash of a value."""
     escaped = (str(value).replace("\\", "\\\\").replace("|", "\\|") for value in values)
     return SEPARATOR.join(escaped)
@@ -82,7 +82,7 @@ def _single(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any
 def _sets(predictions: SplitPredictions, labels: Labels, threshold: float) -> Iterator[str]:
     names = np.asarray(labels.names)
     for chosen in conformal.membership(_softmax(predictions), threshold):
-        yield _join(names[chosen])
+        yield join(names[chosen])
 
 
 def _softmax(predictions: SplitPredictions) -> np.ndarray:
@@ -98,4 +98,4 @@ def _multi(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any,
     names, chosen = np.asarray(labels.names), np.asarray(predictions.predictions).astype(bool)
     for row, target in enumerate(np.asarray(predictions.targets).astype(bool)):
         confidences = [f"{p:.6f}" for p in probabilities[row, chosen[row]]]
-        yield tuple(map(_join, (names[target], names[chosen[row]], confidences)))
+        yield tuple(map(join, (names[target], names[chosen[row]], confidences)))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pipelines import recipe as recipes
 from pipelines.core.errors import ModelError, RunError
 from pipelines.core.startup import without_bars
+from pipelines.models.output.reload import library_of
 from pipelines.recipe import Recipe
+from pipelines.recipe.overrides import Overrides
 from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
 
@@ -85,7 +87,7 @@ class Run:
             An `AutoModelFor…` of transformers, a peft model on its checkpoint, or a
             `SentenceTransformer`.
         """
-        library = self._library
+        library = library_of(self.folder.model)
         if library == "sentence-transformers":
             from sentence_transformers import SentenceTransformer
 
@@ -110,7 +112,7 @@ class Run:
         Raises:
             ModelError: transformers has no pipeline for this model; `model()` loads it.
         """
-        task, folder, library = self.recipe.task, self.folder.model, self._library
+        task, folder, library = self.recipe.task, self.folder.model, library_of(self.folder.model)
         if library == "sentence-transformers" or task.usage(folder.as_posix()):
             kind = "a sentence-transformers model" if library != "transformers" else task.name
             raise ModelError(
@@ -128,13 +130,39 @@ class Run:
         reader = {READERS[task.modality]: str(folder)}
         return pipeline(task.pipeline, model=model, **reader, **options)
 
-    @property
-    def _library(self) -> str:
-        """The library that loads the folder of the model."""
-        if (self.folder.model / "modules.json").is_file():
-            return "sentence-transformers"
-        adapter = self.folder.model / "adapter_config.json"
-        return "peft" if adapter.is_file() else "transformers"
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        top_k: int = 0,
+        split: str | None = None,
+        batch_size: int = 64,
+        data: Overrides = None,
+    ) -> "pd.DataFrame":
+        """Predict new examples, which keep their order and all their columns.
+
+        Args:
+            inputs: a text, a list of texts, a file or a folder, a mapping of columns, a pandas
+                table, or a `Dataset`.
+            top_k: adds columns of so many of the likeliest labels and their probabilities.
+            split: of a folder with several.
+            batch_size: rows of mean length in a batch.
+            data: how to read inputs, by keys of `data:`, such as `data.columns.text=review`.
+
+        Returns:
+            The rows with `prediction` and `probability`, and with `set` where the run has
+            prediction sets. Rows that cannot be predicted are left out with a warning; the index
+            counts the rows of the input.
+
+        Raises:
+            GraftError: the inputs cannot be read, or the run's model cannot be loaded.
+        """
+        from pipelines.workflow.inference import predictor, to_frame
+
+        with without_bars():
+            model = predictor.of_run(self.folder)
+        options: dict[str, Any] = {"split": split, "batch_size": batch_size, "overrides": data}
+        return to_frame.predict(model, inputs, top_k=top_k, **options)
 
     def _table(self, file: Path) -> "pd.DataFrame":
         import pandas as pd

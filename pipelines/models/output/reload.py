@@ -1,6 +1,7 @@
 """Predictions of a saved folder, made by its library alone."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +9,74 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.core.labels import Labels
+    from pipelines.models.output import Library
     from pipelines.models.quantization import Bits
     from pipelines.tasks import ModelOutputs, Task
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that predicts from raw rows, and the processor that encodes them."""
+
+    model: Any
+    processor: Any
+    task: "Task"
+    labels: "Labels"
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        library: "Library",
+        task: "Task",
+        labels: "Labels",
+        quantization: "Bits | None" = None,
+    ) -> "LoadedModel":
+        """Load a saved folder of transformers or peft.
+
+        Args:
+            quantization: bits of the checkpoint below an adapter; None for float32.
+        """
+        import torch
+        import transformers
+
+        from pipelines.models.output import adapter_folder
+
+        auto = getattr(transformers, task.auto_class)
+        if library == "peft":
+            model = adapter_folder.read(folder, auto, quantization)
+        else:
+            # whatever the config names: parity is measured in float32
+            model = auto.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+        return cls(model, task.load_processor(str(folder), labels), task, labels)
+
+    def run(self, rows: "Dataset", **options: Any) -> "tuple[Any, ModelOutputs]":
+        """Encode raw rows, and pass them through the model.
+
+        Args:
+            options: of `forward.iter_batches`.
+
+        Returns:
+            (the encoded rows, the outputs that the task predicts from).
+        """
+        from pipelines.models import forward
+
+        task = self.task
+        encoded = task.encode(rows, self.processor, self.labels)
+        collate = task.collator(self.processor)
+        return encoded, forward.run(self.model, encoded, collate, task.collect, **options)
+
+
+def library_of(folder: Path) -> "Library":
+    """Return the library that loads a saved folder."""
+    if (folder / "modules.json").is_file():
+        return "sentence-transformers"
+    return "peft" if (folder / "adapter_config.json").is_file() else "transformers"
+
+
 def reload(
     folder: Path,
-    library: str,
+    library: "Library",
     task: "Task",
     labels: "Labels",
     quantization: "Bits | None" = None,
@@ -23,7 +85,6 @@ def reload(
     """Load a saved folder as its users will.
 
     Args:
-        library: "transformers", "sentence-transformers" or "peft".
         quantization: bits of the checkpoint below an adapter; None for float32.
         options: of `forward.iter_batches`.
 
@@ -34,23 +95,6 @@ def reload(
         from pipelines.models.output import sentence
 
         return sentence.reload(folder)
-    import torch
-    import transformers
-
-    from pipelines.models import forward
-    from pipelines.models.output import adapter_folder
-
-    auto = getattr(transformers, task.auto_class)
-    if library == "peft":
-        model = adapter_folder.read(folder, auto, quantization)
-    else:
-        # whatever the config names: parity is measured in float32
-        model = auto.from_pretrained(folder, dtype=torch.float32)
-    processor = task.load_processor(str(folder), labels)
-
-    def predict(rows: "Dataset") -> "ModelOutputs":
-        # from raw rows, since the saved processor is a part of what is checked
-        encoded = task.encode(rows, processor, labels)
-        return forward.run(model, encoded, task.collator(processor), task.collect, **options)
-
-    return predict
+    # from raw rows, since the saved processor is a part of what is checked
+    loaded = LoadedModel.of(folder, library, task, labels, quantization)
+    return lambda rows: loaded.run(rows, **options)[1]

@@ -1,0 +1,69 @@
+"""Predict texts, files, folders and tables with a finished run, or with any checkpoint."""
+
+import argparse
+from pathlib import Path
+
+from pipelines.cli.commands import Command
+from pipelines.core.errors import RunError
+
+INPUT = "texts, a table, a file or a folder; - reads lines, or JSON Lines, from standard input"
+
+
+class PredictCommand(Command):
+    """Predict new examples; rows keep their order and all their columns."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare `RUN INPUT… [data.key=value …] [-o FILE] [--top-k K] [--split NAME]`."""
+        parser.add_argument(
+            "model", metavar="RUN", help="a run folder, another folder or a Hub id of a checkpoint"
+        )
+        parser.add_argument("inputs", metavar="INPUT", nargs="+", help=INPUT)
+        parser.add_argument(
+            "-o",
+            "--output",
+            metavar="FILE",
+            type=Path,
+            help="a .csv, .jsonl or .parquet file; without it, JSON Lines go to standard output",
+        )
+        parser.add_argument(
+            "--top-k", type=int, default=0, metavar="K", help="add the K likeliest labels"
+        )
+        parser.add_argument("--split", metavar="NAME", help="of a folder with several splits")
+        parser.add_argument(
+            "--batch-size", type=int, default=64, metavar="N", help="rows of mean length (64)"
+        )
+        parser.set_defaults(overrides=[])
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Predict, write, and print what was inferred and which rows were left out.
+
+        Raises:
+            GraftError: the model, the inputs or the output cannot be used.
+        """
+        from pipelines.report import prediction_files
+
+        output: Path | None = parsed.output
+        if output is not None:  # before anything heavy is imported
+            prediction_files.check(output)
+            if not output.absolute().parent.is_dir():
+                raise RunError(f"{output}: no such folder: {output.absolute().parent}")
+        from pipelines.workflow.inference import to_file
+
+        overrides = [*parsed.overrides, *filter(_is_override, parsed.inputs)]
+        to_file.predict(
+            parsed.model,
+            [word for word in parsed.inputs if not _is_override(word)],
+            output,
+            top_k=parsed.top_k,
+            split=parsed.split,
+            batch_size=parsed.batch_size,
+            overrides=overrides,
+        )
+
+
+def _is_override(word: str) -> bool:
+    """Whether a word is a key of the data, as in `data.columns.text=review`, and no input."""
+    key, _, value = word.partition("=")
+    return (
+        key.startswith("data.") and key.replace(".", "").replace("_", "").isalpha() and value != ""
+    )

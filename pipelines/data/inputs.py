@@ -1,0 +1,170 @@
+"""Rows to predict: the inputs of a task by role, beside all columns as they were read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.core.errors import DataError, suggest
+from pipelines.core.labels import IGNORED
+from pipelines.data import columns, media_columns
+from pipelines.data.columns import Columns
+from pipelines.data.dataset import Note
+from pipelines.data.spelled_texts import as_spelled
+from pipelines.data.usual_columns import names_in
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data.sources import Source
+    from pipelines.tasks import Task
+
+NAMES = ("text", "sentence")  # of columns of texts, where a task reads words
+OF_WORDS = "sentence"  # the role of a table with a word in each row
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows to predict.
+
+    Attributes:
+        table: the rows with all their columns.
+        examples: the same rows, with columns named by role.
+    """
+
+    table: "Dataset"
+    examples: "Dataset"
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def load(
+    source: "Source",
+    split: str | None,
+    task: "Task",
+    trained: Columns,
+    note: Note,
+    *,
+    spelled: bool = False,
+) -> Inputs:
+    """Load a split of a source.
+
+    Args:
+        split: its name; None where there is only one.
+        trained: role -> column in the data that the model was trained on; empty if not known.
+        note: is called with what was inferred.
+        spelled: read all columns of text files as texts, just as the files spell them.
+
+    Raises:
+        DataError: there is no such split, or no column for an input.
+    """
+    available = source.load()
+    for text in getattr(available, "notes", ()):
+        note(text)
+    name = _choose(available, split)
+    read_again = getattr(available, "spelled", None)
+    if spelled and read_again:
+        available = read_again(available[name].column_names)
+    unreadable = getattr(available, "unreadable", {})
+    roles = assign(available[name], task, trained, source.columns)
+    columns.check_readable(available[name], roles, unreadable, skip=False)
+    dataset = as_spelled({name: available[name]}, {name: name}, available, roles, note)[name]
+    return named(dataset, task, roles, source.folder, note, name)
+
+
+def named(
+    dataset: "Dataset",
+    task: "Task",
+    roles: Columns,
+    folder: Path | None,
+    note: Note,
+    split: str = "input",
+) -> Inputs:
+    """Select the columns of each role; texts of a task that reads words are split.
+
+    Args:
+        folder: what paths are relative to; None where there are no files.
+
+    Raises:
+        DataError: a column holds something else.
+    """
+    if not len(dataset):
+        raise DataError(f"{split}: there are no rows to predict")
+    if described := columns.describe({r: c for r, c in roles.items() if c != r}, task.roles):
+        note(described)
+    examples = columns.select_roles(dataset, roles, split)
+    if task.modality in media_columns.KINDS:
+        examples = media_columns.read(examples, task.modality, folder, split, note)
+    return Inputs(dataset, _split_texts(examples, note))
+
+
+def assign(dataset: "Dataset", task: "Task", trained: Columns, explicit: Columns) -> Columns:
+    """Assign a column to each input: the recipe's, that of training, a usual name, the only one.
+
+    Raises:
+        DataError: there is none for an input.
+    """
+    usual = {role: names for role, names in task.roles.items() if _is_input(role, task, trained)}
+    if "tokens" in usual:
+        usual["tokens"] = (*usual["tokens"], *NAMES)
+    plain = {role.rstrip("?+"): role for role in usual}
+    explicit = {role: column for role, column in explicit.items() if role != task.target}
+    available = columns.with_fields(dataset, {**trained, **explicit}).column_names
+    same = {role: c for role, c in trained.items() if role in plain and role not in explicit}
+    same = {role: c for role, c in same.items() if {*names_in({role: c})} <= {*available}}
+    chosen = {**same, **explicit}
+    if not chosen and len(available) == len(plain) == 1:
+        return {role: available[0] for role in plain}
+    # where training is known, its inputs are all needed, also the optional ones
+    roles = {role.rstrip("?") if trained else role: names for role, names in usual.items()}
+    targets = {*task.roles.get(task.target or "", ())} - {*names_in(chosen)}
+    candidates = [name for name in available if name not in targets]
+    layouts = [layout for layout in task.layouts if layout.columns.keys() <= plain.keys()]
+    return columns.assign(candidates, roles, chosen, layouts)[0]
+
+
+def with_blank_targets(examples: "Dataset", task: "Task") -> "Dataset":
+    """Add what stands for targets that are not known, since encoding reads them."""
+    if task.target == "answers":
+        return examples.add_column("answers", [None] * len(examples))
+    if "tokens" in examples.column_names:  # a label for each word
+        return examples.add_column("label", examples["tokens"][:])
+    if task.target != "label":
+        return examples
+    return examples.add_column("label", [IGNORED] * len(examples))
+
+
+def _choose(available: "Mapping[str, Dataset]", split: str | None) -> str:
+    """Return the name of the split to predict."""
+    if split is None and len(available) == 1:
+        return next(iter(available))
+    if split is None:
+        raise DataError(
+            f"the data have {len(available)} splits: {', '.join(available)}; name the one to "
+            "predict: --split NAME"
+        )
+    if split not in available:
+        raise DataError(f"--split {split}: no such split; {suggest(split, available)}")
+    return split
+
+
+def _is_input(role: str, task: "Task", trained: Columns) -> bool:
+    name = role.rstrip("?+")
+    return name not in (task.target, OF_WORDS) and (not trained or name in trained)
+
+
+def _split_texts(examples: "Dataset", note: Note) -> "Dataset":
+    """Split texts at white space, where a task reads words."""
+    import pyarrow.compute as pc
+    from datasets import Dataset, Features, List, Value
+
+    feature = examples.features.get("tokens")
+    if getattr(feature, "dtype", None) not in ("string", "large_string"):
+        return examples
+    note("texts are split into words at white space")
+    column = examples.with_format("arrow")[:]["tokens"]
+    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column)).to_pylist()
+    return Dataset.from_dict(
+        {"tokens": words}, features=Features({"tokens": List(Value("string"))})
+    )

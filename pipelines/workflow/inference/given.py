@@ -1,0 +1,177 @@
+"""What a user gives to predict: texts, files, folders, tables or Python objects -> Inputs."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.errors import DataError
+from pipelines.data import inputs as data_inputs
+from pipelines.data.columns import Columns
+from pipelines.data.dataset import Note
+from pipelines.data.inputs import Inputs
+from pipelines.recipe import Recipe
+from pipelines.recipe.overrides import Overrides
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.data.sources import Source
+    from pipelines.workflow.inference.predictor import Predictor
+
+STDIN = "-"
+# a word with a file's suffix, or that begins like a path: a file was meant, and not a text
+LIKE_A_PATH = re.compile(r"(\.{0,2}/|~/)?\S*\.[a-zA-Z]{2,7}|(\.{1,2}/|~/|/)\S+")
+
+
+def read(
+    given: Any,
+    predictor: "Predictor",
+    note: Note,
+    *,
+    overrides: Overrides = None,
+    split: str | None = None,
+    spelled: bool = False,
+) -> Inputs:
+    """Read rows to predict.
+
+    Args:
+        given: a path, a text, a list of texts, `-` for standard input, a mapping of columns, a
+            pandas table or a `Dataset`.
+        overrides: keys of `data:`, such as `data.columns.text=review`.
+        split: of a folder with several.
+        spelled: keep the columns of text files as the files spell them.
+
+    Raises:
+        DataError: there is no such file, or nothing in it that can be predicted.
+        RecipeError: an override that no data have.
+    """
+    given = [given] if isinstance(given, str | Path) else given
+    if isinstance(given, Sequence):
+        paths = [Path(each).expanduser() for each in given if _is_path(each)]
+        if len(paths) == len(given) == 1:
+            source = _source(paths[0], overrides)
+            columns = (predictor.task, predictor.columns)
+            return data_inputs.load(source, split, *columns, note, spelled=spelled)
+        if paths:
+            raise DataError(
+                f"{paths[0]}: a file beside other inputs; expected one file or folder, or texts"
+            )
+    return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
+
+
+def _is_path(given: Any) -> bool:
+    """Whether an input names a file or a folder.
+
+    Raises:
+        DataError: it looks like the path of a file that is not there.
+    """
+    if isinstance(given, Path):
+        return True
+    if not isinstance(given, str) or given == STDIN:
+        return False
+    try:
+        exists = Path(given).expanduser().exists()
+    except (OSError, ValueError):  # a text may be too long for a path, or hold a null
+        return False
+    if not exists and LIKE_A_PATH.fullmatch(given):
+        raise DataError(f"{given}: no such file or folder; a text that looks like a path goes in -")
+    return exists
+
+
+def _source(path: Path, overrides: Overrides) -> "Source":
+    """Make the `data:` section that reads a path."""
+    section = {"source": "files", "path": str(path.absolute())}
+    # its task and model are not looked at: it only checks the keys of the data
+    stand_in = {"task": "text_classification", "model": "owner/name", "data": section}
+    return Recipe.from_dict(stand_in, overrides).data
+
+
+def _dataset(given: Any, predictor: "Predictor") -> "Dataset":
+    """Turn texts and Python's tables into a Dataset.
+
+    Raises:
+        DataError: they are something else.
+    """
+    from datasets import Dataset
+
+    if isinstance(given, Dataset):
+        return given
+    try:
+        if hasattr(given, "to_dict") and hasattr(given, "columns"):
+            return Dataset.from_pandas(given, preserve_index=False)
+        if isinstance(given, Mapping):
+            return Dataset.from_dict({str(name): list(column) for name, column in given.items()})
+        if isinstance(given, Sequence) and not isinstance(given, bytes):
+            return _of_texts([*given], predictor)
+    except (ArithmeticError, TypeError, ValueError) as error:  # pyarrow's are ValueErrors, too
+        raise DataError(f"input: no table can be made of it: {error}") from None
+    kind = type(given).__name__
+    raise DataError(f"input: expected texts, a path, a table or a Dataset, not {kind}")
+
+
+def _of_texts(given: list[Any], predictor: "Predictor") -> "Dataset":
+    """Make rows of texts; `-` stands for the lines of standard input."""
+    from datasets import Dataset, Features, Value
+
+    if given == [STDIN]:
+        lines = _stdin().splitlines()
+        if any(lines) and all(line.lstrip().startswith("{") for line in lines if line.strip()):
+            return _of_json(lines)
+        given = lines
+    roles = [role for role in predictor.task.roles if not role.endswith("?")]
+    inputs = [role.rstrip("+") for role in roles if role != predictor.task.target]
+    needed = [role for role in predictor.columns if role != predictor.task.target] or inputs
+    if len(needed) > 1:
+        raise DataError(
+            f"{predictor.name} reads {', '.join(needed)}, and a text is one of them; expected a "
+            "table, or JSON Lines on standard input, with a column for each"
+        )
+    if wrong := [each for each in given if each is not None and not isinstance(each, str)]:
+        raise DataError(f"input: {wrong[0]!r}: expected texts")
+    return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: Value("string")}))
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input: not UTF-8 ({error}); give a file instead") from None
+
+
+def _of_json(lines: list[str]) -> "Dataset":
+    from datasets import Dataset
+
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"standard input, line {number}: not JSON ({error})") from None
+    names = dict.fromkeys(name for row in rows for name in row)
+    return Dataset.from_dict({name: [row.get(name) for row in rows] for name in names})
+
+
+def _of_dataset(
+    dataset: "Dataset", predictor: "Predictor", overrides: Overrides, note: Note
+) -> Inputs:
+    explicit = _explicit_columns(overrides)
+    if not len(dataset):
+        raise DataError("input: there are no rows to predict")
+    roles = data_inputs.assign(dataset, predictor.task, predictor.columns, explicit)
+    return data_inputs.named(dataset, predictor.task, roles, Path(), note)
+
+
+def _explicit_columns(overrides: Overrides) -> Columns:
+    """Return the columns that overrides name; other keys say how files are read.
+
+    Raises:
+        DataError: there are others.
+    """
+    source = _source(Path(), overrides)
+    if others := source.model_fields_set - {"source", "path", "columns"}:
+        raise DataError(f"data.{min(others)}: there is no file that it could be about")
+    return source.columns

@@ -1,0 +1,173 @@
+"""Inputs -> answered rows, some thousand at a time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
+from pipelines.core import cache
+from pipelines.core.errors import DataError
+from pipelines.data.inputs import Inputs, with_blank_targets
+from pipelines.workflow.inference.answers import Answers, Wanted, answer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from pipelines.tasks import ModelOutputs
+    from pipelines.workflow.inference.predictor import Predictor
+
+# rows that are sorted by length together, and held with their outputs
+CHUNK_ROWS = {"text": 8192, "image": 1024, "audio": 1024}
+PREFIX = "model_"  # of our columns, where the rows have columns of these names
+MAX_SHOWN_REASONS = 3
+NOT_FINITE = "the model's outputs are not finite numbers"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows with what the model predicts for them, in the order of the input.
+
+    Attributes:
+        table: all columns as they were read, and those of the predictions.
+        bad: the rows that cannot be predicted: all columns, the number of the row in the input,
+            from 0, and the reason.
+    """
+
+    table: "pa.Table"
+    bad: "pa.Table"
+
+
+@dataclass
+class Tally:
+    """How many rows were predicted, and why others were not."""
+
+    total: int
+    num_predicted: int = 0
+    num_bad: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """How many rows were looked at so far."""
+        return self.num_predicted + self.num_bad
+
+    def add(self, chunk: Chunk) -> None:
+        """Count the rows of a chunk."""
+        self.num_predicted += len(chunk.table)
+        self.num_bad += len(chunk.bad)
+        shown = chunk.bad.slice(0, MAX_SHOWN_REASONS - len(self.reasons))
+        *_, rows, reasons = shown.columns
+        self.reasons += [f"row {row}: {reason}" for row, reason in zip(rows, reasons, strict=True)]
+
+    def __str__(self) -> str:
+        shown = "; ".join(self.reasons) + "; …" * (self.num_bad > len(self.reasons))
+        return f"{self.num_bad:,} of {self.total:,} rows cannot be predicted: {shown}"
+
+    def check(self) -> None:
+        """Refuse an input of which nothing could be predicted.
+
+        Raises:
+            DataError: gives the first reasons.
+        """
+        if self.num_bad and not self.num_predicted:
+            raise DataError(str(self))
+
+
+def predict_chunks(
+    predictor: "Predictor", inputs: Inputs, wanted: Wanted, *, batch_size: int = 64
+) -> Iterator[Chunk]:
+    """Predict rows in chunks, each of which is sorted by length inside.
+
+    Args:
+        batch_size: rows of mean length in a batch.
+
+    Raises:
+        ModelError: the model cannot give what is wanted.
+    """
+    wanted.check(predictor)
+    size, num_rows = CHUNK_ROWS[predictor.task.modality], len(inputs)
+    for start in range(0, num_rows, size):
+        stop = min(start + size, num_rows)
+        title = f"rows {start + 1:,} to {stop:,} of {num_rows:,}"
+        with cache.paused():  # these rows are not asked for again
+            examples = _in_memory(inputs.examples, start, stop)
+            reasons, answers = _answer(predictor, examples, wanted, batch_size, title)
+        table = inputs.table.with_format("arrow")[start:stop]
+        bad = np.array(sorted(reasons), int)
+        good = table.take(np.delete(np.arange(len(table)), bad))
+        why = {"row": start + bad, "reason": [reasons[row] for row in bad]}
+        yield Chunk(_with_columns(good, answers), _with_columns(table.take(bad), why))
+
+
+def _with_columns(table: "pa.Table", columns: Mapping[str, Any]) -> "pa.Table":
+    """Add columns behind those of the input, by names that it does not have.
+
+    Raises:
+        DataError: it has columns of all such names.
+    """
+    import pyarrow as pa
+
+    taken = {*columns} & {*table.column_names}
+    if taken and {PREFIX + name for name in columns} & {*table.column_names}:
+        raise DataError(
+            f"the input has columns {', '.join(sorted(taken))}, as predictions have; rename them"
+        )
+    for name, values in columns.items():
+        column = values if isinstance(values, pa.Array) else pa.array(values)
+        table = table.append_column(PREFIX + name if taken else name, column)
+    return table
+
+
+def _answer(
+    predictor: "Predictor", examples: "Dataset", wanted: Wanted, batch_size: int, title: str
+) -> tuple[dict[int, str], Answers]:
+    """Predict some rows: (row -> why it cannot be predicted, columns for all others)."""
+    task = predictor.task
+    examples = with_blank_targets(examples, task)
+    reasons: dict[int, str] = {}
+    good = _without(examples, task.corrupt_rows(examples), np.arange(len(examples)), reasons)
+    if predictor.loaded and len(good):
+        config, processor = predictor.loaded.model.config, predictor.processor
+        rows = examples.select(good)
+        good = _without(rows, task.unsupported_rows(rows, processor, config), good, reasons)
+    if not len(good):
+        return reasons, {}
+    rows = examples if len(good) == len(examples) else examples.select(good)
+    encoded, outputs = predictor.run(rows, batch_size=batch_size, title=title)
+    is_finite = _finite(outputs, len(good))
+    if not is_finite.all():
+        reasons |= {int(row): NOT_FINITE for row in good[~is_finite]}
+        outputs = {name: np.asarray(values)[is_finite] for name, values in outputs.items()}
+    return reasons, answer(predictor, encoded, outputs, wanted) if is_finite.any() else {}
+
+
+def _finite(outputs: "ModelOutputs", num_rows: int) -> np.ndarray:
+    """(rows,) whether all outputs for a row are finite."""
+    is_finite = np.ones(num_rows, bool)
+    for values in outputs.values():
+        is_finite &= [bool(np.isfinite(value).all()) for value in values]
+    return is_finite
+
+
+def _without(
+    rows: "Dataset",
+    problems: Iterator[tuple[int, str]],
+    numbers: np.ndarray,
+    reasons: dict[int, str],
+) -> np.ndarray:
+    """Note why rows cannot be predicted, and return the numbers of the others."""
+    bad = dict(problems)
+    reasons |= {int(numbers[row]): reason for row, reason in bad.items()}
+    return np.delete(numbers, sorted(bad))
+
+
+def _in_memory(dataset: "Dataset", start: int, stop: int) -> "Dataset":
+    """Copy some rows, so that what is encoded of them is not written beside their file."""
+    from datasets import Dataset, DatasetInfo
+
+    table = dataset.with_format("arrow")[start:stop]
+    # a name of its own: `datasets` would hash all values for one
+    return Dataset(table, info=DatasetInfo(features=dataset.features), fingerprint=uuid4().hex[:16])

@@ -1,0 +1,61 @@
+"""`graft predict`: from words of the command line to a file, with what to know on stderr."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.core import startup
+from pipelines.core.console import duration, shows_bars, warn
+from pipelines.report.prediction_files import PredictionFile
+from pipelines.workflow.inference import given as inputs_given
+from pipelines.workflow.inference import predictor as predictors
+from pipelines.workflow.inference.answers import Wanted
+from pipelines.workflow.inference.predict import Chunk, Tally, predict_chunks
+
+
+def predict(
+    model: str,
+    given: Sequence[str],
+    output: Path | None,
+    *,
+    top_k: int = 0,
+    split: str | None = None,
+    batch_size: int = 64,
+    overrides: Sequence[str] = (),
+) -> None:
+    """Predict `given` and write the rows to `output`, those that are bad to a file beside it.
+
+    Args:
+        output: None writes JSON Lines to standard output.
+
+    Raises:
+        GraftError: the model, the inputs or the output cannot be used, or all rows are bad.
+    """
+    startup.initialize({})
+    predictor, wanted = predictors.open_model(model), Wanted(top_k)
+    wanted.check(predictor)
+    is_table = output is not None and output.suffix.lower() == ".csv"
+    inputs = inputs_given.read(
+        given, predictor, warn, overrides=overrides, split=split, spelled=is_table
+    )
+    bad_path = output and output.with_name(f"{output.stem}.bad{output.suffix}")
+    tally, started = Tally(len(inputs)), time.monotonic()
+    with PredictionFile(output) as rows, PredictionFile(bad_path) as bad:
+        for chunk in predict_chunks(predictor, inputs, wanted, batch_size=batch_size):
+            tally.add(chunk)
+            _write(chunk, rows, bad)
+            if tally.done < tally.total and not shows_bars():
+                warn(f"{tally.done:,} of {tally.total:,} rows")
+    tally.check()
+    if tally.num_bad:
+        warn(str(tally) + (f"; they are in {bad_path}" if bad_path else ""))
+    if output:
+        seconds = duration(time.monotonic() - started)
+        warn(f"{output}: {tally.num_predicted:,} rows predicted in {seconds}")
+
+
+def _write(chunk: Chunk, rows: PredictionFile, bad: PredictionFile) -> None:
+    if len(chunk.table):
+        rows.write(chunk.table)
+    if len(chunk.bad) and bad.path is not None:
+        bad.write(chunk.bad)

@@ -1,0 +1,272 @@
+"""`graft predict`: new examples in, predictions beside all their columns out."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from datasets import Dataset
+from example_run import finished
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+import pipelines as graft
+from pipelines import cli
+from pipelines.core.errors import DataError, ModelError, RunError
+from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
+
+NAMES = ("negative", "=neutral", "positive")
+TEXTS = ["a great film", "bad", "the plot was poor and awful", "fine"]
+
+
+class Tiny:
+    """A finished run of a model that nobody trained: its folder, and what its library says."""
+
+    def __init__(self, root: Path, checkpoint: Path, problem_type: str = SINGLE, **files: Any):
+        names = () if problem_type == REGRESSION else NAMES
+        labels = Labels(problem_type, names)
+        self.folder = finished(root)
+        for name, value in files.items():
+            self.add(f"{name}.json", value)
+        described = {"problem_type": problem_type, "names": names}
+        columns = {"text": "review", "label": "stars"}
+        self.folder.data.write_text(json.dumps({"columns": columns, "labels": described}))
+        model = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint, problem_type=problem_type, **labels.config
+        )
+        model.classifier.weight.data.normal_(std=3)
+        model.save_pretrained(self.folder.model)
+        self.tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        self.tokenizer.save_pretrained(self.folder.model)
+        self.model = model.eval()
+
+    @property
+    def run(self) -> graft.Run:
+        return graft.Run.open(self.folder.path)
+
+    def add(self, file: str, values: dict[str, Any]) -> None:
+        path = self.folder.path / file
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    def logits(self, *texts: Any) -> np.ndarray:
+        """One text at a time, so that nothing is padded."""
+        rows = [self.model(**self.tokenizer(text, return_tensors="pt")).logits for text in texts]
+        return np.concatenate([row.detach().numpy() for row in rows]).astype(float)
+
+    def probabilities(self, *texts: Any) -> np.ndarray:
+        powers = np.exp(self.logits(*texts))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, text_checkpoint: Path) -> Tiny:
+    conformal = {"conformal": {"threshold": 0.3}}
+    root = tmp_path_factory.mktemp("tiny")
+    return Tiny(root, text_checkpoint, metrics={"calibration": conformal})
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """A table in which one row has no text, and cells that a spreadsheet would compute."""
+    path = tmp_path / "reviews.csv"
+    lines = ["id,review,note,price", "007,a great film,=1+1,1.50", "008,,@x,-3", "009,bad,ok,2"]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def predict(*words: Any) -> int:
+    return cli.main(["predict", *map(str, words)])
+
+
+def test_texts_get_labels_with_probabilities(tiny: Tiny) -> None:
+    table = tiny.run.predict(TEXTS, top_k=2)
+    expected = tiny.probabilities(*TEXTS)
+    assert [*table.text] == TEXTS
+    assert [*table.prediction] == [NAMES[i] for i in expected.argmax(axis=1)]
+    assert np.allclose(table.probability, expected.max(axis=1), atol=1e-5)
+    second = np.argsort(-expected, axis=1)[:, 1]
+    assert [*table.prediction_1] == [*table.prediction]
+    assert [*table.prediction_2] == [NAMES[i] for i in second]
+    assert np.allclose(table.probability_2, np.sort(expected, axis=1)[:, 1], atol=1e-5)
+    # the threshold of the run's prediction sets
+    members = [[name for name, p in zip(NAMES, row, strict=True) if p >= 0.3] for row in expected]
+    assert [*table.set] == members
+
+
+def test_a_table_keeps_its_rows_and_columns_as_they_are_spelled(tiny, reviews, capsys) -> None:
+    output = reviews.with_name("out.csv")
+    assert predict(tiny.folder, reviews, "-o", output) == 0
+    lines = output.read_text().splitlines()
+    assert lines[0] == "id,review,note,price,prediction,probability,set"
+    # what a spreadsheet would compute has a quote before it; numbers are left alone
+    assert lines[1].startswith("007,a great film,'=1+1,1.50,")
+    assert lines[2].startswith("009,bad,ok,2,")
+    assert not {"=neutral"} & {*lines[1].split(","), *lines[2].split(",")}
+    bad = output.with_name("out.bad.csv").read_text().splitlines()
+    assert bad == [
+        "id,review,note,price,row,reason",
+        "008,,'@x,-3,1,text is None; expected a string",
+    ]
+    shown = capsys.readouterr().err
+    assert "1 of 3 rows cannot be predicted: row 1: text is None; expected a string" in shown
+    assert "out.bad.csv" in shown
+
+
+def test_parquet_and_json_lines_are_exact(tiny: Tiny, tmp_path: Path) -> None:
+    values = {"review": TEXTS, "n": [1, None, -3, 4], "words": [["=a"], [], None, ["b", "c"]]}
+    Dataset.from_dict(values).to_parquet(tmp_path / "in.parquet")
+    for name in ("out.parquet", "out.jsonl"):
+        assert predict(tiny.folder, tmp_path / "in.parquet", "-o", tmp_path / name) == 0
+    assert not [*tmp_path.glob("*.bad.*"), *tmp_path.glob("*.partial")]
+    table = pq.read_table(tmp_path / "out.parquet")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert table.to_pylist() == rows
+    assert {name: table[name].to_pylist() for name in values} == values
+    expected = tiny.probabilities(*TEXTS).max(axis=1)
+    assert np.allclose(table["probability"].to_pylist(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts", "others"),
+    [
+        ("a great film\n\nbad\n", ["a great film", "", "bad"], [{}, {}, {}]),
+        ('{"review": "bad", "id": 7}\n{"review": "fine"}\n', ["bad", "fine"], [7, None]),
+    ],
+)
+def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert predict(tiny.folder, "-") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row.get("review", row.get("text")) for row in rows] == texts
+    assert [row.get("id", {}) for row in rows] == others
+    expected = tiny.probabilities(*texts).argmax(axis=1)
+    assert [row["prediction"] for row in rows] == [NAMES[i] for i in expected]
+
+
+def test_chunks_are_in_the_order_of_the_rows(tiny, monkeypatch, tmp_path, capsys) -> None:
+    from pipelines.workflow.inference import predict as inference
+
+    monkeypatch.setitem(inference.CHUNK_ROWS, "text", 3)
+    texts = [None, None, None, *TEXTS, None, "bad"]
+    table = tiny.run.predict({"review": texts})
+    assert [*table.index] == [3, 4, 5, 6, 8]
+    assert [*table.review] == [*TEXTS, "bad"]
+    alone = tiny.run.predict([*TEXTS, "bad"])
+    assert np.allclose(table.probability, alone.probability, atol=1e-5)
+    Dataset.from_dict({"review": texts}).to_json(tmp_path / "in.jsonl")
+    assert predict(tiny.folder, tmp_path / "in.jsonl", "-o", tmp_path / "out.parquet") == 0
+    assert pq.read_table(tmp_path / "out.parquet")["review"].to_pylist() == [*table.review]
+    assert "3 of 9 rows\n6 of 9 rows\n" in capsys.readouterr().err
+
+
+def test_several_labels_are_those_above_their_thresholds(tmp_path, text_checkpoint) -> None:
+    thresholds = {"labels": dict(zip(NAMES, (0.01, 0.99, 0.5), strict=True))}
+    run = Tiny(tmp_path, text_checkpoint, MULTI, metrics={"thresholds": thresholds})
+    table = run.run.predict(pd.DataFrame({"review": TEXTS, "stars": 3}))
+    expected = 1 / (1 + np.exp(-run.logits(*TEXTS)))
+    given = expected > (0.01, 0.99, 0.5)
+    names = [[n for n, is_given in zip(NAMES, row, strict=True) if is_given] for row in given]
+    assert [*table.prediction] == names
+    for row, values in enumerate(table.probability):
+        assert np.allclose(values, expected[row][given[row]], atol=1e-5)
+    assert [*table.stars] == [3] * len(TEXTS)
+
+
+def test_a_number_stays_a_number(tmp_path: Path, text_checkpoint: Path) -> None:
+    run = Tiny(tmp_path, text_checkpoint, REGRESSION)
+    table = run.run.predict(TEXTS)
+    assert np.allclose(table.prediction, run.logits(*TEXTS)[:, 0], atol=1e-5)
+    assert "probability" not in table
+    with pytest.raises(ModelError, match="top_k: 2: expected a number of labels"):
+        run.run.predict(TEXTS, top_k=2)
+
+
+def test_rows_whose_outputs_are_not_finite_are_bad(tmp_path, text_checkpoint, capsys) -> None:
+    run = Tiny(tmp_path, text_checkpoint)
+    word = run.tokenizer.convert_tokens_to_ids("awful")
+    run.model.get_input_embeddings().weight.data[word] = float("nan")
+    run.model.save_pretrained(run.folder.model)
+    assert [*run.run.predict(TEXTS).index] == [0, 1, 3]
+    assert "row 2: the model's outputs are not finite numbers" in capsys.readouterr().err
+    with pytest.raises(DataError, match="1 of 1 rows cannot be predicted: row 0: the model's"):
+        run.run.predict(["awful"])
+
+
+def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: Tiny) -> None:
+    columns = {"review": TEXTS, "prediction": [1, 2, 3, 4]}
+    table = tiny.run.predict(columns)
+    assert [*table.prediction] == [1, 2, 3, 4]
+    assert [*table.model_prediction] == [*tiny.run.predict(TEXTS).prediction]
+    with pytest.raises(DataError, match="the input has columns prediction"):
+        tiny.run.predict({**columns, "model_prediction": TEXTS})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{run}", "nosuch.csv"], "nosuch.csv: no such file or folder"),
+        (["{run}", "./nosuch"], "./nosuch: no such file or folder"),
+        (["{run}", "{data}", "a text"], "a file beside other inputs"),
+        (["{run}", "{data}", "-o", "x.xlsx"], "x.xlsx: expected a file that ends in .csv"),
+        (["{run}", "{data}", "-o", "no/x.csv"], "no/x.csv: no such folder"),
+        (["{run}", "{data}", "--split", "tst"], "--split tst: no such split; known: train"),
+        (["{run}", "{data}", "--top-k", "-1"], "top_k: -1: expected a number of labels"),
+        (["{run}", "{data}", "data.columns.txt=note"], "unknown role 'txt'; did you mean 'text'?"),
+        (["{run}", "{data}", "data.columns.text=reviw"], "no column 'reviw'"),
+        (["{run}", "a text", "data.encoding=cp1251"], "data.encoding: there is no file"),
+        (["{data}", "a text"], "not in a run folder"),
+    ],
+)
+def test_mistakes_are_one_message(tiny, reviews, words, message, capsys) -> None:
+    given = [word.format(run=tiny.folder, data=reviews) for word in words]
+    assert predict(*given) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (3, "expected texts, a path, a table or a Dataset, not int"),
+        ([1, 2], "input: 1: expected texts"),
+        ({"review": ["a"], "n": [1, 2]}, "no table can be made of it"),
+        ({"review": []}, "there are no rows to predict"),
+        ({"a": ["x"], "b": ["y"], "c": ["z"]}, "no column is obviously the text"),
+    ],
+)
+def test_what_is_no_input(tiny: Tiny, inputs: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        tiny.run.predict(inputs)
+
+
+def test_a_model_of_pairs_needs_a_table(tmp_path: Path, text_checkpoint: Path) -> None:
+    run = Tiny(tmp_path, text_checkpoint)
+    run.add("data.json", {"columns": {"text": "premise", "text_pair": "hypothesis"}})
+    pairs = [("a great film", "bad"), ("the plot", "fine")]
+    first, second = (list(texts) for texts in zip(*pairs, strict=True))
+    table = run.run.predict({"premise": first, "hypothesis": second})
+    rows = [run.tokenizer(*pair, return_tensors="pt") for pair in pairs]
+    logits = [run.model(**row).logits.argmax().item() for row in rows]
+    assert [*table.prediction] == [NAMES[i] for i in logits]
+    with pytest.raises(DataError, match="reads text, text_pair, and a text is one of them"):
+        run.run.predict("a great film")
+
+
+@pytest.mark.parametrize("content", ['{"splits": {}}', "[", '{"labels": 3, "columns": {}}'])
+def test_a_run_whose_files_are_damaged(tmp_path, text_checkpoint, content) -> None:
+    run = Tiny(tmp_path, text_checkpoint)
+    run.folder.data.write_text(content)
+    with pytest.raises(RunError, match="train the run again"):
+        run.run.predict("bad")
+
+
+def test_a_run_that_is_not_finished(tmp_path: Path, capsys) -> None:
+    folder = finished(tmp_path)
+    folder.metrics.unlink()
+    assert predict(folder, "bad") == 2
+    assert "not finished" in capsys.readouterr().err
