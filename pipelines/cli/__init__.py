@@ -17,6 +17,7 @@ COMMANDS = {
     **dict.fromkeys(("new", "create", "initialize"), "init"),
     **dict.fromkeys(("tune", "sweep"), "search"),
     **dict.fromkeys(("ls", "recipes"), "list"),
+    **dict.fromkeys(("infer", "inference", "classify", "apply"), "predict"),
     "upload": "push",
     "copy": "cp",
 }
