@@ -115,7 +115,7 @@ def assign(dataset: "Dataset", task: "Task", trained: Columns, explicit: Columns
     same = {role: c for role, c in same.items() if {*names_in({role: c})} <= {*available}}
     chosen = {**same, **explicit}
     if not chosen and len(available) == len(plain) == 1:
-        return {role: available[0] for role in plain}
+        return dict.fromkeys(plain, available[0])
     # where training is known, its inputs are all needed, also the optional ones
     roles = {role.rstrip("?") if trained else role: names for role, names in usual.items()}
     targets = {*task.roles.get(task.target or "", ())} - {*names_in(chosen)}

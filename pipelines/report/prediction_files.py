@@ -95,7 +95,7 @@ class _Csv:
         return rows
 
     def write(self, table: "pa.Table") -> None:
-        columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+        columns = [map(_cell, column.to_pylist()) for column in table.columns]
         self._rows.writerows(zip(*columns, strict=True))
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +152,10 @@ def _of_json(lines: list[str]) -> "Dataset":
                 rows.append(json.loads(line))
             except (ValueError, RecursionError) as error:
                 raise DataError(f"standard input, line {number}: not JSON ({error})") from None
-    names = dict.fromkeys(name for row in rows for name in row)
-    return Dataset.from_dict({name: [row.get(name) for row in rows] for name in names})
+    columns: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(chain.from_iterable(rows)):
+        columns[name] = [row.get(name) for row in rows]
+    return Dataset.from_dict(columns)
 
 
 def _of_dataset(

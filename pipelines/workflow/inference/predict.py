@@ -27,7 +27,7 @@ NOT_FINITE = "the model's outputs are not finite numbers"
 
 
 @dataclass(frozen=True)
-class Chunk:
+class AnsweredRows:
     """Some rows with what the model predicts for them, in the order of the input.
 
     Attributes:
@@ -54,7 +54,7 @@ class Tally:
         """How many rows were looked at so far."""
         return self.num_predicted + self.num_bad
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: AnsweredRows) -> None:
         """Count the rows of a chunk."""
         self.num_predicted += len(chunk.table)
         self.num_bad += len(chunk.bad)
@@ -78,7 +78,7 @@ class Tally:
 
 def predict_chunks(
     predictor: "Predictor", inputs: Inputs, wanted: Wanted, *, batch_size: int = 64
-) -> Iterator[Chunk]:
+) -> Iterator[AnsweredRows]:
     """Predict rows in chunks, each of which is sorted by length inside.
 
     Args:
@@ -99,7 +99,7 @@ def predict_chunks(
         bad = np.array(sorted(reasons), int)
         good = table.take(np.delete(np.arange(len(table)), bad))
         why = {"row": start + bad, "reason": [reasons[row] for row in bad]}
-        yield Chunk(_with_columns(good, answers), _with_columns(table.take(bad), why))
+        yield AnsweredRows(_with_columns(good, answers), _with_columns(table.take(bad), why))
 
 
 def _with_columns(table: "pa.Table", columns: Mapping[str, Any]) -> "pa.Table":

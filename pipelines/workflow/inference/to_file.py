@@ -10,7 +10,7 @@ from pipelines.report.prediction_files import PredictionFile
 from pipelines.workflow.inference import given as inputs_given
 from pipelines.workflow.inference import predictor as predictors
 from pipelines.workflow.inference.answers import Wanted
-from pipelines.workflow.inference.predict import Chunk, Tally, predict_chunks
+from pipelines.workflow.inference.predict import AnsweredRows, Tally, predict_chunks
 
 
 def predict(
@@ -54,7 +54,7 @@ def predict(
         warn(f"{output}: {tally.num_predicted:,} rows predicted in {seconds}")
 
 
-def _write(chunk: Chunk, rows: PredictionFile, bad: PredictionFile) -> None:
+def _write(chunk: AnsweredRows, rows: PredictionFile, bad: PredictionFile) -> None:
     if len(chunk.table):
         rows.write(chunk.table)
     if len(chunk.bad) and bad.path is not None:
