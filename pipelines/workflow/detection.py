@@ -42,7 +42,8 @@ def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> "Dataset
         return None
     with other_rows.named(KEY):
         rows = unlabeled.load(section.data, recipe.task, loaded.train, section.split, say)
-    drawn, _ = other_rows.draw(KEY, section.path, rows, recipe, loaded, checkpoint)
+    first = loaded.labels.values[0]
+    drawn, _ = other_rows.draw(KEY, section.path, rows, first, recipe, checkpoint)
     return drawn
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pipelines.core import cache
 from pipelines.core.console import say
 from pipelines.core.errors import DataError
+from pipelines.core.labels import IGNORED
 from pipelines.data import source_rows
 from pipelines.evaluation.forgetting import (
     MIN_CLASS_ROWS,
@@ -47,7 +48,7 @@ def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> ProbeRow
         return None
     with other_rows.named(KEY):
         rows, labels = source_rows.load(section.data, recipe.task, loaded.train, section.split, say)
-    drawn, numbers = other_rows.draw(KEY, section.path, rows, recipe, loaded, checkpoint)
+    drawn, numbers = other_rows.draw(KEY, section.path, rows, IGNORED, recipe, checkpoint)
     values = labels.select(numbers)["label"][:]
     has_label = [row for row, value in enumerate(values) if value not in (None, "")]
     shown = np.array([str(values[row]) for row in has_label])
@@ -83,9 +84,8 @@ def measure(prepared: "Prepared", fitted: "Fitted") -> Forgetting | None:
     start = models.load(recipe.model, recipe.task, prepared.data.labels)
     anatomy = dissect(start.model, start.newly_initialized)
     with cache.paused():  # nobody will ask for these states again
-        encoded = recipe.task.encode(
-            rows.dataset, prepared.checkpoint.processor, prepared.data.labels
-        )
+        processor, labels = prepared.checkpoint.processor, prepared.data.labels.unlabeled
+        encoded = recipe.task.encode(rows.dataset, processor, labels)
         before = _states(prepared, start.model, start.model, anatomy, encoded)
         trained, inner = fitted.output.model, _without_adapter(fitted.output)
         after = _states(prepared, trained, inner, dissect(inner), encoded)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from pipelines.evaluation.robustness import draw_rows
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.data import Data
     from pipelines.models.load import Checkpoint
     from pipelines.recipe import Recipe
 
@@ -39,21 +38,24 @@ def draw(
     key: str,
     path: str,
     rows: "Dataset",
+    label: Any,
     recipe: "Recipe",
-    loaded: "Data",
     checkpoint: "Checkpoint",
 ) -> "tuple[Dataset, np.ndarray]":
     """Draw at most 1,000 rows that task and model can take.
 
+    Args:
+        label: that all of them get, since encoding needs one.
+
     Returns:
-        Raw rows, all of which have the first class, since encoding needs one; and their numbers.
+        Raw rows, and their numbers.
 
     Raises:
         DataError: none of them can be used.
     """
     numbers = draw_rows(len(rows), recipe.seed)
     drawn = rows.select(numbers)
-    drawn = drawn.add_column("label", [loaded.labels.values[0]] * len(drawn))
+    drawn = drawn.add_column("label", [label] * len(drawn))
 
     def unusable() -> Iterator[int]:
         """Yield the rows that the task or the model cannot take."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from grafting import fit, prepare, write_recipe
+from grafting import fit, prepare, problem, write_recipe
 
 from pipelines import recipe
 from pipelines.core.errors import DataError, RecipeError
@@ -72,6 +72,17 @@ def test_a_probe_leaves_everything_as_it_was_and_the_run_says_so(
     assert {"before the blocks", "block 1"} <= found["distances"].keys()
     assert folder.forgetting.is_file()
     assert "evaluation.forgetting: 61 of 61 rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["number", "several"])
+def test_what_is_probed_has_classes_whatever_is_predicted(
+    tmp_path: Path, text_checkpoint: Path, news: Path, kind: str
+):
+    data, evaluation = problem(tmp_path / kind, kind), {"forgetting": {"path": str(news)}}
+    found = measured(
+        tmp_path, text_checkpoint, data, strategy="linear_probe", evaluation=evaluation
+    )
+    assert found.num_classes == 2
 
 
 def test_pictures_are_probed_by_the_mean_over_pixels(
