@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pipelines.core.errors import GraftError
     from pipelines.recipe import Recipe
     from pipelines.workflow.finished_run import Run
-    from pipelines.workflow.session import check, load, run
+    from pipelines.workflow.session import check, load, predict, run
 
-__all__ = ["GraftError", "Recipe", "Run", "__version__", "check", "load", "run"]
+__all__ = ["GraftError", "Recipe", "Run", "__version__", "check", "load", "predict", "run"]
 
 MODULES = {"GraftError": "core.errors", "Recipe": "recipe", "Run": "workflow.finished_run"}
 FUNCTIONS = "workflow.session"

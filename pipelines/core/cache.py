@@ -19,6 +19,7 @@ Nothing else below GRAFT_CACHE is ever touched: it may be a folder with other fi
 import math
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,10 +40,13 @@ TABLE_SECONDS = 7 * 24 * 3600.0  # a run that is under way opens its tables by t
 KINDS = ("encoded", "features", "colors", "corrupt_rows", "folds", "pixel_ranges")
 
 _is_paused = False
+_temporary: Path | None = None  # stands in for the folder, inside of `temporary`
 
 
 def folder() -> Path:
     """Return the folder of the cache."""
+    if _temporary:
+        return _temporary
     # empty is the default, too: `Path("")` is the working directory
     return Path(os.environ.get("GRAFT_CACHE", "").strip() or DEFAULT_FOLDER).expanduser()
 
@@ -93,6 +97,19 @@ def paused() -> Iterator[None]:
         yield
     finally:
         _is_paused = before
+
+
+@contextmanager
+def temporary() -> Iterator[None]:
+    """Keep what is computed inside the block until its end: what no later run will ask for."""
+    global _temporary
+    before = _temporary
+    with tempfile.TemporaryDirectory(prefix="graft-") as made:
+        _temporary = Path(made)
+        try:
+            yield
+        finally:
+            _temporary = before
 
 
 def is_writable() -> bool:

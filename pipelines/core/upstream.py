@@ -76,6 +76,15 @@ def has_auto_model(config: Any, auto_class: str) -> bool:
     return type(config) in getattr(transformers, auto_class)._model_mapping  # transformers 5.23
 
 
+def auto_model_names(config: Any, auto_class: str) -> set[str]:
+    """Name the classes that `auto_class` has for `config`; none where it has no model for it."""
+    import transformers
+
+    mapping = getattr(transformers, auto_class)._model_mapping  # transformers 5.23
+    classes = mapping.get(type(config), ())
+    return {each.__name__ for each in (classes if isinstance(classes, tuple) else (classes,))}
+
+
 def length_grouped_sampler(batch_size: int, lengths: list[int]) -> Any:
     """Build the sampler of `train_sampling_strategy: group_by_length`."""
     # transformers 5.23: not private, not documented

@@ -99,6 +99,8 @@ def with_files(dataset: "Dataset", kind: str, files: Sequence[Path | None]) -> "
 
     A file that is not there is a row that cannot be read, and no error here.
     """
+    import pyarrow as pa
+    from datasets import Dataset, Features
     from datasets.fingerprint import Hasher
 
     absolute = [file.absolute() if file else None for file in files]
@@ -108,6 +110,11 @@ def with_files(dataset: "Dataset", kind: str, files: Sequence[Path | None]) -> "
     digests = read_digests(readable)
     contents = [(str(file), digests.get(file)) if file else None for file in absolute]
     key = Hasher.hash([dataset_fingerprint(dataset), contents])
+    if dataset.column_names == [kind]:  # nothing is left that a column could be added to
+        schema = Features({kind: feature(kind)}).arrow_schema
+        return Dataset(
+            pa.Table.from_pylist([{kind: file} for file in media], schema), fingerprint=key
+        )
     others = dataset.remove_columns([kind]) if kind in dataset.column_names else dataset
     return others.add_column(kind, media, new_fingerprint=key, feature=feature(kind))
 

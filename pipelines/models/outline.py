@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import ModelError
+from pipelines.core.upstream import auto_model_names
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.load import explained
 from pipelines.models.revision import resolve_commit
@@ -24,7 +25,7 @@ def check_task(section: "Model", task: "Task") -> None:
         HubError: the Hub cannot be reached or refuses.
     """
     with explained(section, task), silence_transformers():
-        check_head(_config(section), section, task)
+        check_head(config_of(section), section, task)
 
 
 def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedModel", "Task"]:
@@ -43,7 +44,7 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
     import transformers
 
     with explained(section, task), silence_transformers():
-        config = _config(section)
+        config = config_of(section)
         timm_config.complete(config)
         chosen = task or next(iter(suitable_tasks(config)), None)
         if chosen is None:
@@ -55,8 +56,32 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
             return getattr(transformers, chosen.auto_class).from_config(config), chosen
 
 
-def _config(section: "Model") -> "PretrainedConfig":
+def trained_task(config: "PretrainedConfig", section: "Model") -> "Task":
+    """Choose the task whose head a checkpoint holds, by the class that its config names.
+
+    Raises:
+        ModelError: it is of no task.
+    """
+    named = config.architectures or []
+    suitable = suitable_tasks(config)
+    # timm's checkpoints name no class of transformers, and have one head
+    trained = [task for task in suitable if {*named} & auto_model_names(config, task.auto_class)]
+    if not trained and not (len(suitable) == 1 and not named):
+        shown = ", ".join(task.name for task in suitable)
+        raise ModelError(
+            f"{section.checkpoint}: {', '.join(named) or 'its config'} names no head that was "
+            f"trained for a task; train one first: its architecture fits {shown or 'no task'}"
+        )
+    return (trained or suitable)[0]
+
+
+def config_of(section: "Model", revision: str | None = None) -> "PretrainedConfig":
+    """Load the config of a checkpoint.
+
+    Args:
+        revision: the commit; None for the one that the section means.
+    """
     from transformers import AutoConfig
 
-    revision = resolve_commit(section) or section.revision
+    revision = revision or resolve_commit(section) or section.revision
     return AutoConfig.from_pretrained(section.checkpoint, revision=revision)

@@ -13,7 +13,7 @@ from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text import spans
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.padding import Padding
-from pipelines.tasks.text.windows import LOGITS, WindowCollator, best_answers, encode_windows
+from pipelines.tasks.text.windows import LOGITS, WindowCollator, best_spans, encode_windows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -213,8 +213,15 @@ class QuestionAnswering(TextTask):
         self, outputs: ModelOutputs, rows: Any, processor: Any, labels: Labels
     ) -> Predictions:
         """Return the text of each example's answer; "" for no answer."""
+        chosen = self.answer_spans(outputs, rows, labels)
+        return [span.text if span else "" for span in chosen]
+
+    def answer_spans(
+        self, outputs: ModelOutputs, rows: Any, labels: Labels
+    ) -> list[spans.WindowAnswer | None]:
+        """Return the span of each example's context that answers it; None for no answer."""
         threshold = self.null_threshold if labels.problem_type == PARTLY_ANSWERABLE else None
-        return best_answers(outputs, rows, self.max_answer_length, threshold)
+        return best_spans(outputs, rows, self.max_answer_length, threshold)
 
     def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:
         """Predict no answer: no span is right without reading the context."""

@@ -119,7 +119,8 @@ class SpeechRecognition(AudioTask):
     def corrupt_rows(self, dataset: "Dataset") -> Iterator[tuple[int, str]]:
         """Yield clips that cannot be decoded, and transcripts that cannot be learned."""
         yield from super().corrupt_rows(dataset)
-        for row, text in enumerate(dataset["text"][:]):
+        transcripts = dataset["text"][:] if "text" in dataset.column_names else []
+        for row, text in enumerate(transcripts):
             if not isinstance(text, str):
                 yield row, f"text is {text!r}; expected a transcript"
             elif not self._normalized(text, "keep"):
@@ -141,6 +142,9 @@ class SpeechRecognition(AudioTask):
         """Yield clips that are too long, or too short for the model or their transcript, and
         transcripts with characters that the vocabulary lacks."""
         short = dict(super().unsupported_rows(dataset, processor, config))
+        if "text" not in dataset.column_names:
+            yield from short.items()
+            return
         extractor, texts = processor.feature_extractor, self._texts(dataset, processor.tokenizer)
         # cached, because counting frames may mean making a spectrogram
         raw = dataset["text"][:]
@@ -209,6 +213,8 @@ class SpeechRecognition(AudioTask):
         return [token for token in special if not (allowed and token == unknown)]
 
     def _texts(self, dataset: "Dataset", tokenizer: Any) -> list[str]:
+        if "text" not in dataset.column_names:  # what is said is to be predicted
+            return [""] * len(dataset)
         case = spelling.letter_case(tokenizer) if self.case == "auto" else self.case
         return [self._normalized(text, case) for text in dataset["text"][:]]
 

@@ -13,13 +13,16 @@ Mistakes are `graft.GraftError`s, each with one clear message.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core import stopping
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe, StagedRecipe, staged
 from pipelines.recipe import overrides as changes
 from pipelines.workflow.finished_run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RecipeLike = Recipe | StagedRecipe | Mapping[str, Any] | str | Path  # what a recipe may be given as
 
@@ -113,3 +116,33 @@ def run(recipe: RecipeLike) -> Run:
             if isinstance(loaded, StagedRecipe):
                 return Run(in_stages.run(loaded).path.absolute())
             return Run(runs.run(loaded).path.absolute())
+
+
+def predict(
+    model: str | Path,
+    inputs: Any,
+    *,
+    top_k: int = 0,
+    split: str | None = None,
+    batch_size: int = 64,
+    data: changes.Overrides = None,
+) -> "pd.DataFrame":
+    """Predict new examples by a run, or by a checkpoint that was trained elsewhere.
+
+    Args:
+        model: a run folder, another folder, or a Hub id.
+        inputs: as of `Run.predict`, as all other arguments are.
+
+    Returns:
+        The rows with all their columns, and those of the predictions.
+
+    Raises:
+        GraftError: the model cannot be loaded, or the inputs cannot be read.
+    """
+    from pipelines.core.startup import without_bars
+    from pipelines.workflow.inference import checkpoint, to_frame
+
+    with without_bars():
+        predictor = checkpoint.open_model(model)
+    options: dict[str, Any] = {"split": split, "batch_size": batch_size, "overrides": data}
+    return to_frame.predict(predictor, inputs, top_k=top_k, **options)

@@ -302,12 +302,13 @@ def test_the_best_span_is_the_best_of_all():
 
 def test_no_answer_has_to_lead_by_the_threshold_in_every_window():
     windows = [spans.WindowAnswer("one", 3.0, 5.0), spans.WindowAnswer("two", 4.0, 7.0)]
-    assert spans.choose_answer(windows, None) == "two"
-    assert spans.choose_answer(windows, 0.0) == ""
-    assert spans.choose_answer(windows, 0.5) == ""
-    assert spans.choose_answer(windows, 1.0) == "two"
+    assert spans.choose_answer(windows, None) == windows[1]
+    assert spans.choose_answer(windows, 0.0) is None
+    assert spans.choose_answer(windows, 0.5) is None
+    assert spans.choose_answer(windows, 1.0) == windows[1]
     # a window that holds the answer outweighs all that do not
-    assert spans.choose_answer([*windows, spans.WindowAnswer("three", 8.0, -9.0)], 0.0) == "three"
+    third = spans.WindowAnswer("three", 8.0, -9.0)
+    assert spans.choose_answer([*windows, third], 0.0) == third
 
 
 def test_where_train_has_all_answers_there_always_is_one(prepared, tmp_path_factory):

@@ -12,61 +12,20 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset
 from example_run import finished
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tiny_run import NAMES, TinyRun
 
-import pipelines as graft
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError, RunError
-from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
+from pipelines.core.labels import MULTI, REGRESSION, Labels
 
-NAMES = ("negative", "=neutral", "positive")
 TEXTS = ["a great film", "bad", "the plot was poor and awful", "fine"]
 
 
-class Tiny:
-    """A finished run of a model that nobody trained: its folder, and what its library says."""
-
-    def __init__(self, root: Path, checkpoint: Path, problem_type: str = SINGLE, **files: Any):
-        names = () if problem_type == REGRESSION else NAMES
-        labels = Labels(problem_type, names)
-        self.folder = finished(root)
-        for name, value in files.items():
-            self.add(f"{name}.json", value)
-        described = {"problem_type": problem_type, "names": names}
-        columns = {"text": "review", "label": "stars"}
-        self.folder.data.write_text(json.dumps({"columns": columns, "labels": described}))
-        model = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint, problem_type=problem_type, **labels.config
-        )
-        model.classifier.weight.data.normal_(std=3)
-        model.save_pretrained(self.folder.model)
-        self.tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-        self.tokenizer.save_pretrained(self.folder.model)
-        self.model = model.eval()
-
-    @property
-    def run(self) -> graft.Run:
-        return graft.Run.open(self.folder.path)
-
-    def add(self, file: str, values: dict[str, Any]) -> None:
-        path = self.folder.path / file
-        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
-
-    def logits(self, *texts: Any) -> np.ndarray:
-        """One text at a time, so that nothing is padded."""
-        rows = [self.model(**self.tokenizer(text, return_tensors="pt")).logits for text in texts]
-        return np.concatenate([row.detach().numpy() for row in rows]).astype(float)
-
-    def probabilities(self, *texts: Any) -> np.ndarray:
-        powers = np.exp(self.logits(*texts))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, text_checkpoint: Path) -> Tiny:
+def tiny(tmp_path_factory: pytest.TempPathFactory, text_checkpoint: Path) -> TinyRun:
     conformal = {"conformal": {"threshold": 0.3}}
     root = tmp_path_factory.mktemp("tiny")
-    return Tiny(root, text_checkpoint, metrics={"calibration": conformal})
+    return TinyRun(root, text_checkpoint, metrics={"calibration": conformal})
 
 
 @pytest.fixture
@@ -82,9 +41,9 @@ def predict(*words: Any) -> int:
     return cli.main(["predict", *map(str, words)])
 
 
-def test_texts_get_labels_with_probabilities(tiny: Tiny) -> None:
+def test_texts_get_labels_with_probabilities(tiny: TinyRun) -> None:
     table = tiny.run.predict(TEXTS, top_k=2)
-    expected = tiny.probabilities(*TEXTS)
+    expected = tiny.logits(*TEXTS).softmax(1).numpy()
     assert [*table.text] == TEXTS
     assert [*table.prediction] == [NAMES[i] for i in expected.argmax(axis=1)]
     assert np.allclose(table.probability, expected.max(axis=1), atol=1e-5)
@@ -116,7 +75,7 @@ def test_a_table_keeps_its_rows_and_columns_as_they_are_spelled(tiny, reviews, c
     assert "out.bad.csv" in shown
 
 
-def test_parquet_and_json_lines_are_exact(tiny: Tiny, tmp_path: Path) -> None:
+def test_parquet_and_json_lines_are_exact(tiny: TinyRun, tmp_path: Path) -> None:
     values = {"review": TEXTS, "n": [1, None, -3, 4], "words": [["=a"], [], None, ["b", "c"]]}
     Dataset.from_dict(values).to_parquet(tmp_path / "in.parquet")
     for name in ("out.parquet", "out.jsonl"):
@@ -126,7 +85,7 @@ def test_parquet_and_json_lines_are_exact(tiny: Tiny, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert table.to_pylist() == rows
     assert {name: table[name].to_pylist() for name in values} == values
-    expected = tiny.probabilities(*TEXTS).max(axis=1)
+    expected = tiny.logits(*TEXTS).softmax(1).numpy().max(axis=1)
     assert np.allclose(table["probability"].to_pylist(), expected, atol=1e-5)
 
 
@@ -143,7 +102,7 @@ def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row.get("review", row.get("text")) for row in rows] == texts
     assert [row.get("id", {}) for row in rows] == others
-    expected = tiny.probabilities(*texts).argmax(axis=1)
+    expected = tiny.logits(*texts).softmax(1).numpy().argmax(axis=1)
     assert [row["prediction"] for row in rows] == [NAMES[i] for i in expected]
 
 
@@ -165,9 +124,11 @@ def test_chunks_are_in_the_order_of_the_rows(tiny, monkeypatch, tmp_path, capsys
 
 def test_several_labels_are_those_above_their_thresholds(tmp_path, text_checkpoint) -> None:
     thresholds = {"labels": dict(zip(NAMES, (0.01, 0.99, 0.5), strict=True))}
-    run = Tiny(tmp_path, text_checkpoint, MULTI, metrics={"thresholds": thresholds})
+    run = TinyRun(
+        tmp_path, text_checkpoint, labels=Labels(MULTI, NAMES), metrics={"thresholds": thresholds}
+    )
     table = run.run.predict(pd.DataFrame({"review": TEXTS, "stars": 3}))
-    expected = 1 / (1 + np.exp(-run.logits(*TEXTS)))
+    expected = run.logits(*TEXTS).sigmoid().numpy()
     given = expected > (0.01, 0.99, 0.5)
     names = [[n for n, is_given in zip(NAMES, row, strict=True) if is_given] for row in given]
     assert [*table.prediction] == names
@@ -177,26 +138,26 @@ def test_several_labels_are_those_above_their_thresholds(tmp_path, text_checkpoi
 
 
 def test_a_number_stays_a_number(tmp_path: Path, text_checkpoint: Path) -> None:
-    run = Tiny(tmp_path, text_checkpoint, REGRESSION)
+    run = TinyRun(tmp_path, text_checkpoint, labels=Labels(REGRESSION))
     table = run.run.predict(TEXTS)
-    assert np.allclose(table.prediction, run.logits(*TEXTS)[:, 0], atol=1e-5)
+    assert np.allclose(table.prediction, run.logits(*TEXTS)[:, 0].numpy(), atol=1e-5)
     assert "probability" not in table
     with pytest.raises(ModelError, match="top_k: 2: expected a number of labels"):
         run.run.predict(TEXTS, top_k=2)
 
 
 def test_rows_whose_outputs_are_not_finite_are_bad(tmp_path, text_checkpoint, capsys) -> None:
-    run = Tiny(tmp_path, text_checkpoint)
-    word = run.tokenizer.convert_tokens_to_ids("awful")
+    run = TinyRun(tmp_path, text_checkpoint)
+    word = run.processor.convert_tokens_to_ids("awful")
     run.model.get_input_embeddings().weight.data[word] = float("nan")
-    run.model.save_pretrained(run.folder.model)
+    run.save()
     assert [*run.run.predict(TEXTS).index] == [0, 1, 3]
     assert "row 2: the model's outputs are not finite numbers" in capsys.readouterr().err
     with pytest.raises(DataError, match="1 of 1 rows cannot be predicted: row 0: the model's"):
         run.run.predict(["awful"])
 
 
-def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: Tiny) -> None:
+def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) -> None:
     columns = {"review": TEXTS, "prediction": [1, 2, 3, 4]}
     table = tiny.run.predict(columns)
     assert [*table.prediction] == [1, 2, 3, 4]
@@ -218,7 +179,8 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: Tiny) -> No
         (["{run}", "{data}", "data.columns.txt=note"], "unknown role 'txt'; did you mean 'text'?"),
         (["{run}", "{data}", "data.columns.text=reviw"], "no column 'reviw'"),
         (["{run}", "a text", "data.encoding=cp1251"], "data.encoding: there is no file"),
-        (["{data}", "a text"], "not in a run folder"),
+        (["{data}", "a text"], "expected a Hub id or a folder with config.json"),
+        (["runs/of/nobody", "a text"], "runs/of/nobody: not in a run folder"),
     ],
 )
 def test_mistakes_are_one_message(tiny, reviews, words, message, capsys) -> None:
@@ -239,18 +201,18 @@ def test_mistakes_are_one_message(tiny, reviews, words, message, capsys) -> None
         ({"a": ["x"], "b": ["y"], "c": ["z"]}, "no column is obviously the text"),
     ],
 )
-def test_what_is_no_input(tiny: Tiny, inputs: Any, message: str) -> None:
+def test_what_is_no_input(tiny: TinyRun, inputs: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         tiny.run.predict(inputs)
 
 
 def test_a_model_of_pairs_needs_a_table(tmp_path: Path, text_checkpoint: Path) -> None:
-    run = Tiny(tmp_path, text_checkpoint)
+    run = TinyRun(tmp_path, text_checkpoint)
     run.add("data.json", {"columns": {"text": "premise", "text_pair": "hypothesis"}})
     pairs = [("a great film", "bad"), ("the plot", "fine")]
     first, second = (list(texts) for texts in zip(*pairs, strict=True))
     table = run.run.predict({"premise": first, "hypothesis": second})
-    rows = [run.tokenizer(*pair, return_tensors="pt") for pair in pairs]
+    rows = [run.processor(*pair, return_tensors="pt") for pair in pairs]
     logits = [run.model(**row).logits.argmax().item() for row in rows]
     assert [*table.prediction] == [NAMES[i] for i in logits]
     with pytest.raises(DataError, match="reads text, text_pair, and a text is one of them"):
@@ -259,7 +221,7 @@ def test_a_model_of_pairs_needs_a_table(tmp_path: Path, text_checkpoint: Path) -
 
 @pytest.mark.parametrize("content", ['{"splits": {}}', "[", '{"labels": 3, "columns": {}}'])
 def test_a_run_whose_files_are_damaged(tmp_path, text_checkpoint, content) -> None:
-    run = Tiny(tmp_path, text_checkpoint)
+    run = TinyRun(tmp_path, text_checkpoint)
     run.folder.data.write_text(content)
     with pytest.raises(RunError, match="train the run again"):
         run.run.predict("bad")

@@ -138,6 +138,21 @@ def arrange(
     }
 
 
+def texts_of(dataset: "Dataset", num_choices: int) -> "tuple[Dataset, dict[int, str]]":
+    """Make choices lists of texts, where no label says which is right.
+
+    Returns:
+        (the rows, position -> what is wrong with a row).
+    """
+    from datasets import List, Value
+
+    rows = [*map(parse, dataset["choices"][:])]
+    problems = {i: wrong for i, row in enumerate(rows) if (wrong := row.problem(num_choices))}
+    texts = [[] if i in problems else row.texts for i, row in enumerate(rows)]
+    others = dataset.remove_columns(["choices"])
+    return others.add_column("choices", texts, feature=List(Value("string"))), problems
+
+
 def _arranged(
     dataset: "Dataset", rows: list[RowChoices], keys: ChoiceKeys, num_choices: int
 ) -> "tuple[Dataset, dict[int, str]]":

@@ -74,11 +74,13 @@ class WindowAnswer(NamedTuple):
 
     Attributes:
         null_score: the score of no answer.
+        start: the first character of the text in the context.
     """
 
     text: str
     score: float
     null_score: float
+    start: int = 0
 
 
 def best_span(
@@ -109,15 +111,18 @@ def best_span(
     text = context[offsets[first, 0] : offsets[first + more, 1]]
     null_score = float(start_logits[0] + end_logits[0])
     # some tokenizers count the space before a word as part of it
-    return WindowAnswer(text.strip(), float(scores[first, more]), null_score)
+    start = int(offsets[first, 0]) + len(text) - len(text.lstrip())
+    return WindowAnswer(text.strip(), float(scores[first, more]), null_score, start)
 
 
-def choose_answer(windows: Sequence[WindowAnswer], null_threshold: float | None) -> str:
-    """Return the best span of all windows on a context, or "" for no answer.
+def choose_answer(
+    windows: Sequence[WindowAnswer], null_threshold: float | None
+) -> WindowAnswer | None:
+    """Return the best span of all windows on a context, or None for no answer.
 
     No answer has to lead by more than `null_threshold`; None: there always is an answer.
     """
     best = max(windows, key=lambda window: window.score)
     # the lowest score counts: a window without the answer is sure of none, whatever others hold
     lead = min(window.null_score for window in windows) - best.score
-    return "" if null_threshold is not None and lead > null_threshold else best.text
+    return None if null_threshold is not None and lead > null_threshold else best

@@ -62,10 +62,10 @@ class WindowCollator:
         return batch | {name: first + torch.from_numpy(positions[name]) for name in POSITIONS}
 
 
-def best_answers(
+def best_spans(
     outputs: ModelOutputs, rows: Any, max_length: int, null_threshold: float | None
-) -> list[str]:
-    """Choose the answer of each example among the best spans of its windows.
+) -> list[spans.WindowAnswer | None]:
+    """Choose the answer of each example among the best spans of its windows; None for no answer.
 
     Args:
         outputs: `LOGITS`, (tokens,) for each window.

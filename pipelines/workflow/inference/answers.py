@@ -1,24 +1,24 @@
 """Outputs of a model -> columns that say what it predicts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.core.errors import ModelError
-from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, Labels
+from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.evaluation.calibration import conformal
+from pipelines.workflow.inference import sequences
+from pipelines.workflow.inference.predicted import Answers, Predicted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from datasets import Dataset
 
-    from pipelines.tasks import ModelOutputs
-    from pipelines.workflow.inference.predictor import Predictor
+    from pipelines.tasks import Task
 
-# column -> one value for each row; typed, so that chunks of empty lists are like others
-Answers: TypeAlias = "dict[str, pa.Array]"
 WITH_CLASSES = (SINGLE, MULTI, CHOICE)
-KNOWN = (*WITH_CLASSES, REGRESSION)
 
 
 @dataclass(frozen=True)
@@ -27,54 +27,77 @@ class Wanted:
 
     Attributes:
         top_k: how many of the likeliest labels; 0: none.
+        set_threshold: the least probability of a class in a prediction set; None without sets.
     """
 
     top_k: int = 0
+    set_threshold: float | None = None
 
-    def check(self, predictor: "Predictor") -> None:
+    def check(self, task: "Task", labels: Labels) -> None:
         """Refuse what the task cannot give.
 
         Raises:
-            ModelError: a task whose predictions are not known here, or the likeliest labels of one
-                without labels.
+            ModelError: the likeliest labels of a task without labels, or a task that predicts text.
         """
-        labels, task = predictor.labels, predictor.task
-        if labels.problem_type not in KNOWN:
-            raise ModelError(f"{predictor.name}: {task.name} cannot be predicted here yet")
+        if task.target is None:
+            raise ModelError(
+                f"{task.name} predicts the text itself, which `graft predict` does not write yet; "
+                "use run.pipeline()"
+            )
         if self.top_k < 0 or (self.top_k and labels.problem_type not in WITH_CLASSES):
             raise ModelError(
-                f"top_k: {self.top_k}: expected a number of labels, and {predictor.name} predicts "
-                f"{len(labels.names)} ({task.name}, {labels.problem_type})"
+                f"top_k: {self.top_k}: expected a number of labels with probabilities; "
+                f"{task.name} ({labels.problem_type}) has {len(labels.names)} labels"
             )
 
 
-def answer(
-    predictor: "Predictor", encoded: Any, outputs: "ModelOutputs", wanted: Wanted
-) -> Answers:
-    """Turn the outputs for some rows into columns."""
+def describe(predicted: Predicted, rows: "Dataset", wanted: Wanted) -> Answers:
+    """Write predictions for some rows as columns."""
+    kinds: dict[str, Callable[[Predicted], Answers]] = {
+        REGRESSION: _numbers,
+        TOKENS: sequences.tags,
+        sequences.SPEECH: sequences.transcripts,
+        **dict.fromkeys(sequences.ANSWERS, sequences.spans),
+    }
+    if predicted.labels.problem_type == CHOICE:
+        return _classes(predicted, wanted) | _choices(predicted, rows)
+    if predicted.labels.problem_type in WITH_CLASSES:
+        return _classes(predicted, wanted)
+    return kinds[predicted.labels.problem_type](predicted)
+
+
+def _numbers(predicted: Predicted) -> Answers:
     import pyarrow as pa
 
-    labels = predictor.labels
-    predictions = predictor.task.predict(outputs, encoded, predictor.processor, labels)
-    if labels.problem_type == REGRESSION:
-        return {"prediction": pa.array(predictions, pa.float64())}
-    probabilities = _probabilities(outputs, labels)
-    describe = _several if labels.problem_type == MULTI else _one
-    columns = describe(predictions, probabilities, labels)
+    return {"prediction": pa.array(predicted.predictions, pa.float64())}
+
+
+def _classes(predicted: Predicted, wanted: Wanted) -> Answers:
+    labels, probabilities = predicted.labels, _probabilities(predicted)
+    is_multi = labels.problem_type == MULTI
+    columns = (_several if is_multi else _one)(predicted.predictions, probabilities, labels)
     columns |= _likeliest(probabilities, labels, wanted.top_k)
     # sets are defined for one label per example
-    if predictor.set_threshold is not None and labels.problem_type == SINGLE:
-        members = conformal.membership(probabilities, predictor.set_threshold)
+    if wanted.set_threshold is not None and labels.problem_type == SINGLE:
+        members = conformal.membership(probabilities, wanted.set_threshold)
         columns["set"] = _lists(members, labels)
     return columns
 
 
-def _probabilities(outputs: "ModelOutputs", labels: Labels) -> np.ndarray:
+def _choices(predicted: Predicted, rows: "Dataset") -> Answers:
+    """Return the text of the choice that fits best."""
+    import pyarrow as pa
+
+    pairs = zip(rows["choices"][:], predicted.predictions, strict=True)
+    return {"choice": pa.array([texts[place] for texts, place in pairs], pa.string())}
+
+
+def _probabilities(predicted: Predicted) -> np.ndarray:
     # in float64: float32 logits of large magnitude would lose the digits that are printed
     from scipy.special import expit, softmax
 
-    logits = np.asarray(outputs["logits"], float)
-    if labels.problem_type == MULTI:
+    logits = np.asarray(predicted.outputs["logits"], float)
+    if predicted.labels.problem_type == MULTI:
         return np.asarray(expit(logits))
     return np.asarray(softmax(logits, axis=-1))
 

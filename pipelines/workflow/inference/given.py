@@ -3,16 +3,18 @@
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
 from pipelines.data import inputs as data_inputs
+from pipelines.data import media_columns, media_inputs
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.inputs import Inputs
+from pipelines.data.media_columns import KINDS
 from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
 
@@ -50,21 +52,43 @@ def read(
         RecipeError: an override that no data have.
     """
     given = [given] if isinstance(given, str | Path) else given
-    if isinstance(given, Sequence):
-        paths = [Path(each).expanduser() for each in given if _is_path(each)]
-        if len(paths) == len(given) == 1:
-            source = _source(paths[0], overrides)
-            columns = (predictor.task, predictor.columns)
-            return data_inputs.load(source, split, *columns, note, spelled=spelled)
-        if paths:
-            raise DataError(
-                f"{paths[0]}: a file beside other inputs; expected one file or folder, or texts"
-            )
+    task, is_media = predictor.task, predictor.task.modality in KINDS
+    if [*_words(given)] == [STDIN]:
+        given = _lines_or_table()
+        if not (is_media and isinstance(given, list)):
+            return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
+    if paths := _paths(given, is_media=is_media):
+        if is_media and media_inputs.are_files(paths, task.modality):
+            return media_inputs.read(paths, task.modality, note)
+        if len(paths) > 1:
+            raise DataError(f"{paths[1]}: a second input; expected one table or folder of tables")
+        source = _source(paths[0], overrides)
+        return data_inputs.load(source, split, task, predictor.columns, note, spelled=spelled)
     return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
 
 
-def _is_path(given: Any) -> bool:
-    """Whether an input names a file or a folder.
+def _words(given: Any) -> Iterator[Any]:
+    """Yield the inputs, where they are several."""
+    if isinstance(given, Sequence) and not isinstance(given, bytes):
+        yield from given
+
+
+def _paths(given: Any, *, is_media: bool) -> list[Path]:
+    """Return the paths that are given; none where the inputs are something else.
+
+    Raises:
+        DataError: a file that is not there, or that stands beside texts.
+    """
+    paths = [Path(each).expanduser() for each in _words(given) if _is_path(each, is_media=is_media)]
+    if paths and len(paths) < len(given):
+        raise DataError(
+            f"{paths[0]}: a file beside other inputs; expected files and folders, or texts"
+        )
+    return paths
+
+
+def _is_path(given: Any, *, is_media: bool) -> bool:
+    """Whether an input names a file or a folder, as all words do where examples are files.
 
     Raises:
         DataError: it looks like the path of a file that is not there.
@@ -77,8 +101,8 @@ def _is_path(given: Any) -> bool:
         exists = Path(given).expanduser().exists()
     except (OSError, ValueError):  # a text may be too long for a path, or hold a null
         return False
-    if not exists and LIKE_A_PATH.fullmatch(given):
-        raise DataError(f"{given}: no such file or folder; a text that looks like a path goes in -")
+    if not exists and (is_media or LIKE_A_PATH.fullmatch(given)):
+        raise DataError(f"{given}: no such file or folder")
     return exists
 
 
@@ -91,7 +115,7 @@ def _source(path: Path, overrides: Overrides) -> "Source":
 
 
 def _dataset(given: Any, predictor: "Predictor") -> "Dataset":
-    """Turn texts and Python's tables into a Dataset.
+    """Turn texts, pictures and Python's tables into a Dataset.
 
     Raises:
         DataError: they are something else.
@@ -106,33 +130,41 @@ def _dataset(given: Any, predictor: "Predictor") -> "Dataset":
         if isinstance(given, Mapping):
             return Dataset.from_dict({str(name): list(column) for name, column in given.items()})
         if isinstance(given, Sequence) and not isinstance(given, bytes):
-            return _of_texts([*given], predictor)
-    except (ArithmeticError, TypeError, ValueError) as error:  # pyarrow's are ValueErrors, too
+            return _of_examples([*given], predictor)
+    # pyarrow's are ValueErrors, too
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise DataError(f"input: no table can be made of it: {error}") from None
     kind = type(given).__name__
     raise DataError(f"input: expected texts, a path, a table or a Dataset, not {kind}")
 
 
-def _of_texts(given: list[Any], predictor: "Predictor") -> "Dataset":
-    """Make rows of texts; `-` stands for the lines of standard input."""
+def _of_examples(given: list[Any], predictor: "Predictor") -> "Dataset":
+    """Make rows of the only input that the model reads."""
     from datasets import Dataset, Features, Value
 
-    if given == [STDIN]:
-        lines = _stdin().splitlines()
-        if any(lines) and all(line.lstrip().startswith("{") for line in lines if line.strip()):
-            return _of_json(lines)
-        given = lines
-    roles = [role for role in predictor.task.roles if not role.endswith("?")]
-    inputs = [role.rstrip("+") for role in roles if role != predictor.task.target]
-    needed = [role for role in predictor.columns if role != predictor.task.target] or inputs
+    task = predictor.task
+    roles = [role for role in task.roles if not role.endswith("?")]
+    inputs = [role.rstrip("+") for role in roles if role != task.target]
+    needed = [role for role in predictor.columns if role != task.target] or inputs
     if len(needed) > 1:
         raise DataError(
             f"{predictor.name} reads {', '.join(needed)}, and a text is one of them; expected a "
             "table, or JSON Lines on standard input, with a column for each"
         )
+    if task.modality in KINDS:
+        feature = media_columns.feature(task.modality)
+        return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: feature}))
     if wrong := [each for each in given if each is not None and not isinstance(each, str)]:
         raise DataError(f"input: {wrong[0]!r}: expected texts")
     return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: Value("string")}))
+
+
+def _lines_or_table() -> "list[str] | Dataset":
+    """Read standard input: texts in lines, or JSON Lines."""
+    lines = _stdin().splitlines()
+    if any(lines) and all(line.lstrip().startswith("{") for line in lines if line.strip()):
+        return _of_json(lines)
+    return lines
 
 
 def _stdin() -> str:

@@ -1,6 +1,7 @@
 """Inputs -> answered rows, some thousand at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -10,7 +11,9 @@ import numpy as np
 from pipelines.core import cache
 from pipelines.core.errors import DataError
 from pipelines.data.inputs import Inputs, with_blank_targets
-from pipelines.workflow.inference.answers import Answers, Wanted, answer
+from pipelines.tasks.text import choices
+from pipelines.workflow.inference.answers import Wanted, describe
+from pipelines.workflow.inference.predicted import Answers, Predicted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,12 +90,12 @@ def predict_chunks(
     Raises:
         ModelError: the model cannot give what is wanted.
     """
-    wanted.check(predictor)
+    wanted.check(predictor.task, predictor.labels)
     size, num_rows = CHUNK_ROWS[predictor.task.modality], len(inputs)
     for start in range(0, num_rows, size):
         stop = min(start + size, num_rows)
         title = f"rows {start + 1:,} to {stop:,} of {num_rows:,}"
-        with cache.paused():  # these rows are not asked for again
+        with cache.temporary():  # these rows are not asked for again
             examples = _in_memory(inputs.examples, start, stop)
             reasons, answers = _answer(predictor, examples, wanted, batch_size, title)
         table = inputs.table.with_format("arrow")[start:stop]
@@ -126,39 +129,64 @@ def _answer(
 ) -> tuple[dict[int, str], Answers]:
     """Predict some rows: (row -> why it cannot be predicted, columns for all others)."""
     task = predictor.task
-    examples = with_blank_targets(examples, task)
-    reasons: dict[int, str] = {}
-    good = _without(examples, task.corrupt_rows(examples), np.arange(len(examples)), reasons)
+    examples, problems = _arranged(with_blank_targets(examples, task), predictor)
+    reasons = dict(problems)
+    good = np.delete(np.arange(len(examples)), sorted(reasons))
+    good = _without(task.corrupt_rows(_select(examples, good)), good, reasons)
     if predictor.loaded and len(good):
-        config, processor = predictor.loaded.model.config, predictor.processor
-        rows = examples.select(good)
-        good = _without(rows, task.unsupported_rows(rows, processor, config), good, reasons)
-    if not len(good):
-        return reasons, {}
-    rows = examples if len(good) == len(examples) else examples.select(good)
-    encoded, outputs = predictor.run(rows, batch_size=batch_size, title=title)
-    is_finite = _finite(outputs, len(good))
-    if not is_finite.all():
-        reasons |= {int(row): NOT_FINITE for row in good[~is_finite]}
-        outputs = {name: np.asarray(values)[is_finite] for name, values in outputs.items()}
-    return reasons, answer(predictor, encoded, outputs, wanted) if is_finite.any() else {}
+        rows, config = _select(examples, good), _in_inference(predictor.loaded.model.config)
+        unsupported = task.unsupported_rows(rows, predictor.processor, config)
+        good = _without(unsupported, good, reasons)
+    while len(good):
+        rows = _select(examples, good)
+        encoded, outputs = predictor.run(rows, batch_size=batch_size, title=title)
+        lost = _not_finite(outputs, encoded)
+        if not len(lost):
+            predicted = Predicted(task, outputs, predictor.labels, encoded, predictor.processor)
+            return reasons, describe(predicted, rows, wanted)
+        # once more without them: outputs of several windows belong to one example
+        good = _without(((int(row), NOT_FINITE) for row in lost), good, reasons)
+    return reasons, {}
 
 
-def _finite(outputs: "ModelOutputs", num_rows: int) -> np.ndarray:
-    """(rows,) whether all outputs for a row are finite."""
-    is_finite = np.ones(num_rows, bool)
+def _select(examples: "Dataset", numbers: np.ndarray) -> "Dataset":
+    """Select rows by their numbers; all of them keep the key under which images are decoded."""
+    return examples if len(numbers) == len(examples) else examples.select(numbers)
+
+
+def _arranged(examples: "Dataset", predictor: "Predictor") -> "tuple[Dataset, Mapping[int, str]]":
+    """Bring choices into the form that the task reads: (rows, row -> what is wrong with it)."""
+    if "choices" not in examples.column_names:
+        return examples, {}
+    return choices.texts_of(examples, predictor.labels.num_labels)
+
+
+def _in_inference(config: Any) -> Any:
+    """Copy a config without what a model does in training alone, such as to mask sounds."""
+    copied = copy(config)
+    copied.apply_spec_augment = False
+    return copied
+
+
+def _not_finite(outputs: "ModelOutputs", encoded: Any) -> np.ndarray:
+    """Return the numbers of examples for which an output is not finite."""
+    lost: set[int] = set()
     for values in outputs.values():
-        is_finite &= [bool(np.isfinite(value).all()) for value in values]
-    return is_finite
+        if isinstance(values, np.ndarray):
+            is_finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+            lost.update(np.flatnonzero(~is_finite).tolist())
+        else:
+            lost.update(row for row, value in enumerate(values) if not np.isfinite(value).all())
+    if lost and "example" in getattr(encoded, "column_names", ()):
+        numbers = encoded["example"][:]
+        lost = {numbers[row] for row in lost}
+    return np.array(sorted(lost), int)
 
 
 def _without(
-    rows: "Dataset",
-    problems: Iterator[tuple[int, str]],
-    numbers: np.ndarray,
-    reasons: dict[int, str],
+    problems: Iterable[tuple[int, str]], numbers: np.ndarray, reasons: dict[int, str]
 ) -> np.ndarray:
-    """Note why rows cannot be predicted, and return the numbers of the others."""
+    """Note why some of the rows `numbers` cannot be predicted, and return the others."""
     bad = dict(problems)
     reasons |= {int(numbers[row]): reason for row, reason in bad.items()}
     return np.delete(numbers, sorted(bad))

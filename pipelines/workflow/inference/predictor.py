@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import recipe as recipes
@@ -59,15 +58,6 @@ class Predictor:
     def processor(self) -> Any:
         """What encodes the rows; None in the form of sentence-transformers."""
         return self.loaded and self.loaded.processor
-
-
-def open_model(name: str | Path) -> Predictor:
-    """Load the model of a run folder.
-
-    Raises:
-        RunError: it is none, or not finished.
-    """
-    return of_run(RunFolder.of(name))
 
 
 def of_run(folder: RunFolder) -> Predictor:

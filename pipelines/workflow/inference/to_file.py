@@ -8,8 +8,8 @@ from pipelines.core import startup
 from pipelines.core.console import duration, shows_bars, warn
 from pipelines.report.prediction_files import PredictionFile
 from pipelines.workflow.inference import given as inputs_given
-from pipelines.workflow.inference import predictor as predictors
 from pipelines.workflow.inference.answers import Wanted
+from pipelines.workflow.inference.checkpoint import open_model
 from pipelines.workflow.inference.predict import AnsweredRows, Tally, predict_chunks
 
 
@@ -32,8 +32,9 @@ def predict(
         GraftError: the model, the inputs or the output cannot be used, or all rows are bad.
     """
     startup.initialize({})
-    predictor, wanted = predictors.open_model(model), Wanted(top_k)
-    wanted.check(predictor)
+    predictor = open_model(model)
+    wanted = Wanted(top_k, predictor.set_threshold)
+    wanted.check(predictor.task, predictor.labels)
     is_table = output is not None and output.suffix.lower() == ".csv"
     inputs = inputs_given.read(
         given, predictor, warn, overrides=overrides, split=split, spelled=is_table

@@ -35,7 +35,8 @@ def predict(
     startup.initialize({})
     inputs = inputs_given.read(given, predictor, say, overrides=overrides, split=split)
     tally, frames, done = Tally(len(inputs)), [], 0
-    for chunk in predict_chunks(predictor, inputs, Wanted(top_k), batch_size=batch_size):
+    wanted = Wanted(top_k, predictor.set_threshold)
+    for chunk in predict_chunks(predictor, inputs, wanted, batch_size=batch_size):
         tally.add(chunk)
         numbers = pd.RangeIndex(done, tally.done).difference(chunk.bad["row"].to_pylist())
         if len(chunk.table):

@@ -1,0 +1,102 @@
+"""A run folder, a folder that others made, or a Hub id -> a model that predicts raw rows."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.errors import ModelError, RunError
+from pipelines.core.labels import REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.models import image_inputs, outline, short_names
+from pipelines.models.library_warnings import silence_transformers
+from pipelines.models.load import explained
+from pipelines.models.output.reload import LoadedModel
+from pipelines.models.revision import resolve_commit
+from pipelines.models.section import Model
+from pipelines.report.run_folder import RunFolder
+from pipelines.tasks.question_answering import ANSWERABLE
+from pipelines.workflow.inference.answers import Wanted
+from pipelines.workflow.inference.predictor import Predictor, of_run
+
+if TYPE_CHECKING:
+    from pipelines.tasks import Task
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+MAX_TENSORS_SHOWN = 2
+
+
+def open_model(name: str | Path) -> Predictor:
+    """Load the model of a run folder, of another folder, or of a Hub id.
+
+    Raises:
+        RunError: neither, or a run that is not finished, or whose files are missing or damaged.
+        ModelError: no checkpoint, or one without a trained head.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    try:
+        folder = RunFolder.of(name)
+    except RunError:
+        if not Path(name).exists() and not HUB_ID.fullmatch(str(name)):
+            raise
+        return of_checkpoint(str(name))
+    return of_run(folder)
+
+
+def of_checkpoint(name: str) -> Predictor:
+    """Load a checkpoint that was trained elsewhere, for the task that its head is made for.
+
+    Raises:
+        ModelError: no checkpoint, or one without a trained head.
+        HubError: the Hub cannot be reached or refuses.
+    """
+    short_names.check(name)
+    section = Model(checkpoint=name)
+    with explained(section, None), silence_transformers():
+        revision = resolve_commit(section) or section.revision
+        config = outline.config_of(section, revision)
+        task = outline.trained_task(config, section)
+    Wanted().check(task, Labels(""))
+    labels = _trained_labels(config, task, name)
+    with explained(section, task), silence_transformers():
+        loaded = _load(section, config, revision, task, labels)
+    return Predictor(name, task, labels, {}, loaded=loaded)
+
+
+def _load(section: Model, config: Any, revision: str, task: "Task", labels: Labels) -> LoadedModel:
+    """Load weights and processor.
+
+    Raises:
+        ModelError: weights of the head are missing, so that it would answer at random.
+    """
+    import torch
+    import transformers
+
+    options = {"config": config, "revision": revision, "use_safetensors": True}
+    model, report = getattr(transformers, task.auto_class).from_pretrained(
+        section.checkpoint, **options, dtype=torch.float32, output_loading_info=True
+    )
+    if missing := sorted([*report["missing_keys"], *report["mismatched_keys"]]):
+        shown = ", ".join(map(str, missing[:MAX_TENSORS_SHOWN]))
+        raise ModelError(f"{section.checkpoint}: has no trained {task.name} head: lacks {shown}")
+    options = {"revision": revision}
+    processor, _ = image_inputs.load_processor(task, section, labels, config, options)
+    task.configure(model.config, processor, labels)
+    return LoadedModel(model, processor, task, labels.unlabeled)
+
+
+def _trained_labels(config: Any, task: "Task", name: str) -> Labels:
+    """Read off a config what its outputs mean.
+
+    Raises:
+        ModelError: it does not say, as of choices.
+    """
+    if task.target == "answers":
+        return Labels(ANSWERABLE)
+    if task.target == "text":
+        return Labels(task.name)
+    names = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
+    if task.name == "multiple_choice":
+        raise ModelError(f"{name}: does not say how many choices there are; predict with a run")
+    if task.prediction_unit == "token":
+        return Labels(TOKENS, names, names)
+    kind = config.problem_type or (REGRESSION if len(names) == 1 else SINGLE)
+    return Labels(kind) if kind == REGRESSION else Labels(kind, names, names)
