@@ -37,6 +37,7 @@ class Checkpoint:
         newly_initialized: names of the parameters that the checkpoint did not hold: the new head.
         commit: the Hub commit that it came from; None for a folder.
         notes: what was changed to fit task and data, and what became of the head.
+        merged_commits: the Hub commits of what was merged into it; None for a folder.
     """
 
     model: "PreTrainedModel"
@@ -44,6 +45,7 @@ class Checkpoint:
     newly_initialized: tuple[str, ...]
     commit: str | None
     notes: tuple[str, ...] = ()
+    merged_commits: tuple[str | None, ...] = ()
 
     @property
     def new_modules(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ A lock names no user, no host and no path; a folder is identified by the hashes 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,21 +19,29 @@ from pipelines.report.run_folder import RunFolder, writing
 if TYPE_CHECKING:
     from pipelines.models.section import Model
     from pipelines.recipe import Recipe
+    from pipelines.training.averaging.merge import TunedCheckpoint
 
 
 def collect(
-    recipe: "Recipe", *, commit: str | None, num_processes: int = 1, reason: str = ""
+    recipe: "Recipe",
+    *,
+    commit: str | None,
+    merged_commits: "Sequence[str | None]" = (),
+    num_processes: int = 1,
+    reason: str = "",
 ) -> dict[str, Any]:
     """Describe a run that is about to train: revisions, packages, seed, hardware.
 
     Args:
         commit: the Hub commit that the checkpoint was loaded from; None for a folder.
+        merged_commits: those of `averaging.merge.checkpoints`.
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
     """
     lock = {
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
         "model": _model(recipe.model, commit),
+        **_merged(recipe, merged_commits),
         "data": recipe.data.identity(),
         **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
         "seed": recipe.seed,
@@ -71,13 +79,24 @@ def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
         # a folder has no commit, and a generated data set no revision
         if commit and "revision" in values[section]:
             values[section]["revision"] = commit
+    for number, merged in enumerate(lock.get("merged", [])):
+        if merged.get("commit"):
+            values["averaging"]["merge"]["checkpoints"][number]["revision"] = merged["commit"]
     target_commit = lock.get("target", {}).get("commit")
     if target_commit:
         values["data"]["target"]["revision"] = target_commit
     return values
 
 
-def _model(section: "Model", commit: str | None) -> dict[str, Any]:
+def _merged(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]:
+    """Identify what was merged; empty where nothing was."""
+    if not recipe.averaging.merge:
+        return {}
+    pairs = zip(recipe.averaging.merge.checkpoints, commits, strict=True)
+    return {"merged": [_model(tuned, commit) for tuned, commit in pairs]}
+
+
+def _model(section: "Model | TunedCheckpoint", commit: str | None) -> dict[str, Any]:
     folder = Path(section.checkpoint)
     if folder.is_dir():
         return {"checkpoint": folder.resolve().name, "files": dict(_file_hashes(folder))}

@@ -4,6 +4,7 @@
 2. data.load              Source, Task             -> Data with its Labels
 3. Scorer                 metrics, Labels          -> the scorer; options are checked
 4. models.load            Model, Task, Labels      -> Checkpoint
+   merging.merge          Checkpoint, Merge        -> Checkpoint with what others learned
 5. drop_unsupported_rows  Data, Checkpoint         -> Data that this model can take
 6. Task.encode, .targets  Data, processor          -> rows of model inputs, targets; those of
                                                       the target domain without labels
@@ -14,6 +15,7 @@
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
@@ -28,6 +30,7 @@ from pipelines.models import short_names
 from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
 from pipelines.recipe.combinations import folds
+from pipelines.training.averaging import merging
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
 from pipelines.workflow import detection, forgetting, section_checks
@@ -123,8 +126,17 @@ def _load_checkpoint(recipe: Recipe, loaded: "Data") -> "Checkpoint":
     from transformers import set_seed
 
     set_seed(recipe.seed)  # the weights of a new head are drawn while loading
-    pretrained = recipe.strategy.pretrained
-    checkpoint = models.load(recipe.model, recipe.task, loaded.labels, pretrained=pretrained)
+    load = partial(
+        models.load,
+        task=recipe.task,
+        labels=loaded.labels,
+        pretrained=recipe.strategy.pretrained,
+    )
+    checkpoint = load(recipe.model)
+    if recipe.averaging.merge:
+        checkpoint = merging.merge(
+            checkpoint, recipe.averaging.merge, recipe.model, load, recipe.seed
+        )
     for note in checkpoint.notes:
         say(note)
     return checkpoint

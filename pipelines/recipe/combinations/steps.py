@@ -52,7 +52,8 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
 def _useless(recipe: Sections, sections: tuple[str, ...], reason: str) -> Iterator[Problem]:
     """Yield what is set in sections that have no effect on the strategy."""
     for section in sections:
-        values = dict(getattr(recipe, section))
+        # merged before anything is trained, or solved
+        values = {n: v for n, v in dict(getattr(recipe, section)).items() if n != "merge"}
         for name in (n for n, value in values.items() if value and value not in UNSET):
             yield (
                 (section, name),

@@ -15,6 +15,8 @@ def problems(recipe: Sections) -> Iterator[Problem]:
         yield from _adapter_problems(recipe)
     if recipe.model.head == "keep":
         yield from _head_problems(recipe)
+    if recipe.averaging.merge:
+        yield from _merge_problems(recipe)
     if recipe.model.image_size and recipe.task.modality != "image":
         yield (
             ("model", "image_size"),
@@ -44,6 +46,23 @@ def _adapter_problems(recipe: Sections) -> Iterator[Problem]:
         )
     if recipe.averaging.soup:
         yield key, "'adapter': a soup averages whole weights; use merged"
+
+
+def _merge_problems(recipe: Sections) -> Iterator[Problem]:
+    """Yield why there are no whole weights that others could be merged into."""
+    key, strategy = ("averaging", "merge"), recipe.strategy
+    if recipe.model.quantization:
+        yield key, "weights in few bits cannot be merged; leave model.quantization out"
+    if recipe.model.trust_remote_code:
+        yield key, "code is trusted of one commit only; leave model.trust_remote_code out"
+    if not strategy.pretrained:
+        yield key, f"strategy '{strategy.name}' draws all weights anew; use full, or leave it out"
+    if _saves(recipe) == "adapter":
+        yield (
+            ("strategy", "save"),
+            "'adapter': it is loaded on top of the checkpoint, which averaging.merge changes; use "
+            "merged",
+        )
 
 
 def _quantization_problems(recipe: Sections) -> Iterator[Problem]:

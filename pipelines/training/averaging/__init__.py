@@ -3,6 +3,9 @@
 ema.py       over the steps of a run
 wise_ft.py   between the probe that training started from and the fine-tuned weights
 soup.py      over runs that differ in seed or learning rate
+merge.py     of fine-tuned checkpoints, before training: the section
+merging.py   its checkpoints -> the model that training starts from
+task_vectors.py   what they changed of their base -> one change
 """
 
 from itertools import product
@@ -11,6 +14,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from pipelines.core.section import Section
+from pipelines.training.averaging.merge import Merge
 
 
 class Soup(Section):
@@ -44,3 +48,8 @@ class Averaging(Section):
         False, description="between probe and fine-tuned weights; validation chooses where"
     )
     soup: Soup | None = Field(None, description="of several runs, such as {seed: [1, 2, 3]}")
+    merge: Merge | None = Field(
+        None,
+        description="of checkpoints fine-tuned from model.checkpoint, before training: "
+        "{checkpoints: [a, b]}",
+    )
