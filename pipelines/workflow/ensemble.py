@@ -117,8 +117,8 @@ def _check_rows(runs: Sequence[Run], prepared: "Prepared") -> None:
         max_fold_rows = folds.max_rows(recipe)
         loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_fold_rows)
         for split in ("train" if prepared.data.is_folded else "validation", "test"):
-            hashes = [_hashes(rows, split, run) for rows in (loaded, prepared.data)]
-            if not np.array_equal(*hashes):
+            expected = _hashes(prepared.data, split, run)
+            if not np.array_equal(_hashes(loaded, split, run), expected):
                 raise RunError(
                     f"{run.folder}: its {split} split has other rows than that of {first.folder}; "
                     "expected recipes with the same data, and with the same training.seed where "

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 def total(vectors: "Sequence[Vector]", density: float, seed: int) -> "Vector":
     """Add the changes up: task arithmetic (arXiv 2212.04089)."""
-    return {name: sum(vector[name] for vector in vectors) for name in vectors[0]}
+    import torch
+
+    return {name: torch.stack([vector[name] for vector in vectors]).sum(0) for name in vectors[0]}
 
 
 def mean(vectors: "Sequence[Vector]", density: float, seed: int) -> "Vector":
