@@ -64,7 +64,13 @@ def build(paths: Sequence[str | Path]) -> Ensemble:
     scores = [_scores(prepared, together, weights) for weights in (*np.eye(len(runs)), equal)]
     return Ensemble(
         members=tuple(
-            Member(run.folder.model, str(run.folder), library_of(run.folder.model), float(weight), score)
+            Member(
+                run.folder.model,
+                str(run.folder),
+                library_of(run.folder.model),
+                float(weight),
+                score,
+            )
             for run, weight, score in zip(runs, chosen, scores[:-1], strict=True)
         ),
         labels=labels,
