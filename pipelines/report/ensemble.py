@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import RunError
 from pipelines.report import strict_json, tables
-from pipelines.report.privacy import without_paths
 from pipelines.report.run_folder import writing
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Member:
 
     Attributes:
         folder: the saved model.
-        run: the run that it is from.
+        run: the run that it is from, such as `bert_sst2/1`; no path of this machine.
         weight: how much its probabilities count; 0: it is left out.
         scores: of it alone.
     """
@@ -138,7 +137,7 @@ def write(ensemble: Ensemble, folder: Path) -> None:
             count=len(ensemble.used),
             table=tables.markdown([*map(_without_markup, ensemble.rows())]),
             origin="all the same" if ensemble.is_folded else "chosen on validation",
-            usage=usage(ensemble, folder),
+            usage=usage(ensemble, Path(folder.name)),
         )
         (folder / "README.md").write_text(readme, encoding="utf-8")
         # last: it marks the folder as whole
@@ -147,7 +146,7 @@ def write(ensemble: Ensemble, folder: Path) -> None:
             {
                 "weights": {name: member.weight for name, member in ensemble.used.items()},
                 "labels": list(ensemble.labels.names),
-                "runs": without_paths([member.run for member in ensemble.used.values()]),
+                "runs": [member.run for member in ensemble.used.values()],
                 "scores": ensemble.chosen,
             },
         )
@@ -200,5 +199,5 @@ def usage(ensemble: Ensemble, folder: Path) -> str:
 
 def _without_markup(cells: list[str]) -> list[str]:
     """Keep a row of a Markdown table on its line, and its text from being anything else."""
-    marks = {"|": "\\|", "<": "&lt;", "`": "'", "\n": " "}
-    return ["".join(marks.get(letter, letter) for letter in cell) for cell in cells]
+    marks = str.maketrans({"|": "\\|", "<": "&lt;", "`": "'", "\n": " "})
+    return [cell.translate(marks) for cell in cells]

@@ -58,7 +58,7 @@ def build(paths: Sequence[str | Path]) -> Ensemble:
             f"classes; expected runs with one class for each example ({SINGLE})"
         )
     answers = [_probabilities(run, prepared) for run in runs]
-    together = {split: np.stack([answer[split] for answer in answers]) for split in answers[0]}
+    together = _stacked(answers)
     equal = np.full(len(runs), 1 / len(runs))
     chosen = equal if prepared.data.is_folded else _weights(together, prepared)
     scores = [_scores(prepared, together, weights) for weights in (*np.eye(len(runs)), equal)]
@@ -66,7 +66,7 @@ def build(paths: Sequence[str | Path]) -> Ensemble:
         members=tuple(
             Member(
                 run.folder.model,
-                str(run.folder),
+                f"{run.path.parent.name}/{run.path.name}",
                 library_of(run.folder.model),
                 float(weight),
                 score,
@@ -144,13 +144,21 @@ def _probabilities(run: Run, prepared: "Prepared") -> dict[str, np.ndarray]:
     task, labels = run.recipe.task, prepared.data.labels
     options = training_arguments.forward_options(prepared.arguments())
     predict = reload(run.folder.model, library_of(run.folder.model), task, labels, **options)
-    found = {}
+    predicted = {}
     for split in ("validation", "test"):
         rows = getattr(prepared.data, split)
         if rows is not None:
             say(f"{run.folder}: predicting {split}")
-            found[split] = probabilities(predict(rows)["logits"], SINGLE)
-    return found
+            predicted[split] = probabilities(predict(rows)["logits"], SINGLE)
+    return predicted
+
+
+def _stacked(answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Put the probabilities of all models together: split -> (models, rows, classes)."""
+    together = {}
+    for split in answers[0]:
+        together[split] = np.stack([answer[split] for answer in answers])
+    return together
 
 
 def _weights(together: dict[str, np.ndarray], prepared: "Prepared") -> np.ndarray:

@@ -145,22 +145,24 @@ def _statistics(checkpoint: "Checkpoint") -> "State":
 
 
 def _norm(state: "State") -> float:
-    return float(sum(tensor.double().square().sum() for tensor in state.values())) ** 0.5
+    return _product(state, state) ** 0.5
+
+
+def _product(state: "State", other: "State") -> float:
+    """Multiply two models' weights as vectors; one that only one of them has counts nothing."""
+    products = (
+        float((state[name].double() * other[name].double()).sum())
+        for name in state.keys() & other.keys()
+    )
+    return sum(products)
 
 
 def _cosine(state: "State", other: "State") -> float:
     """Compare the matrices: scales of normalization are near 1 in all models."""
-    both = {name: (state[name], other[name]) for name in state.keys() & other.keys()}
-    pairs = [pair for pair in both.values() if pair[0].ndim > 1]
-    product, *squares = (
-        float(sum((left.double() * right.double()).sum() for left, right in sides))
-        for sides in (
-            pairs,
-            [(left, left) for left, _ in pairs],
-            [(right, right) for _, right in pairs],
-        )
-    )
-    return product / max((squares[0] * squares[1]) ** 0.5, TINY)
+    names = [name for name in state.keys() & other.keys() if state[name].ndim > 1]
+    left = {name: state[name] for name in names}
+    right = {name: other[name] for name in names}
+    return _product(left, right) / max(_norm(left) * _norm(right), TINY)
 
 
 def _note(section: "Merge", sizes: "Sequence[float]") -> str:

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 def total(vectors: "Sequence[Vector]", density: float, seed: int) -> "Vector":
     """Add the changes up: task arithmetic (arXiv 2212.04089)."""
-    import torch
-
-    return {name: torch.stack([vector[name] for vector in vectors]).sum(0) for name in vectors[0]}
+    changes = {name: change.clone() for name, change in vectors[0].items()}
+    for vector in vectors[1:]:
+        for name, change in vector.items():
+            changes[name] += change
+    return changes
 
 
 def mean(vectors: "Sequence[Vector]", density: float, seed: int) -> "Vector":
