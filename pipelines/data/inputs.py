@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError, suggest
 from pipelines.core.labels import IGNORED
+from pipelines.core.upstream import dataset_fingerprint
 from pipelines.data import columns, media_columns
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
@@ -156,15 +157,16 @@ def _is_input(role: str, task: "Task", trained: Columns) -> bool:
 
 def _split_texts(examples: "Dataset", note: Note) -> "Dataset":
     """Split texts at white space, where a task reads words."""
+    import pyarrow as pa
     import pyarrow.compute as pc
-    from datasets import Dataset, Features, List, Value
+    from datasets import Dataset
+    from datasets.fingerprint import Hasher
 
     feature = examples.features.get("tokens")
     if getattr(feature, "dtype", None) not in ("string", "large_string"):
         return examples
     note("texts are split into words at white space")
-    column = examples.with_format("arrow")[:]["tokens"]
-    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column)).to_pylist()
-    return Dataset.from_dict(
-        {"tokens": words}, features=Features({"tokens": List(Value("string"))})
-    )
+    column = examples.with_format("arrow")[:]["tokens"].cast(pa.string())
+    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column))
+    key = Hasher.hash([dataset_fingerprint(examples), "words"])
+    return Dataset(pa.table({"tokens": words}), fingerprint=key)

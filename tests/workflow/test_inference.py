@@ -14,9 +14,11 @@ from datasets import Dataset
 from example_run import finished
 from tiny_run import NAMES, TinyRun
 
+import pipelines as graft
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError, RunError
 from pipelines.core.labels import MULTI, REGRESSION, Labels
+from pipelines.models.output import sentence
 
 TEXTS = ["a great film", "bad", "the plot was poor and awful", "fine"]
 
@@ -78,8 +80,10 @@ def test_a_table_keeps_its_rows_and_columns_as_they_are_spelled(tiny, reviews, c
 def test_parquet_and_json_lines_are_exact(tiny: TinyRun, tmp_path: Path) -> None:
     values = {"review": TEXTS, "n": [1, None, -3, 4], "words": [["=a"], [], None, ["b", "c"]]}
     Dataset.from_dict(values).to_parquet(tmp_path / "in.parquet")
+    (tmp_path / "out.bad.jsonl").write_text("{}")
     for name in ("out.parquet", "out.jsonl"):
         assert predict(tiny.folder, tmp_path / "in.parquet", "-o", tmp_path / name) == 0
+    # no row is bad, and those of an earlier prediction are gone
     assert not [*tmp_path.glob("*.bad.*"), *tmp_path.glob("*.partial")]
     table = pq.read_table(tmp_path / "out.parquet")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
@@ -104,6 +108,21 @@ def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch
     assert [row.get("id", {}) for row in rows] == others
     expected = tiny.logits(*texts).softmax(1).numpy().argmax(axis=1)
     assert [row["prediction"] for row in rows] == [NAMES[i] for i in expected]
+
+
+def test_a_list_holds_texts_even_those_that_look_like_files(tiny, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad").mkdir()
+    texts = ["bad", "yahoo.com", "./fine"]
+    assert [*tiny.run.predict(texts).text] == texts
+    assert [*tiny.run.predict("").text] == [""]  # and not the working directory
+
+
+def test_columns_of_json_that_are_no_table(tiny: TinyRun, monkeypatch, capsys) -> None:
+    lines = '{"review": "a", "n": 1}\n{"review": "b", "n": "x"}\n'
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert predict(tiny.folder, "-") == 2
+    assert "error: input: no table can be made of it" in capsys.readouterr().err
 
 
 def test_chunks_are_in_the_order_of_the_rows(tiny, monkeypatch, tmp_path, capsys) -> None:
@@ -173,6 +192,7 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) ->
         (["{run}", "./nosuch"], "./nosuch: no such file or folder"),
         (["{run}", "{data}", "a text"], "a file beside other inputs"),
         (["{run}", "{data}", "-o", "x.xlsx"], "x.xlsx: expected a file that ends in .csv"),
+        (["{run}", "{data}", "-o", "{data}"], "reviews.csv: is the input"),
         (["{run}", "{data}", "-o", "no/x.csv"], "no/x.csv: no such folder"),
         (["{run}", "{data}", "--split", "tst"], "--split tst: no such split; known: train"),
         (["{run}", "{data}", "--top-k", "-1"], "top_k: -1: expected a number of labels"),
@@ -194,6 +214,7 @@ def test_mistakes_are_one_message(tiny, reviews, words, message, capsys) -> None
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
+        ("yahoo.com", "no such file or folder; a text that looks like one goes to standard input"),
         (3, "expected texts, a path, a table or a Dataset, not int"),
         ([1, 2], "input: 1: expected texts"),
         ({"review": ["a"], "n": [1, 2]}, "no table can be made of it"),
@@ -232,3 +253,42 @@ def test_a_run_that_is_not_finished(tmp_path: Path, capsys) -> None:
     folder.metrics.unlink()
     assert predict(folder, "bad") == 2
     assert "not finished" in capsys.readouterr().err
+
+
+def test_a_model_of_sentence_transformers_predicts_by_its_own_library(
+    tmp_path, text_checkpoint, monkeypatch
+) -> None:
+    """Its folder has no encoded rows and no processor, only logits of texts."""
+    run = TinyRun(tmp_path, text_checkpoint)
+    (run.folder.model / "modules.json").write_text("[]")
+    expected = run.logits(*TEXTS)
+
+    def reload(folder: Path) -> Any:
+        assert folder == run.folder.model
+        return lambda rows: {"logits": run.logits(*rows["text"]).numpy()}
+
+    monkeypatch.setattr(sentence, "reload", reload)
+    table = run.run.predict([*TEXTS[:2], None, *TEXTS[2:]])
+    assert [*table.index] == [0, 1, 3, 4]
+    assert np.allclose(table.probability, expected.softmax(1).max(1).values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["full", {"name": "linear_probe", "pooling": "mean"}])
+def test_a_run_predicts_what_it_predicted(text_data, text_checkpoint, tmp_path, strategy) -> None:
+    """Columns and labels come from the run's own files."""
+    values = {
+        "task": "text_classification",
+        "model": str(text_checkpoint),
+        "data": {"source": "files", "path": text_data},
+        "strategy": strategy,
+        "calibration": {"conformal": 0.2},
+        "training": {"use_cpu": True, "output_dir": tmp_path},
+    }
+    steps = {"training.max_steps": 2} if strategy == "full" else {}
+    run = graft.run(graft.Recipe.from_dict(values, steps))
+    table, before = run.predict(text_data, split="test"), run.predictions["test"]
+    assert [*table.label] == [*before.label]
+    assert [*table.prediction] == [*before.prediction]
+    assert np.allclose(table.probability, before.probability, atol=1e-4)
+    assert ["|".join(names) for names in table.set] == [*before.set]

@@ -37,27 +37,28 @@ def read(
     overrides: Overrides = None,
     split: str | None = None,
     spelled: bool = False,
+    are_words: bool = False,
 ) -> Inputs:
     """Read rows to predict.
 
     Args:
-        given: a path, a text, a list of texts, `-` for standard input, a mapping of columns, a
-            pandas table or a `Dataset`.
+        given: a path, a text, `-` for standard input, a list of texts, of files or of pictures, a
+            mapping of columns, a pandas table or a `Dataset`.
         overrides: keys of `data:`, such as `data.columns.text=review`.
         split: of a folder with several.
         spelled: keep the columns of text files as the files spell them.
+        are_words: of a command line, where each may be a path; in a list, texts are texts.
 
     Raises:
         DataError: there is no such file, or nothing in it that can be predicted.
         RecipeError: an override that no data have.
     """
-    given = [given] if isinstance(given, str | Path) else given
     task, is_media = predictor.task, predictor.task.modality in KINDS
-    if [*_words(given)] == [STDIN]:
-        given = _lines_or_table()
-        if not (is_media and isinstance(given, list)):
-            return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
-    if paths := _paths(given, is_media=is_media):
+    if isinstance(given, str | Path):
+        given, are_words = [given], True
+    if are_words and [*given] == [STDIN]:
+        given, are_words = _lines_or_columns(), False
+    if paths := _paths(given, is_media=is_media, are_words=are_words):
         if is_media and media_inputs.are_files(paths, task.modality):
             return media_inputs.read(paths, task.modality, note)
         if len(paths) > 1:
@@ -73,13 +74,14 @@ def _words(given: Any) -> Iterator[Any]:
         yield from given
 
 
-def _paths(given: Any, *, is_media: bool) -> list[Path]:
+def _paths(given: Any, *, is_media: bool, are_words: bool) -> list[Path]:
     """Return the paths that are given; none where the inputs are something else.
 
     Raises:
         DataError: a file that is not there, or that stands beside texts.
     """
-    paths = [Path(each).expanduser() for each in _words(given) if _is_path(each, is_media=is_media)]
+    words = [each for each in _words(given) if is_media or are_words or not isinstance(each, str)]
+    paths = [Path(each).expanduser() for each in words if _is_path(each, is_media=is_media)]
     if paths and len(paths) < len(given):
         raise DataError(
             f"{paths[0]}: a file beside other inputs; expected files and folders, or texts"
@@ -95,14 +97,15 @@ def _is_path(given: Any, *, is_media: bool) -> bool:
     """
     if isinstance(given, Path):
         return True
-    if not isinstance(given, str) or given == STDIN:
+    if not isinstance(given, str) or given == STDIN or not given.strip():
         return False
     try:
         exists = Path(given).expanduser().exists()
     except (OSError, ValueError):  # a text may be too long for a path, or hold a null
         return False
     if not exists and (is_media or LIKE_A_PATH.fullmatch(given)):
-        raise DataError(f"{given}: no such file or folder")
+        advice = "" if is_media else "; a text that looks like one goes to standard input (-)"
+        raise DataError(f"{given}: no such file or folder{advice}")
     return exists
 
 
@@ -159,8 +162,8 @@ def _of_examples(given: list[Any], predictor: "Predictor") -> "Dataset":
     return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: Value("string")}))
 
 
-def _lines_or_table() -> "list[str] | Dataset":
-    """Read standard input: texts in lines, or JSON Lines."""
+def _lines_or_columns() -> list[str] | dict[str, list[Any]]:
+    """Read standard input: texts in lines, or the columns of JSON Lines."""
     lines = _stdin().splitlines()
     if any(lines) and all(line.lstrip().startswith("{") for line in lines if line.strip()):
         return _of_json(lines)
@@ -174,9 +177,7 @@ def _stdin() -> str:
         raise DataError(f"standard input: not UTF-8 ({error}); give a file instead") from None
 
 
-def _of_json(lines: list[str]) -> "Dataset":
-    from datasets import Dataset
-
+def _of_json(lines: list[str]) -> dict[str, list[Any]]:
     rows = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -187,7 +188,7 @@ def _of_json(lines: list[str]) -> "Dataset":
     columns: dict[str, list[Any]] = {}
     for name in dict.fromkeys(chain.from_iterable(rows)):
         columns[name] = [row.get(name) for row in rows]
-    return Dataset.from_dict(columns)
+    return columns
 
 
 def _of_dataset(

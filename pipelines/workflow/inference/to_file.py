@@ -3,9 +3,11 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipelines.core import startup
 from pipelines.core.console import duration, shows_bars, warn
+from pipelines.core.errors import RunError
 from pipelines.report.prediction_files import PredictionFile
 from pipelines.workflow.inference import given as inputs_given
 from pipelines.workflow.inference.answers import Wanted
@@ -31,14 +33,15 @@ def predict(
     Raises:
         GraftError: the model, the inputs or the output cannot be used, or all rows are bad.
     """
+    if output and output.resolve() in {Path(word).resolve() for word in given if word}:
+        raise RunError(f"{output}: is the input; name another file: -o FILE")
     startup.initialize({})
     predictor = open_model(model)
     wanted = Wanted(top_k, predictor.set_threshold)
     wanted.check(predictor.task, predictor.labels)
     is_table = output is not None and output.suffix.lower() == ".csv"
-    inputs = inputs_given.read(
-        given, predictor, warn, overrides=overrides, split=split, spelled=is_table
-    )
+    options: dict[str, Any] = {"overrides": overrides, "split": split, "spelled": is_table}
+    inputs = inputs_given.read(given, predictor, warn, are_words=True, **options)
     bad_path = output and output.with_name(f"{output.stem}.bad{output.suffix}")
     tally, started = Tally(len(inputs)), time.monotonic()
     with PredictionFile(output) as rows, PredictionFile(bad_path) as bad:
@@ -50,6 +53,8 @@ def predict(
     tally.check()
     if tally.num_bad:
         warn(str(tally) + (f"; they are in {bad_path}" if bad_path else ""))
+    elif bad_path:
+        bad_path.unlink(missing_ok=True)  # of an earlier prediction
     if output:
         seconds = duration(time.monotonic() - started)
         warn(f"{output}: {tally.num_predicted:,} rows predicted in {seconds}")
