@@ -13,6 +13,8 @@ from grafting import fit, prepare, problem, write_recipe
 from pipelines import recipe
 from pipelines.core.errors import DataError, RecipeError
 from pipelines.evaluation.forgetting import compare, probe
+from pipelines.models.output.plain import PlainModel
+from pipelines.training.job import Fitted
 from pipelines.workflow import forgetting
 from pipelines.workflow import run as pipeline
 
@@ -85,13 +87,14 @@ def test_what_is_probed_has_classes_whatever_is_predicted(
     assert found.num_classes == 2
 
 
+@pytest.mark.parametrize("family", ["resnet", "timm-resnet"])
 def test_pictures_are_probed_by_the_mean_over_pixels(
-    tmp_path: Path, checkpoint: Any, image_data: Path
+    tmp_path: Path, checkpoint: Any, image_data: Path, family: str
 ):
     evaluation = {"forgetting": {"path": str(image_data), "split": "train"}}
     found = measured(
         tmp_path,
-        checkpoint("resnet"),
+        checkpoint(family),
         image_data,
         task="image",
         strategy="linear_probe",
@@ -99,6 +102,23 @@ def test_pictures_are_probed_by_the_mean_over_pixels(
     )
     assert found.before == found.after
     assert found.num_classes == 3
+
+
+def test_an_encoder_whose_states_are_not_to_be_seen_is_not_probed(
+    tmp_path: Path,
+    checkpoint: Any,
+    text_data: Path,
+    news: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    from transformers import AutoModelForCausalLM
+
+    output = PlainModel(AutoModelForCausalLM.from_pretrained(checkpoint("gpt2")))
+    evaluation = {"forgetting": {"path": str(news)}}
+    prepared = prepare(tmp_path, checkpoint("gpt2"), text_data, evaluation=evaluation)
+    fitted = Fitted(output, history=[], trainable=0)
+    assert forgetting.measure(prepared, fitted) is None
+    assert "forgetting: skipped: the states of GPT2LMHeadModel" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
