@@ -1,9 +1,12 @@
 """Layers that the checkpoint did not hold learn faster than those that it did."""
 
 import pytest
+import torch
 from grafting import fit, graft, job, prepare
+from transformers import AutoModel, AutoTokenizer
 
 from pipelines.core.errors import RecipeError
+from pipelines.models.forward import sample_batch
 from pipelines.training.optimizer import build_optimizer
 from pipelines.training.trainer import GraftTrainer
 
@@ -40,10 +43,9 @@ def moves(found, folder):
 
 @pytest.mark.numerical
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_new_layer_moves_ten_times_as_far(prepared, tmp_path, name):
-    strategy = {"name": name, "layers": 1} if name in ("top_layers", "reinit_top") else name
-    found = prepared(strategy)
-    assert found.recipe.strategy.head_lr_ratio == 10
+def test_a_new_layer_moves_so_much_farther(prepared, tmp_path, name):
+    blocks = {"layers": 1} if name in ("top_layers", "reinit_top") else {}
+    found = prepared({"name": name, "head_lr_ratio": 10, **blocks})
     new = {*found.checkpoint.newly_initialized}
     assert new
     distances = moves(found, tmp_path)
@@ -53,9 +55,33 @@ def test_a_new_layer_moves_ten_times_as_far(prepared, tmp_path, name):
         assert max(others) == pytest.approx(1e-4, rel=0.05)
 
 
-@pytest.mark.parametrize(("rate", "ratio"), [(2e-5, 10), (2e-3, 2.5), (1e-2, 1), (0.0, 1)], ids=str)
-def test_the_rate_of_new_layers_has_a_bound(prepared, rate, ratio):
+@pytest.mark.parametrize("scale", [1, 0.2])
+def test_a_step_moves_a_logit_by_a_tenth(prepared, checkpoint, text_data, tmp_path, scale):
+    """However large the vectors are that the new layer reads: rounded down to 1, 2, 5, 10…"""
+    model = AutoModel.from_pretrained(checkpoint("bert"))
+    with torch.no_grad():  # of tanh, near 0
+        for parameter in model.pooler.parameters():
+            parameter.mul_(scale)
+    folder = tmp_path / "scaled"
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(checkpoint("bert")).save_pretrained(folder)
+    found = prepared("full", model=folder, learning_rate=1e-3)
+    ratio = found.recipe.strategy.head_lr_ratio
+    batch = sample_batch(found.encoded["train"], found.collate)
+    with torch.no_grad():
+        vectors = found.checkpoint.model.bert(**batch).pooler_output
+    step = ratio * 1e-3 * float(vectors.abs().sum(1).mean())
+    assert 0.04 <= step <= 0.1
+
+
+@pytest.mark.parametrize(("rate", "ratio"), [(1.0, 1), (0.0, 1)], ids=str)
+def test_new_layers_are_never_slower(prepared, rate, ratio):
     assert prepared("full", learning_rate=rate).recipe.strategy.head_lr_ratio == ratio
+
+
+def test_layers_below_that_are_new_themselves_say_nothing_of_sizes(checkpoint, prepared):
+    """RoBERTa's head has two layers."""
+    assert prepared("full", model=checkpoint("roberta")).recipe.strategy.head_lr_ratio == 10
 
 
 def test_a_recipe_can_say_one_rate_for_all(prepared, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from pipelines.core import hardware, processes
 from pipelines.core.labels import SINGLE
 from pipelines.models import forward
-from pipelines.strategies.choosing import similarity
+from pipelines.strategies.choosing import head_input, similarity
 from pipelines.training.length import Length
 
 if TYPE_CHECKING:
@@ -129,6 +129,13 @@ class AutoContext:
             )
             seconds.append(sum(1 for _ in batches) and time.perf_counter() - start)
         return min(seconds) / len(rows)
+
+    @cached_property
+    def head_input_size(self) -> float | None:
+        """Magnitudes in a vector that the output layer reads; None where they say nothing."""
+        # the same number on all processes, which have to train at the same rates
+        size = head_input.mean_size(self.task, self.checkpoint, self.anatomy, self.train)
+        return processes.from_main(lambda: size)
 
     @cached_property
     def similarity(self) -> float:
