@@ -69,6 +69,7 @@ def recipe_of(shared: Path, pair: str, arm: str, seed: int, runs: Path) -> dict[
         "early_stopping": None,
         "calibration": None,
         "simple_model": False,
+        "printed_lines": False,
     }
 
 

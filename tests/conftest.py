@@ -74,6 +74,22 @@ def _pictures_are_laid_out_only(request: pytest.FixtureRequest) -> Iterator[None
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _printed_lines_are_not_run(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave out the process that runs a run's lines, which takes longer than a tiny run.
+
+    A module whose runs start one says `LINES = True`; `test_printed_lines` is about them.
+    """
+    if getattr(request.module, "LINES", False):
+        yield
+        return
+    from pipelines.report import printed_lines
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(printed_lines, "check", lambda *_: None)
+        yield
+
+
 num_frozen_modules = 0
 
 

@@ -9,6 +9,7 @@ from pipelines.core.errors import ModelError
 if TYPE_CHECKING:
     from pipelines.models.section import Model
 
+ENCODER = "0_Transformer"  # what sentence-transformers calls the folder of an encoder
 WITHOUT_HUB = "for a copy on disk use model.checkpoint=FOLDER"  # ends messages about the Hub
 
 
@@ -19,11 +20,16 @@ def resolve_commit(section: "Model") -> str | None:
         The commit hash; None for a folder, and offline where no copy is in the local cache.
 
     Raises:
-        ModelError: a path that does not exist.
+        ModelError: a path that does not exist, or a folder that holds its encoder in another one.
         HubError: the Hub cannot be reached or refuses.
     """
     path = Path(section.checkpoint)
     if path.is_dir():
+        if (encoder := encoder_folder(path)) != path:
+            raise ModelError(
+                f"{path}: a sentence-transformers folder, whose pooling and head a classifier does "
+                f"not have; model.checkpoint={encoder.as_posix()} starts from its encoder"
+            )
         return None
     # no Hub id begins like this: a folder was meant, and asking the Hub would hide the mistake
     if path.exists() or section.checkpoint.startswith((".", "/", "~")):
@@ -32,6 +38,13 @@ def resolve_commit(section: "Model") -> str | None:
     if hub_client.is_offline():
         return _cached_commit(section)
     return hub_client.commit("model", section.checkpoint, section.revision, WITHOUT_HUB)
+
+
+def encoder_folder(model: Path) -> Path:
+    """Get the folder that training can start from: that of a saved model, or its encoder's."""
+    encoder = model / ENCODER
+    is_apart = encoder.is_dir() and not (model / "config.json").exists()
+    return encoder if is_apart else model
 
 
 def _cached_commit(section: "Model") -> str | None:

@@ -78,6 +78,11 @@ class Recipe(Section):
     simple_model: bool = Field(
         True, description="score a bag of words, or what is as simple for images and sounds, too"
     )
+    printed_lines: bool = Field(
+        True,
+        description="run the lines that a run prints, on three examples, in a process that has no "
+        "Graft: seconds",
+    )
     hub: HubTarget = HubTarget()
 
     @property

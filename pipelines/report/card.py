@@ -58,7 +58,7 @@ Reload parity: {parity}.
 {usage}
 ```
 
-## Data
+{printed}## Data
 
 The splits, with the number of examples in each:
 
@@ -150,6 +150,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         + detection_text.card_section(evidence)
         + forgetting_text.card_section(evidence),
         "usage": usage(evidence, model),
+        "printed": f"These lines were run: {evidence.printed}.\n\n" * bool(evidence.printed),
         "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,
         "trainable": evidence.trainable,

@@ -40,6 +40,27 @@ class Parity:
         return f"{verdict}, outputs differ by at most {self.max_difference:.1e} on {examples}"
 
 
+@dataclass(frozen=True)
+class PrintedLines:
+    """Whether the lines that a run prints give what the model predicts.
+
+    Attributes:
+        examples: the number of examples that they were run on.
+        max_difference: the largest difference of a probability, or a number's relative to itself.
+        problem: what is wrong; empty where nothing is.
+    """
+
+    examples: int
+    max_difference: float
+    problem: str = ""
+
+    def __str__(self) -> str:
+        where = f"in a process of their own, without Graft, on {self.examples} examples"
+        if self.problem:
+            return f"FAILED {where}: {self.problem}"
+        return f"ok {where}: probabilities or numbers differ by at most {self.max_difference:.1e}"
+
+
 @dataclass(frozen=True, eq=False)
 class SplitPredictions:
     """Outputs, predictions and targets of one split, in the order of its rows.
@@ -87,6 +108,7 @@ class Evidence:
         robustness: the main score under corruptions; None where it was not measured.
         detection: whether rows of another source are told apart; None where it was not measured.
         forgetting: what is left of what the checkpoint could do; None where it was not measured.
+        printed: whether the printed lines give the same; None where they were not run.
     """
 
     task: "Task"
@@ -123,6 +145,7 @@ class Evidence:
     robustness: "Robustness | None" = None
     detection: "Detection | None" = None
     forgetting: "Forgetting | None" = None
+    printed: PrintedLines | None = None
 
     @property
     def standard_error(self) -> float | None:

@@ -81,6 +81,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         },
         "speed": {d.name: {"on": d.on, "reason": d.reason} for d in evidence.speed},
         "parity": vars(evidence.parity) if evidence.parity else None,
+        "printed_lines": vars(evidence.printed) if evidence.printed else None,
     }
 
 

@@ -45,6 +45,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             *detection_text.lines(evidence),
             *forgetting_text.lines(evidence),
             f"reload parity: {evidence.parity or 'not checked'}",
+            *([f"the lines below: {evidence.printed}"] if evidence.printed else ()),
             f"model: {model}",
             *_adapter_size(folder, evidence),
             "",

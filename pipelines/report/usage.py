@@ -1,5 +1,7 @@
 """Python for the model card and the summary: load the model and predict, without Graft."""
 
+import json
+
 from pipelines.core.labels import MULTI, REGRESSION, THRESHOLDS
 from pipelines.report import adapter_usage
 from pipelines.report.evidence import Evidence
@@ -7,85 +9,125 @@ from pipelines.report.evidence import Evidence
 EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
 
 
-def usage(evidence: Evidence, model: str) -> str:
-    """Write Python that loads the model from `model`, a folder or Hub id, and predicts.
+def usage(evidence: Evidence, model: str, example: str = "") -> str:
+    """Write Python that loads the model from `model`, a folder or Hub id, and prints a prediction.
 
-    Two statements, unless the task has an example of its own or labels have thresholds: the lines
-    give the labels that the run's predictions have.
+    The lines give the labels that the run's predictions have, with their probabilities. They are
+    two statements for a pipeline, unless labels have thresholds or the task has an example of its
+    own.
+
+    Args:
+        example: Python for the example, in the form that the library takes; "…" where it is empty.
     """
-    if evidence.labels.thresholds:
-        return _threshold_usage(evidence, model)
-    example = _example(evidence)
-    if evidence.library == "sentence-transformers":
-        # it gives logits: above 0 means a probability above a half
-        decide = {MULTI: " > 0", REGRESSION: ""}.get(evidence.labels.problem_type, ".argmax(-1)")
-        return (
-            "from sentence_transformers import SentenceTransformer\n"
-            f'SentenceTransformer("{model}").encode([{example}]){decide}'
-        )
-    of_task = evidence.task.usage(model)
-    if of_task:
-        return _adapted(evidence, of_task, model)
-    # by default the pipeline returns only the most probable label
-    all_labels = ", top_k=None" if evidence.labels.problem_type == MULTI else ""
-    return _adapted(
-        evidence,
-        "from transformers import pipeline\n"
-        f'pipeline("{evidence.task.pipeline}", model="{model}"{all_labels})({example})',
-        model,
-    )
+    example = example or _example(evidence)
+    *setup, use = _lines(evidence, _escaped(model), example)
+    return "\n".join([*setup, f"print({use})"])
 
 
 def prediction_set_usage(evidence: Evidence, model: str, threshold: float) -> str:
-    """Write Python that lists the classes of an example whose probability reaches `threshold`."""
-    example = _example(evidence)
+    """Write Python that prints the classes of an example whose probability reaches `threshold`."""
+    example, model = _example(evidence), _escaped(model)
     if evidence.library == "sentence-transformers":
-        return (
-            "from scipy.special import softmax\n"
-            "from sentence_transformers import SentenceTransformer\n"
-            f'logits = SentenceTransformer("{model}").encode([{example}])\n'
-            f"(softmax(logits, axis=1)[0] >= {threshold:.6f}).nonzero()[0]"
-        )
+        names = "model.config.id2label[i] for i, score in enumerate(scores.tolist())"
+        show = f"print([{names} if score >= {threshold:.6f}])"
+        return "\n".join([*_sentence(evidence, model, example), show])
+    setup, scores = _all_scores(evidence, model, example)
+    return "\n".join(
+        [
+            *setup,
+            f"scores = {scores}",
+            f'print([score["label"] for score in scores if score["score"] >= {threshold:.6f}])',
+        ]
+    )
+
+
+def _lines(evidence: Evidence, model: str, example: str) -> list[str]:
+    """Write the lines, of which the last is what will be printed."""
+    if evidence.library == "sentence-transformers":
+        return [*_sentence(evidence, model, example), *_sentence_answer(evidence)]
+    if evidence.labels.thresholds:
+        setup, scores = _all_scores(evidence, model, example)
+        return [
+            *setup,
+            f"thresholds, scores = classify.model.config.{THRESHOLDS}, {scores}",
+            '[score for score in scores if score["score"] > thresholds[score["label"]]]',
+        ]
+    # by default a pipeline returns only the most probable label, or the first five
+    all_labels = ", top_k=None" if evidence.labels.problem_type == MULTI else ""
+    if of_task := evidence.task.usage(model):
+        of_task = of_task.replace(f'model="{model}")', f'model="{model}"{all_labels})')
+        return _adapted(evidence, of_task.replace(EXAMPLES["audio"], example), model)
+    code = (
+        "from transformers import pipeline\n"
+        f'pipeline("{evidence.task.pipeline}", model="{model}"{all_labels}{_truncation(evidence)})'
+        f"({example})"
+    )
+    return _adapted(evidence, code, model)
+
+
+def _all_scores(evidence: Evidence, model: str, example: str) -> tuple[list[str], str]:
+    """Write the lines that set up a pipeline `classify`, and the scores of all labels."""
+    options = f", top_k={evidence.labels.num_labels}{_truncation(evidence)}"
+    if of_task := evidence.task.usage(model):  # of sounds, which it reads
+        of_task = of_task.replace("listen", "classify").replace(EXAMPLES["audio"], example)
+        of_task = of_task.replace(f'model="{model}")', f'model="{model}"{options})')
+        *setup, scores = _adapted(evidence, of_task, model)
+        return setup, scores
+    code = (
+        "from transformers import pipeline\n"
+        f'classify = pipeline("{evidence.task.pipeline}", model="{model}"{options})'
+    )
     # a list of one example: the pipeline for texts nests the answer to a single text once more
-    name, num_labels = evidence.task.pipeline, evidence.labels.num_labels
-    return _adapted(
-        evidence,
-        "from transformers import pipeline\n"
-        f'scores = pipeline("{name}", model="{model}", top_k={num_labels})([{example}])[0]\n'
-        f'[score["label"] for score in scores if score["score"] >= {threshold:.6f}]',
-        model,
-    )
+    return _adapted(evidence, code, model), f"classify([{example}])[0]"
 
 
-def _threshold_usage(evidence: Evidence, model: str) -> str:
-    """Write Python that lists the labels of an example whose probability exceeds its threshold."""
-    example, labels = _example(evidence), evidence.labels
-    if evidence.library == "sentence-transformers":
-        return (
-            "from scipy.special import expit\n"
-            "from sentence_transformers import SentenceTransformer\n"
-            f'logits = SentenceTransformer("{model}").encode([{example}])\n'
-            f"(expit(logits)[0] > {[*labels.thresholds]}).nonzero()[0]"
-        )
-    name = evidence.task.pipeline
-    return _adapted(
-        evidence,
-        "from transformers import pipeline\n"
-        f'classify = pipeline("{name}", model="{model}", top_k={labels.num_labels})\n'
-        f"thresholds, scores = classify.model.config.{THRESHOLDS}, classify([{example}])[0]\n"
-        '[score["label"] for score in scores if score["score"] > thresholds[score["label"]]]',
-        model,
-    )
+def _sentence(evidence: Evidence, model: str, example: str) -> list[str]:
+    """Write the lines that load a folder of sentence-transformers, and compute scores."""
+    # it gives logits; a pair needs a list around it, which takes the first row back
+    example, first = (f"[{example}]", "[0]") if evidence.pair else (example, "")
+    functions = {MULTI: ".sigmoid()", REGRESSION: ""}
+    function = functions.get(evidence.labels.problem_type, ".softmax(-1)")
+    return [
+        "from sentence_transformers import SentenceTransformer",
+        f'model = SentenceTransformer("{model}")',
+        f"scores = model.encode({example}, convert_to_tensor=True){first}{function}",
+    ]
 
 
-def _adapted(evidence: Evidence, code: str, model: str) -> str:
+def _sentence_answer(evidence: Evidence) -> list[str]:
+    """Write the lines that name what was computed."""
+    problem_type = evidence.labels.problem_type
+    if problem_type == REGRESSION:
+        return ["scores.item()"]
+    if problem_type != MULTI:
+        return ["model.config.id2label[scores.argmax().item()], scores.max().item()"]
+    scores = "dict(zip(model.config.id2label.values(), scores.tolist()))"
+    if not evidence.labels.thresholds:
+        return [scores]
+    return [
+        f"thresholds, scores = model.config.{THRESHOLDS}, {scores}",
+        "{label: score for label, score in scores.items() if score > thresholds[label]}",
+    ]
+
+
+def _escaped(model: str) -> str:
+    """Write the name of a folder as it stands between quotes in Python."""
+    return json.dumps(model, ensure_ascii=False)[1:-1]
+
+
+def _truncation(evidence: Evidence) -> str:
+    """Return the option that cuts texts where training did: a pipeline for texts does not."""
+    return ", truncation=True" if evidence.task.pipeline == "text-classification" else ""
+
+
+def _adapted(evidence: Evidence, code: str, model: str) -> list[str]:
     """Change `code`, which loads a whole model, to load an adapter if the folder holds one."""
-    if evidence.library != "peft":
-        return code
-    task = evidence.task
-    return adapter_usage.adapt(
-        code, model, task.auto_class, task.modality, evidence.quantization, evidence.prompts
-    )
+    if evidence.library == "peft":
+        task = evidence.task
+        code = adapter_usage.adapt(
+            code, model, task.auto_class, task.modality, evidence.quantization, evidence.prompts
+        )
+    return code.splitlines()
 
 
 def _example(evidence: Evidence) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from pipelines.core import processes
 from pipelines.evaluation.calibration import result
 from pipelines.models.output.reload import reload
-from pipelines.report import parity
+from pipelines.report import parity, printed_lines
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
 from pipelines.training.row_subset import RowSubset, examples_of
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder: Path) -> Evidence:
-    """Add the parity of what lies in `folder`, loaded by its library alone."""
+    """Add the parity of what lies in `folder`, loaded by its library alone, here and elsewhere."""
     options = training_arguments.forward_options(prepared.arguments())
     task, labels, bits = evidence.task, evidence.labels, evidence.quantization
     reloaded = reload(folder, evidence.library, task, labels, bits, **options)
@@ -102,7 +102,11 @@ def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder
     trained = evidence.predictions["validation"].outputs
     if fitted.out_of_fold is not None:  # those are of other heads than the one that was saved
         trained = _first_outputs(prepared, fitted, parity.NUM_EXAMPLES)
-    return replace(evidence, parity=parity.compare(reloaded, prepared.data.validation, trained))
+    rows = prepared.data.validation
+    evidence = replace(evidence, parity=parity.compare(reloaded, rows, trained))
+    if not (prepared.recipe.printed_lines and processes.is_main()):
+        return evidence
+    return replace(evidence, printed=printed_lines.check(evidence, folder, rows, reloaded))
 
 
 def _first_outputs(prepared: Prepared, fitted: "Fitted", num_examples: int) -> "ModelOutputs":

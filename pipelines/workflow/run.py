@@ -195,7 +195,8 @@ def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[
     """Write card and report, print the summary, then push.
 
     Raises:
-        ModelError: the reloaded model does not predict the same; it is not pushed.
+        ModelError: the reloaded model, or the printed lines, do not predict the same; nothing is
+            pushed.
     """
     # before parity is judged: of a model that fails there should be a report, too
     card.write(folder, evidence, recipe, locked)
@@ -206,6 +207,11 @@ def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[
         raise ModelError(
             f"{folder.model}: loaded again, it does not predict what the trained model did; do not "
             "use it, and please report the recipe"
+        )
+    if evidence.printed and evidence.printed.problem:
+        raise ModelError(
+            f"{folder.model}: the lines above do not give what the trained model predicted "
+            f"({evidence.printed.problem}); do not use them, and please report the recipe"
         )
     if recipe.hub.push and recipe.hub.repo_id:
         say(f"pushed to {push.push(folder, recipe.hub.repo_id, private=recipe.hub.private)}")

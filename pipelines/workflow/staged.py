@@ -15,6 +15,7 @@ import yaml
 from pipelines.core import processes
 from pipelines.core.console import capture_stdout, say
 from pipelines.core.errors import GraftError, RunError
+from pipelines.models.revision import encoder_folder
 from pipelines.recipe import Recipe, StagedRecipe
 from pipelines.recipe.staged import load
 from pipelines.report import push
@@ -88,7 +89,7 @@ def _run_stage(
         return
     say(_title(staged, number))
     if number:
-        model = _place(staged, number - 1, folder).model.as_posix()
+        model = encoder_folder(_place(staged, number - 1, folder).model).as_posix()
         recipe = recipe.replace(model=recipe.model.replace(checkpoint=model, revision="main"))
     is_begun = resume and place.lock.is_file()
     processes.from_main(lambda: place.path.mkdir(exist_ok=True))

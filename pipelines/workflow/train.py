@@ -20,6 +20,7 @@ UNTRAINED: Any = {
     "hub": True,
     "calibration": True,
     "simple_model": True,
+    "printed_lines": True,
     "evaluation": True,
     "training": {"output_dir", "resume_from_checkpoint"},
 }

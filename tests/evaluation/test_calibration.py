@@ -2,6 +2,7 @@
 
 import csv
 import json
+from ast import literal_eval
 from pathlib import Path
 
 import numpy as np
@@ -390,10 +391,9 @@ def test_the_lines_of_the_card_give_the_sets(strategy, checkpoint, bare_python, 
     program = run.card.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     for text in (first["sentence1"], first["sentence2"]):
         program = program.replace('…"', f'{text}"', 1)
-    *setup, use = program.replace('"model"', json.dumps(str(run.model))).strip().splitlines()
-    done = bare_python("\n".join([*setup, f"print(*{use}, sep='|')"]))
+    done = bare_python(program.replace('"model"', json.dumps(str(run.model))))
     assert done.returncode == 0, done.stderr
-    names = sorted(done.stdout.strip().split("|"))
+    names = sorted(literal_eval(done.stdout))
     assert names == sorted(rows(run)[row]["set"].split("|"))
 
 

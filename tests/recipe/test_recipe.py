@@ -270,7 +270,8 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
         "an integer",
         "command line: unknown key 'foo'; known: adaptation, augmentation, averaging, "
         "calibration, data, early_stopping, evaluation, extends, hub, metrics, model, "
-        "name, regularization, simple_model, speed, stages, strategy, task, training",
+        "name, printed_lines, regularization, simple_model, speed, stages, strategy, task, "
+        "training",
         "command line: unknown key 'strategy.rank'; did you mean 'r'?",
     ]
 
@@ -402,7 +403,8 @@ MISTAKES = {
     "trainin: {}": (
         "unknown key 'trainin'; did you mean 'training'? known: adaptation, augmentation, "
         "averaging, calibration, data, early_stopping, evaluation, extends, hub, metrics, model, "
-        "name, regularization, simple_model, speed, stages, strategy, task, training"
+        "name, printed_lines, regularization, simple_model, speed, stages, strategy, task, "
+        "training"
     ),
     "hub: {repo: x}": (
         "unknown key 'hub.repo'; did you mean 'repo_id'? known: private, push, repo_id"

@@ -25,6 +25,23 @@ def test_a_model_that_drifted_is_another_model(drift: float, ok: bool) -> None:
     assert compared.max_difference == pytest.approx(drift, abs=1e-6)
 
 
+@pytest.mark.parametrize(("drift", "ok"), [(3e-3, True), (6e-3, False), (5.0, False)])
+def test_what_batches_alone_change_is_no_other_model(drift: float, ok: bool) -> None:
+    """A deep model rounds by the size of the batch: here by 1e-3, of logits as large as 170.
+
+    The drift is in the weights, whatever the batch.
+    """
+    steep = 50 * TRAINED
+
+    def predict(rows: Dataset) -> dict[str, np.ndarray]:
+        first = int(rows[0]["text"])
+        logits = steep[first : first + len(rows)].copy()
+        logits += drift - 1e-3 * (len(rows) == 1)
+        return {"logits": logits}
+
+    assert parity.compare(predict, ROWS, {"logits": steep}, num_examples=64).ok is ok
+
+
 def test_a_split_smaller_than_the_limit_is_compared_whole() -> None:
     outputs = {"logits": TRAINED}
     assert parity.compare(lambda rows: outputs, ROWS, outputs, num_examples=1000).examples == 300

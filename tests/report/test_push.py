@@ -61,7 +61,9 @@ hub.push(RunFolder.of(run), repo)
 files = {p.name: p.read_bytes() for p in Path(snapshot_download(repo)).iterdir()}
 del files[".gitattributes"]
 print(json.dumps({name: sha256(content).hexdigest() for name, content in files.items()}))
-setup, use = re.search("```python\\n(.*?)\\n(.*?)\\n```", files["README.md"].decode()).groups()
+setup, use = re.search(
+    "```python\\n(.*?)\\nprint.(.*?).\\n```", files["README.md"].decode()
+).groups()
 exec(setup)
 print(json.dumps(eval(use)))
 """

@@ -151,9 +151,9 @@ def test_the_lines_of_the_summary_load_an_adapter(
     told = said.getvalue()
     assert "\nan adapter of 0.0 MiB, for " in told
     assert "no linear layer has the last word" not in told  # calibrated as a whole model is
-    *setup, use = told[told.index("from peft import") :].strip().splitlines()
+    lines = told[told.index("from peft import") :]
     # torch has remarks of its own on how peft makes prefixes
-    program = "\n".join(["import warnings; warnings.resetwarnings()", *setup, f"print({use})"])
+    program = f"import warnings; warnings.resetwarnings()\n{lines}"
     done = bare_python(program.replace("…", "a great film"))
     assert done.returncode == 0, done.stderr
     assert "'label': 'positive'" in done.stdout or "'label': 'negative'" in done.stdout

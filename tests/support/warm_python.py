@@ -3,10 +3,10 @@
     with WarmPython(("torch", "sklearn")) as warm:
         subprocess.run([warm.path, "-W", "error", "-c", "import torch; …"])
 
-`warm.path` is a command that takes what `python` takes (-c, -m or a script; the options -I, -u and
--W), hands its arguments, folder, environment and streams on, passes SIGINT and SIGTERM through, and
-ends as the call ends. The project is imported anew for each call, from the call's folder if it is
-there; with -I there is none, installed or not.
+`warm.path` is a command that takes what `python` takes (-c, -m or a script; the options -I, -P, -u
+and -W), hands its arguments, folder, environment and streams on, passes SIGINT and SIGTERM through,
+and ends as the call ends. The project is imported anew for each call, from the call's folder if it
+is there; with -I there is none, installed or not.
 
 Of the libraries, those of Hugging Face read the environment when they are imported: only calls
 that agree about it can share an interpreter that has them. One can start from another's `path`.
@@ -154,6 +154,8 @@ def _execute(arguments: list[str]) -> None:
         if option == "-I":
             sys.path[0] = str(Path(__file__).parent / "nothing")
             sys.modules["pipelines"] = None  # type: ignore[assignment]
+        elif option == "-P":
+            sys.path[0] = str(Path(__file__).parent / "nothing")
         elif option == "-u":
             sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
         elif option.startswith("-W"):

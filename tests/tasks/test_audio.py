@@ -16,6 +16,7 @@ from closeness import close, tolerance
 from datasets import Audio as Clips
 from datasets import ClassLabel, Dataset, Features
 from grafting import fit, graft, prepare, write_recipe
+from printed import printed
 from tiny_audio import AUDIO_FAMILIES, RATE, tone, wav
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
@@ -106,10 +107,10 @@ def test_a_run_leaves_a_model_that_predicts_the_same_without_graft(
     rows = list(csv.DictReader((run.predictions / "test.csv").read_text().splitlines()))
     assert [row["label"] for row in rows] == [path.parent.name for path in files(audio_data)]
     # the lines that the run prints last, on files of which the run wrote down what it predicts
-    usage = output[output.index("import soundfile") :].strip().splitlines()
+    usage = output[output.index("import soundfile") :]
     for row in (0, len(rows) - 1):
         monkeypatch.chdir(files(audio_data)[row].parent)
-        answers = said_by(usage, files(audio_data)[row].name)
+        (answers,) = printed(usage.replace("clip.wav", files(audio_data)[row].name))
         assert answers[0]["label"] == rows[row]["prediction"]
         assert answers[0]["score"] == pytest.approx(float(rows[row]["probability"]), abs=1e-4)
 
@@ -117,14 +118,6 @@ def test_a_run_leaves_a_model_that_predicts_the_same_without_graft(
 def files(folder):
     """Of the split test, in the order of the data set."""
     return sorted((folder / "test").rglob("*.wav"))
-
-
-def said_by(usage, clip):
-    """What the printed lines give for a clip."""
-    *statements, last = [line.replace("clip.wav", clip) for line in usage]
-    names = {}
-    exec("\n".join(statements), names)
-    return eval(last, names)
 
 
 @pytest.mark.numerical

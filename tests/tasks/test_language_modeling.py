@@ -18,6 +18,7 @@ import tiny
 import torch
 from datasets import Dataset
 from grafting import fit, graft, prepare, write_recipe
+from printed import printed
 from safetensors.torch import load_file
 
 from pipelines.cli import main
@@ -205,12 +206,10 @@ def test_the_output_layer_stays_tied(ran, family, strategy):
 def test_the_lines_of_the_summary_use_the_model(ran, family):
     _, output = ran(family, "full")
     start = output.index("from transformers import pipeline")
-    *setup, use = output[start:].replace("…", "film").strip().splitlines()
+    program = output[start:].replace("…", "film").strip()
     if family == "gpt2":
-        use = use.removesuffix(")") + ", max_new_tokens=8)"  # it has 32 positions
-    names = {}
-    exec("\n".join(setup), names)
-    answer = eval(use, names)
+        program = program.removesuffix("))") + ", max_new_tokens=8))"  # it has 32 positions
+    (answer,) = printed(program)
     if family == "gpt2":
         assert answer[0]["generated_text"].startswith("film")
     else:

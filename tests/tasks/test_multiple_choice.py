@@ -13,6 +13,7 @@ import tiny_tasks
 import torch
 from closeness import close, tolerance
 from grafting import fit, logits, prepare, write_recipe
+from printed import last_value
 
 from pipelines import recipe as recipes
 from pipelines.cli import main
@@ -110,7 +111,8 @@ def test_it_learns_which_choice_is_the_good_one(ran):
 def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python):
     """In an interpreter that knows no module of ours."""
     run, output = ran("bert", "full")
-    (*setup, inputs, use) = output[output.rindex("from transformers") :].strip().splitlines()
+    setup, use = last_value(output[output.rindex("from transformers") :])
+    *setup, inputs = setup.splitlines()
     row = rows_of(data, "test")[0]
     (_, rest) = inputs.split("padding=True")
     texts = [row["startphrase"]] * len(row["choices"])

@@ -103,12 +103,7 @@ def test_a_run(ran, data, family, strategy):
         assert results[split]["f1"] > 0.6
 
 
-RUN_ALONE = """
-import sys
-*setup, use = sys.stdin.read().strip().splitlines()
-exec("\\n".join(setup))
-print(eval(use))
-"""
+RUN_ALONE = "import sys; exec(sys.stdin.read())"
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import tiny_audio
 from closeness import tolerance
 from datasets import Audio, Dataset, load_dataset
 from grafting import fit, prepare, write_recipe
+from printed import printed
 from tiny_audio import LETTER_SECONDS, LETTERS, RATE, spoken, wav
 from transformers import AutoConfig, AutoModelForCTC, Wav2Vec2CTCTokenizer
 
@@ -116,12 +117,11 @@ def test_a_run_leaves_a_model_that_hears_the_same_without_graft(
     assert [row["label"] for row in rows] == test["text"][:]
     # the lines that the run prints last
     monkeypatch.chdir(tmp_path)
-    *statements, last = output[output.index("import soundfile") :].strip().splitlines()
-    names = {}
+    program = output[output.index("import soundfile") :]
     for row in (0, len(rows) - 1):
         soundfile.write("clip.wav", spoken(rows[row]["label"]), RATE)
-        exec("\n".join(statements), names)
-        assert eval(last, names)["text"] == rows[row]["prediction"]
+        (heard,) = printed(program)
+        assert heard["text"] == rows[row]["prediction"]
 
 
 @pytest.mark.slow

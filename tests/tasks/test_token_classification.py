@@ -13,6 +13,7 @@ import tiny_tasks
 import torch
 from closeness import close, tolerance
 from grafting import changed, fit, logits, prepare, state, write_recipe
+from printed import last_value
 from seqeval.metrics.sequence_labeling import get_entities
 
 from pipelines.cli import main
@@ -140,7 +141,7 @@ def test_the_lines_of_the_summary_use_the_model(ran, data, bare_python):
         if len(words) < 15 and not {"-", "\u00a0"} & set("".join(words)) and get_entities(tags)
     )
     program = "\n".join(output.splitlines()[-2:]).replace('"…"', json.dumps(" ".join(words)))
-    setup, use = program.splitlines()
+    setup, use = last_value(program)
     # said of all tokenizers but WordPiece
     heuristic = "warnings.filterwarnings('ignore', 'Tokenizer does not support real words')"
     code = (

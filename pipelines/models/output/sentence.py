@@ -2,11 +2,18 @@
 
 It holds a head that the plain class cannot express, such as a linear one on mean-pooled BERT
 features, or one of several layers.
+
+0_Transformer/   the encoder with the labels in its config, and the tokenizer: a checkpoint
+1_Pooling/ …     what makes one vector of hidden states, then the layers of the head
+
+There is no config.json beside modules.json: `pipeline()` and `from_pretrained` refuse the folder.
+With the encoder at the top they would load it, and answer by a new head of random weights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -51,10 +58,8 @@ class SentenceModel:
         """Write encoder, pooling and dense layers with sentence-transformers itself."""
         dim = self.head.layers[0].linear.weight.shape[1]
         modules = _poolings(self.model.config, self.extractor.chosen, self.extractor.layer, dim)
-        for layer in self.head.layers:
-            modules += _modules(layer)
         # the encoder alone: the head is in the dense layers that follow
-        _write(self.model.base_model, modules, folder, processor)
+        _write(self.model.base_model, modules, self.head.layers, folder, processor)
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,7 @@ class PooledModel(PlainModel):
         """Write encoder, pooling and head with sentence-transformers itself."""
         weight, bias = (p.detach().float().cpu().numpy() for p in self.model.head.parameters())
         modules = _poolings(self.model.config, self.model.pooling, "last", weight.shape[1])
-        (layer,) = Linear(weight, bias).layers
-        _write(self.model.encoder, [*modules, *_modules(layer)], folder, processor)
+        _write(self.model.encoder, modules, Linear(weight, bias).layers, folder, processor)
 
 
 def _poolings(config: Any, pooling: str, layer: str, dim: int) -> list[Any]:
@@ -89,7 +93,9 @@ def _poolings(config: Any, pooling: str, layer: str, dim: int) -> list[Any]:
     return [WeightedLayerPooling(dim, config.num_hidden_layers, layer_start=1), over_tokens]
 
 
-def _write(encoder: Any, modules: list[Any], folder: Path, processor: Any) -> None:
+def _write(
+    encoder: Any, poolings: list[Any], layers: "Sequence[Layer]", folder: Path, processor: Any
+) -> None:
     """Save an encoder, and the modules that follow it."""
     import tempfile
 
@@ -101,8 +107,11 @@ def _write(encoder: Any, modules: list[Any], folder: Path, processor: Any) -> No
         encoder.save_pretrained(saved)
         processor.save_pretrained(saved)
         transformer = Transformer(saved, max_seq_length=processor.model_max_length)
-        with _implicit_dimension():  # saving writes a card with an example, which it computes
-            SentenceTransformer(modules=[transformer, *modules], device="cpu").save(str(folder))
+        transformer.save_in_root = False
+        modules = [transformer, *poolings, *chain.from_iterable(map(_modules, layers))]
+        # a card would have an example, which it computes
+        model = SentenceTransformer(modules=modules, device="cpu")
+        model.save_pretrained(str(folder), create_model_card=False)
 
 
 @contextmanager

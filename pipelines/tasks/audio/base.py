@@ -156,14 +156,19 @@ class AudioTask(Task):
 
     def usage(self, model: str) -> str:
         """Return code that reads the file without ffmpeg, which the pipeline needs for paths."""
-        return (
-            "import soundfile, soxr\n"
-            "from transformers import pipeline\n"
-            f'listen = pipeline("{self.pipeline}", model="{model}")\n'
-            'samples, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)\n'
-            "wanted = listen.feature_extractor.sampling_rate\n"
-            "listen(soxr.resample(samples.mean(axis=1), rate, wanted))"
-        )
+        cut = f"[: round({self.max_seconds:g} * wanted)]" if self.max_seconds else ""
+        lines = [
+            f"import {'numpy, ' * bool(self.min_seconds)}soundfile, soxr",
+            "from transformers import pipeline",
+            f'listen = pipeline("{self.pipeline}", model="{model}")',
+            'samples, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)',
+            "wanted = listen.feature_extractor.sampling_rate",
+            f"sound = soxr.resample(samples.mean(axis=1), rate, wanted){cut}",
+        ]
+        if self.min_seconds:
+            silence = f"max(0, round({self.min_seconds:g} * wanted) - len(sound))"
+            lines.append(f"sound = numpy.pad(sound, (0, {silence}))")
+        return "\n".join([*lines, "listen(sound)"])
 
     def show(self, rows: Any, row: int, processor: Any) -> list[str]:
         """Describe a clip: its seconds, and shape and range of what the model sees."""
