@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from grafting import write_recipe
+from grafting import graft, problem, write_recipe
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pipelines.cli import main
@@ -101,15 +101,42 @@ def test_a_model_that_adds_nothing_is_left_out(finished, tmp_path, capsys):
     assert not (tmp_path / "out/1-transformers").exists()
 
 
+def _train_alone(text_data, folder):
+    """Copy train, without the splits beside it."""
+    (folder / "few").mkdir()
+    (folder / "few/train.csv").write_text((text_data / "train.csv").read_text())
+    return folder / "few"
+
+
 def test_without_a_validation_split_all_weights_are_equal(finished, text_data, tmp_path, capsys):
-    data = tmp_path / "few"
-    data.mkdir()
-    (data / "train.csv").write_text((text_data / "train.csv").read_text())
+    data = _train_alone(text_data, tmp_path)
     runs = [finished(name, data=data) for name in ("one", "other")]
     assert ensemble(tmp_path, *runs) == 0
     assert "weights are equal: folds of train" in capsys.readouterr().out
     written = json.loads((tmp_path / "out/ensemble.json").read_text())
     assert [*written["weights"].values()] == [0.5, 0.5]
+
+
+def test_a_plain_model_and_one_of_sentence_transformers_go_together(
+    finished, checkpoint, text_data, tmp_path, capsys
+):
+    """Equal weights, since folds validate: both are used for certain."""
+    data = _train_alone(text_data, tmp_path)
+    plain, pooled = finished("plain", data=data), tmp_path / "pooled"
+    strategy = {"name": "linear_probe", "pooling": "mean"}
+    graft(pooled, checkpoint("bert"), data, strategy=strategy)
+    (pooled / "lock.json").write_text("{}")
+    (pooled / "metrics.json").write_text("{}")
+    capsys.readouterr()
+    assert ensemble(tmp_path, plain, str(pooled)) == 0
+    output = capsys.readouterr().out
+    lines = {}
+    exec(output[output.index("import json") :].replace('"…"', '"a great film"'), lines)
+    assert set(lines["ensemble"]["weights"]) == {"0-transformers", "1-sentence-transformers"}
+    assert sum(lines["totals"].values()) == pytest.approx(1, abs=1e-5)
+    alone = _probability(tmp_path / "plain/model", "a great film")
+    pooled_share = 2 * lines["totals"]["positive"] - alone
+    assert 0.5 < pooled_share < 1  # it has learned the word
 
 
 def test_runs_that_cannot_be_averaged_are_refused(
@@ -123,6 +150,8 @@ def test_runs_that_cannot_be_averaged_are_refused(
     assert "only one run" in reason(run)
     assert "stands there twice" in reason(run, run)
     assert "not in a run folder" in reason(run, str(tmp_path / "nowhere"))
+    numbers = [finished(name, data=problem(tmp_path / "numbers", "number")) for name in "ab"]
+    assert "regression" in reason(*numbers)
     pairs = finished("pairs", task={"name": "masked_lm"})
     assert "task masked_lm" in reason(run, pairs)
     drawn = finished("drawn", data=text_data)
