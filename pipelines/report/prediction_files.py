@@ -152,10 +152,8 @@ def _cell(value: Any) -> Any:
     """Write a value of any type as one cell; a list of words is joined by `|`."""
     if isinstance(value, str):
         return harmless(value)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
         return harmless(join(value))
-    if isinstance(value, list) and all(isinstance(each, int | float) for each in value):
-        return join(value)
     if isinstance(value, list | dict):
         return _json(strict_json.plain(value))
     return "" if value is None else value

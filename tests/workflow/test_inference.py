@@ -1,5 +1,6 @@
 """`graft predict`: new examples in, predictions beside all their columns out."""
 
+import csv
 import io
 import json
 import sys
@@ -108,6 +109,15 @@ def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch
     assert [row.get("id", {}) for row in rows] == others
     expected = tiny.logits(*texts).softmax(1).numpy().argmax(axis=1)
     assert [row["prediction"] for row in rows] == [NAMES[i] for i in expected]
+
+
+def test_no_cell_of_csv_is_a_formula(tiny: TinyRun, tmp_path: Path) -> None:
+    rows = {"review": ["=bad"], "=n": [-2], "tags": [["@a", "b|c"]], "values": [[-0.5, 2.0]]}
+    Dataset.from_dict({**rows, "more": [{"a": "=1"}]}).to_parquet(tmp_path / "in.parquet")
+    assert predict(tiny.folder, tmp_path / "in.parquet", "-o", tmp_path / "out.csv") == 0
+    names, cells, *_ = csv.reader((tmp_path / "out.csv").read_text().splitlines())
+    assert names[:5] == ["review", "'=n", "tags", "values", "more"]
+    assert cells[:5] == ["'=bad", "-2", r"'@a|b\|c", "'-0.5|2.0", '{"a": "=1"}']
 
 
 def test_a_list_holds_texts_even_those_that_look_like_files(tiny, tmp_path, monkeypatch) -> None:
