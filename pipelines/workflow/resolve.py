@@ -98,6 +98,7 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
         num_folds=prepared.data.num_folds,
         has_pairs="text_pair" in prepared.data.validation.column_names,
         streams=prepared.stream is not None,
+        has_target=prepared.target is not None,
         training=recipe.training,
         usual=full.training_defaults(recipe.task.modality, anatomy),
         machine=hardware.defaults(recipe.training, decodes=getattr(train, "decodes", False)),

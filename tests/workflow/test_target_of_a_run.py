@@ -60,3 +60,16 @@ def test_images_and_sounds_have_targets(tmp_path, checkpoint, image_data, audio_
     name = next(name for name in batch if name != "labels")
     assert torch.equal(batch[name], same[name])
     assert np.array_equal(prepared.targets["target"], prepared.targets["test"])
+
+
+@pytest.mark.parametrize("section", [None, "deep_coral"])
+def test_auto_names_the_adaptation_that_it_would_add(
+    tmp_path, text_checkpoint, text_data, capsys, section
+):
+    """Unless the recipe names one."""
+    named = {"adaptation": section} if section else {}
+    path = write_recipe(tmp_path, text_checkpoint, text_data, strategy="auto", **named)
+    target = ["data.target.source=files", f"data.target.path={text_data}"]
+    prepare_recipe(recipes.load(path, target))
+    is_advised = "auto: with data.target, adaptation: deep_coral" in capsys.readouterr().out
+    assert is_advised == (section is None)

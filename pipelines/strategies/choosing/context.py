@@ -36,6 +36,7 @@ class AutoContext:
         num_folds: folds of train that stand in for them; 0: rows are set aside.
         has_pairs: whether an example is a pair of texts.
         streams: whether train is a stream.
+        has_target: whether rows of another domain are there to adapt to.
         training: the recipe's `training:`.
         usual: TrainingArguments of full fine-tuning, where the recipe names none.
         machine: TrainingArguments that suit the machine, such as bf16.
@@ -55,6 +56,7 @@ class AutoContext:
     num_folds: int
     has_pairs: bool
     streams: bool
+    has_target: bool
     training: Mapping[str, Any]
     usual: Mapping[str, Any]
     machine: Mapping[str, Any]
