@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import hub_client
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.models import config_fields, head, image_inputs, quantization
+from pipelines.models import config_fields, head, image_inputs, image_tower, quantization
 from pipelines.models.anatomy.tree import outermost
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
     from pipelines.models.section import Model
+    from pipelines.models.text_head import TextHead
     from pipelines.tasks import Task
 
 
@@ -38,6 +39,7 @@ class Checkpoint:
         commit: the Hub commit that it came from; None for a folder.
         notes: what was changed to fit task and data, and what became of the head.
         merged_commits: the Hub commits of what was merged into it; None for a folder.
+        text_head: classes as the text tower of CLIP or SigLIP reads their names; None without one.
     """
 
     model: "PreTrainedModel"
@@ -46,6 +48,7 @@ class Checkpoint:
     commit: str | None
     notes: tuple[str, ...] = ()
     merged_commits: tuple[str | None, ...] = ()
+    text_head: "TextHead | None" = None
 
     @property
     def new_modules(self) -> tuple[str, ...]:
@@ -85,14 +88,21 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         notes = (*field_notes, *notes)
         # before the model is built: a head's size may follow from the processor's vocabulary
         task.configure(config, processor, labels)
+        tower, mismatched = None, list[str]()
+        if pretrained:
+            tower = image_tower.load(auto, config, processor, section, labels, options)
         arguments = {**options, **_build_arguments(section, auto, config)}
-        build = _load_weights if pretrained else _draw_weights
-        model, newly_initialized, mismatched = build(auto, config, section, arguments)
+        if tower:
+            model, newly_initialized = tower.model, [*tower.new]
+            processor, notes = tower.processor, (*notes, *tower.notes)
+        else:
+            build = _load_weights if pretrained else _draw_weights
+            model, newly_initialized, mismatched = build(auto, config, section, arguments)
         if task.modality == "image":
             build_anew = partial(_build_anew, auto, section, arguments)
             inputs = image_inputs.fit(model, processor, section, build_anew)
             model, processor, notes = inputs.model, inputs.processor, (*notes, *inputs.notes)
-        if pretrained:
+        if pretrained and section.head != "zero_shot":
             trust = {"trust_remote_code": section.trust_remote_code}
             draw = partial(auto.from_config, model.config, **trust)
             newly_initialized, note = head.match(
@@ -102,7 +112,8 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
     check_vocabulary(model, processor, section)
     if task.modality == "audio":
         check_spectrograms(model, processor, section)
-    return Checkpoint(model, processor, tuple(sorted(newly_initialized)), commit, notes)
+    new, text_head = tuple(sorted(newly_initialized)), tower.text_head if tower else None
+    return Checkpoint(model, processor, new, commit, notes, text_head=text_head)
 
 
 def _build_arguments(section: "Model", auto: Any, config: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipelines.core.section import Section
 from pipelines.models.quantization import Bits
@@ -28,13 +28,30 @@ class Model(Section):
         description="height and width that images are resized to; null: as the checkpoint's "
         "processor does. Where positions belong to a size, they are interpolated",
     )
-    head: Literal["auto", "keep", "new"] = Field(
+    head: Literal["auto", "keep", "new", "zero_shot"] = Field(
         "auto",
         description="the output layer of a checkpoint that classifies already. auto: its own, "
         "matched by name, if it has the same labels, else a new one; keep: also if the names "
-        "differ by case or white space, refused otherwise; new: a new one",
+        "differ by case or white space, refused otherwise; new: a new one; zero_shot: class names, "
+        "as the text tower of CLIP or SigLIP reads them",
+    )
+    templates: tuple[str, ...] | None = Field(
+        None,
+        description="texts around a class name, at `{}`, for zero-shot classification with CLIP or "
+        "SigLIP, several are averaged; null: `a photo of a {}.`; []: no zero-shot classification",
     )
     config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
+
+    @field_validator("templates")
+    @classmethod
+    def _with_place(cls, templates: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for template in templates or ():
+            if "{}" not in template:
+                raise ValueError(
+                    f"{template!r} has no place for the name of a class; expected '{{}}' in it, "
+                    "as in 'a photo of a {}.'"
+                )
+        return templates
 
     @model_validator(mode="after")
     def _pinned(self) -> "Model":

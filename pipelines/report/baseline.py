@@ -25,6 +25,7 @@ def warnings(evidence: Evidence) -> Iterator[str]:
         )
     worse = [*_worse_than_simple_model(evidence)]
     yield from worse
+    yield from _worse_than_zero_shot(evidence)
     if below or worse:
         yield f"what to change: {_advice(evidence, below)}"
 
@@ -37,6 +38,30 @@ def simple_model(evidence: Evidence) -> str:
     if simple.skipped:
         return f"{simple.name} skipped: {simple.skipped}"
     return f"{simple.name}: a linear model of it alone, fitted on train in {simple.seconds:.1f} s"
+
+
+def zero_shot(evidence: Evidence) -> str:
+    """Describe zero-shot classification in a sentence; empty where there is none."""
+    scores = evidence.zero_shot
+    if scores is None:
+        return ""
+    return (
+        f"{scores.name}: the class whose name is nearest as a text, nothing trained, in "
+        f"{scores.seconds:.1f} s"
+    )
+
+
+def _worse_than_zero_shot(evidence: Evidence) -> Iterator[str]:
+    if evidence.zero_shot is None:
+        return
+    for split, metric, score, other in _comparisons(evidence, evidence.zero_shot.scores):
+        if score != other:
+            yield (
+                f"WARNING: {split} {metric} {score:,.4f} is worse than the {other:,.4f} of "
+                "zero-shot classification, which needs no training: strategy=full with "
+                "model.head=zero_shot starts there, and averaging.wise_ft=true goes back as far as "
+                "validation says"
+            )
 
 
 def _worse_than_simple_model(evidence: Evidence) -> Iterator[str]:

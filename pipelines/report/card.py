@@ -47,7 +47,7 @@ TEXT = """
 {results}
 
 The baseline is a predictor that ignores the input: it answers, for example, with the most frequent
-class or with the mean of the training data. {simple_model}
+class or with the mean of the training data. {others}
 {below}{chosen} {test}
 
 Reload parity: {parity}.
@@ -139,7 +139,11 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "strategy": evidence.strategy,
         "predicts": _predicts(evidence.labels),
         "results": markdown(list(score_rows(evidence))),
-        "simple_model": _sentence(baseline.simple_model(evidence)),
+        "others": " ".join(
+            _sentence(text)
+            for text in (baseline.simple_model(evidence), baseline.zero_shot(evidence))
+            if text
+        ),
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
         "chosen": _chosen_on(evidence),
         "test": _scored_once(evidence),

@@ -95,6 +95,7 @@ class Evidence:
         target: scores on rows of the target domain, which chose nothing; None without labels.
         baseline: split -> scores of a predictor that ignores the input.
         simple_model: how good a bag of words is, or what is as simple; None where there is none.
+        zero_shot: scores of class names as texts, without training; None where nothing reads them.
         at_half: split -> scores without the thresholds of `labels`; empty if there are none.
         lower_is_better: the keys of scores that are errors, such as mse.
         history: the Trainer's `log_history`, or a solver's trials
@@ -132,6 +133,7 @@ class Evidence:
     target: Scores | None = None
     baseline: Mapping[str, Scores]
     simple_model: "SimpleScores | None" = None
+    zero_shot: "SimpleScores | None" = None
     at_half: Mapping[str, Scores] = field(default_factory=dict)
     lower_is_better: frozenset[str] = frozenset()
     parity: Parity | None

@@ -1,6 +1,6 @@
 """The evidence as files in the run folder: predictions, history, pictures, metrics.json."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.report import (
     forgetting_picture,
@@ -13,6 +13,9 @@ from pipelines.report import (
 )
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
+
+if TYPE_CHECKING:
+    from pipelines.evaluation.simple_model import SimpleScores
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
@@ -65,7 +68,8 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "test": evidence.test,
         "target": evidence.target,
         "baseline": evidence.baseline,
-        "simple_model": _simple_model(evidence),
+        "simple_model": _scores_of(evidence.simple_model),
+        "zero_shot": _scores_of(evidence.zero_shot),
         "thresholds": threshold_text.as_json(evidence),
         "calibration": evidence.calibration.json() if evidence.calibration else None,
         "robustness": evidence.robustness.json() if evidence.robustness else None,
@@ -85,9 +89,8 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _simple_model(evidence: Evidence) -> dict[str, Any] | None:
+def _scores_of(simple: "SimpleScores | None") -> dict[str, Any] | None:
     """Return scores by split beside name and seconds, as those of the model itself stand."""
-    simple = evidence.simple_model
     if simple is None:
         return None
     if simple.skipped:

@@ -35,7 +35,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             "",
             *align(list(score_rows(evidence))),
             *_fold_line(evidence),
-            *filter(None, [baseline.simple_model(evidence)]),
+            *filter(None, [baseline.simple_model(evidence), baseline.zero_shot(evidence)]),
             *baseline.warnings(evidence),
             "",
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),

@@ -9,17 +9,17 @@ from pipelines.report.evidence import Evidence, is_number
 def score_rows(evidence: Evidence) -> Iterator[list[str]]:
     """Yield a header, then a row for each metric: validation, test, the target, baseline.
 
-    Test and target have columns where they were scored. The last column is that of a simple model,
-    where one was fitted.
+    Test and target have columns where they were scored. The last columns are those of a simple
+    model and of zero-shot classification, where there are any.
     """
     last_split = list(evidence.splits)[-1]
     shown = {**evidence.splits, **({"target": evidence.target} if evidence.target else {})}
     columns = [*shown.values(), evidence.baseline.get(last_split, {})]
     header = ["metric", *map(evidence.title, shown), f"baseline ({last_split})"]
-    simple = evidence.simple_model
-    if simple and last_split in simple.scores:
-        columns.append(simple.scores[last_split])
-        header.append(f"{simple.name} ({last_split})")
+    for other in (evidence.simple_model, evidence.zero_shot):
+        if other and last_split in other.scores:
+            columns.append(other.scores[last_split])
+            header.append(f"{other.name} ({last_split})")
     yield header
     for metric in evidence.validation:
         scores = [column.get(metric) for column in columns]

@@ -3,6 +3,7 @@
 validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
 and then the target
 train, validation, test  -> simple model -> its scores, to stand beside them
+validation, test         -> class names  -> zero-shot scores, where the checkpoint reads texts, too
 corrupted rows of test   -> predictions  -> robustness, if the recipe asks for it
 rows of another source   -> logits, features -> detection, if the recipe names one
 rows of another task     -> states, weights  -> forgetting, if the recipe names one
@@ -22,7 +23,7 @@ from pipelines.report import parity, printed_lines
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
 from pipelines.training.row_subset import RowSubset, examples_of
-from pipelines.workflow import detection, forgetting, robustness, simple_model
+from pipelines.workflow import detection, forgetting, robustness, simple_model, zero_shot
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
 
@@ -77,6 +78,7 @@ def evaluate(
         baseline=scored.baseline,
         # once, not once for each process
         simple_model=processes.from_main(lambda: simple_model.measure(prepared)),
+        zero_shot=zero_shot.measure(prepared),
         at_half=scored.at_half,
         lower_is_better=prepared.scorer.lower_is_better(scored.scores["validation"]),
         parity=None,

@@ -11,6 +11,7 @@
 7. findings.collect       Data, rows, targets      -> Findings
 8. resolve                Recipe and all of these  -> the resolved Recipe
 9. start_at_prior         Checkpoint, targets      -> a new head that knows the shares of classes
+   zero_shot.start        Checkpoint, rows         -> a head of class names, if asked for
    TargetScale.of         Checkpoint, targets      -> how training standardizes numbers
 """
 
@@ -33,7 +34,7 @@ from pipelines.recipe.combinations import folds
 from pipelines.training.averaging import merging
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
-from pipelines.workflow import detection, forgetting, section_checks
+from pipelines.workflow import detection, forgetting, section_checks, zero_shot
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -93,6 +94,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     section_checks.check_class_weights(prepared.recipe, prepared.data)
     prepared.arguments()  # refuses wrong `training:` before anything is written
     _start_at_prior(prepared)
+    zero_shot.start(prepared)
     return replace(prepared, target_scale=_target_scale(prepared))
 
 

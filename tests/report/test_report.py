@@ -353,6 +353,19 @@ def test_a_result_below_that_of_a_bag_of_words_is_said_with_what_to_change(tmp_p
     assert found == {"name": "bag of words", "seconds": 0.25, **BAG}
 
 
+def test_a_result_below_zero_shot_is_said_beside_its_scores(tmp_path: Path) -> None:
+    scores = SimpleScores("zero-shot", BAG, 0.25)
+    run = finished(tmp_path, zero_shot=scores)
+    summary, card = summarize(run, evidence(zero_shot=scores)), run.card.read_text()
+    assert re.search(r"baseline \(test\) +zero-shot \(test\)\naccuracy .* 0.8000\n", summary)
+    for text in (summary, card):
+        assert "the class whose name is nearest as a text, nothing trained, in 0.2 s" in text
+        assert text.count("WARNING") == 1
+        assert "0.8300 is worse than the 0.8500 of zero-shot classification" in text
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["zero_shot"] == {"name": "zero-shot", "seconds": 0.25, **BAG}
+
+
 def test_why_there_is_no_simple_model_stands_in_summary_and_metrics(tmp_path: Path) -> None:
     simple = SimpleScores("bag of words", skipped="train is streamed")
     run = finished(tmp_path, simple_model=simple)

@@ -137,7 +137,7 @@ def text_checkpoint(folder: Path, family: str = "bert") -> Path:
     sizes = {"vocab_size": len(vocabulary), "initializer_range": 0.1, **sizes}
     config = AutoConfig.for_model(family, **sizes, **ids)
     save_encoder(config, folder)
-    _tokenizer(vocabulary, tokens, has_types=family == "bert").save_pretrained(folder)
+    tokenizer(vocabulary, tokens, has_types=family == "bert").save_pretrained(folder)
     return folder
 
 
@@ -196,7 +196,7 @@ def save_encoder(config: Any, folder: Path) -> None:
         model.save_pretrained(folder)
 
 
-def _tokenizer(vocabulary: dict[str, int], tokens: dict[str, str], *, has_types: bool) -> Any:
+def tokenizer(vocabulary: dict[str, int], tokens: dict[str, str], *, has_types: bool) -> Any:
     """Words at white space; around them what the family puts around a text or a pair of texts."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast

@@ -42,7 +42,9 @@ def _step_problems(recipe: Sections) -> Iterator[Problem]:
             f"strategy '{strategy.name}' changes no pretrained weights that this could hold back; "
             "use full",
         )
-    if recipe.averaging.wise_ft and not strategy.solves_head(recipe.task):
+    # adapters give the weights that it starts from other names
+    is_zero_shot = recipe.model.head == "zero_shot" and not hasattr(strategy, "save")
+    if recipe.averaging.wise_ft and not (strategy.solves_head(recipe.task) or is_zero_shot):
         yield (
             ("averaging", "wise_ft"),
             f"strategy '{strategy.name}' does not start from a probe; use lp_ft",

@@ -13,7 +13,7 @@ def problems(recipe: Sections) -> Iterator[Problem]:
         yield from _quantization_problems(recipe)
     if _saves(recipe) == "adapter":
         yield from _adapter_problems(recipe)
-    if recipe.model.head == "keep":
+    if recipe.model.head in ("keep", "zero_shot"):
         yield from _head_problems(recipe)
     if recipe.averaging.merge:
         yield from _merge_problems(recipe)
@@ -84,12 +84,12 @@ def _quantization_problems(recipe: Sections) -> Iterator[Problem]:
 
 def _head_problems(recipe: Sections) -> Iterator[Problem]:
     """Yield why the checkpoint's output layer would not be used."""
-    key, strategy = ("model", "head"), recipe.strategy
+    key, strategy, head = ("model", "head"), recipe.strategy, recipe.model.head
     if not strategy.pretrained:
         yield (
             key,
-            f"'keep': strategy '{strategy.name}' draws all weights anew, the head's too; use full, "
-            "or leave model.head out",
+            f"'{head}': strategy '{strategy.name}' draws all weights anew, the head's too; use "
+            "full, or leave model.head out",
         )
     # `auto` looks for a strategy that keeps it
     elif strategy.has_solved_head(recipe.task) and strategy.name != "auto":
@@ -98,6 +98,6 @@ def _head_problems(recipe: Sections) -> Iterator[Problem]:
         trained = " (or strategy.head=trained)" if is_choice else ""
         yield (
             key,
-            f"'keep': strategy '{strategy.name}' solves the head anew; use full or lora{trained}, "
-            "or leave model.head out",
+            f"'{head}': strategy '{strategy.name}' solves the head anew; use full or "
+            f"lora{trained}, or leave model.head out",
         )

@@ -43,19 +43,22 @@ def image_processor(checkpoint: str, **options: Any) -> Any:
     config = AutoConfig.from_pretrained(checkpoint, **options)
     if not is_wrapped(config):
         return AutoImageProcessor.from_pretrained(checkpoint, **options)
+    complete(config)
+    return processor(config)
+
+
+def processor(config: Any) -> Any:
+    """Build the image processor that a complete config of a timm model describes."""
     from transformers import TimmWrapperImageProcessor  # imports timm
 
-    complete(config)
     return TimmWrapperImageProcessor(config.pretrained_cfg, architecture=config.architecture)
 
 
 def resize(config: Any, size: tuple[int, int]) -> Any:
     """Set the image size (height, width) of a timm model; returns its processor."""
-    from transformers import TimmWrapperImageProcessor  # imports timm
-
     channels = config.pretrained_cfg["input_size"][0]
     config.pretrained_cfg = {**config.pretrained_cfg, "input_size": [channels, *size]}
-    return TimmWrapperImageProcessor(config.pretrained_cfg, architecture=config.architecture)
+    return processor(config)
 
 
 def is_wrapped(config: Any) -> bool:
