@@ -55,6 +55,7 @@ def run(shared: Path, arm: str, seed: int) -> dict[str, Any]:
             "early_stopping": None,
             "calibration": None,
             "simple_model": False,
+            "printed_lines": False,
             "evaluation": {"forgetting": {"path": str(data / "ag_news_small")}},
             **ARMS[arm],
         }

@@ -100,6 +100,7 @@ def _train(
         "early_stopping": None,
         "calibration": None,
         "simple_model": False,
+        "printed_lines": False,
     }
     folder = pipeline.run(recipe.Recipe.from_dict(values)).model
     return Path(shutil.move(folder, work / f"{rows.name} model"))
@@ -119,6 +120,7 @@ def run(shared: Path, case: str, seed: int, work: Path) -> dict[str, Any]:
         "strategy": strategy,
         "calibration": None,
         "simple_model": False,
+        "printed_lines": False,
     }
     measured = transfer.measure(recipe.Recipe.from_dict(values), seed, work)
     pair = vars(measured.pairs[0])

@@ -81,7 +81,7 @@ class Recipe(Section):
     printed_lines: bool = Field(
         True,
         description="run the lines that a run prints, on three examples, in a process that has no "
-        "Graft: seconds",
+        "Graft: about ten seconds",
     )
     hub: HubTarget = HubTarget()
 

@@ -36,7 +36,10 @@ TOLERANCE = 0.01
 SUFFIXES = {"image": ".png", "audio": ".wav"}  # readers look at the content
 # what a process lacks for reasons that are no fault of the model
 NO_MEMORY = ("MemoryError", "out of memory", "OutOfMemoryError", "not enough memory")
+# variables that are not handed on: a launcher's, by which libraries would wait for other processes,
+# and what turns warnings of libraries into errors
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+UNSHARED = (*LAUNCHED, "PYTHONWARNINGS")
 PROGRAM = """
 import json, sys
 sys.modules["pipelines"] = None  # to import Graft is an error
@@ -109,8 +112,7 @@ def run(lines: Sequence[str], answers: Path) -> list[list[Any]]:
     """
     # -P: no module is taken from the folder that the run was started in
     command = [sys.executable, "-P", "-c", PROGRAM, str(answers)]
-    # with what a launcher has set, libraries would wait for other processes
-    environment = {name: value for name, value in os.environ.items() if name not in LAUNCHED}
+    environment = {name: value for name, value in os.environ.items() if name not in UNSHARED}
     try:
         done = subprocess.run(
             command,
