@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.core.labels import HALF, MULTI, REGRESSION, Labels
 from pipelines.report.evidence import Evidence, PrintedLines
@@ -67,14 +68,17 @@ def check(
 
     Returns:
         None where nothing can be compared: the task has no classes or numbers for an example, or
-        the process could not be started or ran out of memory or time, which is printed.
+        the process could not be started or ran out of memory or time, which is printed; and on all
+        processes but the main one, which tries the lines.
     """
     if evidence.task.prediction_unit != "example":
         return None
     with tempfile.TemporaryDirectory(prefix="graft-") as temporary:
         examples = _examples(evidence, rows, Path(temporary))
         lines = [usage(evidence, folder.as_posix(), example) for example in examples.values()]
-        if not lines:
+        # a pass is made by all processes, also over a single row
+        expected = [_outputs(predict, rows, row) for row in examples]
+        if not lines or not processes.is_main():
             return None
         try:
             printed = run(lines, Path(temporary) / "printed.json")
@@ -84,8 +88,8 @@ def check(
         except LinesError as error:
             return PrintedLines(len(lines), float("inf"), str(error))
     differences = [
-        _difference(_answer(values), _outputs(predict, rows, row), evidence.labels)
-        for values, row in zip(printed, examples, strict=True)
+        _difference(_answer(values), logits, evidence.labels)
+        for values, logits in zip(printed, expected, strict=True)
     ]
     largest = max(differences)
     problem = "" if largest <= TOLERANCE else "they print other labels, probabilities or numbers"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # it had 63.9 % at 8e-5, 73.5 at ten times that, 81.5 at 62 times and 81.9 at 125; with 8 sentences
 # of SST-2 63.3, 62.4 and 60.9 at 1, 62 and 125 times (benchmarks/README.md).
 LOGIT_STEP = 0.1
+MAX_RATE = (
+    5e-3  # of new layers: tiny vectors would ask for more, and diverge with weights that grow
+)
 RATIOS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # coarse, so that last digits decide nothing
 USUAL_RATIO = 10.0  # where the size of the vectors is not known
 
@@ -28,7 +31,7 @@ class NewHead(Strategy):
     head_lr_ratio: Literal["auto"] | Annotated[float, Field(gt=0)] = Field(
         "auto",
         description="how much faster layers learn that the checkpoint did not hold; auto: so much "
-        f"that a step moves a logit by about {LOGIT_STEP:g}",
+        f"that a step moves a logit by about {LOGIT_STEP:g}, up to a rate of {MAX_RATE:g}",
     )
 
     def resolve(self, context: "AutoContext") -> Resolution:
@@ -60,7 +63,6 @@ def _ratio(context: "AutoContext", rate: float) -> float:
     """Return how much faster than `rate` new layers should learn."""
     if not context.anatomy.new or not rate:
         return 1.0
-    size = context.head_input_size
-    if not size:
-        return USUAL_RATIO
-    return max(ratio for ratio in RATIOS if ratio <= max(1.0, LOGIT_STEP / size / rate))
+    size, largest = context.head_input_size, MAX_RATE / rate
+    suitable = min(LOGIT_STEP / size / rate if size else USUAL_RATIO, largest)
+    return max(ratio for ratio in RATIOS if ratio <= max(1.0, suitable))

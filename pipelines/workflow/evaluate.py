@@ -106,7 +106,7 @@ def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder
         trained = _first_outputs(prepared, fitted, parity.NUM_EXAMPLES)
     rows = prepared.data.validation
     evidence = replace(evidence, parity=parity.compare(reloaded, rows, trained))
-    if not (prepared.recipe.printed_lines and processes.is_main()):
+    if not prepared.recipe.printed_lines:
         return evidence
     return replace(evidence, printed=printed_lines.check(evidence, folder, rows, reloaded))
 

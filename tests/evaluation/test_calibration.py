@@ -218,7 +218,8 @@ def test_card_and_summary_say_on_what_it_was_measured(tmp_path: Path) -> None:
         "divided by a temperature of 2,",
         "There is no test split: the numbers are those of the split that fitted it",
         "of validation, in halves covered (0.8 requested)",
-        'top_k=2)(["…"])[0]',
+        "top_k=2, truncation=True)",
+        "classify([",
     ):
         assert words in card
     text = summary.summarize(run, evidence(calibration=result_of()))

@@ -86,6 +86,7 @@ def test_every_family_of_the_mission_has_a_recipe() -> None:
 def test_a_recipe_runs_from_end_to_end(path, hub, graft, checkpoint, tmp_path) -> None:
     said = recipes.load(path)
     short = ["training.max_steps=2", "training.dataloader_num_workers=0"]
+    short += ["printed_lines=false"]  # test_printed_lines tries those of each modality
     short += ["data.num_per_class=4"] if said.data.source == "letters" else []
     short += ["task.stride=4"] if hasattr(said.task, "stride") else []  # 32 tokens are the limit
     commits = serve(said, hub, checkpoint, tmp_path / "data")

@@ -55,11 +55,11 @@ def test_a_new_layer_moves_so_much_farther(prepared, tmp_path, name):
         assert max(others) == pytest.approx(1e-4, rel=0.05)
 
 
-@pytest.mark.parametrize("scale", [1, 0.2])
+@pytest.mark.parametrize("scale", [10, 100])
 def test_a_step_moves_a_logit_by_a_tenth(prepared, checkpoint, text_data, tmp_path, scale):
     """However large the vectors are that the new layer reads: rounded down to 1, 2, 5, 10…"""
     model = AutoModel.from_pretrained(checkpoint("bert"))
-    with torch.no_grad():  # of tanh, near 0
+    with torch.no_grad():  # of tanh, towards 1
         for parameter in model.pooler.parameters():
             parameter.mul_(scale)
     folder = tmp_path / "scaled"
@@ -74,9 +74,9 @@ def test_a_step_moves_a_logit_by_a_tenth(prepared, checkpoint, text_data, tmp_pa
     assert 0.04 <= step <= 0.1
 
 
-@pytest.mark.parametrize(("rate", "ratio"), [(1.0, 1), (0.0, 1)], ids=str)
-def test_new_layers_are_never_slower(prepared, rate, ratio):
-    assert prepared("full", learning_rate=rate).recipe.strategy.head_lr_ratio == ratio
+@pytest.mark.parametrize("rate", [1.0, 3e-3, 0.0])
+def test_a_high_rate_is_high_enough_for_new_layers(prepared, rate):
+    assert prepared("full", learning_rate=rate).recipe.strategy.head_lr_ratio == 1
 
 
 def test_layers_below_that_are_new_themselves_say_nothing_of_sizes(checkpoint, prepared):

@@ -263,7 +263,7 @@ training.num_train_epochs: 3..1
     [
         ("training.learnin_rate=1e-5..1e-3", "'training.learnin_rate'; did you mean 'learning_"),
         ("strategy=full,lroa", "unknown strategy 'lroa'; did you mean 'lora'?"),
-        ("strategy.r=2..8", "unknown key 'strategy.r'; known: name"),
+        ("strategy.r=2..8", "unknown key 'strategy.r'; known: head_lr_ratio, name"),
         ("training.learning_rate=1e-3", "0.001: expected several values (a,b or low..high)"),
         ("training.learning_rate=a..b", "low 'a': expected a number; high 'b': expected a number"),
         ("training.num_train_epochs=-3..2", "training.num_train_epochs: -3: should be greater"),
@@ -293,7 +293,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_place(config, capsys, t
         f"{path}:3: training.learning_rate: missing key 'high'; unknown key 'hihg'; did you mean",
         f"{path}:4: training.weight_decay: -0.1: should be greater than or equal to 0",
         f"{path}:5: training.num_train_epochs: 3..1: the first number should be the smaller one",
-        "command line: unknown key 'strategy.q'; known: name",
+        "command line: unknown key 'strategy.q'; known: head_lr_ratio, name",
         "command line: training.bf16: set both in the space and as an override",
     ):
         assert line in message
