@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 # it had 63.9 % at 8e-5, 73.5 at ten times that, 81.5 at 62 times and 81.9 at 125; with 8 sentences
 # of SST-2 63.3, 62.4 and 60.9 at 1, 62 and 125 times (benchmarks/README.md).
 LOGIT_STEP = 0.1
-MAX_RATE = (
-    5e-3  # of new layers: tiny vectors would ask for more, and diverge with weights that grow
-)
+MAX_RATE = 5e-3  # vectors that are tiny at first would ask for more, and then grow
 RATIOS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # coarse, so that last digits decide nothing
 USUAL_RATIO = 10.0  # where the size of the vectors is not known
 
