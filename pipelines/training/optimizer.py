@@ -31,25 +31,15 @@ def build_optimizer(
         RecipeError: rates or stages of its own under FSDP or DeepSpeed.
     """
     model: Any = trainer.model
-    named, is_new = list(model.named_parameters()), setup.anatomy.is_new
+    named = list(model.named_parameters())
     # groups of an optimizer hold parameters without their names
     multipliers = {id(p): setup.lr_multiplier(name) for name, p in named}
     is_uniform = {*multipliers.values()} == {1.0}
     if is_uniform and not plan and not extra:
         return
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        others = {setup.lr_multiplier(name) for name, _ in named if not is_new(name)}
-        if others == {1.0} and not plan and not extra:
-            say(
-                "new layers learn at training.learning_rate: weights that are spread over "
-                "processes have one rate (strategy.head_lr_ratio)"
-            )
-            return
-        raise RecipeError(
-            f"strategy '{setup.strategy}' trains layers at learning rates of their own or in "
-            "stages, which weights that are spread over processes do not have; use full or lora, "
-            "or train without FSDP and DeepSpeed"
-        )
+        _check_one_rate(setup, named, has_more=bool(plan or extra))
+        return
     optimizer = trainer.create_optimizer()
     # not peft's create_loraplus_optimizer: it is for LoRA+ alone, gives biases of the head the rate
     # of B, and decays by names
@@ -66,6 +56,28 @@ def build_optimizer(
             # how many steps there are is known when training starts; before, this is asked for 0
             lambda step: plan.lr_factor(step / max(1, trainer.state.max_steps)),
         )
+
+
+def _check_one_rate(setup: "Setup", named: Sequence[tuple[str, Any]], *, has_more: bool) -> None:
+    """Print that new layers learn as fast as the others, if that is the only difference.
+
+    Args:
+        has_more: whether training has stages, or parameters that are not of the model.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    pretrained = [name for name, _ in named if not setup.anatomy.is_new(name)]
+    if has_more or {*map(setup.lr_multiplier, pretrained)} != {1.0}:
+        raise RecipeError(
+            f"strategy '{setup.strategy}' trains layers at learning rates of their own or in "
+            "stages, which weights that are spread over processes do not have; use full or lora, "
+            "or train without FSDP and DeepSpeed"
+        )
+    say(
+        "new layers learn at training.learning_rate: weights that are spread over processes have "
+        "one rate (strategy.head_lr_ratio)"
+    )
 
 
 def _by_rate(group: dict[str, Any], multipliers: dict[int, float]) -> Iterator[dict[str, Any]]:
