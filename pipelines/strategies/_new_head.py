@@ -1,5 +1,6 @@
 """Layers that the checkpoint did not hold learn faster than those that it did."""
 
+from math import log
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -61,6 +62,7 @@ def _ratio(context: "AutoContext", rate: float) -> float:
     """Return how much faster than `rate` new layers should learn."""
     if not context.anatomy.new or not rate:
         return 1.0
-    size, largest = context.head_input_size, MAX_RATE / rate
-    suitable = min(LOGIT_STEP / size / rate if size else USUAL_RATIO, largest)
-    return max(ratio for ratio in RATIOS if ratio <= max(1.0, suitable))
+    size, largest = context.head_input_size, max(1.0, MAX_RATE / rate)
+    suitable = LOGIT_STEP / size / rate if size else USUAL_RATIO
+    allowed = (ratio for ratio in RATIOS if ratio <= largest)
+    return min(allowed, key=lambda ratio: abs(log(ratio / suitable)))  # the nearest

@@ -57,7 +57,7 @@ def test_a_new_layer_moves_so_much_farther(prepared, tmp_path, name):
 
 @pytest.mark.parametrize("scale", [10, 100])
 def test_a_step_moves_a_logit_by_a_tenth(prepared, checkpoint, text_data, tmp_path, scale):
-    """However large the vectors are that the new layer reads: rounded down to 1, 2, 5, 10…"""
+    """However large the vectors are that the new layer reads: rounded to 1, 2, 5, 10…"""
     model = AutoModel.from_pretrained(checkpoint("bert"))
     with torch.no_grad():  # of tanh, towards 1
         for parameter in model.pooler.parameters():
@@ -71,7 +71,7 @@ def test_a_step_moves_a_logit_by_a_tenth(prepared, checkpoint, text_data, tmp_pa
     with torch.no_grad():
         vectors = found.checkpoint.model.bert(**batch).pooler_output
     step = ratio * 1e-3 * float(vectors.abs().sum(1).mean())
-    assert 0.04 <= step <= 0.1
+    assert 0.06 <= step <= 0.16
 
 
 @pytest.mark.parametrize("rate", [1.0, 3e-3, 0.0])
