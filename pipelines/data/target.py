@@ -10,9 +10,7 @@
 Labels of a target never train and never choose. They are used once, for scores at the end.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ from pipelines.data import samples, target_columns, target_labels
 from pipelines.data.bad_rows import FindBadRows, RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
+from pipelines.data.renamed_keys import named, renamed
 from pipelines.data.rows import Rows
 from pipelines.data.splits import SplitAssignment
 from pipelines.data.target_rows import Target
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from pipelines.data.sources import Source
     from pipelines.tasks import Task
 
-KEY = re.compile(r"\bdata\.(?!target\b)(?=[a-z])")  # in messages of stages that serve `data`, too
 SPLITS = ("train", "test")  # of a target, which has none to validate by
 
 
@@ -60,7 +58,7 @@ def load(
     noted = note_of(note)
     # in no stratum: not even by a draw do labels choose
     draw = samples.Sampler(seed, None, noted)
-    with _keys_of_target():
+    with named("data.target"):
         available = source.load()
         for text in getattr(available, "notes", ()):
             noted(text)
@@ -93,7 +91,7 @@ def filtered(target: Target, find: FindBadRows, note: Note) -> Target:
         DataError: there is such a row, and it is not to be skipped.
     """
     bad_rows = RowFilter(target.skip, note_of(note))
-    with _keys_of_target():
+    with named("data.target"):
         unlabeled = bad_rows.apply(target.unlabeled.origin, target.unlabeled, find)
         labeled = target.labeled and bad_rows.apply(target.labeled.origin, target.labeled, find)
     left_out = (*target.left_out, *bad_rows.left_out)
@@ -102,20 +100,7 @@ def filtered(target: Target, find: FindBadRows, note: Note) -> Target:
 
 def note_of(note: Note) -> Note:
     """Make notes of the stages name the keys of `data.target`."""
-    return lambda text: note(f"target: {KEY.sub('data.target.', text)}")
-
-
-@contextmanager
-def _keys_of_target() -> Iterator[None]:
-    """Make errors of the stages name the keys of `data.target`.
-
-    Raises:
-        DataError: the same one, in these words.
-    """
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"data.target: {KEY.sub('data.target.', str(error))}") from None
+    return lambda text: note(f"target: {renamed(text, 'data.target')}")
 
 
 def _split_names(available: "Mapping[str, Dataset]", source: "Source") -> dict[str, str]:

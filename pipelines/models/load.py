@@ -88,16 +88,14 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
         notes = (*field_notes, *notes)
         # before the model is built: a head's size may follow from the processor's vocabulary
         task.configure(config, processor, labels)
-        tower, mismatched = None, list[str]()
-        if pretrained:
-            tower = image_tower.load(auto, config, processor, section, labels, options)
         arguments = {**options, **_build_arguments(section, auto, config)}
+        tower = pretrained and image_tower.load(auto, config, processor, section, labels, options)
+        build = _load_weights if pretrained else _draw_weights
+        model, newly_initialized, mismatched = (
+            (tower.model, [*tower.new], []) if tower else build(auto, config, section, arguments)
+        )
         if tower:
-            model, newly_initialized = tower.model, [*tower.new]
             processor, notes = tower.processor, (*notes, *tower.notes)
-        else:
-            build = _load_weights if pretrained else _draw_weights
-            model, newly_initialized, mismatched = build(auto, config, section, arguments)
         if task.modality == "image":
             build_anew = partial(_build_anew, auto, section, arguments)
             inputs = image_inputs.fit(model, processor, section, build_anew)

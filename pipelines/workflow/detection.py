@@ -8,6 +8,7 @@ import numpy as np
 from pipelines.core import cache
 from pipelines.core.console import say
 from pipelines.data import unlabeled
+from pipelines.data.renamed_keys import named
 from pipelines.evaluation.detection import Passed
 from pipelines.evaluation.detection.result import Detection, detect
 from pipelines.evaluation.robustness import draw_rows
@@ -40,7 +41,7 @@ def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> "Dataset
     section = recipe.evaluation.out_of_distribution
     if section is None:
         return None
-    with other_rows.named(KEY):
+    with named(KEY):
         rows = unlabeled.load(section.data, recipe.task, loaded.train, section.split, say)
     first = loaded.labels.values[0]
     drawn, _ = other_rows.draw(KEY, section.path, rows, first, recipe, checkpoint)

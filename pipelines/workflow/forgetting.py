@@ -15,6 +15,7 @@ from pipelines.core.console import say
 from pipelines.core.errors import DataError
 from pipelines.core.labels import IGNORED
 from pipelines.data import source_rows
+from pipelines.data.renamed_keys import named
 from pipelines.evaluation.forgetting import (
     MIN_CLASS_ROWS,
     MIN_ROWS,
@@ -46,7 +47,7 @@ def load(recipe: "Recipe", loaded: "Data", checkpoint: "Checkpoint") -> ProbeRow
     section = recipe.evaluation.forgetting
     if section is None:
         return None
-    with other_rows.named(KEY):
+    with named(KEY):
         rows, labels = source_rows.load(section.data, recipe.task, loaded.train, section.split, say)
     drawn, numbers = other_rows.draw(KEY, section.path, rows, IGNORED, recipe, checkpoint)
     values = labels.select(numbers)["label"][:]

@@ -1,8 +1,6 @@
 """Rows of another source in a run: at most 1,000 that the model can take, in its own keys."""
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,21 +15,6 @@ if TYPE_CHECKING:
 
     from pipelines.models.load import Checkpoint
     from pipelines.recipe import Recipe
-
-DATA_KEY = re.compile(r"\bdata\.(?=[a-z])")
-
-
-@contextmanager
-def named(key: str) -> Iterator[None]:
-    """Make errors of the stages of `data` name the keys of the section `key`.
-
-    Raises:
-        DataError: the same one, in these words.
-    """
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{key}: {DATA_KEY.sub(f'{key}.', str(error))}") from error
 
 
 def draw(
