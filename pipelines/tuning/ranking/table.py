@@ -1,4 +1,4 @@
-"""The ranking as lines: scores, size and time of each checkpoint, and how sure the first place is."""
+"""The ranking as lines: scores, size and time of each checkpoint, and how sure it is."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean, stdev
