@@ -17,6 +17,7 @@ from pipelines.core.console import say
 from pipelines.core.errors import ModelError, RunError
 from pipelines.models import forward
 from pipelines.models.output import onnx_file
+from pipelines.models.output.graph import Graph
 from pipelines.models.output.reload import library_of
 from pipelines.report.parity import RELATIVE_TOLERANCE, TOLERANCE
 from pipelines.report.run_folder import writing
@@ -82,8 +83,8 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
     prepared = prepare(run.recipe, test=False)
     model = run.model().eval()
     batches = [*_batches(prepared)]
-    graph = onnx_file.Graph(model, _inputs(model, batches[0]))
-    batches = [{name: batch[name] for name in graph.inputs} for batch in batches]
+    graph = Graph.of(model, batches[0])
+    batches = [graph.select(batch) for batch in batches]
     path = folder / FILE
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,18 +125,7 @@ def _batches(prepared: "Prepared") -> Iterator[Batch]:
         yield forward.without_labels(prepared.collate(forward.take(rows, chosen)))
 
 
-def _inputs(model: Any, batch: Mapping[str, Any]) -> tuple[str, ...]:
-    """Select what of a batch the model takes: collators add what packing needs."""
-    import inspect
-
-    if hasattr(model, "tokenize"):
-        known = {"input_ids", "attention_mask", "token_type_ids"}
-    else:
-        known = {*inspect.signature(model.forward).parameters}
-    return tuple(name for name in batch if name in known)
-
-
-def _compare(graph: onnx_file.Graph, path: Path, batches: list[Batch]) -> Exported:
+def _compare(graph: Graph, path: Path, batches: list[Batch]) -> Exported:
     """Compute all batches by both, in turn."""
     import torch
 

@@ -2,51 +2,23 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 from pipelines.core.errors import ModelError
+from pipelines.models.output.graph import Graph
 
 if TYPE_CHECKING:
     import numpy as np
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = "pip install 'graft-finetune[export]'"
-OUTPUTS = ("logits", "start_logits", "end_logits")  # of a model, what tasks read
 VARYING_LENGTH = ("text", "audio")  # modalities whose second dimension is a number of steps
-
-
-class Graph(nn.Module):
-    """A model as a function of tensors, in a fixed order, to the tensors that a task reads.
-
-    Args:
-        model: a model of transformers, or a SentenceTransformer, whose vectors are logits.
-        inputs: names of its inputs.
-    """
-
-    def __init__(self, model: nn.Module, inputs: Sequence[str]) -> None:
-        super().__init__()
-        self.model, self.inputs = model, tuple(inputs)
-
-    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Compute the outputs."""
-        named = dict(zip(self.inputs, tensors, strict=True))
-        if hasattr(self.model, "tokenize"):  # what sentence-transformers calls with one mapping
-            return (self.model(named)["sentence_embedding"],)
-        outputs = self.model(**named)
-        return tuple(outputs[name] for name in OUTPUTS if name in outputs)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the outputs."""
-        is_span = type(self.model).__name__.endswith("ForQuestionAnswering")
-        return OUTPUTS[1:] if is_span else OUTPUTS[:1]
 
 
 def check_installed() -> None:
