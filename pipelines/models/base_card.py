@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 if TYPE_CHECKING:
     from pipelines.models.section import Model
 
@@ -24,7 +26,7 @@ def inherited(section: "Model", commit: str | None) -> dict[str, Any]:
     try:
         metadata = ModelCard.load(path, ignore_metadata_errors=True).data.to_dict()
     # a card that people wrote may hold anything before its first line of text
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, yaml.YAMLError):
         return {}
     return {key: metadata[key] for key in INHERITED if metadata.get(key)}
 

@@ -119,9 +119,9 @@ def _fold_scores(
     linear: Any = (RidgeClassifier if is_class else Ridge)(alpha=features.shape[1])
     solver = make_pipeline(StandardScaler(), linear)
     num_groups = len(np.unique(groups))
-    folds: Any = KFold(min(NUM_FOLDS, num_groups), shuffle=True, random_state=0)
-    if num_groups < len(groups):
-        folds = GroupKFold(min(NUM_FOLDS, num_groups), shuffle=True, random_state=0)
+    together: Any = groups if num_groups < len(groups) else None
+    kind = KFold if together is None else GroupKFold
+    folds = kind(min(NUM_FOLDS, num_groups), shuffle=True, random_state=0)
     scoring = "accuracy" if is_class else "r2"
-    scores = cross_val_score(solver, features, answers, cv=folds, groups=groups, scoring=scoring)
+    scores = cross_val_score(solver, features, answers, cv=folds, groups=together, scoring=scoring)
     return tuple(map(float, scores))

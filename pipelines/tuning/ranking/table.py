@@ -36,7 +36,8 @@ def verdict(ranked: Sequence[Estimate]) -> str:
 
     first, second = scored[:2]
     gains = [a - b for a, b in zip(first.fold_scores, second.fold_scores, strict=True)]
-    low, high = (float(end) for end in t.interval(LEVEL, len(gains) - 1, fmean(gains), sem(gains)))
+    half = float(t.ppf((1 + LEVEL) / 2, len(gains) - 1) * sem(gains))
+    low, high = fmean(gains) - half, fmean(gains) + half
     gain = f"{fmean(gains):+.4f} (95 % interval {low:+.4f} to {high:+.4f}, paired over folds)"
     if low > 0:
         return f"rank: {first.checkpoint} is ahead of {second.checkpoint} by {gain}"
