@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.core.console import say
 from pipelines.core.errors import DataError, RunError, suggest
 from pipelines.core.labels import MULTI, PROBLEM_TYPES, REGRESSION
+from pipelines.data.inputs import with_blank_targets
 from pipelines.evaluation import attribution
 from pipelines.evaluation.attribution import Attribution
 from pipelines.evaluation.scores import probabilities
@@ -81,7 +82,8 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
     folder = to or run.path / "explanations"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        return [*_explained(run, opened, read.examples, folder, label)]
+        rows = with_blank_targets(read.examples, task)
+        return [*_explained(run, opened, rows, folder, label)]
 
 
 def _explained(
