@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 COLORS = "RdBu"  # against the answer, and for it; told apart by the color-blind
 LINE_CHARACTERS = 80
 CHARACTER_INCHES, LINE_INCHES = 0.1, 0.32
-MAX_ALPHA = 0.75  # of a color below black letters
+MAX_ALPHA = 0.6  # of a color below black letters
 
 
 def draw_tokens(path: Path, title: str, tokens: Sequence[str], values: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.core import startup
 from pipelines.core.console import say
 from pipelines.core.errors import DataError, RunError, suggest
 from pipelines.core.labels import MULTI, PROBLEM_TYPES, REGRESSION
@@ -67,6 +68,7 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
         RunError: the run's task is another one, or it has no such label.
     """
     attribution.check_installed()
+    startup.initialize({})
     opened = predictor.of_run(run.folder)
     task, labels = opened.task, opened.labels
     if labels.problem_type not in PROBLEM_TYPES or task.modality not in ("text", "image"):
