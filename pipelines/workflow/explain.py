@@ -102,8 +102,8 @@ def _explained(
         batch, path = graph.select(batch), folder / f"{number + 1}.png"
         column, answer = _answer(opened, graph, batch, label)
         explain = _text if task.modality == "text" else _image
-        tokens, found = explain(graph, batch, column, processor, path, answer)
-        yield Explained(path, answer, tokens, found)
+        tokens, attributed = explain(graph, batch, column, processor, path, answer)
+        yield Explained(path, answer, tokens, attributed)
 
 
 def _image(
@@ -111,19 +111,19 @@ def _image(
 ) -> tuple[tuple[str, ...], Attribution]:
     """Explain the answer to a picture."""
     (pixels,) = batch.values()
-    found = attribution.of_pixels(lambda rows: graph(rows)[0][:, column], pixels)
-    attribution_picture.draw_pixels(path, title, _shown(pixels), found.values)
-    return (), found
+    attributed = attribution.of_pixels(lambda rows: graph(rows)[0][:, column], pixels)
+    attribution_picture.draw_pixels(path, title, _shown(pixels), attributed.values)
+    return (), attributed
 
 
 def _text(
     graph: Graph, batch: dict[str, Any], column: int, processor: Any, path: Path, title: str
 ) -> tuple[tuple[str, ...], Attribution]:
     """Explain the answer to a text."""
-    found = _of_text(graph, batch, column, processor)
+    attributed = _of_text(graph, batch, column, processor)
     tokens = tuple(processor.decode([token]).strip() or "·" for token in batch["input_ids"][0])
-    attribution_picture.draw_tokens(path, title, tokens, found.values)
-    return tokens, found
+    attribution_picture.draw_tokens(path, title, tokens, attributed.values)
+    return tokens, attributed
 
 
 def _answer(

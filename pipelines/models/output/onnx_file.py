@@ -44,7 +44,7 @@ def write(graph: Graph, batch: Mapping[str, torch.Tensor], modality: str, path: 
     dimensions = {0: torch.export.Dim.DYNAMIC}
     if modality in VARYING_LENGTH:
         dimensions[1] = torch.export.Dim.DYNAMIC
-    shapes = tuple({d: dim for d, dim in dimensions.items() if d < t.dim()} for t in batch.values())
+    shapes = (dimensions,) * len(batch)
     graph = graph.float().cpu().eval()
     try:
         with _quiet(), torch.no_grad():

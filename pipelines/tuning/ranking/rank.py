@@ -90,13 +90,13 @@ def _estimates(request: RankRequest) -> Iterator[Estimate]:
                 )
                 prepared = prepare(recipe, test=False)
                 estimates.refuse_unfit(prepared)
-                found = estimates.measure(name, prepared, started)
+                scored = estimates.measure(name, prepared, started)
                 del prepared
         except (HubError, ModelError) as error:
-            found = estimates.failed(name, error, started)
+            scored = estimates.failed(name, error, started)
         gc.collect()
-        say(f"  {name}: {found.problem or f'{found.score:.4f}'}, {duration(found.seconds)}")
-        yield found
+        say(f"  {name}: {scored.problem or f'{scored.score:.4f}'}, {duration(scored.seconds)}")
+        yield scored
 
 
 def _finals(request: RankRequest, ranked: Sequence[Estimate]) -> tuple[list[Final], str | None]:
