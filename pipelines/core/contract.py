@@ -20,7 +20,8 @@ def problems(kind: Any, base: type) -> Iterator[str]:
     """Describe each way in which `kind`, the class of a file, breaks the contract of `base`.
 
     A base's method that only raises NotImplementedError is required, and so is an attribute that
-    it declares without a value. An override takes every call that the base's method takes.
+    it declares without a value. An override takes every call that the base's method takes. What
+    derives from another base in the same file owes that one, too.
     """
     if kind is None:
         yield "is not in the file"
@@ -28,6 +29,7 @@ def problems(kind: Any, base: type) -> Iterator[str]:
     if not (isinstance(kind, type) and issubclass(kind, base)):
         yield f"is no subclass of {base.__module__}.{base.__name__}"
         return
+    base = next(cls for cls in kind.__mro__ if cls.__module__ == base.__module__)
     for name in sorted(getattr(base, "__class_vars__", ())):
         if not hasattr(kind, name):
             yield f"does not set '{name}', as every {base.__name__} must"

@@ -62,7 +62,9 @@ class Recipe(Section):
         None, description="how training examples vary; null: not at all"
     )
     adaptation: SerializeAsAny[Adaptation] | None = Field(
-        None, description="how training brings in data.target, without its labels; null: not at all"
+        None,
+        description="how data.target is brought in without its labels, while training or after it; "
+        "null: not at all",
     )
     training: dict[str, Any] = Field({}, description="any field of transformers.TrainingArguments")
     regularization: Regularization = Regularization()

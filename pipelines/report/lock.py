@@ -5,7 +5,7 @@ A lock names no user, no host and no path; a folder is identified by the hashes 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ def collect(
     *,
     commit: str | None,
     merged_commits: "Sequence[str | None]" = (),
-    base_card: Mapping[str, Any] | None = None,
     num_processes: int = 1,
     reason: str = "",
 ) -> dict[str, Any]:
@@ -36,16 +35,12 @@ def collect(
     Args:
         commit: the Hub commit that the checkpoint was loaded from; None for a folder.
         merged_commits: those of `averaging.merge.checkpoints`.
-        base_card: license and language of the checkpoint, where they are known.
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
     """
     lock = {
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
-        "model": {
-            **_model(recipe.model, commit),
-            **({"card": dict(base_card)} if base_card else {}),
-        },
+        "model": _model(recipe.model, commit),
         **_merged(recipe, merged_commits),
         "data": recipe.data.identity(),
         **({"target": recipe.data.target.identity()} if recipe.data.target else {}),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipelines.core import registry
 from pipelines.report import (
+    adaptation_text,
     baseline,
     calibration_text,
     detection_text,
@@ -42,6 +43,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             *threshold_text.lines(evidence),
             *robustness_text.lines(evidence),
             *wise_ft_curve.lines(evidence),
+            *adaptation_text.lines(evidence),
             *detection_text.lines(evidence),
             *forgetting_text.lines(evidence),
             f"reload parity: {evidence.parity or 'not checked'}",

@@ -5,7 +5,6 @@ from typing import Any
 
 from pipelines.core.labels import HALF, THRESHOLDS
 from pipelines.report.evidence import Evidence, is_number
-from pipelines.report.markdown_text import escape
 from pipelines.report.tables import markdown
 
 MAX_LISTED = 50  # more labels than this are left to the model's config
@@ -42,7 +41,8 @@ def card_section(evidence: Evidence) -> str:
         return ""
     labels = evidence.labels
     rows = [
-        [escape(name), f"{t:g}"] for name, t in zip(labels.names, labels.thresholds, strict=True)
+        [name.replace("|", r"\|"), f"{t:g}"]
+        for name, t in zip(labels.names, labels.thresholds, strict=True)
     ]
     is_short = len(rows) <= MAX_LISTED
     return (

@@ -14,8 +14,8 @@ from pipelines.core.upstream import is_batch_norm
 from pipelines.features.pooling import mask_of, pool
 from pipelines.models import forward
 from pipelines.training.adaptation import Domain
-from pipelines.training.row_subset import RowSubset
 from pipelines.training.target_batches import TargetBatches
+from pipelines.training.target_information import measure
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipelines.training.job import Job, Setup
 
 FILE = "adaptation.safetensors"
-MAX_MEASURED_ROWS = 500  # of the target, at each evaluation
 
 
 class AdaptationTerm(TrainerCallback):
@@ -132,27 +131,25 @@ class AdaptationTerm(TrainerCallback):
     # What can be known of the target without labels
 
     def information(self, model: Any) -> float:
-        """Measure what predictions tell of the target's rows, in nats (arXiv 2002.08546).
+        """Measure what predictions tell of the target's rows, in nats.
 
-        The entropy of the mean prediction minus the mean entropy: high where rows are sure and
-        classes many. It is logged, and chooses nothing.
+        It is logged, and chooses nothing.
         """
-        import numpy as np
+        job = self.job
 
-        rows, job = self.batches.rows, self.job
-        count = min(MAX_MEASURED_ROWS, len(rows))
-        subset = RowSubset(rows, np.linspace(0, len(rows) - 1, count).astype(int))
-        outputs = forward.run(
-            model,
-            subset,
-            job.collate,
-            lambda outputs, _: {"logits": outputs["logits"]},
-            **job.forward_options,
-        )
+        def logits(rows: Any) -> Any:
+            outputs = forward.run(
+                model,
+                rows,
+                job.collate,
+                lambda outputs, _: {"logits": outputs["logits"]},
+                **job.forward_options,
+            )
+            return outputs["logits"]
+
+        information = measure(logits, self.batches.rows)
         self.caught = None
-        probabilities = torch.softmax(torch.from_numpy(outputs["logits"]), 1)
-        entropies = torch.special.entr(probabilities).sum(1)
-        return float(torch.special.entr(probabilities.mean(0)).sum() - entropies.mean())
+        return information
 
     # Checkpoints
 

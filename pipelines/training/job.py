@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.models.load import Checkpoint
     from pipelines.models.output import Output
     from pipelines.tasks import ModelOutputs, Predictions, Task
-    from pipelines.training.adaptation import Adaptation
+    from pipelines.training.adaptation import WhileTraining
     from pipelines.training.averaging import Averaging
     from pipelines.training.early_stopping import EarlyStopping
     from pipelines.training.regularization import Regularization
@@ -97,7 +97,7 @@ class Job:
     restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
     target: Any | None = None
     shifted: Mapping[str, LabeledRows] = field(default_factory=dict)
-    adaptation: "Adaptation | None" = None
+    adaptation: "WhileTraining | None" = None
     identity: str = ""
 
     def standardized(self, scale: "TargetScale") -> "Job":

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.training import after_training
+from pipelines.training.adaptation import AfterTraining, WhileTraining
 from pipelines.training.averaging import soup
 from pipelines.training.cross_validation import CrossValidation
 from pipelines.training.job import Job
@@ -29,6 +31,7 @@ UNTRAINED: Any = {
 def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
     """Make the job that a strategy fits; `fields` are more fields of `Job`."""
     recipe, target = prepared.recipe, prepared.target
+    section = recipe.adaptation
     # rows that training may adapt to are part of what it follows from
     adapts_to = "" if target is None else str(target.fingerprint)
     return Job(
@@ -54,7 +57,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         varies=recipe.augmentation is not None or recipe.task.varies,
         regularization=recipe.regularization,
         averaging=recipe.averaging,
-        adaptation=recipe.adaptation,
+        adaptation=section if isinstance(section, WhileTraining) else None,
         speed=recipe.speed,
         target_scale=prepared.target_scale,
         target=target,
@@ -76,9 +79,19 @@ def check_training(prepared: "Prepared") -> None:
     if strategy.no_gradient_reason is None:
         rehearse(job)
     strategy.check_switches(job)
+    if isinstance(prepared.recipe.adaptation, AfterTraining):
+        after_training.check(prepared.recipe.adaptation, job)
 
 
 def train(recipe: "Recipe", job: Job) -> "Fitted":
+    """Train, and adapt what was trained to the target, if the recipe asks for it."""
+    fitted, section = _fit(recipe, job), recipe.adaptation
+    if isinstance(section, AfterTraining):
+        return after_training.adapt(section, fitted, job)
+    return fitted
+
+
+def _fit(recipe: "Recipe", job: Job) -> "Fitted":
     """Train once, or once for each ingredient of a soup, or once without each fold, too."""
     strategy = recipe.strategy
     if recipe.averaging.soup:

@@ -140,6 +140,18 @@ class Added(Head):
         "class Added(Augmentation):\n    pass",
         ("does not define example(self), as every Augmentation must",),
     ),
+    "an adaptation at no time": Case(
+        "adaptations",
+        "from pipelines.training.adaptation import Adaptation\n\n"
+        "class Added(Adaptation):\n    pass",
+        ("does not set 'after_training', as every Adaptation must",),
+    ),
+    "an adaptation that changes nothing": Case(
+        "adaptations",
+        "from pipelines.training.adaptation import AfterTraining\n\n"
+        "class Added(AfterTraining):\n    pass",
+        ("does not define adapt(self, model, batches), as every AfterTraining must",),
+    ),
     "a metric that computes nothing": metric(
         INFO, "does not define _compute(self, predictions, references), as every metric must"
     ),

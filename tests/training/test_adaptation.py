@@ -20,7 +20,9 @@ from pipelines.training.adaptation._adversary import reversal, reverse_gradient
 from pipelines.training.fit import check_adaptation
 from pipelines.workflow import run as workflow
 
-METHODS = registry.names("adaptations")
+METHODS = tuple(
+    n for n, kind in registry.find_all("adaptations").items() if not kind.after_training
+)
 STEADY = {"warmup_steps": 0, "lr_scheduler_type": "constant", "learning_rate": 1e-3}
 TOP_LAYER = {"name": "top_layers", "layers": 1}
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

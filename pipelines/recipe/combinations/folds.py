@@ -32,6 +32,9 @@ def why_not(recipe: Sections) -> str | None:
     for section in ("wise_ft", "soup"):
         if getattr(recipe.averaging, section):
             return f"averaging.{section} mixes weights by their scores on rows that are set aside"
+    if recipe.adaptation and recipe.adaptation.after_training:
+        name = recipe.adaptation.name
+        return f"adaptation '{name}' shows what it costs on rows that are set aside"
     if recipe.early_stopping and "early_stopping" in recipe.model_fields_set:
         return "early_stopping counts scores on rows that are set aside"
     evaluates = training.get("eval_strategy", "no") != "no"

@@ -1,16 +1,22 @@
-"""Domain adaptation while training: one file per method, which adds a term to the loss of a step.
+"""Domain adaptation: one file per method, each without labels of the target.
 
-A step reads a batch of labeled rows of the source, and as many rows of the target, without labels.
-The term compares what the output layer reads, and the logits, of both.
+While training, a method adds a term to the loss of a step: the step reads a batch of labeled rows
+of the source, and as many rows of the target. The term compares what the output layer reads, and
+the logits, of both.
 
 deep_coral.py   covariances of the features agree
 mmd.py          the features' means in a space of kernels agree
 mcc.py          few classes of the target are taken for each other
 dann.py         no discriminator can know source from target by the features
 cdan.py         nor by features and classes
+
+After training, a method changes the trained model by rows of the target alone.
+
+adabn.py        means and variances that batch normalization divides by
+tent.py         weights of normalization, until predictions are sure
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.core.labels import Labels
+    from pipelines.training.target_batches import TargetBatches
 
 
 class Domain(NamedTuple):
@@ -37,9 +44,10 @@ class Domain(NamedTuple):
 
 
 class Adaptation(Named):
-    """Base class of all methods: source and target are brought together by a term of the loss."""
+    """Base class of all methods; each derives from one of the two classes below."""
 
-    weight: float = Field(1.0, gt=0, description="of the term, relative to the task's loss")
+    # False: a term of the loss while training; True: a change of the trained model
+    after_training: ClassVar[bool]
 
     def check(self, labels: "Labels") -> None:
         """Refuse what is no classification with one class for each example.
@@ -52,6 +60,14 @@ class Adaptation(Named):
                 f"adaptation.name: '{self.name}': expected one class for each example; this is a "
                 f"{labels.problem_type}; leave adaptation out"
             )
+
+
+class WhileTraining(Adaptation):
+    """Source and target are brought together by a term of the loss."""
+
+    after_training: ClassVar[bool] = False
+
+    weight: float = Field(1.0, gt=0, description="of the term, relative to the task's loss")
 
     def network(self, dim: int, num_classes: int) -> "torch.nn.Module | None":
         """Build what trains beside the model and is never saved with it; None: nothing does."""
@@ -68,5 +84,30 @@ class Adaptation(Named):
             source, target: of as many rows each; the last batch of an epoch may have one.
             network: what `network` built.
             progress: of the training, 0 to 1.
+        """
+        raise NotImplementedError
+
+
+class AfterTraining(Adaptation):
+    """A trained model is changed by rows of the target, before it is scored and saved."""
+
+    after_training: ClassVar[bool] = True
+
+    def check_model(self, model: Any) -> None:
+        """Refuse a model that has nothing to adapt.
+
+        Raises:
+            ModelError: names the key, and what the model has instead.
+        """
+        raise NotImplementedError
+
+    def adapt(self, model: Any, batches: "TargetBatches") -> str:
+        """Change `model` in place, and leave it in eval mode.
+
+        Args:
+            batches: rows of the target, without labels.
+
+        Returns:
+            What was changed, and by how many rows, as a log shows it.
         """
         raise NotImplementedError

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import Field
 
-from pipelines.training.adaptation import Adaptation
+from pipelines.training.adaptation import WhileTraining
 
 
-class Adversarial(Adaptation):
+class Adversarial(WhileTraining):
     """A discriminator learns to know the domains, and the encoder to confuse it.
 
     Its gradient reaches the encoder reversed, by a share that grows with the progress of training.

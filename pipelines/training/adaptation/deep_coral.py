@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines.training.adaptation import Adaptation, Domain
+from pipelines.training.adaptation import Domain, WhileTraining
 
 if TYPE_CHECKING:
     import torch
 
 
-class DeepCoral(Adaptation):
+class DeepCoral(WhileTraining):
     """The squared distance of the covariances of the features, divided by 4 dim²."""
 
     weight: float = Field(

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines.training.adaptation import Adaptation, Domain
+from pipelines.training.adaptation import Domain, WhileTraining
 
 if TYPE_CHECKING:
     import torch
 
 
-class Mcc(Adaptation):
+class Mcc(WhileTraining):
     """Minimum class confusion: of the probabilities of two classes in the rows of the target."""
 
     temperature: float = Field(2.5, gt=0, description="by which logits are divided")

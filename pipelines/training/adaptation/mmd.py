@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.training.adaptation import Adaptation, Domain
+from pipelines.training.adaptation import Domain, WhileTraining
 
 if TYPE_CHECKING:
     import torch
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
 
-class Mmd(Adaptation):
+class Mmd(WhileTraining):
     """The squared maximum mean discrepancy of the features, in the mean of Gaussian kernels.
 
     An unbiased estimate: of domains that are alike it is 0 in the mean, and may be below.
