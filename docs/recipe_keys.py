@@ -107,7 +107,8 @@ def fields(section: type[BaseModel], prefix: str, without: Iterable[str] = ()) -
 
 def is_shown_whole(field: FieldInfo) -> bool:
     """Tell whether a nested section is off by default, so that its keys are not always there."""
-    return not field.is_required() and field.get_default(call_default_factory=False) is None
+    default = field.get_default(call_default_factory=False)
+    return not field.is_required() and (default is None or default == ())
 
 
 def field_description(field: FieldInfo) -> str:

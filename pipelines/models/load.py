@@ -39,6 +39,7 @@ class Checkpoint:
         commit: the Hub commit that it came from; None for a folder.
         notes: what was changed to fit task and data, and what became of the head.
         merged_commits: the Hub commits of what was merged into it; None for a folder.
+        beside: the checkpoints whose features stand beside those of this one.
         text_head: classes as the text tower of CLIP or SigLIP reads their names; None without one.
     """
 
@@ -49,6 +50,7 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     merged_commits: tuple[str | None, ...] = ()
     text_head: "TextHead | None" = None
+    beside: "tuple[Checkpoint, ...]" = ()
 
     @property
     def new_modules(self) -> tuple[str, ...]:

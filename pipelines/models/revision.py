@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core import hub_client
 from pipelines.core.errors import ModelError
+from pipelines.models.output import side_by_side
 
 if TYPE_CHECKING:
     from pipelines.models.section import Model
@@ -20,11 +21,16 @@ def resolve_commit(section: "Model") -> str | None:
         The commit hash; None for a folder, and offline where no copy is in the local cache.
 
     Raises:
-        ModelError: a path that does not exist, or a folder that holds its encoder in another one.
+        ModelError: a path that does not exist, or a folder that holds its encoders in others.
         HubError: the Hub cannot be reached or refuses.
     """
     path = Path(section.checkpoint)
     if path.is_dir():
+        if (path / side_by_side.FILE).is_file():
+            raise ModelError(
+                f"{path}: several models side by side; expected one, such as "
+                f"{(path / '1-transformers').as_posix()}"
+            )
         if (encoder := encoder_folder(path)) != path:
             raise ModelError(
                 f"{path}: a sentence-transformers folder, whose pooling and head a classifier does "

@@ -1,4 +1,4 @@
-"""The recipe's `model:` section: which checkpoint to graft."""
+"""The recipe's `model:` section: which checkpoint to graft, and which stand beside it."""
 
 from typing import Any, Literal
 
@@ -11,22 +11,43 @@ COMMIT_DIGITS = 40
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
-class Model(Section):
-    """Which pretrained checkpoint to graft."""
+class Encoder(Section):
+    """A pretrained checkpoint; a bare string is its id or folder."""
 
     checkpoint: str = Field(description="a Hub id or a folder")
     revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
     trust_remote_code: bool = Field(False, description="only with `revision` a full commit hash")
     use_safetensors: bool = Field(True, description="false also accepts pickled weights")
     attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
-    quantization: Bits | None = Field(
-        None, description="keep the frozen weights in so many bits; for adapters"
-    )
     image_size: int | None = Field(
         None,
         ge=1,
         description="height and width that images are resized to; null: as the checkpoint's "
         "processor does. Where positions belong to a size, they are interpolated",
+    )
+    config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expanded(cls, value: Any) -> Any:
+        return {"checkpoint": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "Encoder":
+        # code of a branch can change after it was read; a commit cannot
+        pinned = len(self.revision) == COMMIT_DIGITS and set(self.revision) <= HEXADECIMAL
+        if self.trust_remote_code and not pinned:
+            raise ValueError(
+                "trust_remote_code needs `revision` to be a full commit hash (40 digits)"
+            )
+        return self
+
+
+class Model(Encoder):
+    """Which pretrained checkpoint to graft."""
+
+    quantization: Bits | None = Field(
+        None, description="keep the frozen weights in so many bits; for adapters"
     )
     head: Literal["auto", "keep", "new", "zero_shot"] = Field(
         "auto",
@@ -40,7 +61,11 @@ class Model(Section):
         description="texts around a class name, at `{}`, for zero-shot classification with CLIP or "
         "SigLIP, several are averaged; null: `a photo of a {}.`; []: no zero-shot classification",
     )
-    config: dict[str, Any] = Field({}, description="fields of the checkpoint's config to change")
+    beside: tuple[Encoder, ...] = Field(
+        (),
+        description="more checkpoints, whose frozen features stand beside this one's; "
+        "`model: [a, b]` is short for `model: {checkpoint: a, beside: [b]}`",
+    )
 
     @field_validator("templates")
     @classmethod
@@ -54,11 +79,20 @@ class Model(Section):
         return templates
 
     @model_validator(mode="after")
-    def _pinned(self) -> "Model":
-        # code of a branch can change after it was read; a commit cannot
-        pinned = len(self.revision) == COMMIT_DIGITS and set(self.revision) <= HEXADECIMAL
-        if self.trust_remote_code and not pinned:
-            raise ValueError(
-                "trust_remote_code needs `revision` to be a full commit hash (40 digits)"
-            )
+    def _different(self) -> "Model":
+        alone = self.alone
+        repeated = next((each.checkpoint for each in self.beside if alone.count(each) > 1), None)
+        if repeated:
+            raise ValueError(f"beside: {repeated!r} stands there twice; remove one")
         return self
+
+    @property
+    def alone(self) -> tuple[Encoder, ...]:
+        """Every checkpoint by itself, this one first."""
+        fields = set(Encoder.model_fields)
+        return (Encoder(**self.model_dump(include=fields, exclude_unset=True)), *self.beside)
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> "Model":
+        """Make the section that loads a checkpoint which stands beside another one."""
+        return cls(**encoder.model_dump(exclude_unset=True))

@@ -76,7 +76,7 @@ def _existing_path(document: Document, location: Iterable[str]) -> Iterator[str]
 def _fields(kind: Any, path: Iterable[str]) -> set[str]:
     """Return the keys known at `path` below a section's type."""
     section = model_in(kind)
-    for word in path:
+    for word in (word for word in path if not word.isdecimal()):  # numbers count through a list
         section = section and model_in(section.model_fields[word].annotation)
     return set(section.model_fields) if section else set()
 

@@ -141,6 +141,7 @@ def _note_renamed(place: str, old: str) -> None:
 
 def _expand(document: Document) -> None:
     """Expand `strategy: lora` to `strategy: {name: lora}`."""
+    _expand_models(document)
     for key, field in SHORTHANDS.items():
         value = document.values.get(key)
         if isinstance(value, str | int | float):
@@ -149,6 +150,23 @@ def _expand(document: Document) -> None:
         value = document.values.get(key)
         if isinstance(value, str | dict):
             document.put((key,), [value], document.place((key,)))
+
+
+def _expand_models(document: Document) -> None:
+    """Expand `model: [a, b]` to `model: {checkpoint: a, beside: [b]}`."""
+    models = document.values.get("model")
+    if not isinstance(models, list) or not models:
+        return
+    places = {key: place for key, place in document.places.items() if key[:1] == ("model",)}
+    first, *beside = [str(each) if isinstance(each, int | float) else each for each in models]
+    section = first if isinstance(first, dict) else {"checkpoint": first}
+    beside = [*children(section.get("beside")).values(), *beside]
+    document.put(("model",), {**section, "beside": beside}, document.place(("model",)))
+    for key, place in places.items():
+        number, *below = key[1:] or ("",)
+        if number.isdecimal():
+            above = ("beside", str(int(number) - 1)) if int(number) else ()
+            document.places["model", *above, *below] = place
 
 
 def _is_detail(override: Override) -> bool:

@@ -33,7 +33,10 @@ def build() -> dict[str, Any]:
         target = source["properties"]["target"]
         del target["type"]
         target["anyOf"] = [{"$ref": "#/properties/data"}, {"type": "null"}]
-    properties["model"] = {"anyOf": [{"type": "string"}, properties["model"]]}
+    for name in ("Encoder", "TunedCheckpoint"):
+        definitions[name] = {"anyOf": [{"type": "string"}, definitions[name]]}
+    model = {"anyOf": [{"type": "string"}, properties["model"]]}
+    properties["model"] = {"anyOf": [*model["anyOf"], {"type": "array", "items": model}]}
     for key in reading.LISTS:
         items = properties[key]["items"]
         properties[key] = {"anyOf": [properties[key], items]}

@@ -199,6 +199,13 @@ def _documents(
 
 def _unfit_outputs(document: Document, recipes: list[Recipe]) -> Iterator[str]:
     """Report stages whose output no later one can start from."""
+    for number, each in enumerate(recipes):
+        if each.model.beside:
+            place = document.place(("stages", str(number), "model"))
+            yield (
+                f"{place}: model.beside: a stage starts from one model, and leaves one to the "
+                "next; name one checkpoint, or write a recipe without stages"
+            )
     for number, each in enumerate(recipes[:-1]):
         if getattr(each.strategy, "save", "") == "adapter":
             place = document.place(("stages", str(number), "strategy", "save"))

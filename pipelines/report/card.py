@@ -134,7 +134,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
     versions = {"graft": code, "python": lock["python"], **lock["packages"]}
     return {
         "name": values["name"],
-        "base": _link(lock["model"]),
+        "base": " beside ".join(map(_link, (lock["model"], *lock.get("beside", ())))),
         "verb": "fine-tuned" if evidence.pretrained else "trained from random weights",
         "task": evidence.task.name,
         "strategy": evidence.strategy,

@@ -18,11 +18,13 @@ def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) ->
     from huggingface_hub import ModelCardData
 
     # the Hub links to the base model; a local folder or random weights have no page
-    grafted = evidence.pretrained and "files" not in lock["model"]
+    models = [lock["model"], *lock.get("beside", ())]
+    grafted = [m["checkpoint"] for m in models if evidence.pretrained and "files" not in m]
     return ModelCardData(
-        library_name=evidence.library,
+        # a folder of several models is nothing that one library loads
+        library_name=None if evidence.library == "side-by-side" else evidence.library,
         pipeline_tag=evidence.task.pipeline,
-        base_model=lock["model"]["checkpoint"] if grafted else None,
+        base_model=grafted[0] if len(grafted) == 1 else grafted or None,
         datasets=[values["data"]["path"]] if values["data"]["source"] == "hub" else None,
         metrics=[name for name, score in evidence.validation.items() if is_number(score)],
         tags=["graft", evidence.strategy],

@@ -85,6 +85,7 @@ class Evidence:
         reason: why `auto` chose the strategy; empty where the recipe names it.
         pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
+        libraries: what loads each of the models in it, where it is `side-by-side`; else empty.
         quantization: the number of bits that the checkpoint was loaded in, under an adapter.
         prompts: whether an adapter adds tokens to the input instead of weights to layers.
         parameters, trainable: numbers of parameters.
@@ -119,6 +120,7 @@ class Evidence:
     reason: str = ""
     pretrained: bool = True
     library: "Library"
+    libraries: "Sequence[Library]" = ()
     quantization: "Bits | None" = None
     prompts: bool = False
     parameters: int

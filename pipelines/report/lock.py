@@ -17,7 +17,7 @@ from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 
 if TYPE_CHECKING:
-    from pipelines.models.section import Model
+    from pipelines.models.section import Encoder
     from pipelines.recipe import Recipe
     from pipelines.training.averaging.merge import TunedCheckpoint
 
@@ -26,6 +26,7 @@ def collect(
     recipe: "Recipe",
     *,
     commit: str | None,
+    beside_commits: "Sequence[str | None]" = (),
     merged_commits: "Sequence[str | None]" = (),
     num_processes: int = 1,
     reason: str = "",
@@ -34,6 +35,7 @@ def collect(
 
     Args:
         commit: the Hub commit that the checkpoint was loaded from; None for a folder.
+        beside_commits: those of `model.beside`.
         merged_commits: those of `averaging.merge.checkpoints`.
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
@@ -41,6 +43,7 @@ def collect(
     lock = {
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
         "model": _model(recipe.model, commit),
+        **_beside(recipe, beside_commits),
         **_merged(recipe, merged_commits),
         "data": recipe.data.identity(),
         **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
@@ -79,6 +82,9 @@ def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
         # a folder has no commit, and a generated data set no revision
         if commit and "revision" in values[section]:
             values[section]["revision"] = commit
+    for number, encoder in enumerate(lock.get("beside", [])):
+        if encoder.get("commit"):
+            values["model"]["beside"][number]["revision"] = encoder["commit"]
     for number, merged in enumerate(lock.get("merged", [])):
         if merged.get("commit"):
             values["averaging"]["merge"]["checkpoints"][number]["revision"] = merged["commit"]
@@ -86,6 +92,14 @@ def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
     if target_commit:
         values["data"]["target"]["revision"] = target_commit
     return values
+
+
+def _beside(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]:
+    """Identify the checkpoints beside the first; empty where it stands alone."""
+    if not recipe.model.beside:
+        return {}
+    pairs = zip(recipe.model.beside, commits, strict=True)
+    return {"beside": [_model(encoder, commit) for encoder, commit in pairs]}
 
 
 def _merged(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]:
@@ -96,7 +110,7 @@ def _merged(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]
     return {"merged": [_model(tuned, commit) for tuned, commit in pairs]}
 
 
-def _model(section: "Model | TunedCheckpoint", commit: str | None) -> dict[str, Any]:
+def _model(section: "Encoder | TunedCheckpoint", commit: str | None) -> dict[str, Any]:
     folder = Path(section.checkpoint)
     if folder.is_dir():
         return {"checkpoint": folder.resolve().name, "files": dict(_file_hashes(folder))}

@@ -4,6 +4,7 @@ from shlex import join
 
 from pipelines.core.errors import HubError, RunError
 from pipelines.models.output import adapter_folder
+from pipelines.models.output.reload import library_of
 from pipelines.report import card
 from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder
@@ -41,7 +42,8 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
         private: the visibility of a repository that is created; an existing one keeps its own.
 
     Raises:
-        RunError: the run has not finished, or its adapter is for a local checkpoint folder.
+        RunError: the run has not finished, its adapter is for a local checkpoint folder, or it has
+            several models.
         HubError: the push failed; the run is unchanged. The message has the command to repeat it.
     """
     from huggingface_hub import HfApi
@@ -54,6 +56,11 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
         raise RunError(
             f"{folder}: an adapter for the local folder {checkpoint}, which is not on the Hub; "
             "train with strategy.save=merged, or on a checkpoint of the Hub"
+        )
+    if library_of(folder.model) == "side-by-side":
+        raise RunError(
+            f"{folder}: several models side by side, which no class loads from the Hub; push a run "
+            "of one checkpoint"
         )
     try:
         api = HfApi()

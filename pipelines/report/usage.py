@@ -3,7 +3,7 @@
 import json
 
 from pipelines.core.labels import MULTI, REGRESSION, THRESHOLDS
-from pipelines.report import adapter_usage
+from pipelines.report import adapter_usage, side_by_side
 from pipelines.report.evidence import Evidence
 
 EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
@@ -27,6 +27,9 @@ def usage(evidence: Evidence, model: str, example: str = "") -> str:
 def prediction_set_usage(evidence: Evidence, model: str, threshold: float) -> str:
     """Write Python that prints the classes of an example whose probability reaches `threshold`."""
     example, model = _example(evidence), _escaped(model)
+    if evidence.library == "side-by-side":
+        show = f"print([label for label, score in scores.items() if score >= {threshold:.6f}])"
+        return "\n".join([*side_by_side.lines(evidence, model, example), show])
     if evidence.library == "sentence-transformers":
         names = "model.config.id2label[i] for i, score in enumerate(scores.tolist())"
         show = f"print([{names} if score >= {threshold:.6f}])"
@@ -43,6 +46,8 @@ def prediction_set_usage(evidence: Evidence, model: str, threshold: float) -> st
 
 def _lines(evidence: Evidence, model: str, example: str) -> list[str]:
     """Write the lines, of which the last is what will be printed."""
+    if evidence.library == "side-by-side":
+        return side_by_side.usage(evidence, model, example)
     if evidence.library == "sentence-transformers":
         return [*_sentence(evidence, model, example), *_sentence_answer(evidence)]
     if evidence.labels.thresholds:

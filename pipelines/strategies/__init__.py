@@ -50,6 +50,8 @@ class Strategy(Named):
     caches_frozen_blocks: ClassVar[bool] = False
     # False: steps follow a loss of the strategy's own, and scores come once, at the end
     trains_on_task_loss: ClassVar[bool] = True
+    # True: features of several checkpoints may stand side by side (`model.beside`)
+    stands_beside: ClassVar[bool] = False
     # True: `fit` scores each row of train out of fold by itself, at next to no cost
     cross_validates: ClassVar[bool] = False
     # why there are no gradient steps; None where there are

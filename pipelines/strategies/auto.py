@@ -1,7 +1,7 @@
 """Choose the strategy that suits data, model and machine: by measurement, or by fixed rules."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -62,6 +62,8 @@ class Auto(Strategy):
     `AutoContext.similarity` defines close; benchmarks/README.md shows what the rules cost.
     """
 
+    stands_beside: ClassVar[bool] = True
+
     minutes: float | None = Field(
         None,
         gt=0,
@@ -93,7 +95,7 @@ class Auto(Strategy):
         """
         if context.has_target and "adaptation" not in context.explicit:
             say(ADVICE)
-        if context.num_folds:
+        if context.num_folds and not context.checkpoint.beside:
             return Resolution({"strategy": self.replace(entrants=self._entrants(context))})
         if self.entrants:
             raise RecipeError(
@@ -157,6 +159,9 @@ class Auto(Strategy):
     def _candidates(self, context: "AutoContext") -> Iterator[Candidate]:
         """Yield strategies, from the best to the one that always works."""
         task = context.task
+        if context.checkpoint.beside:
+            yield "linear_probe", "features of several models stand side by side as they are"
+            return
         if self.minutes and context.minutes > self.minutes:
             needed, allowed = duration(60 * context.minutes), duration(60 * self.minutes)
             reason = f"full training would take {needed}, {allowed} are allowed (strategy.minutes)"

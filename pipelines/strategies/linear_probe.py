@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
-from pipelines.strategies.probing import Pooling, pooling_problem
+from pipelines.strategies.probing import Pooling, pooling_problem, side_by_side
 from pipelines.strategies.probing.solved_head import (
     default_head,
     output_of,
@@ -43,6 +43,7 @@ class LinearProbe(Strategy):
 
     augments: ClassVar[bool] = False
     cross_validates: ClassVar[bool] = True
+    stands_beside: ClassVar[bool] = True
     no_gradient_reason: ClassVar[str | None] = "its head is solved, not trained by gradient steps"
 
     pooling: Pooling = Field(
@@ -123,7 +124,10 @@ class LinearProbe(Strategy):
         """Extract features and keep the head that is best on validation, or over folds of train."""
         from pipelines.training.job import Fitted
 
-        head, extractor = self._head(job), self._extractor(job)
+        head = self._head(job)
+        if job.checkpoint.beside:
+            return side_by_side.fit(job, head, self._extractor)
+        extractor = self._extractor(job)
         search, best, trials = solve(job, head, extractor)
         return Fitted(
             output=output_of(extractor, best),

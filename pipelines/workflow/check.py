@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import LANGUAGE, SINGLE, Labels
 from pipelines.models.anatomy import count, dissect
-from pipelines.models.memory import of_step
+from pipelines.models.memory import BYTES_PER_FLOAT, of_step
 from pipelines.recipe import Recipe
 from pipelines.strategies.auto import Auto
 from pipelines.workflow import contact_sheet, shift
@@ -98,13 +98,19 @@ def _model(prepared: Prepared) -> Iterator[str]:
     training = prepared.recipe.training
     # not from `training`, which may leave it to the Trainer
     size = prepared.arguments().per_device_train_batch_size
-    anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)
-    kind = type(checkpoint.model).__name__
-    # changes the checkpoint's model: nothing else is done with it after a check
-    model = strategy.apply(checkpoint.model, anatomy)
-    trainable, total = count(model)
-    new = ", ".join(name or "everything" for name in checkpoint.new_modules) or "nothing"
-    yield f"\nmodel      {prepared.recipe.model.checkpoint} as {kind}; new: {new}"
+    checkpoints = (checkpoint, *checkpoint.beside)
+    # changes the checkpoints' models: nothing else is done with them after a check
+    model, *others = (
+        strategy.apply(each.model, dissect(each.model, each.newly_initialized))
+        for each in checkpoints
+    )
+    trainable, total = map(sum, zip(*map(count, (model, *others)), strict=True))
+    yield ""
+    pairs = zip(prepared.recipe.model.alone, checkpoints, strict=True)
+    for number, (encoder, each) in enumerate(pairs):
+        new = ", ".join(name or "everything" for name in each.new_modules) or "nothing"
+        title, kind = "beside" if number else "model", type(each.model).__name__
+        yield f"{title:<10} {encoder.checkpoint} as {kind}; new: {new}"
     trains = f"trains {trainable:,} of {total:,} parameters"
     if isinstance(strategy, Auto):  # of few rows
         trains = f"a run compares {', '.join(strategy.entrants or ())} on folds of train"
@@ -116,5 +122,6 @@ def _model(prepared: Prepared) -> Iterator[str]:
     batch = prepared.collate([rows[i] for i in range(min(size, len(rows)))])
     batch = {k: v.to(checkpoint.model.device) for k, v in batch.items()}
     memory = of_step(model, batch, prepared.loss)
+    memory["weights"] += BYTES_PER_FLOAT * sum(count(each)[1] for each in others)
     parts = ", ".join(f"{name} {num_bytes / MIB:,.1f}" for name, num_bytes in memory.items())
     yield f"memory     about {sum(memory.values()) / MIB:,.1f} MiB ({parts} for a batch of {size})"

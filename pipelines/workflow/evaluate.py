@@ -22,7 +22,8 @@ from pipelines.models.output.reload import reload
 from pipelines.report import parity, printed_lines
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
-from pipelines.training.row_subset import RowSubset, examples_of
+from pipelines.training.parallel_rows import select
+from pipelines.training.row_subset import examples_of
 from pipelines.workflow import detection, forgetting, robustness, simple_model, zero_shot
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
@@ -58,11 +59,12 @@ def evaluate(
     return Evidence(
         task=recipe.task,
         labels=labels_of(prepared, fitted),
-        checkpoint=recipe.model.checkpoint,
+        checkpoint=" + ".join(encoder.checkpoint for encoder in recipe.model.alone),
         strategy=recipe.strategy.name,
         reason=prepared.reason,
         pretrained=recipe.strategy.pretrained,
         library=output.library,
+        libraries=getattr(output, "libraries", ()),
         quantization=recipe.model.quantization,
         prompts=getattr(output, "prompts", False),
         parameters=sum(p.numel() for p in output.model.parameters()),
@@ -113,8 +115,8 @@ def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder
 
 def _first_outputs(prepared: Prepared, fitted: "Fitted", num_examples: int) -> "ModelOutputs":
     """Run the model over the first examples of validation."""
-    rows = prepared.encoded["validation"]
-    first = RowSubset(rows, np.flatnonzero(examples_of(rows) < num_examples))
+    rows = prepared.rows("validation")
+    first = select(rows, np.flatnonzero(examples_of(rows) < num_examples))
     options = training_arguments.forward_options(prepared.arguments())
     return fitted.output.run(first, prepared.collate, prepared.recipe.task.collect, **options)
 

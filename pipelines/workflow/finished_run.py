@@ -86,8 +86,16 @@ class Run:
         Returns:
             An `AutoModelFor…` of transformers, a peft model on its checkpoint, or a
             `SentenceTransformer`.
+
+        Raises:
+            ModelError: the run has several models.
         """
         library = library_of(self.folder.model)
+        if library == "side-by-side":
+            raise ModelError(
+                f"{self.folder.model}: several models side by side; use run.predict(), or load "
+                f"them as the model card shows: {self.folder.card}"
+            )
         if library == "sentence-transformers":
             from sentence_transformers import SentenceTransformer
 
@@ -113,8 +121,12 @@ class Run:
             ModelError: transformers has no pipeline for this model; `model()` loads it.
         """
         task, folder, library = self.recipe.task, self.folder.model, library_of(self.folder.model)
-        if library == "sentence-transformers" or task.usage(folder.as_posix()):
-            kind = "a sentence-transformers model" if library != "transformers" else task.name
+        kinds = {
+            "sentence-transformers": "a sentence-transformers model",
+            "side-by-side": "several models side by side",
+        }
+        if library in kinds or task.usage(folder.as_posix()):
+            kind = kinds.get(library, task.name)
             raise ModelError(
                 f"{folder}: transformers has no pipeline for {kind}; use run.model(), as the "
                 f"model card shows: {self.folder.card}"

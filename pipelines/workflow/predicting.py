@@ -27,7 +27,11 @@ def predict(prepared: Prepared, fitted: "Fitted", split: str) -> SplitPrediction
     task, rows = prepared.recipe.task, prepared.encoded[split]
     options = training_arguments.forward_options(prepared.arguments())
     outputs = fitted.output.run(
-        rows, prepared.collate, task.collect, title=f"predicting {split}", **options
+        prepared.rows(split),
+        prepared.collate,
+        task.collect,
+        title=f"predicting {split}",
+        **options,
     )
     processor, labels = prepared.checkpoint.processor, labels_of(prepared, fitted)
     predictions = decode(task, outputs, rows, processor, labels)

@@ -3,8 +3,8 @@
 1. startup.initialize     quiet libraries, connected processes
 2. data.load              Source, Task             -> Data with its Labels
 3. Scorer                 metrics, Labels          -> the scorer; options are checked
-4. models.load            Model, Task, Labels      -> Checkpoint
-   merging.merge          Checkpoint, Merge        -> Checkpoint with what others learned
+4. checkpoints.load       Model, Task, Labels      -> Checkpoint, merged with others if the
+                                                      recipe says so, and those beside it
 5. drop_unsupported_rows  Data, Checkpoint         -> Data that this model can take
 6. Task.encode, .targets  Data, processor          -> rows of model inputs, targets; those of
                                                       the target domain without labels
@@ -16,7 +16,6 @@
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
@@ -26,15 +25,13 @@ from pipelines.core.errors import RecipeError
 from pipelines.core.labels import REGRESSION
 from pipelines.data import findings
 from pipelines.evaluation.scorer import Scorer
-from pipelines.models import load as models
 from pipelines.models import short_names
 from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
 from pipelines.recipe.combinations import folds
-from pipelines.training.averaging import merging
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
-from pipelines.workflow import detection, forgetting, section_checks, zero_shot
+from pipelines.workflow import checkpoints, detection, forgetting, section_checks, zero_shot
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -56,7 +53,8 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
         GraftError: something in recipe, data or checkpoint is wrong.
     """
     cache.limit()  # a wrong GRAFT_CACHE_GB is refused now, not when the first entry is written
-    short_names.check(recipe.model.checkpoint)
+    for encoder in recipe.model.alone:
+        short_names.check(encoder.checkpoint)
     startup.initialize(recipe.training)
     loaded = _load_data(recipe, test=test, held_out=held_out)
     # scorer and sections before the checkpoint: a mistake in them costs no download
@@ -64,10 +62,12 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     calibration = section_checks.check_labels(recipe, loaded)
     if test:
         section_checks.check_evaluation(recipe, loaded)
-    checkpoint = _load_checkpoint(recipe, loaded)
-    loaded = _drop_unsupported_rows(recipe, loaded, checkpoint)
+    checkpoint = checkpoints.load(recipe, loaded)
+    for each in (checkpoint, *checkpoint.beside):
+        loaded = _drop_unsupported_rows(recipe, loaded, each)
     processor, labels = checkpoint.processor, loaded.labels
     encoded, targets = _encode(recipe, loaded, processor)
+    beside = tuple(_encode(recipe, loaded, each.processor)[0] for each in checkpoint.beside)
     stream = loaded.stream and recipe.task.encode(
         loaded.stream, processor, labels, recipe.augmentation
     )
@@ -82,6 +82,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
         findings=processes.from_main(
             lambda: findings.collect(loaded, recipe.task, encoded, targets, processor, scorer.main)
         ),
+        beside=beside,
         stream=stream,
         target=_encode_target(recipe, loaded, processor),
         others=detection.load(recipe, loaded, checkpoint) if test else None,
@@ -122,26 +123,6 @@ def _load_data(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> "Da
     for note in loaded.notes:
         say(note)
     return loaded if test else loaded.without("test").without_target_labels()
-
-
-def _load_checkpoint(recipe: Recipe, loaded: "Data") -> "Checkpoint":
-    from transformers import set_seed
-
-    set_seed(recipe.seed)  # the weights of a new head are drawn while loading
-    load = partial(
-        models.load,
-        task=recipe.task,
-        labels=loaded.labels,
-        pretrained=recipe.strategy.pretrained,
-    )
-    checkpoint = load(recipe.model)
-    if recipe.averaging.merge:
-        checkpoint = merging.merge(
-            checkpoint, recipe.averaging.merge, recipe.model, load, recipe.seed
-        )
-    for note in checkpoint.notes:
-        say(note)
-    return checkpoint
 
 
 def _drop_unsupported_rows(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoint") -> "Data":

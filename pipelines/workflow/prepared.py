@@ -18,6 +18,7 @@ from pipelines.data.folds import DEFAULT_FOLDS
 from pipelines.recipe import Recipe
 from pipelines.tasks.augmentations import AugmentedCollator
 from pipelines.training import arguments as training_arguments
+from pipelines.training.parallel_rows import ParallelRows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -43,6 +44,7 @@ class Prepared:
         recipe: the resolved recipe, nothing of which is left open.
         encoded: split -> rows of model inputs; validation is train, if that is folded.
         targets: split -> what predictions are compared with.
+        beside: split -> rows for each of the checkpoints beside the first.
         stream: all of train, encoded while it is read; None if train is loaded.
         target: encoded rows of the target domain, without labels; None where there is none. What
             is scored of it is the split "target" of `encoded` and `targets`.
@@ -59,12 +61,20 @@ class Prepared:
     encoded: dict[str, Any]
     targets: dict[str, list[Any]]
     findings: "Findings"
+    beside: tuple[dict[str, Any], ...] = ()
     stream: Any | None = None
     target: Any | None = None
     target_scale: "TargetScale | None" = None
     others: "Dataset | None" = None
     probe_rows: "ProbeRows | None" = None
     reason: str = ""
+
+    def rows(self, split: str) -> Any:
+        """Return the encoded rows of a split as a trained output reads them."""
+        first = self.encoded[split]
+        if not self.beside:
+            return first
+        return ParallelRows((first, *(encoded[split] for encoded in self.beside)))
 
     @cached_property
     def folds(self) -> "np.ndarray | None":

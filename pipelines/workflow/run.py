@@ -166,6 +166,7 @@ def _lock(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
     locked = lock.collect(
         prepared.recipe,
         commit=prepared.checkpoint.commit,
+        beside_commits=[each.commit for each in prepared.checkpoint.beside],
         merged_commits=prepared.checkpoint.merged_commits,
         num_processes=processes.num_processes(),
         reason=prepared.reason,

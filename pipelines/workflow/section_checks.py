@@ -25,6 +25,11 @@ def check_labels(recipe: Recipe, loaded: "Data") -> "Calibration | None":
         RecipeError: names the key.
     """
     recipe.regularization.check(loaded.labels)
+    if recipe.model.beside and loaded.labels.problem_type != SINGLE:
+        raise RecipeError(
+            "model.beside: one head on features of several models gives one class for each example "
+            f"({SINGLE}), and this is a {loaded.labels.problem_type}; name one checkpoint"
+        )
     if recipe.adaptation:
         recipe.adaptation.check(loaded.labels)
     if recipe.augmentation:

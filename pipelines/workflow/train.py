@@ -39,8 +39,8 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         checkpoint=prepared.checkpoint,
         labels=prepared.data.labels,
         # of a stream, `encoded` holds the first rows only, for checks and estimates
-        train=prepared.encoded["train"] if prepared.stream is None else prepared.stream,
-        validation=prepared.encoded["validation"],
+        train=prepared.rows("train") if prepared.stream is None else prepared.stream,
+        validation=prepared.rows("validation"),
         train_targets=prepared.targets["train"],
         validation_targets=prepared.targets["validation"],
         collate=prepared.collate,

@@ -489,7 +489,7 @@ KIND_MISTAKES = {
     ("revision: v1", "revison: v1"): (
         2,
         "unknown key 'model.revison'; did you mean 'revision'? known: attn_implementation, "
-        "checkpoint, config, head, image_size, quantization, revision, templates, "
+        "beside, checkpoint, config, head, image_size, quantization, revision, templates, "
         "trust_remote_code, use_safetensors",
     ),
     ("revision: v1", "trust_remote_code: true"): (

@@ -75,7 +75,7 @@ def job(prepared: Prepared, folder: Path, **changes: Any) -> Job:
 
 def logits(prepared: Prepared, fitted: Fitted, split: str = "validation", **options: Any) -> Any:
     """What a trained model says about a split."""
-    rows, read = prepared.encoded[split], prepared.recipe.task.collect
+    rows, read = prepared.rows(split), prepared.recipe.task.collect
     return fitted.output.run(rows, prepared.collate, read, **options)["logits"]
 
 

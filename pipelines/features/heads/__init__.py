@@ -57,6 +57,10 @@ class Scaler:
         varies = scale > np.maximum(1e-12, MIN_VARIATION * np.abs(mean))
         return cls(mean if center else np.zeros_like(mean), np.where(varies, scale, 1.0))
 
+    def times(self, factors: np.ndarray) -> "Scaler":
+        """Multiply standardized features by (dim,) factors: the larger, the less penalized."""
+        return Scaler(self.mean, self.scale / factors)
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
         # sums over many rows need the digits of float64, single features do not
         mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)

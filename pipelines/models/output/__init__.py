@@ -1,8 +1,9 @@
-"""What comes out: a standard checkpoint, in one of three forms, that loads without our code.
+"""What comes out: a standard checkpoint, in one of four forms, that loads without our code.
 
 plain.py         an ordinary `AutoModelFor…`
 sentence.py      a sentence-transformers folder, for a head that the plain class cannot express
 adapter.py       a peft folder: what was learned, without the checkpoint it was learned on
+side_by_side.py  a folder of several models, whose logits are added
 reload.py        a saved folder -> predictions, by its library alone
 head_layers.py   the solved heads that plain.py and sentence.py hold
 """
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.models.forward import Collect
     from pipelines.tasks import ModelOutputs
 
-Library = Literal["transformers", "sentence-transformers", "peft"]
+Library = Literal["transformers", "sentence-transformers", "peft", "side-by-side"]
 
 
 class Output(Protocol):

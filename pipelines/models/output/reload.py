@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.models.output import side_by_side
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -68,7 +70,9 @@ class LoadedModel:
 
 
 def library_of(folder: Path) -> "Library":
-    """Return the library that loads a saved folder."""
+    """Return the library that loads a saved folder; `side-by-side` is a folder of several."""
+    if (folder / side_by_side.FILE).is_file():
+        return "side-by-side"
     if (folder / "modules.json").is_file():
         return "sentence-transformers"
     return "peft" if (folder / "adapter_config.json").is_file() else "transformers"
@@ -95,6 +99,21 @@ def reload(
         from pipelines.models.output import sentence
 
         return sentence.reload(folder)
+    if library == "side-by-side":
+        return _reload_parts(folder, task, labels, **options)
     # from raw rows, since the saved processor is a part of what is checked
     loaded = LoadedModel.of(folder, library, task, labels, quantization)
     return lambda rows: loaded.run(rows, **options)[1]
+
+
+def _reload_parts(
+    folder: Path, task: "Task", labels: "Labels", **options: Any
+) -> Callable[["Dataset"], "ModelOutputs"]:
+    """Load all models of a folder; returns a function from raw rows to the sum of their logits."""
+    names, bias = side_by_side.read(folder)
+    parts = [reload(name, library_of(name), task, labels, **options) for name in names]
+
+    def predict(rows: "Dataset") -> "ModelOutputs":
+        return {"logits": side_by_side.total([part(rows)["logits"] for part in parts], bias)}
+
+    return predict

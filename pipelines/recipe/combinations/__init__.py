@@ -2,6 +2,7 @@
 
 sections.py   what is looked at
 weights.py    model, strategy.save
+beside.py     model.beside
 folds.py      whether folds of train can stand in for a validation split
 rows.py       data.folds, data.streaming, task.sampler
 steps.py      regularization, averaging, speed, precision, early_stopping
@@ -10,7 +11,7 @@ adaptation.py adaptation, data.target
 
 from collections.abc import Iterator
 
-from pipelines.recipe.combinations import adaptation, rows, steps, weights
+from pipelines.recipe.combinations import adaptation, beside, rows, steps, weights
 from pipelines.recipe.combinations.sections import Problem, Sections
 
 
@@ -27,6 +28,7 @@ def problems(recipe: Sections) -> Iterator[Problem]:
             "use full or lora, or leave augmentation out",
         )
     yield from weights.problems(recipe)
+    yield from beside.problems(recipe)
     yield from rows.problems(recipe)
     yield from steps.problems(recipe)
     yield from adaptation.problems(recipe)

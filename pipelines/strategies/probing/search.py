@@ -1,7 +1,7 @@
 """Which features, and how strong a penalty: validation chooses, or folds of train."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ class HeadSearch:
 
     Attributes:
         bias: whether the model's own output layer has one.
+        factors: pooling -> (dim,) factors of its standardized features; left out: 1.
     """
 
     job: "Job"
@@ -78,6 +79,7 @@ class HeadSearch:
     train: HeadDataset
     validation: HeadDataset
     bias: bool
+    factors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def run(self) -> tuple[SolvedTrial, list[HeadTrial]]:
         """Return the chosen head and all that were tried."""
@@ -197,6 +199,8 @@ class HeadSearch:
         features, targets = self.train.features[pooling][rows], self.train.targets[rows]
         biased = self._biased(pooling)
         scaler = Scaler.of(features, center=biased)
+        if pooling in self.factors:
+            scaler = scaler.times(self.factors[pooling])
         problem = Problem(
             features=scaler(features),
             targets=targets,

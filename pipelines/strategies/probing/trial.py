@@ -64,7 +64,7 @@ def best_pooling(trials: Sequence[HeadTrial], *, greater_is_better: bool) -> str
     by_pooling: dict[str, list[HeadTrial]] = {}
     for trial in trials:
         by_pooling.setdefault(trial.pooling, []).append(trial)
-    preferred = sorted(by_pooling, key=POOLINGS_BY_PREFERENCE.index)
+    preferred = sorted(by_pooling, key=_rank)
 
     def merit(pooling: str) -> tuple[float, float]:
         scores = [sign * trial.score for trial in by_pooling[pooling]]
@@ -78,6 +78,12 @@ def best_pooling(trials: Sequence[HeadTrial], *, greater_is_better: bool) -> str
     }
     near = (pooling for pooling in preferred if _is_near(best[pooling], best[leader]))
     return next(near, leader)
+
+
+def _rank(pooling: str) -> int:
+    """Return the place in the order of preference; of other names the first one tried is first."""
+    is_usual = pooling in POOLINGS_BY_PREFERENCE
+    return POOLINGS_BY_PREFERENCE.index(pooling) if is_usual else 0
 
 
 def _is_near(trial: HeadTrial, leader: HeadTrial) -> bool:

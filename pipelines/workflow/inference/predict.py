@@ -133,10 +133,11 @@ def _answer(
     reasons = dict(problems)
     good = np.delete(np.arange(len(examples)), sorted(reasons))
     good = _without(task.corrupt_rows(_select(examples, good)), good, reasons)
-    if predictor.loaded and len(good):
-        rows, config = _select(examples, good), _in_inference(predictor.loaded.model.config)
-        unsupported = task.unsupported_rows(rows, predictor.processor, config)
-        good = _without(unsupported, good, reasons)
+    for processor, config in predictor.readers:
+        if len(good):
+            rows = _select(examples, good)
+            unsupported = task.unsupported_rows(rows, processor, _in_inference(config))
+            good = _without(unsupported, good, reasons)
     while len(good):
         rows = _select(examples, good)
         encoded, outputs = predictor.run(rows, batch_size=batch_size, title=title)

@@ -8,8 +8,8 @@ from pipelines import recipe as recipes
 from pipelines.core.errors import ModelError, RunError
 from pipelines.core.labels import Labels
 from pipelines.data.columns import Columns
-from pipelines.models.output import sentence
-from pipelines.models.output.reload import LoadedModel, library_of
+from pipelines.models.output import side_by_side
+from pipelines.models.output.reload import LoadedModel, library_of, reload
 from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
 
@@ -31,8 +31,9 @@ class Predictor:
         labels: what it predicts, with the thresholds that were chosen for it.
         columns: role -> column in the data that it was trained on; empty if not known.
         set_threshold: the least probability of a class in a prediction set; None without sets.
-        loaded: the model; None in the form of sentence-transformers.
-        logits: raw rows -> the outputs of a model in that form; None for all others.
+        loaded: the model; None in the form of sentence-transformers, or of several models.
+        logits: raw rows -> the outputs of a model in these forms; None for all others.
+        parts: of several models, the processor and the config of each that transformers loads.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Predictor:
     set_threshold: float | None = None
     loaded: LoadedModel | None = None
     logits: "Callable[[Dataset], ModelOutputs] | None" = None
+    parts: tuple[tuple[Any, Any], ...] = ()
 
     def run(self, rows: "Dataset", **options: Any) -> "tuple[Any, ModelOutputs]":
         """Pass raw rows through the model: (encoded rows, if there are any, and outputs).
@@ -56,8 +58,13 @@ class Predictor:
 
     @property
     def processor(self) -> Any:
-        """What encodes the rows; None in the form of sentence-transformers."""
+        """What encodes the rows; None where `logits` does."""
         return self.loaded and self.loaded.processor
+
+    @property
+    def readers(self) -> tuple[tuple[Any, Any], ...]:
+        """Processors and configs, from which follows what rows can be taken."""
+        return ((self.processor, self.loaded.model.config),) if self.loaded else self.parts
 
 
 def of_run(folder: RunFolder) -> Predictor:
@@ -80,13 +87,28 @@ def of_run(folder: RunFolder) -> Predictor:
     predictor = Predictor(str(folder), recipe.task, labels, columns, threshold)
     library = library_of(folder.model)
     try:
-        if library == "sentence-transformers":
-            return replace(predictor, logits=sentence.reload(folder.model))
+        if library in ("sentence-transformers", "side-by-side"):
+            predict = reload(folder.model, library, recipe.task, labels.unlabeled)
+            return replace(predictor, logits=predict, parts=_parts(folder, predictor))
         bits = recipe.model.quantization
         loaded = LoadedModel.of(folder.model, library, recipe.task, labels.unlabeled, bits)
     except OSError as error:  # transformers' own, for files that are missing
         raise ModelError(f"{folder.model}: cannot be loaded: {error}") from error
     return replace(predictor, loaded=loaded)
+
+
+def _parts(folder: RunFolder, predictor: Predictor) -> tuple[tuple[Any, Any], ...]:
+    """Load the processor and the config of each model of a folder that transformers loads."""
+    from transformers import AutoConfig
+
+    if library_of(folder.model) != "side-by-side":
+        return ()
+    names, _ = side_by_side.read(folder.model)
+    plain = (name for name in names if library_of(name) == "transformers")
+    task, labels = predictor.task, predictor.labels
+    return tuple(
+        (task.load_processor(str(name), labels), AutoConfig.from_pretrained(name)) for name in plain
+    )
 
 
 def _labels(described: Mapping[str, Any], metrics: Mapping[str, Any]) -> Labels:
