@@ -30,6 +30,17 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
+def printable(value: object, limit: int = 200) -> str:
+    """Write a value on one line, without what would steer a terminal.
+
+    Args:
+        limit: of characters; more are cut off.
+    """
+    line = " ".join(str(value).split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
 @contextmanager
 def capture_stdout() -> Iterator[Callable[[str], None]]:
     """Silence stdout inside the block; yields a `say` that still writes to the terminal."""

@@ -184,8 +184,8 @@ class Evidence:
 
 def is_number(value: Any) -> bool:
     """Return whether a score is one finite number; a confusion matrix or NaN is not."""
-    # None and matrices are no numbers, which isfinite says by raising
+    # None and matrices are no numbers, and whole numbers may be too large for one
     try:
         return isfinite(value)
-    except TypeError:
+    except (TypeError, OverflowError):
         return False

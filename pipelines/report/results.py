@@ -64,6 +64,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "reason": evidence.reason,
         "examples": evidence.examples,
         "main_metric": evidence.main_metric,
+        "greater_is_better": evidence.main_metric not in evidence.lower_is_better,
         "validation": evidence.validation,
         "folds": _folds(evidence),
         "test": evidence.test,
