@@ -16,12 +16,28 @@ from pipelines.core.version import __version__
 if TYPE_CHECKING:
     from pipelines.core.errors import GraftError
     from pipelines.recipe import Recipe
+    from pipelines.tuning.comparison.session import compare
     from pipelines.workflow.finished_run import Run
     from pipelines.workflow.session import check, load, predict, run
 
-__all__ = ["GraftError", "Recipe", "Run", "__version__", "check", "load", "predict", "run"]
+__all__ = [
+    "GraftError",
+    "Recipe",
+    "Run",
+    "__version__",
+    "check",
+    "compare",
+    "load",
+    "predict",
+    "run",
+]
 
-MODULES = {"GraftError": "core.errors", "Recipe": "recipe", "Run": "workflow.finished_run"}
+MODULES = {
+    "GraftError": "core.errors",
+    "Recipe": "recipe",
+    "Run": "workflow.finished_run",
+    "compare": "tuning.comparison.session",
+}
 FUNCTIONS = "workflow.session"
 
 

@@ -90,6 +90,7 @@ class Evidence:
         prompts: whether an adapter adds tokens to the input instead of weights to layers.
         parameters, trainable: numbers of parameters.
         seconds: wall-clock time of training.
+        peak_memory: the most bytes in use while training; of the GPU, else of the whole process.
         waited: the share of `seconds` spent waiting for data; None where nothing was trained.
         speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
@@ -126,6 +127,7 @@ class Evidence:
     parameters: int
     trainable: int
     seconds: float
+    peak_memory: int | None = None
     waited: float | None = None
     speed: "Sequence[SpeedDecision]" = ()
     examples: Mapping[str, int]

@@ -82,6 +82,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "training": {
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,
+            "peak_memory_bytes": evidence.peak_memory,
             "trainable_parameters": evidence.trainable,
             "parameters": evidence.parameters,
             "chosen": evidence.chosen,

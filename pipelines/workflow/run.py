@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import hardware, processes
 from pipelines.core.console import say
 from pipelines.core.errors import ModelError
+from pipelines.core.peak_memory import PeakMemory
 from pipelines.recipe import Recipe
 from pipelines.report import card, data_report, lock, push, results, summary
 from pipelines.report.evidence import Evidence
@@ -89,10 +90,7 @@ def run_in(
 def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> None:
     """Train what is prepared, evaluate, save and report, all of it in the folder."""
     locked = _lock(prepared, folder)
-    fitted, seconds = _fit(prepared, folder, resumed)
-    fitted, validation = calibrate(prepared, fitted)
-    fitted, validation = decide(prepared, fitted, validation)
-    evidence = evaluate(prepared, fitted, validation, seconds)
+    fitted, evidence = _learn(prepared, folder, resumed)
     if processes.is_main():
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     # every process loads the folder below, and only one has written it
@@ -100,6 +98,35 @@ def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) ->
     evidence = with_parity(prepared, fitted, evidence, folder.model)
     if processes.is_main():
         _report(prepared.recipe, folder, evidence, locked)
+
+
+def measure(recipe: Recipe, folder: RunFolder) -> None:
+    """Run a recipe in a folder that is there, for its evidence alone: no model is saved.
+
+    Raises:
+        GraftError: as `run` does; DivergedError where outputs are not finite.
+        Interrupted: on a signal.
+    """
+    prepared = race(recipe, prepare_run(recipe))
+    _lock(prepared, folder)
+    _, evidence = _learn(prepared, folder, None)
+    if processes.is_main():
+        results.write(folder, evidence)
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    processes.wait()
+
+
+def _learn(
+    prepared: Prepared, folder: RunFolder, resumed: Resumed | None
+) -> tuple["Fitted", Evidence]:
+    """Train, calibrate and evaluate; test is scored here, once."""
+    peak = PeakMemory(prepared.recipe.training)
+    fitted, seconds = _fit(prepared, folder, resumed)
+    num_bytes = peak.num_bytes
+    fitted, validation = calibrate(prepared, fitted)
+    fitted, validation = decide(prepared, fitted, validation)
+    evidence = evaluate(prepared, fitted, validation, seconds)
+    return fitted, replace(evidence, peak_memory=num_bytes)
 
 
 def trial(

@@ -8,7 +8,7 @@ of all seeds  pairs     -> Transfer                           difference, interv
 Test has no part in it: what is compared chooses between checkpoints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -104,14 +104,27 @@ def scratch_recipe(prepared: "Prepared") -> "Recipe":
     Raises:
         RecipeError: a section that needs pretrained weights.
     """
-    recipe = prepared.recipe
-    resolved = recipe.training if _has_budget(prepared) else {}
-    budget = {key: resolved[key] for key in BUDGET_KEYS if key in resolved}
+    return from_scratch(prepared.recipe, budget_of(prepared))
+
+
+def budget_of(prepared: "Prepared") -> dict[str, Any]:
+    """Return the resolved keys of `training:` that are a budget; empty without steps to compare."""
+    resolved = prepared.recipe.training if has_budget(prepared.recipe) else {}
+    return {key: resolved[key] for key in BUDGET_KEYS if key in resolved}
+
+
+def from_scratch(recipe: "Recipe", budget: Mapping[str, Any]) -> "Recipe":
+    """Return a recipe with random weights, and with a budget in place of its own length.
+
+    Raises:
+        RecipeError: a section that needs pretrained weights.
+    """
     given = {key: value for key, value in recipe.training.items() if key not in OPTIMIZER_KEYS}
     if not budget:  # those of a strategy that does not train so
         given = {key: value for key, value in given.items() if key not in BUDGET_KEYS}
+    strategy = recipe.strategy
     scratch = recipe.replace(
-        strategy=registry.find("strategies", "scratch")(),
+        strategy=registry.find("strategies", "scratch")() if strategy.pretrained else strategy,
         model=recipe.model.replace(head="auto", quantization=None),
         training={**given, **budget},
         # a probe has none that could stop early
@@ -125,9 +138,9 @@ def scratch_recipe(prepared: "Prepared") -> "Recipe":
     return scratch
 
 
-def _has_budget(prepared: "Prepared") -> bool:
+def has_budget(recipe: "Recipe") -> bool:
     """Return whether the strategy takes steps of examples, as scratch does."""
-    strategy = prepared.recipe.strategy
+    strategy = recipe.strategy
     return strategy.no_gradient_reason is None and strategy.trains_on_task_loss
 
 
@@ -136,6 +149,6 @@ def _budget(prepared: "Prepared", scratch: "Prepared") -> str:
     training: dict[str, Any] = scratch.recipe.training
     length = Length(scratch.num_examples, 0, training, explicit=LENGTH_KEYS)
     steps = f"{length.num_steps:,} steps of {training['per_device_train_batch_size']} examples"
-    if _has_budget(prepared):
+    if has_budget(prepared.recipe):
         return f"{steps} each"
     return f"scratch takes {steps}, {prepared.recipe.strategy.name} none"

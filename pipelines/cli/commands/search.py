@@ -1,6 +1,7 @@
 """Search for the best values of some keys on validation; test is not touched."""
 
 import argparse
+from functools import partial
 
 from pipelines.cli.commands._recipe import RecipeCommand, import_libraries
 from pipelines.core.errors import RecipeError
@@ -34,13 +35,16 @@ class SearchCommand(RecipeCommand):
         Raises:
             RecipeError: recipe, overrides or space are wrong.
         """
+        from pipelines import recipe
+        from pipelines.recipe.yaml_reader import parse_override
         from pipelines.tuning.search import checks, space_reader
         from pipelines.tuning.search.request import SearchRequest
 
         if parsed.trials < 1:
             raise RecipeError(f"command line: --trials {parsed.trials}: expected at least 1")
         space = space_reader.load(parsed.space)
-        first = checks.validate(space, parsed.recipe, parsed.overrides)
+        fixed = [*map(parse_override, parsed.overrides)]
+        first = checks.validate(space, partial(recipe.load, parsed.recipe), fixed)
         import_libraries()
         from pipelines.tuning.search import trials
 

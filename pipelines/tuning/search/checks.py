@@ -1,13 +1,13 @@
 """Checks of a space on a recipe: whatever a trial would fail on is reported before the first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from pipelines import recipe
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.recipe import Recipe
 from pipelines.recipe.document import Key, Override
-from pipelines.recipe.yaml_reader import parse_override
 from pipelines.tuning.search.space import STRATEGY, Dimension, Space, as_overrides, strategy_keys
+
+Load = Callable[[Sequence[Override]], Recipe]  # reads a recipe, with overrides
 
 # what decides how trials are scored: their scores could not be compared if it varied
 SCORING_SECTIONS = ("name", "metrics", "hub")
@@ -20,12 +20,11 @@ SCORING_ARGUMENTS = (
 )
 
 
-def validate(space: Space, path: str, overrides: Iterable[str]) -> Recipe:
+def validate(space: Space, load: Load, fixed: Sequence[Override]) -> Recipe:
     """Build the recipe at the ends of every dimension, for every strategy.
 
     Args:
-        path: the recipe file.
-        overrides: `key=value` texts that hold for all trials.
+        fixed: overrides that hold for all trials.
 
     Returns:
         One of the recipes.
@@ -33,7 +32,6 @@ def validate(space: Space, path: str, overrides: Iterable[str]) -> Recipe:
     Raises:
         RecipeError: one line for each mistake in recipe, overrides or space.
     """
-    fixed = [*map(parse_override, overrides)]
     problems = [*space.problems]
     valid: list[Dimension] = []
     for dimension in space.dimensions:
@@ -41,7 +39,7 @@ def validate(space: Space, path: str, overrides: Iterable[str]) -> Recipe:
         problems += own_problems
         if not own_problems:
             valid.append(dimension)
-    built, build_problems = _build_ends(Space(tuple(valid)), path, fixed)
+    built, build_problems = _build_ends(Space(tuple(valid)), load, fixed)
     problems += build_problems
     # only where all else is right: what a strategy ignores is known from a built recipe
     problems = problems or [*_training_problems(space, built)]
@@ -50,14 +48,16 @@ def validate(space: Space, path: str, overrides: Iterable[str]) -> Recipe:
     return built[0]
 
 
-def _build_ends(space: Space, path: str, fixed: list[Override]) -> tuple[list[Recipe], list[str]]:
+def _build_ends(
+    space: Space, load: Load, fixed: Sequence[Override]
+) -> tuple[list[Recipe], list[str]]:
     """Build the recipe at every end of a space; returns recipes and problems."""
     built: list[Recipe] = []
     problems: list[str] = []
     for strategy in space.strategies if space.dimensions else ():
         for point in _ends(space, strategy):
             try:
-                built.append(recipe.load(path, [*fixed, *as_overrides(point)]))
+                built.append(load([*fixed, *as_overrides(point)]))
             except RecipeError as error:
                 problems += str(error).splitlines()
     return built, problems
@@ -73,7 +73,9 @@ def _ends(space: Space, strategy: str | None) -> Iterator[list[tuple[Dimension, 
             yield [(d, text if d is varied else str(first[d.name])) for d in active]
 
 
-def _dimension_problems(space: Space, dimension: Dimension, fixed: list[Override]) -> Iterator[str]:
+def _dimension_problems(
+    space: Space, dimension: Dimension, fixed: Sequence[Override]
+) -> Iterator[str]:
     """Yield what is wrong with a dimension, whatever the recipe."""
     prefix, key = f"{dimension.place}: {dimension.name}", dimension.key
     if _affects_scoring(key):

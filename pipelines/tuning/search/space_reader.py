@@ -9,7 +9,7 @@ YAML also allows lists, `{low, high, log, step}`, nested sections, and values fo
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.recipe import yaml_reader
-from pipelines.recipe.document import Document, Key
+from pipelines.recipe.document import Document, Key, plain
 from pipelines.recipe.yaml_reader import value_of
 from pipelines.tuning.search.space import STRATEGY, Dimension, Space
 from pipelines.tuning.search.values import Choices, Range, Values, as_text
@@ -34,34 +34,65 @@ class SpaceItem(NamedTuple):
     place: str
 
 
-def load(texts: Iterable[str]) -> Space:
+def load(texts: Iterable[str], option: str = "--space") -> Space:
     """Read `key=values` items and YAML files; an invalid item is a problem of the space.
+
+    Args:
+        option: of the command line that messages name.
 
     Raises:
         RecipeError: neither an item nor a readable file, or nothing in it.
     """
+    items = [item for text in texts for item in _items(text, option)]
+    return _space(items, f"command line: {option}: nothing to search in it")
+
+
+def from_values(values: Mapping[str, Any], place: str) -> Space:
+    """Make a space of dotted keys and their values, such as `{"strategy": ["full", "lora"]}`.
+
+    Args:
+        place: what messages name instead of a file and a line.
+
+    Raises:
+        RecipeError: there is nothing in it, or a key is none.
+    """
+    for name in values:
+        if not isinstance(name, str) or not all(name.split(".")):
+            raise RecipeError(f"{place}: {name!r}: expected a key as text, such as 'strategy'")
+    items = [
+        SpaceItem(_canonical(tuple(n.split("."))), plain(v, place), place)
+        for n, v in values.items()
+    ]
+    return _space(items, f"{place}: holds no key; expected one such as strategy")
+
+
+def _space(items: Iterable[SpaceItem], refusal: str) -> Space:
+    """Make a space of items; an invalid one is a problem of the space.
+
+    Raises:
+        RecipeError: the refusal, where there is no item.
+    """
     dimensions: list[Dimension] = []
     problems: list[str] = []
-    items = [item for text in texts for item in _items(text)]
     for item in items:
         try:
             dimensions += _dimensions(item)
         except RecipeError as error:
             problems.append(f"{item.place}: {'.'.join(item.key)}: {error}")
     if not dimensions and not problems:
-        raise RecipeError("command line: --space: nothing to search in it")
+        raise RecipeError(refusal)
     # the sort is stable: all other dimensions stay in the order of the user
     strategy_first = sorted(dimensions, key=lambda d: d.key != STRATEGY)
     return Space(tuple(strategy_first), tuple(problems))
 
 
-def _items(text: str) -> Iterator[SpaceItem]:
+def _items(text: str, option: str) -> Iterator[SpaceItem]:
     """Yield the item that `text` is, or each item of the file that it names."""
     if "=" in text:
         key, value, place = yaml_reader.parse_override(text)
         yield SpaceItem(_canonical(key), value, place)
         return
-    refusal = f"--space {text}: neither key=values nor a readable file"
+    refusal = f"{option} {text}: neither key=values nor a readable file"
     document = yaml_reader.read(Path(text), refusal)
     yield from _leaves(document, document.values, ())
 
