@@ -51,9 +51,9 @@ class CompareCommand(Command):
         if parsed.vary:
             compared = _run(words, parsed)
         else:
+            _check_runs(words)
             from pipelines.tuning.comparison import finished
 
-            _check_runs(words)
             compared = finished.compare(words)
         from pipelines.core.console import say
         from pipelines.report import comparison_text

@@ -69,7 +69,9 @@ class ArmBudget:
         if compared & LENGTH_KEYS:  # steps would win over the epochs that are compared
             training = {key: value for key, value in training.items() if key not in LENGTH_KEYS}
         chosen = {key: recipe.training[key] for key in compared & recipe.training.keys()}
-        recipe = recipe.replace(early_stopping=self.early_stopping) if training else recipe
+        # one that is set counts as the recipe's own, which folds do not go with
+        if training and recipe.early_stopping != self.early_stopping:
+            recipe = recipe.replace(early_stopping=self.early_stopping)
         if not recipe.strategy.pretrained and "strategy" in varied:
             recipe = transfer.from_scratch(recipe, training)
         elif not training or not transfer.has_budget(recipe):

@@ -45,6 +45,7 @@ class ComparisonRunner:
 
     Attributes:
         problems: why runs failed, by their folders.
+        numbers: of runs that are done, by their folders.
     """
 
     request: ComparisonRequest
@@ -52,6 +53,7 @@ class ComparisonRunner:
     folder: ComparisonFolder
     budgets: Budgets
     problems: dict[Path, str] = field(default_factory=dict)
+    numbers: dict[Path, ComparedRun] = field(default_factory=dict)
 
     @property
     def cells(self) -> Iterator[ComparisonCell]:
@@ -109,21 +111,20 @@ class ComparisonRunner:
 
     def read(self, cell: ComparisonCell) -> ComparedRun | None:
         """Return the numbers of a run, or why there are none; None before it was run."""
-        shown = cell.arm.shown.name
-        name = cell.run.path.relative_to(self.folder.path).as_posix()
-        problem = self.problems.get(cell.run.path, "")
+        path, arm = cell.run.path, cell.arm.shown.name
+        name = path.relative_to(self.folder.path).as_posix()
+        problem = self.problems.get(path, "")
         try:
-            if cell.run.done:
-                return compared_runs.read(
-                    cell.run, arm=shown, seed=cell.seed, fraction=cell.fraction, name=name
+            if cell.run.done and path not in self.numbers:
+                self.numbers[path] = compared_runs.read(
+                    cell.run, arm=arm, seed=cell.seed, fraction=cell.fraction, name=name
                 )
         except RunError as error:
             problem = printable(error, MAX_PROBLEM_LETTERS)
-        if not problem:
-            return None
-        return ComparedRun(
-            arm=shown, seed=cell.seed, fraction=cell.fraction, folder=name, problem=problem
-        )
+        if path in self.numbers or not problem:
+            return self.numbers.get(path)
+        fraction = cell.fraction
+        return ComparedRun(arm=arm, seed=cell.seed, fraction=fraction, folder=name, problem=problem)
 
     def comparison(self) -> Comparison:
         """Collect what was run so far.
