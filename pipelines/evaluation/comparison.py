@@ -227,7 +227,8 @@ class Comparison:
         for fraction in self.fractions:
             for arm in self.arms:
                 names = ("validation", "test", "trainable", "seconds", "peak_memory")
-                difference = arm.reference and self.difference(arm.name, arm.reference, fraction)
+                other = arm.reference or arm.name
+                difference = self.difference(arm.name, other, fraction)
                 yield {
                     "arm": arm.name,
                     "fraction": fraction,
@@ -235,7 +236,7 @@ class Comparison:
                     "seeds": len(self.scored(arm.name, fraction)),
                     **{name: self.mean(arm.name, fraction, name) for name in names},
                     "deviation": self.deviation(arm.name, fraction),
-                    "difference": difference.json() if difference else None,
+                    "difference": difference.json() if difference and arm.reference else None,
                 }
 
     @property

@@ -76,7 +76,7 @@ def of(request: ComparisonRequest) -> list[ComparisonArm]:
 
 def _names(points: list[Point], texts: list[dict[str, str]]) -> Iterator[str]:
     """Name each arm by its values; of folders by the last component, if that is enough."""
-    short = [{name: str(without_paths(text)) for name, text in each.items()} for each in texts]
+    short: list[dict[str, str]] = without_paths(texts)
     if len({tuple(each.items()) for each in short}) < len(texts):
         short = texts
     for point, each in zip(points, short, strict=True):

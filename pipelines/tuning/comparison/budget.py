@@ -78,9 +78,10 @@ class ArmBudget:
             return recipe
         return recipe.replace(training={**recipe.training, **training, **chosen})
 
-    def __str__(self) -> str:
+    def describe(self, varied: frozenset[str]) -> str:
+        """Say how long arms train; empty where that differs, or nothing trains by steps."""
         training = self.training
-        if not training:
+        if not training or {f"training.{key}" for key in transfer.BUDGET_KEYS} & varied:
             return ""
         size = training.get("per_device_train_batch_size", 8)
         steps = training.get("max_steps") or -1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.core import console, processes
+from pipelines.core import console, processes, startup
 from pipelines.core.console import duration, printable, say
 from pipelines.core.errors import GraftError, Interrupted, RunError
 from pipelines.evaluation.comparison import ComparedRun, Comparison
@@ -144,7 +144,7 @@ class ComparisonRunner:
             greater_is_better=greater,
             arms=tuple(arm.shown for arm in self.arms),
             runs=tuple(runs),
-            budget=str(last) if last else "",
+            budget=last.describe(self.request.varied) if last else "",
             folder=self.folder.path.as_posix(),
         )
 
@@ -164,6 +164,7 @@ def run(request: ComparisonRequest) -> Comparison:
         Interrupted: on a signal; finished runs are on disk.
     """
     first = request.check()
+    startup.initialize(first.training)  # connected, processes agree on the folder
     arms = comparison_arms.of(request)
     root = Path(runs_folder(first)) / "compare"
     folder = ComparisonFolder.of(root, first.name, request.identity)
