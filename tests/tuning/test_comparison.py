@@ -279,6 +279,8 @@ def test_finished_runs_that_have_no_score_in_common_are_refused(tmp_path, capsys
     one, other = finished_with(tmp_path, LOGITS), finished_with(tmp_path, LOGITS)
     (message,) = compare(capsys, one, one, code=2)
     assert "stands there twice" in message
+    (message,) = compare(capsys, one, other, "--seeds", 3, code=2)
+    assert "--seeds is for a recipe with --vary" in message
     path = other / "predictions" / "validation.csv"
     path.write_text(path.read_text().replace("0,negative", "0,positive"))
     (message,) = compare(capsys, one, other, code=2)

@@ -10,6 +10,8 @@ from pipelines.core.errors import RecipeError
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import Comparison
 
+NUM_SEEDS = 3  # the fewest with a verdict
+
 
 class CompareCommand(Command):
     """Run every variant with every seed; the same command, run again, goes on."""
@@ -29,14 +31,11 @@ class CompareCommand(Command):
             help="a key of the recipe and its values, such as strategy=scratch,linear_probe,lora; "
             "may be repeated",
         )
-        parser.add_argument(
-            "--seeds", type=int, default=3, metavar="N", help="runs of each variant (3)"
-        )
+        parser.add_argument("--seeds", type=int, metavar="N", help="runs of each variant (3)")
         parser.add_argument(
             "--fractions",
-            default="1",
             metavar="A,B,C",
-            help="shares of train, such as 0.01,0.1,1: how few labels are enough",
+            help="shares of train, such as 0.01,0.1,1: how few labels are enough (1)",
         )
         parser.add_argument("--json", action="store_true", help="print every number as JSON")
         parser.set_defaults(overrides=[])  # takes the words that stand behind an option
@@ -51,7 +50,7 @@ class CompareCommand(Command):
         if parsed.vary:
             compared = _run(words, parsed)
         else:
-            _check_runs(words)
+            _check_runs(words, parsed)
             from pipelines.tuning.comparison import finished
 
             compared = finished.compare(words)
@@ -82,7 +81,8 @@ def _run(words: list[str], parsed: argparse.Namespace) -> "Comparison":
     space = space_reader.load(parsed.vary, "--vary")
     fixed = [*map(parse_override, overrides)]
     with capture_stdout() if parsed.json else nullcontext():
-        return session.run(path, space, fixed, parsed.seeds, _fractions(parsed.fractions))
+        seeds = NUM_SEEDS if parsed.seeds is None else parsed.seeds
+        return session.run(path, space, fixed, seeds, _fractions(parsed.fractions or "1"))
 
 
 def _fractions(text: str) -> list[float]:
@@ -99,8 +99,8 @@ def _fractions(text: str) -> list[float]:
         ) from None
 
 
-def _check_runs(words: list[str]) -> None:
-    """Refuse a recipe without anything that varies.
+def _check_runs(words: list[str], parsed: argparse.Namespace) -> None:
+    """Refuse a recipe without anything that varies, and options that finished runs do not take.
 
     Raises:
         RecipeError: says what to add.
@@ -115,3 +115,9 @@ def _check_runs(words: list[str]) -> None:
             f"graft compare {first}: nothing varies; expected --vary strategy=full,lora beside a "
             "recipe, or two or more finished runs"
         )
+    for option in ("seeds", "fractions"):
+        if getattr(parsed, option) is not None:
+            raise RecipeError(
+                f"graft compare {first}: --{option} is for a recipe with --vary; finished runs are "
+                "compared as they are"
+            )
