@@ -58,6 +58,7 @@ class ComparedArm:
     Attributes:
         reference: the name of the arm that it is compared with; None of a reference itself.
         is_against_scratch: whether the reference has random weights, and this one has not.
+        overrides: of the recipe, as they would be typed; none of finished runs.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ComparedArm:
     checkpoint: str
     reference: str | None = None
     is_against_scratch: bool = False
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

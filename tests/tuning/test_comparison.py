@@ -103,6 +103,7 @@ def test_strategies_get_a_verdict_beside_scratch_whatever_their_order(config, ca
     assert any(line.startswith("next: keep ") for line in text)
     rows = [line.split() for line in text if line.startswith(("full ", "scratch "))]
     assert [row[:2] for row in rows] == [["full", "0.7333"], ["scratch", "0.5233"]]
+    assert text[-1] == f"to save its model: graft run {config} strategy=full"
     assert any("; 2 epochs in steps of 16 examples" in line for line in text)
 
 

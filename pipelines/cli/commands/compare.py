@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from pipelines.cli.commands import Command
@@ -66,6 +67,9 @@ class CompareCommand(Command):
             say(line)
         if compared.folder:
             say(f"every number: {compared.folder}/comparison.json; pictures and runs beside it")
+            best = compared.best(compared.fractions[-1])
+            (overrides,) = (arm.overrides for arm in compared.arms if arm.name == best)
+            say(f"to save its model: {shlex.join(['graft', 'run', *words, *overrides])}")
 
 
 def _run(words: list[str], parsed: argparse.Namespace) -> "Comparison":

@@ -69,6 +69,7 @@ def of(request: ComparisonRequest) -> list[ComparisonArm]:
             str(without_paths(recipe.model.checkpoint)),
             None if reference is None else names[reference],
             reference is not None and _is_scratch(texts[reference]) and recipe.strategy.pretrained,
+            tuple(f"{'.'.join(d.key)}={each[d.name]}" for d, _ in points[number]),
         )
         arms.append(ComparisonArm(number + 1, each, tuple(overrides), shown, recipe))
     return arms
