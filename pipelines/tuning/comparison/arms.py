@@ -53,7 +53,7 @@ def of(request: ComparisonRequest) -> list[ComparisonArm]:
     points = request.space.grid(MAX_ARMS)
     if points is None:
         raise RecipeError(f"--vary: more than {MAX_ARMS} combinations; expected fewer values")
-    texts = [{d.name: d.values.text(value) for d, value in point} for point in points]
+    texts = [_texts(point) for point in points]
     names = [*_names(points, texts)]
     references = [_reference(number, texts) for number in range(len(texts))]
     arms = []
@@ -73,6 +73,10 @@ def of(request: ComparisonRequest) -> list[ComparisonArm]:
         )
         arms.append(ComparisonArm(number + 1, each, tuple(overrides), shown, recipe))
     return arms
+
+
+def _texts(point: Point) -> dict[str, str]:
+    return {dimension.name: dimension.values.text(value) for dimension, value in point}
 
 
 def _names(points: list[Point], texts: list[dict[str, str]]) -> Iterator[str]:
