@@ -78,9 +78,14 @@ class Scorer:
         self, predictions: "Predictions", references: "Targets", outputs: "ModelOutputs"
     ) -> float:
         """Compute the main score alone, as when many trials are compared."""
-        metric = self.metrics[0]
-        probabilities = self._probabilities(outputs) if metric.declaration.takes_scores else None
-        return next(iter(metric.compute(predictions, references, probabilities).values()))
+        takes_scores = self.metrics[0].declaration.takes_scores
+        probabilities = self._probabilities(outputs) if takes_scores else None
+        return self._main_score(predictions, references, probabilities)
+
+    def best_score(self, references: "Targets") -> float:
+        """Compute the main score of one who makes no mistake, and is certain of every answer."""
+        certain = scores.certain(references, self.labels) if self._takes_scores else None
+        return self._main_score(references, references, certain)
 
     def fold_scores(
         self,
@@ -99,6 +104,11 @@ class Scorer:
                 pairs = _take(predictions, rows), _take(references, rows)
                 scored.append(self.main_score(*pairs, of_fold))
         return tuple(scored)
+
+    def _main_score(
+        self, predictions: "Predictions", references: "Targets", probabilities: Any
+    ) -> float:
+        return next(iter(self.metrics[0].compute(predictions, references, probabilities).values()))
 
     def _score(
         self, predictions: "Predictions", references: "Targets", probabilities: Any

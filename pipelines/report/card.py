@@ -4,6 +4,7 @@ It holds no path of this machine.
 """
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from pipelines.report import (
     adaptation_text,
     baseline,
     card_metadata,
+    choice_text,
     detection_text,
     forgetting_text,
+    pictures,
     robustness_text,
     stages_text,
     threshold_text,
@@ -23,6 +26,7 @@ from pipelines.report import (
 from pipelines.report import lock as locks
 from pipelines.report.calibration_text import card_section
 from pipelines.report.evidence import Evidence
+from pipelines.report.markdown_text import escape, fence
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.report.tables import markdown, score_rows
@@ -53,7 +57,7 @@ class or with the mean of the training data. {others}
 
 Reload parity: {parity}.
 
-{calibration}## How to use
+{calibration}{pictures}## How to use
 
 ```python
 {usage}
@@ -63,18 +67,14 @@ Reload parity: {parity}.
 
 The splits, with the number of examples in each:
 
-```yaml
 {data}
-```
 
 ## Training
 
 {trainable:,} of {parameters:,} parameters were trained for {seconds:.1f} s with seed {seed} on
 {hardware}.{reason}
 
-```yaml
 {training}
-```
 
 ## How to reproduce
 
@@ -84,9 +84,7 @@ or, from a checkout and on several GPUs, `accelerate launch pipelines/run.py rec
 `recipe.yaml`, whose revisions are the commits that were used; local files and folders appear by
 name only:
 
-```yaml
 {recipe}
-```
 
 Versions: {versions}.
 
@@ -115,8 +113,11 @@ def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[st
     # without `hub`: whoever repeats the run pushes elsewhere
     published = {key: value for key, value in values.items() if key != "hub"}
     facts["recipe"] = _yaml(stages_text.whole_recipe(folder, published))
-    text = TEXT.format(**facts, stages=stages_text.sentence(folder))
+    shown = _pictures(folder)
+    text = TEXT.format(**facts, stages=stages_text.sentence(folder), pictures=_gallery(shown))
     with writing(folder.card):
+        for picture in shown:
+            shutil.copyfile(picture, folder.model / picture.name)
         ModelCard(without_tokens(f"---\n{metadata}\n---\n{text}")).save(folder.card)
 
 
@@ -126,6 +127,18 @@ def set_model_address(card: Path, repo_id: str) -> None:
     card.write_text(MODEL_ADDRESS.sub(repo_id, text), encoding="utf-8")
 
 
+def _pictures(folder: RunFolder) -> list[Path]:
+    """List the pictures of the run, which go beside the card: only that folder is pushed."""
+    return [path for name in pictures.CAPTIONS if (path := folder.path / name).is_file()]
+
+
+def _gallery(shown: list[Path]) -> str:
+    if not shown:
+        return ""
+    images = (f"![{pictures.CAPTIONS[path.name]}]({path.name})\n" for path in shown)
+    return "\n".join(["## Pictures\n", *images, ""])
+
+
 def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
     """Collect the values of the text's placeholders."""
     tested = evidence.test is not None
@@ -133,7 +146,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
     code = lock["graft"]["commit"] or lock["graft"]["version"]
     versions = {"graft": code, "python": lock["python"], **lock["packages"]}
     return {
-        "name": values["name"],
+        "name": escape(values["name"]),
         "base": " beside ".join(map(_link, (lock["model"], *lock.get("beside", ())))),
         "verb": "fine-tuned" if evidence.pretrained else "trained from random weights",
         "task": evidence.task.name,
@@ -146,8 +159,8 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
             if text
         ),
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
-        "chosen": _chosen_on(evidence) + adaptation_text.card_sentence(evidence),
-        "test": _scored_once(evidence),
+        "chosen": choice_text.chosen_on(evidence) + adaptation_text.card_sentence(evidence),
+        "test": choice_text.scored_once(evidence),
         "parity": evidence.parity or "not checked",
         "calibration": card_section(evidence, model)
         + threshold_text.card_section(evidence)
@@ -174,44 +187,9 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
     }
 
 
-def _chosen_on(evidence: Evidence) -> str:
-    """Say what chose the weights."""
-    if evidence.standard_error is None:
-        if any(key.startswith("folds_") for entry in evidence.history for key in entry):
-            return "Features and penalty were chosen on folds of train: validation is small."
-        return "The weights were chosen on validation."
-    num_folds, metric = len(evidence.fold_scores), evidence.main_metric
-    folds = f"{num_folds} folds of train"
-    scored = f"each of {folds} was scored by a model that was trained on the others"
-    saved = "model was trained"
-    if not any("step" in entry for entry in evidence.history):
-        scored = (
-            f"features and penalty were chosen on {folds}, each scored by a head that was solved "
-            "on the others"
-        )
-        saved = "head was solved"
-    return (
-        f"There is no validation split: {scored}, and these scores are called validation ({metric} "
-        f"{evidence.validation[metric]:.4f}, standard error over folds "
-        f"{evidence.standard_error:.4f}). The saved {saved} on all of train."
-    )
-
-
-def _scored_once(evidence: Evidence) -> str:
-    """Say which rows were scored after everything was chosen."""
-    tested = evidence.test is not None
-    test = "Test was evaluated once, afterwards." if tested else "There is no test split."
-    if evidence.target is None:
-        return test
-    return (
-        f"{test} The target is another domain: its {evidence.examples['target']:,} labels were "
-        "used once, for these scores, and neither trained nor chose anything."
-    )
-
-
 def _link(model: dict[str, Any]) -> str:
     name = model["checkpoint"]
-    return name if "files" in model else f"[{name}](https://huggingface.co/{name})"
+    return escape(name) if "files" in model else f"[{escape(name)}](https://huggingface.co/{name})"
 
 
 def _predicts(labels: Labels) -> str:
@@ -219,7 +197,11 @@ def _predicts(labels: Labels) -> str:
         return "It predicts a number."
     if not labels.names:
         return f"It does {labels.problem_type.replace('_', ' ')}."
-    names = f": {', '.join(labels.names)}" if len(labels.names) <= MAX_LISTED_CLASSES else ""
+    names = (
+        f": {', '.join(map(escape, labels.names))}"
+        if len(labels.names) <= MAX_LISTED_CLASSES
+        else ""
+    )
     return f"It predicts {len(labels.names)} classes, in the order of their ids{names}."
 
 
@@ -234,4 +216,5 @@ def _hardware(hardware: dict[str, Any]) -> str:
 
 
 def _yaml(values: Any) -> str:
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).strip()
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True).strip()
+    return fence(text, "yaml")

@@ -29,6 +29,7 @@ def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) ->
         metrics=[name for name, score in evidence.validation.items() if is_number(score)],
         tags=["graft", evidence.strategy],
         model_name=values["name"],
+        **(lock["model"].get("card", {}) if evidence.pretrained else {}),
         eval_results=list(_results(evidence, values["data"], lock["data"].get("commit"))),
     )
 

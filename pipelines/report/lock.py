@@ -5,7 +5,7 @@ A lock names no user, no host and no path; a folder is identified by the hashes 
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ def collect(
     commit: str | None,
     beside_commits: "Sequence[str | None]" = (),
     merged_commits: "Sequence[str | None]" = (),
+    base_card: Mapping[str, Any] | None = None,
     num_processes: int = 1,
     reason: str = "",
 ) -> dict[str, Any]:
@@ -37,12 +38,16 @@ def collect(
         commit: the Hub commit that the checkpoint was loaded from; None for a folder.
         beside_commits: those of `model.beside`.
         merged_commits: those of `averaging.merge.checkpoints`.
+        base_card: license and language of the checkpoint, where they are known.
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
     """
     lock = {
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
-        "model": _model(recipe.model, commit),
+        "model": {
+            **_model(recipe.model, commit),
+            **({"card": dict(base_card)} if base_card else {}),
+        },
         **_beside(recipe, beside_commits),
         **_merged(recipe, merged_commits),
         "data": recipe.data.identity(),

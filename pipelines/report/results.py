@@ -1,13 +1,10 @@
-"""The evidence as files in the run folder: predictions, history, pictures, metrics.json."""
+"""The evidence as files in the run folder: predictions, history, metrics.json."""
 
 from typing import TYPE_CHECKING, Any
 
 from pipelines.report import (
     adaptation_text,
-    forgetting_picture,
-    learning_curve,
     predictions,
-    reliability,
     strict_json,
     threshold_text,
     wise_ft_curve,
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write(folder: RunFolder, evidence: Evidence) -> None:
-    """Write predictions, history, pictures and, last, metrics.json, which marks the run as done.
+    """Write predictions, history and, last, metrics.json, which marks the run as done.
 
     Raises:
         RunError: the folder cannot be written.
@@ -33,14 +30,6 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
             path = folder.predictions / f"{split}.csv"
             predictions.write(path, predicted, evidence.labels, threshold)
         strict_json.write_lines(folder.history, evidence.history)
-        if evidence.history:
-            learning_curve.draw(folder.curve, evidence)
-        if wise_ft_curve.shifted_keys(evidence):
-            wise_ft_curve.draw(folder.wise_ft, evidence)
-        if evidence.forgetting:
-            forgetting_picture.draw(folder.forgetting, evidence.forgetting)
-        if calibrated:
-            reliability.draw(folder.reliability, calibrated)
         # last: a crash before leaves a run that can be resumed
         strict_json.write(folder.metrics, _metrics(evidence))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipelines.core.labels import HALF, THRESHOLDS
 from pipelines.report.evidence import Evidence, is_number
+from pipelines.report.markdown_text import escape
 from pipelines.report.tables import markdown
 
 MAX_LISTED = 50  # more labels than this are left to the model's config
@@ -41,8 +42,7 @@ def card_section(evidence: Evidence) -> str:
         return ""
     labels = evidence.labels
     rows = [
-        [name.replace("|", r"\|"), f"{t:g}"]
-        for name, t in zip(labels.names, labels.thresholds, strict=True)
+        [escape(name), f"{t:g}"] for name, t in zip(labels.names, labels.thresholds, strict=True)
     ]
     is_short = len(rows) <= MAX_LISTED
     return (

@@ -146,7 +146,7 @@ def _prepare(
 
     # a switch that is refused needs no Trainer
     frozen_blocks = _decide_frozen_blocks(job)
-    trainer = _trainer(job, setup)
+    trainer = _trainer(job, setup, stack)
     model: Any = trainer.model
     packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy))
     buckets = decide_buckets(job, model, packing, is_sharded=trainer.is_sharded)
@@ -157,10 +157,7 @@ def _prepare(
     return trainer, decisions
 
 
-def _trainer(job: Job, setup: Setup) -> "GraftTrainer":
-    from transformers import PrinterCallback
-
-    from pipelines.training.callbacks import PlainLogger
+def _trainer(job: Job, setup: Setup, stack: ExitStack) -> "GraftTrainer":
     from pipelines.training.optimizer import build_optimizer
     from pipelines.training.trainer import GraftTrainer
     from pipelines.training.unfreezing import Unfreezing
@@ -172,15 +169,32 @@ def _trainer(job: Job, setup: Setup) -> "GraftTrainer":
         raise RecipeError(f"training: {str(error).strip()}") from error
     extra = trainer.adaptation.optimizer_groups() if trainer.adaptation else ()
     build_optimizer(trainer, setup, plan, extra)
-    if job.arguments.disable_tqdm:
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(PlainLogger())
+    _show_progress(job, trainer, stack)
     unfreezing = Unfreezing(setup.model, setup.anatomy, plan) if plan else None
     if unfreezing:
         trainer.add_callback(unfreezing)
     for callback in (*_early_stopping(job, unfreezing), *job.callbacks):
         trainer.add_callback(callback)
     return trainer
+
+
+def _show_progress(job: Job, trainer: "GraftTrainer", stack: ExitStack) -> None:
+    """Replace the Trainer's raw dictionaries, but in notebooks, where it has a table."""
+    from transformers import PrinterCallback, ProgressCallback
+    from transformers.utils import is_in_notebook
+
+    from pipelines.training.callbacks import PlainLogger
+    from pipelines.training.live_progress import LiveProgress
+
+    if job.arguments.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(PlainLogger())
+    elif not is_in_notebook():
+        metric = job.scorer.main
+        live = LiveProgress(metric, job.baseline.get(metric))
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(live)
+        stack.callback(live.stop)
 
 
 def _early_stopping(job: Job, unfreezing: "Unfreezing | None") -> Iterator["TrainerCallback"]:

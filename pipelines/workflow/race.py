@@ -91,6 +91,7 @@ class _Course:
         self.recipe, self.prepared = recipe, prepared
         self.started, self.seconds = time.monotonic(), seconds
         self.sign = 1 if prepared.scorer.greater_is_better else -1
+        self.best_score = prepared.scorer.best_score(prepared.targets["train"])
         self.entrants: list[Entrant] = []
         self.failure: ModelError | None = None
 
@@ -103,9 +104,15 @@ class _Course:
     def enter(self, name: str) -> None:
         """Cross-validate a strategy for as long as it may win, and time is left.
 
+        Beside one without a mistake none may win.
+
         One that diverges, or does not fit the model, is left out.
         """
         started = time.monotonic()
+        # of equals the simplest is chosen: whatever the others would have, it is this one
+        if self.leader and self.leader.score == self.best_score:
+            self.entrants.append(Entrant(name, reason=f"{self.leader.name} makes no mistake"))
+            return
         if self.leader and processes.from_main(lambda: self._is_late(0.0)):
             self.entrants.append(Entrant(name, reason="no time is left"))
             return

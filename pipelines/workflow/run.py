@@ -23,8 +23,9 @@ from pipelines.core import hardware, processes
 from pipelines.core.console import say
 from pipelines.core.errors import ModelError
 from pipelines.core.peak_memory import PeakMemory
+from pipelines.models import base_card
 from pipelines.recipe import Recipe
-from pipelines.report import card, data_report, lock, push, results, summary
+from pipelines.report import card, data_report, lock, pictures, push, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow import shifted_rows
@@ -195,6 +196,7 @@ def _lock(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
         commit=prepared.checkpoint.commit,
         beside_commits=[each.commit for each in prepared.checkpoint.beside],
         merged_commits=prepared.checkpoint.merged_commits,
+        base_card=base_card.inherited(prepared.recipe.model, prepared.checkpoint.commit),
         num_processes=processes.num_processes(),
         reason=prepared.reason,
     )
@@ -227,6 +229,7 @@ def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[
             pushed.
     """
     # before parity is judged: of a model that fails there should be a report, too
+    pictures.draw(folder, evidence)
     card.write(folder, evidence, recipe, locked)
     results.write(folder, evidence)
     say(summary.summarize(folder, evidence))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from example_run import (
     LOGITS,
     RECIPE,
@@ -32,6 +33,8 @@ from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.calibration.result import measure
 from pipelines.evaluation.forgetting import Forgetting
 from pipelines.evaluation.simple_model import SimpleScores
+from pipelines.models import base_card
+from pipelines.models.section import Model
 from pipelines.report import card, lock, results
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.summary import summarize
@@ -453,6 +456,61 @@ def test_the_card_of_local_data_holds_no_path_of_this_machine(tmp_path: Path) ->
     assert "my-encoder, fine-tuned by" in text
     assert "path: data.csv" in text
     assert ModelCard.load(run.card).data.base_model is None
+
+
+HOSTILE = (
+    "good\n# Heading",
+    "<script>alert(1)</script>",
+    "![x](http://a.b/c)",
+    "a|`b`",
+    "snake_case",
+)
+
+
+def test_a_label_shows_in_the_card_as_it_is_and_changes_nothing(tmp_path: Path) -> None:
+    labels = Labels(SINGLE, HOSTILE, tuple(range(len(HOSTILE))))
+    text = finished(tmp_path, labels=labels, predictions={}).card.read_text()
+    assert (
+        r"ids: good # Heading, &lt;script&gt;alert(1)&lt;/script&gt;, !\[x\](http://a.b/c), "
+        r"a\|\`b\`, snake_case."
+    ) in text
+    assert "<script>" not in text
+
+
+def test_a_fence_in_the_recipe_does_not_end_its_block(tmp_path: Path) -> None:
+    names = RECIPE.replace("name: sst2}", 'name: sst2, label_names: ["```", good]}')
+    loaded = load_recipe(tmp_path, names)
+    run = RunFolder.create(tmp_path / "runs", "quick")
+    run.model.mkdir()
+    card.write(run, evidence(), loaded, lock_of(loaded))
+    before, _, rest = run.card.read_text().partition("````yaml\n")
+    assert yaml.safe_load(rest.partition("\n````\n")[0])["data"]["label_names"] == ["```", "good"]
+    assert "```\n\n## Training" in before
+
+
+def test_the_pictures_lie_beside_the_card_and_are_shown(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    assert (run.model / "learning_curve.png").is_file()
+    assert "](learning_curve.png)" in run.card.read_text()
+    assert "reliability.png" not in run.card.read_text()
+
+
+def test_license_and_language_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    assert base_card.inherited(Model(checkpoint=str(base)), None) == {}
+    (base / "README.md").write_text("---\nlicense: mit\nlanguage: en\ntags: [a]\n---\n# Base\n")
+    found = base_card.inherited(Model(checkpoint=str(base)), None)
+    assert found == {"license": "mit", "language": "en"}
+    (base / "README.md").write_text("---\nlicense: [\n---\n")
+    assert base_card.inherited(Model(checkpoint=str(base)), None) == {}
+    loaded = load_recipe(tmp_path)
+    run = RunFolder.create(tmp_path / "runs", "quick")
+    run.model.mkdir()
+    locked = lock_of(loaded)
+    card.write(run, evidence(), loaded, {**locked, "model": {**locked["model"], "card": found}})
+    data = ModelCard.load(run.card).data
+    assert (data.license, data.language) == ("mit", "en")
 
 
 def test_no_token_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.labels import SINGLE, Labels
-from pipelines.report import card, lock, results
+from pipelines.report import card, lock, pictures, results
 from pipelines.report.evidence import Evidence, Parity, SplitPredictions
 from pipelines.report.run_folder import RunFolder
 
@@ -93,6 +93,7 @@ def finished(root: Path, **changes: Any) -> RunFolder:
     lock.write(folder, said, locked)
     folder.model.mkdir()
     (folder.model / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    pictures.draw(folder, found)
     card.write(folder, found, said, locked)
     results.write(folder, found)
     return folder

@@ -23,6 +23,21 @@ from pipelines.workflow.resume import advising
 SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
 
 
+LENIENT = """
+import evaluate
+from datasets import Features, Value
+
+
+class Lenient(evaluate.Metric):
+    def _info(self):
+        features = Features({"predictions": Value("int32"), "references": Value("int32")})
+        return evaluate.MetricInfo(description="", citation="", features=features)
+
+    def _compute(self, predictions, references):
+        return {"lenient": 1.0}
+"""
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """Use a cache of this test's own."""
@@ -33,9 +48,10 @@ def cache(tmp_path, monkeypatch):
 def race(checkpoint, few, tmp_path, capsys):
     """race(strategy): a finished run, and what it printed."""
 
-    def race(**strategy):
+    def race(metrics=(), **strategy):
         training = {**SHORT, "output_dir": str(tmp_path / "runs")}
         sections = {"strategy": {"name": "auto", **strategy}, "training": training}
+        sections |= {"metrics": list(metrics)} if metrics else {}
         path = write_recipe(tmp_path, checkpoint("bert"), few, **sections)
         assert main(["run", str(path)]) == 0
         return RunFolder(tmp_path / "runs" / "recipe" / "1"), capsys.readouterr().out
@@ -93,6 +109,14 @@ def test_a_run_that_is_stopped_before_its_first_checkpoint_goes_on(
     is_done = "1 is done, and the model is saved"
     with pytest.raises(Interrupted, match=is_done), advising(RunFolder(run)):
         stop()
+
+
+def test_nothing_is_trained_to_beat_one_without_a_mistake(race, tmp_path):
+    lenient = tmp_path / "lenient.py"
+    lenient.write_text(LENIENT)
+    run, printed = race(entrants=["linear_probe", "full"], metrics=[str(lenient)])
+    assert yaml.safe_load(run.recipe.read_text())["strategy"]["name"] == "linear_probe"
+    assert line_of(printed, "full").endswith("0 folds: linear_probe makes no mistake")
 
 
 @pytest.mark.slow

@@ -39,14 +39,14 @@ def measure(
         1 where the head on the best pooling makes no mistakes, 0 where it makes as many as a
         baseline that ignores its input.
     """
-    features, targets, examples = _features(task, checkpoint, anatomy, train, bf16=bf16)
+    features, targets, examples = features_of(task, checkpoint, anatomy, train, bf16=bf16)
     rows = np.random.default_rng(0).permutation(len(targets))[:MAX_ANSWERS]
     together = rows if groups is None else groups[examples[rows]]
     samples = (values[rows] for values in features.values())
     return max(_gain(sample, targets[rows], labels, together) for sample in samples)
 
 
-def _features(
+def features_of(
     task: "Task", checkpoint: "Checkpoint", anatomy: "Anatomy", train: Any, *, bf16: bool
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Compute features of train in one pass, kept on disk.

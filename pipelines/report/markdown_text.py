@@ -1,0 +1,24 @@
+"""Text of users in Markdown: a label or a name shows as it is, and changes nothing around it."""
+
+import html
+import re
+
+# what may begin or end something in the middle of a line; an underscore does not within a word
+MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")
+
+
+def escape(text: str) -> str:
+    """Write a text on one line so that Markdown shows its characters.
+
+    HTML is written as entities: `<script>` and images in a label stay text.
+    """
+    # a line break would begin a heading, a list or a table's row
+    line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+    return MARKUP.sub(r"\\\g<0>", html.escape(line, quote=False))
+
+
+def fence(text: str, language: str = "") -> str:
+    """Write a block of code, with a fence longer than any in the text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}{language}\n{text}\n{ticks}"

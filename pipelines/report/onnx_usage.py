@@ -1,0 +1,37 @@
+"""Python that runs an exported file with onnxruntime and the saved processor."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.models.revision import encoder_folder
+
+if TYPE_CHECKING:
+    from pipelines.report.run_folder import RunFolder
+    from pipelines.tasks import Task
+
+READERS = {
+    "text": ("AutoTokenizer", '"…", truncation=True'),
+    "image": ("AutoImageProcessor", 'Image.open("image.jpg").convert("RGB")'),
+    "audio": ("AutoFeatureExtractor", "waveform, sampling_rate=16_000"),
+}
+IMPORTS = {
+    "image": "from PIL import Image\n",
+    "audio": "import soundfile\n",
+}
+SETUP = {"audio": 'waveform, _ = soundfile.read("clip.wav")  # mono, 16 kHz\n'}
+
+
+def usage(folder: "RunFolder", task: "Task", path: Path) -> str:
+    """Write lines that print the outputs for one example."""
+    reader, example = READERS[task.modality]
+    processor = encoder_folder(folder.model).as_posix()
+    return (
+        f"{IMPORTS.get(task.modality, '')}"
+        "from onnxruntime import InferenceSession\n"
+        f"from transformers import {reader}\n"
+        f'session = InferenceSession("{path.as_posix()}")\n'
+        f'read = {reader}.from_pretrained("{processor}")\n'
+        f"{SETUP.get(task.modality, '')}"
+        f'inputs = read({example}, return_tensors="np")\n'
+        "print(session.run(None, {each.name: inputs[each.name] for each in session.get_inputs()}))"
+    )

@@ -1,0 +1,71 @@
+"""`graft export`: the file gives what the saved model gives, for any number and length of rows."""
+
+import re
+
+import numpy as np
+import onnxruntime
+import pytest
+from grafting import write_recipe
+from transformers import AutoTokenizer
+
+from pipelines.cli import main
+
+ONE = {"max_steps": 1}
+
+
+@pytest.fixture
+def run(checkpoint, text_data, image_data, tmp_path):
+    """run(family, strategy, **sections): the folder of a finished run."""
+
+    def run(family, strategy="full", *, data=text_data, **sections):
+        path = write_recipe(
+            tmp_path, checkpoint(family), data, strategy=strategy, training=ONE, **sections
+        )
+        assert main(["run", str(path)]) == 0
+        return tmp_path / "runs" / "recipe" / "1"
+
+    return run
+
+
+def outputs(folder, texts):
+    """What the file says of texts."""
+    session = onnxruntime.InferenceSession(str(folder / "onnx" / "model.onnx"))
+    encoder = folder / "model"
+    encoder = encoder / "0_Transformer" if (encoder / "0_Transformer").is_dir() else encoder
+    inputs = AutoTokenizer.from_pretrained(encoder)(texts, padding=True, return_tensors="np")
+    return session.run(None, {each.name: inputs[each.name] for each in session.get_inputs()})[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["full", "linear_probe"])
+def test_texts_of_any_number_and_length(run, strategy, capsys):
+    folder = run("bert", strategy)
+    assert main(["export", str(folder), "--int8"]) == 0
+    out = capsys.readouterr().out
+    assert len(re.findall(r"outputs differ by at most [\d.e-]+, [\d.]+% of the answers", out)) == 2
+    assert (folder / "onnx" / "model_int8.onnx").is_file()
+    texts = ["good", "bad and then some more words", "good bad good"]
+    together = outputs(folder, texts)
+    alone = np.concatenate([outputs(folder, [text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    lines = out[out.index("from onnxruntime") :]
+    exec(lines, {})
+
+
+@pytest.mark.slow
+def test_pictures(run, image_data, capsys):
+    folder = run("resnet", data=image_data, task="image")
+    assert main(["export", str(folder)]) == 0
+    assert "100.0% of the answers are the same" in capsys.readouterr().out
+
+
+def test_what_has_no_graph_of_its_own_is_refused(run, capsys):
+    folder = run("bert", {"name": "lora", "save": "adapter"})
+    assert main(["export", str(folder)]) == 2
+    assert "train with strategy.save=merged" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_named_with_how_to_install_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("pipelines.models.output.onnx_file.find_spec", lambda _: None)
+    assert main(["export", str(tmp_path)]) == 2
+    assert "pip install 'graft-finetune[export]'" in capsys.readouterr().err
