@@ -42,6 +42,18 @@ def printable(value: object, limit: int = 200) -> str:
 
 
 @contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show on a terminal that something is under way, which has no lines of its own."""
+    if not (is_main() and sys.stderr.isatty()):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+@contextmanager
 def capture_stdout() -> Iterator[Callable[[str], None]]:
     """Silence stdout inside the block; yields a `say` that still writes to the terminal."""
     out = sys.stdout

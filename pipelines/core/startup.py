@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipelines.core import hardware
-from pipelines.core.console import say, shows_bars
+from pipelines.core.console import busy, say, shows_bars
 from pipelines.core.processes import is_main, num_processes
 
 
@@ -18,8 +18,9 @@ def initialize(training: Mapping[str, Any]) -> None:
     Args:
         training: the recipe's `training:`, for what it says about devices and processes.
     """
-    import datasets
-    import transformers
+    with busy("loading libraries"):
+        import datasets
+        import transformers
 
     if not shows_bars():
         datasets.disable_progress_bars()

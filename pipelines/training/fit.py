@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hardware
-from pipelines.core.console import say
+from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted, ModelError, RecipeError
 from pipelines.training.job import Fitted, Job, Setup
 from pipelines.training.speed import SpeedDecision, decide
@@ -146,10 +146,11 @@ def _prepare(
 
     # a switch that is refused needs no Trainer
     frozen_blocks = _decide_frozen_blocks(job)
-    trainer = _trainer(job, setup, stack)
-    model: Any = trainer.model
-    packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy))
-    buckets = decide_buckets(job, model, packing, is_sharded=trainer.is_sharded)
+    with busy("trying how batches are computed fastest"):
+        trainer = _trainer(job, setup, stack)
+        model: Any = trainer.model
+        packing = stack.enter_context(packed_if_supported(job, model, setup.anatomy))
+        buckets = decide_buckets(job, model, packing, is_sharded=trainer.is_sharded)
     trainer.uses_buckets = buckets.on
     decisions = (packing, buckets, frozen_blocks)
     for decision in decisions:

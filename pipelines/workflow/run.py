@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hardware, processes
-from pipelines.core.console import say
+from pipelines.core.console import busy, say
 from pipelines.core.errors import ModelError
 from pipelines.core.peak_memory import PeakMemory
 from pipelines.models import base_card
@@ -96,7 +96,8 @@ def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) ->
         fitted.output.save(folder.model, prepared.checkpoint.processor)
     # every process loads the folder below, and only one has written it
     processes.wait()
-    evidence = with_parity(prepared, fitted, evidence, folder.model)
+    with busy("loading what was saved, and trying the lines that use it"):
+        evidence = with_parity(prepared, fitted, evidence, folder.model)
     if processes.is_main():
         _report(prepared.recipe, folder, evidence, locked)
 

@@ -6,6 +6,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from pipelines.cli.commands import Command
+from pipelines.core.console import busy
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe, StagedRecipe
@@ -41,7 +42,8 @@ def import_libraries() -> None:
     import time, and later a fifth of a second in each full collection.
     """
     gc.disable()
-    import transformers.trainer  # noqa: F401
+    with busy("loading libraries"):
+        import transformers.trainer  # noqa: F401
 
     gc.freeze()
     gc.enable()
