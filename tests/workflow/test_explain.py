@@ -27,6 +27,7 @@ def run(checkpoint, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["full", {"name": "linear_probe", "pooling": "mean"}])
 def test_the_tokens_of_a_text_add_up_to_what_they_change(run, text_data, strategy, capsys):
     folder = run("bert", text_data, strategy)
