@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from pipelines.core import registry, stopping
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
+from pipelines.core.launcher import follow_launcher
 from pipelines.core.version import __version__
 
 # commands of other tools -> ours
@@ -25,6 +26,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
+    follow_launcher()
     with stopping.handling(stopping.interrupt):
         return _run(arguments)
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.cache_entry import ABOUT, SUFFIX, USED, Entry
+from pipelines.core.disk import write_failure
 from pipelines.core.errors import RunError, suggest
 
 if TYPE_CHECKING:
@@ -198,9 +199,11 @@ def save(values: "Tensors", file: Path, about: str = "") -> bool:
         save_file(values, draft, {ABOUT: about})
         draft.replace(file)
         return True
-    except OSError:
+    except Exception as error:
         with suppress(OSError):
             draft.unlink()
+        if not isinstance(error, OSError) and write_failure(error) is None:
+            raise
         return False
 
 

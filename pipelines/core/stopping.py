@@ -55,3 +55,13 @@ def interrupt(number: signal.Signals) -> None:
         signal.signal(number, signal.SIG_IGN)
         raise Terminated(f"stopped by {number.name}")
     raise KeyboardInterrupt("interrupted")
+
+
+def ignore() -> None:
+    """Ignore both until the `handling` around this ends, while a last message is written."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in SIGNALS:
+        # without `handling` nothing would bring them back
+        if getattr(signal.getsignal(number), "__module__", "") == __name__:
+            signal.signal(number, signal.SIG_IGN)

@@ -1,9 +1,10 @@
 """`runs/<recipe>/<n>/`: the folder of one run.
 
+owner.json           the process at work in the folder; gone when it ends
 recipe.yaml          the recipe, resolved
 lock.json            what the recipe meant: revisions, packages, seed, hardware
 data.json            sizes, classes, repeats and leaks; the rows that were left out
-checkpoints/         the Trainer's, to resume from
+checkpoints/         the Trainer's, to resume from; requested.yaml is the recipe as it was given
 model/               a standard checkpoint and its card
 predictions/         <split>.csv, one row per example
 history.jsonl        what was logged during training
@@ -20,12 +21,13 @@ stages.yaml          the recipe of all stages
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Self
 
+from pipelines.core.disk import write_failure
 from pipelines.core.errors import RunError
 
 
@@ -59,26 +61,35 @@ class RunFolder:
         raise AssertionError("numbers do not run out")
 
     @classmethod
-    def latest_resumable(cls, root: str | Path, name: str) -> Self:
-        """Return the newest run of `name` that holds a checkpoint and is not done.
+    def unfinished(cls, root: str | Path, name: str) -> list[Self]:
+        """List the runs of `name` that can be resumed, the likeliest first.
 
-        Where there is none, the newest run of all is it, if it is not done: it was stopped before
-        its first checkpoint.
+        These are the runs that are begun and not done, the newest first; then the newest run of
+        all, if it was stopped before its first checkpoint.
 
         Raises:
             RunError: there is none.
         """
         runs = Path(root) / name
         present = [cls(runs / str(number)) for number in sorted(_numbers(runs), reverse=True)]
-        for run in present:
-            if run.is_begun and not run.done:
-                return run
-        if present and not present[0].done:
-            return present[0]
+        begun = [run for run in present if run.is_begun and not run.done]
+        others = [run for run in present[:1] if not run.is_begun and not run.done]
+        if begun or others:
+            return [*begun, *others]
+        newest = f" (the newest, {present[0]}, is done)" if present else ""
         raise RunError(
-            f"nothing to resume: {runs} holds no run with a checkpoint and without metrics.json; "
-            "leave training.resume_from_checkpoint out"
+            f"nothing to resume: {runs} holds no unfinished run{newest}; to begin one, "
+            "leave --resume (training.resume_from_checkpoint) out"
         )
+
+    @classmethod
+    def latest_resumable(cls, root: str | Path, name: str) -> Self:
+        """Return the first of `unfinished`.
+
+        Raises:
+            RunError: there is none.
+        """
+        return cls.unfinished(root, name)[0]
 
     @classmethod
     def resumable(cls, path: str | Path) -> Self:
@@ -89,13 +100,17 @@ class RunFolder:
                 and half of one.
         """
         run = cls.of(path)
+        if run.done:
+            raise RunError(f"{path}: nothing to resume: {run.done_advice}")
         is_at_its_begin = run.path == Path(path) and not [*run.checkpoints.glob("checkpoint-*")]
-        if is_at_its_begin and not run.done:
+        if is_at_its_begin:
             return run
         state = (run.checkpoint_at(path) or Path(path)) / "trainer_state.json"
-        if run.done or not state.is_file():
-            reason = "the run is done" if run.done else "there is no whole checkpoint"
-            raise RunError(f"{path}: nothing to resume: {reason}")
+        if not state.is_file():
+            raise RunError(
+                f"{path}: nothing to resume: there is no whole checkpoint; to begin a new run, "
+                "leave --resume (training.resume_from_checkpoint) out"
+            )
         return run
 
     @classmethod
@@ -112,6 +127,16 @@ class RunFolder:
 
     def __str__(self) -> str:
         return self.path.as_posix()
+
+    @property
+    def requested(self) -> Path:
+        """The recipe as it was given; it goes with the checkpoints when the run is done."""
+        return self.checkpoints / "requested.yaml"
+
+    @property
+    def owner(self) -> Path:
+        """The file that whoever trains in the folder has locked."""
+        return self.path / "owner.json"
 
     @property
     def recipe(self) -> Path:
@@ -182,9 +207,11 @@ class RunFolder:
     def checkpoint(self) -> Path | None:
         """The newest complete checkpoint; None if there is none."""
         # the Trainer writes trainer_state.json last: without it the checkpoint is not whole
-        states = self.checkpoints.glob("checkpoint-*/trainer_state.json")
-        folders = [state.parent for state in states]
-        return max(folders, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+        states = [*self.checkpoints.glob("checkpoint-*/trainer_state.json")]
+        states.sort(key=lambda state: int(state.parent.name.split("-")[1]), reverse=True)
+        # nor with half of it, as a full disk leaves it; if all are halves, the newest is damaged
+        whole = next(filter(_is_whole, states), states[0] if states else None)
+        return whole and whole.parent
 
     def checkpoint_at(self, path: str | Path) -> Path | None:
         """Return `path` if it names one of the checkpoints, else the newest complete one."""
@@ -194,6 +221,12 @@ class RunFolder:
     def done(self) -> bool:
         """Whether the run has finished."""
         return self.metrics.is_file()
+
+    @property
+    def done_advice(self) -> str:
+        """What to do with a run that has finished, instead of resuming it."""
+        model = self.model.as_posix()
+        return f"the run is done; to train on from its model, run a recipe with model={model}"
 
     @property
     def is_begun(self) -> bool:
@@ -239,6 +272,19 @@ def writing(path: Path) -> Iterator[None]:
         # mkdir may fail at a parent folder: the error names it
         location = error.filename or path
         raise RunError(f"{location}: cannot be written ({error.strerror or error})") from None
+    except Exception as error:  # of safetensors or torch
+        reason = write_failure(error)
+        if reason is None:
+            raise
+        raise RunError(f"{path}: cannot be written ({reason})") from None
+
+
+def _is_whole(state: Path) -> bool:
+    """Return whether a JSON object has its end."""
+    with suppress(OSError), state.open("rb") as file:
+        file.seek(max(0, state.stat().st_size - 8))
+        return file.read().rstrip().endswith(b"}")
+    return False
 
 
 def _numbers(runs: Path) -> Iterator[int]:

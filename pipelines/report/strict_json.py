@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.disk import replacing
 from pipelines.core.errors import RunError
 
 
@@ -34,10 +35,9 @@ def read(path: Path, remedy: str) -> dict[str, Any]:
 
 def write(path: Path, value: Any) -> None:
     """Write `value` as one document, atomically: a reader sees the old file or the new one."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    # a rename within one folder is atomic
-    partial.replace(path)
+    text = json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_lines(path: Path, values: Iterable[Any]) -> None:

@@ -136,6 +136,11 @@ class Strategy(Named):
         """
         return ()
 
+    @property
+    def has_stages(self) -> bool:
+        """Whether stages may follow from the length of training, which then cannot change."""
+        return type(self).stages is not Strategy.stages
+
     def apply(self, model: "PreTrainedModel", anatomy: "Anatomy") -> Any:
         """Make `model` ready to train (freeze, add adapters) and return what the Trainer trains.
 

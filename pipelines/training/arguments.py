@@ -136,7 +136,6 @@ def _defaults(training: dict[str, Any]) -> dict[str, Any]:
         "logging_steps": 0.05,  # below 1: a share of all steps
         "save_total_limit": 1,
         "per_device_eval_batch_size": 64,
-        "restore_callback_states_from_checkpoint": True,  # early stopping goes on counting
         "report_to": "none",
         "disable_tqdm": not shows_bars(),
         # without a GPU it only warns

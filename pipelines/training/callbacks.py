@@ -3,14 +3,17 @@
 import operator
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers.trainer_callback import ExportableState
 
 from pipelines.core import stopping
+from pipelines.core.console import say
+from pipelines.training.progress import Progress
 
 
 class StopOnSignal(TrainerCallback):
@@ -121,18 +124,24 @@ class PlainLogger(TrainerCallback):
         print(f"step {state.global_step}/{state.max_steps}  {elapsed:.0f} s  {values}", flush=True)
 
 
-class WaitingTime(TrainerCallback):
-    """Measures how long training waits for batches.
+class WaitingTime(TrainerCallback, ExportableState):
+    """Measures how long training takes, and how long of that it waits for batches.
 
-    That is from whatever the Trainer did last, evaluations and checkpoints included, to the begin
-    of a step: it collects a step's batches right before.
+    It waits from whatever the Trainer did last, evaluations and checkpoints included, to the begin
+    of a step: a step's batches are collected right before. Checkpoints keep both times.
 
     Attributes:
         seconds: waited so far.
     """
 
-    def __init__(self) -> None:
-        self.seconds, self.waiting_since = 0.0, time.perf_counter()
+    def __init__(self, seconds: float = 0.0, elapsed: float = 0.0) -> None:
+        self.seconds, self.waiting_since = seconds, time.perf_counter()
+        self.started = self.waiting_since - elapsed
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training so far."""
+        return time.perf_counter() - self.started
 
     def _wait(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.waiting_since = time.perf_counter()
@@ -142,3 +151,51 @@ class WaitingTime(TrainerCallback):
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Add what has passed since."""
         self.seconds += time.perf_counter() - self.waiting_since
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"args": {"seconds": self.seconds, "elapsed": self.elapsed}, "attributes": {}}
+
+
+class Continuation(TrainerCallback):
+    """Lets a training go on by its own arguments, some of which upstream takes from the checkpoint.
+
+    These are the steps between logs, and the first rate of a schedule of another length.
+
+    Args:
+        progress: at the checkpoint.
+        callbacks: all of the training's; later checkpoints keep the state of those that have one.
+    """
+
+    def __init__(self, progress: Progress, callbacks: Sequence[TrainerCallback]) -> None:
+        self.progress = progress
+        self.stateful = [each for each in callbacks if isinstance(each, ExportableState)]
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any
+    ) -> None:
+        """Bring state and rates in line, once the checkpoint is loaded; print a new length."""
+        state.compute_steps(args, state.max_steps)
+        for callback in self.stateful:  # upstream saves only those that the checkpoint had
+            state.stateful_callbacks.setdefault(type(callback).__name__, callback.state())
+        if state.max_steps != self.progress.max_steps:
+            say(
+                f"resume: from step {state.global_step:,} of {self.progress.max_steps:,} to "
+                f"{state.max_steps:,}, by the schedule of the new length"
+                f"{follow_schedule(lr_scheduler)}"
+            )
+
+
+def follow_schedule(scheduler: Any) -> str:
+    """Set the rates of the next step as the schedule has them; say how that changes the first.
+
+    A schedule that counts evaluations, and no steps, stays as it is.
+    """
+    factors = getattr(scheduler, "lr_lambdas", None)
+    if not factors:
+        return ""
+    groups, step = scheduler.optimizer.param_groups, scheduler.last_epoch
+    before = groups[0]["lr"]
+    for group, base, factor in zip(groups, scheduler.base_lrs, factors, strict=True):
+        group["lr"] = base * factor(step)
+    return f": the learning rate is {groups[0]['lr']:.3g} now, and was {before:.3g}"

@@ -1,6 +1,5 @@
 """Train by gradient steps with `transformers.Trainer`, in the shortest time."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from pipelines.core import hardware
 from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted, ModelError, RecipeError
 from pipelines.training.job import Fitted, Job, Setup
+from pipelines.training.progress import Progress
 from pipelines.training.speed import SpeedDecision, decide
 from pipelines.training.stages import Plan
 
@@ -30,7 +30,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
     from pipelines.models.anatomy import count, stay_in_eval
     from pipelines.models.output.plain import PlainModel
     from pipelines.training.averaging import wise_ft
-    from pipelines.training.callbacks import StopOnSignal, WaitingTime
+    from pipelines.training.callbacks import Continuation, StopOnSignal, WaitingTime
 
     if setup.target_scale:
         job = job.standardized(setup.target_scale)
@@ -41,15 +41,17 @@ def fit(job: Job, setup: Setup) -> Fitted:
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
     hooks = stay_in_eval(setup.model, [*setup.frozen, *_without_statistics(job, setup.model)])
-    stop, waiting = StopOnSignal(), WaitingTime()
+    stop, progress = StopOnSignal(), Progress.at(job.resume_from)
     with ExitStack() as stack:
         trainer, decisions = _prepare(job, setup, stack)
         trainer.add_callback(stop)
+        waiting = WaitingTime(progress.waited, progress.seconds)
         trainer.add_callback(waiting)
+        if progress.max_steps is not None:
+            trainer.add_callback(Continuation(progress, trainer.callback_handler.callbacks))
         stack.enter_context(stop)
-        started = time.perf_counter()
         trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
-        waited = waiting.seconds / (time.perf_counter() - started)
+        waited = waiting.seconds / waiting.elapsed
     for hook in hooks:
         hook.remove()
     state = trainer.state
@@ -60,7 +62,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen: dict[str, Any] = {"step": best or state.global_step}
     output = setup.output(trained)
-    history = state.log_history
+    history = [_of_whole_training(entry, progress) for entry in state.log_history]
     if start:
         chosen["alpha"], entries = wise_ft.interpolate(output.model, start, job)
         history = [*history, *entries]
@@ -68,7 +70,22 @@ def fit(job: Job, setup: Setup) -> Fitted:
         assert isinstance(output, PlainModel)  # an adapter's is one, too
         setup.target_scale.fold(output.output_layer)
     hardware.set_memory_format(output.model, channels_last=False)
-    return Fitted(output, history, trainable, chosen, waited, speed=decisions)
+    return Fitted(
+        output,
+        history,
+        trainable,
+        chosen,
+        waited,
+        seconds_before=progress.seconds,
+        speed=decisions,
+    )
+
+
+def _of_whole_training(entry: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Add the time before it was resumed to the entry that closes the log of a training."""
+    if "train_runtime" not in entry:
+        return entry
+    return {**entry, "train_runtime": entry["train_runtime"] + progress.seconds}
 
 
 def _without_statistics(job: Job, model: Any) -> list[str]:
@@ -208,6 +225,8 @@ def _early_stopping(job: Job, unfreezing: "Unfreezing | None") -> Iterator["Trai
     if not early or not job.arguments.load_best_model_at_end:
         return
     stopping = EarlyStoppingCallback(early.patience, early.threshold)
+    # not by upstream, which would bring back the patience of the checkpoint with its count
+    stopping.early_stopping_patience_counter = Progress.at(job.resume_from).evaluations
     if job.task.starts_at_baseline and job.arguments.metric_for_best_model == job.scorer.main:
         yield DelayedEarlyStopping(stopping, beats(job.baseline[job.scorer.main]))
     if unfreezing:

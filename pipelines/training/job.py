@@ -222,6 +222,7 @@ class Fitted:
         chosen: identifies the chosen entry of `history`: its step, or a head's pooling and
             regularization.
         waited: the share of training time spent waiting for batches; None without steps.
+        seconds_before: of training before it was resumed, which `waited` counts, too.
         temperature: by which the logits of `output` were divided after training, in its weights.
         speed: what was decided about each switch of `speed`; empty without steps.
         thresholds: probabilities above which each of several labels is given; empty: 0.5.
@@ -234,6 +235,7 @@ class Fitted:
     trainable: int
     chosen: dict[str, Any] = field(default_factory=dict)
     waited: float | None = None
+    seconds_before: float = 0.0
     temperature: float | None = None
     speed: tuple[SpeedDecision, ...] = ()
     thresholds: tuple[float, ...] = ()

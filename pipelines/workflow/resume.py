@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zipfile import is_zipfile
 
-from pipelines.core import cache
+from pipelines.core import cache, stopping
 from pipelines.core.console import say
+from pipelines.core.disk import write_failure
 from pipelines.core.errors import Interrupted, RunError
-from pipelines.recipe import Recipe, load
-from pipelines.report import strict_json
+from pipelines.recipe import Recipe
+from pipelines.recipe.differences import Difference
+from pipelines.report import requested, strict_json
 from pipelines.report.run_folder import RunFolder
+from pipelines.workflow.continuation import changes_since, check, choose, is_free
 
 # of `training:`, which the run may have chosen
 LENGTH_KEYS = {"num_train_epochs", "max_steps", "eval_strategy", "eval_steps"}
@@ -24,42 +27,58 @@ class Resumed:
 
     Attributes:
         requested: the recipe's `training.resume_from_checkpoint`: true, or a path.
+        changes: what the recipe has changed since the run began, as it may.
     """
 
     folder: RunFolder
     requested: bool | str
+    changes: tuple[Difference, ...] = ()
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self | None:
         """Find the run that `training.resume_from_checkpoint` means; true is the latest unfinished.
 
         Raises:
-            RunError: there is nothing to resume, or a file of the checkpoint is damaged.
+            RunError: there is nothing to resume, or the run was begun with another recipe.
         """
-        requested = recipe.training.get("resume_from_checkpoint")
-        if not requested:
+        place = recipe.training.get("resume_from_checkpoint")
+        if not place:
             return None
-        if requested is True:
-            run = RunFolder.latest_resumable(runs_folder(recipe), recipe.name)
+        if place is True:
+            runs = RunFolder.unfinished(runs_folder(recipe), recipe.name)
         else:
-            run = RunFolder.resumable(requested)
-        if run.whole.staged_recipe.is_file():
-            raise RunError(f"{run}: was run from a recipe with stages; resume it with that recipe")
-        return cls.in_folder(run, requested if requested is True else str(requested))
+            runs = [RunFolder.resumable(place)]
+        run, changes = choose(runs, lambda run: _check(run, recipe))
+        return cls(run, place if place is True else str(place), changes)
 
     @classmethod
-    def in_folder(cls, run: RunFolder, requested: bool | str = True) -> Self:
-        """Take this unfinished run.
+    def in_folder(cls, run: RunFolder, recipe: Recipe, requested: bool | str) -> Self:
+        """Take a stage, whose recipe was compared already, and say so.
 
         Raises:
             RunError: a file of the checkpoint is damaged.
         """
-        resumed = cls(run, requested)
-        if resumed.checkpoint:
-            _refuse_damaged(resumed.checkpoint)
-        else:
-            say(f"{run}: it was stopped before its first checkpoint, and begins anew{_cached()}")
+        changes = (each for each in changes_since(run, recipe) if is_free(each.key))
+        resumed = cls(run, requested, tuple(changes))
+        resumed.announce()
         return resumed
+
+    def announce(self) -> None:
+        """Say which run goes on, from where, and with which changes.
+
+        Raises:
+            RunError: a file of the checkpoint is damaged, or the run has finished by now.
+        """
+        if self.folder.done:
+            raise RunError(f"{self.folder}: nothing to resume: {self.folder.done_advice}")
+        if self.checkpoint:
+            _refuse_damaged(self.checkpoint)
+            say(f"resume: {self.folder} goes on from {self.checkpoint.name}")
+        else:
+            stopped = "it was stopped before its first checkpoint, and begins anew"
+            say(f"{self.folder}: {stopped}{_cached()}")
+        for change in self.changes:
+            say(f"resume: {change}")
 
     @property
     def checkpoint(self) -> Path | None:
@@ -67,18 +86,21 @@ class Resumed:
         return self.folder.checkpoint_at(str(self.requested))
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Keep what `auto` chose before: the weights of another strategy would not fit."""
-        if recipe.strategy.name != "auto" or not self.checkpoint:
+        """Keep what the run had resolved: the strategy of `auto`, its length, when it evaluates.
+
+        Weights of another strategy would not fit; a length that was left open was resolved together
+        with evaluations and early stopping.
+        """
+        if not self.checkpoint or not self.folder.recipe.is_file():
             return recipe
-        # recipe.yaml of a run folder is the resolved recipe
-        before = load(self.folder.recipe)
+        before = requested.read(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
-        return recipe.replace(
-            strategy=before.strategy,
-            averaging=before.averaging,
-            early_stopping=before.early_stopping,
-            training={**length, **recipe.training},
-        )
+        sections: dict[str, Any] = {"training": {**length, **recipe.training}}
+        if not any(change.key.startswith("early_stopping") for change in self.changes):
+            sections["early_stopping"] = before.early_stopping
+        if recipe.strategy.name == "auto":
+            sections |= {"strategy": before.strategy, "averaging": before.averaging}
+        return recipe.replace(**sections)
 
     @property
     def reason(self) -> str:
@@ -87,16 +109,30 @@ class Resumed:
         Raises:
             RunError: the lock is missing or damaged.
         """
-        if not self.checkpoint:  # it may have been stopped before it had a lock
-            return ""
-        lock = strict_json.read(self.folder.lock, "start the run anew")
-        choice = lock.get("auto")
+        choice = self.lock.get("auto") if self.checkpoint else None
         return str(choice.get("reason", "")) if isinstance(choice, dict) else ""
+
+    @property
+    def lock(self) -> dict[str, Any]:
+        """The lock of the run as it began.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        return strict_json.read(self.folder.lock, "start the run anew")
 
 
 def runs_folder(recipe: Recipe) -> str:
     """Return the folder of all runs."""
     return recipe.training.get("output_dir") or "runs"
+
+
+def without_request(recipe: Recipe) -> Recipe:
+    """Return the recipe as a run keeps it: to run it again is not to resume it."""
+    if "resume_from_checkpoint" not in recipe.training:
+        return recipe
+    training = {k: v for k, v in recipe.training.items() if k != "resume_from_checkpoint"}
+    return recipe.replace(training=training)
 
 
 @contextmanager
@@ -114,11 +150,13 @@ def advising(folder: RunFolder | None = None) -> Iterator[None]:
     try:
         yield
     except Interrupted as stop:
+        stopping.ignore()  # another Ctrl-C would take the place of this message
         if not stop.has_checkpoint:
             raise
         raise Interrupted(f"{stop}; {resume}", has_checkpoint=False) from None
     except KeyboardInterrupt as stop:
-        advice = f"to go on, run the same recipe again{_cached()}"
+        stopping.ignore()
+        advice = f"to go on, run it again{_cached()}"
         if folder and folder.done:
             advice = f"{folder} is done, and the model is saved"
         elif folder and folder.is_begun:
@@ -127,10 +165,37 @@ def advising(folder: RunFolder | None = None) -> Iterator[None]:
         raise Interrupted(message, has_checkpoint=False) from None
 
 
+@contextmanager
+def explaining_full_disk(folder: RunFolder) -> Iterator[None]:
+    """Say what is left of a run for whose checkpoints or results there is no room.
+
+    Raises:
+        RunError: something could not be written inside the block.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = write_failure(error)
+        if reason is None:
+            raise
+        advice = f"make room, and run it again{_cached()}"
+        if folder.checkpoint:
+            advice = (
+                f"{folder.checkpoint.name} is whole: make room, and run the same recipe with "
+                "training.resume_from_checkpoint=true"
+            )
+        raise RunError(f"{folder}: cannot be written ({reason}); {advice}") from None
+
+
+def _check(run: RunFolder, recipe: Recipe) -> tuple[Difference, ...]:
+    if run.whole.staged_recipe.is_file():
+        raise RunError(f"{run}: was run from a recipe with stages; resume it with that recipe")
+    return check(run, recipe)
+
+
 def _cached() -> str:
     """Say what is not computed again; empty where nothing is kept."""
-    what = "finished passes over the data and finished folds are kept"
-    return f": {what}" if cache.is_writable() else ""
+    return ": finished passes are kept, and finished folds" if cache.is_writable() else ""
 
 
 def _refuse_damaged(checkpoint: Path) -> None:

@@ -1,6 +1,7 @@
 """The whole story of a run, top to bottom.
 
-1. Resumed.of    Recipe                     -> the unfinished run to go on with, or None
+1. Resumed.of    Recipe                     -> the unfinished run to go on with, or None; from
+                                               here on no other process writes to its folder
 2. prepare       Recipe                     -> Prepared: the resolved recipe, data, model, rows
    race          Recipe, Prepared           -> Prepared: of few rows `auto` trains and compares
 3. lock          Prepared                   -> recipe.yaml, lock.json, data.json
@@ -15,26 +16,36 @@
 
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import hardware, processes
+from pipelines.core import hardware, processes, startup
 from pipelines.core.console import busy, say
+from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
 from pipelines.core.peak_memory import PeakMemory
 from pipelines.models import base_card
 from pipelines.recipe import Recipe
-from pipelines.report import card, data_report, lock, pictures, push, results, summary
+from pipelines.report import card, data_report, lock, pictures, push, requested, results, summary
 from pipelines.report.evidence import Evidence
-from pipelines.report.run_folder import RunFolder
+from pipelines.report.ownership import owning
+from pipelines.report.run_folder import RunFolder, writing
 from pipelines.workflow import shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide
+from pipelines.workflow.continuation import refuse_other_contents
 from pipelines.workflow.evaluate import evaluate, with_parity
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.race import race
-from pipelines.workflow.resume import Resumed, advising, runs_folder
+from pipelines.workflow.resume import (
+    Resumed,
+    advising,
+    explaining_full_disk,
+    runs_folder,
+    without_request,
+)
 from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:
@@ -55,9 +66,24 @@ def run(recipe: Recipe) -> RunFolder:
     """
     # first of all: where there is nothing to resume, nothing needs to be loaded
     resumed = Resumed.of(recipe)
-    if recipe.hub.push and recipe.hub.repo_id:
-        push.check(recipe.hub.repo_id)  # refused before hours of training
-    return run_in(None, recipe, resumed)
+    with ExitStack() as stack:
+        if resumed:
+            take_over(resumed.folder, recipe, stack)
+            resumed.announce()
+        if recipe.hub.push and recipe.hub.repo_id:
+            push.check(recipe.hub.repo_id)  # refused before hours of training
+        return run_in(None, without_request(recipe), resumed)
+
+
+def take_over(folder: RunFolder, recipe: Recipe, stack: ExitStack) -> None:
+    """Own the folder of a run that is resumed, for as long as `stack` is open.
+
+    Raises:
+        RunError: the run is still training.
+    """
+    if processes.num_processes() > 1:
+        startup.initialize(recipe.training)  # connected, they hear what the main one found
+    stack.enter_context(owning(folder))
 
 
 def run_in(
@@ -76,11 +102,14 @@ def run_in(
         GraftError: as `run` does.
         Interrupted: on a signal.
     """
+    as_given = recipe
     recipe = resumed.apply(recipe) if resumed else recipe
     prepared = prepare_run(recipe, held_out=held_out)
     if folder is None:
         folder = resumed.folder if resumed else new_folder(prepared.recipe)
-    with advising(folder):
+    with advising(folder), owning(folder), explaining_full_disk(folder):
+        if processes.is_main():
+            requested.write(folder, as_given)
         prepared = race(recipe, prepared)
         if resumed and not prepared.reason:
             prepared = replace(prepared, reason=resumed.reason)
@@ -90,10 +119,11 @@ def run_in(
 
 def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> None:
     """Train what is prepared, evaluate, save and report, all of it in the folder."""
-    locked = _lock(prepared, folder)
+    locked = _lock(prepared, folder, resumed)
     fitted, evidence = _learn(prepared, folder, resumed)
     if processes.is_main():
-        fitted.output.save(folder.model, prepared.checkpoint.processor)
+        with writing(folder.model), replacing_folder(folder.model) as partial:
+            fitted.output.save(partial, prepared.checkpoint.processor)
     # every process loads the folder below, and only one has written it
     processes.wait()
     with busy("loading what was saved, and trying the lines that use it"):
@@ -110,7 +140,7 @@ def measure(recipe: Recipe, folder: RunFolder) -> None:
         Interrupted: on a signal.
     """
     prepared = race(recipe, prepare_run(recipe))
-    _lock(prepared, folder)
+    _lock(prepared, folder, None)
     _, evidence = _learn(prepared, folder, None)
     if processes.is_main():
         results.write(folder, evidence)
@@ -190,8 +220,12 @@ def new_folder(recipe: Recipe) -> RunFolder:
     return processes.from_main(lambda: RunFolder.create(runs_folder(recipe), recipe.name))
 
 
-def _lock(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
-    """Write down what the recipe meant today, before training."""
+def _lock(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> dict[str, Any]:
+    """Write down what the recipe meant today, before training.
+
+    Raises:
+        RunError: of a run that goes on, data or checkpoint are not what they were.
+    """
     locked = lock.collect(
         prepared.recipe,
         commit=prepared.checkpoint.commit,
@@ -201,6 +235,9 @@ def _lock(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
         num_processes=processes.num_processes(),
         reason=prepared.reason,
     )
+    if resumed and resumed.checkpoint:
+        refuse_other_contents(folder, resumed.lock, locked)
+    processes.wait()  # all have read the lock that is written now
     if processes.is_main():
         lock.write(folder, prepared.recipe, locked)
         data_report.write(folder, prepared.data, prepared.findings)
@@ -208,7 +245,7 @@ def _lock(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
 
 
 def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tuple["Fitted", float]:
-    """Train; returns the result and the seconds that it took."""
+    """Train; returns the result and the seconds that it took, those before it resumed included."""
     recipe = prepared.recipe
     resume_from = resumed.checkpoint if resumed else None
     rows = shifted_rows.of(prepared)
@@ -219,7 +256,8 @@ def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tupl
         f"{hardware.describe(job.arguments)}"
     )
     started = time.monotonic()
-    return train(recipe, job), time.monotonic() - started
+    fitted = train(recipe, job)
+    return fitted, time.monotonic() - started + fitted.seconds_before
 
 
 def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:

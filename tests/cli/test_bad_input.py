@@ -355,7 +355,8 @@ CASES = {
     ),
     "a name for two folders": said("name=a/b", told="name: 'a/b': cannot name a run folder"),
     "nothing to resume": said(
-        "training.resume_from_checkpoint=true", told="nothing to resume: runs/recipe holds no run"
+        "training.resume_from_checkpoint=true",
+        told="nothing to resume: runs/recipe holds no unfinished run; to begin one, leave --resume",
     ),
     "nothing to resume there": said(
         "training.resume_from_checkpoint=runs/recipe/1", told="runs/recipe/1: not in a run folder"
@@ -427,14 +428,18 @@ def test_neither_a_finished_run_nor_half_a_checkpoint_is_resumed(start, tmp_path
         assert main([*command, f"training.resume_from_checkpoint={path}"]) == 2
         return capsys.readouterr().err
 
-    assert refusal(run.path) == f"error: {run}: nothing to resume: the run is done\n"
+    advice = f"to train on from its model, run a recipe with model={run.model}"
+    assert refusal(run.path) == f"error: {run}: nothing to resume: the run is done; {advice}\n"
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
     run.metrics.unlink()
     half = run.checkpoints / "checkpoint-8"
     half.mkdir(parents=True)
     for path in (run.path, half, half.with_name("checkpoint-9")):
-        assert refusal(path) == f"error: {path}: nothing to resume: there is no whole checkpoint\n"
+        whole = (
+            f"error: {path}: nothing to resume: there is no whole checkpoint; to begin a new run"
+        )
+        assert refusal(path).startswith(whole)
 
 
 @pytest.mark.slow

@@ -186,11 +186,8 @@ def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch
             "stopped by SIGTERM at step 8; to go on, run the same recipe with "
             "training.resume_from_checkpoint=true\n",
         ),
-        (signal.SIGINT, "interrupted; to go on, run the same recipe again: finished passes over "),
-        (
-            signal.SIGTERM,
-            "stopped by SIGTERM; to go on, run the same recipe again: finished passes",
-        ),
+        (signal.SIGINT, "interrupted; to go on, run it again: finished passes are kept, and "),
+        (signal.SIGTERM, "stopped by SIGTERM; to go on, run it again: finished passes are kept"),
     ],
 )
 def test_an_interrupted_run_says_how_to_go_on(stop, told, tmp_path, capsys, monkeypatch) -> None:

@@ -98,7 +98,7 @@ def test_nothing_to_resume_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=re.escape(str(tmp_path / "quick"))):
         RunFolder.latest_resumable(tmp_path, "quick")
     RunFolder.create(tmp_path, "quick").metrics.write_text("{}")
-    with pytest.raises(RunError, match=r"leave training\.resume_from_checkpoint out"):
+    with pytest.raises(RunError, match=r"quick/1, is done\); to begin one, leave --resume "):
         RunFolder.latest_resumable(tmp_path, "quick")
 
 

@@ -23,6 +23,8 @@ from pipelines.core import registry
 from pipelines.core.errors import Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
+from pipelines.training.callbacks import WaitingTime, follow_schedule
+from pipelines.training.progress import Progress
 from pipelines.workflow.train import check_training
 
 ROOT = Path(__file__).parents[2]
@@ -409,8 +411,43 @@ def test_patience_goes_on_where_it_stopped(prepared, send, tmp_path):
     send(signal.SIGTERM, at=10)  # in the third epoch of four
     with pytest.raises(Interrupted):
         fit(prepared(**sections), tmp_path)
+    before = Progress.at(tmp_path / "checkpoint-10")
+    assert before.evaluations == 1
+    sections["early_stopping"] = {"patience": 4}  # which may change; the count stays
     resumed = fit(prepared(**sections), tmp_path, resume_from=tmp_path / "checkpoint-10")
-    assert len(logged(resumed, "eval_accuracy")) == 4
+    assert len(logged(resumed, "eval_accuracy")) == 5
+    assert 0 < before.waited < before.seconds == resumed.seconds_before
+    assert logged(resumed, "train_runtime")[0] > before.seconds
+    assert WaitingTime(before.waited, before.seconds).state()["args"]["elapsed"] > before.seconds
+
+
+def test_a_longer_training_goes_on_by_the_schedule_of_its_whole_length(
+    prepared, send, tmp_path, capsys
+):
+    line = {"lr_scheduler_type": "linear", "warmup_steps": 0, "logging_steps": 1}
+    training = {"num_train_epochs": 2, "learning_rate": 1e-3, **line}
+    send(signal.SIGTERM, at=4)  # of 8
+    with pytest.raises(Interrupted):
+        fit(prepared(training=training, early_stopping=None), tmp_path)
+    training |= {"num_train_epochs": 3, "logging_steps": 2}
+    longer = prepared(training=training, early_stopping={"patience": 9})
+    resumed = fit(longer, tmp_path, resume_from=tmp_path / "checkpoint-4")
+    assert (
+        "resume: from step 4 of 8 to 12, by the schedule of the new length: the learning rate is "
+        "0.000667 now, and was 0.0005\n"
+    ) in capsys.readouterr().out
+    steps = [
+        (entry["step"], entry["learning_rate"]) for entry in resumed.history if "loss" in entry
+    ]
+    assert [step for step, _ in steps] == [1, 2, 3, 4, 6, 8, 10, 12]
+    # what is logged is the rate of the step that was taken
+    assert dict(steps)[6] == pytest.approx(1e-3 * (12 - 5) / 12)
+
+
+def test_a_schedule_that_does_not_count_steps_stays_as_it_is():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    assert follow_schedule(torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)) == ""
+    assert optimizer.param_groups[0]["lr"] == 0.5
 
 
 def test_a_signal_with_the_last_step_loses_nothing(prepared, send, tmp_path):
@@ -519,8 +556,11 @@ def test_a_stopped_run_says_how_to_go_on_and_does(
     running = start(python_offline, [], recipe)
     for line in running.stdout:
         if line.startswith("step 20/"):
+            assert main(["run", str(recipe), "--resume"]) == 2  # it has an owner
             running.send_signal(number)
             break
+    refusal = r"error: .*/1: is still training \(process \d+ on \S+, since .*\); wait until"
+    assert re.match(refusal, capsys.readouterr().err)
     rest, err = running.communicate(timeout=120)
 
     assert running.returncode == 130, rest + err

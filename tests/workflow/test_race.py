@@ -92,8 +92,8 @@ def test_a_run_that_is_stopped_before_its_first_checkpoint_goes_on(
     for override in ([], ["training.resume_from_checkpoint=true"]):
         assert main(["run", str(path), *override]) == 130
     out, err = capsys.readouterr()
-    again = "finished passes over the data and finished folds are kept"
-    assert err == f"interrupted; to go on, run the same recipe again: {again}\n" * 2
+    again = "finished passes are kept, and finished folds"
+    assert err == f"interrupted; to go on, run it again: {again}\n" * 2
     run = tmp_path / "runs" / "recipe" / "1"
     assert f"{run}: it was stopped before its first checkpoint, and begins anew: {again}" in out
     assert [*run.parent.iterdir()] == [run]

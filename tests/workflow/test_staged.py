@@ -73,7 +73,14 @@ def test_the_folder_is_that_of_the_last_stage_and_holds_those_before(stopped_and
     assert Run.open(run.path).metrics["task"] == "text_classification"
     assert Run.open(run.path).recipe.model.checkpoint == before.model.as_posix()
     assert json.loads(before.metrics.read_text())["test"] is None  # the last stage's to look at
-    assert len(recipe.staged.load(run.staged_recipe).stages) == 2
+    # as they were run: the edit of a finished one is noted, and changes nothing
+    stages = recipe.staged.load(run.staged_recipe).stages
+    assert [stage.training["max_steps"] for stage in stages] == [
+        1,
+        1,
+    ]
+    assert "resume_from_checkpoint" not in run.staged_recipe.read_text(encoding="utf-8")
+    assert "resume_from_checkpoint" not in run.recipe.read_text(encoding="utf-8")
 
 
 def test_the_card_names_the_stages_the_first_checkpoint_and_the_whole_recipe(stopped_and_resumed):

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,11 +28,14 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     from pipelines.training.pooled_classifier import trained_output  # imports torch
 
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"
-    ingredients, resume_from = [], job.resume_from
+    ingredients, resume_from, seconds_before = [], job.resume_from, 0.0
     for number, settings in enumerate(soup.ingredients):
         ingredient = Ingredient(folder / f"{number}.safetensors", settings)
-        if not ingredient.file.exists():
-            ingredient.train(train, replace(job, resume_from=resume_from))
+        if ingredient.file.exists():
+            seconds_before += ingredient.seconds
+        else:
+            fitted = ingredient.train(train, replace(job, resume_from=resume_from))
+            seconds_before += fitted.seconds_before
             resume_from = None  # only the ingredient that was not done has a checkpoint
         score = f"{job.scorer.main} {ingredient.score:.4f} on validation"
         say(f"ingredient {number}, {settings}: {score}")
@@ -45,6 +49,7 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
         history=[{**i.settings, key: i.score} for i in ingredients],
         trainable=int(ingredients[0].metadata["trainable"]),
         chosen={"soup": names, key: best},
+        seconds_before=seconds_before,
         speed=ingredients[0].speed,  # the same for all
     )
 
@@ -56,8 +61,9 @@ class Ingredient:
     file: Path
     settings: dict[str, Any]
 
-    def train(self, train: Train, job: Job) -> None:
+    def train(self, train: Train, job: Job) -> Fitted:
         """Train a copy of the model under the ingredient's own settings."""
+        started = time.monotonic()
         arguments = copy.copy(job.arguments)
         for name, value in self.settings.items():
             setattr(arguments, name, value)
@@ -72,11 +78,13 @@ class Ingredient:
             # metadata is text; repr gives the same number back
             "score": repr(job.main_score(outputs)),
             "trainable": str(fitted.trainable),
+            "seconds": repr(time.monotonic() - started + fitted.seconds_before),
             "speed": json.dumps([asdict(decision) for decision in fitted.speed]),
         }
         if processes.is_main():
             self._save(fitted.output.model, metadata)
         processes.wait()
+        return fitted
 
     def _save(self, model: Any, metadata: dict[str, str]) -> None:
         from safetensors.torch import save_file
@@ -103,6 +111,11 @@ class Ingredient:
     def score(self) -> float:
         """The score on validation, by the metric that chooses."""
         return float(self.metadata["score"])
+
+    @property
+    def seconds(self) -> float:
+        """How long it was trained; those of an older version do not say."""
+        return float(self.metadata.get("seconds", 0.0))
 
     @property
     def speed(self) -> tuple[SpeedDecision, ...]:

@@ -1,0 +1,48 @@
+"""How far a training had come at a checkpoint, beside the weights: counts and times."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+STATE = "trainer_state.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a training that goes on takes from its checkpoint.
+
+    Attributes:
+        max_steps: of the training as it was meant; None where nothing was trained before.
+        evaluations: without improvement, by which early stopping counts.
+        seconds: of training so far.
+        waited: seconds of these, for batches.
+    """
+
+    max_steps: int | None = None
+    evaluations: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    @classmethod
+    def at(cls, checkpoint: Path | None) -> Self:
+        """Read what the Trainer has written into a checkpoint; None: nothing was trained before."""
+        if checkpoint is None:
+            return cls()
+        state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+        callbacks = state.get("stateful_callbacks") or {}
+        times = _of(callbacks, "WaitingTime", "args")
+        counted = _of(callbacks, "EarlyStoppingCallback", "attributes")
+        return cls(
+            max_steps=state.get("max_steps"),
+            evaluations=counted.get("early_stopping_patience_counter", 0),
+            seconds=times.get("elapsed", 0.0),
+            waited=times.get("seconds", 0.0),
+        )
+
+
+def _of(callbacks: dict[str, Any], name: str, kind: str) -> dict[str, Any]:
+    """Return what one callback has written, which older checkpoints lack."""
+    state = callbacks.get(name)
+    values = state.get(kind) if isinstance(state, dict) else None
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,78 @@
+"""A process that a launcher started ends with it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.core import launcher
+
+CHILD = """
+import time
+from pipelines.core.launcher import follow_launcher
+follow_launcher()
+print("started", flush=True)
+time.sleep(60)
+"""
+LAUNCHER = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What was asked of the kernel, in a process that nobody launched."""
+    asked = []
+
+    class Library:
+        def __init__(self, name):
+            assert name is None
+
+        def prctl(self, *arguments):
+            asked.append(arguments)
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    monkeypatch.setattr(os, "kill", lambda *arguments: asked.append(arguments))
+    for name in (*launcher.ACCELERATE, launcher.TORCHRUN):
+        monkeypatch.delenv(name, raising=False)
+    return asked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux knows it")
+@pytest.mark.parametrize("names", [launcher.ACCELERATE, {launcher.TORCHRUN}])
+def test_what_a_launcher_started_is_terminated_with_it(calls, monkeypatch, names):
+    launcher.follow_launcher()
+    assert calls == []  # a shell may end before what it started
+    for name in names:
+        monkeypatch.setenv(name, "no")
+    launcher.follow_launcher()
+    assert calls == [(1, signal.SIGTERM)]
+
+
+def test_a_launcher_that_died_before_is_noticed(calls, monkeypatch):
+    monkeypatch.setenv(launcher.TORCHRUN, "x")
+    monkeypatch.setattr(sys, "platform", "linux")
+    parents = iter([7, 1])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    launcher.follow_launcher()
+    assert calls[-1] == (os.getpid(), signal.SIGTERM)
+
+
+def test_elsewhere_nothing_is_asked(calls, monkeypatch):
+    monkeypatch.setenv(launcher.TORCHRUN, "x")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    launcher.follow_launcher()
+    assert calls == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux knows it")
+def test_the_death_of_a_real_parent_ends_its_child(monkeypatch):
+    monkeypatch.setenv(launcher.TORCHRUN, "x")
+    command = [sys.executable, "-c", LAUNCHER, CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "started\n"
+        parent.kill()
+        # the child holds the other end: this comes when it is gone
+        assert parent.stdout.read() == ""
