@@ -4,9 +4,15 @@ Launchers (`accelerate launch`, `torchrun`) say in environment variables how man
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
 
 T = TypeVar("T")
 
@@ -57,3 +63,37 @@ def from_main(make: Callable[[], T]) -> T:
     if isinstance(result, Exception):
         raise result
     return result
+
+
+@contextmanager
+def temporary_folder(parent: Path | None = None, prefix: str = "graft-") -> Iterator[Path]:
+    """Make a folder that all processes use inside the block; the main one removes it.
+
+    With folders of their own, the others would look for a checkpoint of the main one in vain, and
+    go on with other weights.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    made = from_main(lambda: tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        yield Path(made)
+    finally:
+        if is_main():
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def share_buffers(model: "nn.Module") -> None:
+    """Give all processes the floating-point buffers of the main one, in place.
+
+    The running statistics of batch normalization follow the batches of a process. After a step each
+    has others, and the main one's are saved: DDP shares them no sooner than at the next step.
+    """
+    if num_processes() == 1:
+        return
+    from torch.distributed import broadcast
+
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            buffer.data = buffer.data.contiguous()  # a broadcast takes no other
+            broadcast(buffer.data, src=0)

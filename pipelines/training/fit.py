@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import hardware
+from pipelines.core import hardware, processes
 from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted, ModelError, RecipeError
 from pipelines.training.job import Fitted, Job, Setup
@@ -59,6 +59,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
         raise Interrupted(f"stopped by {stop.stopped_by} at step {state.global_step}")
     # mixed precision is a wrapper around `forward`: the result computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    processes.share_buffers(trained)
     best = state.best_global_step if job.arguments.load_best_model_at_end else None
     chosen: dict[str, Any] = {"step": best or state.global_step}
     output = setup.output(trained)
@@ -89,16 +90,25 @@ def _of_whole_training(entry: dict[str, Any], progress: Progress) -> dict[str, A
 
 
 def _without_statistics(job: Job, model: Any) -> list[str]:
-    """Name the batch normalization that would take its statistics from single rows."""
+    """Name the batch normalization that would take its statistics from single rows.
+
+    Also print whose statistics are evaluated and saved where several processes have their own.
+    """
     from pipelines.models.anatomy import trainable_batch_norms
 
-    names = trainable_batch_norms(model) if job.arguments.train_batch_size == 1 else []
-    if names:
+    names, num_rows = trainable_batch_norms(model), job.arguments.train_batch_size
+    if names and num_rows == 1:
         say(
             "batches of one row have no statistics: batch normalization keeps those of the "
             "checkpoint; with training.per_device_train_batch_size=8 or more it learns them"
         )
-    return names
+        return names
+    if names and processes.num_processes() > 1:
+        say(
+            f"batch normalization normalizes the {num_rows} rows of each process by themselves; "
+            "the running statistics of the main one are evaluated and saved"
+        )
+    return []
 
 
 def check_switches(job: Job, anatomy: "Anatomy") -> None:

@@ -14,6 +14,7 @@ from torch.utils.data import RandomSampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import speed_metrics
 
+from pipelines.core import processes
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import IGNORED
 from pipelines.core.upstream import is_batch_norm, length_grouped_sampler
@@ -202,6 +203,7 @@ class GraftTrainer(Trainer):
             # weights that are spread over processes cannot be merged in place
             nullcontext() if self.is_sharded else self.setup.evaluating(self.model),
         ):
+            processes.share_buffers(self.model)
             scores = self._score(data)
             if self.adaptation and eval_dataset is None:
                 scores["target_information"] = self.adaptation.information(self.model)
@@ -221,8 +223,9 @@ class GraftTrainer(Trainer):
         def collect(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
             loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
             num_rows = len(next(iter(batch.values())))
-            # each row stands for the mean of its batch, so that batches count by their rows
-            return {"loss": loss.expand(num_rows), **job.task.collect(outputs, batch)}
+            # each row stands for its share of the batch, so that each token or row counts once
+            terms = loss.new_full((num_rows,), self._num_loss_terms(batch) / num_rows)
+            return {"loss": loss * terms, "terms": terms, **job.task.collect(outputs, batch)}
 
         outputs = forward.run(
             self.model,
@@ -232,8 +235,8 @@ class GraftTrainer(Trainer):
             with_labels=job.loss is None,  # another loss is there because the model's would fail
             **job.forward_options,
         )
-        losses = outputs.pop("loss")
-        return {"loss": float(losses.mean()), **job.score(outputs, data)}
+        total, num_terms = (float(outputs.pop(name).sum(dtype=float)) for name in ("loss", "terms"))
+        return {"loss": total / max(1.0, num_terms), **job.score(outputs, data)}
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the mean of the weights beside them, and what trains beside the model.

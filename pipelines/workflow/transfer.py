@@ -11,10 +11,9 @@ Test has no part in it: what is compared chooses between checkpoints.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import registry
+from pipelines.core import processes, registry
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.evaluation.transfer import MIN_SEEDS, ScorePair, Transfer
@@ -94,8 +93,8 @@ def measure(recipe: "Recipe", seed: int, folder: Path) -> Transfer:
 
 def _score(prepared: "Prepared", folder: Path) -> float:
     """Train what was prepared and compute its main score on validation."""
-    with TemporaryDirectory(dir=folder, prefix="transfer_") as checkpoints:
-        return score_trial(prepared, Path(checkpoints))[prepared.scorer.main]
+    with processes.temporary_folder(folder, "transfer_") as checkpoints:
+        return score_trial(prepared, checkpoints)[prepared.scorer.main]
 
 
 def scratch_recipe(prepared: "Prepared") -> "Recipe":

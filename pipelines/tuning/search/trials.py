@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -115,12 +114,12 @@ def _run_trial(
     try:
         with (
             # beside the study: /tmp may be too small for checkpoints
-            TemporaryDirectory(dir=folder, prefix="trial_") as checkpoints,
+            processes.temporary_folder(folder, "trial_") as checkpoints,
             console.capture_stdout() as echo,
         ):
             pruning = PruningCallback(study, metric, echo)
             recipe = request.recipe(trial.texts)
-            score = workflow.trial(recipe, Path(checkpoints), (pruning,))[metric]
+            score = workflow.trial(recipe, checkpoints, (pruning,))[metric]
     except TrialPruned as pruned:
         state, remark = PRUNED, str(pruned)
     except DivergedError:
