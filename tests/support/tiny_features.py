@@ -36,6 +36,7 @@ STEADY = {
     "logging_steps": 1,
     "eval_strategy": "steps",
     "eval_steps": 1,
+    "per_device_eval_batch_size": 8,  # several batches, which the processes share
     "save_strategy": "no",
     "load_best_model_at_end": False,
     "ddp_backend": "gloo",
@@ -124,9 +125,10 @@ def train(name: str, folder: Path, *, num_rows: int) -> dict[str, Any]:
         if "augmentation" in sections:  # labels are shares of classes, of which one has all
             drawn = patch.object(torch.distributions.Beta, "sample", lambda *_: torch.ones(1))
             stack.enter_context(drawn)
-        fitted = run_training(prepared.recipe, job(prepared, place / "checkpoints"))
+        made = job(prepared, place / "checkpoints")
+        fitted = run_training(prepared.recipe, made)
     outputs = fitted.output.run(
-        prepared.encoded["validation"], prepared.collate, prepared.recipe.task.collect
+        made.validation, made.collate, made.task.collect, **made.forward_options
     )
     return {
         "history": fitted.history,

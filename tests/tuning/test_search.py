@@ -22,6 +22,7 @@ from pipelines.workflow import run as pipeline
 ROOT = Path(__file__).parents[2]
 SLOW = pytest.mark.slow
 QUICK = {"num_train_epochs": 1, "warmup_steps": 0}
+CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 LIMIT = 20  # of test, so that it has another number of rows than validation
 # a metric that records the number of rows that it scores
 COUNTING = """
@@ -193,13 +194,27 @@ def test_an_interrupted_search_goes_on_with_the_same_trial(config, python_offlin
     assert trials(lines) == trials(seen)[1:]
 
 
+def scores(lines):
+    """What the trials came to, in their order."""
+    return [float(m[1]) for line in lines if (m := re.match(r"    log_loss ([\d.]+) ", line))]
+
+
+@pytest.mark.numerical
 @pytest.mark.slow
-def test_processes_that_train_together_try_the_same(config, python_offline, tmp_path):
+def test_processes_that_train_together_try_the_same(
+    text_checkpoint, text_data, python_offline, tmp_path
+):
+    """And all of them go on from the best checkpoint, where the last one is another."""
+    training = {**QUICK, "num_train_epochs": 3, "lr_scheduler_type": "constant"}
+    model = {"checkpoint": str(text_checkpoint), "config": CALM}
+    sections = {"model": model, "training": training, "metrics": ["log_loss"]}
+    config = write_recipe(tmp_path, text_checkpoint, text_data, **sections)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    spaces = items("training.learning_rate=1e-4..1e-1")
+    spaces = items("training.learning_rate=0.02,0.05")
     command = ["-m", "pipelines.cli", "search", str(config), *spaces, "--trials", "2"]
+    half = ("training.ddp_backend=gloo", "training.per_device_train_batch_size=8")
     done = subprocess.run(
-        [python_offline.path, *launch, *command, "training.ddp_backend=gloo"],
+        [python_offline.path, *launch, *command, *half],
         env={**os.environ, "PYTHON_EXEC": str(python_offline.path)},
         cwd=ROOT,
         capture_output=True,
@@ -208,8 +223,12 @@ def test_processes_that_train_together_try_the_same(config, python_offline, tmp_
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(trials(done.stdout.splitlines())) == 2
-    assert (tmp_path / "runs" / "recipe_search" / "best.yaml").is_file()
+    lines = done.stdout.splitlines()
+    assert len(trials(lines)) == 2
+    folder = tmp_path / "runs" / "recipe_search"
+    assert {path.name for path in folder.iterdir()} == {"best.yaml", "study.log"}
+    alone = search(config, *spaces, "--trials", "2", "name=alone")
+    assert scores(lines) == pytest.approx(scores(alone), abs=2e-3)
 
 
 def test_a_study_of_another_search_is_refused(config, capsys):
