@@ -20,10 +20,12 @@ from unittest.mock import patch
 import tiny
 import tiny_tasks
 import torch
-from grafting import job, prepare, state
+from grafting import job, state, write_recipe
 from torch import nn
 
+from pipelines import recipe
 from pipelines.core import processes, startup
+from pipelines.workflow.prepare import prepare
 from pipelines.workflow.train import train as run_training
 
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -45,7 +47,7 @@ TEXT = {"model": "bert", "data": "text", "task": "text_classification", "metrics
 IMAGE = {**TEXT, "model": "vit", "data": "image", "task": "image_classification"}
 WORDS = {**TEXT, "data": "words", "task": "token_classification", "metrics": ["token_accuracy"]}
 WEIGHTED = {"name": "text_classification", "class_weights": "balanced"}
-STREAM = {"streaming": True, "shuffle_buffer": 16}
+STREAM = ("data.streaming=true", "data.shuffle_buffer=16")
 # feature -> sections of its recipe
 FEATURES: dict[str, dict[str, Any]] = {
     "full, ema": {**TEXT, "averaging": {"ema": 0.5}},
@@ -58,7 +60,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     },
     "gradual_unfreezing": {**TEXT, "strategy": "gradual_unfreezing", "max_steps": 6},
     "tokens": WORDS,
-    "streaming": {**TEXT, "stream": STREAM},
+    "streaming": {**TEXT, "overrides": STREAM},
     "soup": {**TEXT, "averaging": {"soup": {"seed": [1, 2]}}},
     "class_weights, r_drop": {**TEXT, "task": WEIGHTED, "regularization": {"r_drop": 2.0}},
     "focal, accumulation": {**TEXT, "regularization": {"focal": 2.0}, "accumulation": 2},
@@ -111,11 +113,12 @@ def train(name: str, folder: Path, *, num_rows: int) -> dict[str, Any]:
 
     sections = {**FEATURES, **NORMALIZED}[name].copy()
     place = folder / f"{name} on {processes.num_processes()}"
-    section = _sections(sections, folder, num_rows)
-    set_seed(0)
-    prepared = prepare(
-        place / os.environ.get("RANK", "0"), folder / sections["model"], Path(), **section
+    overrides, data = sections.pop("overrides", ()), folder / sections.pop("data")
+    path = write_recipe(
+        place / os.environ.get("RANK", "0"), Path(), data, **_sections(sections, folder, num_rows)
     )
+    set_seed(0)
+    prepared = prepare(recipe.load(path, overrides))
     if "r_drop" in sections.get("regularization", {}):
         model: Any = prepared.checkpoint.model
         model.dropout = AlternateDropout(0.5)
@@ -149,11 +152,9 @@ def _sections(sections: dict[str, Any], folder: Path, num_rows: int) -> dict[str
         "gradient_accumulation_steps": accumulation,
         "per_device_train_batch_size": num_rows // accumulation,
     }
-    data = {"source": "files", "path": str(folder / sections["data"])}
     return {
         **sections,
         "model": {"checkpoint": str(folder / sections["model"]), "config": config},
-        "data": {**data, **sections.pop("stream", {})},
         "training": training,
     }
 
