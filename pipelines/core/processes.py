@@ -9,10 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from torch import nn
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -83,8 +80,8 @@ def temporary_folder(parent: Path | None = None, prefix: str = "graft-") -> Iter
             shutil.rmtree(made, ignore_errors=True)
 
 
-def share_buffers(model: "nn.Module") -> None:
-    """Give all processes the floating-point buffers of the main one, in place.
+def share_buffers(model: Any) -> None:
+    """Give all processes the floating-point buffers of the main one's `model`, in place.
 
     The running statistics of batch normalization follow the batches of a process. After a step each
     has others, and the main one's are saved: DDP shares them no sooner than at the next step.
