@@ -36,6 +36,15 @@ def names(package: str, title: str) -> str:
     return table((title, "what it is"), rows)
 
 
+def adaptations() -> str:
+    """List the methods of adaptation with what each was worth where it was measured."""
+    rows = (
+        (f"`{n}`", escape(registry.summary("adaptations", n)), escape(kind.measured))
+        for n, kind in registry.find_all("adaptations").items()
+    )
+    return table(("adaptation", "what it is", "measured, accuracy on the target"), rows)
+
+
 def recipes() -> str:
     """List the shipped recipes with their checkpoints and the first comment of each."""
     rows = []
@@ -145,7 +154,7 @@ def commands() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "adaptations": lambda: names("adaptations", "adaptation"),
+    "adaptations": adaptations,
     "columns": columns,
     "combinations": combination_table,
     "commands": commands,

@@ -14,6 +14,7 @@
    12. bad_rows               rows that cannot be read         DataError, or left out
    13. drop_unsupported_rows  rows that the model cannot take  DataError, or left out
 
+`selection` has the steps 1 to 4, and of several sources `domains`, which unites what each has.
 Nothing is decoded or copied before step 12, and images not before step 13, which waits for the
 checkpoint: they are decoded once, into what it wants. `streams` reads the first rows of a streamed
 train split, which go through all of this.

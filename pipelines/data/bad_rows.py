@@ -54,7 +54,7 @@ class RowFilter:
             return rows
         positions = sorted(reasons)
         bad = [
-            BadRow(split, rows.location(split, i), int(rows.numbers[i]), reasons[i])
+            BadRow(split, rows.location(split, i), int(rows.numbers[i]), reasons[i], rows.source(i))
             for i in positions
         ]
         count = f"{len(bad):,} of {len(rows):,} rows"
@@ -72,5 +72,7 @@ class RowFilter:
 
 def _examples(bad: list[BadRow]) -> str:
     """The first bad rows with their reasons."""
-    shown = "; ".join(f"row {each.row}: {each.reason}" for each in bad[:MAX_ROWS_IN_NOTE])
+    sources = [f" of '{each.source}'" * bool(each.source) for each in bad[:MAX_ROWS_IN_NOTE]]
+    pairs = zip(bad, sources, strict=False)
+    shown = "; ".join(f"row {each.row}{source}: {each.reason}" for each, source in pairs)
     return shown + "; …" * (len(bad) > MAX_ROWS_IN_NOTE)

@@ -8,27 +8,25 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import DataError
 from pipelines.core.labels import SINGLE, Labels
 from pipelines.data import (
-    columns,
+    domains,
     folds,
     group_column,
     labeled_rows,
-    role_columns,
     samples,
-    split_column,
+    selection,
     splits,
     streams,
     target,
-    unused_texts,
+    united_labels,
     usual_columns,
 )
-from pipelines.data.arrangement import arrange
 from pipelines.data.bad_rows import RowFilter
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
 from pipelines.data.rows import Rows
-from pipelines.data.sources import StreamedSource
+from pipelines.data.selection import if_streamed
+from pipelines.data.sources.several import Several
 from pipelines.data.split_names import USUAL_NAMES
-from pipelines.data.unused_texts import UnusedText
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -51,21 +49,20 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
     """
     notes: list[str] = []
     note = notes.append
-    available = source.load()
-    notes.extend(getattr(available, "notes", ()))  # a source may return any mapping
-    # of a stream, the whole of it: its first rows stand for it in `assignment`
-    whole, streamed = splits.assign(available, source.splits), _if_streamed(source)
-    assignment = streams.materialize(whole, streamed, note) if streamed else whole
-    rows_by_split, roles = role_columns.select(assignment, source, task, available, note)
-    unused = _unused_texts(assignment.datasets["train"], roles, source, task, note)
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
-    rows_by_split = arrange(rows_by_split, task, bad_rows, note)
+    if isinstance(source, Several):
+        selected = domains.select(source, task, seed, bad_rows, note)
+    else:
+        selected = selection.select(source, task, bad_rows, note)
+    assignment, roles, streamed = selected.assignment, selected.roles, if_streamed(source)
     rows_by_split = labeled_rows.select(
-        rows_by_split, task, source, bad_rows, is_streamed=bool(streamed)
+        selected.rows, task, source, bad_rows, is_streamed=bool(streamed)
     )
     labels = labeled_rows.infer(rows_by_split, task, source, note, is_streamed=bool(streamed))
+    united_labels.check(rows_by_split["train"], labels, note)
     # numbers and lists of classes have no strata: most values would occur once
     draw = samples.Sampler(seed, "label" if labels.problem_type == SINGLE else None, note)
+    rows_by_split = domains.cut(rows_by_split, selected.shares, draw)
     rows_by_split, num_rows = _before_validation(rows_by_split, assignment, source, labels, draw)
     train = rows_by_split["train"]
     num_folds = folds.count(train, assignment, source, draw, max_fold_rows)
@@ -73,23 +70,34 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
         assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
     divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
     ordered = _limit(divided, source, task, bad_rows, draw)
+    if described := domains.describe(ordered):
+        note(described)
     if described := group_column.describe(ordered):
         note(described)
     elif num_folds or assignment.shares:
-        _note_usual_group(whole.datasets["train"], roles, note)
+        _note_usual_group(selected.whole.datasets["train"], roles, note)
     stream = None
     if streamed:
         streams.check_class_weights(ordered["train"].dataset, task, labels)
-        stream = streams.prepare(whole, assignment, roles, streamed, task, labels, seed)
-    domain = None
-    if source.target:
-        learned = ordered["train"].dataset
-        domain = target.load(source.target, task, labels, learned, roles, seed, note)
+        stream = streams.prepare(selected.whole, assignment, roles, streamed, task, labels, seed)
+    domain, other = None, source.other_domain
+    if other:
+        learned, key = ordered["train"].dataset, source.other_domain_key
+        domain = target.load(other, task, labels, learned, roles, seed, note, key)
         bad_rows.left_out += domain.left_out
     names = assignment.names | assignment.shares
     used, left_out = {split: names[split] for split in ordered}, tuple(bad_rows.left_out)
     return Data(
-        ordered, labels, tuple(notes), used, left_out, unused, stream, num_folds, domain, roles
+        ordered,
+        labels,
+        tuple(notes),
+        used,
+        left_out,
+        selected.unused,
+        stream,
+        num_folds,
+        domain,
+        roles,
     )
 
 
@@ -131,24 +139,6 @@ def drop_unsupported_rows(
         left_out = (*left_out, *domain.left_out[num_known:])
     notes = [*data.notes, *notes]
     return replace(data, splits=remaining, notes=tuple(notes), left_out=left_out, target=domain)
-
-
-def _if_streamed(source: "Source") -> StreamedSource | None:
-    """The source, if the recipe streams it."""
-    return source if isinstance(source, StreamedSource) and source.streaming else None
-
-
-def _unused_texts(
-    train: "Dataset", roles: Columns, source: "Source", task: "Task", note: Note
-) -> dict[str, UnusedText]:
-    """The columns of texts that no role takes; a column that looks like one of splits is noted."""
-    used = {**roles, "group": source.group} if source.group else roles
-    if warning := split_column.warning(train, roles):
-        note(warning)
-    unused = unused_texts.find(train, used)
-    if not columns.has_inputs(source.columns) and columns.may_take_more(task.roles):
-        unused_texts.check(unused, roles)
-    return unused
 
 
 def _note_usual_group(train: "Dataset", roles: Columns, note: Note) -> None:

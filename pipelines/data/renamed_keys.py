@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pipelines.core.errors import DataError
 
 # in messages of stages that serve `data`, too; what names the other section already stays
-DATA_KEY = re.compile(r"\bdata\.(?!target\b)(?=[a-z])")
+DATA_KEY = re.compile(r"\bdata\.(?!(?:target|sources)\b)(?=[a-z])")
 
 
 def renamed(text: str, key: str) -> str:

@@ -49,20 +49,44 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
+class Domains:
+    """Which of several sources each row comes from: `data.sources`.
+
+    Attributes:
+        names: of the sources, in the order of the recipe.
+        numbers: (rows,) the source of each row, by its place in `names`.
+    """
+
+    names: tuple[str, ...]
+    numbers: np.ndarray
+
+    def select(self, positions: np.ndarray) -> "Domains":
+        """Select the sources of the rows at these (num_rows,) positions."""
+        return replace(self, numbers=self.numbers[positions])
+
+    def name(self, position: int) -> str:
+        """Name the source of a row."""
+        return self.names[int(self.numbers[position])]
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """All rows of a split, or a selection of them.
 
     Attributes:
         dataset: the rows.
         origin: the split that they were loaded as: "train" for a validation set cut from train.
-        numbers: (rows,) their positions in `origin` as it was loaded, from 0.
+        numbers: (rows,) their positions in `origin` as it was loaded, from 0; of several sources
+            each counts by itself.
         groups: which rows belong together; None without `data.group`.
+        domains: which source each row comes from; None where there is one.
     """
 
     dataset: "Dataset"
     origin: str
     numbers: np.ndarray
     groups: Groups | None = None
+    domains: Domains | None = None
 
     @classmethod
     def of(cls, dataset: "Dataset", origin: str) -> "Rows":
@@ -76,15 +100,30 @@ class Rows:
         """Select the rows at these (num_rows,) positions, in their order."""
         # numbers follow, so that after any draw a message still names the row in the user's file
         groups = self.groups and self.groups.select(positions)
-        return Rows(self.dataset.select(positions), self.origin, self.numbers[positions], groups)
+        domains = self.domains and self.domains.select(positions)
+        rows, numbers = self.dataset.select(positions), self.numbers[positions]
+        return Rows(rows, self.origin, numbers, groups, domains)
 
     def location(self, split: str, position: int) -> str:
         """Name a row for a message.
 
-        `validation, row 7`, or `validation, row 7 of train` where validation was cut from train.
+        `validation, row 7`, or `validation, row 7 of train` where validation was cut from train;
+        `train, row 7 of 'books'` where there are several sources.
         """
         origin = f" of {self.origin}" if split != self.origin else ""
-        return f"{split}, row {self.numbers[position]}{origin}"
+        source = f" of '{self.source(position)}'" if self.domains else ""
+        return f"{split}, row {self.numbers[position]}{origin}{source}"
+
+    def by_source(self, values: np.ndarray) -> np.ndarray:
+        """Number (rows,) values so that equal ones of two sources differ; as they are of one."""
+        if self.domains is None:
+            return values
+        _, numbers = np.unique(values, return_inverse=True)
+        return numbers * len(self.domains.names) + self.domains.numbers
+
+    def source(self, position: int) -> str:
+        """Name the source of a row; empty where there is one for all."""
+        return self.domains.name(position) if self.domains else ""
 
 
 @dataclass(frozen=True)
@@ -96,12 +135,14 @@ class BadRow:
         location: the row as a message names it.
         row: its position in the split as it was loaded, from 0.
         reason: what is wrong with it.
+        source: which of several sources it is of; empty where there is one.
     """
 
     split: str
     location: str
     row: int
     reason: str
+    source: str = ""
 
     def __str__(self) -> str:
         return f"{self.location}: {self.reason}"

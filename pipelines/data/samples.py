@@ -28,9 +28,16 @@ class Sampler:
     note: Note
 
     def values(self, rows: Rows) -> np.ndarray:
-        """Return the (rows,) values to draw in proportion: all 0 without `strata`."""
+        """Return the (rows,) values to draw in proportion, each of them in each source.
+
+        All are 0 without `strata`.
+        """
         if self.strata is None:
-            return np.zeros(len(rows), dtype=int)
+            return rows.by_source(np.zeros(len(rows), dtype=int))
+        return rows.by_source(self.classes(rows))
+
+    def classes(self, rows: Rows) -> np.ndarray:
+        """Return the (rows,) values of the column `strata`."""
         return np.asarray(rows.dataset[self.strata][:])
 
     def report(self, drawn: str) -> None:
@@ -131,7 +138,7 @@ def limit_classes(train: Rows, max_rows: int | None, labels: Labels, draw: Sampl
             f"data.limit_per_class: {max_rows}: this is {labels.problem_type}, where examples do "
             "not have one class each; use data.limit.train=…, which is a number of examples"
         )
-    _, inverse, sizes = np.unique(draw.values(train), return_inverse=True, return_counts=True)
+    _, inverse, sizes = np.unique(draw.classes(train), return_inverse=True, return_counts=True)
     order = np.random.default_rng(draw.seed).permutation(len(train))
     by_class = order[np.argsort(inverse[order], kind="stable")]
     places = np.arange(len(train)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

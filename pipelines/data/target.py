@@ -42,6 +42,7 @@ def load(
     train_roles: Columns,
     seed: int,
     note: Note,
+    key: str,
 ) -> Target:
     """Load the rows of a target.
 
@@ -50,15 +51,16 @@ def load(
         train: rows of the source domain.
         train_roles: role -> column there.
         note: is called with what was inferred.
+        key: the section of the recipe that names it.
 
     Raises:
-        DataError: data that do not fit, in the keys of `data.target`.
+        DataError: data that do not fit, in the keys of that section.
         HubError: a hub is needed and cannot be reached.
     """
-    noted = note_of(note)
+    noted = note_of(note, key)
     # in no stratum: not even by a draw do labels choose
     draw = samples.Sampler(seed, None, noted)
-    with named("data.target"):
+    with named(key):
         available = source.load()
         for text in getattr(available, "notes", ()):
             noted(text)
@@ -80,7 +82,7 @@ def load(
         labeled = target_labels.select(scored, task, labels, train, noted)
         inputs = [role for role in roles if role != "label"]
         unlabeled = replace(rows["train"], dataset=rows["train"].dataset.select_columns(inputs))
-    target = Target(unlabeled, labeled, skip=source.on_bad_row == "skip")
+    target = Target(unlabeled, labeled, key, skip=source.on_bad_row == "skip")
     return filtered(target, task.corrupt_rows, note)
 
 
@@ -90,17 +92,17 @@ def filtered(target: Target, find: FindBadRows, note: Note) -> Target:
     Raises:
         DataError: there is such a row, and it is not to be skipped.
     """
-    bad_rows = RowFilter(target.skip, note_of(note))
-    with named("data.target"):
+    bad_rows = RowFilter(target.skip, note_of(note, target.key))
+    with named(target.key):
         unlabeled = bad_rows.apply(target.unlabeled.origin, target.unlabeled, find)
         labeled = target.labeled and bad_rows.apply(target.labeled.origin, target.labeled, find)
     left_out = (*target.left_out, *bad_rows.left_out)
     return replace(target, unlabeled=unlabeled, labeled=labeled, left_out=left_out)
 
 
-def note_of(note: Note) -> Note:
-    """Make notes of the stages name the keys of `data.target`."""
-    return lambda text: note(f"target: {renamed(text, 'data.target')}")
+def note_of(note: Note, key: str) -> Note:
+    """Make notes of the stages name the keys of the section `key`."""
+    return lambda text: note(f"target: {renamed(text, key)}")
 
 
 def _split_names(available: "Mapping[str, Dataset]", source: "Source") -> dict[str, str]:

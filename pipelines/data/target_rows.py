@@ -17,12 +17,14 @@ class Target:
     Attributes:
         unlabeled: what a model may be adapted to: inputs alone.
         labeled: what the result is scored on, once; None where the target has no labels.
+        key: the section of the recipe that names it.
         skip: leave out bad rows instead of refusing them.
         left_out: bad rows that were removed.
     """
 
     unlabeled: Rows
     labeled: Rows | None
+    key: str = "data.target"
     skip: bool = False
     left_out: tuple[BadRow, ...] = ()
 

@@ -17,7 +17,8 @@ def find_beside(document: Document, folder: Path) -> None:
         folder: that of the recipe.
     """
     evaluation = [("evaluation", key) for key in ("out_of_distribution", "forgetting")]
-    for section in (("data",), ("data", "target"), *evaluation):
+    sources = [("data", "sources", name) for name in children(document.get(("data", "sources")))]
+    for section in (("data",), ("data", "target"), *sources, *evaluation):
         _find_beside(document, section, folder)
 
 

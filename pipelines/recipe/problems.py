@@ -15,7 +15,8 @@ EXPECTED = {  # pydantic's types of error, in the words of YAML
     "model_type": "should be keys and values",
     "tuple_type": "should be a list",
 }
-TARGET = ("data", "target")
+# sections within `data` whose keys are those of their own source -> how many words lead there
+NESTED: dict[tuple[str, ...], int] = {("data", "target"): 2, ("data", "sources"): 3}
 
 
 def explain(document: Document, key: str, errors: Iterable[Any], kind: Any) -> Iterator[str]:
@@ -50,9 +51,10 @@ def _explain_one(document: Document, key: str, error: Any, kind: Any) -> tuple[s
     path = tuple(_existing_path(document, location))
     place, dotted = document.place(path), ".".join(path)
     if error["type"] == "extra_forbidden":
-        within = path[1:-1]
-        if path[:2] == TARGET:  # whose keys are those of its own source
-            kind, within = registry.find("sources", document.get((*TARGET, "source"))), path[2:-1]
+        within, depth = path[1:-1], NESTED.get(path[:2], 0)
+        if depth:
+            source = document.get((*path[:depth], "source"))
+            kind, within = registry.find("sources", source), path[depth:-1]
         hint = hints.of_key(key if len(path) == 2 else "", path[-1], _fields(kind, within))
         return f"{place}: unknown key '{dotted}'; {hint}", ""
     if error["type"] == "missing":

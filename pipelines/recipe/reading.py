@@ -11,6 +11,7 @@ from pipelines.recipe import document as documents
 from pipelines.recipe import yaml_reader
 from pipelines.recipe.data_paths import find_beside
 from pipelines.recipe.document import Document, Override, children
+from pipelines.recipe.source_names import SECTION, SEVERAL, name_sources
 
 # `strategy: lora` is short for `strategy: {name: lora}`
 SHORTHANDS = {"task": "name", "model": "checkpoint", "strategy": "name", "adaptation": "name"}
@@ -63,6 +64,8 @@ def lay(document: Document, layer: Document) -> None:
     """Lay a layer over a document, section by section."""
     _rename_sections(layer)
     _drop_removed_keys(layer)
+    if name_sources(layer):  # a list replaces what is below it, and is not added to it
+        children(document.values.get("data")).pop("sources", None)
     for section in KINDS:
         # before the layers are merged, while the old kind is still known
         _drop_keys_of_old_kind(document, section, layer.get((section,)))
@@ -95,7 +98,11 @@ def override(document: Document, overrides: Iterable[str | Override]) -> None:
     for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):
         if key in KIND_KEYS:
             _drop_keys_of_old_kind(document, key[0], {key[1]: value})
+        if key == SECTION:
+            _drop_keys_of_old_kind(document, "data", {"source": SEVERAL})
+            document.put(("data", "source"), SEVERAL, place)
         document.put(key, value, place)
+        name_sources(document)
         _expand(document)
 
 

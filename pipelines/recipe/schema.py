@@ -10,7 +10,10 @@ from pydantic import TypeAdapter
 
 from pipelines import recipe
 from pipelines.core import registry
-from pipelines.recipe import reading, staged, training_fields
+from pipelines.recipe import reading, source_names, staged, training_fields
+
+# kinds that a section is of where it does not name one
+IMPLIED = (("strategy", "auto"), ("data", source_names.SEVERAL))
 
 
 def build() -> dict[str, Any]:
@@ -33,6 +36,14 @@ def build() -> dict[str, Any]:
         target = source["properties"]["target"]
         del target["type"]
         target["anyOf"] = [{"$ref": "#/properties/data"}, {"type": "null"}]
+        if sources := source["properties"].get("sources"):
+            each = sources.pop("additionalProperties")
+            del sources["type"], each["type"]
+            each["$ref"] = "#/properties/data"
+            sources["anyOf"] = [
+                {"type": "array", "items": each},
+                {"type": "object", "additionalProperties": each},
+            ]
     for name in ("Encoder", "TunedCheckpoint"):
         definitions[name] = {"anyOf": [{"type": "string"}, definitions[name]]}
     model = {"anyOf": [{"type": "string"}, properties["model"]]}
@@ -80,7 +91,7 @@ def _kinds(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
         schema = _hoisted(section.model_json_schema(), definitions)
         schema["properties"][kind_key] = {"const": name}
         required = {*schema.get("required", [])}
-        is_implied = key == "augmentation" or (key, name) == ("strategy", "auto")
+        is_implied = key == "augmentation" or (key, name) in IMPLIED
         schema["required"] = sorted(required | ({kind_key} if not is_implied else set()))
         schema["description"] = registry.summary(package, name)
         options.append(schema)

@@ -25,7 +25,8 @@ def drop_unread(stage: Document, layer: Document, tasks: list[Any]) -> None:
     if task is None:
         return
     dropped = _drop_labels(stage) if task.target is None else []
-    shared = children(children(stage.values.get("data")).get("columns"))
+    data = children(stage.values.get("data"))
+    shared = children(data.get("columns"))
     over = children(children(layer.values.get("data")).get("columns"))
     roles = _roles(task)
     others = set().union(*(_roles(other) for other in map(_task, tasks) if other))
@@ -37,15 +38,22 @@ def drop_unread(stage: Document, layer: Document, tasks: list[Any]) -> None:
     for role in sorted((others - roles) & {*shared} - {*over}):
         del shared[role]
         dropped.append(f"data.columns.{role}")
+    for name, source in children(data.get("sources")).items():
+        for role in sorted((others - roles) & {*children(children(source).get("columns"))}):
+            del source["columns"][role]
+            dropped.append(f"data.sources.{name}.columns.{role}")
     if dropped:
         name = task.__module__.rpartition(".")[2]
         say(f"note: {layer.origin}: {', '.join(dropped)}: not for {name}{joined}")
 
 
 def _drop_labels(stage: Document) -> list[str]:
-    """Drop what needs labels, and name it."""
-    data = children(stage.values.get("data"))
-    dropped = [f"data.{key}" for key in LABEL_KEYS if data.pop(key, None) is not None]
+    """Drop what needs labels, and name it; of a source that is held out, texts are not read."""
+    data, dropped = children(stage.values.get("data")), []
+    held_out = data.pop("held_out", None)
+    if children(data.get("sources")).pop(held_out, None) is not None:
+        dropped.append(f"data.sources.{held_out}")
+    dropped += [f"data.{key}" for key in LABEL_KEYS if data.pop(key, None) is not None]
     return dropped + [key for key in LABEL_SECTIONS if stage.values.pop(key, None) is not None]
 
 

@@ -20,6 +20,7 @@ from pipelines.report import (
     forgetting_text,
     pictures,
     robustness_text,
+    source_text,
     stages_text,
     threshold_text,
 )
@@ -164,6 +165,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "parity": evidence.parity or "not checked",
         "calibration": card_section(evidence, model)
         + threshold_text.card_section(evidence)
+        + source_text.card_section(evidence)
         + robustness_text.card_section(evidence)
         + detection_text.card_section(evidence)
         + forgetting_text.card_section(evidence),
@@ -180,11 +182,16 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
         "limits": "".join(f"- {limit}\n" for limit in evidence.limits),
         "source": (
-            "Training and test data come from one source; expect lower scores on other data."
+            f"Training and test data come from {_origin(evidence)}; expect lower scores on other "
+            "data."
             if tested
             else "Validation both chose and scored the model, so its scores are too optimistic."
         ),
     }
+
+
+def _origin(evidence: Evidence) -> str:
+    return "the same sources" if evidence.by_source else "one source"
 
 
 def _link(model: dict[str, Any]) -> str:

@@ -25,13 +25,20 @@ def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) ->
         library_name=None if evidence.library == "side-by-side" else evidence.library,
         pipeline_tag=evidence.task.pipeline,
         base_model=grafted[0] if len(grafted) == 1 else grafted or None,
-        datasets=[values["data"]["path"]] if values["data"]["source"] == "hub" else None,
+        datasets=[*_hub_ids(values["data"])] or None,
         metrics=[name for name, score in evidence.validation.items() if is_number(score)],
         tags=["graft", evidence.strategy],
         model_name=values["name"],
         **(lock["model"].get("card", {}) if evidence.pretrained else {}),
         eval_results=list(_results(evidence, values["data"], lock["data"].get("commit"))),
     )
+
+
+def _hub_ids(data: dict[str, Any]) -> "Iterator[str]":
+    """Yield the ids of data sets of the Hub, those of several sources included."""
+    for source in (data, *data.get("sources", {}).values()):
+        if source["source"] == "hub":
+            yield source["path"]
 
 
 def _results(
@@ -41,6 +48,7 @@ def _results(
     from huggingface_hub import EvalResult
 
     path, config = data.get("path") or data["source"], data.get("name")
+    path = ", ".join(data.get("sources", ())) or path
     for split, scores in evidence.splits.items():
         source_split = data["splits"].get(split)
         for metric, score in scores.items():

@@ -19,7 +19,11 @@ def write(folder: RunFolder, data: "Data", findings: "Findings") -> None:
     Raises:
         RunError: the folder cannot be written.
     """
-    left_out = [{"split": bad.split, "row": bad.row, "reason": bad.reason} for bad in data.left_out]
+    left_out = [
+        {"split": bad.split, "row": bad.row, "reason": bad.reason}
+        | ({"source": bad.source} if bad.source else {})
+        for bad in data.left_out
+    ]
     labels = {"problem_type": data.labels.problem_type, "names": data.labels.names}
     content = {
         "columns": data.columns,

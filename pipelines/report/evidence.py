@@ -61,6 +61,19 @@ class PrintedLines:
         return f"ok {where}: probabilities or numbers differ by at most {self.max_difference:.1e}"
 
 
+@dataclass(frozen=True)
+class SourceScore:
+    """The main score on the rows of one of several sources.
+
+    Attributes:
+        num_rows: how many rows of a split are of that source.
+        score: on these.
+    """
+
+    num_rows: int
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class SplitPredictions:
     """Outputs, predictions and targets of one split, in the order of its rows.
@@ -95,6 +108,8 @@ class Evidence:
         speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
         target: scores on rows of the target domain, which chose nothing; None without labels.
+        target_name: which of several sources was held out as that domain; empty for another one.
+        by_source: split -> name of a source -> the main score there; empty where there is one.
         baseline: split -> scores of a predictor that ignores the input.
         simple_model: how good a bag of words is, or what is as simple; None where there is none.
         zero_shot: scores of class names as texts, without training; None where nothing reads them.
@@ -135,6 +150,8 @@ class Evidence:
     validation: Scores
     test: Scores | None
     target: Scores | None = None
+    target_name: str = ""
+    by_source: Mapping[str, Mapping[str, SourceScore]] = field(default_factory=dict)
     baseline: Mapping[str, Scores]
     simple_model: "SimpleScores | None" = None
     zero_shot: "SimpleScores | None" = None
@@ -164,7 +181,8 @@ class Evidence:
         """Name a split as reports show it."""
         if split == "validation" and self.fold_scores:
             return f"validation ({len(self.fold_scores)} folds, out of fold)"
-        return f"target ({self.examples[split]:,} rows)" if split == "target" else split
+        name = f" {self.target_name}" * bool(self.target_name)
+        return f"target{name} ({self.examples[split]:,} rows)" if split == "target" else split
 
     @property
     def splits(self) -> dict[str, Scores]:

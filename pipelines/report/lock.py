@@ -82,11 +82,8 @@ def resolved(recipe: "Recipe") -> dict[str, Any]:
 def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
     """Return the resolved recipe with each revision replaced by the commit that it meant."""
     values = resolved(recipe)
-    for section in ("model", "data"):
-        commit = lock[section].get("commit")
-        # a folder has no commit, and a generated data set no revision
-        if commit and "revision" in values[section]:
-            values[section]["revision"] = commit
+    pin(values["model"], lock["model"])
+    pin(values["data"], lock["data"])
     for number, encoder in enumerate(lock.get("beside", [])):
         if encoder.get("commit"):
             values["model"]["beside"][number]["revision"] = encoder["commit"]
@@ -97,6 +94,15 @@ def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
     if target_commit:
         values["data"]["target"]["revision"] = target_commit
     return values
+
+
+def pin(section: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Replace the revision of a section by the commit that it meant, of several sources each."""
+    # a folder has no commit, and a generated data set no revision
+    if identity.get("commit") and ("revision" in section or section.get("source") == "hub"):
+        section["revision"] = identity["commit"]
+    for name, source in identity.get("sources", {}).items():
+        pin(section["sources"][name], source)
 
 
 def _beside(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]:

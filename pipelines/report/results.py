@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.report import (
     adaptation_text,
     predictions,
+    source_text,
     strict_json,
     threshold_text,
     wise_ft_curve,
@@ -58,6 +59,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "folds": _folds(evidence),
         "test": evidence.test,
         "target": evidence.target,
+        "sources": source_text.as_json(evidence),
         "baseline": evidence.baseline,
         "simple_model": _scores_of(evidence.simple_model),
         "zero_shot": _scores_of(evidence.zero_shot),

@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from pipelines.report import strict_json
+from pipelines.report.lock import pin
 from pipelines.report.privacy import without_paths
 from pipelines.report.run_folder import RunFolder
 
@@ -43,8 +44,7 @@ def whole_recipe(folder: RunFolder, values: dict[str, Any]) -> dict[str, Any]:
     whole = yaml.safe_load(folder.staged_recipe.read_text(encoding="utf-8"))
     locks = [_read(stage.lock) for stage in (*folder.stages_before, folder)]
     for stage, lock in zip(whole["stages"], locks, strict=True):
-        if commit := lock["data"].get("commit"):
-            stage["data"]["revision"] = commit
+        pin(stage["data"], lock["data"])
     if commit := locks[0]["model"].get("commit"):
         whole["stages"][0]["model"]["revision"] = commit
     return without_paths({key: value for key, value in whole.items() if key != "hub"})

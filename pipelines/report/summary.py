@@ -10,6 +10,7 @@ from pipelines.report import (
     detection_text,
     forgetting_text,
     robustness_text,
+    source_text,
     threshold_text,
     wise_ft_curve,
 )
@@ -40,6 +41,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             *baseline.warnings(evidence),
             "",
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),
+            *source_text.lines(evidence),
             *threshold_text.lines(evidence),
             *robustness_text.lines(evidence),
             *wise_ft_curve.lines(evidence),

@@ -24,7 +24,14 @@ from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.training import arguments as training_arguments
 from pipelines.training.parallel_rows import select
 from pipelines.training.row_subset import examples_of
-from pipelines.workflow import detection, forgetting, robustness, simple_model, zero_shot
+from pipelines.workflow import (
+    by_source,
+    detection,
+    forgetting,
+    robustness,
+    simple_model,
+    zero_shot,
+)
 from pipelines.workflow.predicting import labels_of, predict, predict_again
 from pipelines.workflow.prepared import Prepared
 
@@ -77,6 +84,8 @@ def evaluate(
         validation=scored.scores["validation"],
         test=scored.scores.get("test"),
         target=scored.scores.get("target"),
+        target_name=getattr(recipe.data, "held_out", None) or "",
+        by_source=by_source.measure(prepared, scored.predictions),
         baseline=scored.baseline,
         # once, not once for each process
         simple_model=processes.from_main(lambda: simple_model.measure(prepared)),

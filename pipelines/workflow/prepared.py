@@ -104,7 +104,7 @@ class Prepared:
     def _dealt(self, num_folds: int) -> np.ndarray:
         targets, train = self.targets["train"], self.data.splits["train"]
         by_class = self.data.labels.problem_type == SINGLE
-        values = np.asarray(targets) if by_class else np.zeros(len(targets))
+        values = train.by_source(np.asarray(targets) if by_class else np.zeros(len(targets)))
         return group_folds.deal(train, values, self._repeats, num_folds, self.recipe.seed, note=say)
 
     @cached_property

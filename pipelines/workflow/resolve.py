@@ -10,6 +10,7 @@ from pipelines.core import hardware, registry
 from pipelines.core.console import say
 from pipelines.core.labels import LANGUAGE
 from pipelines.data.sources import Source
+from pipelines.data.sources.several import Several
 from pipelines.data.split_names import SplitNames
 from pipelines.models.anatomy import dissect
 from pipelines.recipe import Recipe, combinations
@@ -39,6 +40,7 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
     # before defaults are filled in: a note is about keys that the user wrote
     _note_ignored_keys(recipe)
     _note_unused_head(recipe, context)
+    _note_unproven(recipe)
     defaults = recipe.strategy.training_defaults(recipe.task.modality, context.anatomy)
     if context.streams:
         defaults |= training_arguments.STREAMED
@@ -112,6 +114,8 @@ def _with_split_names(prepared: Prepared) -> Source:
     """Name what serves as each split, and the folds; a repeated run does not look for them."""
     names = prepared.data.source_splits
     data = prepared.recipe.data
+    if isinstance(data, Several):  # each has its own splits, which the seed draws again
+        return data.replace(folds=prepared.data.num_folds)
     # a list of files stays one
     explicit = {split: name for split, name in data.splits if name is not None}
     # a test split that was not used, for lack of labels, is explicitly none
@@ -134,6 +138,16 @@ def _note_ignored_keys(recipe: Recipe) -> None:
             "takes no gradient steps" if strategy.no_gradient_reason else "has a loss of its own"
         )
         say(f"note: strategy {strategy.name} {steps}; ignored: {', '.join(keys)}")
+
+
+def _note_unproven(recipe: Recipe) -> None:
+    """Print what an adaptation was worth that was not better than doing without."""
+    section = recipe.adaptation
+    if section and not section.is_proven:
+        say(
+            f"adaptation: {section.name}: {section.measured}; compare with adaptation=null, and "
+            "with deep_coral or mmd, which were better on digits (benchmarks/README.md)"
+        )
 
 
 def _note_unused_head(recipe: Recipe, context: AutoContext) -> None:

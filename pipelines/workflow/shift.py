@@ -34,7 +34,7 @@ def check(recipe: "Recipe") -> None:
     Raises:
         RecipeError: names the key.
     """
-    if recipe.data.target is None:
+    if recipe.data.other_domain is None:
         raise RecipeError(
             "--shift compares data with another domain, and the recipe names none; expected "
             "data.target, such as data.target.source=files data.target.path=other.csv"
@@ -50,7 +50,7 @@ def lines(prepared: Prepared) -> Iterator[str]:
     assert prepared.target is not None
     seed, labels = prepared.recipe.seed, prepared.data.labels
     train = _drawn(prepared.encoded["train"], seed, "train")
-    target = _drawn(prepared.target, seed, "data.target")
+    target = _drawn(prepared.target, seed, prepared.recipe.data.other_domain_key)
     source, pooling = _features(prepared, train)
     elsewhere, _ = _features(prepared, target)
     yield (

@@ -36,6 +36,7 @@ from pipelines.evaluation.simple_model import SimpleScores
 from pipelines.models import base_card
 from pipelines.models.section import Model
 from pipelines.report import card, lock, results
+from pipelines.report.evidence import SourceScore
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.summary import summarize
 from pipelines.report.tables import score_rows
@@ -562,3 +563,17 @@ def test_a_folder_is_locked_by_the_hashes_of_its_files(tmp_path: Path) -> None:
     assert before["checkpoint"] == "encoder"
     assert list(before["files"]) == ["config.json"]
     assert before["files"] != after["files"]
+
+
+def test_scores_of_each_source_are_in_summary_card_and_metrics(tmp_path: Path) -> None:
+    scores = {"books": SourceScore(1_200, 0.81), "<b>|": SourceScore(621, 0.78)}
+    folder = finished(tmp_path, by_source={"validation": {}, "test": scores})
+    found = evidence(by_source={"test": scores})
+    line = "by source: accuracy on test (rows): books 0.8100 (1,200), <b>| 0.7800 (621)"
+    assert line in summarize(folder, found)
+    written = folder.card.read_text(encoding="utf-8")
+    assert "| books | 0.8100 | 1,200 |" in written
+    assert "| &lt;b&gt;\\| | 0.7800 | 621 |" in written
+    assert "come from the same sources" in written
+    metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
+    assert metrics["sources"]["test"]["books"] == {"rows": 1_200, "accuracy": 0.81}

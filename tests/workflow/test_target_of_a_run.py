@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from grafting import fit, write_recipe
 
 from pipelines import recipe as recipes
@@ -73,3 +74,31 @@ def test_auto_names_the_adaptation_that_it_would_add(
     prepare_recipe(recipes.load(path, target))
     is_advised = "auto: with data.target, adaptation: deep_coral" in capsys.readouterr().out
     assert is_advised == (section is None)
+
+
+def test_sources_are_scored_by_themselves_and_one_that_is_held_out_beside_them(
+    tmp_path, text_checkpoint, text_data
+):
+    tables = {"books": "train.csv", "dvd": "test.csv", "music": "validation.csv"}
+    sources = {n: {"source": "files", "path": str(text_data / t)} for n, t in tables.items()}
+    data = {"sources": sources, "held_out": "music", "splits": {"test": 0.25}}
+    file = write_recipe(tmp_path, text_checkpoint, text_data, strategy="linear_probe")
+    values = {**yaml.safe_load(file.read_text(encoding="utf-8")), "data": data}
+    prepared = prepare_recipe(recipes.Recipe.from_dict(values))
+    assert prepared.folds is not None
+    domains = prepared.data.splits["train"].domains
+    for number in (0, 1):  # each fold has its share of each source
+        sizes = np.bincount(prepared.folds[domains.numbers == number], minlength=5)
+        assert sizes.max() - sizes.min() <= 2
+    fitted = fit(prepared, tmp_path)
+    evidence = evaluate(prepared, fitted, predict_validation(prepared, fitted), 1.0)
+    for split, total in (("validation", "train"), ("test", "test")):
+        scores = evidence.by_source[split]
+        assert [*scores] == ["books", "dvd"]
+        rows = [each.num_rows for each in scores.values()]
+        assert sum(rows) == evidence.examples[total]
+        right = [each.num_rows * each.score for each in scores.values()]
+        whole = {"validation": evidence.validation, "test": evidence.test}[split]
+        assert sum(right) == pytest.approx(sum(rows) * whole["accuracy"])
+    assert evidence.title("target") == f"target music ({evidence.examples['target']} rows)"
+    assert {*prepared.recipe.data.identity()["sources"]} == {*tables}

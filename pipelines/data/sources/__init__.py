@@ -29,6 +29,28 @@ if TYPE_CHECKING:
 NOT_OF_A_TARGET = ("target", "limit_per_class", "group", "folds", "label_names", "streaming")
 
 
+def of_its_kind(value: Any) -> Any:
+    """Check a section within `data` by the class of its own source.
+
+    Raises:
+        ValueError: it names no source, or one that does not exist.
+        ValidationError: a key or a value that its source does not have.
+    """
+    if value is None or isinstance(value, Source):
+        return value
+    kind = value.get("source") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        known = listed(registry.names("sources"))
+        raise ValueError(
+            f"should be keys and values, such as {{source: files, path: other.csv}}; known "
+            f"sources: {known}"
+        )
+    try:
+        return registry.find("sources", kind).model_validate(value)
+    except RecipeError as error:
+        raise ValueError(f"source: {error}") from None
+
+
 class LoadedSplits(dict[str, Any]):
     """What a source has loaded: the name of a split -> its data set.
 
@@ -103,19 +125,7 @@ class Source(Section):
     @classmethod
     def _of_its_kind(cls, value: Any) -> Any:
         """Check a target by the class of its own source."""
-        if value is None or isinstance(value, Source):
-            return value
-        kind = value.get("source") if isinstance(value, dict) else None
-        if not isinstance(kind, str):
-            known = listed(registry.names("sources"))
-            raise ValueError(
-                f"should be keys and values, such as {{source: files, path: other.csv}}; known "
-                f"sources: {known}"
-            )
-        try:
-            return registry.find("sources", kind).model_validate(value)
-        except RecipeError as error:
-            raise ValueError(f"source: {error}") from None
+        return of_its_kind(value)
 
     @field_validator("target")
     @classmethod
@@ -123,6 +133,11 @@ class Source(Section):
         if target is None:
             return None
         fields = type(target).model_fields
+        if "held_out" in fields:
+            raise ValueError(
+                "several sources are no target; expected one, or hold one of data.sources out by "
+                "its name: data.held_out"
+            )
         for key in fields.keys() & {*NOT_OF_A_TARGET}:
             if getattr(target, key) != fields[key].default:
                 raise ValueError(
@@ -153,6 +168,16 @@ class Source(Section):
             HubError: a hub is needed and cannot be reached.
         """
         raise NotImplementedError
+
+    @property
+    def other_domain(self) -> "Source | None":
+        """What may be adapted to without its labels, and is scored once; None where nothing is."""
+        return self.target
+
+    @property
+    def other_domain_key(self) -> str:
+        """The section of the recipe that `other_domain` stands in."""
+        return "data.target"
 
     @property
     def folder(self) -> "Path | None":

@@ -15,11 +15,12 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     key = ("adaptation", "name")
     if recipe.task.name not in TASKS:
         yield key, f"'{section.name}': is for {', '.join(TASKS)}; {recipe.task.name} is none"
-    if recipe.data.target is None:
+    if recipe.data.other_domain is None:
         yield (
             key,
             f"'{section.name}': needs rows of the target domain, labeled or not; name them as "
-            "data.target: {source: files, path: …}, or leave adaptation out",
+            "data.target: {source: files, path: …}, hold one of data.sources out, or leave "
+            "adaptation out",
         )
     if section.after_training:
         yield from _problems_after(recipe, section.name)

@@ -12,9 +12,9 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     reason = folds.why_not(recipe)
     if recipe.data.folds not in ("auto", 0) and reason:
         yield (("data", "folds"), f"{recipe.data.folds}: {reason}; leave one of them out")
-    if recipe.data.target and recipe.task.prediction_unit != "example":
+    if recipe.data.other_domain and recipe.task.prediction_unit != "example":
         yield (
-            ("data", "target"),
+            ("data", "target" if recipe.data.target else "held_out"),
             f"{recipe.task.name} does not predict one thing for an example, and only such tasks "
             "(text_classification, image_classification, audio_classification) have a target "
             "domain; leave it out",

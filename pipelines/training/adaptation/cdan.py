@@ -1,6 +1,6 @@
 """CDAN: no discriminator can know the domains by features and classes (arXiv 1705.10667)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 class Cdan(Adversarial):
     """Conditional adversarial training: the discriminator reads features times probabilities."""
+
+    measured: ClassVar[str] = (
+        "digits, 200 steps: 5.9 ± 6.8 points above the source alone one way, 3.6 ± 7.9 below the "
+        "other"
+    )
 
     entropy_weights: bool = Field(
         True, description="rows whose class is sure count more (CDAN+E of the paper)"

@@ -1,6 +1,6 @@
 """DANN: no discriminator can know source from target by the features (arXiv 1505.07818)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.training.adaptation import Domain
 from pipelines.training.adaptation._adversarial import Adversarial
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 class Dann(Adversarial):
     """Domain-adversarial training: the discriminator reads the features."""
+
+    measured: ClassVar[str] = (
+        "digits, 200 steps: 5.3 ± 2.0 points above the source alone one way, 5.2 ± 6.9 below the "
+        "other"
+    )
 
     def network(self, dim: int, num_classes: int) -> "torch.nn.Module":
         """Build the discriminator."""

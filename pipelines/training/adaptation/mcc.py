@@ -1,6 +1,6 @@
 """MCC: few classes of the target are taken for each other (arXiv 1912.03699)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 class Mcc(WhileTraining):
     """Minimum class confusion: of the probabilities of two classes in the rows of the target."""
+
+    measured: ClassVar[str] = (
+        "digits, 200 steps: 0.2 ± 3.5 points above the source alone one way, 0.6 ± 8.6 below the "
+        "other"
+    )
 
     temperature: float = Field(2.5, gt=0, description="by which logits are divided")
 
