@@ -9,4 +9,5 @@ lock         what the recipe meant on that day: commits, packages, hardware
 summary      the text at the end of a run
 card         the model card
 push         the upload to the Hub
+page         report.html, from the files of a run folder
 """

@@ -3,6 +3,7 @@
 It holds no path of this machine.
 """
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -125,7 +126,13 @@ def write(folder: RunFolder, evidence: Evidence, recipe: "Recipe", lock: dict[st
 def set_model_address(card: Path, repo_id: str) -> None:
     """Make the example in a card load the model from the Hub repository `repo_id`."""
     text = card.read_text(encoding="utf-8")
-    card.write_text(MODEL_ADDRESS.sub(repo_id, text), encoding="utf-8")
+    card.write_text(address_model(text, repo_id), encoding="utf-8")
+
+
+def address_model(code: str, address: str) -> str:
+    """Let the lines that load a model load the one at `address`, a folder or Hub id."""
+    quoted = json.dumps(address, ensure_ascii=False)[1:-1]
+    return MODEL_ADDRESS.sub(lambda _: quoted, code)
 
 
 def _pictures(folder: RunFolder) -> list[Path]:

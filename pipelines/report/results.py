@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.report import (
     adaptation_text,
+    baseline,
     predictions,
     source_text,
     strict_json,
@@ -12,6 +13,7 @@ from pipelines.report import (
 )
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.usage import usage
 
 if TYPE_CHECKING:
     from pipelines.evaluation.simple_model import SimpleScores
@@ -79,8 +81,10 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
             "chosen": evidence.chosen,
         },
         "speed": {d.name: {"on": d.on, "reason": d.reason} for d in evidence.speed},
+        "warnings": [*baseline.warnings(evidence)],
         "parity": vars(evidence.parity) if evidence.parity else None,
         "printed_lines": vars(evidence.printed) if evidence.printed else None,
+        "usage": usage(evidence, "model"),
     }
 
 

@@ -7,12 +7,14 @@ data.json            sizes, classes, repeats and leaks; the rows that were left 
 checkpoints/         the Trainer's, to resume from; requested.yaml is the recipe as it was given
 model/               a standard checkpoint and its card
 predictions/         <split>.csv, one row per example
+examples/            thumbnails or clips of rows that the report shows
 history.jsonl        what was logged during training
 learning_curve.png
 reliability.png      accuracy over confidence, before and after calibration
 forgetting.png       a probe of another task before and after, and how far weights moved
 wise_ft.png          scores on validation and on rows unlike train, between probe and fine-tuned
 metrics.json         validation and test apart; written last, so it marks the run as done
+report.html          a page on all of it, drawn from these files; `graft report` draws it again
 
 A run in stages is the run of its last stage, and has besides
 
@@ -187,6 +189,16 @@ class RunFolder:
     def predictions(self) -> Path:
         """The folder of predictions, one CSV per split."""
         return self.path / "predictions"
+
+    @property
+    def examples(self) -> Path:
+        """Thumbnails or clips of rows that the report shows; exists only if rows have some."""
+        return self.path / "examples"
+
+    @property
+    def report(self) -> Path:
+        """The page on the run."""
+        return self.path / "report.html"
 
     @property
     def model(self) -> Path:

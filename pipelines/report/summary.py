@@ -51,6 +51,7 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             f"reload parity: {evidence.parity or 'not checked'}",
             *([f"the lines below: {evidence.printed}"] if evidence.printed else ()),
             f"model: {model}",
+            *([f"report: {folder.report.as_posix()}"] if folder.report.is_file() else ()),
             *_adapter_size(folder, evidence),
             "",
             usage(evidence, model),

@@ -11,7 +11,7 @@
 6. evaluate      Prepared, Fitted           -> Evidence; test is scored here, once
 7. Output.save   Fitted                     -> model/, a standard checkpoint
 8. with_parity   Evidence, model/           -> Evidence: does it predict the same?
-9. _report       Evidence                   -> card, metrics.json, summary; then the push
+9. _report       Evidence                   -> card, metrics.json, page, summary; then the push
 """
 
 import shutil
@@ -32,7 +32,7 @@ from pipelines.report import card, data_report, lock, pictures, push, requested,
 from pipelines.report.evidence import Evidence
 from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder, writing
-from pipelines.workflow import shifted_rows
+from pipelines.workflow import report_page, shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide
 from pipelines.workflow.continuation import refuse_other_contents
 from pipelines.workflow.evaluate import evaluate, with_parity
@@ -129,7 +129,7 @@ def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) ->
     with busy("loading what was saved, and trying the lines that use it"):
         evidence = with_parity(prepared, fitted, evidence, folder.model)
     if processes.is_main():
-        _report(prepared.recipe, folder, evidence, locked)
+        _report(prepared, folder, evidence, locked)
 
 
 def measure(recipe: Recipe, folder: RunFolder) -> None:
@@ -260,17 +260,21 @@ def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tupl
     return fitted, time.monotonic() - started + fitted.seconds_before
 
 
-def _report(recipe: Recipe, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]) -> None:
-    """Write card and report, print the summary, then push.
+def _report(
+    prepared: Prepared, folder: RunFolder, evidence: Evidence, locked: dict[str, Any]
+) -> None:
+    """Write card, evidence and report, print the summary, then push.
 
     Raises:
         ModelError: the reloaded model, or the printed lines, do not predict the same; nothing is
             pushed.
     """
+    recipe = prepared.recipe
     # before parity is judged: of a model that fails there should be a report, too
     pictures.draw(folder, evidence)
     card.write(folder, evidence, recipe, locked)
     results.write(folder, evidence)
+    report_page.draw(folder, prepared)
     say(summary.summarize(folder, evidence))
     shutil.rmtree(folder.checkpoints, ignore_errors=True)  # the model is saved: nothing to resume
     if evidence.parity and not evidence.parity.ok:

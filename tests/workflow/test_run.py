@@ -50,7 +50,7 @@ COMBINATIONS = [
 by_combination = pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS, scope="module")
 TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-3, "warmup_steps": 0}
 LEFT = {"recipe.yaml", "lock.json", "model", "predictions", "history.jsonl", "metrics.json"}
-LEFT |= {"learning_curve.png", "data.json"}
+LEFT |= {"learning_curve.png", "data.json", "report.html"}
 REFUSED = {  # combinations that do not work, and why
     ("image", "linear_probe", "mean"): "pooling 'mean' cannot be saved as a standard checkpoint",
 }
