@@ -196,6 +196,11 @@ class RunFolder:
         return self.path / "examples"
 
     @property
+    def explanations(self) -> Path:
+        """What answers rest on; exists only if `graft explain` has drawn something."""
+        return self.path / "explanations"
+
+    @property
     def report(self) -> Path:
         """The page on the run."""
         return self.path / "report.html"

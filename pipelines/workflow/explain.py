@@ -81,7 +81,7 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
     read = given.read([*inputs], opened, say, are_words=True)
     if len(read) > MAX_INPUTS:
         raise DataError(f"input: {len(read):,} rows; expected at most {MAX_INPUTS} to explain")
-    folder = to or run.path / "explanations"
+    folder = to or run.folder.explanations
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         rows = with_blank_targets(read.examples, task)

@@ -303,6 +303,16 @@ def test_pictures_stay_within_a_few_megabytes(tmp_path: Path) -> None:
     assert len(page.source) < 5_000_000
 
 
+def test_pictures_of_explanations_are_shown(tmp_path: Path) -> None:
+    folder = run_of(tmp_path, ROWS, NAMES)
+    folder.explanations.mkdir()
+    (folder.explanations / "1.png").write_bytes(b"one")
+    (folder.explanations / "2.png").symlink_to(folder.metrics)
+    (picture,) = draw(folder).all("img")
+    assert picture.attributes["src"] == "data:image/png;base64,b25l"
+    assert picture.attributes["alt"].startswith("Explanation 1")
+
+
 def test_numbers_have_no_right_and_wrong_but_largest_errors(tmp_path: Path) -> None:
     folder = run_of(tmp_path, ROWS, NAMES)
     table = {
