@@ -400,7 +400,7 @@ def test_what_was_measured_beyond_scores_has_sections(tmp_path: Path) -> None:
             {"alpha": alpha, "validation_accuracy": 0.7 + alpha / 10, "target_accuracy": 0.6}
             for alpha in (0.0, 0.5, 1.0)
         ],
-        training={"seconds": 90, "chosen": {"alpha": 0.5}, "parameters": 2**20},
+        training={"seconds": 90, "chosen": {"alpha": 0.5}, "peak_memory_bytes": 3 * 2**29},
     )
     page = draw(folder)
     assert (
@@ -412,6 +412,7 @@ def test_what_was_measured_beyond_scores_has_sections(tmp_path: Path) -> None:
     assert "1 to 9 tokens 0.5000 (0.4000 to 1.0000)" in page.by_id("slices").text
     assert "accuracy on target" in page.by_id("wise_ft").text
     assert "training 1.5 min" in page.by_id("cost").text
+    assert "most memory in use 1.50 GiB" in page.by_id("cost").text
 
 
 def test_folds_stand_in_for_validation_by_name(tmp_path: Path) -> None:

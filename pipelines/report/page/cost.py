@@ -8,8 +8,7 @@ from pipelines.report.page import wording
 from pipelines.report.page.run_files import RunFiles
 
 TITLE = "Time and memory"
-BYTES_PER_WEIGHT = 4  # as float32, in which models are saved
-MIB = 2**20
+GIB = 2**30
 
 
 def view(files: RunFiles) -> dict[str, Any] | None:
@@ -21,7 +20,7 @@ def view(files: RunFiles) -> dict[str, Any] | None:
         "examples per second": _throughput(files),
         "steps": wording.count(max((e.get("step", 0) for e in files.history), default=0) or None),
         "trained parameters": _trained(training),
-        "weights in memory": _memory(training),
+        "most memory in use": _memory(training),
         "processes": wording.count(files.lock.get("num_processes")),
         "hardware": _hardware(hardware),
     }
@@ -43,10 +42,8 @@ def _trained(training: dict[str, Any]) -> str:
 
 
 def _memory(training: dict[str, Any]) -> str:
-    total = training.get("parameters")
-    if not isinstance(total, int):
-        return ""
-    return f"{total * BYTES_PER_WEIGHT / MIB:,.0f} MiB as float32"
+    num_bytes = training.get("peak_memory_bytes")
+    return f"{num_bytes / GIB:,.2f} GiB" if isinstance(num_bytes, int) else ""
 
 
 def _hardware(hardware: dict[str, Any]) -> str:
