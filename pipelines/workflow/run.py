@@ -139,13 +139,14 @@ def measure(recipe: Recipe, folder: RunFolder) -> None:
         GraftError: as `run` does; DivergedError where outputs are not finite.
         Interrupted: on a signal.
     """
-    prepared = race(recipe, prepare_run(recipe))
-    _lock(prepared, folder, None)
-    _, evidence = _learn(prepared, folder, None)
-    if processes.is_main():
-        results.write(folder, evidence)
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    processes.wait()
+    with owning(folder), explaining_full_disk(folder):
+        prepared = race(recipe, prepare_run(recipe))
+        _lock(prepared, folder, None)
+        _, evidence = _learn(prepared, folder, None)
+        if processes.is_main():
+            results.write(folder, evidence)
+            shutil.rmtree(folder.checkpoints, ignore_errors=True)
+        processes.wait()
 
 
 def _learn(

@@ -1,16 +1,15 @@
 """graft runs: what it lists, whatever lies in the folder, and what it never removes."""
 
+import errno
 import json
-import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from example_run import RECIPE, evidence, finished, load_recipe, lock_of
 
 from pipelines.cli import main
-from pipelines.report import lock
+from pipelines.report import lock, ownership
 from pipelines.report.run_folder import RunFolder
 
 
@@ -23,14 +22,11 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs" / "bert_sst2"
 
 
-def unfinished(root: Path, seconds_ago: float = 3600) -> RunFolder:
-    """A run that was stopped some time ago."""
+def unfinished(root: Path) -> RunFolder:
+    """A run that was stopped."""
     recipe = load_recipe(root)
     folder = RunFolder.create(root / "runs", recipe.name)
     lock.write(folder, recipe, lock_of(recipe))
-    then = time.time() - seconds_ago
-    for path in (*folder.path.iterdir(), folder.path):
-        os.utime(path, (then, then))
     return folder
 
 
@@ -158,8 +154,8 @@ def test_what_a_link_in_a_run_leads_to_stays(runs, capsys, tmp_path):
     assert (outside / "thesis.txt").is_file()
 
 
-def test_only_run_folders_that_are_at_rest_are_removed(runs, capsys, tmp_path):
-    link, training, project = runs / "9", unfinished(tmp_path, seconds_ago=5), tmp_path / "7"
+def test_only_run_folders_are_removed(runs, capsys, tmp_path):
+    link, project = runs / "9", tmp_path / "7"
     link.symlink_to(runs / "1")
     project.mkdir()
     (project / "lock.json").write_text("{}")
@@ -169,14 +165,29 @@ def test_only_run_folders_that_are_at_rest_are_removed(runs, capsys, tmp_path):
         "runs/bert_sst2": "not a run folder; expected one such as",
         str(link): "a link leads there",
         str(project): "its lock.json is none of a run",
-        str(training): "it may still be training",
     }
     for path, reason in refused.items():
         (message,) = graft(capsys, "rm", "--yes", "runs/bert_sst2/2", path, code=2)
         assert reason in message
     assert (runs / "2" / "model").is_dir()  # all or none
+
+
+def test_a_run_that_is_still_training_stays_and_so_do_all_others(
+    runs, capsys, tmp_path, monkeypatch
+):
     stopped = unfinished(tmp_path)
+    lockf = ownership.fcntl.lockf
+
+    def refuse(*_):
+        raise OSError(errno.EAGAIN, "held by another process")
+
+    monkeypatch.setattr(ownership.fcntl, "lockf", refuse)
+    (message,) = graft(capsys, "rm", "--yes", "runs/bert_sst2/2", str(stopped), code=2)
+    assert "is still training" in message
+    assert (runs / "2" / "model").is_dir()
+    monkeypatch.setattr(ownership.fcntl, "lockf", lockf)
     assert graft(capsys, "rm", "--yes", str(stopped)) == [f"removed {stopped}"]
+    assert not stopped.path.exists()
 
 
 def test_what_metrics_say_about_the_main_score_is_recorded(tmp_path):

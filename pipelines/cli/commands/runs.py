@@ -88,8 +88,8 @@ def _remove(paths: list[Path], parsed: argparse.Namespace) -> None:
     if not parsed.yes and not _confirms(", ".join(map(str, folders))):
         print("nothing was removed")
         return
+    run_removal.remove(folders)
     for folder in folders:
-        run_removal.remove(folder)
         print(f"removed {folder}")
 
 

@@ -10,6 +10,7 @@ efficiency.png         scores over the number of examples, where shares of train
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,7 @@ from typing import Any, Self
 from pipelines.core import processes
 from pipelines.core.errors import RunError
 from pipelines.report import strict_json
+from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.report.run_list import COMPARISON
 from pipelines.report.run_row import document
@@ -77,10 +79,13 @@ class ComparisonFolder:
         """Make the folder of a run anew: what a run that was stopped left there is removed.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: another process is at work in it, or it cannot be written.
         """
+        is_left = processes.from_main(run.path.is_dir)
+        with owning(run) if is_left else nullcontext(), writing(run.path):
+            if is_left and processes.is_main():
+                shutil.rmtree(run.path)
         if processes.is_main():
             with writing(run.path):
-                shutil.rmtree(run.path, ignore_errors=True)
                 run.path.mkdir(parents=True)
         processes.wait()
