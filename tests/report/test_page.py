@@ -400,6 +400,12 @@ def test_what_was_measured_beyond_scores_has_sections(tmp_path: Path) -> None:
             {"alpha": alpha, "validation_accuracy": 0.7 + alpha / 10, "target_accuracy": 0.6}
             for alpha in (0.0, 0.5, 1.0)
         ],
+        sources={"test": {"books": {"rows": 9, "accuracy": 0.75}}},
+        adaptation={
+            "adaptation": "tent",
+            "before": {"validation_accuracy": 0.8},
+            "after": {"validation_accuracy": 0.7},
+        },
         training={"seconds": 90, "chosen": {"alpha": 0.5}, "peak_memory_bytes": 3 * 2**29},
     )
     page = draw(folder)
@@ -410,6 +416,9 @@ def test_what_was_measured_beyond_scores_has_sections(tmp_path: Path) -> None:
     assert "-0.2000 (-0.3000 to -0.1000)" in page.by_id("forgetting").text
     assert "block 1 0.2500" in page.by_id("forgetting").text
     assert "1 to 9 tokens 0.5000 (0.4000 to 1.0000)" in page.by_id("slices").text
+    assert "books (9 rows) 0.7500" in page.by_id("slices").text
+    assert "tent adapted the model" in page.by_id("scores").text
+    assert "was 0.8000 before and is 0.7000" in page.by_id("scores").text
     assert "accuracy on target" in page.by_id("wise_ft").text
     assert "training 1.5 min" in page.by_id("cost").text
     assert "most memory in use 1.50 GiB" in page.by_id("cost").text

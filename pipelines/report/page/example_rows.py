@@ -30,7 +30,9 @@ def _row(
     text = row.get("input")
     return {
         "number": number,
-        "name": wording.plain(name, 120) if name != number else "",
+        "name": ""
+        if name == number
+        else wording.plain(f"id {name}" if name.isdecimal() else name, 120),
         # beside its picture, the path of a file says nothing
         "text": "" if shown or text is None else wording.plain(_base_name(text), max_characters),
         "media": shown,

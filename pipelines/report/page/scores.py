@@ -99,6 +99,15 @@ def _notes(files: RunFiles) -> Iterator[str]:
         if other.get("skipped"):
             name, reason = other["name"], other["skipped"]
             yield f"{wording.plain(name, 40)} skipped: {wording.plain(reason, 200)}."
+    adapted, main = files.metrics.get("adaptation"), files.metrics["main_metric"]
+    if adapted:
+        name = adapted["adaptation"]
+        before, after = (adapted[when].get(f"validation_{main}") for when in ("before", "after"))
+        yield (
+            f"After training, {wording.plain(name, 40)} adapted the model to "
+            f"rows of the target without their labels: {wording.metric(main)} on validation, which "
+            f"is of the source, was {wording.score(before)} before and is {wording.score(after)}."
+        )
     thresholds = files.metrics.get("thresholds")
     if thresholds:
         values = [*thresholds["labels"].values()]
