@@ -102,7 +102,8 @@ def measure(checkpoint: str, prepared: "Prepared", started: float) -> Estimate:
 
 def failed(checkpoint: str, error: GraftError, started: float) -> Estimate:
     """Say why a checkpoint has no scores; the others are ranked all the same."""
-    problem = str(error).partition("\n")[0]
+    # the line that shows it begins with the checkpoint
+    problem = str(error).partition("\n")[0].removeprefix(f"{checkpoint}: ")
     return Estimate(checkpoint, problem=problem, seconds=time.monotonic() - started)
 
 
