@@ -36,6 +36,7 @@ from pipelines.workflow import report_page, shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide
 from pipelines.workflow.continuation import refuse_other_contents
 from pipelines.workflow.evaluate import evaluate, with_parity
+from pipelines.workflow.out_of_memory import explaining_memory
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.race import race
@@ -120,7 +121,8 @@ def run_in(
 def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> None:
     """Train what is prepared, evaluate, save and report, all of it in the folder."""
     locked = _lock(prepared, folder, resumed)
-    fitted, evidence = _learn(prepared, folder, resumed)
+    with explaining_memory(prepared):
+        fitted, evidence = _learn(prepared, folder, resumed)
     if processes.is_main():
         with writing(folder.model), replacing_folder(folder.model) as partial:
             fitted.output.save(partial, prepared.checkpoint.processor)
