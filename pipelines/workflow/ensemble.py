@@ -97,11 +97,7 @@ def _runs(paths: Sequence[str | Path]) -> list[Run]:
         raise RunError(f"{what}; expected two or more runs, such as runs/a/1 runs/b/1")
     first, *others = runs
     for run in runs:
-        if library_of(run.folder.model) == "side-by-side":
-            raise RunError(
-                f"{run.folder}: several models already, side by side; expected runs of one "
-                "checkpoint each"
-            )
+        run.check_single()
         if library_of(run.folder.model) == "peft":
             raise RunError(
                 f"{run.folder}: saved as an adapter, without the model below it; train with "

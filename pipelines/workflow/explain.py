@@ -65,8 +65,10 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
 
     Raises:
         DataError: inputs cannot be read, or are too many.
+        ModelError: the run has several models.
         RunError: the run's task is another one, or it has no such label.
     """
+    run.check_single()
     attribution.check_installed()
     startup.initialize({})
     opened = predictor.of_run(run.folder)

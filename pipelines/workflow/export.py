@@ -74,9 +74,11 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
         int8: a second file with weights in 8 bits, too.
 
     Raises:
-        ModelError: the model cannot be exported, or the file predicts something else.
+        ModelError: the model cannot be exported, the file predicts something else, or the run has
+            several models.
         RunError: the folder cannot be written.
     """
+    run.check_single()
     onnx_file.check_installed()
     _check(run)
     folder = to or run.path / "onnx"

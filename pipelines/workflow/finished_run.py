@@ -90,12 +90,8 @@ class Run:
         Raises:
             ModelError: the run has several models.
         """
+        self.check_single()
         library = library_of(self.folder.model)
-        if library == "side-by-side":
-            raise ModelError(
-                f"{self.folder.model}: several models side by side; use run.predict(), or load "
-                f"them as the model card shows: {self.folder.card}"
-            )
         if library == "sentence-transformers":
             from sentence_transformers import SentenceTransformer
 
@@ -109,6 +105,19 @@ class Run:
         if library == "peft":
             return adapter_folder.read(self.folder.model, auto, recipe.model.quantization)
         return auto.from_pretrained(self.folder.model)
+
+    def check_single(self) -> None:
+        """Refuse a run of several models, none of which gives the answers by itself.
+
+        Raises:
+            ModelError: it is one; says what predicts with all of them.
+        """
+        if library_of(self.folder.model) == "side-by-side":
+            raise ModelError(
+                f"{self.folder.model}: several models side by side; expected a run of one "
+                "checkpoint; `graft predict`, run.predict() and the lines in the model card use "
+                f"all of them: {self.folder.card}"
+            )
 
     @without_bars()
     def pipeline(self, **options: Any) -> Any:

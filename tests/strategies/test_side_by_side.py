@@ -26,6 +26,8 @@ from pipelines.models.section import Model
 from pipelines.recipe import staged
 from pipelines.report import lock, push
 from pipelines.report.usage import prediction_set_usage, usage
+from pipelines.workflow.explain import explain
+from pipelines.workflow.export import export
 
 LINES = True  # of a whole run; no other test here starts one
 LAST = {"name": "linear_probe", "pooling": "last"}
@@ -144,9 +146,14 @@ def test_a_run_predicts_with_all_of_them(texts, text_checkpoint, tmp_path):
     table = tiny.run.predict(rows)
     expected = softmax(texts.logits())[:4]
     assert np.allclose(table.probability, expected.max(1), atol=1e-4)
-    for load in (tiny.run.model, tiny.run.pipeline):
+    for use in (
+        tiny.run.model,
+        tiny.run.pipeline,
+        lambda: explain(tiny.run, rows, None, None),
+        lambda: export(tiny.run),
+    ):
         with pytest.raises(ModelError, match="several models side by side"):
-            load()
+            use()
 
 
 def test_other_combinations_find_the_features_of_each_model(

@@ -162,7 +162,7 @@ def test_runs_that_cannot_be_averaged_are_refused(
     (tmp_path / "drawn/model/adapter_config.json").write_text("{}")
     assert "strategy.save=merged" in reason(run, drawn)
     (tmp_path / "drawn/model/side_by_side.json").write_text("{}")
-    assert "side by side; expected runs of one checkpoint each" in reason(run, drawn)
+    assert "side by side; expected a run of one checkpoint" in reason(run, drawn)
 
 
 def test_weights_make_the_right_classes_likeliest():
