@@ -151,3 +151,30 @@ def test_the_file_of_private_names_has_some():
     """Or the test above found none because it looks for them in the wrong way."""
     names = {name for _, name in foreign_private_names(TREES[UPSTREAM]) if is_private(name, None)}
     assert {"_attn_implementation", "torch.nn.modules.batchnorm._BatchNorm"} <= names
+
+
+def loads_by_name(call: ast.Call) -> bool:
+    """Whether a call loads, or builds, what a config names: such a config may name code of its own.
+
+    The classes are transformers' `Auto…`, in a variable `auto`, or looked up by name.
+    """
+    function = call.func
+    if not isinstance(function, ast.Attribute):
+        return False
+    owner = ast.unparse(function.value)
+    is_auto = owner == "auto" or "Auto" in owner or owner.startswith("getattr(transformers")
+    return is_auto and function.attr in {"from_pretrained", "from_config"}
+
+
+def test_whether_code_of_a_checkpoint_runs_is_stated_wherever_one_is_loaded():
+    """Else transformers asks, on the terminal: "Do you wish to run the custom code?"."""
+    calls = [
+        (where(file, node.lineno), {keyword.arg for keyword in node.keywords})
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and loads_by_name(node)
+    ]
+    assert len(calls) > 10
+    # None: of `**options`
+    silent = [place for place, names in calls if not names & {"trust_remote_code", None}]
+    assert not silent

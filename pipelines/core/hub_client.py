@@ -13,6 +13,13 @@ Kind = Literal["model", "dataset"]
 # Seconds to connect (for each address that the name has), read, write and wait for a free
 # connection: a node without a network should hear so at once, not after minutes of retries.
 TIMEOUT = (3.0, 10.0, 10.0, 3.0)
+COMMIT_DIGITS = 40
+HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+def is_commit(revision: str) -> bool:
+    """Return whether a revision is a whole commit hash: what it means can never change."""
+    return len(revision) == COMMIT_DIGITS and set(revision) <= HEXADECIMAL
 
 
 def commit(kind: Kind, repo_id: str, revision: str, instead: str) -> str:

@@ -1,9 +1,10 @@
 """One entry of a recipe's `metrics:` -> the `evaluate` metric that it names.
 
 An entry is a file of `pipelines/evaluation/metrics/`, a file of your own (`./my_metric.py`) or a
-Hub id (`evaluate-metric/rouge`; the code in that repository then runs here):
+Hub id, whose code at a commit then runs here:
 
-    metrics: [accuracy, {name: f1, average: macro}, {name: evaluate-metric/glue, config_name: mrpc}]
+    metrics: [accuracy, {name: f1, average: macro}, ./my_metric.py]
+    metrics: [{name: evaluate-metric/rouge, revision: COMMIT, trust_remote_code: true}]
 
 `f1_macro` is short for the second one. A metric whose `_compute` takes `prediction_scores` gets
 probabilities: (examples, classes), or (examples,) of the second of two classes.
@@ -12,7 +13,7 @@ Importing `evaluate` takes seconds, so names and options are checked against the
 and nothing is imported before the first score.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 # options of a metric that is not ours which are not arguments of its _compute
-LOADING_OPTIONS = ("config_name", "revision", "greater_is_better")
+PINS = ("revision", "trust_remote_code")  # of code on the Hub
+LOADING_OPTIONS = ("config_name", "greater_is_better", *PINS)
 # options of a metric that come from the labels, never from the recipe
 FROM_LABELS: dict[str, Callable[[Labels], Any]] = {
     "num_labels": lambda labels: labels.num_labels,
@@ -67,6 +69,8 @@ class Metric:
         if not self.is_ours:
             self.loading_options = {k: options.pop(k) for k in LOADING_OPTIONS if k in options}
         self.options = options
+        if problem := metric_location.trust_problem(self.name, self.loading_options):
+            raise RecipeError(f"metric '{self.name}': {problem}")
         self.path = metric_location.locate(self.name, self.loading_options.get("revision", "main"))
         self.declaration = metric_source.read(self.path)
         self._check_options()
@@ -75,7 +79,8 @@ class Metric:
         if positive is not None:
             named[positive_label.OPTION] = labels.names[positive]
             self.options = {**options, positive_label.OPTION: positive}
-        self.tag = "_".join(map(str, named.values()))  # distinguishes two entries of one metric
+        # distinguishes two entries of one metric
+        self.tag = "_".join(str(value) for key, value in named.items() if key not in PINS)
 
     def _check_options(self) -> None:
         known = self.declaration.parameters - {*FROM_LABELS}
@@ -141,8 +146,10 @@ class Metric:
 
         try:
             return evaluate.load(str(self.path), config_name, keep_in_memory=True)
-        except (ImportError, KeyError, ValueError) as error:
-            raise RecipeError(f"metric '{self.name}' cannot be loaded: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise RecipeError(
+                f"metric '{self.name}' cannot be loaded: {_describe(error)}"
+            ) from error
 
     @property
     def _default_config_name(self) -> str | None:
@@ -175,30 +182,41 @@ class Metric:
         if self.declaration.takes_scores:
             assert scores is not None
             inputs[SCORES] = scores[:, 1] if self._num_scores == 1 else scores
+        # code of others may raise anything, and may even end the program with success
+        raised: tuple[type[BaseException], ...] = (Exception, SystemExit)
+        if self.is_ours:
+            raised = (KeyError, TypeError, ValueError)
+        module = self.module  # refuses by itself
         try:
-            result = self._result(inputs, options)
-        except (KeyError, TypeError, ValueError) as error:
+            result = self._result(module, inputs, options)
+        except raised as error:
             kind = self.labels.problem_type
             raise RecipeError(
                 f"metric '{self.name}' cannot score {kind}: {_describe(error)}"
             ) from error
+        if not isinstance(result, Mapping):
+            raise RecipeError(
+                f"metric '{self.name}' gives {result!r}; expected a dictionary of numbers"
+            )
         # lists and arrays (scores by class, say) cannot be compared or drawn
         numbers = {key: float(score) for key, score in result.items() if isinstance(score, Real)}
         if not numbers:
             raise RecipeError(f"metric '{self.name}' gives no number: {result}")
         return numbers
 
-    def _result(self, inputs: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    def _result(self, module: Any, inputs: dict[str, Any], options: dict[str, Any]) -> Any:
         if not self.is_ours:
-            result: dict[str, Any] = self.module.compute(**inputs, **options)
-            return result
+            return module.compute(**inputs, **options)
         inputs = {name: inputs[name] for name in self.declaration.inputs}
         if not self.declaration.takes_scores:
-            inputs = metric_inputs.convert(self.module.features, inputs)
-        return compute_directly(self.module, **inputs, **options)
+            inputs = metric_inputs.convert(module.features, inputs)
+        return compute_directly(module, **inputs, **options)
 
 
-def _describe(error: Exception) -> str:
-    """Return the first line of an error's text; of a KeyError that is a bare key."""
+def _describe(error: BaseException) -> str:
+    """Return the first line of an error's text, and its class where the text alone says little."""
     text = first_line(error)
-    return f"{type(error).__name__}: {text}" if isinstance(error, KeyError) or not text else text
+    if isinstance(error, SystemExit):
+        return f"it calls sys.exit({text})"
+    is_clear = isinstance(error, TypeError | ValueError | ImportError) and text
+    return text if is_clear else f"{type(error).__name__}: {text}".removesuffix(": ")

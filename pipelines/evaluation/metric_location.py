@@ -1,10 +1,34 @@
 """The name of a metric -> the file that defines it: ours, one of the user or one of the Hub."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipelines.core import registry
 from pipelines.core.errors import HubError, RecipeError, suggest
+from pipelines.core.hub_client import COMMIT_DIGITS, is_commit
 from pipelines.evaluation import averages
+
+
+def is_remote(name: str) -> bool:
+    """Return whether a metric's code is on the Hub."""
+    return "/" in name and not name.endswith(".py")
+
+
+def trust_problem(name: str, options: Mapping[str, Any]) -> str | None:
+    """Say what an entry lacks before code of the Hub may run; None where nothing does.
+
+    Args:
+        options: of the entry; `revision` and `trust_remote_code` count.
+    """
+    is_pinned = is_commit(str(options.get("revision", "")))
+    if not is_remote(name) or (is_pinned and options.get("trust_remote_code") is True):
+        return None
+    return (
+        "it is Python code from the Hub, which would run here; read it at a commit, and write "
+        f"{{name: {name}, revision: COMMIT, trust_remote_code: true}} with the {COMMIT_DIGITS} "
+        "digits of that commit"
+    )
 
 
 def locate(name: str, revision: str) -> Path:
@@ -20,7 +44,7 @@ def locate(name: str, revision: str) -> Path:
         if not Path(name).is_file():
             raise RecipeError(f"metric '{name}': no such file")
         return Path(name)
-    if "/" in name:
+    if is_remote(name):
         return _fetch(name, revision)
     raise RecipeError(f"unknown metric '{name}'; {suggest(name, averages.known_names(name))}")
 

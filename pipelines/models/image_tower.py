@@ -135,7 +135,7 @@ def _classifier(
     import torch
 
     wrapped = timm_tower.wrapped_config(config, processor, section, labels)
-    model = auto.from_config(wrapped, dtype=torch.float32)
+    model = auto.from_config(wrapped, dtype=torch.float32, trust_remote_code=False)
     weights = timm_tower.weights(pair.vision_model, config)
     weights["pos_embed"] = timm_tower.resampled(model, weights["pos_embed"])
     head = {name: model.get_parameter(name) for name in HEAD}

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import hub_client
 from pipelines.core.errors import HubError, ModelError
 from pipelines.core.labels import Labels
-from pipelines.models import config_fields, head, image_inputs, image_tower, quantization
+from pipelines.models import (
+    config_fields,
+    head,
+    image_inputs,
+    image_tower,
+    quantization,
+    trusted_code,
+)
 from pipelines.models.anatomy.tree import outermost
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.revision import WITHOUT_HUB, resolve_commit
@@ -80,6 +87,7 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
             "revision": commit or section.revision,
             "trust_remote_code": section.trust_remote_code,
         }
+        trusted_code.check(section, commit or section.revision, pretrained=pretrained)
         config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
         check_head(config, section, task)
         output_names = config_fields.output_names(config, section)
@@ -122,7 +130,9 @@ def _build_arguments(section: "Model", auto: Any, config: Any) -> dict[str, Any]
     arguments: dict[str, Any] = {"dtype": torch.float32}
     arguments["attn_implementation"] = section.attn_implementation
     if section.quantization:
-        arguments["quantization_config"] = quantization.settings(section.quantization, auto, config)
+        arguments["quantization_config"] = quantization.settings(
+            section.quantization, auto, config, trusts_code=section.trust_remote_code
+        )
     return arguments
 
 
@@ -200,6 +210,8 @@ def _explanation(section: "Model", task: "Task | None", error: Exception) -> Mod
     # transformers raises an OSError of its own, whose cause is what the Hub's client raised
     name, purpose = section.checkpoint, f" for {task.name}" if task else ""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if needed := trusted_code.explanation(section, error):
+        return ModelError(f"{name}: {needed}")
     message = hub_client.explanation("model", name, section.revision, WITHOUT_HUB, cause)
     if message:
         return HubError(f"{name}: {message}")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import ModelError
 from pipelines.core.upstream import auto_model_names
+from pipelines.models import trusted_code
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.load import explained
 from pipelines.models.revision import resolve_commit
@@ -52,8 +53,9 @@ def outline(section: "Model", task: "Task | None" = None) -> tuple["PreTrainedMo
                 f"{section.checkpoint}: '{config.model_type}' has no head for any task"
             )
         check_head(config, section, chosen)
+        trust = {"trust_remote_code": section.trust_remote_code}  # or it would ask a question
         with torch.device("meta"):
-            return getattr(transformers, chosen.auto_class).from_config(config), chosen
+            return getattr(transformers, chosen.auto_class).from_config(config, **trust), chosen
 
 
 def trained_task(config: "PretrainedConfig", section: "Model") -> "Task":
@@ -84,4 +86,7 @@ def config_of(section: "Model", revision: str | None = None) -> "PretrainedConfi
     from transformers import AutoConfig
 
     revision = revision or resolve_commit(section) or section.revision
-    return AutoConfig.from_pretrained(section.checkpoint, revision=revision)
+    trusted_code.check(section, revision)
+    # None would ask whether to run code of the checkpoint's own
+    trust = {"trust_remote_code": section.trust_remote_code}
+    return AutoConfig.from_pretrained(section.checkpoint, revision=revision, **trust)

@@ -27,10 +27,15 @@ def is_installed() -> bool:
     return find_spec("bitsandbytes") is not None
 
 
-def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytesConfig":
+def settings(
+    bits: Bits, auto: Any, config: "PretrainedConfig", *, trusts_code: bool
+) -> "BitsAndBytesConfig":
     """Build the `quantization_config` for `auto.from_pretrained`.
 
     It covers all linear layers but those of the head, which trains.
+
+    Args:
+        trusts_code: run Python code that comes with the checkpoint; else it is an error.
 
     Raises:
         ModelError: bitsandbytes is missing or knows no device of this machine.
@@ -52,7 +57,7 @@ def settings(bits: Bits, auto: Any, config: "PretrainedConfig") -> "BitsAndBytes
         raise ModelError(f"model.quantization: '{bits}': {reason}") from None
     # the head's names are needed before there is a model; on "meta" one costs nothing
     with torch.device("meta"):
-        head = dissect(auto.from_config(config)).head
+        head = dissect(auto.from_config(config, trust_remote_code=trusts_code)).head
     return BitsAndBytesConfig(llm_int8_skip_modules=list(head) or None, **ARGUMENTS[bits])
 
 

@@ -1,14 +1,13 @@
 """The recipe's `model:` section: which checkpoint to graft, and which stand beside it."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.core.hub_client import COMMIT_DIGITS, is_commit
 from pipelines.core.section import Section
 from pipelines.models.quantization import Bits
-
-COMMIT_DIGITS = 40
-HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class Encoder(Section):
@@ -16,7 +15,11 @@ class Encoder(Section):
 
     checkpoint: str = Field(description="a Hub id or a folder")
     revision: str = Field("main", description="branch, tag or commit; the lock records the commit")
-    trust_remote_code: bool = Field(False, description="only with `revision` a full commit hash")
+    trust_remote_code: bool = Field(
+        False,
+        description="run Python code that the checkpoint brings along; of the Hub only with "
+        "`revision` a full commit hash",
+    )
     use_safetensors: bool = Field(True, description="false also accepts pickled weights")
     attn_implementation: str | None = Field(None, description="eager, sdpa, flash_attention_2…")
     image_size: int | None = Field(
@@ -34,11 +37,13 @@ class Encoder(Section):
 
     @model_validator(mode="after")
     def _pinned(self) -> "Encoder":
+        if Path(self.checkpoint).is_dir():  # whose files the lock records
+            return self
         # code of a branch can change after it was read; a commit cannot
-        pinned = len(self.revision) == COMMIT_DIGITS and set(self.revision) <= HEXADECIMAL
-        if self.trust_remote_code and not pinned:
+        if self.trust_remote_code and not is_commit(self.revision):
             raise ValueError(
-                "trust_remote_code needs `revision` to be a full commit hash (40 digits)"
+                "trust_remote_code needs `revision` to be a full commit hash "
+                f"({COMMIT_DIGITS} digits)"
             )
         return self
 

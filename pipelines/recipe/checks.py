@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
-from pipelines.evaluation import averages
+from pipelines.evaluation import averages, metric_location
 from pipelines.recipe.document import Document, Key, children
 from pipelines.recipe.problems import is_not_finite
 
@@ -85,6 +85,12 @@ def metric_problems(document: Document) -> Iterator[str]:
                 f"{where}: unknown metric '{name}'; {suggest(name, averages.known_names(name))}; "
                 "or a Hub id such as evaluate-metric/rouge"
             )
+        elif isinstance(name, str) and (
+            problem := metric_location.trust_problem(
+                name, metric if isinstance(metric, dict) else {}
+            )
+        ):
+            yield f"{where}: metric '{name}': {problem}"
         elif name in known:
             try:
                 registry.check("metrics", name)

@@ -18,6 +18,7 @@ from pipelines.report import (
     card_metadata,
     choice_text,
     detection_text,
+    foreign_code,
     forgetting_text,
     pictures,
     robustness_text,
@@ -88,7 +89,7 @@ name only:
 
 {recipe}
 
-Versions: {versions}.
+Versions: {versions}.{foreign}
 
 ## Limits
 
@@ -186,6 +187,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "seed": lock["seed"],
         "reason": f" The strategy was chosen by `auto`: {evidence.reason}." * bool(evidence.reason),
         "training": _yaml({key: values[key] for key in ("strategy", "training")}),
+        "foreign": foreign_code.sentence(lock),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
         "limits": "".join(f"- {limit}\n" for limit in evidence.limits),
         "source": (

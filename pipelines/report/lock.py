@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines.report import machine, strict_json
+from pipelines.report import foreign_code, machine, strict_json
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 
@@ -42,6 +42,7 @@ def collect(
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
     """
+    metrics = foreign_code.identify(recipe)
     lock = {
         "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
         "model": {
@@ -52,6 +53,7 @@ def collect(
         **_merged(recipe, merged_commits),
         "data": recipe.data.identity(),
         **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
+        **({"metrics": metrics} if metrics else {}),
         "seed": recipe.seed,
         "num_processes": num_processes,
         **({"auto": {"strategy": recipe.strategy.name, "reason": reason}} if reason else {}),

@@ -144,7 +144,8 @@ def _probabilities(run: Run, prepared: "Prepared") -> dict[str, np.ndarray]:
     """Let the saved model predict validation and test: split -> (rows, classes)."""
     task, labels = run.recipe.task, prepared.data.labels
     options = training_arguments.forward_options(prepared.arguments())
-    predict = reload(run.folder.model, library_of(run.folder.model), task, labels, **options)
+    trusts_code, folder = run.recipe.model.trust_remote_code, run.folder.model
+    predict = reload(folder, library_of(folder), task, labels, trusts_code=trusts_code, **options)
     predicted = {}
     for split in ("validation", "test"):
         rows = getattr(prepared.data, split)

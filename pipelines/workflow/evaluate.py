@@ -110,7 +110,10 @@ def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder
     """Add the parity of what lies in `folder`, loaded by its library alone, here and elsewhere."""
     options = training_arguments.forward_options(prepared.arguments())
     task, labels, bits = evidence.task, evidence.labels, evidence.quantization
-    reloaded = reload(folder, evidence.library, task, labels, bits, **options)
+    trusts_code = prepared.recipe.model.trust_remote_code
+    reloaded = reload(
+        folder, evidence.library, task, labels, bits, trusts_code=trusts_code, **options
+    )
     # on validation, whose predictions are at hand: test is read once
     trained = evidence.predictions["validation"].outputs
     if fitted.out_of_fold is not None:  # those are of other heads than the one that was saved

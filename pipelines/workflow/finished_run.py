@@ -100,11 +100,13 @@ class Run:
 
         from pipelines.models.output import adapter_folder
 
-        recipe = self.recipe
-        auto = getattr(transformers, recipe.task.auto_class)
+        section = self.recipe.model
+        auto = getattr(transformers, self.recipe.task.auto_class)
+        trusts_code = section.trust_remote_code
         if library == "peft":
-            return adapter_folder.read(self.folder.model, auto, recipe.model.quantization)
-        return auto.from_pretrained(self.folder.model)
+            bits = section.quantization
+            return adapter_folder.read(self.folder.model, auto, bits, trusts_code=trusts_code)
+        return auto.from_pretrained(self.folder.model, trust_remote_code=trusts_code)
 
     def check_single(self) -> None:
         """Refuse a run of several models, none of which gives the answers by itself.
@@ -144,6 +146,7 @@ class Run:
 
         pipeline: Any = transformers.pipeline  # mypy would have one of its overloads
         if library == "transformers":
+            options = {"trust_remote_code": self.recipe.model.trust_remote_code, **options}
             return pipeline(task.pipeline, model=str(folder), **options)
         model = self.model()
         # the checkpoint's own class, whose layers the adapter changes; prompts need peft's

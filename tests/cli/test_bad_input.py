@@ -252,7 +252,9 @@ CASES = {
     ),
     "metric file that is not there": said("metrics=[./mine.py]", told="'./mine.py': no such file"),
     "metric of the hub without a hub": said(
-        "metrics=[evaluate-metric/rouge]", told="'evaluate-metric/rouge' cannot be fetched; use one"
+        f"metrics=[{{{{name: evaluate-metric/rouge, revision: {'0a' * 20}, "
+        "trust_remote_code: true}}]",
+        told="'evaluate-metric/rouge' cannot be fetched; use one",
     ),
     "metric for something else": Case(
         ("metric 'accuracy' cannot score regression",),

@@ -448,6 +448,7 @@ def test_a_scorer_is_made_and_tells_the_main_score_without_heavy_imports():
     assert (result.stdout.strip(), result.stderr) == ("", "")
 
 
+COMMIT = "0a" * 20
 FOREIGN = """
 import datasets
 import evaluate
@@ -484,14 +485,20 @@ def test_a_metric_of_the_hub(python, tmp_path):
     code = (
         "from pipelines.evaluation.scorer import Scorer; from pipelines.core.labels import Labels\n"
         "from pipelines.tasks.text_classification import TextClassification\n"
-        "scorer = Scorer(('acme/spread',), TextClassification(), Labels('regression'))\n"
+        "import sys; commit = sys.argv[1]\n"
+        "entry = {'name': 'acme/spread', 'revision': commit, 'trust_remote_code': True}\n"
+        "scorer = Scorer((entry,), TextClassification(), Labels('regression'))\n"
         "print(scorer.main, scorer([0.5, 2.0], [0.0, 0.0]))"
     )
     with HubServer(tmp_path / "hub") as hub:
-        hub.add_space("acme/spread", folder)
+        commit = hub.add_space("acme/spread", folder)
         environment = {**os.environ, **hub.environment, "HF_HOME": str(tmp_path / "home")}
         result = subprocess.run(
-            [python.path, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+            [python.path, "-c", code, commit],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
     assert result.stdout == "spread {'spread': 1.5}\n", result.stderr
 
@@ -500,7 +507,42 @@ def test_a_hub_out_of_reach_is_reported_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", tmp_path)
     with pytest.raises(HubError, match=r"'acme/spread' cannot be fetched; use one of accuracy, "):
+        scorer_of(({"name": "acme/spread", "revision": COMMIT, "trust_remote_code": True},), TWO)
+
+
+def test_a_metric_of_the_hub_is_not_fetched_before_its_code_is_trusted(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", None)
+    with pytest.raises(RecipeError, match="'acme/spread': it is Python code from the Hub, which w"):
         scorer_of(("acme/spread",), TWO)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("sys.exit(0)", r"cannot score single_.*: it calls sys.exit\(0\)"),
+        ("raise OSError('no such\\nfile')", "cannot score single_.*: OSError: no such$"),
+        ("assert references is None", "cannot score single_.*: AssertionError$"),
+        ("return None", "gives None; expected a dictionary of numbers"),
+        ("return [1.0]", r"gives \[1.0\]; expected a dictionary of numbers"),
+    ],
+)
+def test_whatever_a_metric_of_ones_own_does_is_one_message(tmp_path, modules_cache, body, message):
+    """Among it what would end the program, and with success."""
+    source = FOREIGN.replace("import datasets", "import sys\nimport datasets")
+    line = next(line for line in source.splitlines() if "return {" in line)
+    path = tmp_path / "odd.py"
+    path.write_text(source.replace(line, f"        {body}\n        {line.strip()}"))
+    with pytest.raises(RecipeError, match=f"metric '.*odd.py' {message}"):
+        _ = scorer_of((str(path),), TWO).main
+
+
+def test_a_metric_of_ones_own_that_ends_the_program_when_loaded_is_one_message(
+    tmp_path, modules_cache
+):
+    path = tmp_path / "ends.py"
+    path.write_text(f"import sys\n{FOREIGN}\nsys.exit(0)\n")
+    with pytest.raises(RecipeError, match=r"cannot be loaded: it calls sys.exit\(0\)"):
+        _ = scorer_of((str(path),), TWO).main
 
 
 def test_entities_by_a_scheme_count_only_where_they_keep_to_it():

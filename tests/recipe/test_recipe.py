@@ -706,7 +706,28 @@ def test_keys_that_older_runs_recorded_are_accepted_with_a_note(load: Load, caps
 
 
 def test_a_metric_may_be_a_file_or_a_hub_id(load: Load) -> None:
-    assert len(load(f"{BASE}metrics: [mine.py, evaluate-metric/rouge]").metrics) == 2
+    pinned = f"{{name: evaluate-metric/rouge, revision: {'0a' * 20}, trust_remote_code: true}}"
+    assert len(load(f"{BASE}metrics: [mine.py, {pinned}]").metrics) == 2
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "owner/name",
+        "{name: owner/name, trust_remote_code: true}",
+        "{name: owner/name, trust_remote_code: true, revision: main}",
+        f"{{name: owner/name, revision: {'0a' * 20}}}",
+        f"{{name: owner/name, trust_remote_code: 'yes', revision: {'0a' * 20}}}",
+    ],
+)
+def test_code_of_a_metric_on_the_hub_is_trusted_at_a_commit(
+    problems: Problems, file: Path, entry: str
+) -> None:
+    assert problems(f"{BASE}metrics: [accuracy, {entry}]\n") == [
+        f"{file}:{NEXT}: metric 'owner/name': it is Python code from the Hub, which would run "
+        "here; read it at a commit, and write {name: owner/name, revision: COMMIT, "
+        "trust_remote_code: true} with the 40 digits of that commit"
+    ]
 
 
 def test_all_mistakes_are_told_at_once(problems: Problems, file: Path) -> None:

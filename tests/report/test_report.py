@@ -1,6 +1,7 @@
 """The run folder and what is written into it: lock, metrics, curve, predictions, card, summary."""
 
 import csv
+import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -577,3 +578,24 @@ def test_scores_of_each_source_are_in_summary_card_and_metrics(tmp_path: Path) -
     assert "come from the same sources" in written
     metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
     assert metrics["sources"]["test"]["books"] == {"rows": 1_200, "accuracy": 0.81}
+
+
+def test_lock_and_card_identify_code_that_is_not_graft_s(tmp_path: Path) -> None:
+    file = tmp_path / "<b>.py"
+    file.write_text("one")
+    commit = "0a" * 20
+    remote = f"{{name: acme/spread, revision: {commit}, trust_remote_code: true}}"
+    loaded = load_recipe(tmp_path, f"{RECIPE}metrics: [accuracy, {file}, {remote}]\n")
+    locked = lock_of(loaded)
+    digest = hashlib.sha256(b"one").hexdigest()
+    assert locked["metrics"] == [
+        {"name": "<b>.py", "sha256": digest},
+        {"name": "acme/spread", "commit": commit},
+    ]
+    run = RunFolder.create(tmp_path / "runs", loaded.name)
+    run.model.mkdir()
+    card.write(run, evidence(), loaded, locked)
+    named = f"Metrics of other code: &lt;b&gt;.py (sha256 {digest}), acme/spread at commit {commit}."
+    assert named in run.card.read_text()
+    plain = load_recipe(tmp_path)
+    assert "metrics" not in lock_of(plain)

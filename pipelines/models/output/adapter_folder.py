@@ -54,12 +54,13 @@ def folder_below(folder: Path) -> str | None:
     return checkpoint if Path(checkpoint).exists() else None
 
 
-def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
+def read(folder: Path, auto: Any, bits: "Bits | None", *, trusts_code: bool = False) -> Any:
     """Load the checkpoint that the adapter names, with the saved config, and the adapter on it.
 
     Args:
         auto: the auto class.
         bits: of the checkpoint's weights; None for float32.
+        trusts_code: run Python code that comes with the checkpoint; else it is an error.
     """
     import torch
     from transformers import AutoConfig
@@ -67,8 +68,13 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
     with suppress_peft_warnings():
         from peft import PeftConfig, PeftModel
 
-    adapter, config = PeftConfig.from_pretrained(str(folder)), AutoConfig.from_pretrained(folder)
-    options = {"quantization_config": quantization.settings(bits, auto, config)} if bits else {}
+    trust = {"trust_remote_code": trusts_code}
+    adapter = PeftConfig.from_pretrained(str(folder))
+    config = AutoConfig.from_pretrained(folder, **trust)
+    options: dict[str, Any] = {}
+    if bits:
+        settings = quantization.settings(bits, auto, config, trusts_code=trusts_code)
+        options["quantization_config"] = settings
     with silence_transformers():  # a new head is missing from the checkpoint: the adapter brings it
         # the saved config brings the labels; the checkpoint's own head may be of another size
         base = auto.from_pretrained(
@@ -77,6 +83,7 @@ def read(folder: Path, auto: Any, bits: "Bits | None") -> Any:
             config=config,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
+            **trust,
             **options,
         )
     quantization.disable_avx512_packing(base)

@@ -33,11 +33,14 @@ class LoadedModel:
         task: "Task",
         labels: "Labels",
         quantization: "Bits | None" = None,
+        *,
+        trusts_code: bool = False,
     ) -> "LoadedModel":
         """Load a saved folder of transformers or peft.
 
         Args:
             quantization: bits of the checkpoint below an adapter; None for float32.
+            trusts_code: run Python code that came with the checkpoint; else it is an error.
         """
         import torch
         import transformers
@@ -46,11 +49,17 @@ class LoadedModel:
 
         auto = getattr(transformers, task.auto_class)
         if library == "peft":
-            model = adapter_folder.read(folder, auto, quantization)
+            model = adapter_folder.read(folder, auto, quantization, trusts_code=trusts_code)
         else:
             # whatever the config names: parity is measured in float32
-            model = auto.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-        return cls(model, task.load_processor(str(folder), labels), task, labels)
+            model = auto.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=trusts_code,
+            )
+        processor = task.load_processor(str(folder), labels, trust_remote_code=trusts_code)
+        return cls(model, processor, task, labels)
 
     def run(self, rows: "Dataset", **options: Any) -> "tuple[Any, ModelOutputs]":
         """Encode raw rows, and pass them through the model.
@@ -84,12 +93,15 @@ def reload(
     task: "Task",
     labels: "Labels",
     quantization: "Bits | None" = None,
+    *,
+    trusts_code: bool = False,
     **options: Any,
 ) -> Callable[["Dataset"], "ModelOutputs"]:
     """Load a saved folder as its users will.
 
     Args:
         quantization: bits of the checkpoint below an adapter; None for float32.
+        trusts_code: run Python code that came with the checkpoint; else it is an error.
         options: of `forward.iter_batches`.
 
     Returns:
@@ -100,9 +112,9 @@ def reload(
 
         return sentence.reload(folder)
     if library == "side-by-side":
-        return _reload_parts(folder, task, labels, **options)
+        return _reload_parts(folder, task, labels, trusts_code=trusts_code, **options)
     # from raw rows, since the saved processor is a part of what is checked
-    loaded = LoadedModel.of(folder, library, task, labels, quantization)
+    loaded = LoadedModel.of(folder, library, task, labels, quantization, trusts_code=trusts_code)
     return lambda rows: loaded.run(rows, **options)[1]
 
 

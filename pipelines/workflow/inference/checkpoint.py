@@ -70,14 +70,18 @@ def _load(section: Model, config: Any, revision: str, task: "Task", labels: Labe
     import torch
     import transformers
 
-    options = {"config": config, "revision": revision, "use_safetensors": True}
+    options = {"revision": revision, "trust_remote_code": section.trust_remote_code}
     model, report = getattr(transformers, task.auto_class).from_pretrained(
-        section.checkpoint, **options, dtype=torch.float32, output_loading_info=True
+        section.checkpoint,
+        **options,
+        config=config,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
     )
     if missing := sorted([*report["missing_keys"], *report["mismatched_keys"]]):
         shown = ", ".join(map(str, missing[:MAX_TENSORS_SHOWN]))
         raise ModelError(f"{section.checkpoint}: has no trained {task.name} head: lacks {shown}")
-    options = {"revision": revision}
     processor, _ = image_inputs.load_processor(task, section, labels, config, options)
     task.configure(model.config, processor, labels)
     return LoadedModel(model, processor, task, labels.unlabeled)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import recipe as recipes
 from pipelines.core.errors import ModelError, RunError
+from pipelines.core.hub_client import first_line
 from pipelines.core.labels import Labels
 from pipelines.data.columns import Columns
 from pipelines.models.output import side_by_side
@@ -85,19 +86,26 @@ def of_run(folder: RunFolder) -> Predictor:
     except (AttributeError, KeyError, TypeError, ValueError):
         raise RunError(f"{folder.data}: {WITHOUT_LABELS}; {AGAIN}") from None
     predictor = Predictor(str(folder), recipe.task, labels, columns, threshold)
-    library = library_of(folder.model)
+    library, trusts_code = library_of(folder.model), recipe.model.trust_remote_code
     try:
         if library in ("sentence-transformers", "side-by-side"):
-            predict = reload(folder.model, library, recipe.task, labels.unlabeled)
-            return replace(predictor, logits=predict, parts=_parts(folder, predictor))
+            predict = reload(
+                folder.model, library, recipe.task, labels.unlabeled, trusts_code=trusts_code
+            )
+            return replace(predictor, logits=predict, parts=_parts(folder, predictor, trusts_code))
         bits = recipe.model.quantization
-        loaded = LoadedModel.of(folder.model, library, recipe.task, labels.unlabeled, bits)
-    except OSError as error:  # transformers' own, for files that are missing
-        raise ModelError(f"{folder.model}: cannot be loaded: {error}") from error
+        loaded = LoadedModel.of(
+            folder.model, library, recipe.task, labels.unlabeled, bits, trusts_code=trusts_code
+        )
+    # transformers' own, for files that are missing and for code that is not trusted
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder.model}: cannot be loaded: {first_line(error)}") from error
     return replace(predictor, loaded=loaded)
 
 
-def _parts(folder: RunFolder, predictor: Predictor) -> tuple[tuple[Any, Any], ...]:
+def _parts(
+    folder: RunFolder, predictor: Predictor, trusts_code: bool
+) -> tuple[tuple[Any, Any], ...]:
     """Load the processor and the config of each model of a folder that transformers loads."""
     from transformers import AutoConfig
 
@@ -105,9 +113,13 @@ def _parts(folder: RunFolder, predictor: Predictor) -> tuple[tuple[Any, Any], ..
         return ()
     names, _ = side_by_side.read(folder.model)
     plain = (name for name in names if library_of(name) == "transformers")
-    task, labels = predictor.task, predictor.labels
+    task, labels, trust = predictor.task, predictor.labels, {"trust_remote_code": trusts_code}
     return tuple(
-        (task.load_processor(str(name), labels), AutoConfig.from_pretrained(name)) for name in plain
+        (
+            task.load_processor(str(name), labels, **trust),
+            AutoConfig.from_pretrained(name, **trust),
+        )
+        for name in plain
     )
 
 

@@ -1,0 +1,36 @@
+"""Code that is not Graft's and ran here: metrics of the Hub, and files of the user's own."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.evaluation.metric_location import is_remote
+from pipelines.report.markdown_text import escape
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+
+
+def identify(recipe: "Recipe") -> list[dict[str, str]]:
+    """Identify each such metric of a recipe: by its commit, or by the hash of its file."""
+    entries = [{"name": m} if isinstance(m, str) else m for m in recipe.metrics]
+    identified = []
+    for entry in entries:
+        name = str(entry["name"])
+        if is_remote(name):
+            identified.append({"name": name, "commit": str(entry["revision"])})
+        elif name.endswith(".py"):
+            digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+            identified.append({"name": Path(name).name, "sha256": digest})
+    return identified
+
+
+def sentence(lock: dict[str, Any]) -> str:
+    """Name what a lock identifies, for a card; empty where that is nothing."""
+    places = [
+        f"{escape(metric['name'])} at commit {metric['commit']}"
+        if "commit" in metric
+        else f"{escape(metric['name'])} (sha256 {metric['sha256']})"
+        for metric in lock.get("metrics", [])
+    ]
+    return f" Metrics of other code: {', '.join(places)}." if places else ""
