@@ -6,6 +6,7 @@ import shutil
 import pytest
 import yaml
 from grafting import write_recipe
+from huggingface_hub.errors import EntryNotFoundError
 
 from pipelines.cli import main
 from pipelines.core.errors import ModelError
@@ -103,3 +104,19 @@ def test_random_weights_are_not_drawn_by_whatever_code_the_hub_has_now():
     section = Model(checkpoint="acme/own", trust_remote_code=True, revision="0a" * 20)
     with pytest.raises(ModelError, match="random weights would be drawn by the newest code of the"):
         trusted_code.check(section, section.revision, pretrained=False)
+
+
+def test_code_of_the_checkpoint_s_own_repository_comes_at_its_commit(own, monkeypatch):
+    def download(checkpoint, name, *, revision):
+        assert (checkpoint, revision) == ("acme/own", "0a" * 20)
+        if not (own / name).exists():
+            raise EntryNotFoundError(name)
+        return str(own / name)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    section = Model(checkpoint="acme/own", trust_remote_code=True, revision="0a" * 20)
+    change(own / "config.json", auto_map={"AutoConfig": "acme/own--own_code.OwnConfig"})
+    trusted_code.check(section, section.revision)
+    change(own / "config.json", auto_map={"AutoConfig": "acme/other--own_code.OwnConfig"})
+    with pytest.raises(ModelError, match=r"acme/own: its config.json takes code from acme/other"):
+        trusted_code.check(section, section.revision)
