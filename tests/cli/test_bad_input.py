@@ -214,7 +214,9 @@ CASES = {
     ),
     "unknown attention": said("model.attn_implementation=fast", told='attn_implementation="fast"'),
     "code that nobody read": said(
-        "model.trust_remote_code=true", told="trust_remote_code needs `revision` to be a full"
+        "model.checkpoint=acme/own",
+        "model.trust_remote_code=true",
+        told="trust_remote_code needs `revision` to be a full",
     ),
     # a checkpoint of another modality: it has no head for the task
     "image model for texts": said(
