@@ -595,7 +595,9 @@ def test_lock_and_card_identify_code_that_is_not_graft_s(tmp_path: Path) -> None
     run = RunFolder.create(tmp_path / "runs", loaded.name)
     run.model.mkdir()
     card.write(run, evidence(), loaded, locked)
-    named = f"Metrics of other code: &lt;b&gt;.py (sha256 {digest}), acme/spread at commit {commit}."
+    named = (
+        f"Metrics of other code: &lt;b&gt;.py (sha256 {digest}), acme/spread at commit {commit}."
+    )
     assert named in run.card.read_text()
     plain = load_recipe(tmp_path)
     assert "metrics" not in lock_of(plain)
