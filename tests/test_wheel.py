@@ -80,6 +80,7 @@ def test_a_wheel_holds_the_recipes_and_what_they_need(wheel: Path) -> None:
         for path in (ROOT / "recipes").rglob("*")
         if path.is_file()
     }
+    assert "pipelines/report/page/templates/page.html" in files
     assert {"pipelines/recipes/schema.json", "pipelines/recipes/quickstart.yaml"} <= shipped
     assert "pipelines/recipes/embedded/letters_resnet/model.safetensors" in shipped
     assert shipped <= files

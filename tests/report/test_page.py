@@ -319,7 +319,7 @@ def test_numbers_have_no_right_and_wrong_but_largest_errors(tmp_path: Path) -> N
         "row": [0, 1, 2],
         "input": ["near", "far", "between"],
         "label": [1.0, 2.0, 3.0],
-        "prediction": [1.0, 9.5, 4.0],
+        "prediction": [1.0, 98765.25, 4.0],
         "correct": pa.nulls(3, "bool"),
         "loss": [0.0, 56.25, 1.0],
     }
@@ -328,7 +328,7 @@ def test_numbers_have_no_right_and_wrong_but_largest_errors(tmp_path: Path) -> N
     page = draw(folder)
     section = page.by_id("mistakes").text
     assert "furthest from their label" in section
-    assert section.index("far label 2 predicted 9.5") < section.index("between")
+    assert section.index("far label 2 predicted 98,765") < section.index("between")
     assert "near" not in section
     assert "confusion" not in page.sections
 

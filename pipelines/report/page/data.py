@@ -60,7 +60,7 @@ def _spread(summary: dict[str, Any]) -> str:
     if not {"minimum", "median", "maximum"} <= summary.keys():
         counts = [f"{wording.plain(word, 40)} {wording.count(n)}" for word, n in summary.items()]
         return ", ".join(counts[:6]) + ", …" * (len(counts) > 6)
-    low, middle, high = (f"{summary[key]:,.4g}" for key in ("minimum", "median", "maximum"))
+    low, middle, high = (wording.number(summary[k]) for k in ("minimum", "median", "maximum"))
     if low == high:
         return f"all {low}"
     limit = summary.get("limit")

@@ -29,6 +29,11 @@ def percent(value: Any) -> str:
     return f"{value:.1%}" if is_number(value) else NONE
 
 
+def number(value: float) -> str:
+    """Write a length or a value with four digits, and large ones as whole numbers."""
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 def count(value: Any) -> str:
     """Write a whole number."""
     return f"{value:,}" if isinstance(value, int) else NONE
@@ -48,7 +53,7 @@ def value(content: Any, max_characters: int = 120) -> str:
         names = [plain(each, max_characters) for each in content]
         return plain(", ".join(names) or "none", 3 * max_characters)
     if isinstance(content, float):
-        return f"{content:,.4g}"
+        return number(content)
     return plain(content, max_characters)
 
 
