@@ -8,7 +8,7 @@ from pipelines.core import hardware, processes
 from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted, ModelError, RecipeError
 from pipelines.training.job import Fitted, Job, Setup
-from pipelines.training.progress import Progress
+from pipelines.training.progress import Progress, naming_step
 from pipelines.training.speed import SpeedDecision, decide
 from pipelines.training.stages import Plan
 
@@ -50,7 +50,8 @@ def fit(job: Job, setup: Setup) -> Fitted:
         if progress.max_steps is not None:
             trainer.add_callback(Continuation(progress, trainer.callback_handler.callbacks))
         stack.enter_context(stop)
-        trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+        with naming_step(trainer):
+            trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
         waited = waiting.seconds / waiting.elapsed
     for hook in hooks:
         hook.remove()

@@ -1,9 +1,16 @@
 """How far a training had come at a checkpoint, beside the weights: counts and times."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from pipelines.core.errors import DivergedError
+
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 STATE = "trainer_state.json"
 
@@ -39,6 +46,22 @@ class Progress:
             seconds=times.get("elapsed", 0.0),
             waited=times.get("seconds", 0.0),
         )
+
+
+@contextmanager
+def naming_step(trainer: "Trainer") -> Iterator[None]:
+    """Add to an error about numbers that are not finite where it was seen.
+
+    Raises:
+        DivergedError: gives the step, and the checkpoint that was saved before.
+    """
+    try:
+        yield
+    except DivergedError as error:
+        saved = [*Path(str(trainer.args.output_dir)).glob(f"checkpoint-*/{STATE}")]
+        steps = [int(state.parent.name.split("-")[1]) for state in saved]
+        last = f"; checkpoint-{max(steps)} was saved before that" if steps else ""
+        raise DivergedError(f"step {trainer.state.global_step:,}: {error}{last}") from None
 
 
 def _of(callbacks: dict[str, Any], name: str, kind: str) -> dict[str, Any]:

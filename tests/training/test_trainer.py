@@ -20,7 +20,7 @@ from transformers import Trainer
 
 from pipelines.cli import main
 from pipelines.core import registry
-from pipelines.core.errors import Interrupted, RecipeError
+from pipelines.core.errors import DivergedError, Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
 from pipelines.training.callbacks import WaitingTime, follow_schedule
@@ -442,6 +442,15 @@ def test_a_longer_training_goes_on_by_the_schedule_of_its_whole_length(
     assert [step for step, _ in steps] == [1, 2, 3, 4, 6, 8, 10, 12]
     # what is logged is the rate of the step that was taken
     assert dict(steps)[6] == pytest.approx(1e-3 * (12 - 5) / 12)
+
+
+def test_numbers_that_are_not_finite_are_named_with_their_step(prepared, tmp_path):
+    training = {"num_train_epochs": 2, **STEADY, "learning_rate": 1e30, "max_grad_norm": 0}
+    (tmp_path / "checkpoint-2").mkdir()
+    (tmp_path / "checkpoint-2" / "trainer_state.json").write_text("{}")
+    says = r"^step 4: the model's outputs .*; lower .*; checkpoint-2 was saved before that$"
+    with pytest.raises(DivergedError, match=says):
+        fit(prepared(training=training), tmp_path)
 
 
 def test_a_schedule_that_does_not_count_steps_stays_as_it_is():
