@@ -229,6 +229,10 @@ def test_predictions_that_tell_less_than_before_are_warned_of(
             {"strategy": {"name": "lora", "save": "adapter"}},
             "strategy.save: 'adapter': its folder holds no normalization, which adaptation 'adabn'",
         ),
+        (
+            {"model": ["x", "y"], "strategy": "linear_probe", "task": "image_classification"},
+            "adaptation.name: 'adabn': changes one model, and features of several",
+        ),
         ({"data": {"folds": 5, "target": True}}, "data.folds: 5: adaptation 'adabn' shows what it"),
         ({"adaptation": {"name": "tent", "weight": 1.0}}, "unknown key 'adaptation.weight'"),
         ({"adaptation": {"name": "tent", "steps": 0}}, "adaptation.steps: 0: should be greater"),

@@ -57,6 +57,12 @@ def _problems_after(recipe: Sections, name: str) -> Iterator[Problem]:
             f"'{name}': strategy '{strategy.name}' solves a head beside the encoder, through "
             "which no gradient passes; use for example lp_ft, full or lora",
         )
+    if recipe.model.beside:
+        yield (
+            ("adaptation", "name"),
+            f"'{name}': changes one model, and features of several are read by one head "
+            "(model.beside); name one checkpoint, or leave adaptation out",
+        )
     if getattr(strategy, "save", None) == "adapter":
         yield (
             ("strategy", "save"),
