@@ -66,17 +66,17 @@ def runner(config, *items, fractions=(1.0,), **changes) -> ComparisonRunner:
     return ComparisonRunner(request, arms, folder, Budgets(arms, 42, {}))
 
 
-def test_a_probe_is_compared_and_nothing_is_run_twice(config, capsys, tmp_path, monkeypatch):
-    words = [config, "--vary", "strategy.head=ridge,logistic_regression", "--seeds", "2"]
+def test_a_probe_is_compared_and_nothing_is_run_twice(config, capsys, tmp_path):
+    words = [config, "--vary", "strategy.head=ridge,logistic_regression", "--seeds", "1"]
     text = compare(capsys, *words, "strategy=linear_probe", "calibration=null")
     assert [line[:11] for line in text if line.startswith("run ")] == [
-        f"run {n} of 4 " for n in (1, 2, 3, 4)
+        f"run {n} of 2 " for n in (1, 2)
     ]
     folder = tmp_path / "runs" / "compare" / "recipe" / "1"
     numbers = json.loads((folder / "comparison.json").read_text())
     assert [arm["name"] for arm in numbers["arms"]] == ["ridge", "logistic_regression"]
     assert numbers["arms"][1]["reference"] == "ridge"
-    assert numbers["seeds"] == [42, 43]
+    assert numbers["seeds"] == [42]
     first = numbers["runs"][0]
     assert first["folder"] == "cells/1-ridge/42"
     assert first["trainable"] > 0
@@ -91,8 +91,8 @@ def test_a_probe_is_compared_and_nothing_is_run_twice(config, capsys, tmp_path, 
 
     (cell / "metrics.json").unlink()  # as if it had been stopped
     again = compare(capsys, *words, "strategy=linear_probe", "calibration=null")
-    assert "3 of them are done" in again
-    assert [line for line in again if line.startswith("run ")] == ["run 1 of 4  ridge, seed 42"]
+    assert "1 of them are done" in again
+    assert [line for line in again if line.startswith("run ")] == ["run 1 of 2  ridge, seed 42"]
     assert table(again) == table(text)
 
 
