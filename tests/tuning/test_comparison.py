@@ -150,6 +150,13 @@ def test_where_every_run_fails_the_first_reason_is_the_message(config, capsys, m
     assert message.endswith("no run was finished: there is no such checkpoint")
 
 
+def test_a_mistake_in_the_data_is_one_message_before_any_run(config, capsys, measured):
+    words = [config, "--vary", "strategy=full,scratch", "data.columns.label=stars"]
+    (message,) = compare(capsys, *words, code=2)
+    assert "'stars'" in message
+    assert measured == []
+
+
 def test_all_arms_that_train_by_steps_train_as_long(config):
     values = yaml.safe_load(config.read_text())
     del values["training"]["num_train_epochs"]

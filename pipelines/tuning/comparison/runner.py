@@ -175,6 +175,9 @@ def run(request: ComparisonRequest) -> Comparison:
     num_done = sum(cell.run.done for cell in cells)
     if num_done:
         say(f"{num_done} of them are done")
+    # a mistake in data or checkpoint ends here in one message, and not in each run
+    for fraction in {cell.fraction: None for cell in cells if not cell.run.done}:
+        runner.budgets.of(fraction, with_folds=request.is_by_folds)
     for number, cell in enumerate(cells, 1):
         if not cell.run.done:
             say(f"run {number} of {len(cells)}  {cell}")
