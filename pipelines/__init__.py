@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.recipe import Recipe
     from pipelines.tuning.comparison.session import compare
     from pipelines.workflow.finished_run import Run
-    from pipelines.workflow.session import check, load, predict, run
+    from pipelines.workflow.session import check, evaluate, load, predict, run
 
 __all__ = [
     "GraftError",
@@ -27,6 +27,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "evaluate",
     "load",
     "predict",
     "run",

@@ -19,6 +19,7 @@ COMMANDS = {
     **dict.fromkeys(("tune", "sweep"), "search"),
     **dict.fromkeys(("ls", "recipes"), "list"),
     **dict.fromkeys(("infer", "inference", "classify", "apply"), "predict"),
+    **dict.fromkeys(("eval", "score", "test"), "evaluate"),
     "upload": "push",
     "copy": "cp",
 }

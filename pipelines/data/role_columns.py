@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.data import columns, group_column, label_checks, media_columns, word_rows
+from pipelines.data import columns, group_column, label_checks, media_columns, row_ids, word_rows
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.rows import Rows
@@ -64,6 +64,9 @@ def select(
             note(f"test split has no {target}s ({selected[0][target]}): not used")
             continue
         result[split] = Rows.of(selected, split)
+        if len(selected) == len(dataset):  # and rows are no words
+            ids = row_ids.find(dataset, columns.names_in(read))
+            result[split] = replace(result[split], ids=ids)
         if source.group:
             values = group_column.read(dataset, source.group, split, note)
             is_grouped = len(selected) < len(dataset)

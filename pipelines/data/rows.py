@@ -80,6 +80,7 @@ class Rows:
             each counts by itself.
         groups: which rows belong together; None without `data.group`.
         domains: which source each row comes from; None where there is one.
+        ids: the column of `origin`, as it was loaded, that names each row; None without one.
     """
 
     dataset: "Dataset"
@@ -87,6 +88,7 @@ class Rows:
     numbers: np.ndarray
     groups: Groups | None = None
     domains: Domains | None = None
+    ids: "Dataset | None" = None
 
     @classmethod
     def of(cls, dataset: "Dataset", origin: str) -> "Rows":
@@ -101,8 +103,8 @@ class Rows:
         # numbers follow, so that after any draw a message still names the row in the user's file
         groups = self.groups and self.groups.select(positions)
         domains = self.domains and self.domains.select(positions)
-        rows, numbers = self.dataset.select(positions), self.numbers[positions]
-        return Rows(rows, self.origin, numbers, groups, domains)
+        dataset, numbers = self.dataset.select(positions), self.numbers[positions]
+        return replace(self, dataset=dataset, numbers=numbers, groups=groups, domains=domains)
 
     def location(self, split: str, position: int) -> str:
         """Name a row for a message.

@@ -31,6 +31,8 @@ def joined(parts: Sequence[Rows]) -> Rows:
         and replace(first.groups, numbers=np.concatenate([g.numbers for g in groups if g])),
         domains=first.domains
         and replace(first.domains, numbers=np.concatenate([d.numbers for d in domains if d])),
+        # numbers of rows are those of each source, whose ids they find
+        ids=first.ids if all(part.ids is first.ids for part in parts) else None,
     )
 
 

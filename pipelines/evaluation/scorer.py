@@ -2,9 +2,9 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from pipelines.evaluation.metric import Metric
 
 if TYPE_CHECKING:
     from pipelines.tasks import ModelOutputs, Predictions, Targets, Task
+
+T = TypeVar("T")
 
 
 class Scorer:
@@ -63,7 +65,7 @@ class Scorer:
         Raises:
             RecipeError: a metric does not fit what is predicted.
         """
-        return self._score(predictions, references, self._probabilities(outputs))
+        return self._score(predictions, references, self.probabilities(outputs))
 
     def baseline(self, train: "Targets", references: "Targets") -> dict[str, float]:
         """Score a predictor that knows the targets of train and never looks at an example.
@@ -79,7 +81,7 @@ class Scorer:
     ) -> float:
         """Compute the main score alone, as when many trials are compared."""
         takes_scores = self.metrics[0].declaration.takes_scores
-        probabilities = self._probabilities(outputs) if takes_scores else None
+        probabilities = self.probabilities(outputs) if takes_scores else None
         return self._main_score(predictions, references, probabilities)
 
     def best_score(self, references: "Targets") -> float:
@@ -100,8 +102,8 @@ class Scorer:
         with warnings.catch_warnings(action="ignore"):
             for fold in np.unique(folds):
                 rows = np.flatnonzero(folds == fold)
-                of_fold = {name: _take(column, rows) for name, column in outputs.items()}
-                pairs = _take(predictions, rows), _take(references, rows)
+                of_fold = {name: take(column, rows) for name, column in outputs.items()}
+                pairs = take(predictions, rows), take(references, rows)
                 scored.append(self.main_score(*pairs, of_fold))
         return tuple(scored)
 
@@ -115,13 +117,13 @@ class Scorer:
     ) -> dict[str, float]:
         assert len(predictions) == len(references)
         computed = [(m, m.compute(predictions, references, probabilities)) for m in self.metrics]
-        return {key: score for key, (score, _) in _merge(computed).items()}
+        return {key: score for key, (score, _) in merge(computed).items()}
 
     @property
     def _takes_scores(self) -> bool:
         return any(metric.declaration.takes_scores for metric in self.metrics)
 
-    def _probabilities(self, outputs: "ModelOutputs | None") -> Any:
+    def probabilities(self, outputs: "ModelOutputs | None") -> Any:
         """Return (examples, classes) probabilities, if a metric takes them."""
         if not self._takes_scores or outputs is None:
             return None
@@ -150,7 +152,7 @@ class Scorer:
         predictions, targets = self.task.example(self.labels)
         certain = scores.certain(targets, self.labels) if self._takes_scores else None
         computed = [(m, m.compute(predictions, targets, certain)) for m in self.metrics]
-        return {key: metric.greater_is_better for key, (_, metric) in _merge(computed).items()}
+        return {key: metric.greater_is_better for key, (_, metric) in merge(computed).items()}
 
     @property
     def greater_is_better(self) -> bool:
@@ -191,17 +193,19 @@ def predict(
     return task.predict(outputs, rows, processor, labels)
 
 
-def _take(values: Any, rows: np.ndarray) -> Any:
-    """Select the entries at these positions, of an array or of a list."""
+def take(values: Any, rows: np.ndarray) -> Any:
+    """Select the entries at these (num_rows,) positions, of an array or of a list."""
     return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
 
 
-def _merge(
-    results: list[tuple[Metric, dict[str, float]]],
-) -> dict[str, tuple[float, Metric]]:
-    """Merge the scores of all metrics into one dictionary: key -> (score, its metric)."""
+def merge(results: Sequence[tuple[Metric, Mapping[str, T]]]) -> dict[str, tuple[T, Metric]]:
+    """Merge the scores of all metrics, or what stands for them: key -> (score, its metric).
+
+    Raises:
+        RecipeError: two metrics give a score of one key.
+    """
     shared = Counter(key for _, computed in results for key in computed)
-    merged: dict[str, tuple[float, Metric]] = {}
+    merged: dict[str, tuple[T, Metric]] = {}
     for metric, computed in results:
         for key, score in computed.items():
             # a key that only one metric gives stays as it is: `f1`, unless it says `f1_macro`

@@ -30,7 +30,12 @@ def warnings(evidence: Evidence) -> Iterator[str]:
         yield f"what to change: {_advice(evidence, below)}"
 
 
-def simple_model(evidence: Evidence) -> str:
+def others(evidence: Evidence) -> Iterator[str]:
+    """Yield a sentence for the simple model and one for zero-shot, where there are any."""
+    yield from filter(None, [_simple_model(evidence), _zero_shot(evidence)])
+
+
+def _simple_model(evidence: Evidence) -> str:
     """Describe the simple model in a sentence; empty where there is none."""
     simple = evidence.simple_model
     if simple is None:
@@ -40,7 +45,7 @@ def simple_model(evidence: Evidence) -> str:
     return f"{simple.name}: a linear model of it alone, fitted on train in {simple.seconds:.1f} s"
 
 
-def zero_shot(evidence: Evidence) -> str:
+def _zero_shot(evidence: Evidence) -> str:
     """Describe zero-shot classification in a sentence; empty where there is none."""
     scores = evidence.zero_shot
     if scores is None:

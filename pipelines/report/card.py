@@ -32,7 +32,7 @@ from pipelines.report.evidence import Evidence
 from pipelines.report.markdown_text import escape, fence
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
-from pipelines.report.tables import markdown, score_rows
+from pipelines.report.tables import interval_note, markdown, score_rows
 from pipelines.report.usage import usage
 
 if TYPE_CHECKING:
@@ -162,11 +162,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         "strategy": evidence.strategy,
         "predicts": _predicts(evidence.labels),
         "results": markdown(list(score_rows(evidence))),
-        "others": " ".join(
-            _sentence(text)
-            for text in (baseline.simple_model(evidence), baseline.zero_shot(evidence))
-            if text
-        ),
+        "others": " ".join(map(_sentence, _beside(evidence))),
         "below": "".join(f"**{line}.** " for line in baseline.warnings(evidence)),
         "chosen": choice_text.chosen_on(evidence) + adaptation_text.card_sentence(evidence),
         "test": choice_text.scored_once(evidence),
@@ -201,6 +197,11 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
 
 def _origin(evidence: Evidence) -> str:
     return "the same sources" if evidence.by_source else "one source"
+
+
+def _beside(evidence: Evidence) -> list[str]:
+    """Say what stands beside the scores."""
+    return [*filter(None, [*baseline.others(evidence), interval_note(evidence)])]
 
 
 def _link(model: dict[str, Any]) -> str:

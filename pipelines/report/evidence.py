@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
+    from pipelines.data.rows import Rows
     from pipelines.evaluation.calibration.result import CalibrationResult
+    from pipelines.evaluation.details import SplitDetails
     from pipelines.evaluation.detection.result import Detection
     from pipelines.evaluation.forgetting import Forgetting
+    from pipelines.evaluation.intervals import Interval
     from pipelines.evaluation.robustness import Robustness
     from pipelines.evaluation.simple_model import SimpleScores
     from pipelines.models.output import Library
@@ -127,6 +130,8 @@ class Evidence:
         detection: whether rows of another source are told apart; None where it was not measured.
         forgetting: what is left of what the checkpoint could do; None where it was not measured.
         printed: whether the printed lines give the same; None where they were not run.
+        details: split -> what stands behind its scores, such as their intervals.
+        rows: split -> its examples, to be recognized in a table of predictions.
     """
 
     task: "Task"
@@ -169,6 +174,8 @@ class Evidence:
     detection: "Detection | None" = None
     forgetting: "Forgetting | None" = None
     printed: PrintedLines | None = None
+    details: "Mapping[str, SplitDetails]" = field(default_factory=dict)
+    rows: "Mapping[str, Rows]" = field(default_factory=dict)
 
     @property
     def standard_error(self) -> float | None:
@@ -188,6 +195,11 @@ class Evidence:
     def splits(self) -> dict[str, Scores]:
         """The scores of each evaluated split, test last."""
         return {"validation": self.validation} | ({} if self.test is None else {"test": self.test})
+
+    def interval(self, split: str) -> "Interval | None":
+        """Return the interval of the main score; None where there is none."""
+        details = self.details.get(split)
+        return details.intervals.get(self.main_metric) if details else None
 
     def chosen_entry(self, key: str) -> Mapping[str, Any] | None:
         """Return the entry of `history` whose weights were saved, if it has a number at `key`."""

@@ -8,15 +8,13 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from pipelines.core.errors import RunError
 from pipelines.report import strict_json
+from pipelines.report.csv_cells import harmless
 from pipelines.report.predictions import join
 from pipelines.report.run_folder import writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
-
-# what a spreadsheet would compute (OWASP, "CSV injection"); a tab or a line before it is skipped
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class PredictionFile:
@@ -133,19 +131,6 @@ class _Parquet:
 
     def close(self) -> None:
         self._file.close()
-
-
-def harmless(text: str) -> str:
-    """Put a quote before a text that a spreadsheet would compute; a number stays a number."""
-    return f"'{text}" if text.startswith(FORMULAS) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _cell(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.core.labels import CHOICE, LANGUAGE, MULTI, SINGLE, Labels
 from pipelines.evaluation.calibration import conformal
+from pipelines.report.csv_cells import harmless
 from pipelines.report.evidence import SplitPredictions
 
 COLUMNS = ("row", "label", "prediction", "probability")
@@ -24,7 +25,8 @@ def write(
     Only classes have probabilities. Several labels and their probabilities, and several accepted
     answers, are separated by `|`; a `|` or a backslash in one of them has a backslash before it.
     The labels of the words of a text are separated by spaces. A language model gets a line per
-    block: number of predicted tokens, nats per token.
+    block: number of predicted tokens, nats per token. A text that a spreadsheet would compute has a
+    quote before it.
 
     Args:
         threshold: adds a column with the set of classes whose probability reaches it, where an
@@ -43,7 +45,11 @@ def write(
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
-        table.writerows([i, *row] for i, row in enumerate(lines))
+        table.writerows([i, *map(_cell, row)] for i, row in enumerate(lines))
+
+
+def _cell(value: Any) -> Any:
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _values(predictions: SplitPredictions, labels: Labels) -> Iterator[tuple[Any, ...]]:

@@ -1,10 +1,13 @@
 """The evidence as files in the run folder: predictions, history, metrics.json."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipelines.report import (
     adaptation_text,
     baseline,
+    evidence_file,
+    example_table,
     predictions,
     source_text,
     strict_json,
@@ -32,6 +35,9 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
         for split, predicted in evidence.predictions.items():
             path = folder.predictions / f"{split}.csv"
             predictions.write(path, predicted, evidence.labels, threshold)
+            rows = evidence.rows.get(split)
+            example_table.write(path.with_suffix(".parquet"), predicted, evidence.labels, rows)
+        evidence_file.write(folder.evidence, evidence.details, evidence.labels)
         strict_json.write_lines(folder.history, evidence.history)
         # last: a crash before leaves a run that can be resumed
         strict_json.write(folder.metrics, _metrics(evidence))
@@ -49,6 +55,12 @@ def _folds(evidence: Evidence) -> dict[str, Any] | None:
     }
 
 
+def _intervals(evidence: Evidence) -> dict[str, Any]:
+    """Return the interval of the main score of each split; evidence.json has those of all."""
+    bounds = {split: evidence.interval(split) for split in evidence.details}
+    return {s: {evidence.main_metric: asdict(each)} for s, each in bounds.items() if each}
+
+
 def _metrics(evidence: Evidence) -> dict[str, Any]:
     return {
         "task": evidence.task.name,
@@ -58,6 +70,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "main_metric": evidence.main_metric,
         "greater_is_better": evidence.main_metric not in evidence.lower_is_better,
         "validation": evidence.validation,
+        "intervals": _intervals(evidence),
         "folds": _folds(evidence),
         "test": evidence.test,
         "target": evidence.target,

@@ -6,7 +6,8 @@ lock.json            what the recipe meant: revisions, packages, seed, hardware
 data.json            sizes, classes, repeats and leaks; the rows that were left out
 checkpoints/         the Trainer's, to resume from; requested.yaml is the recipe as it was given
 model/               a standard checkpoint and its card
-predictions/         <split>.csv, one row per example
+predictions/         <split>.csv and <split>.parquet, one row per example
+evidence.json        intervals of all scores, scores of each class, confusions, the largest losses
 examples/            thumbnails or clips of rows that the report shows
 history.jsonl        what was logged during training
 learning_curve.png
@@ -187,8 +188,13 @@ class RunFolder:
 
     @property
     def predictions(self) -> Path:
-        """The folder of predictions, one CSV per split."""
+        """The folder of predictions, a CSV and a parquet file per split."""
         return self.path / "predictions"
+
+    @property
+    def evidence(self) -> Path:
+        """What stands behind the scores of each split, and behind its predictions."""
+        return self.path / "evidence.json"
 
     @property
     def examples(self) -> Path:

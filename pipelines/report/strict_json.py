@@ -33,9 +33,13 @@ def read(path: Path, remedy: str) -> dict[str, Any]:
     return value
 
 
-def write(path: Path, value: Any) -> None:
-    """Write `value` as one document, atomically: a reader sees the old file or the new one."""
-    text = json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+def write(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    """Write `value` as one document, atomically: a reader sees the old file or the new one.
+
+    Args:
+        indent: spaces of each level; None for a single line.
+    """
+    text = json.dumps(plain(value), indent=indent, allow_nan=False) + "\n"
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
 

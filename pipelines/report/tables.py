@@ -1,16 +1,21 @@
 """The table of scores, and tables as aligned text or Markdown."""
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 from pipelines.report.evidence import Evidence, is_number
+
+if TYPE_CHECKING:
+    from pipelines.evaluation.intervals import Interval
 
 
 def score_rows(evidence: Evidence) -> Iterator[list[str]]:
     """Yield a header, then a row for each metric: validation, test, the target, baseline.
 
     Test and target have columns where they were scored. The last columns are those of a simple
-    model and of zero-shot classification, where there are any.
+    model and of zero-shot classification, where there are any. Beside the main score stands its
+    interval.
     """
     last_split = list(evidence.splits)[-1]
     shown = {**evidence.splits, **({"target": evidence.target} if evidence.target else {})}
@@ -21,11 +26,26 @@ def score_rows(evidence: Evidence) -> Iterator[list[str]]:
             columns.append(other.scores[last_split])
             header.append(f"{other.name} ({last_split})")
     yield header
+    intervals = [evidence.interval(split) for split in shown]
     for metric in evidence.validation:
         scores = [column.get(metric) for column in columns]
         # a confusion matrix has no cell; metrics.json holds it
         if any(map(is_number, scores)):
-            yield [metric, *map(_cell, scores)]
+            bounds = intervals if metric == evidence.main_metric else []
+            cells = zip_longest(scores, bounds)
+            yield [metric, *(_cell(*pair) for pair in cells)]
+
+
+def interval_note(evidence: Evidence) -> str:
+    """Say what stands in parentheses; empty where nothing does."""
+    intervals = [evidence.interval(split) for split in evidence.details]
+    methods = dict.fromkeys(each.method for each in intervals if each)
+    if not methods:
+        return ""
+    return (
+        f"in parentheses: the interval of 95 % of {evidence.main_metric} over rows "
+        f"({', '.join(methods)})"
+    )
 
 
 def align(rows: list[list[str]]) -> list[str]:
@@ -43,5 +63,7 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *body))
 
 
-def _cell(score: Any) -> str:
-    return f"{score:.4f}" if is_number(score) else "-"
+def _cell(score: Any, interval: "Interval | None" = None) -> str:
+    if not is_number(score):
+        return "-"
+    return f"{score:.4f}" + (f" ({interval})" if interval else "")

@@ -3,6 +3,7 @@
 validation, then test    -> predictions  -> scores, baseline, reliability -> Evidence
 and then the target
 train, validation, test  -> simple model -> its scores, to stand beside them
+validation, test, target -> draws        -> intervals, classes, confusions, the largest losses
 validation, test         -> class names  -> zero-shot scores, where the checkpoint reads texts, too
 corrupted rows of test   -> predictions  -> robustness, if the recipe asks for it
 rows of another source   -> logits, features -> detection, if the recipe names one
@@ -26,6 +27,7 @@ from pipelines.training.parallel_rows import select
 from pipelines.training.row_subset import examples_of
 from pipelines.workflow import (
     by_source,
+    details,
     detection,
     forgetting,
     robustness,
@@ -103,6 +105,8 @@ def evaluate(
         robustness=_robustness(prepared, fitted, scored.predictions),
         detection=detection.measure(prepared, fitted) if prepared.others is not None else None,
         forgetting=forgetting.measure(prepared, fitted) if prepared.probe_rows else None,
+        details=details.measure(prepared, scored.predictions, scored.scores),
+        rows=details.rows(prepared),
     )
 
 

@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pipelines import recipe as recipes
+from pipelines.core.console import say
 from pipelines.core.errors import ModelError, RunError
 from pipelines.core.startup import without_bars
 from pipelines.models.output.reload import library_of
 from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
-from pipelines.report import strict_json
+from pipelines.report import csv_cells, strict_json
 from pipelines.report.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pipelines.report.data_evaluation import DataEvaluation
 
 TEXT = {"label": str, "prediction": str, "set": str}  # "007" and "NA" are names of classes
 READERS = {"text": "tokenizer", "image": "image_processor", "audio": "feature_extractor"}
@@ -188,10 +191,41 @@ class Run:
         options: dict[str, Any] = {"split": split, "batch_size": batch_size, "overrides": data}
         return to_frame.predict(model, inputs, top_k=top_k, **options)
 
+    def evaluate(
+        self,
+        data: str | Path | Recipe,
+        *,
+        by: str | None = None,
+        split: str | None = None,
+        batch_size: int = 64,
+        overrides: Overrides = None,
+    ) -> "DataEvaluation":
+        """Score the run on new labeled data; the run's folder stays as it is.
+
+        Args:
+            data: a table or a folder, or a recipe whose `data:` says what to read.
+            by: a column whose values divide the rows.
+            split: of several; None: test, or what stands for it.
+            batch_size: rows of mean length in a batch.
+            overrides: keys of `data:`, such as `data.columns.label=stars`.
+
+        Returns:
+            `scores`, `intervals`, and what else there is as `runs[0]`; `json()` has it all.
+
+        Raises:
+            GraftError: the data cannot be read, or have labels that the run does not know.
+        """
+        from pipelines.workflow.scoring.evaluate import evaluate
+
+        options: dict[str, Any] = {"by": by, "split": split, "batch_size": batch_size}
+        return evaluate([self.path], data, **options, overrides=overrides, note=say)
+
     def _table(self, file: Path) -> "pd.DataFrame":
         import pandas as pd
 
         table = pd.read_csv(file, dtype=TEXT, keep_default_na=False)
+        for name in TEXT.keys() & {*table}:
+            table[name] = table[name].map(csv_cells.original)
         # an example has a class with a probability, or a number
         if self.recipe.task.prediction_unit == "example" and "probability" not in table:
             table = table.astype({"label": float, "prediction": float})

@@ -11,7 +11,7 @@
 Mistakes are `graft.GraftError`s, each with one clear message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from pipelines.workflow.finished_run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pipelines.report.data_evaluation import DataEvaluation
 
 RecipeLike = Recipe | StagedRecipe | Mapping[str, Any] | str | Path  # what a recipe may be given as
 
@@ -146,3 +148,32 @@ def predict(
         predictor = checkpoint.open_model(model)
     options: dict[str, Any] = {"split": split, "batch_size": batch_size, "overrides": data}
     return to_frame.predict(predictor, inputs, top_k=top_k, **options)
+
+
+def evaluate(
+    runs: str | Path | Sequence[str | Path],
+    data: str | Path | Recipe,
+    *,
+    by: str | None = None,
+    split: str | None = None,
+    batch_size: int = 64,
+    overrides: changes.Overrides = None,
+) -> "DataEvaluation":
+    """Score finished runs on new labeled data, and compare each with the first.
+
+    Args:
+        runs: one run folder, or several.
+        data: as of `Run.evaluate`, as all other arguments are.
+
+    Returns:
+        Scores with intervals, by class and slice, and differences on the same rows.
+
+    Raises:
+        GraftError: a run or the data cannot be used, or the runs cannot be compared.
+    """
+    from pipelines.core.console import say
+    from pipelines.workflow.scoring.evaluate import evaluate as evaluate_runs
+
+    folders = [runs] if isinstance(runs, str | Path) else [*runs]
+    options: dict[str, Any] = {"by": by, "split": split, "batch_size": batch_size}
+    return evaluate_runs(folders, data, **options, overrides=overrides, note=say)

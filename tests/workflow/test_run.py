@@ -50,7 +50,8 @@ COMBINATIONS = [
 by_combination = pytest.mark.parametrize(("kind", "strategy"), COMBINATIONS, scope="module")
 TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-3, "warmup_steps": 0}
 LEFT = {"recipe.yaml", "lock.json", "model", "predictions", "history.jsonl", "metrics.json"}
-LEFT |= {"learning_curve.png", "data.json", "report.html"}
+LEFT |= {"learning_curve.png", "data.json", "evidence.json", "report.html"}
+TABLES = ("csv", "parquet")
 REFUSED = {  # combinations that do not work, and why
     ("image", "linear_probe", "mean"): "pooling 'mean' cannot be saved as a standard checkpoint",
 }
@@ -118,7 +119,8 @@ def test_what_a_run_leaves_behind(ran, kind, strategy):
     # pictures have thumbnails in the report
     present = {path.name for path in run.path.iterdir()} - {"examples"}
     assert present == LEFT | sure
-    assert {path.name for path in run.predictions.iterdir()} == {"validation.csv", "test.csv"}
+    files = {path.name for path in run.predictions.iterdir()}
+    assert files == {f"{split}.{kind}" for split in ("validation", "test") for kind in TABLES}
     found = metrics(run)
     assert found["strategy"] == strategy
     waited = found["training"]["waiting_for_data"]

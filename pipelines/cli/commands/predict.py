@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.commands import Command
+from pipelines.cli.commands._data_keys import is_data_key
 from pipelines.core.errors import RunError
 
 INPUT = "texts, a table, a file or a folder; - reads lines, or JSON Lines, from standard input"
@@ -49,21 +50,13 @@ class PredictCommand(Command):
                 raise RunError(f"{output}: no such folder: {output.absolute().parent}")
         from pipelines.workflow.inference import to_file
 
-        overrides = [*parsed.overrides, *filter(_is_override, parsed.inputs)]
+        overrides = [*parsed.overrides, *filter(is_data_key, parsed.inputs)]
         to_file.predict(
             parsed.model,
-            [word for word in parsed.inputs if not _is_override(word)],
+            [word for word in parsed.inputs if not is_data_key(word)],
             output,
             top_k=parsed.top_k,
             split=parsed.split,
             batch_size=parsed.batch_size,
             overrides=overrides,
         )
-
-
-def _is_override(word: str) -> bool:
-    """Whether a word is a key of the data, as in `data.columns.text=review`, and no input."""
-    key, _, value = word.partition("=")
-    return (
-        key.startswith("data.") and key.replace(".", "").replace("_", "").isalpha() and value != ""
-    )

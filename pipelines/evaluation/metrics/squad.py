@@ -36,6 +36,11 @@ class Squad(evaluate.Metric):
         return {"f1": f1, "exact_match": exact_match}
 
 
+def is_exact(text: str, answers: list[str]) -> bool:
+    """Return whether a text is one of the accepted answers; "" is right where there are none."""
+    return _words(text) in _accepted(answers)
+
+
 def _accepted(answers: list[str]) -> list[list[str]]:
     """The words of each accepted answer; no words if there is none."""
     # an answer of articles only would be empty, and match a prediction of no answer

@@ -63,7 +63,7 @@ def read(
             return media_inputs.read(paths, task.modality, note)
         if len(paths) > 1:
             raise DataError(f"{paths[1]}: a second input; expected one table or folder of tables")
-        source = _source(paths[0], overrides)
+        source = source_of(paths[0], overrides)
         return data_inputs.load(source, split, task, predictor.columns, note, spelled=spelled)
     return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
 
@@ -109,7 +109,7 @@ def _is_path(given: Any, *, is_media: bool) -> bool:
     return exists
 
 
-def _source(path: Path, overrides: Overrides) -> "Source":
+def source_of(path: Path, overrides: Overrides) -> "Source":
     """Make the `data:` section that reads a path."""
     section = {"source": "files", "path": str(path.absolute())}
     # its task and model are not looked at: it only checks the keys of the data
@@ -207,7 +207,7 @@ def _explicit_columns(overrides: Overrides) -> Columns:
     Raises:
         DataError: there are others.
     """
-    source = _source(Path(), overrides)
+    source = source_of(Path(), overrides)
     if others := source.model_fields_set - {"source", "path", "columns"}:
         raise DataError(f"data.{min(others)}: there is no file that it could be about")
     return source.columns

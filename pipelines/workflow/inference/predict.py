@@ -96,7 +96,7 @@ def predict_chunks(
         stop = min(start + size, num_rows)
         title = f"rows {start + 1:,} to {stop:,} of {num_rows:,}"
         with cache.temporary():  # these rows are not asked for again
-            examples = _in_memory(inputs.examples, start, stop)
+            examples = in_memory(inputs.examples, start, stop)
             reasons, answers = _answer(predictor, examples, wanted, batch_size, title)
         table = inputs.table.with_format("arrow")[start:stop]
         bad = np.array(sorted(reasons), int)
@@ -128,6 +128,22 @@ def _answer(
     predictor: "Predictor", examples: "Dataset", wanted: Wanted, batch_size: int, title: str
 ) -> tuple[dict[int, str], Answers]:
     """Predict some rows: (row -> why it cannot be predicted, columns for all others)."""
+    reasons, rows, predicted = predict_rows(predictor, examples, batch_size, title)
+    return reasons, describe(predicted, rows, wanted) if predicted else {}
+
+
+def predict_rows(
+    predictor: "Predictor", examples: "Dataset", batch_size: int, title: str
+) -> "tuple[dict[int, str], Dataset, Predicted | None]":
+    """Pass the rows through the model that it can take.
+
+    Args:
+        examples: inputs by role, without labels, in memory.
+
+    Returns:
+        (row -> why it cannot be predicted, all other rows, what the model says about these; None
+        where there are none).
+    """
     task = predictor.task
     examples, problems = _arranged(with_blank_targets(examples, task), predictor)
     reasons = dict(problems)
@@ -144,10 +160,10 @@ def _answer(
         lost = _not_finite(outputs, encoded)
         if not len(lost):
             predicted = Predicted(task, outputs, predictor.labels, encoded, predictor.processor)
-            return reasons, describe(predicted, rows, wanted)
+            return reasons, rows, predicted
         # once more without them: outputs of several windows belong to one example
         good = _without(((int(row), NOT_FINITE) for row in lost), good, reasons)
-    return reasons, {}
+    return reasons, examples.select([]), None
 
 
 def _select(examples: "Dataset", numbers: np.ndarray) -> "Dataset":
@@ -193,7 +209,7 @@ def _without(
     return np.delete(numbers, sorted(bad))
 
 
-def _in_memory(dataset: "Dataset", start: int, stop: int) -> "Dataset":
+def in_memory(dataset: "Dataset", start: int, stop: int) -> "Dataset":
     """Copy some rows, so that what is encoded of them is not written beside their file."""
     from datasets import Dataset, DatasetInfo
 
