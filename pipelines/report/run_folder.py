@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Self
 
 from pipelines.core.disk import write_failure
-from pipelines.core.errors import RunError
+from pipelines.core.errors import RunError, suggest
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,15 @@ class RunFolder:
         for folder in (Path(path), *Path(path).parents):
             if cls(folder).lock.is_file():  # a recipe.yaml may lie anywhere
                 return cls(folder)
-        raise RunError(f"{path}: not in a run folder; expected one such as runs/bert_sst2/1")
+        nearest = _nearest(Path(path))
+        raise RunError(f"{path}: not in a run folder; expected one such as {nearest}")
+
+    @classmethod
+    def newest_in(cls, folder: str | Path) -> Self | None:
+        """Return the newest run of a folder of runs, such as `runs/bert_sst2`; None in another."""
+        numbers = _numbers(Path(folder)) if Path(folder).is_dir() else ()
+        runs = (cls(Path(folder) / str(number)) for number in sorted(numbers, reverse=True))
+        return next((run for run in runs if run.lock.is_file()), None)
 
     def __str__(self) -> str:
         return self.path.as_posix()
@@ -312,3 +320,16 @@ def _is_whole(state: Path) -> bool:
 
 def _numbers(runs: Path) -> Iterator[int]:
     return (int(run.name) for run in runs.glob("[0-9]*") if run.name.isdecimal())
+
+
+def _nearest(path: Path) -> str:
+    """Write an example of a run folder, and which one may have been meant."""
+    if run := RunFolder.newest_in(path):
+        return str(run)
+    example = "runs/bert_sst2/1"
+    if path.exists() or not path.parent.is_dir():
+        return example
+    present = [folder.name for folder in path.parent.iterdir() if folder.is_dir()]
+    return (
+        f"{example}; no folder '{path.name}': {suggest(path.name, present)}" if present else example
+    )

@@ -121,7 +121,9 @@ def _errors() -> frozenset[str]:
 
 def _finished(folder: RunFolder, lock: dict[str, Any]) -> RunRow:
     metrics = document(folder.metrics)
-    main = str(metrics.get("main_metric"))
+    main = metrics.get("main_metric")
+    if not isinstance(main, str):
+        raise RunError(f"{folder.metrics}: damaged: there is no main_metric; {REMEDY}")
     validation, test = (number(metrics, split, main) for split in SPLITS)
     return RunRow(
         path=folder.path,

@@ -87,6 +87,8 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         rows = with_blank_targets(read.examples, task)
+        for row, reason in task.corrupt_rows(rows):
+            raise DataError(f"input: row {row}: {reason}; leave it out")
         return [*_explained(run, opened, rows, folder, label)]
 
 
@@ -98,14 +100,21 @@ def _explained(
     processor = task.load_processor(str(encoder_folder(run.folder.model)), labels)
     encoded, collate = task.encode(rows, processor, labels), task.collator(processor)
     model = run.model().float().cpu().eval()
+    first = _next_number(folder)
     for number in range(len(encoded)):
         batch = forward.without_labels(collate(forward.take(encoded, [number])))
         graph = Graph.of(model, batch)
-        batch, path = graph.select(batch), folder / f"{number + 1}.png"
+        batch, path = graph.select(batch), folder / f"{first + number}.png"
         column, answer = _answer(opened, graph, batch, label)
         explain = _text if task.modality == "text" else _image
         tokens, attributed = explain(graph, batch, column, processor, path, answer)
         yield Explained(path, answer, tokens, attributed)
+
+
+def _next_number(folder: Path) -> int:
+    """Return the number of the next picture: earlier ones stay."""
+    numbers = (int(path.stem) for path in folder.glob("*.png") if path.stem.isdecimal())
+    return max(numbers, default=0) + 1
 
 
 def _image(

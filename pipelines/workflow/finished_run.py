@@ -8,7 +8,7 @@ from pipelines import recipe as recipes
 from pipelines.core.console import say
 from pipelines.core.errors import ModelError, RunError
 from pipelines.core.startup import without_bars
-from pipelines.models.output.reload import library_of
+from pipelines.models.output.reload import library_of, opening
 from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
 from pipelines.report import csv_cells, strict_json
@@ -91,10 +91,13 @@ class Run:
             `SentenceTransformer`.
 
         Raises:
-            ModelError: the run has several models.
+            ModelError: the run has several models, or a file of its model is missing or damaged.
         """
         self.check_single()
-        library = library_of(self.folder.model)
+        with opening(self.folder.model):
+            return self._loaded(library_of(self.folder.model))
+
+    def _loaded(self, library: str) -> Any:
         if library == "sentence-transformers":
             from sentence_transformers import SentenceTransformer
 

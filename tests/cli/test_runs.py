@@ -92,7 +92,7 @@ def test_of_errors_the_least_is_the_best_in_folders_of_older_versions_too(runs, 
 
 def test_a_folder_that_cannot_be_read_is_one_line(runs, capsys, tmp_path):
     unfinished(tmp_path)
-    (runs / "1" / "metrics.json").write_text('{"validation": 7, "main_metric": ["\\u001b[2J\\n"]}')
+    (runs / "1" / "metrics.json").write_text('{"validation": 7, "main_metric": "\\u001b[2J\\n"}')
     (runs / "2" / "metrics.json").write_text('{"validation": {"accuracy": 1')
     (runs / "3" / "recipe.yaml").write_text("task: [")
     (runs / "4").mkdir()

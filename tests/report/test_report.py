@@ -110,6 +110,10 @@ def test_a_run_is_found_from_anything_in_it(tmp_path: Path) -> None:
         assert RunFolder.of(path) == run
     with pytest.raises(RunError, match="not in a run folder"):
         RunFolder.of(tmp_path)
+    with pytest.raises(RunError, match=f"expected one such as {run}$"):
+        RunFolder.of(run.path.parent)
+    with pytest.raises(RunError, match="no folder 'bert_sst': did you mean 'bert_sst2'"):
+        RunFolder.of(run.path.parent.parent / "bert_sst")
 
 
 def test_metrics_are_strict_json_with_validation_and_test_apart(tmp_path: Path) -> None:

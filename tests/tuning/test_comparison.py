@@ -122,6 +122,20 @@ def test_more_seeds_go_on_in_the_same_folder_and_another_comparison_has_its_own(
     assert capsys.readouterr().out.splitlines() == ["no runs"]
 
 
+def test_what_is_damaged_is_compared_again(config, capsys, measured, tmp_path):
+    words = ["compare", str(config), "--vary", "strategy=full,scratch", "--seeds", "1"]
+    folder = tmp_path / "runs" / "compare" / "recipe" / "1"
+    assert main(words) == 0
+    (folder / "cells" / "1-full" / "42" / "metrics.json").write_text("{")
+    assert main(words) == 0
+    assert "1 of them are done" in capsys.readouterr().out
+    assert measured[2:] == [("full", 42)]
+    (folder / "comparison.json").write_text("{")
+    assert main(words) == 0
+    assert "1/comparison.json: damaged" in capsys.readouterr().err
+    assert len(measured) == 5
+
+
 def test_a_run_that_fails_is_a_line_and_the_others_go_on(config, capsys, measured, monkeypatch):
     measure = workflow.measure
 

@@ -6,6 +6,7 @@ import pytest
 from grafting import write_recipe
 
 from pipelines.cli import main
+from pipelines.tuning.ranking.rank import RankRequest
 
 
 @pytest.fixture
@@ -41,12 +42,20 @@ def test_the_best_are_trained_and_half_of_them_go_on(recipe, checkpoint, capsys)
     assert set(trained) == set(names)
 
 
+@pytest.mark.parametrize(("limit", "num_rows"), [(20, 20), (5000, 1000), (None, 1000)])
+def test_no_more_rows_are_read_than_the_recipe_has(recipe, limit, num_rows):
+    overrides = (f"data.limit.train={limit}",) if limit else ()
+    request = RankRequest(recipe, overrides, ("a", "b"), 1000, 0)
+    assert request.sample("a").data.limit.train == num_rows
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--checkpoints", "a"], "--checkpoints: a: expected two or more"),
         (["--from", "absent.txt"], "--from absent.txt: cannot be read"),
         (["--checkpoints", "a", "b", "--rows", "3"], "--rows 3: expected 50 or more"),
+        (["--checkpoints", "a", "b", "--finalists", "-1"], "--finalists -1: expected 0 or more"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(recipe, options, message, capsys):

@@ -5,7 +5,7 @@ import pytest
 from grafting import write_recipe
 
 from pipelines.cli import main
-from pipelines.core.errors import RunError
+from pipelines.core.errors import DataError, RunError
 from pipelines.workflow.explain import explain
 from pipelines.workflow.finished_run import Run
 
@@ -36,6 +36,10 @@ def test_the_tokens_of_a_text_add_up_to_what_they_change(run, text_data, strateg
     assert f"{folder}/explanations/1.png: positive (probability 0." in out
     assert (folder / "explanations" / "1.png").read_bytes().startswith(b"\x89PNG")
     (explained,) = explain(Run(folder), ["good and bad"], None, None)
+    assert explained.path.name == "2.png"
+    (folder / "rows.csv").write_text("text,n\ngood,1\n,2\n")
+    with pytest.raises(DataError, match=r"row 1: .*leave it out"):
+        explain(Run(folder), [str(folder / "rows.csv")], None, None)
     assert len(explained.tokens) == len(explained.attribution.values) > 3
     assert explained.attribution.gap < 0.02 * max(np.abs(explained.attribution.values).sum(), 1)
     with pytest.raises(RunError, match="no label 'positiv'; did you mean 'positive'"):

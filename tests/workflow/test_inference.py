@@ -11,15 +11,19 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import transformers
 from datasets import Dataset
 from example_run import finished
 from tiny_run import NAMES, TinyRun
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 import pipelines as graft
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError, RunError
 from pipelines.core.labels import MULTI, REGRESSION, Labels
 from pipelines.models.output import sentence
+from pipelines.tasks.text.base import check_words
 
 TEXTS = ["a great film", "bad", "the plot was poor and awful", "fine"]
 
@@ -81,6 +85,7 @@ def test_a_table_keeps_its_rows_and_columns_as_they_are_spelled(tiny, reviews, c
 def test_parquet_and_json_lines_are_exact(tiny: TinyRun, tmp_path: Path) -> None:
     values = {"review": TEXTS, "n": [1, None, -3, 4], "words": [["=a"], [], None, ["b", "c"]]}
     Dataset.from_dict(values).to_parquet(tmp_path / "in.parquet")
+    (tmp_path / "out.jsonl").write_text("{}")
     (tmp_path / "out.bad.jsonl").write_text("{}")
     for name in ("out.parquet", "out.jsonl"):
         assert predict(tiny.folder, tmp_path / "in.parquet", "-o", tmp_path / name) == 0
@@ -211,14 +216,44 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) ->
         (["{run}", "a text", "data.encoding=cp1251"], "data.encoding: there is no file"),
         (["{data}", "a text"], "expected a Hub id or a folder with config.json"),
         (["runs/of/nobody", "a text"], "runs/of/nobody: not in a run folder"),
+        (["{runs}", "a text"], "not in a run folder; expected one such as {run}"),
+        (["{run}", "a text", "--batch-size", "0"], "--batch-size 0: expected 1 or more"),
     ],
 )
 def test_mistakes_are_one_message(tiny, reviews, words, message, capsys) -> None:
-    given = [word.format(run=tiny.folder, data=reviews) for word in words]
-    assert predict(*given) == 2
+    names = {"run": tiny.folder, "runs": tiny.folder.path.parent, "data": reviews}
+    assert predict(*(word.format(**names) for word in words)) == 2
     error = capsys.readouterr().err
-    assert message in error
+    assert message.format(**names) in error
     assert "Traceback" not in error
+
+
+def test_what_no_prediction_wrote_stays(tiny, tmp_path, capsys) -> None:
+    mended, out = tmp_path / "out.bad.csv", tmp_path / "out.csv"
+    mended.write_text("review\na great film\n")
+    for given in (mended, "another text"):
+        assert predict(tiny.folder, given, "-o", out) == 2
+        assert "out.bad.csv: " in capsys.readouterr().err
+        assert mended.read_text() == "review\na great film\n"
+        assert not out.exists()
+
+
+def test_damaged_weights_are_one_message(tmp_path, text_checkpoint, capsys) -> None:
+    run = TinyRun(tmp_path, text_checkpoint)
+    weights = run.folder.model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert predict(run.folder, "a text") == 2
+    assert "model: cannot be loaded: " in capsys.readouterr().err
+    with pytest.raises(ModelError, match="model: cannot be loaded: "):
+        run.run.model()
+
+
+def test_a_tokenizer_without_words_is_refused() -> None:
+    words = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
+    empty = transformers.PreTrainedTokenizerFast(tokenizer_object=words, **special)
+    with pytest.raises(ModelError, match="copy: its tokenizer knows no words"):
+        check_words(empty, "copy")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines.cli.commands import Command
 from pipelines.cli.commands._data_keys import is_data_key
+from pipelines.cli.commands._numbers import require
 
 DATA = "a table or a folder with labels, or a recipe whose data: says what to read"
 
@@ -42,6 +43,7 @@ class EvaluateCommand(Command):
         from pipelines.core.console import say, warn
         from pipelines.report import data_evaluation
 
+        require("--batch-size", parsed.batch_size, at_least=1)
         if parsed.output is not None:  # before anything heavy is imported
             data_evaluation.check(parsed.output)
         from pipelines.workflow.scoring.evaluate import evaluate

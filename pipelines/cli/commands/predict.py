@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines.cli.commands import Command
 from pipelines.cli.commands._data_keys import is_data_key
+from pipelines.cli.commands._numbers import require
 from pipelines.core.errors import RunError
 
 INPUT = "texts, a table, a file or a folder; - reads lines, or JSON Lines, from standard input"
@@ -43,6 +44,7 @@ class PredictCommand(Command):
         """
         from pipelines.report import prediction_files
 
+        require("--batch-size", parsed.batch_size, at_least=1)
         output: Path | None = parsed.output
         if output is not None:  # before anything heavy is imported
             prediction_files.check(output)

@@ -2,8 +2,8 @@
 
 import argparse
 
+from pipelines.cli.commands._numbers import require
 from pipelines.cli.commands._recipe import RecipeCommand, import_libraries
-from pipelines.core.errors import RecipeError
 
 MIN_ROWS = 50
 
@@ -36,8 +36,8 @@ class RankCommand(RecipeCommand):
         """
         from pipelines.tuning.ranking import checkpoints
 
-        if parsed.rows < MIN_ROWS:
-            raise RecipeError(f"command line: --rows {parsed.rows}: expected {MIN_ROWS} or more")
+        require("--rows", parsed.rows, at_least=MIN_ROWS)
+        require("--finalists", parsed.finalists, at_least=0)
         names = checkpoints.collect(parsed.checkpoints, parsed.file)
         overrides = tuple(parsed.overrides)
         import_libraries()

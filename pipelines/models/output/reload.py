@@ -1,10 +1,13 @@
 """Predictions of a saved folder, made by its library alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.errors import ModelError
+from pipelines.core.hub_client import first_line
 from pipelines.models.output import side_by_side
 
 if TYPE_CHECKING:
@@ -76,6 +79,23 @@ class LoadedModel:
         encoded = task.encode(rows, self.processor, self.labels)
         collate = task.collator(self.processor)
         return encoded, forward.run(self.model, encoded, collate, task.collect, **options)
+
+
+@contextmanager
+def opening(folder: Path) -> Iterator[None]:
+    """Turn what the libraries raise for a damaged folder into one message.
+
+    Raises:
+        ModelError: a file is missing or damaged, or holds code that is not trusted.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder}: cannot be loaded: {first_line(error) or type(error).__name__}"
+        ) from error
 
 
 def library_of(folder: Path) -> "Library":

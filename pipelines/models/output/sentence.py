@@ -21,6 +21,7 @@ import numpy as np
 
 from pipelines.models.output.head_layers import Linear
 from pipelines.models.output.plain import PlainModel
+from pipelines.tasks.text.base import check_words
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -149,10 +150,15 @@ def _modules(layer: "Layer") -> Iterator[Any]:
 
 
 def reload(folder: Path) -> Callable[["Dataset"], "ModelOutputs"]:
-    """Load a saved folder; returns a function from raw rows to (rows, num_labels) logits."""
+    """Load a saved folder; returns a function from raw rows to (rows, num_labels) logits.
+
+    Raises:
+        ModelError: its tokenizer has no vocabulary.
+    """
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder))
+    check_words(model.tokenizer, str(folder))
 
     def predict(rows: "Dataset") -> "ModelOutputs":
         texts = list(rows["text"])

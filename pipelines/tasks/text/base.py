@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 MAX_KNOWN_LENGTH = int(1e6)  # tokens; tokenizers without a limit report 1e30
 
 
+def check_words(tokenizer: Any, checkpoint: str) -> None:
+    """Refuse a tokenizer that would read every text as the same one.
+
+    Raises:
+        ModelError: it has no vocabulary.
+    """
+    # transformers builds a tokenizer of special tokens only where it finds no files
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ModelError(
+            f"{checkpoint}: its tokenizer knows no words, so no text can be encoded; is "
+            "tokenizer.json missing?"
+        )
+
+
 class TextTask(Task):
     """A task whose examples are texts; the processor is a tokenizer."""
 
@@ -35,12 +49,7 @@ class TextTask(Task):
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
-        # transformers builds a tokenizer of special tokens only where it finds no files
-        if len(tokenizer) <= len(tokenizer.all_special_tokens):
-            raise ModelError(
-                f"{checkpoint}: its tokenizer knows no words, so no text can be encoded; is "
-                "tokenizer.json missing?"
-            )
+        check_words(tokenizer, checkpoint)
         if tokenizer.pad_token is None:
             # an existing token, since a new one would have no row in the embeddings
             tokenizer.pad_token = tokenizer.eos_token

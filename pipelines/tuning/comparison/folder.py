@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipelines.core import processes
+from pipelines.core.console import warn
 from pipelines.core.errors import RunError
 from pipelines.report import strict_json
 from pipelines.report.ownership import owning
@@ -43,6 +44,8 @@ class ComparisonFolder:
         def find() -> Path:
             folders = [path for path in (root / name).glob("[0-9]*") if path.name.isdecimal()]
             for path in sorted(folders, key=lambda path: int(path.name), reverse=True):
+                if (path / COMPARISON).is_file() and not cls(path).state:
+                    warn(f"{path / COMPARISON}: damaged; what it compared is compared anew")
                 if cls(path).state.get("identity") == wanted:
                     return path
             folder = RunFolder.create(root, name).path

@@ -126,6 +126,11 @@ class ComparisonRunner:
         fraction = cell.fraction
         return ComparedRun(arm=arm, seed=cell.seed, fraction=fraction, folder=name, problem=problem)
 
+    def is_done(self, cell: ComparisonCell) -> bool:
+        """Whether a run has numbers; one whose files are damaged is run again."""
+        made = self.read(cell)
+        return made is not None and not made.problem
+
     def comparison(self) -> Comparison:
         """Collect what was run so far.
 
@@ -133,7 +138,7 @@ class ComparisonRunner:
             RunError: no run has a score; gives the reason of the first.
         """
         runs = [run for run in map(self.read, self.cells) if run]
-        done = [cell for cell in self.cells if cell.run.done]
+        done = [cell for cell in self.cells if self.is_done(cell)]
         if not done:
             reason = next((run.problem for run in runs), "nothing was run")
             raise RunError(f"{self.folder.path}: no run was finished: {reason}")
@@ -150,7 +155,7 @@ class ComparisonRunner:
 
     def save(self) -> None:
         """Write every number that there is so far."""
-        if not processes.is_main() or not any(cell.run.done for cell in self.cells):
+        if not processes.is_main() or not any(map(self.is_done, self.cells)):
             return
         budgets = {str(share): budget.json() for share, budget in self.budgets.made.items()}
         self.folder.write({"budgets": budgets, **self.comparison().json()})
@@ -172,14 +177,14 @@ def run(request: ComparisonRequest) -> Comparison:
     runner = ComparisonRunner(request, arms, folder, Budgets(arms, first.seed, made))
     cells = [*runner.cells]
     say(f"{folder.path}: {len(arms)} arms, {request.num_seeds} seeds, {len(cells)} runs")
-    num_done = sum(cell.run.done for cell in cells)
+    num_done = sum(map(runner.is_done, cells))
     if num_done:
         say(f"{num_done} of them are done")
     # a mistake in data or checkpoint ends here in one message, and not in each run
-    for fraction in {cell.fraction: None for cell in cells if not cell.run.done}:
+    for fraction in {cell.fraction: None for cell in cells if not runner.is_done(cell)}:
         runner.budgets.of(fraction, with_folds=request.is_by_folds)
     for number, cell in enumerate(cells, 1):
-        if not cell.run.done:
+        if not runner.is_done(cell):
             say(f"run {number} of {len(cells)}  {cell}")
             runner.run_cell(cell)
             runner.save()

@@ -54,6 +54,12 @@ class RankRequest:
         ]
         return recipes.load(self.path, values)
 
+    def sample(self, checkpoint: str) -> Recipe:
+        """Build the recipe of the pass: on `rows` of train, or fewer if it says so itself."""
+        probe = self.recipe(checkpoint, strategy="linear_probe")
+        num_rows = min(self.rows, probe.data.limit.train or self.rows)
+        return self.recipe(checkpoint, strategy="linear_probe", data__limit__train=num_rows)
+
 
 def run(request: RankRequest) -> tuple[list[Estimate], list[Final]]:
     """Print the ranking and what it cost; return the estimates, best first, and the trainings.
@@ -85,10 +91,7 @@ def _estimates(request: RankRequest) -> Iterator[Estimate]:
         started = time.monotonic()
         try:
             with capture_stdout():
-                recipe = request.recipe(
-                    name, strategy="linear_probe", data__limit__train=request.rows
-                )
-                prepared = prepare(recipe, test=False)
+                prepared = prepare(request.sample(name), test=False)
                 estimates.refuse_unfit(prepared)
                 scored = estimates.measure(name, prepared, started)
                 del prepared

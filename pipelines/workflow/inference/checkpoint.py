@@ -35,7 +35,8 @@ def open_model(name: str | Path) -> Predictor:
     try:
         folder = RunFolder.of(name)
     except RunError:
-        if not Path(name).exists() and not HUB_ID.fullmatch(str(name)):
+        is_elsewhere = not Path(name).exists() and not HUB_ID.fullmatch(str(name))
+        if is_elsewhere or RunFolder.newest_in(name):
             raise
         return of_checkpoint(str(name))
     return of_run(folder)

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines import recipe as recipes
-from pipelines.core.errors import ModelError, RunError
-from pipelines.core.hub_client import first_line
+from pipelines.core.errors import RunError
 from pipelines.core.labels import Labels
 from pipelines.data.columns import Columns
 from pipelines.models.output import side_by_side
-from pipelines.models.output.reload import LoadedModel, library_of, reload
+from pipelines.models.output.reload import LoadedModel, library_of, opening, reload
 from pipelines.report import strict_json
 from pipelines.report.run_folder import RunFolder
 
@@ -87,7 +86,7 @@ def of_run(folder: RunFolder) -> Predictor:
         raise RunError(f"{folder.data}: {WITHOUT_LABELS}; {AGAIN}") from None
     predictor = Predictor(str(folder), recipe.task, labels, columns, threshold)
     library, trusts_code = library_of(folder.model), recipe.model.trust_remote_code
-    try:
+    with opening(folder.model):
         if library in ("sentence-transformers", "side-by-side"):
             predict = reload(
                 folder.model, library, recipe.task, labels.unlabeled, trusts_code=trusts_code
@@ -97,9 +96,6 @@ def of_run(folder: RunFolder) -> Predictor:
         loaded = LoadedModel.of(
             folder.model, library, recipe.task, labels.unlabeled, bits, trusts_code=trusts_code
         )
-    # transformers' own, for files that are missing and for code that is not trusted
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder.model}: cannot be loaded: {first_line(error)}") from error
     return replace(predictor, loaded=loaded)
 
 

@@ -33,8 +33,8 @@ def predict(
     Raises:
         GraftError: the model, the inputs or the output cannot be used, or all rows are bad.
     """
-    if output and output.resolve() in {Path(word).resolve() for word in given if word}:
-        raise RunError(f"{output}: is the input; name another file: -o FILE")
+    bad_path = output and output.with_name(f"{output.stem}.bad{output.suffix}")
+    _check_paths(given, output, bad_path)
     startup.initialize({})
     predictor = open_model(model)
     wanted = Wanted(top_k, predictor.set_threshold)
@@ -42,7 +42,6 @@ def predict(
     is_table = output is not None and output.suffix.lower() == ".csv"
     options: dict[str, Any] = {"overrides": overrides, "split": split, "spelled": is_table}
     inputs = inputs_given.read(given, predictor, warn, are_words=True, **options)
-    bad_path = output and output.with_name(f"{output.stem}.bad{output.suffix}")
     tally, started = Tally(len(inputs)), time.monotonic()
     with PredictionFile(output) as rows, PredictionFile(bad_path) as bad:
         for chunk in predict_chunks(predictor, inputs, wanted, batch_size=batch_size):
@@ -58,6 +57,22 @@ def predict(
     if output:
         seconds = duration(time.monotonic() - started)
         warn(f"{output}: {tally.num_predicted:,} rows predicted in {seconds}")
+
+
+def _check_paths(given: Sequence[str], output: Path | None, bad_path: Path | None) -> None:
+    """Refuse to write over an input, or over a file that no prediction wrote."""
+    inputs = {Path(word).resolve() for word in given if word}
+    for path in filter(None, (output, bad_path)):
+        if path.resolve() in inputs:
+            raise RunError(
+                f"{path}: is the input, and would be written over; name another file: -o FILE"
+            )
+    # the two are written together
+    if bad_path and output and bad_path.exists() and not output.exists():
+        raise RunError(
+            f"{bad_path}: exists, and is where rows go that cannot be predicted; move it, or name "
+            "another file: -o FILE"
+        )
 
 
 def _write(chunk: AnsweredRows, rows: PredictionFile, bad: PredictionFile) -> None:
