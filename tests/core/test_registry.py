@@ -35,7 +35,10 @@ def refusal(package, name):
         "metrics": {"metrics": [name]},
     }.get(package, {})
     try:
-        registry.find(package, name) if package == "augmentations" else Recipe.from_dict(sections)
+        if package in ("augmentations", "adaptations"):
+            registry.find(package, name)
+        else:
+            Recipe.from_dict(sections)
     except GraftError as error:
         return str(error)
 

@@ -54,7 +54,7 @@ def test_classes_that_are_apart_score_above_noise(dim):
 def test_more_dimensions_than_examples_do_not_make_noise_look_good():
     classes = np.arange(60) % 3
     wide = h_score(RANDOM.normal(size=(60, 500)), classes)
-    assert wide < 0.5  # without shrinkage it is 2, the highest score of three classes
+    assert wide < 1  # without shrinkage it is 2, the highest score of three classes
 
 
 def test_a_feature_without_variance_changes_nothing():

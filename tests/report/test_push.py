@@ -111,7 +111,8 @@ def test_what_is_pushed_is_the_model_folder_and_nothing_else(tmp_path, hub) -> N
     done = push(run, hub)
 
     assert done.stdout.strip() == f"{hub.endpoint}/{REPO}", done.stderr
-    assert hub.files(REPO) == [".gitattributes", "README.md", "config.json"]
+    picture = "learning_curve.png"  # that the card shows
+    assert hub.files(REPO) == [".gitattributes", "README.md", "config.json", picture]
     for name in ("README.md", "config.json"):
         assert hub.read(REPO, name) == (run.model / name).read_bytes()
     assert hub.repo(REPO).private
