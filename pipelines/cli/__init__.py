@@ -105,4 +105,6 @@ def _report(text: str) -> None:
     from pipelines.core.processes import is_main
 
     if is_main():
-        print(text, file=sys.stderr, flush=True)
+        # names in it come from files and the command line: none of them may steer the terminal
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+        print(shown, file=sys.stderr, flush=True)

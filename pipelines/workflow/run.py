@@ -18,7 +18,6 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hardware, processes, startup
@@ -51,7 +50,6 @@ from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import TrainerCallback
 
     from pipelines.training.job import Fitted
 
@@ -162,47 +160,6 @@ def _learn(
     fitted, validation = decide(prepared, fitted, validation)
     evidence = evaluate(prepared, fitted, validation, seconds)
     return fitted, replace(evidence, peak_memory=num_bytes)
-
-
-def trial(
-    recipe: Recipe, checkpoints: Path, callbacks: "tuple[TrainerCallback, ...]" = ()
-) -> dict[str, float]:
-    """Train as `recipe` says and return what its run would score on validation.
-
-    Test is left out. Files on the way are written to `checkpoints`; nothing else stays.
-
-    Raises:
-        GraftError: as `run` does; DivergedError where outputs are not finite.
-        Interrupted: on a signal.
-    """
-    return score_trial(prepare_trial(recipe), checkpoints, callbacks)
-
-
-def prepare_trial(recipe: Recipe) -> Prepared:
-    """Load all that a trial needs, without test; `auto` has chosen its strategy.
-
-    Raises:
-        GraftError: something in recipe, data or checkpoint is wrong.
-    """
-    # sharded weights are put together on the main process from a whole checkpoint only
-    model_only = not recipe.training.keys() & {"fsdp", "deepspeed"}
-    training = {"save_only_model": model_only, **recipe.training}
-    recipe = recipe.replace(training=training)
-    return race(recipe, prepare(recipe, test=False))
-
-
-def score_trial(
-    prepared: Prepared, checkpoints: Path, callbacks: "tuple[TrainerCallback, ...]" = ()
-) -> dict[str, float]:
-    """Train what was prepared and return its scores on validation."""
-    recipe = prepared.recipe
-    # pruning compares a run's scores by how far it has come, and a soup is several runs
-    single_run_callbacks = () if recipe.averaging.soup else callbacks
-    job = job_of(prepared, checkpoints, callbacks=single_run_callbacks)
-    fitted, collect = train(recipe, job), recipe.task.collect
-    if fitted.out_of_fold is not None:
-        return job.score({"logits": fitted.out_of_fold})
-    return job.score(fitted.output.run(job.validation, job.collate, collect, **job.forward_options))
 
 
 def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepared:

@@ -20,7 +20,7 @@ from pipelines.evaluation.transfer import MIN_SEEDS, ScorePair, Transfer
 from pipelines.recipe import combinations
 from pipelines.training.averaging import Averaging
 from pipelines.training.length import LENGTH_KEYS, Length
-from pipelines.workflow.run import prepare_trial, score_trial
+from pipelines.workflow.trial import prepare_trial, score_trial
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe

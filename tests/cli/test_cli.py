@@ -322,3 +322,8 @@ def test_arguments_that_are_missing_or_have_dashes(capsys, arguments: list[str],
         cli.main(arguments)
     assert stop.value.code == 2
     assert hint in capsys.readouterr().err
+
+
+def test_a_message_does_not_steer_the_terminal(capsys):
+    assert cli.main(["\x1b[31mred\x07"]) == 2
+    assert "unknown command '?[31mred?'" in capsys.readouterr().err

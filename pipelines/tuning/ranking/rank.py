@@ -17,7 +17,7 @@ from pipelines.tuning.ranking import estimate as estimates
 from pipelines.tuning.ranking import table
 from pipelines.tuning.ranking.estimate import Estimate
 from pipelines.tuning.ranking.finals import FIRST_STEPS, Final, hold
-from pipelines.workflow import run as workflow
+from pipelines.workflow import trial
 from pipelines.workflow.prepare import prepare
 
 MIN_FINALISTS = 2
@@ -117,8 +117,8 @@ def _finals(request: RankRequest, ranked: Sequence[Estimate]) -> tuple[list[Fina
     def train(checkpoint: str, steps: int, folder: Path) -> float:
         with capture_stdout():
             changed = request.recipe(checkpoint, strategy=strategy, training__max_steps=steps)
-            prepared = workflow.prepare_trial(changed)
-            score = workflow.score_trial(prepared, folder)[prepared.scorer.main]
+            prepared = trial.prepare_trial(changed)
+            score = trial.score_trial(prepared, folder)[prepared.scorer.main]
             return score if prepared.scorer.greater_is_better else -score
 
     return hold(names, train)

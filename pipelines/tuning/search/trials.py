@@ -18,9 +18,9 @@ from pipelines.recipe import Recipe
 from pipelines.tuning.search import outcome
 from pipelines.tuning.search.request import SearchRequest
 from pipelines.tuning.search.study import SearchTrial, Study
-from pipelines.workflow import run as workflow
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.resume import runs_folder
+from pipelines.workflow.trial import trial as run_trial
 
 COMPLETE, PRUNED, FAILED = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 
@@ -119,7 +119,7 @@ def _run_trial(
         ):
             pruning = PruningCallback(study, metric, echo)
             recipe = request.recipe(trial.texts)
-            score = workflow.trial(recipe, checkpoints, (pruning,))[metric]
+            score = run_trial(recipe, checkpoints, (pruning,))[metric]
     except TrialPruned as pruned:
         state, remark = PRUNED, str(pruned)
     except DivergedError:
