@@ -70,20 +70,19 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
         assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
     divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
     ordered = _limit(divided, source, task, bad_rows, draw)
-    if described := domains.describe(ordered):
+    descriptions = domains.describe(ordered), group_column.describe(ordered)
+    for described in filter(None, descriptions):
         note(described)
-    if described := group_column.describe(ordered):
-        note(described)
-    elif num_folds or assignment.shares:
+    if not descriptions[1] and (num_folds or assignment.shares):
         _note_usual_group(selected.whole.datasets["train"], roles, note)
     stream = None
     if streamed:
         streams.check_class_weights(ordered["train"].dataset, task, labels)
         stream = streams.prepare(selected.whole, assignment, roles, streamed, task, labels, seed)
-    domain, other = None, source.other_domain
-    if other:
+    domain = None
+    if source.other_domain:
         learned, key = ordered["train"].dataset, source.other_domain_key
-        domain = target.load(other, task, labels, learned, roles, seed, note, key)
+        domain = target.load(source.other_domain, task, labels, learned, roles, seed, note, key)
         bad_rows.left_out += domain.left_out
     names = assignment.names | assignment.shares
     used, left_out = {split: names[split] for split in ordered}, tuple(bad_rows.left_out)

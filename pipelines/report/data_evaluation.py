@@ -18,7 +18,7 @@ from pipelines.evaluation.intervals import Interval
 from pipelines.evaluation.slice_scores import SliceScores
 from pipelines.report import evidence_file, example_table, strict_json
 from pipelines.report.evidence import SplitPredictions
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder, require_new, writing
 from pipelines.report.tables import align
 
 if TYPE_CHECKING:
@@ -192,8 +192,7 @@ def check(folder: Path) -> None:
         run = None
     if run:
         raise RunError(f"{folder}: is in the run folder {run}, which stays as it is; name another")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"{folder}: holds something already; name a new folder: -o FOLDER")
+    require_new(folder, "-o")
 
 
 def write(evaluation: DataEvaluation, folder: Path) -> None:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.core.errors import RunError
 from pipelines.report import strict_json, tables
-from pipelines.report.run_folder import writing
+from pipelines.report.run_folder import require_new, writing
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
@@ -118,8 +117,7 @@ def check(folder: Path) -> None:
     Raises:
         RunError: it is there, and not empty.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"{folder}: holds something already; name a new folder with --to")
+    require_new(folder, "--to")
 
 
 def write(ensemble: Ensemble, folder: Path) -> None:

@@ -183,6 +183,19 @@ def writing(path: Path) -> Iterator[None]:
         raise RunError(f"{path}: cannot be written ({reason})") from None
 
 
+def require_new(folder: Path, option: str) -> None:
+    """Refuse a folder that holds something.
+
+    Args:
+        option: of the command line, that names the folder.
+
+    Raises:
+        RunError: it is there, and not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder}: holds something already; name a new folder: {option} FOLDER")
+
+
 def _is_whole(state: Path) -> bool:
     """Return whether a JSON object has its end."""
     with suppress(OSError), state.open("rb") as file:

@@ -30,7 +30,6 @@ def fit(job: Job, setup: Setup) -> Fitted:
     from pipelines.models.anatomy import count, stay_in_eval
     from pipelines.models.output.plain import PlainModel
     from pipelines.training.averaging import wise_ft
-    from pipelines.training.callbacks import Continuation, StopOnSignal, WaitingTime
 
     if setup.target_scale:
         job = job.standardized(setup.target_scale)
@@ -41,23 +40,13 @@ def fit(job: Job, setup: Setup) -> Fitted:
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
     hooks = stay_in_eval(setup.model, [*setup.frozen, *_without_statistics(job, setup.model)])
-    stop, progress = StopOnSignal(), Progress.at(job.resume_from)
-    with ExitStack() as stack:
-        trainer, decisions = _prepare(job, setup, stack)
-        trainer.add_callback(stop)
-        waiting = WaitingTime(progress.waited, progress.seconds)
-        trainer.add_callback(waiting)
-        if progress.max_steps is not None:
-            trainer.add_callback(Continuation(progress, trainer.callback_handler.callbacks))
-        stack.enter_context(stop)
-        with naming_step(trainer):
-            trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
-        waited = waiting.seconds / waiting.elapsed
-    for hook in hooks:
-        hook.remove()
+    progress = Progress.at(job.resume_from)
+    try:
+        trainer, decisions, waited = _train(job, setup, progress)
+    finally:
+        for hook in hooks:
+            hook.remove()
     state = trainer.state
-    if stop.stopped_by:
-        raise Interrupted(f"stopped by {stop.stopped_by} at step {state.global_step}")
     # mixed precision is a wrapper around `forward`: the result computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     processes.share_buffers(trained)
@@ -81,6 +70,32 @@ def fit(job: Job, setup: Setup) -> Fitted:
         seconds_before=progress.seconds,
         speed=decisions,
     )
+
+
+def _train(
+    job: Job, setup: Setup, progress: Progress
+) -> "tuple[GraftTrainer, tuple[SpeedDecision, ...], float]":
+    """Train until the end or a signal; returns the share of the time that waited for data, too.
+
+    Raises:
+        Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
+    """
+    from pipelines.training.callbacks import Continuation, StopOnSignal, WaitingTime
+
+    stop, waiting = StopOnSignal(), WaitingTime(progress.waited, progress.seconds)
+    with ExitStack() as stack:
+        trainer, decisions = _prepare(job, setup, stack)
+        trainer.add_callback(stop)
+        trainer.add_callback(waiting)
+        if progress.max_steps is not None:
+            trainer.add_callback(Continuation(progress, trainer.callback_handler.callbacks))
+        stack.enter_context(stop)
+        with naming_step(trainer):
+            trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
+        waited = waiting.seconds / waiting.elapsed
+    if stop.stopped_by:
+        raise Interrupted(f"stopped by {stop.stopped_by} at step {trainer.state.global_step}")
+    return trainer, decisions, waited
 
 
 def _of_whole_training(entry: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -83,12 +83,12 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
     read = given.read([*inputs], opened, say, are_words=True)
     if len(read) > MAX_INPUTS:
         raise DataError(f"input: {len(read):,} rows; expected at most {MAX_INPUTS} to explain")
+    rows = with_blank_targets(read.examples, task)
+    for row, reason in task.corrupt_rows(rows):
+        raise DataError(f"input: row {row}: {reason}; leave it out")
     folder = to or run.folder.explanations
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        rows = with_blank_targets(read.examples, task)
-        for row, reason in task.corrupt_rows(rows):
-            raise DataError(f"input: row {row}: {reason}; leave it out")
         return [*_explained(run, opened, rows, folder, label)]
 
 
@@ -97,9 +97,11 @@ def _explained(
 ) -> Iterator[Explained]:
     """Explain one row after the other."""
     task, labels = opened.task, opened.labels.unlabeled
-    processor = task.load_processor(str(encoder_folder(run.folder.model)), labels)
+    encoder = str(encoder_folder(run.folder.model))
+    # those of a sentence encoder are inside of what predicts with it
+    processor = opened.processor or task.load_processor(encoder, labels)
     encoded, collate = task.encode(rows, processor, labels), task.collator(processor)
-    model = run.model().float().cpu().eval()
+    model = (opened.loaded.model if opened.loaded else run.model()).float().cpu().eval()
     first = _next_number(folder)
     for number in range(len(encoded)):
         batch = forward.without_labels(collate(forward.take(encoded, [number])))

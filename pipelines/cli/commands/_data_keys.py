@@ -1,4 +1,6 @@
-"""Keys of `data:` among the words of a command line."""
+"""How a command that takes data reads them: keys of `data:` among its words, and sizes."""
+
+import argparse
 
 
 def is_data_key(word: str) -> bool:
@@ -7,3 +9,11 @@ def is_data_key(word: str) -> bool:
     return (
         key.startswith("data.") and key.replace(".", "").replace("_", "").isalpha() and value != ""
     )
+
+
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
+    """Declare `--batch-size N`, and that there are no overrides until one is given."""
+    parser.add_argument(
+        "--batch-size", type=int, default=64, metavar="N", help="rows of mean length (64)"
+    )
+    parser.set_defaults(overrides=[])

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.commands import Command
-from pipelines.cli.commands._data_keys import is_data_key
+from pipelines.cli.commands._data_keys import add_batch_size, is_data_key
 from pipelines.cli.commands._numbers import require
 
 DATA = "a table or a folder with labels, or a recipe whose data: says what to read"
@@ -27,10 +27,7 @@ class EvaluateCommand(Command):
             type=Path,
             help="a new folder for the numbers and a table of examples",
         )
-        parser.add_argument(
-            "--batch-size", type=int, default=64, metavar="N", help="rows of mean length (64)"
-        )
-        parser.set_defaults(overrides=[])
+        add_batch_size(parser)
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Score, print, and write if a folder is named.

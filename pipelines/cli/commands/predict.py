@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.commands import Command
-from pipelines.cli.commands._data_keys import is_data_key
+from pipelines.cli.commands._data_keys import add_batch_size, is_data_key
 from pipelines.cli.commands._numbers import require
 from pipelines.core.errors import RunError
 
@@ -31,10 +31,7 @@ class PredictCommand(Command):
             "--top-k", type=int, default=0, metavar="K", help="add the K likeliest labels"
         )
         parser.add_argument("--split", metavar="NAME", help="of a folder with several splits")
-        parser.add_argument(
-            "--batch-size", type=int, default=64, metavar="N", help="rows of mean length (64)"
-        )
-        parser.set_defaults(overrides=[])
+        add_batch_size(parser)
 
     def run(self, parsed: argparse.Namespace) -> None:
         """Predict, write, and print what was inferred and which rows were left out.
