@@ -13,6 +13,8 @@ Interrupted              Ctrl-C or SIGTERM; says how to go on (exit code 130)
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+DIVERGED = "training diverged; lower training.learning_rate, or train in float32"
+
 
 class GraftError(Exception):
     """A mistake that the user can mend; its text is the whole explanation."""

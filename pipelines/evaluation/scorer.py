@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pipelines.core.errors import DivergedError, RecipeError
+from pipelines.core.errors import DIVERGED, DivergedError, RecipeError
 from pipelines.core.labels import Labels
 from pipelines.evaluation import scores
 from pipelines.evaluation.metric import Metric
@@ -188,7 +188,7 @@ def predict(
         if lost:
             raise DivergedError(
                 f"the model's outputs for {lost:,} of {len(column):,} rows are not finite: "
-                "training diverged; lower training.learning_rate, or train in float32"
+                + DIVERGED
             )
     return task.predict(outputs, rows, processor, labels)
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipelines.core import processes
 from pipelines.core.console import say
-from pipelines.core.errors import DivergedError, RecipeError
+from pipelines.core.errors import DIVERGED, DivergedError, RecipeError
 from pipelines.core.labels import SINGLE
 from pipelines.strategies import Resolution, Strategy
 from pipelines.training.length import LENGTH_KEYS, Length
@@ -161,8 +161,7 @@ class Contrastive(Strategy):
         model, new = checkpoint.model.eval(), checkpoint.newly_initialized
         if not all(parameter.isfinite().all() for parameter in model.parameters()):
             raise DivergedError(
-                "contrastive: the encoder came to weights that are not finite: training diverged; "
-                "lower training.learning_rate, or train in float32"
+                f"contrastive: the encoder came to weights that are not finite: {DIVERGED}"
             )
         # features are looked up by the weights as they are now
         extractor = pooled_extractor(

@@ -23,6 +23,7 @@ from pipelines.tasks.encoding import LENGTHS
 from pipelines.training.adaptation_term import AdaptationTerm
 from pipelines.training.averaging.ema import Ema
 from pipelines.training.balanced_sampler import BalancedSampler
+from pipelines.training.finite_steps import FiniteSteps
 from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
 from pipelines.training.speed.length_buckets import overhead_tokens, split_by_length
 
@@ -73,6 +74,8 @@ class GraftTrainer(Trainer):
         self.ema = Ema(model, decay, job.resume_from) if decay else None
         if self.ema:
             self.add_callback(self.ema)
+        if not (self.args.fp16 or self.is_sharded):  # a scaler looks itself; shards differ
+            self.add_callback(FiniteSteps())
 
     @property
     def is_sharded(self) -> bool:

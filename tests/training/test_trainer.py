@@ -25,6 +25,7 @@ from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
 from pipelines.training.callbacks import WaitingTime, follow_schedule
 from pipelines.training.progress import Progress
+from pipelines.training.speed import Speed
 from pipelines.workflow.train import check_training
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +116,36 @@ def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_p
     with torch.no_grad():
         logits = [model.eval()(**batch).logits for model in (fitted.output.model, loaded)]
     close(*logits)
+
+
+def without_gradient(found, steps):
+    """Let the gradients of these steps, counted from 1, be NaN."""
+    taken = iter(range(1, 100))
+    weight = found.checkpoint.model.get_input_embeddings().weight
+    weight.register_hook(lambda g: g * torch.nan if next(taken) in steps else g)
+
+
+@pytest.mark.parametrize("clipping", [1.0, 0.0])
+def test_a_step_whose_gradients_are_not_finite_is_left_out(prepared, tmp_path, capsys, clipping):
+    training = {"max_steps": 5, "logging_steps": 1, "max_grad_norm": clipping, **STEADY}
+    found = prepared(training=training)
+    before = state(found.checkpoint.model)
+    without_gradient(found, {2, 4})
+    fitted = fit(found, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
+    after = state(fitted.output.model)
+    assert changed(before, after)
+    assert all(value.isfinite().all() for value in after.values())
+    assert len(logged(fitted, "loss")) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:7] for line in lines if "are not finite" in line] == ["step 2:", "step 4:"]
+
+
+def test_steps_in_a_row_without_finite_gradients_end_training(prepared, tmp_path):
+    found = prepared(training={"max_steps": 9})
+    without_gradient(found, {2, 4, 5, 6})
+    expected = r"^step 5: the gradients of 3 steps in a row are not finite: training diverged; "
+    with pytest.raises(DivergedError, match=expected):
+        fit(found, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
 
 
 # Order
@@ -448,7 +479,7 @@ def test_numbers_that_are_not_finite_are_named_with_their_step(prepared, tmp_pat
     training = {"num_train_epochs": 2, **STEADY, "learning_rate": 1e30, "max_grad_norm": 0}
     (tmp_path / "checkpoint-2").mkdir()
     (tmp_path / "checkpoint-2" / "trainer_state.json").write_text("{}")
-    says = r"^step 4: the model's outputs .*; lower .*; checkpoint-2 was saved before that$"
+    says = r"^step \d: the gradients .*; lower .*; checkpoint-2 was saved before that$"
     with pytest.raises(DivergedError, match=says):
         fit(prepared(training=training), tmp_path)
 
