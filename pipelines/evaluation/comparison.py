@@ -1,108 +1,29 @@
 """Runs that differ in what is compared: means over seeds, and differences paired by seed."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from pipelines.evaluation.paired import CONFIDENCE, PairedDifference, Verdict
+from pipelines.evaluation.compared import MIN_SEEDS, ArmDifference, ComparedArm, ComparedRun
+from pipelines.evaluation.paired import PairedDifference
 from pipelines.evaluation.transfer import ScorePair, Transfer
 
-MIN_SEEDS = (
-    3  # for a verdict: with two, Student's t gives an interval 18 times as wide as with many
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparedRun:
-    """The numbers of a run: an arm with one seed on a share of train.
-
-    Attributes:
-        fraction: of the examples of train; 1 is all of them.
-        folder: of the run, below that of the comparison.
-        problem: why there are no numbers; empty where there are.
-        validation, test: the main score.
-        floors: name of what is simpler, such as "baseline" -> its main score on validation.
-        peak_memory: bytes; of the GPU, or else of the whole process.
-        examples: split -> number of examples.
-        curve: (step, main score) of each evaluation during training.
-        correct: whether each row of validation was right; empty where rows have no accuracy.
-    """
-
-    arm: str
-    seed: int
-    fraction: float = 1.0
-    folder: str = ""
-    problem: str = ""
-    validation: float | None = None
-    test: float | None = None
-    floors: Mapping[str, float] = field(default_factory=dict)
-    trainable: float | None = None
-    parameters: float | None = None
-    seconds: float | None = None
-    peak_memory: float | None = None
-    examples: Mapping[str, int] = field(default_factory=dict)
-    curve: tuple[tuple[float, float], ...] = ()
-    correct: tuple[bool, ...] = ()
-
-    def json(self) -> dict[str, Any]:
-        """Return all but the rows, which stand in the run's own folder, as plain values."""
-        return {name: value for name, value in vars(self).items() if name != "correct"}
-
 
 @dataclass(frozen=True)
-class ComparedArm:
-    """What is compared, with every seed.
+class MeanPoint:
+    """A point of a curve: the mean over seeds, and their standard deviation."""
 
-    Attributes:
-        reference: the name of the arm that it is compared with; None of a reference itself.
-        is_against_scratch: whether the reference has random weights, and this one has not.
-        overrides: of the recipe, as they would be typed; none of finished runs.
-    """
+    x: float
+    mean: float
+    deviation: float
 
-    name: str
-    strategy: str
-    checkpoint: str
-    reference: str | None = None
-    is_against_scratch: bool = False
-    overrides: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ArmDifference:
-    """How much better an arm is than another: differences over seeds, or over rows of one seed."""
-
-    paired: PairedDifference
-    over: Literal["seeds", "rows"]
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether every pair has the same difference, so that it has no interval."""
-        return len({*self.paired.differences}) == 1
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Bounds of the mean difference; None where pairs are too few, or all the same."""
-        if len(self.paired.differences) < MIN_SEEDS or self.is_constant:
-            return None
-        return self.paired.interval
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Which of both is better; None without an interval over seeds."""
-        return self.paired.verdict if self.over == "seeds" and self.interval else None
-
-    def json(self) -> dict[str, Any]:
-        """Return it as plain values, with the method of the interval."""
-        return {
-            "mean": self.paired.mean,
-            "interval": self.interval,
-            "confidence": CONFIDENCE,
-            "method": f"Student's t over differences paired by {self.over[:-1]}",
-            "pairs": len(self.paired.differences),
-            "verdict": self.verdict,
-        }
+    @classmethod
+    def of(cls, x: float, scores: Sequence[float]) -> Self:
+        """Compute both; one score has no deviation."""
+        deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+        return cls(float(x), float(np.mean(scores)), deviation)
 
 
 @dataclass(frozen=True)
@@ -160,6 +81,35 @@ class Comparison:
             for name, score in run.floors.items() if run.fraction == fraction else ():
                 scores.setdefault(name, []).append(score)
         return {name: float(np.mean(values)) for name, values in scores.items()}
+
+    def curve(self, arm: str, fraction: float) -> tuple[MeanPoint, ...]:
+        """Return the scores over the steps that every seed was evaluated at."""
+        runs = self.scored(arm, fraction)
+        scores: dict[float, list[float]] = {}
+        for run in runs.values():
+            for step, score in dict(run.curve).items():
+                scores.setdefault(step, []).append(score)
+        whole = (step for step, each in scores.items() if len(each) == len(runs))
+        return tuple(MeanPoint.of(step, scores[step]) for step in sorted(whole))
+
+    def efficiency(self, arm: str) -> tuple[MeanPoint, ...]:
+        """Return the scores over the number of examples of train."""
+        points = []
+        for fraction in self.fractions:
+            count, runs = self.num_examples(fraction), self.scored(arm, fraction).values()
+            scores = [run.validation for run in runs if run.validation is not None]
+            if count and scores:
+                points.append(MeanPoint.of(count, scores))
+        return tuple(points)
+
+    def floors_by_count(self) -> dict[str, list[tuple[float, float]]]:
+        """Return what is simpler over the number of examples: name -> points."""
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for fraction in self.fractions:
+            count = self.num_examples(fraction)
+            for name, score in self.floors(fraction).items() if count else ():
+                lines.setdefault(name, []).append((float(count or 0), score))
+        return lines
 
     def best(self, fraction: float) -> str | None:
         """Return the arm with the best mean on validation, the first of equals."""
@@ -228,7 +178,7 @@ class Comparison:
         """Yield a row of the table for each arm on each share of train."""
         for fraction in self.fractions:
             for arm in self.arms:
-                names = ("validation", "test", "trainable", "seconds", "peak_memory")
+                names = ("validation", "test", "trainable", "seconds", "peak_memory", "energy")
                 other = arm.reference or arm.name
                 difference = self.difference(arm.name, other, fraction)
                 yield {

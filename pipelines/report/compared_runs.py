@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.core.errors import RunError
-from pipelines.evaluation.comparison import ComparedRun
+from pipelines.evaluation.compared import ComparedRun
 from pipelines.report.evidence import is_number
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.run_row import (
@@ -19,6 +19,7 @@ from pipelines.report.run_row import (
 )
 
 BASELINE = "baseline"
+METRIC_OF_ROWS = "accuracy"  # the mean of what each row is
 
 
 def read(
@@ -52,9 +53,10 @@ def read(
         parameters=number(metrics, "training", "parameters"),
         seconds=number(metrics, "training", "seconds"),
         peak_memory=number(metrics, "training", "peak_memory_bytes"),
+        energy=number(metrics, "training", "energy_joules"),
         examples={split: int(count) for split, count in counts if is_number(count)},
         curve=tuple(_curve(folder.history, f"eval_{main}")),
-        correct=tuple(_correct(folder)) if main == "accuracy" else (),
+        correct=correct(folder) if main == METRIC_OF_ROWS else (),
     )
 
 
@@ -67,6 +69,11 @@ def main_metric(folder: RunFolder) -> tuple[str, bool]:
 def labels(folder: RunFolder) -> tuple[str, ...]:
     """Return the right answer of each row of validation; nothing where there is no such file."""
     return tuple(row.get("label") or "" for row in _rows(folder))
+
+
+def correct(folder: RunFolder) -> tuple[bool, ...]:
+    """Return whether each row of validation was predicted right; nothing without predictions."""
+    return tuple(row.get("label") == row.get("prediction") for row in _rows(folder))
 
 
 def _floors(metrics: dict[str, object], main: str) -> Iterator[tuple[str, float]]:
@@ -91,11 +98,6 @@ def _curve(history: Path, key: str) -> Iterator[tuple[float, float]]:
             step, score = number(entry, "step"), number(entry, key)
             if step is not None and score is not None:
                 yield step, score
-
-
-def _correct(folder: RunFolder) -> Iterator[bool]:
-    """Yield whether each row of validation was predicted right."""
-    return (row.get("label") == row.get("prediction") for row in _rows(folder))
 
 
 def _rows(folder: RunFolder) -> Iterator[dict[str, str]]:

@@ -1,18 +1,16 @@
 """Pictures of a comparison: learning curves with bands over seeds, and scores over train rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.evaluation.comparison import Comparison
+from pipelines.evaluation.comparison import Comparison, MeanPoint
 from pipelines.report.picture_style import BASELINE_COLOR, margins, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    Points = dict[float, list[float]]  # x -> the score of each seed
 
 SIZE = (7.2, 4.2)  # inches
 
@@ -23,7 +21,7 @@ def draw_curves(path: Path, compared: Comparison) -> None:
     def draw(axes: "Axes") -> None:
         fraction = compared.fractions[-1]
         for number, arm in enumerate(compared.arms):
-            points = _curve(compared, arm.name, fraction)
+            points = compared.curve(arm.name, fraction)
             score = compared.mean(arm.name, fraction)
             if len(points) > 1:
                 _draw_band(axes, points, arm.name, f"C{number}")
@@ -40,18 +38,9 @@ def draw_efficiency(path: Path, compared: Comparison) -> None:
     """Draw scores on validation over the number of examples of train."""
 
     def draw(axes: "Axes") -> None:
-        counts = {fraction: compared.num_examples(fraction) for fraction in compared.fractions}
         for number, arm in enumerate(compared.arms):
-            points: Points = {}
-            for fraction, count in counts.items():
-                runs = compared.scored(arm.name, fraction).values()
-                scores = [run.validation for run in runs if run.validation is not None]
-                if scores and count:
-                    points[float(count)] = scores
-            _draw_band(axes, points, arm.name, f"C{number}")
-        floors = {count: compared.floors(f) for f, count in counts.items() if count}
-        for name in dict.fromkeys(name for scores in floors.values() for name in scores):
-            line = [(count, scores[name]) for count, scores in floors.items() if name in scores]
+            _draw_band(axes, compared.efficiency(arm.name), arm.name, f"C{number}")
+        for name, line in compared.floors_by_count().items():
             axes.plot(*zip(*line, strict=True), color=BASELINE_COLOR, linestyle=":", label=name)
         axes.set(
             title=f"validation {compared.metric}, mean and deviation",
@@ -62,21 +51,11 @@ def draw_efficiency(path: Path, compared: Comparison) -> None:
     _save(path, draw)
 
 
-def _curve(compared: Comparison, arm: str, fraction: float) -> "Points":
-    """Collect the scores at each step that every seed has."""
-    runs = compared.scored(arm, fraction)
-    points: Points = {}
-    for run in runs.values():
-        for step, score in dict(run.curve).items():
-            points.setdefault(step, []).append(score)
-    return {step: scores for step, scores in points.items() if len(scores) == len(runs)}
-
-
-def _draw_band(axes: "Axes", points: "Points", name: str, color: str) -> None:
+def _draw_band(axes: "Axes", points: Sequence[MeanPoint], name: str, color: str) -> None:
     """Draw a line through the means, and a band of a deviation to both sides."""
-    places = sorted(points)
-    means = np.array([np.mean(points[place]) for place in places])
-    reach = np.array([np.std(points[place]) for place in places])
+    places = [point.x for point in points]
+    means = np.array([point.mean for point in points])
+    reach = np.array([point.deviation for point in points])
     axes.plot(places, means, color=color, marker="o", markersize=4, label=name)
     axes.fill_between(places, means - reach, means + reach, color=color, alpha=0.2, linewidth=0)
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from pipelines.core.console import duration
-from pipelines.evaluation.comparison import MIN_SEEDS, ArmDifference, ComparedArm, Comparison
+from pipelines.core.energy import watt_hours
+from pipelines.evaluation.compared import MIN_SEEDS, ArmDifference, ComparedArm
+from pipelines.evaluation.comparison import Comparison
 from pipelines.evaluation.paired import CONFIDENCE
 from pipelines.report import transfer_text
 from pipelines.report.tables import align
@@ -23,20 +25,20 @@ def lines(compared: Comparison) -> Iterator[str]:
             count = compared.num_examples(fraction)
             examples = "" if count is None else f", {count:,} examples"
             yield f"{100 * fraction:g} % of train{examples}"
-        yield from map(str.rstrip, align([*_table(compared, fraction)]))
+        yield from map(str.rstrip, align([*table(compared, fraction)]))
     yield ""
     for run in compared.runs:
         if run.problem:
-            yield f"{_label(run.arm, run.fraction)}, seed {run.seed}: {run.problem}"
-    yield from _method(compared)
-    yield from _best(compared)
+            yield f"{label_of(run.arm, run.fraction)}, seed {run.seed}: {run.problem}"
+    yield from method(compared)
+    yield from best(compared)
     for fraction in compared.fractions:
         yield from _transfer(compared, fraction)
 
 
-def _table(compared: Comparison, fraction: float) -> Iterator[list[str]]:
+def table(compared: Comparison, fraction: float) -> Iterator[list[str]]:
     """Yield a header, a row for each arm, and one for each floor."""
-    yield [
+    header = [
         "",
         compared.metric,
         "deviation",
@@ -46,10 +48,18 @@ def _table(compared: Comparison, fraction: float) -> Iterator[list[str]]:
         "time",
         "memory",
     ]
+    has_energy = any(run.energy is not None for run in compared.runs)
+    yield [*header, "energy"] if has_energy else header
     for arm in compared.arms:
-        yield _cells(compared, arm, fraction)
+        cells = _cells(compared, arm, fraction)
+        yield [*cells, _energy(compared, arm, fraction)] if has_energy else cells
     for name, score in compared.floors(fraction).items():
-        yield [name, _score(score), *[""] * 6]
+        yield [name, _score(score), *[""] * (len(header) - 2 + has_energy)]
+
+
+def _energy(compared: Comparison, arm: ComparedArm, fraction: float) -> str:
+    joules = compared.mean(arm.name, fraction, "energy")
+    return UNKNOWN if joules is None else watt_hours(joules)
 
 
 def _cells(compared: Comparison, arm: ComparedArm, fraction: float) -> list[str]:
@@ -59,7 +69,7 @@ def _cells(compared: Comparison, arm: ComparedArm, fraction: float) -> list[str]
     trainable, seconds, memory = map(mean, ("trainable", "seconds", "peak_memory"))
     difference = "reference"
     if arm.reference is not None:
-        difference = _difference(compared.difference(arm.name, arm.reference, fraction))
+        difference = difference_of(compared.difference(arm.name, arm.reference, fraction))
     return [
         arm.name,
         _score(mean("validation")),
@@ -72,7 +82,8 @@ def _cells(compared: Comparison, arm: ComparedArm, fraction: float) -> list[str]
     ]
 
 
-def _difference(difference: ArmDifference | None) -> str:
+def difference_of(difference: ArmDifference | None) -> str:
+    """Write a mean difference with its interval."""
     if difference is None:
         return UNKNOWN
     mean = f"{difference.paired.mean:+.4f}"
@@ -86,7 +97,7 @@ def _score(score: float | None) -> str:
     return UNKNOWN if score is None else f"{score:.4f}"
 
 
-def _method(compared: Comparison) -> Iterator[str]:
+def method(compared: Comparison) -> Iterator[str]:
     """Yield what intervals are made of, and what is missing for a verdict."""
     fraction = compared.fractions[-1]
     pairs = [(arm.name, arm.reference) for arm in compared.arms if arm.reference is not None]
@@ -111,24 +122,23 @@ def _is_enough(difference: ArmDifference) -> bool:
     return len(difference.paired.differences) >= MIN_SEEDS
 
 
-def _best(compared: Comparison) -> Iterator[str]:
+def best(compared: Comparison) -> Iterator[str]:
     """Yield what is best on validation, and what it is not shown to be better than."""
     fraction = compared.fractions[-1]
-    best = compared.best(fraction)
-    if best is None:
+    name = compared.best(fraction)
+    if name is None:
         return
     close = []
     for arm in compared.arms:
-        other = compared.difference(best, arm.name, fraction) if arm.name != best else None
+        other = compared.difference(name, arm.name, fraction) if arm.name != name else None
         if other and other.verdict == "ambiguous":
             close.append(arm.name)
     rest = f"; not shown to be better than {', '.join(close)}" if close else ""
-    yield f"best on validation: {best}, {_score(compared.mean(best, fraction))}{rest}"
-    floors = compared.floors(fraction)
-    score = compared.mean(best, fraction)
-    for name, floor in floors.items():
-        if score is not None and (score <= floor if compared.greater_is_better else score >= floor):
-            yield f"WARNING: it is no better than {name} ({floor:.4f})"
+    score = compared.mean(name, fraction)
+    yield f"best on validation: {name}, {_score(score)}{rest}"
+    for floor, limit in compared.floors(fraction).items():
+        if score is not None and (score <= limit if compared.greater_is_better else score >= limit):
+            yield f"WARNING: it is no better than {floor} ({limit:.4f})"
 
 
 def _transfer(compared: Comparison, fraction: float) -> Iterator[str]:
@@ -136,10 +146,11 @@ def _transfer(compared: Comparison, fraction: float) -> Iterator[str]:
     for arm in compared.arms:
         measured = compared.transfer(arm, fraction)
         if measured:
-            label = _label(arm.name, fraction if compared.fractions != (1.0,) else 1.0)
+            label = label_of(arm.name, fraction)
             yield f"transfer, {label}: {transfer_text.verdict(measured)}"
             yield f"next: {transfer_text.advice(measured)}"
 
 
-def _label(arm: str, fraction: float) -> str:
+def label_of(arm: str, fraction: float) -> str:
+    """Name an arm on a share of train."""
     return arm if fraction == 1 else f"{arm} on {100 * fraction:g} % of train"

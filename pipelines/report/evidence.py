@@ -107,6 +107,7 @@ class Evidence:
         parameters, trainable: numbers of parameters.
         seconds: wall-clock time of training.
         peak_memory: the most bytes in use while training; of the GPU, else of the whole process.
+        energy: joules of training; None where they are not counted, or the run was resumed.
         waited: the share of `seconds` spent waiting for data; None where nothing was trained.
         speed: what was decided about each switch of `speed`; empty without gradient steps.
         examples: split -> number of examples.
@@ -148,6 +149,7 @@ class Evidence:
     trainable: int
     seconds: float
     peak_memory: int | None = None
+    energy: float | None = None
     waited: float | None = None
     speed: "Sequence[SpeedDecision]" = ()
     examples: Mapping[str, int]

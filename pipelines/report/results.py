@@ -89,6 +89,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
             "seconds": round(evidence.seconds, 3),
             "waiting_for_data": evidence.waited,
             "peak_memory_bytes": evidence.peak_memory,
+            "energy_joules": None if evidence.energy is None else round(evidence.energy, 1),
             "trainable_parameters": evidence.trainable,
             "parameters": evidence.parameters,
             "chosen": evidence.chosen,

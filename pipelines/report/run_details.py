@@ -24,6 +24,8 @@ def lines(folder: RunFolder) -> Iterator[str]:
         raise RunError(f"{folder}: {row.problem}")
     yield f"{printable(folder)}: {row.state}, begun {row.date or 'at an unknown time'}"
     yield f"{row.task} on {row.checkpoint}, strategy {row.strategy}"
+    if row.comparison:
+        yield f"of the comparison {printable(row.comparison)} (graft report draws its page)"
     if row.state == "unfinished":
         words = ("graft", "run", str(folder.recipe), f"training.resume_from_checkpoint={folder}")
         yield f"to go on: {shlex.join(words)}"

@@ -7,11 +7,11 @@ from typing import Any
 from pipelines.core.console import duration, printable
 from pipelines.core.errors import RunError, suggest
 from pipelines.report.run_folder import RunFolder
+from pipelines.report.run_paths import COMPARISON
 from pipelines.report.run_row import RunRow, read
 from pipelines.report.tables import align
 
 MAX_DEPTH = 6  # folders below the root; runs are two below it
-COMPARISON = "comparison.json"  # marks a folder of `graft compare`, whose runs are its own
 HEADER = ("run", "task", "checkpoint", "strategy", "metric", "validation", "test", "time", "state")
 UNKNOWN = "-"
 
@@ -43,6 +43,21 @@ def find(root: Path) -> list[RunRow]:
     if RunFolder(root).lock.is_file():
         return [read(root)]
     return [read(path) for path in _runs(root, MAX_DEPTH)]
+
+
+def comparisons(root: Path) -> list[Path]:
+    """List the folders of comparisons below a folder, whose runs are not listed there."""
+    if (root / COMPARISON).is_file() or RunFolder(root).lock.is_file():
+        return []
+    return [*_comparisons(root, MAX_DEPTH)]
+
+
+def _comparisons(folder: Path, depth: int) -> Iterator[Path]:
+    for path in _subfolders(folder):
+        if (path / COMPARISON).is_file():
+            yield path
+        elif depth and not RunFolder(path).lock.is_file():
+            yield from _comparisons(path, depth - 1)
 
 
 def _runs(folder: Path, depth: int) -> Iterator[Path]:
@@ -124,15 +139,23 @@ def _rank(row: RunRow, score: float | None) -> Any:
     return None if score is None else -score if row.greater_is_better else score
 
 
-def lines(rows: Sequence[RunRow]) -> Iterator[str]:
-    """Yield a table, and a line for each folder that cannot be read."""
+def lines(rows: Sequence[RunRow], compared: Sequence[Path] = ()) -> Iterator[str]:
+    """Yield a table, and a line for each folder that cannot be read, or is a comparison."""
     readable = [row for row in rows if row.state != "broken"]
     if readable:
-        yield from map(str.rstrip, align([[*HEADER], *map(_cells, readable)]))
+        cells = [[*HEADER], *map(_cells, readable)]
+        if any(row.comparison for row in readable):
+            names = (printable(row.comparison or UNKNOWN) for row in readable)
+            pairs = zip(cells, ["comparison", *names], strict=True)
+            cells = [[*each, name] for each, name in pairs]
+        yield from map(str.rstrip, align(cells))
     for row in rows:
         if row.state == "broken":
             yield f"{printable(row.path.as_posix())}: {row.problem}"
-    if not rows:
+    for path in map(Path.as_posix, compared):
+        shown = printable(path)
+        yield f"{shown}: a comparison (graft runs {shown} lists its runs)"
+    if not rows and not compared:
         yield "no runs"
 
 

@@ -26,6 +26,8 @@ stages.yaml          the recipe of all stages
 from dataclasses import dataclass
 from pathlib import Path
 
+COMPARISON = "comparison.json"  # marks a folder of `graft compare`, whose runs are its own
+
 
 @dataclass(frozen=True)
 class RunPaths:

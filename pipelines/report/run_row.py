@@ -4,7 +4,7 @@ Folders may be damaged, foreign or hostile: what cannot be read is a row with th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +17,11 @@ from pipelines.recipe import yaml_reader
 from pipelines.report import strict_json
 from pipelines.report.evidence import is_number
 from pipelines.report.run_folder import RunFolder
+from pipelines.report.run_paths import COMPARISON
 
 MAX_BYTES = 64 * 2**20  # of a document of a run folder; real ones have a few KiB
 SPLITS = ("validation", "test")
+MAX_CELL_DEPTH = 3  # of a run below the folder of its comparison: cells/<arm>/<seed>
 REMEDY = "remove the folder, or run the recipe again"
 
 State = Literal["done", "unfinished", "broken"]
@@ -37,6 +39,7 @@ class RunRow:
         interval: bounds of the score on test, by evidence.json.
         seconds: wall-clock time of training.
         date: when it began, as ISO 8601 in UTC.
+        comparison: the folder of the comparison that it belongs to; None of a run by itself.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class RunRow:
     interval: tuple[float, float] | None = None
     seconds: float | None = None
     date: str = ""
+    comparison: Path | None = None
 
     @property
     def recipe(self) -> Path:
@@ -60,7 +64,8 @@ class RunRow:
 
     def json(self) -> dict[str, Any]:
         """Return the row as plain values."""
-        return {**vars(self), "path": self.path.as_posix(), "interval": self.interval}
+        comparison = self.comparison and self.comparison.as_posix()
+        return {**vars(self), "path": self.path.as_posix(), "comparison": comparison}
 
 
 def read(path: Path) -> RunRow:
@@ -70,7 +75,8 @@ def read(path: Path) -> RunRow:
         if not folder.lock.is_file():
             return RunRow(path=path, state="broken", problem="no run folder: there is no lock.json")
         lock = document(folder.lock)
-        return _finished(folder, lock) if folder.done else _unfinished(folder, lock)
+        row = _finished(folder, lock) if folder.done else _unfinished(folder, lock)
+        return replace(row, comparison=_comparison(path))
     # a folder of a network drive, or of another user, may refuse to be looked at
     except (GraftError, OSError) as error:
         return RunRow(path=path, state="broken", problem=printable(error))
@@ -152,6 +158,13 @@ def _unfinished(folder: RunFolder, lock: dict[str, Any]) -> RunRow:
         strategy=_word(recipe, "strategy", "name"),
         date=_word(lock, "date"),
     )
+
+
+def _comparison(path: Path) -> Path | None:
+    """Return the folder of the comparison that a run was made for, which lies three above it."""
+    whole = path if len(path.parents) > MAX_CELL_DEPTH else path.absolute()
+    above = whole.parents[MAX_CELL_DEPTH - 1 :][:1]
+    return next((each for each in above if (each / COMPARISON).is_file()), None)
 
 
 def _interval(folder: RunFolder, metric: str) -> tuple[float, float] | None:

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import hardware, processes, startup
+from pipelines.core import energy, hardware, processes, startup
 from pipelines.core.console import busy, say
 from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
@@ -154,12 +154,14 @@ def _learn(
 ) -> tuple["Fitted", Evidence]:
     """Train, calibrate and evaluate; test is scored here, once."""
     peak = PeakMemory(prepared.recipe.training)
-    fitted, seconds = _fit(prepared, folder, resumed)
+    with energy.measuring(prepared.recipe.training) as meter:
+        fitted, seconds = _fit(prepared, folder, resumed)
     num_bytes = peak.num_bytes
+    joules = None if fitted.seconds_before else meter.joules  # counted from the resumption on
     fitted, validation = calibrate(prepared, fitted)
     fitted, validation = decide(prepared, fitted, validation)
     evidence = evaluate(prepared, fitted, validation, seconds)
-    return fitted, replace(evidence, peak_memory=num_bytes)
+    return fitted, replace(evidence, peak_memory=num_bytes, energy=joules)
 
 
 def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepared:

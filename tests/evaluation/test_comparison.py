@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from pipelines.evaluation.comparison import ComparedArm, ComparedRun, Comparison
+from pipelines.evaluation.compared import ComparedArm, ComparedRun
+from pipelines.evaluation.comparison import Comparison
 from pipelines.report import comparison_text
 
 SCRATCH = [0.50, 0.56, 0.52]

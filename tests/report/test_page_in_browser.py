@@ -10,7 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from example_comparison import comparison, folder_of
 from report_files import Row, add_to, draw, run_of
+
+from pipelines.report.page.comparison import document as comparison_document
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 AXE = Path(__file__).parents[2] / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -40,6 +43,19 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.report
 
 
+@pytest.fixture(scope="module")
+def comparison_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a comparison of three strategies on three shares of train."""
+    compared = comparison((0.01, 0.1, 1.0), name="a variant with quite a long name, <b>full</b>")
+    return comparison_document.write(folder_of(tmp_path_factory.mktemp("run"), compared))
+
+
+@pytest.fixture(params=["run", "comparison"])
+def any_page(request: pytest.FixtureRequest, page: Path, comparison_page: Path) -> Path:
+    """Both kinds of pages, one after the other."""
+    return page if request.param == "run" else comparison_page
+
+
 def dump(address: str, *options: str) -> tuple[str, str]:
     """Open a page; returns what it is after loading, and what the browser has to say."""
     budget = "--virtual-time-budget=10000"
@@ -64,8 +80,8 @@ def result_of(page: Path, script: str, *options: str, fragment: str = "") -> obj
     return json.loads(written[1].replace("&quot;", '"').replace("&amp;", "&"))
 
 
-def test_a_page_keeps_its_policy(page: Path) -> None:
-    _, messages = dump(page.as_uri())
+def test_a_page_keeps_its_policy(any_page: Path) -> None:
+    _, messages = dump(any_page.as_uri())
     assert "Content Security Policy" not in messages
     assert "ERROR:CONSOLE" not in messages
 
@@ -84,18 +100,20 @@ def test_a_cell_that_is_followed_shows_its_rows_alone(page: Path) -> None:
     assert result_of(page, script) == [0, True]
 
 
-def test_nothing_is_wider_than_a_phone(page: Path) -> None:
+def test_nothing_is_wider_than_a_phone(any_page: Path) -> None:
     script = """
     const { scrollWidth, clientWidth } = document.documentElement;
     document.documentElement.dataset.result = JSON.stringify(scrollWidth <= clientWidth);
     """
-    assert result_of(page, script, "--window-size=500,900") is True  # chromium has a least width
+    assert result_of(any_page, script, "--window-size=500,900") is True  # chromium has a least width
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason=f"there is no {AXE.name}")
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("fragment", ["", "#cell-0"])
-def test_axe_has_nothing_to_complain_of(page: Path, theme: str, fragment: str) -> None:
+@pytest.mark.parametrize(("kind", "fragment"), [("run", ""), ("run", "#cell-0"), ("other", "")])
+def test_axe_has_nothing_to_complain_of(
+    page: Path, comparison_page: Path, theme: str, kind: str, fragment: str
+) -> None:
     script = (
         AXE.read_text(encoding="utf-8").replace("</script", "<\\/script")
         + """;
@@ -107,4 +125,5 @@ def test_axe_has_nothing_to_complain_of(page: Path, theme: str, fragment: str) -
     """
     )
     options = ["--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
-    assert result_of(page, script, *options, fragment=fragment) == [theme == "dark", True, []]
+    drawn = page if kind == "run" else comparison_page
+    assert result_of(drawn, script, *options, fragment=fragment) == [theme == "dark", True, []]

@@ -119,7 +119,9 @@ def test_more_seeds_go_on_in_the_same_folder_and_another_comparison_has_its_own(
     folders = tmp_path / "runs" / "compare" / "recipe"
     assert sorted(path.name for path in folders.iterdir()) == ["1", "2"]
     assert main(["runs", str(tmp_path / "runs")]) == 0  # those of a comparison are its own
-    assert capsys.readouterr().out.splitlines() == ["no runs"]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{folders / '1'}: a comparison (graft runs {folders / '1'} lists its runs)"
+    assert second.startswith(f"{folders / '2'}: a comparison")
 
 
 def test_what_is_damaged_is_compared_again(config, capsys, measured, tmp_path):

@@ -67,6 +67,7 @@ class CompareCommand(Command):
             say(line)
         if compared.folder:
             say(f"every number: {compared.folder}/comparison.json; pictures and runs beside it")
+            say(f"report: {compared.folder}/report.html")
             best = compared.best(compared.fractions[-1])
             (overrides,) = (arm.overrides for arm in compared.arms if arm.name == best)
             say(f"to save its model: {shlex.join(['graft', 'run', *words, *overrides])}")

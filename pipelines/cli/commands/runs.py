@@ -61,7 +61,8 @@ def _list(root: Path, parsed: argparse.Namespace) -> None:
     if parsed.json:
         print(json.dumps([row.json() for row in rows], indent=2))
         return
-    for line in run_list.lines(rows):
+    is_whole = not (parsed.task or parsed.strategy or parsed.best)
+    for line in run_list.lines(rows, run_list.comparisons(root) if is_whole else ()):
         print(line)
 
 

@@ -29,23 +29,33 @@ class Axis:
 
     @classmethod
     def of(
-        cls, values: Sequence[float], start: float, end: float, *, is_log: bool = False
+        cls,
+        values: Sequence[float],
+        start: float,
+        end: float,
+        *,
+        is_log: bool = False,
+        ticks: Sequence[float] = (),
     ) -> "Axis":
-        """Choose ends and ticks for some values."""
+        """Choose ends and ticks for some values.
+
+        Args:
+            ticks: of a logarithmic axis, instead of powers of ten.
+        """
         from matplotlib.ticker import MaxNLocator
 
         low, high = min(values), max(values)
         if is_log:
             powers = range(floor(log10(low)), floor(log10(high)) + 2)
-            ticks = [10.0**power for power in powers if low <= 10.0**power <= high]
-            ticks = ticks[:: 1 + len(ticks) // 7]
-            return cls(low, high * (1 + (low == high)), start, end, tuple(ticks), is_log)
+            tens = [10.0**power for power in powers if low <= 10.0**power <= high]
+            marked = tuple(ticks or tens[:: 1 + len(tens) // 7])
+            return cls(low, high * (1 + (low == high)), start, end, marked, is_log)
         if low == high:
             margin = abs(low) / 10 or 1.0
             low, high = low - margin, high + margin
         locator = MaxNLocator(NUM_TICKS, steps=ROUND_STEPS)
-        ticks = [float(tick) for tick in locator.tick_values(low, high)]
-        return cls(ticks[0], ticks[-1], start, end, tuple(ticks))
+        steps = [float(tick) for tick in locator.tick_values(low, high)]
+        return cls(steps[0], steps[-1], start, end, tuple(steps))
 
     def at(self, value: float) -> float:
         """Return the pixel of a number, to a tenth."""

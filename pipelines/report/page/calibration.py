@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 
 from pipelines.evaluation.calibration.reliability import NUM_BINS
-from pipelines.report.page import wording
+from pipelines.report.page import frame, wording
+from pipelines.report.page.axis import Axis
 from pipelines.report.page.run_files import RunFiles
 
 TITLE = "Calibration"
 SIZE, LEFT, TOP, BOTTOM = 320, 44, 12, 40
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+X_AXIS = Axis(0, 1, LEFT, LEFT + SIZE, TICKS)
+Y_AXIS = Axis(0, 1, TOP + SIZE, TOP, TICKS)
 
 
 def view(files: RunFiles) -> dict[str, Any] | None:
@@ -68,17 +71,18 @@ def _chart(files: RunFiles) -> dict[str, Any] | None:
         for i in np.flatnonzero(counts)
     ]
     return {
-        "size": SIZE,
-        "left": LEFT,
-        "right": LEFT + SIZE,
+        **frame.lay_out(
+            f"Accuracy at each confidence, on {files.split_name}",
+            f"Accuracy over confidence on {files.split_name}, {len(bins)} bars; a table with all "
+            "numbers follows.",
+            (LEFT + SIZE + 12, TOP + SIZE + BOTTOM),
+            X_AXIS,
+            y_axis=Y_AXIS,
+            bottom=TOP + SIZE,
+            x_label="confidence",
+        ),
         "top": TOP,
-        "bottom": TOP + SIZE,
-        "width": LEFT + SIZE + 12,
-        "height": TOP + SIZE + BOTTOM,
-        "marks": [{"x": _x(tick), "y": _y(tick), "text": f"{tick:g}"} for tick in TICKS],
         "bins": bins,
-        "description": f"Accuracy over confidence on {files.split_name}, {len(bins)} bars; a "
-        "table with all numbers follows.",
     }
 
 
@@ -86,11 +90,11 @@ def _bar(number: int, count: int, confidence: float, accuracy: float) -> dict[st
     """Lay out accuracy as a bar, and its distance from the confidence as another one."""
     low, high = sorted((confidence, accuracy))
     return {
-        "x": round(_x(number / NUM_BINS) + 1, 1),
+        "x": round(X_AXIS.at(number / NUM_BINS) + 1, 1),
         "width": round(SIZE / NUM_BINS - 2, 1),
-        "y": _y(accuracy),
+        "y": Y_AXIS.at(accuracy),
         "height": round(SIZE * accuracy, 1),
-        "gap_y": _y(high),
+        "gap_y": Y_AXIS.at(high),
         "gap_height": round(SIZE * (high - low), 1),
         "kind": "over" if confidence > accuracy else "under",
         "range": f"{number / NUM_BINS:.2f} to {(number + 1) / NUM_BINS:.2f}",
@@ -98,11 +102,3 @@ def _bar(number: int, count: int, confidence: float, accuracy: float) -> dict[st
         "confidence": wording.percent(confidence),
         "accuracy": wording.percent(accuracy),
     }
-
-
-def _x(share: float) -> float:
-    return round(LEFT + SIZE * share, 1)
-
-
-def _y(share: float) -> float:
-    return round(TOP + SIZE * (1 - share), 1)

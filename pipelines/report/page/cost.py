@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipelines.core.console import duration
+from pipelines.core.energy import watt_hours
 from pipelines.report.evidence import is_number
 from pipelines.report.page import wording
 from pipelines.report.page.run_files import RunFiles
@@ -21,6 +22,7 @@ def view(files: RunFiles) -> dict[str, Any] | None:
         "steps": wording.count(max((e.get("step", 0) for e in files.history), default=0) or None),
         "trained parameters": _trained(training),
         "most memory in use": _memory(training),
+        "energy": _energy(training),
         "processes": wording.count(files.lock.get("num_processes")),
         "hardware": _hardware(hardware),
     }
@@ -44,6 +46,11 @@ def _trained(training: dict[str, Any]) -> str:
 def _memory(training: dict[str, Any]) -> str:
     num_bytes = training.get("peak_memory_bytes")
     return f"{num_bytes / GIB:,.2f} GiB" if isinstance(num_bytes, int) else ""
+
+
+def _energy(training: dict[str, Any]) -> str:
+    joules = training.get("energy_joules")
+    return watt_hours(joules) if joules is not None and is_number(joules) else ""
 
 
 def _hardware(hardware: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.report.evidence import is_number
-from pipelines.report.page import wording
+from pipelines.report.page import frame, wording
 from pipelines.report.page.axis import Axis
 
 WIDTH, ROW_HEIGHT, BOTTOM = 480, 48, 26
@@ -22,31 +22,34 @@ class Whisker:
         value: the score.
         bounds: its interval, as `{"low": …, "high": …}`; None where there is none.
         kind: "own" for the model itself, "other" for what it is compared with.
+        text: how the score is written; empty for four digits and the interval.
     """
 
     name: str
     value: Any
     bounds: Mapping[str, Any] | None = None
     kind: str = "own"
+    text: str = ""
 
 
-def draw(title: str, rows: Sequence[Whisker]) -> dict[str, Any] | None:
-    """Lay out the rows that have a score; None where none has."""
+def draw(title: str, rows: Sequence[Whisker], mark: float | None = None) -> dict[str, Any] | None:
+    """Lay out the rows that have a score; None where none has.
+
+    Args:
+        mark: a score to draw a line at.
+    """
     shown = [row for row in rows if is_number(row.value)]
     if not shown:
         return None
-    axis = Axis.of([number for row in shown for number in _numbers(row)], LEFT, WIDTH - RIGHT)
-    texts = [f"{row.name} {_text(row)}" for row in shown]
+    scores = [number for row in shown for number in _numbers(row)]
+    marks = [] if mark is None else [mark]
+    axis = Axis.of([*scores, *marks], LEFT, WIDTH - RIGHT)
+    texts = [f"{wording.plain(row.name, 60)} {_text(row)}" for row in shown]
     height = ROW_HEIGHT * len(shown)
+    description = f"{title}: {'; '.join(texts)}"
     return {
-        "title": title,
-        "description": f"{title}: {'; '.join(texts)}",
-        "width": WIDTH,
-        "height": height + BOTTOM,
-        "left": LEFT,
-        "right": WIDTH - RIGHT,
-        "bottom": height,
-        "x_marks": axis.marks(),
+        **frame.lay_out(title, description, (WIDTH, height + BOTTOM), axis, bottom=height),
+        "marks": [axis.at(mark) for mark in marks],
         "rows": [_lay_out(row, axis, number) for number, row in enumerate(shown)],
     }
 
@@ -72,5 +75,7 @@ def _numbers(row: Whisker) -> list[float]:
 
 
 def _text(row: Whisker) -> str:
+    if row.text:
+        return row.text
     interval = wording.interval(row.bounds)
     return f"{wording.score(row.value)} ({interval})" if interval else wording.score(row.value)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipelines.report.evidence import is_number
 from pipelines.report.page import line_chart, wording
-from pipelines.report.page.line_chart import Curve, Point, points_of
+from pipelines.report.page.line_chart import Curve, Level, Point, points_of
 from pipelines.report.page.run_files import RunFiles
 
 TITLE = "Learning curves"
@@ -36,7 +36,7 @@ def _of_steps(files: RunFiles) -> Iterator[dict[str, Any] | None]:
         "epoch",
         [Curve("validation", points_of(history, "epoch", key), "validation")],
         chosen=_chosen(files, "epoch", key),
-        baseline=_baseline(files),
+        levels=_baseline(files),
     )
 
 
@@ -64,7 +64,7 @@ def _of_trials(files: RunFiles) -> Iterator[dict[str, Any] | None]:
         number,
         curves,
         chosen=_chosen(files, number, key),
-        baseline=_baseline(files),
+        levels=_baseline(files),
         is_log=is_log,
     )
 
@@ -80,9 +80,9 @@ def _chosen(files: RunFiles, x: str, y: str) -> Point | None:
     return None
 
 
-def _baseline(files: RunFiles) -> Any:
+def _baseline(files: RunFiles) -> list[Level]:
     baseline = (files.metrics.get("baseline") or {}).get("validation") or {}
-    return baseline.get(files.metrics["main_metric"])
+    return [Level("baseline", baseline.get(files.metrics["main_metric"]))]
 
 
 def _evaluations(files: RunFiles) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pipelines import recipe as recipes
@@ -18,8 +19,15 @@ Values = dict[str, Any]
 class RunFiles:
     """What stands in the files of a run; empty where an older run has no such file."""
 
+    remedy = REMEDY
+
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+
+    @property
+    def main(self) -> Path:
+        """The file that a finished run has."""
+        return self.folder.metrics
 
     @cached_property
     def metrics(self) -> Values:

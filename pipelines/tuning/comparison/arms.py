@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipelines.core.errors import RecipeError
-from pipelines.evaluation.comparison import ComparedArm
+from pipelines.evaluation.compared import ComparedArm
 from pipelines.recipe import Recipe
 from pipelines.recipe.document import Override
 from pipelines.report.privacy import without_paths

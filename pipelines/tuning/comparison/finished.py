@@ -10,7 +10,8 @@ from typing import Any
 
 from pipelines.core.console import printable
 from pipelines.core.errors import RunError
-from pipelines.evaluation.comparison import ComparedArm, ComparedRun, Comparison
+from pipelines.evaluation.compared import ComparedArm, ComparedRun
+from pipelines.evaluation.comparison import Comparison
 from pipelines.recipe import Recipe
 from pipelines.report import compared_runs, lock
 from pipelines.report.privacy import without_paths

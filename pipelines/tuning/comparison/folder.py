@@ -3,6 +3,7 @@
 comparison.json        what was asked, and every number; written after each run
 cells/1-scratch/42/    a run folder for each arm and seed, without its model
 cells/1-scratch_0.1/42 the same, on a tenth of train
+report.html            a page on all of it; graft report draws it again
 curves.png             scores on validation over steps, with bands over seeds
 efficiency.png         scores over the number of examples, where shares of train are compared
 """
@@ -21,7 +22,7 @@ from pipelines.core.errors import RunError
 from pipelines.report import strict_json
 from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder, writing
-from pipelines.report.run_list import COMPARISON
+from pipelines.report.run_paths import COMPARISON
 from pipelines.report.run_row import document
 from pipelines.tuning.comparison.arms import ComparisonArm
 

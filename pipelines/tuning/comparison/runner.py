@@ -8,9 +8,11 @@ from pathlib import Path
 from pipelines.core import console, processes, startup
 from pipelines.core.console import duration, printable, say
 from pipelines.core.errors import GraftError, Interrupted, RunError
-from pipelines.evaluation.comparison import ComparedRun, Comparison
+from pipelines.evaluation.compared import ComparedRun
+from pipelines.evaluation.comparison import Comparison
 from pipelines.recipe import Recipe
 from pipelines.report import compared_runs, comparison_pictures
+from pipelines.report.page.comparison import document as page
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.tuning.comparison import arms as comparison_arms
 from pipelines.tuning.comparison.arms import ComparisonArm
@@ -192,6 +194,7 @@ def run(request: ComparisonRequest) -> Comparison:
     if processes.is_main():
         runner.save()
         _draw(folder.path, compared)
+        page.draw(folder.path)
     return compared
 
 
