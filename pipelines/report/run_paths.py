@@ -10,6 +10,7 @@ predictions/         <split>.csv and <split>.parquet, one row per example
 evidence.json        intervals of all scores, scores of each class, confusions, the largest losses
 examples/            thumbnails or clips of rows that the report shows
 history.jsonl        what was logged during training
+tensorboard/         the same for TensorBoard, with training.report_to: tensorboard
 learning_curve.png
 reliability.png      accuracy over confidence, before and after calibration
 forgetting.png       a probe of another task before and after, and how far weights moved

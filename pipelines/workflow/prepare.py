@@ -29,6 +29,7 @@ from pipelines.models import short_names
 from pipelines.models.forward import sample_batch
 from pipelines.recipe import Recipe
 from pipelines.recipe.combinations import folds
+from pipelines.training import trackers
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
 from pipelines.workflow import checkpoints, detection, forgetting, section_checks, zero_shot
@@ -55,6 +56,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     cache.limit()  # a wrong GRAFT_CACHE_GB is refused now, not when the first entry is written
     for encoder in recipe.model.alone:
         short_names.check(encoder.checkpoint)
+    trackers.check(recipe.training)
     startup.initialize(recipe.training)
     loaded = _load_data(recipe, test=test, held_out=held_out)
     # scorer and sections before the checkpoint: a mistake in them costs no download

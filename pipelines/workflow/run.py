@@ -31,6 +31,7 @@ from pipelines.report import card, data_report, lock, pictures, push, requested,
 from pipelines.report.evidence import Evidence
 from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder, writing
+from pipelines.training import trackers
 from pipelines.workflow import report_page, shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide
 from pipelines.workflow.continuation import refuse_other_contents
@@ -218,7 +219,8 @@ def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tupl
         f"{hardware.describe(job.arguments)}"
     )
     started = time.monotonic()
-    fitted = train(recipe, job)
+    with trackers.recording(recipe.training, folder.path):
+        fitted = train(recipe, job)
     return fitted, time.monotonic() - started + fitted.seconds_before
 
 

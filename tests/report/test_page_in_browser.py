@@ -105,7 +105,8 @@ def test_nothing_is_wider_than_a_phone(any_page: Path) -> None:
     const { scrollWidth, clientWidth } = document.documentElement;
     document.documentElement.dataset.result = JSON.stringify(scrollWidth <= clientWidth);
     """
-    assert result_of(any_page, script, "--window-size=500,900") is True  # chromium has a least width
+    # chromium has a least width
+    assert result_of(any_page, script, "--window-size=500,900") is True
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason=f"there is no {AXE.name}")

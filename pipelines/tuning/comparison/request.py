@@ -10,6 +10,7 @@ from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe, StagedRecipe, reading
 from pipelines.recipe.document import Document, Override
 from pipelines.report.privacy import without_tokens
+from pipelines.training import trackers
 from pipelines.tuning.search import checks
 from pipelines.tuning.search.space import Space
 
@@ -58,7 +59,9 @@ class ComparisonRequest:
                     f"{dimension.place}: {dimension.name}: {dimension.values} is a range; expected "
                     "values to compare, a,b,c (graft search searches ranges)"
                 )
-        return checks.validate(self.space, self.load, self.fixed)
+        recipe = checks.validate(self.space, self.load, self.fixed)
+        trackers.check(recipe.training)
+        return recipe
 
     def load(self, overrides: Sequence[Override]) -> Recipe:
         """Read and check the recipe."""

@@ -14,6 +14,7 @@ from pipelines.recipe import Recipe
 from pipelines.report import compared_runs, comparison_pictures
 from pipelines.report.page.comparison import document as page
 from pipelines.report.run_folder import RunFolder, writing
+from pipelines.training import trackers
 from pipelines.tuning.comparison import arms as comparison_arms
 from pipelines.tuning.comparison.arms import ComparisonArm
 from pipelines.tuning.comparison.budget import ArmBudget, Budgets, on_rows, on_share
@@ -82,7 +83,16 @@ class ComparisonRunner:
         # one for all arms: it learns from the same rows
         differs = any(d.key[0] in LEARNED_FROM for d in self.request.space.dimensions)
         has_simple = recipe.simple_model and (differs or cell.arm.number == 1)
+        if trackers.names(recipe.training):
+            cell_name = cell.run.path.relative_to(self.folder.path / "cells")
+            name = f"{recipe.training.get('run_name') or self.group}/{cell_name.as_posix()}"
+            recipe = recipe.replace(training={**recipe.training, "run_name": name})
         return recipe.replace(simple_model=has_simple, printed_lines=False)
+
+    @property
+    def group(self) -> str:
+        """How trackers name the comparison: `compare/<recipe>/<n>`."""
+        return "/".join(self.folder.path.absolute().parts[-3:])
 
     def run_cell(self, cell: ComparisonCell) -> None:
         """Run an arm; a failure is a result, too.
@@ -97,7 +107,8 @@ class ComparisonRunner:
             with console.capture_stdout():
                 recipe = self.recipe(cell)
                 self.folder.begin(cell.run)
-                workflow.measure(recipe, cell.run)
+                with trackers.grouping(recipe.training, self.group):
+                    workflow.measure(recipe, cell.run)
         except (Interrupted, KeyboardInterrupt) as stop:
             reason = str(stop) or "interrupted"
             raise Interrupted(f"{reason}; to go on, run the same command again") from None
