@@ -19,7 +19,6 @@ PICTURES = {
     "TIFF": ("1", "L", "LA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"),
     "WEBP": ("RGB", "RGBA"),
     "PPM": ("L", "RGB"),
-    "ICO": ("RGB", "RGBA"),
 }
 SIDES = (1, 2, 3, 12, 40, 300)
 SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}
@@ -52,7 +51,9 @@ def make(random: Random) -> Case:
         files[f"data/train/{random.choice(CLASSES[kind])}/{name}"] = content
     if random.random() < 0.25:
         run = f"given/runs/{kind}_classification/1"
-        command = random.choice(("predict", "predict", "evaluate", "explain"))
+        command = random.choice(
+            ("predict", "predict", "evaluate", *["explain"] * (kind == "image"))
+        )
         named = random.choice((*files, "data")) if command == "predict" else "data"
         return Case.of(command, run, named, files=files)
     if random.random() < 0.1:
@@ -110,7 +111,7 @@ def _picture(random: Random) -> tuple[str, bytes]:
         picture = picture.convert(mode)
     file = io.BytesIO()
     options: dict[str, Any] = {}
-    if kind in ("GIF", "WEBP", "TIFF", "PNG") and random.random() < 0.2:
+    if kind in ("GIF", "WEBP", "TIFF") and random.random() < 0.2:
         options = {"save_all": True, "append_images": [picture] * random.choice((1, 3))}
     if kind in ("JPEG", "PNG") and random.random() < 0.3:
         exif = Image.Exif()

@@ -87,7 +87,8 @@ def make(random: Random) -> Case:
     """Draw one table or three, and a command that reads them."""
     suffix = random.choice(SUFFIXES)
     splits = ("train",) if random.random() < 0.4 else ("train", "validation", "test")
-    layout = _layout(random)
+    task = random.choice(TASKS)
+    layout = _layout(random, task)
     files = {}
     for split in splits:
         content = _written(random, suffix, _rows(random, layout))
@@ -97,12 +98,12 @@ def make(random: Random) -> Case:
             content, name = COMPRESSIONS[compression](content), name + compression
         elif random.random() < 0.05:
             content, name = _zipped(content, f"{split}{suffix}"), f"data/{split}.zip"
-        files[name] = damaged(random, content) if random.random() < 0.35 else content
+        files[name] = damaged(random, content) if random.random() < 0.15 else content
     path = random.choice(("data", *files))
-    command = random.choice((*["check"] * 8, "init", "predict", "evaluate"))
-    if command == "check":
-        files["recipe.yaml"] = _recipe(random, path)
-        return Case.of("check", "recipe.yaml", *_options(random), files=files)
+    command = random.choice((*["check"] * 6, "run", "run", "init", "predict", "evaluate"))
+    if command in ("check", "run"):
+        files["recipe.yaml"] = _recipe(task, path)
+        return Case.of(command, "recipe.yaml", *_options(random), files=files)
     if command == "init":
         return Case.of("init", path, "--model", "given/checkpoints/bert", files=files)
     options = [option for option in _options(random) if option.startswith("data.")]
@@ -133,46 +134,72 @@ def _options(random: Random) -> list[str]:
     return random.sample(OPTIONS, k=random.choice((0, 0, 0, 1, 1, 2)))
 
 
-def _recipe(random: Random, path: str) -> bytes:
+def _recipe(task: str, path: str) -> bytes:
     values = {
-        "task": random.choice(TASKS),
-        "model": "./given/checkpoints/bert",
+        "task": task,
+        "model": f"./given/checkpoints/{'gpt2' if task == 'causal_lm' else 'bert'}",
         "data": {"source": "files", "path": f"./{path}"},
         "strategy": "full",
         "training": {"max_steps": 2, "use_cpu": True},
+        "printed_lines": False,
     }
     return json.dumps(values).encode()  # which is YAML
 
 
-def _layout(random: Random) -> dict[str, Any]:
-    """Draw the names of the columns, and what labels there are."""
-    names = [random.choice((*["text"] * 4, *NAMES)), random.choice((*["label"] * 6, *TARGETS))]
-    names += random.sample(EXTRA, k=random.choice((0, 0, 1, 2)))
-    random.shuffle(names)
-    return {"names": names, "labels": random.choice((*LABELS[:3], *LABELS)), "odd": random.random()}
+def _layout(random: Random, task: str) -> dict[str, Any]:
+    """Draw the columns, each with what draws its values, as a task or as nobody would have them."""
+    usual: dict[str, dict[str, Any]] = {
+        "multiple_choice": {"text": _text, "choices": _list, "label": (0, 1, 2)},
+        "question_answering": {"question": _text, "context": _text, "answers": _answer},
+        "token_classification": {"tokens": _list, "ner_tags": _tags},
+        "causal_lm": {"text": _text},
+        "masked_lm": {"text": _text},
+    }
+    columns = dict(usual.get(task, {}))
+    if not columns or random.random() < 0.15:
+        name = random.choice((*["label"] * 8, *TARGETS))
+        columns = {random.choice((*["text"] * 6, *NAMES)): _text}
+        columns[name] = random.choice((*LABELS[:4], *LABELS[:4], *LABELS))
+    for name in random.sample(EXTRA, k=random.choice((0, 0, 0, 1, 2))):
+        columns.setdefault(name, {"id": _number, "choices": _list}.get(name, _text))
+    names = random.sample(sorted(columns), k=len(columns))
+    odd = random.choice((0, 0, 0, 0.02, 0.05, 0.5))
+    return {"columns": {name: columns[name] for name in names}, "odd": odd}
 
 
 def _rows(random: Random, layout: dict[str, Any]) -> Rows:
     rows = []
-    odd = layout["odd"] ** 4  # nearly always few
-    for number in range(random.choice((0, 1, 2, 6, 12, 24, 40))):
+    for number in range(random.choice((0, 1, 3, 12, 12, 24, 24, 40, 40))):
         row: dict[str, Any] = {}
-        for name in layout["names"]:
-            if name in TARGETS:
-                value = random.choice(layout["labels"])
-            elif name == "id":
-                value = number
-            elif name in ("choices", "tokens"):
-                value = random.sample(WORDS, k=3)
-            else:
-                value = f"{random.choice(WORDS)} {random.choice(WORDS)} {number}"
-            if random.random() < odd:
-                value = random.choice((*TEXTS, None, 3, [], {}))
-            row[name] = value
-        if random.random() < odd / 2:
+        for name, draw in layout["columns"].items():
+            row[name] = random.choice(draw) if isinstance(draw, tuple) else draw(random, number)
+            if random.random() < layout["odd"]:
+                row[name] = random.choice((*TEXTS, None, 3, [], {}))
+        if random.random() < layout["odd"] / 2:
             row.pop(random.choice(sorted(row)))
         rows.append(row)
     return rows
+
+
+def _text(random: Random, number: int) -> str:
+    return f"{random.choice(WORDS)} {random.choice(WORDS)} {number}"
+
+
+def _number(random: Random, number: int) -> int:
+    return number // random.choice((1, 1, 3))
+
+
+def _list(random: Random, number: int) -> list[str]:
+    return random.sample(WORDS[:4], k=3)
+
+
+def _tags(random: Random, number: int) -> list[Any]:
+    return [random.choice(("O", "B-x", "I-x")) for _ in range(3)]
+
+
+def _answer(random: Random, number: int) -> Any:
+    answer = {"text": [str(number)], "answer_start": [random.choice((0, 5, 5, 10**6))]}
+    return random.choice((answer, answer, {"text": [], "answer_start": []}, str(number), None))
 
 
 def _written(random: Random, suffix: str, rows: Rows) -> bytes:
