@@ -12,7 +12,7 @@ from fuzz_tables import damaged
 from PIL import Image
 
 PICTURES = {
-    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"),
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "JPEG": ("L", "RGB", "CMYK", "YCbCr"),
     "GIF": ("L", "P", "RGB"),
     "BMP": ("1", "L", "P", "RGB"),
