@@ -1,6 +1,7 @@
 """The command line. A mistake that the user can mend ends in one message and exit code 2."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -43,6 +44,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 1
     except GraftError as error:
         _report(f"error: {error}")
+        return 2
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        _report(f"error: '{str(error.filename)[:40]}…': too long to name a file or a folder")
         return 2
     except (Interrupted, KeyboardInterrupt) as stop:
         _report(str(stop) or "interrupted")

@@ -1,6 +1,6 @@
 """The recipe's `model:` section: which checkpoint to graft, and which stand beside it."""
 
-from pathlib import Path
+import os
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -37,7 +37,7 @@ class Encoder(Section):
 
     @model_validator(mode="after")
     def _pinned(self) -> "Encoder":
-        if Path(self.checkpoint).is_dir():  # whose files the lock records
+        if os.path.isdir(self.checkpoint):  # whose files the lock records
             return self
         # code of a branch can change after it was read; a commit cannot
         if self.trust_remote_code and not is_commit(self.revision):

@@ -1,6 +1,6 @@
 """What people call checkpoints (`bert`, `resnet50`) -> the ids that timm and the Hub have."""
 
-from pathlib import Path
+import os
 
 from pipelines.core import registry
 from pipelines.core.errors import ModelError
@@ -40,7 +40,7 @@ def check(checkpoint: str) -> None:
     Raises:
         ModelError: names the id of the Hub, that of timm, and the shipped recipes that use one.
     """
-    if "/" in checkpoint or Path(checkpoint).exists():
+    if "/" in checkpoint or os.path.exists(checkpoint):
         return
     short = "".join(letter for letter in checkpoint.lower() if letter.isalnum())
     ids = [HUB_IDS[short]] if short in HUB_IDS else []

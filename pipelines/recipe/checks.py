@@ -11,6 +11,9 @@ from pipelines.evaluation import averages, metric_location
 from pipelines.recipe.document import Document, Key, children
 from pipelines.recipe.problems import is_not_finite
 
+# sections, and keys of others, whose texts name files, folders and repositories
+NAMED = {"model", "data", "metrics", "name", "output_dir", "resume_from_checkpoint"}
+MAX_NAME_BYTES, MAX_PATH_LETTERS = 255, 4000  # what file systems take
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -24,6 +27,13 @@ def meaningless(document: Document) -> Iterator[str]:
         is_separator = (path[0], path[-1]) == ("data", "separator")
         if isinstance(value, str) and CONTROL.search(value) and not is_separator:
             yield f"{place}: {value!r}: should be text without control characters"
+        if isinstance(value, str) and NAMED & {path[0], path[-1]} and _is_too_long(value):
+            yield f"{place}: '{value[:40]}…': too long to name a file, a folder or a repository"
+
+
+def _is_too_long(path: str) -> bool:
+    longest = max(len(part.encode(errors="replace")) for part in path.split("/"))
+    return longest > MAX_NAME_BYTES or len(path) > MAX_PATH_LETTERS
 
 
 def name_problems(document: Document) -> Iterator[str]:
@@ -48,6 +58,12 @@ def misplaced_training_keys(document: Document) -> Iterator[str]:
             yield (
                 f"{where}: 'training.{name}': no recipe can hold it; `accelerate config` writes "
                 "what `accelerate launch` then reads"
+            )
+        if name == "remove_unused_columns" and document.get(("training", name)):
+            where = document.place(("training", name))
+            yield (
+                f"{where}: 'training.{name}': rows hold nothing but what the model takes, and are "
+                "read a batch at a time; leave it out"
             )
 
 

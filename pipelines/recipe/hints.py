@@ -4,8 +4,8 @@ A spelling that is near is found by `errors.suggest`; this file is for words of 
 keys that stand in another section.
 """
 
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -65,7 +65,7 @@ def of_missing_kind(section: str, key: str, values: object, known: Sequence[str]
     """
     if section != "data" or not isinstance(values, str):
         return f"missing key '{section}.{key}'; known: {', '.join(known)}"
-    kind = "hub" if "/" in values and not Path(values).exists() else "files"
+    kind = "hub" if "/" in values and not os.path.exists(values) else "files"
     example = f"data: {{source: {kind}, path: {values}}}"
     return f"data: {values!r}: should be keys and values, such as '{example}'"
 

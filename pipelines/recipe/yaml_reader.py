@@ -6,6 +6,7 @@ a date (such as a revision), and a key that is set twice is an error. Overrides 
 line (`training.learning_rate=3e-5`) are read by the same rules and carry their own place.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
 
 def _extended(folder: Path, name: str, place: str) -> Path:
     """Find what a recipe in `folder` extends: a file from there, else a shipped recipe."""
-    is_shipped = name in registry.recipes() and not (folder / name).exists()
+    is_shipped = name in registry.recipes() and not os.path.exists(folder / name)
     try:
         return registry.recipe_file(name if is_shipped else folder / name)
     except RecipeError as error:

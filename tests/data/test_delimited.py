@@ -100,6 +100,7 @@ def test_a_tab_may_be_written_as_a_word():
         ("utf-16", "utf-16"),
         ("utf-16-le", "utf-16-le"),
         ("utf-16-be", "utf-16-be"),
+        ("utf-32", "utf-32"),
         ("cp1252", "windows-1252"),
     ],
 )
@@ -198,6 +199,19 @@ def test_refuses_a_row_with_a_comma_too_many_by_its_line(tmp_path):
     # every row has one more than the header: pandas would take the first for the row's name
     refuse(tmp_path / "t.csv", "text,label\nwell, yes,b\n", "line 2: 3 columns")
     refuse(tmp_path / "t.csv", "text,label\nwell,b\nyes\n", "line 3: 1 columns")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        ("csv", "te\x00xt,label\na,b\n"),
+        ("csv", "text,label\na,b\n".encode("utf-32-le")),  # without the mark that tells it
+        ("jsonl", '{"te\\u0000xt": "a", "label": "b"}\n'),
+        ("jsonl", '{"te\\ud800xt": "a", "label": "b"}\n'),
+    ],
+)
+def test_a_name_that_no_table_can_hold_is_refused(tmp_path, suffix, content):
+    refuse(tmp_path / f"train.{suffix}", content, "the name of column 't", "no table can hold")
 
 
 def test_refuses_two_columns_of_one_name(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from pipelines import recipe
+from pipelines.cli import main
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe, schema, training_fields, yaml_reader
@@ -440,6 +441,10 @@ MISTAKES = {
         "'training.hub_token': pushing is the recipe's section 'hub'; "
         "a token never belongs in a recipe: set HF_TOKEN"
     ),
+    "training: {remove_unused_columns: true}": (
+        "'training.remove_unused_columns': rows hold nothing but what the model takes, and are "
+        "read a batch at a time; leave it out"
+    ),
     "training: {push_to_hub: true}": (
         "'training.push_to_hub': pushing is the recipe's section 'hub'"
     ),
@@ -648,6 +653,31 @@ def test_a_table_in_place_of_a_recipe_is_answered_with_the_command_for_it(
     (tmp_path / "table.csv").write_text("text,label\n")
     with pytest.raises(RecipeError, match=r"`graft init table\.csv` writes a recipe for it"):
         recipe.load(wrong)
+
+
+LONG = "a" * 3000
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["model", "model.beside.0", "data.path", "data.splits.test", "training.output_dir", "name"],
+)
+@pytest.mark.parametrize("text", [LONG, "a/" * 3000], ids=["name", "path"])
+def test_what_is_too_long_to_name_a_file_is_refused(
+    problems: Problems, key: str, text: str
+) -> None:
+    value = f"[{text}]" if key == "model.beside.0" else text
+    (shown, *_) = problems(BASE, f"{key.removesuffix('.0')}={value}")
+    assert f"{key}: '" in shown.replace("model.checkpoint", "model")
+    assert shown.endswith(f"{text[:40]}…': too long to name a file, a folder or a repository")
+
+
+@pytest.mark.parametrize("command", ["run", "cp", "init", "report", "runs"])
+def test_a_command_refuses_what_is_too_long_to_name_a_file(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, LONG]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_a_truth_value_is_no_number(problems: Problems) -> None:

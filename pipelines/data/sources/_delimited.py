@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
+from pipelines.data.sources._column_names import check_names
 from pipelines.data.sources._content import cached, cached_table
 from pipelines.data.sources._dialect import Dialect
 from pipelines.data.sources._encoding import open_bytes
@@ -150,12 +151,13 @@ def _header(file: Path, dialect: Dialect) -> list[str]:
     """Names of the columns; one without a name is called as pandas does.
 
     Raises:
-        DataError: two have the same name.
+        DataError: two have the same name, or a name cannot be one.
     """
     with io.TextIOWrapper(open_bytes(file), dialect.encoding, errors="replace", newline="") as text:
         names = next((row for row in _rows(text, dialect) if row), [])
     names[:1] = [name.removeprefix("\ufeff") for name in names[:1]]
     names = [name or f"Unnamed: {i}" for i, name in enumerate(names)]
+    check_names(file, names)
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{file}, line 1: two columns are called '{name}'; rename one of them")

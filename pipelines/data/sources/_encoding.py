@@ -12,7 +12,14 @@ from pipelines.core.hub_client import first_line
 from pipelines.data.sources._wrong_encoding import refuse_foreign, refuse_mixed
 
 NUM_SAMPLE_BYTES = 1 << 16  # at the head of a file
-BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+# the longer ones first: that of UTF-32 begins like that of UTF-16
+BYTE_ORDER_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}
 MIN_NULL_SHARE = 0.2  # of a sample's bytes, in UTF-16 without a mark
 # how pyarrow opens them; `.csv.gz` is a csv
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
@@ -67,7 +74,7 @@ def read_head(file: Path, encoding: str | None = None, *, is_streamed: bool = Fa
 def detect_encoding(
     file: Path, sample: bytes, encoding: str | None = None, *, is_streamed: bool = False
 ) -> str:
-    """Find out the encoding of a text: what was asked for, UTF-8, UTF-16, or windows-1252.
+    """Find out the encoding of a text: what was asked for, UTF-8, -16 or -32, windows-1252.
 
     Args:
         is_streamed: decide by the sample, since the file is not to be read to its end.

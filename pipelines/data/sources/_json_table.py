@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.data.sources._column_names import check_names
 from pipelines.data.sources._content import cached, cached_table
 from pipelines.data.sources._dialect import kind as suffix
 from pipelines.data.sources._json_kinds import (
@@ -115,6 +116,7 @@ def _scan(file: Path, rows: Iterable[Row]) -> dict[str, dict[str, Kind]]:
 
 def _part_kinds(file: Path, rows: Sequence[Row], start: int) -> dict[str, dict[str, Kind]]:
     names = dict.fromkeys(chain.from_iterable(rows))
+    check_names(file, names)
     return {name: kinds_of(file, _values(rows, name), start) for name in names}
 
 

@@ -1,9 +1,9 @@
 """A data set repository on the Hugging Face Hub, or its copy in the local cache."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -62,7 +62,7 @@ class Hub(StreamedSource):
         """The builder of one commit, which load() and identity() share."""
         import datasets
 
-        if Path(self.path).exists():  # `datasets` would silently read it instead of the Hub
+        if os.path.exists(self.path):  # `datasets` would silently read it instead of the Hub
             raise DataError(
                 f"data.path: '{self.path}' is a file or folder here; to read that, use "
                 "data.source=files; to read the Hub, start from another folder"
