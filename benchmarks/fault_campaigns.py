@@ -17,6 +17,7 @@ from isolated import Limits
 SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
 MAX_DISTURBANCES = 4  # then the job may finish
 SECONDS = 180  # that a job may take
+SETTLING_SECONDS = 0.02
 NOTHING_TO_RESUME = "nothing to resume"
 ALL = Limits(seconds=SECONDS, gigabytes=None)
 
@@ -130,15 +131,18 @@ def kill(attempt: Attempt) -> None:
             isolated.end(child)
         attempt.events.append(number.name)
         attempt.note(code)
-        if code not in (0, 130, 2, -signal.SIGKILL):
-            raise LostError(f"{number.name}: {code}: {isolated.printed(attempt.log)[-1500:]}")
         if attempt.job.result(attempt.place) is not None:
             break
+        if code not in (0, 130, 2, -signal.SIGKILL):
+            raise LostError(f"{number.name}: {code}: {isolated.printed(attempt.log)[-1500:]}")
     attempt.finish()
 
 
 def _signaled(attempt: Attempt, child: int, number: signal.Signals) -> int | None:
     """Send a signal after a while, or once something new is written; return the exit code."""
+    # before the command line has taken signals over, they end Python in its own ways
+    _until(child, attempt.log.exists, SECONDS)
+    time.sleep(SETTLING_SECONDS)
     if attempt.random.random() < 0.5:
         code = isolated.wait(child, attempt.random.uniform(0, 1.1 * attempt.seconds))
     else:
@@ -225,7 +229,7 @@ def limit_memory(attempt: Attempt) -> None:
 
 
 def resume_twice(attempt: Attempt) -> None:
-    """Stop a run, and resume it by two processes at once: one goes on, the other is refused.
+    """Stop a run, and resume it by two processes at once: one goes on, or is refused.
 
     Raises:
         LostError: both go on, none does, or one ends in anything but success and a message.
@@ -249,6 +253,7 @@ def resume_twice(attempt: Attempt) -> None:
         isolated.end(child)
         log.replace(attempt.log)
         attempt.note(codes[-1])
-    if 0 not in codes or set(codes) - {0, 2}:
+    is_done = attempt.job.result(attempt.place) is not None  # before it was stopped, or by one
+    if not is_done or set(codes) - {0, 2}:
         raise LostError(f"exit codes {codes}")
     attempt.finish()

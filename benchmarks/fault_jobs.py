@@ -30,6 +30,7 @@ TEXT_STRATEGIES = (
 IMAGE_STRATEGIES = ("full", "gradual_unfreezing", "linear_probe", "lora", "lp_ft", "top_layers")
 SOUND_STRATEGIES = ("full", "linear_probe", "lora", "lp_ft")
 OPTIONS: dict[str, dict[str, Any]] = {"auto": {"minutes": 0.05}, "peft": {"peft_type": "VERA"}}
+OPTIONS["top_layers"] = {"layers": 1}
 TASKS = {"text": "text_classification", "image": "image_classification"}
 TASKS["sound"] = "audio_classification"
 # steps are few, so that there is a checkpoint every other one
@@ -37,6 +38,8 @@ TRAINING = {
     "num_train_epochs": 3,
     "per_device_train_batch_size": 16,
     "learning_rate": 1e-3,
+    "eval_strategy": "steps",
+    "eval_steps": 2,
     "save_strategy": "steps",
     "save_steps": 2,
     "logging_steps": 1,

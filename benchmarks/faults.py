@@ -40,7 +40,7 @@ def reference(job: FaultJob, folder: Path) -> dict[str, Any]:
     """Return the result of a job that nothing disturbs, and its seconds; it is run once.
 
     Raises:
-        RuntimeError: it does not finish.
+        LostError: it does not finish.
     """
     place = folder / "references" / str(job).replace("/", "_")
     file = place / "reference.json"
@@ -52,7 +52,7 @@ def reference(job: FaultJob, folder: Path) -> dict[str, Any]:
         outcome = isolated.call(call, place / "log", Limits(seconds=300, gigabytes=None))
         result = job.result(place)
         if outcome.code != 0 or result is None:
-            raise RuntimeError(f"{job}: {outcome.code}\n{outcome.text}")
+            raise LostError(f"undisturbed: {outcome.code}: {outcome.text[-1500:]}")
         file.write_text(json.dumps({"result": result, "seconds": outcome.seconds}))
     values: dict[str, Any] = json.loads(file.read_text())
     return values
@@ -62,19 +62,18 @@ def attempt(campaign: str, seed: int, jobs: list[FaultJob], folder: Path) -> dic
     """Disturb one job; return a line of results."""
     random = Random(seed)
     job = jobs[seed % len(jobs)]  # each as often
-    line = {"campaign": campaign, "seed": seed, "job": str(job)}
-    usual = reference(job, folder)
+    line: dict[str, Any] = {"campaign": campaign, "seed": seed, "job": str(job), "events": []}
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
-        tried = Attempt(job, random, Path(name), folder, usual["seconds"])
         try:
+            usual = reference(job, folder)
+            tried = Attempt(job, random, Path(name), folder, usual["seconds"])
+            line["events"] = tried.events
             CAMPAIGNS[campaign][0](tried)
-            result = job.result(tried.place)
-            differing = sorted(set(usual["result"].items()) ^ set((result or {}).items()))
-            names = sorted({name for name, _ in differing})
-            line |= {"recovered": True, "bit_equal": not differing, "differing": names}
         except LostError as error:
-            line |= {"recovered": False, "bit_equal": False, "lost": str(error)}
-        line |= {"events": tried.events}
+            return {**line, "recovered": False, "bit_equal": False, "lost": str(error)}
+        result = job.result(tried.place) or {}
+    differing = sorted({name for name, _ in set(usual["result"].items()) ^ set(result.items())})
+    line |= {"recovered": True, "bit_equal": not differing, "differing": differing}
     return line
 
 

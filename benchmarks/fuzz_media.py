@@ -54,6 +54,8 @@ def make(random: Random) -> Case:
         command = random.choice(
             ("predict", "predict", "evaluate", *["explain"] * (kind == "image"))
         )
+        if command == "evaluate":
+            return Case.of("evaluate", run, "--data", "data", files=files)
         named = random.choice((*files, "data")) if command == "predict" else "data"
         return Case.of(command, run, named, files=files)
     if random.random() < 0.1:

@@ -107,7 +107,10 @@ def make(random: Random) -> Case:
     if command == "init":
         return Case.of("init", path, "--model", "given/checkpoints/bert", files=files)
     options = [option for option in _options(random) if option.startswith("data.")]
-    return Case.of(command, "given/runs/text_classification/1", path, *options, files=files)
+    run = "given/runs/text_classification/1"
+    if command == "evaluate":
+        return Case.of("evaluate", run, "--data", path, files=files)
+    return Case.of("predict", run, path, *options, files=files)
 
 
 def damaged(random: Random, content: bytes) -> bytes:

@@ -101,6 +101,7 @@ def start(function: Callable[[], int], log: Path, limits: Limits = Limits()) -> 
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    log.unlink(missing_ok=True)  # it is there again once the child has begun
     child = os.fork()
     if child:
         return child
@@ -113,6 +114,8 @@ def start(function: Callable[[], int], log: Path, limits: Limits = Limits()) -> 
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         limits.apply()
         code = function()
+        for number in (signal.SIGINT, signal.SIGTERM):  # all is done
+            signal.signal(number, signal.SIG_IGN)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:

@@ -10,6 +10,7 @@ from typing import NoReturn
 from pipelines.core import registry, stopping
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.launcher import follow_launcher
+from pipelines.core.memory_errors import memory_reason
 from pipelines.core.version import __version__
 
 # commands of other tools -> ours
@@ -45,14 +46,23 @@ def _run(arguments: Sequence[str] | None) -> int:
     except GraftError as error:
         _report(f"error: {error}")
         return 2
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        _report(f"error: '{str(error.filename)[:40]}…': too long to name a file or a folder")
-        return 2
     except (Interrupted, KeyboardInterrupt) as stop:
         _report(str(stop) or "interrupted")
         return 130
+    except Exception as error:
+        problem = _of_system(error)
+        if problem is None:
+            raise
+        _report(f"error: {problem}")
+        return 2
+
+
+def _of_system(error: Exception) -> str | None:
+    """Say what the system refused, where that is no mistake of the program; else None."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"'{str(error.filename)[:40]}…': too long to name a file or a folder"
+    reason = memory_reason(error)
+    return reason and f"out of memory: {reason}; give this process more, or end others"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

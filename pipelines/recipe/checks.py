@@ -27,7 +27,8 @@ def meaningless(document: Document) -> Iterator[str]:
         is_separator = (path[0], path[-1]) == ("data", "separator")
         if isinstance(value, str) and CONTROL.search(value) and not is_separator:
             yield f"{place}: {value!r}: should be text without control characters"
-        if isinstance(value, str) and NAMED & {path[0], path[-1]} and _is_too_long(value):
+        is_name = NAMED & {path[0], path[-1]} and "config" not in path
+        if isinstance(value, str) and is_name and _is_too_long(value):
             yield f"{place}: '{value[:40]}…': too long to name a file, a folder or a repository"
 
 

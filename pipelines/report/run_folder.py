@@ -118,8 +118,8 @@ class RunFolder(RunPaths):
         # the Trainer writes trainer_state.json last: without it the checkpoint is not whole
         states = [*self.checkpoints.glob("checkpoint-*/trainer_state.json")]
         states.sort(key=lambda state: int(state.parent.name.split("-")[1]), reverse=True)
-        # nor with half of it, as a full disk leaves it; if all are halves, the newest is damaged
-        whole = next(filter(_is_whole, states), states[0] if states else None)
+        # nor with half of it, as a full disk or a run that was killed leaves it
+        whole = next(filter(_is_whole, states), None)
         return whole and whole.parent
 
     def checkpoint_at(self, path: str | Path) -> Path | None:

@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError
+from pipelines.core.memory_errors import memory_reason
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
     from pipelines.workflow.prepared import Prepared
-
-WORDS = ("out of memory", "can't allocate memory", "not enough memory")  # of torch, by device
-MAX_LETTERS = 200  # of torch's own explanation
 
 
 @contextmanager
@@ -24,19 +22,14 @@ def explaining_memory(prepared: "Prepared") -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+        reason = memory_reason(error)
+        if reason is None:
             raise
-        reason = " ".join(str(error).split())[:MAX_LETTERS] or "the system gave none"
         settings = "; ".join(_settings(prepared.recipe, prepared.arguments()))
         raise ModelError(
             f"out of memory: {reason}; less is needed with: {settings} (`graft check` estimates "
             "the memory of a step)"
         ) from None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says so: a GPU's, a CPU's or Python's own."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in WORDS)
 
 
 def _settings(recipe: "Recipe", arguments: Any) -> Iterator[str]:

@@ -57,7 +57,8 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
         training["eval_strategy"] = "no"
         training.pop("eval_steps", None)
     # there is nothing that it could count; one that the recipe has itself is refused
-    if training.get("eval_strategy") == "no" or prepared.data.is_folded:
+    has_none = training.get("eval_strategy") == "no" or not recipe.strategy.trains_on_task_loss
+    if has_none or prepared.data.is_folded:
         changes["early_stopping"] = None
     return replace(prepared, recipe=recipe.replace(**changes), reason=reason)
 

@@ -78,8 +78,11 @@ def test_the_newest_unfinished_run_with_a_whole_checkpoint_is_resumed(tmp_path: 
     for run in runs[:3]:
         for step in (500, 1000):
             (run.checkpoints / f"checkpoint-{step}").mkdir(parents=True)
-            (run.checkpoints / f"checkpoint-{step}" / "trainer_state.json").touch()
+            (run.checkpoints / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     (runs[1].checkpoints / "checkpoint-1500").mkdir()  # died while it was written
+    half = runs[1].checkpoints / "checkpoint-2000"  # died a moment later
+    half.mkdir()
+    (half / "trainer_state.json").touch()
     runs[2].metrics.write_text("{}")  # done
 
     resumed = RunFolder.latest_resumable(tmp_path, "quick")
@@ -94,6 +97,9 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_anew(tmp_path
     stopped.lock.write_text("{}")
     assert RunFolder.latest_resumable(tmp_path, "quick") == stopped
     assert RunFolder.resumable(stopped.path) == stopped
+    (stopped.checkpoints / "checkpoint-2").mkdir(parents=True)
+    (stopped.checkpoints / "checkpoint-2" / "trainer_state.json").touch()  # killed while writing it
+    assert RunFolder.latest_resumable(tmp_path, "quick").checkpoint is None
 
 
 def test_nothing_to_resume_says_where_it_looked(tmp_path: Path) -> None:

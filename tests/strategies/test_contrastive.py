@@ -10,6 +10,7 @@ from grafting import changed, fit, logits, prepare, problem, state
 
 from pipelines.core.errors import DivergedError, RecipeError
 from pipelines.models.anatomy import dissect
+from pipelines.recipe import Recipe
 from pipelines.training.contrast.loss import CosineLoss
 from pipelines.training.contrast.pairs import Pairs
 
@@ -213,6 +214,13 @@ def test_its_score_stands_in_the_history_beside_the_losses_of_the_steps(trained)
         outputs,
     )
     assert any("loss" in entry for entry in fitted.history)
+
+
+def test_a_resumed_run_can_read_the_recipe_that_was_resolved(checkpoint, tmp_path):
+    data = problem(tmp_path / "data", "single")
+    prepared = prepare(tmp_path, checkpoint("bert"), data, strategy="contrastive")
+    values = prepared.recipe.model_dump(mode="json")
+    assert Recipe.from_dict(values).early_stopping is None
 
 
 def test_an_encoder_that_diverged_is_refused_before_a_head_is_solved(checkpoint, tmp_path):

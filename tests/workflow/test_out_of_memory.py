@@ -1,5 +1,7 @@
 """No memory left: one message, with what needs less."""
 
+import errno
+
 import pytest
 import torch
 from grafting import write_recipe
@@ -57,3 +59,22 @@ def test_another_error_stays_what_it_is(checkpoint, text_data, tmp_path, monkeyp
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data)
     with pytest.raises(RuntimeError, match="shapes"):
         main(["run", str(recipe)])
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
+        (MemoryError(), "the system gave none"),
+    ],
+)
+def test_before_training_it_is_one_message_too(
+    checkpoint, text_data, tmp_path, monkeypatch, capsys, error, reason
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(workflow, "prepare", fail)
+    assert main(["run", str(write_recipe(tmp_path, checkpoint("bert"), text_data))]) == 2
+    assert capsys.readouterr().err.startswith(f"error: out of memory: {reason}; give this process")

@@ -1,0 +1,22 @@
+"""Errors that mean that no memory is left, as the system and the libraries report them."""
+
+import errno
+
+# of torch, by device; of Python, whose threads need a stack each
+WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "not enough memory",
+    "can't start new thread",
+)
+MAX_LETTERS = 200  # of a library's own explanation
+
+
+def memory_reason(error: BaseException) -> str | None:
+    """Return what was asked for, if an error says that there is no memory for it; else None."""
+    text = " ".join(str(error).split())
+    is_refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError) or is_refused:
+        return text[:MAX_LETTERS] or "the system gave none"
+    return text[:MAX_LETTERS] if any(words in text for words in WORDS) else None
