@@ -65,7 +65,7 @@ class FaultJob:
     sections: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        extra = ".".join(self.sections)
+        extra = ",".join(map(_first_key, self.sections.items()))
         return "/".join(filter(None, (self.command, self.kind, self.strategy, extra)))
 
     @property
@@ -110,6 +110,12 @@ class FaultJob:
         run = done[0].parent
         files = [*run.glob("model/**/*.safetensors"), *run.glob("predictions/*.csv")]
         return {str(file.relative_to(run)): _digest(file.read_bytes()) for file in sorted(files)}
+
+
+def _first_key(section: tuple[str, Any]) -> str:
+    """Name a section of a recipe by its first key: `averaging.ema`."""
+    name, values = section
+    return f"{name}.{next(iter(values))}" if isinstance(values, dict) else name
 
 
 def _of_comparison(folder: Path) -> dict[str, str] | None:

@@ -50,6 +50,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         _report(str(stop) or "interrupted")
         return 130
     except Exception as error:
+        if reason := stopping.interrupted_by():
+            _report(reason)
+            return 130
         problem = _of_system(error)
         if problem is None:
             raise

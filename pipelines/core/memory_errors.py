@@ -9,6 +9,7 @@ WORDS = (
     "Cannot allocate memory",
     "not enough memory",
     "can't start new thread",
+    "std::bad_alloc",
 )
 MAX_LETTERS = 200  # of a library's own explanation
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_reason = ""
 
 
 class Terminated(KeyboardInterrupt):
@@ -25,7 +26,8 @@ def handling(action: Callable[[signal.Signals], None]) -> Iterator[None]:
     Workers that are forked inside it leave Ctrl-C, which a terminal sends to all of them, to this
     process, and end on SIGTERM, by which it ends them.
     """
-    owner = os.getpid()
+    global _reason
+    owner, _reason = os.getpid(), ""
 
     def handle(number: int, _: Any) -> None:
         if os.getpid() == owner:
@@ -50,11 +52,22 @@ def interrupt(number: signal.Signals) -> None:
     Raises:
         KeyboardInterrupt: always; Terminated on SIGTERM.
     """
+    global _reason
     if number == signal.SIGTERM:
         # it comes twice where a scheduler and a launcher both pass it on
         signal.signal(number, signal.SIG_IGN)
-        raise Terminated(f"stopped by {number.name}")
-    raise KeyboardInterrupt("interrupted")
+        _reason = f"stopped by {number.name}"
+        raise Terminated(_reason)
+    _reason = "interrupted"
+    raise KeyboardInterrupt(_reason)
+
+
+def interrupted_by() -> str:
+    """Return what has stopped the command inside the last `handling`; empty if nothing has.
+
+    A library in C may raise an error of its own in the place of KeyboardInterrupt.
+    """
+    return _reason
 
 
 def ignore() -> None:

@@ -65,6 +65,7 @@ def test_another_error_stays_what_it_is(checkpoint, text_data, tmp_path, monkeyp
     ("error", "reason"),
     [
         (RuntimeError("can't start new thread"), "can't start new thread"),
+        (RuntimeError("std::bad_alloc"), "std::bad_alloc"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
         (MemoryError(), "the system gave none"),
     ],
