@@ -1,10 +1,13 @@
 """Files that are written whole or not at all, and why they could not be."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pipelines.core.errors import RunError
 
 # an OSError of another kind may be about a file that was to be read
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
@@ -57,3 +60,16 @@ def replacing(file: Path) -> Iterator[Path]:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def require_writable(file: Path) -> None:
+    """Refuse a file that cannot be written, before what takes long; nothing is written yet.
+
+    Raises:
+        RunError: it is a folder, or something above it is a file or read-only.
+    """
+    nearest = next(path for path in (file, *file.absolute().parents) if os.path.exists(path))
+    if nearest.is_dir() == (nearest == file):
+        raise RunError(f"{nearest}: is a {'folder' if nearest.is_dir() else 'file'}; name another")
+    if not os.access(nearest, os.W_OK):
+        raise RunError(f"{file}: cannot be written: no permission at {nearest}")

@@ -58,12 +58,14 @@ def load(
         spelled: read all columns of text files as texts, just as the files spell them.
 
     Raises:
-        DataError: there is no such split, or no column for an input.
+        DataError: there is no such split, no row in it, or no column for an input.
     """
     available = source.load()
     for text in getattr(available, "notes", ()):
         note(text)
     name = _choose(available, split)
+    if not len(available[name]):
+        raise DataError(f"{_location(source, name)}: there are no rows to predict")
     read_again = getattr(available, "spelled", None)
     if spelled and read_again:
         available = read_again(available[name].column_names)
@@ -150,6 +152,12 @@ def _choose(available: "Mapping[str, Dataset]", split: str | None) -> str:
     return split
 
 
+def _location(source: "Source", split: str) -> str:
+    """Name the file of a split, where there is one, or the split."""
+    path = getattr(source, "path", "")
+    return str(path) if path and Path(path).is_file() else split
+
+
 def _is_input(role: str, task: "Task", trained: Columns) -> bool:
     name = role.rstrip("?+")
     return name not in (task.target, OF_WORDS) and (not trained or name in trained)
@@ -166,7 +174,8 @@ def _split_texts(examples: "Dataset", note: Note) -> "Dataset":
     if getattr(feature, "dtype", None) not in ("string", "large_string"):
         return examples
     note("texts are split into words at white space")
-    column = examples.with_format("arrow")[:]["tokens"].cast(pa.string())
-    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column))
+    column = pc.utf8_trim_whitespace(examples.with_format("arrow")[:]["tokens"].cast(pa.string()))
+    # a text without words would be one word without letters
+    words = pc.utf8_split_whitespace(pc.if_else(pc.equal(column, ""), None, column))
     key = Hasher.hash([dataset_fingerprint(examples), "words"])
     return Dataset(pa.table({"tokens": words}), fingerprint=key)

@@ -123,6 +123,12 @@ class Rows:
         _, numbers = np.unique(values, return_inverse=True)
         return numbers * len(self.domains.names) + self.domains.numbers
 
+    @property
+    def sources(self) -> np.ndarray | None:
+        """(rows,) names of the sources; None where there is one for all."""
+        domains = self.domains
+        return domains and np.asarray(domains.names, object)[domains.numbers]
+
     def source(self, position: int) -> str:
         """Name the source of a row; empty where there is one for all."""
         return self.domains.name(position) if self.domains else ""

@@ -66,6 +66,11 @@ def main_metric(folder: RunFolder) -> tuple[str, bool]:
     return str(metrics.get("main_metric")), greater_is_better(metrics)
 
 
+def rows_file(folder: RunFolder) -> Path:
+    """Return the file of what a run predicted for validation, whether it is there or not."""
+    return folder.predictions / "validation.csv"
+
+
 def labels(folder: RunFolder) -> tuple[str, ...]:
     """Return the right answer of each row of validation; nothing where there is no such file."""
     return tuple(row.get("label") or "" for row in _rows(folder))
@@ -102,7 +107,7 @@ def _curve(history: Path, key: str) -> Iterator[tuple[float, float]]:
 
 def _rows(folder: RunFolder) -> Iterator[dict[str, str]]:
     """Yield the rows of validation with their predictions."""
-    path = folder.predictions / "validation.csv"
+    path = rows_file(folder)
     if path.is_file():
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             try:

@@ -9,6 +9,8 @@ correct      whether all of it is right
 confidence   the probability of the prediction; of several labels that of the least sure one
 loss         cross-entropy in nats, squared error, or nats per token
 scores       of each class, in the order of `graft.labels` in the metadata of the schema
+context      of a question
+source       which of several sources the row is of; no column where there is one
 
 What is not defined for a task is null; without classes there are no scores.
 """
@@ -45,13 +47,15 @@ def write(
     """
     from pyarrow.parquet import ParquetWriter
 
-    schema = _schema(labels)
+    if rows is not None and len(rows) != len(predictions.targets):  # blocks of texts are no rows
+        rows = None
+    schema = _schema(labels, rows)
     with ParquetWriter(path, schema) as file:
         for table in _tables(predictions, labels, rows, schema):
             file.write_table(table)
 
 
-def _schema(labels: Labels) -> "pa.Schema":
+def _schema(labels: Labels, rows: "Rows | None") -> "pa.Schema":
     import pyarrow as pa
 
     value: Any = pa.string()
@@ -72,6 +76,10 @@ def _schema(labels: Labels) -> "pa.Schema":
     }
     if labels.problem_type in examples.WITH_SCORES:
         kinds["scores"] = pa.list_(pa.float32())
+    if is_answer:
+        kinds["context"] = pa.string()
+    if rows is not None and rows.domains is not None:
+        kinds["source"] = pa.string()
     return pa.schema(kinds, metadata={LABELS: json.dumps(labels.names).encode()})
 
 
@@ -82,8 +90,6 @@ def _tables(
     import pyarrow as pa
 
     num_rows = len(predicted.targets)
-    if rows is not None and len(rows) != num_rows:  # blocks of texts are no rows
-        rows = None
     sides = predicted.predictions, predicted.targets
     losses = examples.losses(predicted.outputs, *sides, labels)
     confidences = examples.confidences(predicted.outputs, sides[0], labels)
@@ -94,8 +100,8 @@ def _tables(
         numbers = pa.array(np.arange(part.start, part.stop))
         columns: dict[str, Any] = {
             "row": numbers,
-            "id": numbers.cast(pa.string()) if rows is None else row_ids.read(rows, part),
-            "input": None if rows is None else _inputs(rows, part),
+            "id": numbers.cast(pa.string()),
+            **_read(rows, part),
             "label": _named(predicted.targets[part], labels, schema.field("label")),
             "prediction": _named(predicted.predictions[part], labels, schema.field("prediction")),
             "correct": None if right is None else pa.array(right[part]),
@@ -107,10 +113,24 @@ def _tables(
             columns["scores"] = _lists(examples.probabilities(logits, labels).astype(np.float32))
         arrays = []
         for field in schema:
-            column = columns[field.name]
+            column = columns.get(field.name)
             empty = pa.nulls(len(numbers), field.type)
             arrays.append(empty if column is None else column.cast(field.type))
         yield pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _read(rows: "Rows | None", positions: slice) -> dict[str, Any]:
+    """Read what names and shows some rows; nothing where there are none."""
+    import pyarrow as pa
+
+    if rows is None:
+        return {}
+    return {
+        "id": row_ids.read(rows, positions),
+        "input": _inputs(rows, positions),
+        "context": _contexts(rows, positions),
+        "source": None if rows.sources is None else pa.array(rows.sources[positions]),
+    }
 
 
 def _lists(values: np.ndarray) -> "pa.Array":
@@ -155,6 +175,13 @@ def _inputs(rows: "Rows", positions: slice) -> "pa.Array | None":
     table = rows.dataset.select_columns(shown).with_format("arrow")[positions]
     texts = [_as_text(table[name]) for name in shown]
     return pc.binary_join_element_wise(*texts, "\n", null_handling="skip")
+
+
+def _contexts(rows: "Rows", positions: slice) -> "pa.Array | None":
+    if "context" not in rows.dataset.column_names:
+        return None
+    table = rows.dataset.select_columns(["context"]).with_format("arrow")[positions]
+    return _as_text(table["context"])
 
 
 def _as_text(column: "pa.ChunkedArray") -> "pa.Array":

@@ -1,7 +1,7 @@
 """Per-example predictions as CSV."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,11 @@ SEPARATOR = "|"  # between the labels, or the accepted answers, of one example
 
 
 def write(
-    path: Path, predictions: SplitPredictions, labels: Labels, threshold: float | None = None
+    path: Path,
+    predictions: SplitPredictions,
+    labels: Labels,
+    threshold: float | None = None,
+    sources: Sequence[str] | None = None,
 ) -> None:
     """Write a line per example: row, label, prediction, and the probability of that prediction.
 
@@ -31,6 +35,7 @@ def write(
     Args:
         threshold: adds a column with the set of classes whose probability reaches it, where an
             example has one label.
+        sources: which of several sources each example comes from, a last column.
     """
     formats = {SINGLE: _single, CHOICE: _single, MULTI: _multi, LANGUAGE: _blocks}
     rows = formats.get(labels.problem_type, _values)
@@ -41,6 +46,9 @@ def write(
         columns = (*columns, "set")
         sets = _sets(predictions, labels, threshold)
         lines = ((*line, chosen) for line, chosen in zip(lines, sets, strict=True))
+    if sources is not None:
+        columns = (*columns, "source")
+        lines = ((*line, source) for line, source in zip(lines, sources, strict=True))
     # csv ends lines by itself
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)

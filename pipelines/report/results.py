@@ -34,8 +34,11 @@ def write(folder: RunFolder, evidence: Evidence) -> None:
         threshold = calibrated.sets.threshold if calibrated and calibrated.sets else None
         for split, predicted in evidence.predictions.items():
             path = folder.predictions / f"{split}.csv"
-            predictions.write(path, predicted, evidence.labels, threshold)
             rows = evidence.rows.get(split)
+            # blocks of texts are no rows
+            by_row = rows if rows is not None and len(rows) == len(predicted.targets) else None
+            sources = None if by_row is None else by_row.sources
+            predictions.write(path, predicted, evidence.labels, threshold, sources)
             example_table.write(path.with_suffix(".parquet"), predicted, evidence.labels, rows)
         evidence_file.write(folder.evidence, evidence.details, evidence.labels)
         strict_json.write_lines(folder.history, evidence.history)

@@ -22,7 +22,7 @@ from pipelines.data.duplicates import RowHashes
 from pipelines.evaluation import mixture
 from pipelines.evaluation.scorer import predict as decode
 from pipelines.evaluation.scores import probabilities
-from pipelines.models.output.reload import library_of, reload
+from pipelines.models.output.reload import library_of, opening, reload
 from pipelines.recipe.combinations import folds
 from pipelines.report.ensemble import Ensemble, Member, Scores
 from pipelines.training import arguments as training_arguments
@@ -145,7 +145,9 @@ def _probabilities(run: Run, prepared: "Prepared") -> dict[str, np.ndarray]:
     task, labels = run.recipe.task, prepared.data.labels
     options = training_arguments.forward_options(prepared.arguments())
     trusts_code, folder = run.recipe.model.trust_remote_code, run.folder.model
-    predict = reload(folder, library_of(folder), task, labels, trusts_code=trusts_code, **options)
+    library = library_of(folder)
+    with opening(folder):
+        predict = reload(folder, library, task, labels, trusts_code=trusts_code, **options)
     predicted = {}
     for split in ("validation", "test"):
         rows = getattr(prepared.data, split)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.core import startup
-from pipelines.core.console import say
+from pipelines.core.console import printable, say
+from pipelines.core.disk import require_writable
 from pipelines.core.errors import DataError, RunError, suggest
 from pipelines.core.labels import MULTI, PROBLEM_TYPES, REGRESSION
 from pipelines.data.inputs import with_blank_targets
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pipelines.workflow.inference.predictor import Predictor
 
 MAX_INPUTS = 32  # that are explained: each takes some fifty passes
+MAX_LETTERS_SHOWN = 20  # that no font has
 NUM_SHOWN = 5  # tokens of a line in the terminal
 
 
@@ -66,10 +68,13 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
     Raises:
         DataError: inputs cannot be read, or are too many.
         ModelError: the run has several models.
-        RunError: the run's task is another one, or it has no such label.
+        RunError: the run's task is another one, it has no such label, or the folder cannot be
+            written.
     """
     run.check_single()
     attribution.check_installed()
+    folder = to or run.folder.explanations
+    require_writable(folder / f"{_next_number(folder)}.png")
     startup.initialize({})
     opened = predictor.of_run(run.folder)
     task, labels = opened.task, opened.labels
@@ -86,7 +91,6 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
     rows = with_blank_targets(read.examples, task)
     for row, reason in task.corrupt_rows(rows):
         raise DataError(f"input: row {row}: {reason}; leave it out")
-    folder = to or run.folder.explanations
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return [*_explained(run, opened, rows, folder, label)]
@@ -125,7 +129,7 @@ def _image(
     """Explain the answer to a picture."""
     (pixels,) = batch.values()
     attributed = attribution.of_pixels(lambda rows: graph(rows)[0][:, column], pixels)
-    attribution_picture.draw_pixels(path, title, _shown(pixels), attributed.values)
+    _note_missing(attribution_picture.draw_pixels(path, title, _shown(pixels), attributed.values))
     return (), attributed
 
 
@@ -135,8 +139,16 @@ def _text(
     """Explain the answer to a text."""
     attributed = _of_text(graph, batch, column, processor)
     tokens = tuple(processor.decode([token]).strip() or "·" for token in batch["input_ids"][0])
-    attribution_picture.draw_tokens(path, title, tokens, attributed.values)
+    _note_missing(attribution_picture.draw_tokens(path, title, tokens, attributed.values))
     return tokens, attributed
+
+
+def _note_missing(letters: str) -> None:
+    if letters:
+        say(
+            f"no font of this machine has {printable(letters, MAX_LETTERS_SHOWN)}: drawn as boxes; "
+            "install one that has, such as Noto"
+        )
 
 
 def _answer(

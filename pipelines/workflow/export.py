@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.core.console import say
+from pipelines.core.disk import require_writable
 from pipelines.core.errors import ModelError, RunError
 from pipelines.models import forward
 from pipelines.models.output import onnx_file
@@ -82,6 +83,8 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
     onnx_file.check_installed()
     _check(run)
     folder = to or run.path / "onnx"
+    for name in (FILE, *[INT8_FILE] * int8):
+        require_writable(folder / name)
     prepared = prepare(run.recipe, test=False)
     model = run.model().eval()
     batches = [*_batches(prepared)]

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from pipelines.report.data_evaluation import DataEvaluation
 
-TEXT = {"label": str, "prediction": str, "set": str}  # "007" and "NA" are names of classes
+TEXT = {
+    "label": str,
+    "prediction": str,
+    "set": str,
+    "source": str,
+}  # "007" and "NA" are names of classes
 READERS = {"text": "tokenizer", "image": "image_processor", "audio": "feature_extractor"}
 
 
@@ -77,7 +82,8 @@ class Run:
     def predictions(self) -> "dict[str, pd.DataFrame]":
         """A table for each split that was scored, with a row for each example, in its order.
 
-        The columns are `row`, `label`, `prediction`, and `probability` where there are classes.
+        The columns are `row`, `label`, `prediction`, `probability` where there are classes, and
+        `source` where the data have several.
         """
         files = sorted(self.folder.predictions.glob("*.csv"), reverse=True)
         return {file.stem: self._table(file) for file in files}

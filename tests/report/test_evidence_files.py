@@ -19,7 +19,7 @@ import pipelines as graft
 from pipelines.core import registry
 from pipelines.core.labels import LANGUAGE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.data import row_ids, united_rows
-from pipelines.data.rows import Rows
+from pipelines.data.rows import Domains, Rows
 from pipelines.evaluation import details
 from pipelines.evaluation.scorer import Scorer
 from pipelines.report import csv_cells, example_table
@@ -103,6 +103,33 @@ def test_every_example_has_its_row_of_parquet(tmp_path: Path) -> None:
         plain = table_of(path, predicted(TWO, LOGITS, [0, 1, 1]), TWO, others)
         assert plain["id"].to_pylist() == ["0", "1", "2"]
         assert plain["input"].null_count == 3
+
+
+def test_questions_stand_beside_their_contexts(tmp_path: Path) -> None:
+    columns = {"question": ["who", "why"], "context": ["a film", "x" * 3000]}
+    rows = Rows.of(Dataset.from_dict(columns), "test")
+    answers = SplitPredictions({}, ["a", "x"], [["a"], []])
+    table = table_of(tmp_path / "rows.parquet", answers, Labels("question_answering"), rows)
+    assert table["input"].to_pylist() == columns["question"]
+    assert [len(context) for context in table["context"].to_pylist()] == [6, 2000]
+
+
+def test_rows_of_several_sources_name_theirs(tmp_path: Path) -> None:
+    texts = Dataset.from_dict({"text": ["a", "b", "c"]})
+    domains = Domains(("books", "=dvd"), np.array([1, 0, 1]))
+    rows = Rows(texts, "test", np.arange(3), domains=domains)
+    many = predicted(TWO, LOGITS, [0, 1, 1])
+    run = finished(tmp_path, predictions={"validation": many}, rows={"validation": rows})
+    table = pq.read_table(run.predictions / "validation.parquet")
+    assert table["source"].to_pylist() == ["=dvd", "books", "=dvd"]
+    assert [*graft.Run(run.path).predictions["validation"].source] == ["=dvd", "books", "=dvd"]
+    # one source, or blocks of texts that are no rows
+    for others in (Rows.of(texts, "test"), rows.select(np.array([0]))):
+        folder = tmp_path / str(len(others))
+        plain = finished(folder, predictions={"validation": many}, rows={"validation": others})
+        assert "source" not in pq.read_table(plain.predictions / "validation.parquet").column_names
+        header = (plain.predictions / "validation.csv").read_text().splitlines()[0]
+        assert header == "row,label,prediction,probability"
 
 
 @pytest.mark.parametrize(

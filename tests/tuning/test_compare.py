@@ -309,6 +309,10 @@ def test_finished_runs_that_have_no_score_in_common_are_refused(tmp_path, capsys
     path.write_text(path.read_text().replace("0,negative", "0,positive"))
     (message,) = compare(capsys, one, other, code=2)
     assert "validated on other rows than" in message
+    path.unlink()
+    for pair in ((one, other), (other, one)):
+        (message,) = compare(capsys, *pair, code=2)
+        assert f"{path}: missing or empty" in message
     path = other / "metrics.json"
     path.write_text(path.read_text().replace('"main_metric": "accuracy"', '"main_metric": "f1"'))
     (message,) = compare(capsys, one, other, code=2)

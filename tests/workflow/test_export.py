@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from grafting import write_recipe
+from tiny_run import TinyRun
 from transformers import AutoTokenizer
 
 from pipelines.cli import main
@@ -63,6 +64,19 @@ def test_what_has_no_graph_of_its_own_is_refused(run, capsys):
     folder = run("bert", {"name": "lora", "save": "adapter"})
     assert main(["export", str(folder)]) == 2
     assert "train with strategy.save=merged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["file", "file/folder"])
+def test_where_nothing_can_be_written_is_refused_before_data_are_read(
+    text_checkpoint, tmp_path, name, capsys
+):
+    run = TinyRun(tmp_path, text_checkpoint)  # its data are nowhere
+    (tmp_path / "file").write_text("")
+    for command in (["export"], ["explain", "a text"]):
+        word, *inputs = command
+        arguments = [word, str(run.folder), *inputs, "--to", str(tmp_path / name)]
+        assert main(arguments) == 2
+        assert "file: is a file; name another" in capsys.readouterr().err
 
 
 def test_a_missing_library_is_named_with_how_to_install_it(tmp_path, monkeypatch, capsys):

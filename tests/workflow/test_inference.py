@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def test_parquet_and_json_lines_are_exact(tiny: TinyRun, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("lines", "texts", "others"),
     [
-        ("a great film\n\nbad\n", ["a great film", "", "bad"], [{}, {}, {}]),
+        # blank lines are left out; a text may hold what other systems end lines with
+        ("a great film\n\nbad\x0cfine\r\n \n", ["a great film", "bad\x0cfine"], [{}, {}]),
         ('{"review": "bad", "id": 7}\n{"review": "fine"}\n', ["bad", "fine"], [7, None]),
     ],
 )
@@ -114,6 +116,50 @@ def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch
     assert [row.get("id", {}) for row in rows] == others
     expected = tiny.logits(*texts).softmax(1).numpy().argmax(axis=1)
     assert [row["prediction"] for row in rows] == [NAMES[i] for i in expected]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("", "standard input: there are no rows to predict"),
+        ("\n \n", "standard input: there are no rows to predict"),
+        ("\xff", "standard input: not UTF-8"),
+        ('{"review": "a"}\n\n{"review": 3}\n', "line 3: review is 3, and a text in line 1"),
+        ('{"review": "a"}\n{"review": ["b"]}\n', 'line 2: review is ["b"], and a text in line 1'),
+        ('{"review": "a"}\n[1]\n', "line 2: [1]: expected an object such as"),
+        ('{"review": "a"}\na text\n', "line 2: not JSON, as line 1 is"),
+        ("{a\n", "line 1: not JSON"),
+    ],
+)
+def test_standard_input_that_is_no_table(tiny, lines, message, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode("latin-1"))))
+    assert predict(tiny.folder, "-") == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert not shown.out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        *((f"empty.{kind}", b"", "no rows") for kind in ("csv", "txt", "jsonl", "json", "parquet")),
+        ("header.csv", b"review,n\n", "there are no rows to predict"),
+        ("blank.csv", b"\n\n", "there are no rows to predict"),
+        ("damaged.parquet", b"PAR1 and then", "cannot be read as parquet"),
+        ("cut.parquet", b"PAR1" + bytes(20) + b"PAR1", "cannot be read as parquet"),
+    ],
+)
+def test_files_without_rows_are_named_once(
+    tiny, name, content, message, tmp_path, capfd, caplog
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert predict(tiny.folder, tmp_path / name) == 2
+    error = capfd.readouterr().err
+    assert error.count(name) == 1
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not caplog.records  # what a library logs comes before our line
 
 
 def test_no_cell_of_csv_is_a_formula(tiny: TinyRun, tmp_path: Path) -> None:
@@ -134,7 +180,7 @@ def test_a_list_holds_texts_even_those_that_look_like_files(tiny, tmp_path, monk
 
 
 def test_columns_of_json_that_are_no_table(tiny: TinyRun, monkeypatch, capsys) -> None:
-    lines = '{"review": "a", "n": 1}\n{"review": "b", "n": "x"}\n'
+    lines = '{"review": "a", "n": [1]}\n{"review": "b", "n": ["x"]}\n'
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     assert predict(tiny.folder, "-") == 2
     assert "error: input: no table can be made of it" in capsys.readouterr().err
@@ -206,6 +252,9 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) ->
         (["{run}", "nosuch.csv"], "nosuch.csv: no such file or folder"),
         (["{run}", "./nosuch"], "./nosuch: no such file or folder"),
         (["{run}", "{data}", "a text"], "a file beside other inputs"),
+        (["{run}", "-", "-"], "-: beside other inputs; standard input stands alone"),
+        (["{run}", "a text", "-"], "-: beside other inputs; standard input stands alone"),
+        (["{run}", "a text", "-o", "{folder}"], "folder.csv: is a folder; name another"),
         (["{run}", "{data}", "-o", "x.xlsx"], "x.xlsx: expected a file that ends in .csv"),
         (["{run}", "{data}", "-o", "{data}"], "reviews.csv: is the input"),
         (["{run}", "{data}", "-o", "no/x.csv"], "no/x.csv: no such folder"),
@@ -221,7 +270,10 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) ->
     ],
 )
 def test_mistakes_are_one_message(tiny, reviews, words, message, capsys) -> None:
+    folder = reviews.with_name("folder.csv")
+    folder.mkdir()
     names = {"run": tiny.folder, "runs": tiny.folder.path.parent, "data": reviews}
+    names["folder"] = folder
     assert predict(*(word.format(**names) for word in words)) == 2
     error = capsys.readouterr().err
     assert message.format(**names) in error
@@ -246,6 +298,19 @@ def test_damaged_weights_are_one_message(tmp_path, text_checkpoint, capsys) -> N
     assert "model: cannot be loaded: " in capsys.readouterr().err
     with pytest.raises(ModelError, match="model: cannot be loaded: "):
         run.run.model()
+
+
+def test_a_run_without_its_model_is_one_message(
+    tmp_path, text_checkpoint, monkeypatch, capsys
+) -> None:
+    """Libraries would look for `copy/model` on the Hub."""
+    run = TinyRun(tmp_path, text_checkpoint)
+    shutil.rmtree(run.folder.model)
+    run.folder.path.rename(tmp_path / "copy")
+    monkeypatch.chdir(tmp_path)
+    for command in (["predict", "copy", "a"], ["push", "copy", "a/b"], ["explain", "copy", "a"]):
+        assert cli.main(command) == 2
+        assert "copy/model: there is no such folder, which held" in capsys.readouterr().err
 
 
 def test_a_tokenizer_without_words_is_refused() -> None:

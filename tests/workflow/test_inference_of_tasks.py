@@ -141,8 +141,9 @@ def test_words_get_tags_and_entities(tmp_path: Path, text_checkpoint: Path) -> N
         assert {each["label"] for each in entities} <= {"PER"}
     split = run.run.predict({"tokens": words, "id": [1, 2, 3]})
     assert [*split.prediction] == [*table.prediction]
-    with pytest.raises(DataError, match="tokens is None"):
-        run.run.predict({"tokens": [None]})
+    for nothing in (None, " "):
+        with pytest.raises(DataError, match="tokens is None"):
+            run.run.predict({"tokens": [nothing]})
 
 
 @pytest.mark.parametrize("problem_type", [ANSWERABLE, PARTLY_ANSWERABLE])

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipelines.cli.commands import Command
 from pipelines.cli.commands._data_keys import add_batch_size, is_data_key
 from pipelines.cli.commands._numbers import require
+from pipelines.core.disk import require_writable
 from pipelines.core.errors import RunError
 
 INPUT = "texts, a table, a file or a folder; - reads lines, or JSON Lines, from standard input"
@@ -47,6 +48,7 @@ class PredictCommand(Command):
             prediction_files.check(output)
             if not output.absolute().parent.is_dir():
                 raise RunError(f"{output}: no such folder: {output.absolute().parent}")
+            require_writable(output)
         from pipelines.workflow.inference import to_file
 
         overrides = [*parsed.overrides, *filter(is_data_key, parsed.inputs)]

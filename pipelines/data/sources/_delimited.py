@@ -179,6 +179,8 @@ def _batches(file: Path, dialect: Dialect, schema: "pa.Schema") -> "Iterator[pa.
     Raises:
         DataError: it cannot be parsed.
     """
+    if not schema.names:  # blank lines alone, of which Arrow makes no table
+        return
     from pyarrow import csv as arrow_csv
 
     is_utf8 = dialect.is_spaced or dialect.encoding.startswith("utf-8")

@@ -1,5 +1,6 @@
 """Table files of each split -> data sets, every file by itself, so that an error can name it."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -139,6 +140,7 @@ def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
     digest = known.digests[file]
     if kind(file) == ARROW:
         return _map_arrow(file, digest)
+    _silence_parquet()
     try:
         # the cache of `datasets` goes by path, size and time: a folder for each content
         folder = cache.use_table(digest[:NUM_DIGITS])
@@ -151,6 +153,11 @@ def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
         raise explained from error
     cache.make_room()
     return with_fingerprint(dataset, "parquet", digest)
+
+
+def _silence_parquet() -> None:
+    # `datasets` prints what it then raises
+    logging.getLogger("datasets.packaged_modules.parquet.parquet").setLevel(logging.CRITICAL)
 
 
 def _not_parquet(file: Path, error: BaseException) -> DataError:
@@ -181,6 +188,7 @@ def _stream(files: list[Path], known: Known) -> "IterableDataset":
     if suffix == ARROW:
         raise DataError(f"{files[0]}: is mapped into memory, not streamed; remove data.streaming")
     if suffix == PARQUET:
+        _silence_parquet()
         try:
             return IterableDataset.from_parquet([str(file.absolute()) for file in files])
         except Exception as error:  # pyarrow and the operating system raise their own

@@ -99,7 +99,16 @@ def opening(folder: Path) -> Iterator[None]:
 
 
 def library_of(folder: Path) -> "Library":
-    """Return the library that loads a saved folder; `side-by-side` is a folder of several."""
+    """Return the library that loads a saved folder; `side-by-side` is a folder of several.
+
+    Raises:
+        ModelError: there is no such folder. Libraries would look for a Hub repository of that name.
+    """
+    if not folder.is_dir():
+        raise ModelError(
+            f"{folder}: there is no such folder, which held the model of the run; copy it back, or "
+            "train the run again"
+        )
     if (folder / side_by_side.FILE).is_file():
         return "side-by-side"
     if (folder / "modules.json").is_file():

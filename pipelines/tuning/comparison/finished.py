@@ -110,17 +110,25 @@ def _check_rows(runs: Sequence[FinishedRun], compared: Sequence[ComparedRun]) ->
     """Refuse runs of one seed that validated on other rows, by the right answers of the rows.
 
     Raises:
-        RunError: names two runs that differ.
+        RunError: names two runs that differ, or the predictions that are missing.
     """
     answers: dict[int, tuple[FinishedRun, tuple[str, ...]]] = {}
     for run, each in zip(runs, compared, strict=True):
         labels = compared_runs.labels(run.run.folder)
         first, expected = answers.setdefault(each.seed, (run, labels))
-        if labels != expected:
-            raise RunError(
-                f"{run.run.folder}: validated on other rows than {first.run.folder}; expected "
-                "recipes with the same data"
-            )
+        if labels == expected:
+            continue
+        for compared_run, known in ((run, labels), (first, expected)):
+            if not known:
+                path = compared_runs.rows_file(compared_run.run.folder)
+                raise RunError(
+                    f"{path}: missing or empty, so that nothing says which rows the run validated "
+                    "on; copy it back, or train the run again"
+                )
+        raise RunError(
+            f"{run.run.folder}: validated on other rows than {first.run.folder}; expected "
+            "recipes with the same data"
+        )
 
 
 def _groups(runs: Sequence[FinishedRun]) -> list[str]:

@@ -1,10 +1,7 @@
 """What a user gives to predict: texts, files, folders, tables or Python objects -> Inputs."""
 
-import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +14,7 @@ from pipelines.data.inputs import Inputs
 from pipelines.data.media_columns import KINDS
 from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
+from pipelines.workflow.inference import standard_input
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,8 +54,10 @@ def read(
     task, is_media = predictor.task, predictor.task.modality in KINDS
     if isinstance(given, str | Path):
         given, are_words = [given], True
-    if are_words and [*given] == [STDIN]:
-        given, are_words = _lines_or_columns(), False
+    if are_words and STDIN in given:
+        if len(given) > 1:
+            raise DataError(f"{STDIN}: beside other inputs; standard input stands alone")
+        given, are_words = standard_input.read(note), False
     if paths := _paths(given, is_media=is_media, are_words=are_words):
         if is_media and media_inputs.are_files(paths, task.modality):
             return media_inputs.read(paths, task.modality, note)
@@ -160,35 +160,6 @@ def _of_examples(given: list[Any], predictor: "Predictor") -> "Dataset":
     if wrong := [each for each in given if each is not None and not isinstance(each, str)]:
         raise DataError(f"input: {wrong[0]!r}: expected texts")
     return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: Value("string")}))
-
-
-def _lines_or_columns() -> list[str] | dict[str, list[Any]]:
-    """Read standard input: texts in lines, or the columns of JSON Lines."""
-    lines = _stdin().splitlines()
-    if any(lines) and all(line.lstrip().startswith("{") for line in lines if line.strip()):
-        return _of_json(lines)
-    return lines
-
-
-def _stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"standard input: not UTF-8 ({error}); give a file instead") from None
-
-
-def _of_json(lines: list[str]) -> dict[str, list[Any]]:
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"standard input, line {number}: not JSON ({error})") from None
-    columns: dict[str, list[Any]] = {}
-    for name in dict.fromkeys(chain.from_iterable(rows)):
-        columns[name] = [row.get(name) for row in rows]
-    return columns
 
 
 def _of_dataset(
