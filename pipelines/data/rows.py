@@ -126,8 +126,10 @@ class Rows:
     @property
     def sources(self) -> np.ndarray | None:
         """(rows,) names of the sources; None where there is one for all."""
-        domains = self.domains
-        return domains and np.asarray(domains.names, object)[domains.numbers]
+        if self.domains is None:
+            return None
+        names: np.ndarray = np.asarray(self.domains.names, object)[self.domains.numbers]
+        return names
 
     def source(self, position: int) -> str:
         """Name the source of a row; empty where there is one for all."""

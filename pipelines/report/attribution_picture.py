@@ -34,10 +34,10 @@ def draw_tokens(path: Path, title: str, tokens: Sequence[str], values: np.ndarra
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-2, LINE_CHARACTERS + 2), ylim=(num_lines, -1.5))
     axes.set_axis_off()
     shown = _plain(of_title.drawn(title))
-    axes.text(0, -0.7, shown, family=of_title.families, va="center", weight="bold")
+    axes.text(0, -0.7, shown, family=[*of_title.families], va="center", weight="bold")
     largest = float(np.abs(values).max(initial=0.0)) or 1.0
     for (column, line, text), value in zip(placed, values, strict=True):
-        _draw_token(axes, (column, line), text, fonts.families, float(value) / largest)
+        _draw_token(axes, (column, line), text, [*fonts.families], float(value) / largest)
     figure.savefig(path)
     return "".join(sorted({*fonts.missing, *of_title.missing}))
 
@@ -60,7 +60,7 @@ def draw_pixels(path: Path, title: str, image: Any, values: np.ndarray) -> str:
     for axes in (left, right):
         axes.set_axis_off()
     fonts = Fonts.covering(title, TITLE)
-    figure.suptitle(_plain(fonts.drawn(title)), family=fonts.families)
+    figure.suptitle(_plain(fonts.drawn(title)), family=[*fonts.families])
     figure.savefig(path)
     return fonts.missing
 

@@ -1,7 +1,7 @@
 """Per-example predictions as CSV."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def write(
     predictions: SplitPredictions,
     labels: Labels,
     threshold: float | None = None,
-    sources: Sequence[str] | None = None,
+    sources: np.ndarray | None = None,
 ) -> None:
     """Write a line per example: row, label, prediction, and the probability of that prediction.
 
@@ -35,7 +35,7 @@ def write(
     Args:
         threshold: adds a column with the set of classes whose probability reaches it, where an
             example has one label.
-        sources: which of several sources each example comes from, a last column.
+        sources: (examples,) names of several sources that they come from, a last column.
     """
     formats = {SINGLE: _single, CHOICE: _single, MULTI: _multi, LANGUAGE: _blocks}
     rows = formats.get(labels.problem_type, _values)

@@ -1,6 +1,9 @@
-"""Upload of a finished run to a repository on the Hub: model, processor, card."""
+"""Upload of a finished run to the Hub: model, processor and card; a Space that shows it."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from shlex import join
+from typing import Any
 
 from pipelines.core.errors import HubError, RunError
 from pipelines.models.output import adapter_folder
@@ -21,7 +24,7 @@ def check(repo_id: str) -> None:
     """
     from huggingface_hub import HfApi
 
-    _check_name(repo_id)
+    check_name(repo_id)
     try:
         user = HfApi().whoami()
     except Exception as error:
@@ -42,27 +45,31 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
         private: the visibility of a repository that is created; an existing one keeps its own.
 
     Raises:
-        RunError: the run has not finished, its adapter is for a local checkpoint folder, or it has
-            several models.
+        RunError: the run has not finished, has lost its card, its adapter is for a local checkpoint
+            folder, or it has several models.
+        ModelError: the run has lost its model.
         HubError: the push failed; the run is unchanged. The message has the command to repeat it.
     """
     from huggingface_hub import HfApi
 
-    if not (folder.done and folder.card.is_file()):
+    if not folder.done:
         raise RunError(f"{folder}: this run has not finished; there is no model to push yet")
-    _check_name(repo_id)
+    library = library_of(folder.model)
+    if not folder.card.is_file():
+        raise RunError(f"{folder.card}: missing; a model is pushed with its card")
+    check_name(repo_id)
     checkpoint = adapter_folder.folder_below(folder.model)
     if checkpoint:
         raise RunError(
             f"{folder}: an adapter for the local folder {checkpoint}, which is not on the Hub; "
             "train with strategy.save=merged, or on a checkpoint of the Hub"
         )
-    if library_of(folder.model) == "side-by-side":
+    if library == "side-by-side":
         raise RunError(
             f"{folder}: several models side by side, which no class loads from the Hub; push a run "
             "of one checkpoint"
         )
-    try:
+    with _uploading(folder, repo_id, ["graft", "push", str(folder), repo_id]):
         api = HfApi()
         url = api.create_repo(repo_id, private=private, exist_ok=True)
         # before the upload: the card that arrives must load the model from where it is
@@ -73,16 +80,54 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
             commit_message=f"Model and card of run {folder.path.name}",
             ignore_patterns=IGNORED_FILES,
         )
+    return str(url)
+
+
+def push_space(
+    folder: RunFolder, space_id: str, model_id: str, files: Mapping[str, str], *, private: bool
+) -> str:
+    """Upload the files of a Space that shows a pushed model; return its address.
+
+    Args:
+        files: name -> content.
+        private: the visibility of a Space that is created; an existing one keeps its own.
+
+    Raises:
+        HubError: the push failed; the message has the command to repeat it.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    command = ["graft", "push", str(folder), model_id, "--space", space_id]
+    with _uploading(folder, space_id, command):
+        api = HfApi()
+        options: dict[str, Any] = {"repo_type": "space", "private": private, "exist_ok": True}
+        url = api.create_repo(space_id, space_sdk="gradio", **options)
+        additions = [CommitOperationAdd(name, text.encode()) for name, text in files.items()]
+        api.create_commit(
+            space_id, additions, commit_message=f"Demo of {model_id}", repo_type="space"
+        )
+    return str(url)
+
+
+@contextmanager
+def _uploading(folder: RunFolder, repo_id: str, command: Sequence[str]) -> Iterator[None]:
+    """Turn what goes wrong into one message with the command that repeats the push."""
+    try:
+        yield
     except Exception as error:  # transports differ by version; the run is kept whatever it is
         raise HubError(
             f"push to {repo_id} failed: {_reason(error)}\n"
             f"the run is complete and kept in {folder}\n"
-            f"to push again: {join(['graft', 'push', str(folder), repo_id])}"
+            f"to push again: {join(command)}"
         ) from None
-    return str(url)
 
 
-def _check_name(repo_id: str) -> None:
+def check_name(repo_id: str) -> None:
+    """Refuse what is no name of a repository.
+
+    Raises:
+        HubError: says what is wrong with it.
+    """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 

@@ -127,7 +127,7 @@ def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch
         ('{"review": "a"}\n\n{"review": 3}\n', "line 3: review is 3, and a text in line 1"),
         ('{"review": "a"}\n{"review": ["b"]}\n', 'line 2: review is ["b"], and a text in line 1'),
         ('{"review": "a"}\n[1]\n', "line 2: [1]: expected an object such as"),
-        ('{"review": "a"}\na text\n', "line 2: not JSON, as line 1 is"),
+        ('{"review": "a"}\na text\n', "line 2: not JSON ("),
         ("{a\n", "line 1: not JSON"),
     ],
 )

@@ -66,7 +66,7 @@ def _object(number: int, line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{NAME}, line {number}: not JSON, as line 1 is ({error})") from None
+        raise DataError(f"{NAME}, line {number}: not JSON ({error})") from None
     if not isinstance(value, dict):
         shown = printable(line, MAX_SHOWN)
         raise DataError(f'{NAME}, line {number}: {shown}: expected an object such as {{"text": …}}')
