@@ -8,6 +8,9 @@ from pipelines.report.evidence import Evidence, is_number
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
+# a folder of several models is nothing that one library loads; pairs have their head beside it
+LIBRARY_NAMES = {"side-by-side": None, "sentence-pairs": "sentence-transformers"}
+
 
 def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> "ModelCardData":
     """Collect what the Hub reads of a card.
@@ -21,8 +24,7 @@ def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) ->
     models = [lock["model"], *lock.get("beside", ())]
     grafted = [m["checkpoint"] for m in models if evidence.pretrained and "files" not in m]
     return ModelCardData(
-        # a folder of several models is nothing that one library loads
-        library_name=None if evidence.library == "side-by-side" else evidence.library,
+        library_name=LIBRARY_NAMES.get(evidence.library, evidence.library),
         pipeline_tag=evidence.task.pipeline,
         base_model=grafted[0] if len(grafted) == 1 else grafted or None,
         datasets=[*_hub_ids(values["data"])] or None,

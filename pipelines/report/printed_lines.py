@@ -20,7 +20,7 @@ from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.core.labels import HALF, MULTI, REGRESSION, Labels
 from pipelines.report.evidence import Evidence, PrintedLines
-from pipelines.report.usage import usage
+from pipelines.report.usage import SENTENCES, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +150,7 @@ def _examples(evidence: Evidence, rows: "Dataset", folder: Path) -> dict[int, st
     if not evidence.pair:
         return {row: repr(rows[row]["text"]) for row in first}
     pairs = {row: (rows[row]["text"], rows[row]["text_pair"]) for row in first}
-    if evidence.library == "sentence-transformers":
+    if evidence.library in SENTENCES:
         return {row: repr(pair) for row, pair in pairs.items()}
     return {row: repr({"text": a, "text_pair": b}) for row, (a, b) in pairs.items()}
 

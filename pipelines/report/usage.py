@@ -3,9 +3,12 @@
 import json
 
 from pipelines.core.labels import MULTI, REGRESSION, THRESHOLDS
+from pipelines.models.output.sentence_pair import FILE
 from pipelines.report import adapter_usage, side_by_side
 from pipelines.report.evidence import Evidence
 
+# libraries that load an encoder of sentences
+SENTENCES = ("sentence-transformers", "sentence-pairs")
 EXAMPLES = {"text": '"…"', "image": '"image.jpg"', "audio": '"clip.wav"'}
 
 
@@ -30,7 +33,7 @@ def prediction_set_usage(evidence: Evidence, model: str, threshold: float) -> st
     if evidence.library == "side-by-side":
         show = f"print([label for label, score in scores.items() if score >= {threshold:.6f}])"
         return "\n".join([*side_by_side.lines(evidence, model, example), show])
-    if evidence.library == "sentence-transformers":
+    if evidence.library in SENTENCES:
         names = "model.config.id2label[i] for i, score in enumerate(scores.tolist())"
         show = f"print([{names} if score >= {threshold:.6f}])"
         return "\n".join([*_sentence(evidence, model, example), show])
@@ -48,7 +51,7 @@ def _lines(evidence: Evidence, model: str, example: str) -> list[str]:
     """Write the lines, of which the last is what will be printed."""
     if evidence.library == "side-by-side":
         return side_by_side.usage(evidence, model, example)
-    if evidence.library == "sentence-transformers":
+    if evidence.library in SENTENCES:
         return [*_sentence(evidence, model, example), *_sentence_answer(evidence)]
     if evidence.labels.thresholds:
         setup, scores = _all_scores(evidence, model, example)
@@ -88,14 +91,31 @@ def _all_scores(evidence: Evidence, model: str, example: str) -> tuple[list[str]
 
 def _sentence(evidence: Evidence, model: str, example: str) -> list[str]:
     """Write the lines that load a folder of sentence-transformers, and compute scores."""
-    # it gives logits; a pair needs a list around it, which takes the first row back
-    example, first = (f"[{example}]", "[0]") if evidence.pair else (example, "")
     functions = {MULTI: ".sigmoid()", REGRESSION: ""}
     function = functions.get(evidence.labels.problem_type, ".softmax(-1)")
+    if evidence.library == "sentence-pairs":
+        return _pair(model, example, function)
+    # it gives logits; a pair needs a list around it, which takes the first row back
+    example, first = (f"[{example}]", "[0]") if evidence.pair else (example, "")
     return [
         "from sentence_transformers import SentenceTransformer",
         f'model = SentenceTransformer("{model}")',
         f"scores = model.encode({example}, convert_to_tensor=True){first}{function}",
+    ]
+
+
+def _pair(model: str, example: str, function: str) -> list[str]:
+    """Write the lines that compare the vectors of two texts, and apply the head."""
+    return [
+        "import torch",
+        "from safetensors.torch import load_file",
+        "from sentence_transformers import SentenceTransformer, util",
+        f'model = SentenceTransformer("{model}", device="cpu")',
+        f'head = load_file(util.load_file_path("{model}", "{FILE}"))',
+        f"u, v = model.encode({example}, convert_to_tensor=True)",
+        "same = torch.cosine_similarity(u, v, dim=0)[None]",
+        "features = torch.cat([u, v, (u - v).abs(), u * v, same])",
+        f'scores = (head["weight"] @ features + head["bias"]){function}',
     ]
 
 
@@ -139,6 +159,6 @@ def _example(evidence: Evidence) -> str:
     """Return an example in Python, in the form that the library takes."""
     if not evidence.pair:
         return EXAMPLES[evidence.task.modality]
-    if evidence.library == "sentence-transformers":
+    if evidence.library in SENTENCES:
         return '("…", "…")'
     return '{"text": "…", "text_pair": "…"}'

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
-from pipelines.strategies.probing import Pooling, pooling_problem, side_by_side
+from pipelines.strategies.probing import Pooling, pairs, pooling_problem, side_by_side
 from pipelines.strategies.probing.solved_head import (
     default_head,
     output_of,
@@ -38,7 +38,8 @@ class LinearProbe(Strategy):
     there is none: `data.folds`) chooses between what the model's own head
     reads (`head`) and poolings of the last hidden state: the pooler of a sentence encoder is its
     worst feature by far. The best features for another task are often not the last layer's (arXiv
-    1905.06316): a number is a block, and the saved model ends there.
+    1905.06316): a number is a block, and the saved model ends there. Of a pair of texts, sentence
+    encoders know more by the vector of each than in one sequence (`pairs`).
     """
 
     augments: ClassVar[bool] = False
@@ -53,6 +54,11 @@ class LinearProbe(Strategy):
     )
     layer: Literal["last", "mean"] | Annotated[int, Field(ge=1)] = Field(
         "last", description="which block features come from: last, its number, or mean of all"
+    )
+    pairs: Literal["auto", "together", "apart"] = Field(
+        "auto",
+        description="two texts in one sequence, or each with a vector of its own, which are "
+        "compared; auto: validation or folds choose",
     )
     head: str = Field(
         "auto", description="the solver; auto: logistic_regression, for numbers ridge"
@@ -100,6 +106,13 @@ class LinearProbe(Strategy):
             return f"head '{self.head}'"
         return "layer 'mean'" if self.layer == "mean" else None
 
+    @property
+    def _why_together(self) -> str | None:
+        """Name what no head on two vectors has; None where there is nothing."""
+        if self.layer != "last":
+            return f"layer {self.layer!r}"
+        return f"pooling '{self.pooling}'" if self.pooling == "head" else self._beyond()
+
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """List all but seed, precision and what a forward pass needs."""
         return tuple(k for k in training if k not in USED_KEYS and not k.startswith(USED_PREFIXES))
@@ -127,7 +140,7 @@ class LinearProbe(Strategy):
         head = self._head(job)
         if job.checkpoint.beside:
             return side_by_side.fit(job, head, self._extractor)
-        extractor = self._extractor(job)
+        extractor = pairs.beside(job, self._extractor(job), self.pairs, self._why_together)
         search, best, trials = solve(job, head, extractor)
         return Fitted(
             output=output_of(extractor, best),

@@ -97,7 +97,7 @@ def _runs(paths: Sequence[str | Path]) -> list[Run]:
         raise RunError(f"{what}; expected two or more runs, such as runs/a/1 runs/b/1")
     first, *others = runs
     for run in runs:
-        run.check_single()
+        run.check_single_pass()
         if library_of(run.folder.model) == "peft":
             raise RunError(
                 f"{run.folder}: saved as an adapter, without the model below it; train with "

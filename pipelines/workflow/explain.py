@@ -71,7 +71,7 @@ def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None)
         RunError: the run's task is another one, it has no such label, or the folder cannot be
             written.
     """
-    run.check_single()
+    run.check_single_pass()
     attribution.check_installed()
     folder = to or run.folder.explanations
     require_writable(folder / f"{_next_number(folder)}.png")

@@ -79,7 +79,7 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
             several models.
         RunError: the folder cannot be written.
     """
-    run.check_single()
+    run.check_single_pass()
     onnx_file.check_installed()
     _check(run)
     folder = to or run.path / "onnx"

@@ -104,7 +104,7 @@ class Run:
             return self._loaded(library_of(self.folder.model))
 
     def _loaded(self, library: str) -> Any:
-        if library == "sentence-transformers":
+        if library in ("sentence-transformers", "sentence-pairs"):
             from sentence_transformers import SentenceTransformer
 
             return SentenceTransformer(str(self.folder.model))
@@ -133,6 +133,20 @@ class Run:
                 f"all of them: {self.folder.card}"
             )
 
+    def check_single_pass(self) -> None:
+        """Refuse a run whose answers need more than one pass of one model.
+
+        Raises:
+            ModelError: it is one; says what predicts with it.
+        """
+        self.check_single()
+        if library_of(self.folder.model) == "sentence-pairs":
+            raise ModelError(
+                f"{self.folder.model}: the texts of a pair are encoded apart; expected a run that "
+                "reads both in one sequence (strategy.pairs=together); `graft predict`, "
+                f"run.predict() and the lines in the model card use it: {self.folder.card}"
+            )
+
     @without_bars()
     def pipeline(self, **options: Any) -> Any:
         """Load the trained model as a `transformers.pipeline`.
@@ -146,6 +160,7 @@ class Run:
         task, folder, library = self.recipe.task, self.folder.model, library_of(self.folder.model)
         kinds = {
             "sentence-transformers": "a sentence-transformers model",
+            "sentence-pairs": "a sentence-transformers model with a head on two vectors",
             "side-by-side": "several models side by side",
         }
         if library in kinds or task.usage(folder.as_posix()):

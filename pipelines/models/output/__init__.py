@@ -1,7 +1,8 @@
-"""What comes out: a standard checkpoint, in one of four forms, that loads without our code.
+"""What comes out: a standard checkpoint, in one of five forms, that loads without our code.
 
 plain.py         an ordinary `AutoModelFor…`
 sentence.py      a sentence-transformers folder, for a head that the plain class cannot express
+sentence_pair.py an encoder of single texts, and a head on the vectors of two
 adapter.py       a peft folder: what was learned, without the checkpoint it was learned on
 side_by_side.py  a folder of several models, whose logits are added
 reload.py        a saved folder -> predictions, by its library alone
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.models.forward import Collect
     from pipelines.tasks import ModelOutputs
 
-Library = Literal["transformers", "sentence-transformers", "peft", "side-by-side"]
+Library = Literal["transformers", "sentence-transformers", "peft", "side-by-side", "sentence-pairs"]
 
 
 class Output(Protocol):

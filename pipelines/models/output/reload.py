@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError
 from pipelines.core.hub_client import first_line
-from pipelines.models.output import side_by_side
+from pipelines.models.output import sentence_pair, side_by_side
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -111,6 +111,8 @@ def library_of(folder: Path) -> "Library":
         )
     if (folder / side_by_side.FILE).is_file():
         return "side-by-side"
+    if (folder / sentence_pair.FILE).is_file():
+        return "sentence-pairs"
     if (folder / "modules.json").is_file():
         return "sentence-transformers"
     return "peft" if (folder / "adapter_config.json").is_file() else "transformers"
@@ -140,6 +142,8 @@ def reload(
         from pipelines.models.output import sentence
 
         return sentence.reload(folder)
+    if library == "sentence-pairs":
+        return sentence_pair.reload(folder)
     if library == "side-by-side":
         return _reload_parts(folder, task, labels, trusts_code=trusts_code, **options)
     # from raw rows, since the saved processor is a part of what is checked

@@ -58,9 +58,9 @@ class SentenceModel:
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and dense layers with sentence-transformers itself."""
         dim = self.head.layers[0].linear.weight.shape[1]
-        modules = _poolings(self.model.config, self.extractor.chosen, self.extractor.layer, dim)
+        modules = poolings(self.model.config, self.extractor.chosen, self.extractor.layer, dim)
         # the encoder alone: the head is in the dense layers that follow
-        _write(self.model.base_model, modules, self.head.layers, folder, processor)
+        write(self.model.base_model, modules, self.head.layers, folder, processor)
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class PooledModel(PlainModel):
     def save(self, folder: Path, processor: Any) -> None:
         """Write encoder, pooling and head with sentence-transformers itself."""
         weight, bias = (p.detach().float().cpu().numpy() for p in self.model.head.parameters())
-        modules = _poolings(self.model.config, self.model.pooling, "last", weight.shape[1])
-        _write(self.model.encoder, modules, Linear(weight, bias).layers, folder, processor)
+        modules = poolings(self.model.config, self.model.pooling, "last", weight.shape[1])
+        write(self.model.encoder, modules, Linear(weight, bias).layers, folder, processor)
 
 
-def _poolings(config: Any, pooling: str, layer: str, dim: int) -> list[Any]:
+def poolings(config: Any, pooling: str, layer: str, dim: int) -> list[Any]:
     """Build what makes one vector of hidden states: over layers, then over tokens.
 
     Args:
@@ -94,8 +94,12 @@ def _poolings(config: Any, pooling: str, layer: str, dim: int) -> list[Any]:
     return [WeightedLayerPooling(dim, config.num_hidden_layers, layer_start=1), over_tokens]
 
 
-def _write(
-    encoder: Any, poolings: list[Any], layers: "Sequence[Layer]", folder: Path, processor: Any
+def write(
+    encoder: Any,
+    pooling_modules: list[Any],
+    layers: "Sequence[Layer]",
+    folder: Path,
+    processor: Any,
 ) -> None:
     """Save an encoder, and the modules that follow it."""
     import tempfile
@@ -109,7 +113,7 @@ def _write(
         processor.save_pretrained(saved)
         transformer = Transformer(saved, max_seq_length=processor.model_max_length)
         transformer.save_in_root = False
-        modules = [transformer, *poolings, *chain.from_iterable(map(_modules, layers))]
+        modules = [transformer, *pooling_modules, *chain.from_iterable(map(_modules, layers))]
         # a card would have an example, which it computes
         model = SentenceTransformer(modules=modules, device="cpu")
         model.save_pretrained(str(folder), create_model_card=False)

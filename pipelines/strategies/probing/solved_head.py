@@ -1,5 +1,6 @@
 """A head solved on frozen features: a probe's result, or where gradient steps start from."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipelines.strategies.probing.head_scale import with_largest_gradient
 if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
+    from pipelines.features.pair_extractor import PairExtractor
     from pipelines.models.output import Output
     from pipelines.strategies.probing.search import HeadDataset, HeadSearch
     from pipelines.strategies.probing.trial import HeadTrial, SolvedTrial
@@ -33,7 +35,7 @@ def problem_type(job: "Job") -> str:
 
 
 def solve(
-    job: "Job", head: "Head", extractor: "Extractor", *, plain: bool = False
+    job: "Job", head: "Head", extractor: "Extractor | PairExtractor", *, plain: bool = False
 ) -> tuple["HeadSearch", "SolvedTrial", list["HeadTrial"]]:
     """Extract features of train and validation and choose the best head.
 
@@ -109,15 +111,21 @@ def start_from_solved_head(job: "Job", pooling: str = HEAD) -> "Job":
     return job
 
 
-def output_of(extractor: "Extractor", best: "SolvedTrial") -> "Output":
+def output_of(extractor: "Extractor | PairExtractor", best: "SolvedTrial") -> "Output":
     """Put the solved head into the plain class, or beside its pooling where that cannot hold it."""
-    import dataclasses
-
     from pipelines.features.heads import Linear
+    from pipelines.features.pair_extractor import PairExtractor
     from pipelines.models.output.plain import ProbedModel
     from pipelines.models.output.sentence import SentenceModel
+    from pipelines.models.output.sentence_pair import SentencePairModel
 
-    chosen = dataclasses.replace(extractor, chosen=best.pooling)
+    if isinstance(extractor, PairExtractor):
+        if extractor.together and best.pooling in extractor.together.poolings:
+            return output_of(extractor.together, best)
+        assert isinstance(best.head, Linear)  # with another head texts stay together
+        pair = replace(extractor, chosen=best.pooling)
+        return SentencePairModel(pair.model, pair, pair.widened(best.head), pair.pooling)
+    chosen = replace(extractor, chosen=best.pooling)
     if best.pooling != HEAD:
         return SentenceModel(extractor.model, chosen, best.head)
     assert isinstance(best.head, Linear)  # others are solved on poolings only
@@ -127,7 +135,7 @@ def output_of(extractor: "Extractor", best: "SolvedTrial") -> "Output":
 
 def _dataset(
     job: "Job",
-    extractor: "Extractor",
+    extractor: "Extractor | PairExtractor",
     rows: Any,
     title: str,
     plain: bool,

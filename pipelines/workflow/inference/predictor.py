@@ -87,7 +87,7 @@ def of_run(folder: RunFolder) -> Predictor:
     predictor = Predictor(str(folder), recipe.task, labels, columns, threshold)
     library, trusts_code = library_of(folder.model), recipe.model.trust_remote_code
     with opening(folder.model):
-        if library in ("sentence-transformers", "side-by-side"):
+        if library in ("sentence-transformers", "sentence-pairs", "side-by-side"):
             predict = reload(
                 folder.model, library, recipe.task, labels.unlabeled, trusts_code=trusts_code
             )
