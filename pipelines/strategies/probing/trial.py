@@ -10,9 +10,20 @@ if TYPE_CHECKING:
 
     from pipelines.features.heads import SolvedHead
 
-# what is averaged over all tokens varies less than what one token holds; `head` is what the plain
-# class reads
-POOLINGS_BY_PREFERENCE = ("mean", "head", "mean_max", "cls", "last")
+# of pairs a cosine is one number, which few rows suffice for, and the vector of each text knows more
+# than one of both (benchmarks/README.md, "Pairs of texts"); what is averaged over all tokens varies
+# less than what one token holds; `head` is what the plain class reads
+POOLINGS_BY_PREFERENCE = (
+    "similarity:mean",
+    "apart:mean",
+    "mean",
+    "head",
+    "mean_max",
+    "cls",
+    "last",
+    "similarity:cls",
+    "apart:cls",
+)
 # by which a pooling has to be better over folds than one that is preferred. Without, 32 sentences
 # of each class of SST-2 choose features worth 66.3 % on average, where `mean` is worth 68.5
 MIN_STANDARD_ERRORS = 2
