@@ -1,6 +1,6 @@
 """Pairs of texts for a frozen encoder: both in one sequence, or each with a vector of its own.
 
-    python benchmarks/pairs.py SHARED [--sizes 16 64 300] [--draws 1 2 3]
+    python benchmarks/pairs.py SHARED [--data NAME …] [--sizes 16 64 300] [--draws 1 2 3]
 
 `SHARED` holds `data/banking77`, `data/squad_xquad_en` and `checkpoints/all-MiniLM-L6-v2`. Two kinds
 of pairs are made of them: questions to a bank that have one intent, or two; and a question with a
@@ -101,16 +101,16 @@ def main() -> None:
     """Run all, and print a row of the table for each data set and size."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("shared", type=lambda text: Path(text).resolve())
+    parser.add_argument("--data", nargs="+", choices=DATA, default=[*DATA])
     parser.add_argument("--sizes", nargs="+", type=int, default=[16, 64, 300])
     parser.add_argument("--draws", nargs="+", type=int, default=[1, 2, 3])
     parsed = parser.parse_args()
-    lines = [f"| pairs | rows | {' | '.join(PAIRS)} |", "|---|--:|--:|--:|--:|"]
-    for (name, make), size in product(DATA.items(), parsed.sizes):
-        rows = [*islice(make(parsed.shared), NUM_PAIRS)]
+    print(f"| pairs | rows | {' | '.join(PAIRS)} |", "|---|--:|--:|--:|--:|", sep="\n")
+    for name, size in product(parsed.data, parsed.sizes):
+        rows = [*islice(DATA[name](parsed.shared), NUM_PAIRS)]
         Random(1).shuffle(rows)
         row = cells(parsed.shared, rows, size, parsed.draws)
-        lines.append(f"| {name} | {size} | {' | '.join(row)} |")
-    print("\n".join(lines))
+        print(f"| {name} | {size} | {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from pipelines.features.heads import SolvedHead
 
-# of pairs a cosine is one number, which few rows suffice for, and the vector of each text knows more
-# than one of both (benchmarks/README.md, "Pairs of texts"); what is averaged over all tokens varies
-# less than what one token holds; `head` is what the plain class reads
+# of pairs a cosine is one number, for which few rows suffice, and the vector of each text knows
+# more than one of both (benchmarks/README.md, "Pairs of texts"); what is averaged over all tokens
+# varies less than what one token holds; `head` is what the plain class reads
 POOLINGS_BY_PREFERENCE = (
     "similarity:mean",
     "apart:mean",
