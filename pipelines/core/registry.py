@@ -170,6 +170,7 @@ def recipe_file(path: str | Path) -> Path:
     for candidate in (text, f"{text}.yaml", f"{text}.yml"):
         if os.path.isfile(candidate):
             _refuse_table(candidate)
+            _refuse_lock(Path(candidate))
             return Path(candidate)
     name, known = text.removesuffix(".yaml").removesuffix(".yml"), recipes()
     if name not in known:
@@ -198,6 +199,16 @@ def _refuse_table(file: str, reason: str = "") -> None:
         raise RecipeError(f"{reason}`graft init {file}` writes a recipe for it")
 
 
+def _refuse_lock(file: Path) -> None:
+    """Refuse the lock of a run, which is no recipe, and say what takes it."""
+    if file.name == "lock.json":
+        recipe = file.with_name("recipe.yaml").as_posix()
+        raise RecipeError(
+            f"{file}: is the lock of a run, not a recipe; `graft run {file}` repeats the run, and "
+            f"its recipe is {recipe}"
+        )
+
+
 def _similar_file(text: str) -> str | None:
     """Return the YAML file beside one that does not exist whose name is nearest to its name."""
     folder, name = os.path.split(text)
@@ -220,10 +231,12 @@ def _folder_problem(folder: Path) -> str:
         return f"is a folder; expected a YAML file such as {expected}"
     if not (folder / "lock.json").is_file():
         return f"is a folder; name the recipe in it: {recipe.as_posix()}"
-    again = f"is the folder of a run; to run its recipe again, name {recipe.as_posix()}"
+    shown = folder.as_posix()
     if (folder / "metrics.json").is_file():
-        return f"{again} (the run is finished: there is nothing to resume)"
-    return f"{again}; to resume, add training.resume_from_checkpoint={folder.as_posix()}"
+        again = f"`graft run {shown}` repeats the run"
+    else:
+        again = f"to resume the run, add training.resume_from_checkpoint={shown}"
+    return f"is the folder of a run; its recipe is {recipe.as_posix()}; {again}"
 
 
 def source_files(folder: Path, pattern: str = "*.py") -> list[Path]:

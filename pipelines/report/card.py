@@ -81,6 +81,11 @@ The splits, with the number of examples in each:
 
 ## How to reproduce
 
+    graft run RUN/lock.json
+
+repeats the run whose folder is RUN: the same commits, files and seeds, or a refusal that names what
+differs, and in the end whether weights and scores are equal. Without that folder,
+
     graft run recipe.yaml
 
 or, from a checkout and on several GPUs, `accelerate launch pipelines/run.py recipe.yaml`, with this
@@ -175,7 +180,7 @@ def _facts(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) -> 
         + forgetting_text.card_section(evidence),
         "usage": usage(evidence, model),
         "printed": f"These lines were run: {evidence.printed}.\n\n" * bool(evidence.printed),
-        "data": _yaml({**lock["data"], "examples": dict(evidence.examples)}),
+        "data": _yaml({**_without_files(lock["data"]), "examples": dict(evidence.examples)}),
         "parameters": evidence.parameters,
         "trainable": evidence.trainable,
         "seconds": evidence.seconds,
@@ -202,6 +207,14 @@ def _origin(evidence: Evidence) -> str:
 def _beside(evidence: Evidence) -> list[str]:
     """Say what stands beside the scores."""
     return [*filter(None, [*baseline.others(evidence), interval_note(evidence)])]
+
+
+def _without_files(identity: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the names of single files, which a published card need not tell."""
+    whole = {key: value for key, value in identity.items() if key != "files"}
+    sources = identity.get("sources", {})
+    within = {name: _without_files(source) for name, source in sources.items()}
+    return {**whole, **({"sources": within} if sources else {})}
 
 
 def _link(model: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ def collect(
     base_card: Mapping[str, Any] | None = None,
     num_processes: int = 1,
     reason: str = "",
+    repeats: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Describe a run that is about to train: revisions, packages, seed, hardware.
 
@@ -41,26 +42,31 @@ def collect(
         base_card: license and language of the checkpoint, where they are known.
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
+        repeats: the run that this one repeats.
     """
-    metrics = foreign_code.identify(recipe)
     lock = {
-        "recipe": {"name": recipe.name, "sha256": _digest(resolved(recipe))},
-        "model": {
-            **_model(recipe.model, commit),
-            **({"card": dict(base_card)} if base_card else {}),
-        },
-        **_beside(recipe, beside_commits),
-        **_merged(recipe, merged_commits),
-        "data": recipe.data.identity(),
-        **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
-        **({"metrics": metrics} if metrics else {}),
+        "recipe": {"name": recipe.name, "sha256": digest(resolved(recipe))},
+        **_contents(recipe, commit, beside_commits, merged_commits, base_card),
         "seed": recipe.seed,
         "num_processes": num_processes,
         **({"auto": {"strategy": recipe.strategy.name, "reason": reason}} if reason else {}),
+        **({"repeats": dict(repeats)} if repeats else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **machine.describe(),
     }
-    return without_paths(without_tokens(strict_json.plain(lock)))
+    return _published(lock)
+
+
+def contents(recipe: "Recipe") -> dict[str, Any]:
+    """Identify everything that a pinned recipe reads, as `collect` does, before it is loaded.
+
+    Raises:
+        GraftError: data cannot be read.
+    """
+    beside = [each.revision for each in recipe.model.beside]
+    merge = recipe.averaging.merge
+    merged = [each.revision for each in merge.checkpoints] if merge else []
+    return _published(_contents(recipe, recipe.model.revision, beside, merged, None))
 
 
 def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
@@ -76,6 +82,11 @@ def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
         strict_json.write(folder.lock, lock)
 
 
+def digest(values: dict[str, Any]) -> str:
+    """Hash a recipe, as `lock.json` has it: that of what `recipe.yaml` holds."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
 def resolved(recipe: "Recipe") -> dict[str, Any]:
     """Return every key of the recipe as plain values, without tokens; `recipe.load` reads them."""
     return without_tokens(recipe.model_dump(mode="json"))
@@ -83,7 +94,11 @@ def resolved(recipe: "Recipe") -> dict[str, Any]:
 
 def pinned(recipe: "Recipe", lock: dict[str, Any]) -> dict[str, Any]:
     """Return the resolved recipe with each revision replaced by the commit that it meant."""
-    values = resolved(recipe)
+    return with_commits(resolved(recipe), lock)
+
+
+def with_commits(values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
+    """Replace each revision in the values of a recipe by the commit that it meant."""
     pin(values["model"], lock["model"])
     pin(values["data"], lock["data"])
     for number, encoder in enumerate(lock.get("beside", [])):
@@ -105,6 +120,33 @@ def pin(section: dict[str, Any], identity: dict[str, Any]) -> None:
         section["revision"] = identity["commit"]
     for name, source in identity.get("sources", {}).items():
         pin(section["sources"][name], source)
+
+
+def _published(lock: dict[str, Any]) -> dict[str, Any]:
+    published: dict[str, Any] = without_paths(without_tokens(strict_json.plain(lock)))
+    return published
+
+
+def _contents(
+    recipe: "Recipe",
+    commit: str | None,
+    beside_commits: "Sequence[str | None]",
+    merged_commits: "Sequence[str | None]",
+    base_card: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Identify what is read: checkpoints, data, and metrics of other code."""
+    metrics = foreign_code.identify(recipe)
+    return {
+        "model": {
+            **_model(recipe.model, commit),
+            **({"card": dict(base_card)} if base_card else {}),
+        },
+        **_beside(recipe, beside_commits),
+        **_merged(recipe, merged_commits),
+        "data": recipe.data.identity(),
+        **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
+        **({"metrics": metrics} if metrics else {}),
+    }
 
 
 def _beside(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]:
@@ -138,7 +180,3 @@ def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
         if path.is_file() and not any(part.startswith(".") for part in name.parts):
             with path.open("rb") as file:
                 yield name.as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

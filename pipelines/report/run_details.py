@@ -32,6 +32,7 @@ def lines(folder: RunFolder) -> Iterator[str]:
         return
     yield from _scores(document(folder.metrics), row)
     yield f"recipe: {printable(folder.recipe)}"
+    yield f"to repeat it: {shlex.join(('graft', 'run', printable(folder)))}"
     yield f"model: {printable(folder.model)}" if folder.model.is_dir() else "model: not saved"
 
 

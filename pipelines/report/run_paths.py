@@ -16,6 +16,7 @@ reliability.png      accuracy over confidence, before and after calibration
 forgetting.png       a probe of another task before and after, and how far weights moved
 wise_ft.png          scores on validation and on rows unlike train, between probe and fine-tuned
 metrics.json         validation and test apart; written last, so it marks the run as done
+replay.json          of a run that repeats another: whether weights and scores are equal
 report.html          a page on all of it, drawn from these files; `graft report` draws it again
 
 A run in stages is the run of its last stage, and has besides
@@ -113,6 +114,11 @@ class RunPaths:
     def explanations(self) -> Path:
         """What answers rest on; exists only if `graft explain` has drawn something."""
         return self.path / "explanations"
+
+    @property
+    def replay(self) -> Path:
+        """Whether the run gave what the one that it repeats has given."""
+        return self.path / "replay.json"
 
     @property
     def report(self) -> Path:

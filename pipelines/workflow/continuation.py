@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from pipelines.core.console import say
 from pipelines.core.errors import RunError
 from pipelines.recipe import Recipe
-from pipelines.recipe.differences import Difference, differences, of_values
-from pipelines.report import requested, strict_json
+from pipelines.recipe.differences import Difference, differences
+from pipelines.report import lock_differences, requested, strict_json
 from pipelines.report.run_folder import RunFolder
 
 T = TypeVar("T")
@@ -41,7 +41,6 @@ REVISIONS = {  # key -> the section of the lock that names the commit it meant
     "data.revision": "data",
     "data.target.revision": "target",
 }
-CONTENTS = ("model", "merged", "data", "target")  # sections of the lock that identify what was read
 ADVICE = "or begin a new run: leave --resume (training.resume_from_checkpoint) out"
 
 
@@ -147,15 +146,8 @@ def refuse_other_contents(
     Raises:
         RunError: names what differs.
     """
-    problems = [
-        str(difference)
-        for section in CONTENTS
-        if section in before
-        for difference in of_values(before[section], now.get(section), "lock", section)
-        if not difference.key.endswith(".revision")  # a branch, or the commit that it meant
-    ]
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
+    lines = "\n".join(f"  {each}" for each in lock_differences.contents(before, now))
+    if lines:
         raise RunError(
             f"{folder}: data or checkpoint have changed since the run began; put back what they "
             f"were (of a Hub id: data.revision or model.revision), {ADVICE}\n{lines}"

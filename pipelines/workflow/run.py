@@ -4,7 +4,7 @@
                                                here on no other process writes to its folder
 2. prepare       Recipe                     -> Prepared: the resolved recipe, data, model, rows
    race          Recipe, Prepared           -> Prepared: of few rows `auto` trains and compares
-3. lock          Prepared                   -> recipe.yaml, lock.json, data.json
+3. write_lock    Prepared                   -> recipe.yaml, lock.json, data.json
 4. Strategy.fit  Job                        -> Fitted: an Output, its history, what was chosen
 5. calibrate     Prepared, Fitted           -> Fitted with its temperature, predictions
    decide        Prepared, Fitted           -> Fitted with thresholds for several labels
@@ -25,17 +25,17 @@ from pipelines.core.console import busy, say
 from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
 from pipelines.core.peak_memory import PeakMemory
-from pipelines.models import base_card
 from pipelines.recipe import Recipe
-from pipelines.report import card, data_report, lock, pictures, push, requested, results, summary
+from pipelines.report import card, pictures, push, requested, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.training import trackers
 from pipelines.workflow import report_page, shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide
-from pipelines.workflow.continuation import refuse_other_contents
 from pipelines.workflow.evaluate import evaluate, with_parity
+from pipelines.workflow.locking import write_lock
+from pipelines.workflow.original import Original
 from pipelines.workflow.out_of_memory import explaining_memory
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
@@ -55,8 +55,11 @@ if TYPE_CHECKING:
     from pipelines.training.job import Fitted
 
 
-def run(recipe: Recipe) -> RunFolder:
+def run(recipe: Recipe, original: Original | None = None) -> RunFolder:
     """Fine-tune as `recipe` says and return the folder with everything that came of it.
+
+    Args:
+        original: the run that this one repeats.
 
     Raises:
         GraftError: before any training, when something in recipe, data or checkpoint is wrong;
@@ -72,7 +75,7 @@ def run(recipe: Recipe) -> RunFolder:
             resumed.announce()
         if recipe.hub.push and recipe.hub.repo_id:
             push.check(recipe.hub.repo_id)  # refused before hours of training
-        return run_in(None, without_request(recipe), resumed)
+        return run_in(None, without_request(recipe), resumed, original=original)
 
 
 def take_over(folder: RunFolder, recipe: Recipe, stack: ExitStack) -> None:
@@ -92,11 +95,13 @@ def run_in(
     resumed: Resumed | None,
     *,
     held_out: "Dataset | None" = None,
+    original: Original | None = None,
 ) -> RunFolder:
     """Run a recipe in a folder that is there; in a new one if it is None.
 
     Args:
         held_out: rows whose texts are left out, such as the test split of a later stage.
+        original: the run, or the stage of one, that this one repeats.
 
     Raises:
         GraftError: as `run` does.
@@ -111,15 +116,17 @@ def run_in(
         if processes.is_main():
             requested.write(folder, as_given)
         prepared = race(recipe, prepared)
-        if resumed and not prepared.reason:
-            prepared = replace(prepared, reason=resumed.reason)
-        _complete(prepared, folder, resumed)
+        if resumed or original:
+            prepared = replace(prepared, reason=prepared.reason or _reason(resumed, original))
+        locked = write_lock(prepared, folder, resumed, original)
+        _complete(prepared, folder, resumed, locked)
     return folder
 
 
-def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> None:
+def _complete(
+    prepared: Prepared, folder: RunFolder, resumed: Resumed | None, locked: dict[str, Any]
+) -> None:
     """Train what is prepared, evaluate, save and report, all of it in the folder."""
-    locked = _lock(prepared, folder, resumed)
     with explaining_memory(prepared):
         fitted, evidence = _learn(prepared, folder, resumed)
     if processes.is_main():
@@ -133,6 +140,11 @@ def _complete(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) ->
         _report(prepared, folder, evidence, locked)
 
 
+def _reason(resumed: Resumed | None, original: Original | None) -> str:
+    """Why `auto` chose the strategy, when the run that goes on or is repeated began."""
+    return (original.reason if original else "") or (resumed.reason if resumed else "")
+
+
 def measure(recipe: Recipe, folder: RunFolder) -> None:
     """Run a recipe in a folder that is there, for its evidence alone: no model is saved.
 
@@ -142,7 +154,7 @@ def measure(recipe: Recipe, folder: RunFolder) -> None:
     """
     with owning(folder), explaining_full_disk(folder):
         prepared = race(recipe, prepare_run(recipe))
-        _lock(prepared, folder, None)
+        write_lock(prepared, folder)
         _, evidence = _learn(prepared, folder, None)
         if processes.is_main():
             results.write(folder, evidence)
@@ -181,30 +193,6 @@ def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepare
 def new_folder(recipe: Recipe) -> RunFolder:
     """Create one folder for all processes, on the main one."""
     return processes.from_main(lambda: RunFolder.create(runs_folder(recipe), recipe.name))
-
-
-def _lock(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> dict[str, Any]:
-    """Write down what the recipe meant today, before training.
-
-    Raises:
-        RunError: of a run that goes on, data or checkpoint are not what they were.
-    """
-    locked = lock.collect(
-        prepared.recipe,
-        commit=prepared.checkpoint.commit,
-        beside_commits=[each.commit for each in prepared.checkpoint.beside],
-        merged_commits=prepared.checkpoint.merged_commits,
-        base_card=base_card.inherited(prepared.recipe.model, prepared.checkpoint.commit),
-        num_processes=processes.num_processes(),
-        reason=prepared.reason,
-    )
-    if resumed and resumed.checkpoint:
-        refuse_other_contents(folder, resumed.lock, locked)
-    processes.wait()  # all have read the lock that is written now
-    if processes.is_main():
-        lock.write(folder, prepared.recipe, locked)
-        data_report.write(folder, prepared.data, prepared.findings)
-    return locked
 
 
 def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tuple["Fitted", float]:

@@ -19,7 +19,9 @@ from pipelines.core import stopping
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe, StagedRecipe, staged
 from pipelines.recipe import overrides as changes
+from pipelines.workflow import replay
 from pipelines.workflow.finished_run import Run
+from pipelines.workflow.replay import Replay
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,13 +94,14 @@ def check(recipe: RecipeLike, *, shift: bool = False) -> str:
     return checks.report(loaded, with_shift=shift)
 
 
-def run(recipe: RecipeLike) -> Run:
+def run(recipe: RecipeLike | Replay) -> Run:
     """Fine-tune as a recipe says, evaluate, save, and report.
 
     Progress is shown as bars in a terminal or a notebook, and as lines elsewhere.
 
     Args:
-        recipe: a recipe, a YAML file, or the name of a shipped recipe.
+        recipe: a recipe, a YAML file, or the name of a shipped recipe; the folder of a finished
+            run, or its lock.json, is repeated.
 
     Returns:
         The finished run, whose folder is `runs/<recipe>/<n>/` below the working directory.
@@ -113,8 +116,12 @@ def run(recipe: RecipeLike) -> Run:
         from pipelines.workflow import staged as in_stages
         from pipelines.workflow.resume import advising
 
-        loaded = load(recipe)
+        if isinstance(recipe, str | Path) and replay.names_run(recipe):
+            recipe = Replay.of(recipe)
+        loaded = recipe if isinstance(recipe, Replay) else load(recipe)
         with advising():
+            if isinstance(loaded, Replay):
+                return Run(replay.run(loaded).path.absolute())
             if isinstance(loaded, StagedRecipe):
                 return Run(in_stages.run(loaded).path.absolute())
             return Run(runs.run(loaded).path.absolute())

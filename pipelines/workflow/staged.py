@@ -5,7 +5,7 @@
 3. run_in             each stage     -> 1-masked_lm/, … and at last the run folder itself
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from pipelines.report.ownership import owning
 from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.workflow import check
+from pipelines.workflow.original import Original
 from pipelines.workflow.resume import Resumed, advising, without_request
 from pipelines.workflow.resumed_stages import ResumedStages, place_of, requested_place
 from pipelines.workflow.run import new_folder, prepare_run, run_in, take_over
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def run(staged: StagedRecipe) -> RunFolder:
+def run(staged: StagedRecipe, originals: Sequence[Original] = ()) -> RunFolder:
     """Run every stage that is not finished and return the folder of all of them.
 
     The texts of the last stage's test split are left out of the stages before.
+
+    Args:
+        originals: the stages that these repeat, if they do.
 
     Raises:
         GraftError: as `workflow.run` does; names the stage.
@@ -56,9 +60,11 @@ def run(staged: StagedRecipe) -> RunFolder:
             if processes.is_main():
                 _write(folder, staged)
             processes.wait()
+            requested = place if resumed else None
             for number in range(len(staged.stages)):
+                original = originals[number] if originals else None
                 with _named(number):
-                    _run_stage(staged, number, folder, held_out, place if resumed else None)
+                    _run_stage(staged, number, folder, held_out, requested, original)
     return folder
 
 
@@ -87,11 +93,13 @@ def _run_stage(
     folder: RunFolder,
     held_out: "Dataset | None",
     requested: bool | str | None,
+    original: Original | None,
 ) -> None:
     """Run one stage in its own folder, unless it is finished.
 
     Args:
         requested: the run or checkpoint to resume from; true: the newest; None: none.
+        original: the stage that this one repeats.
     """
     is_last = number == len(staged.stages) - 1
     recipe, place = staged.stages[number], place_of(staged, number, folder)
@@ -106,7 +114,8 @@ def _run_stage(
     if requested and place.lock.is_file():
         resumed = Resumed.in_folder(place, recipe, _checkpoint(requested, place))
     processes.from_main(lambda: place.path.mkdir(exist_ok=True))
-    run_in(place, recipe, resumed, held_out=None if is_last else held_out)
+    rows = None if is_last else held_out
+    run_in(place, recipe, resumed, held_out=rows, original=original)
 
 
 def _checkpoint(requested: bool | str, place: RunFolder) -> bool | str:

@@ -3,7 +3,7 @@
 import argparse
 import atexit
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pipelines.cli.commands import Command
 from pipelines.core.console import busy
@@ -17,11 +17,11 @@ OVERRIDES = "such as strategy=lora training.learning_rate=3e-5 data.limit.train=
 class RecipeCommand(Command):
     """Base of the commands that take a recipe."""
 
+    recipe_help: ClassVar[str] = "a YAML file, or a name that `graft list` prints"
+
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare `RECIPE [key=value …]`."""
-        parser.add_argument(
-            "recipe", metavar="RECIPE", help="a YAML file, or a name that `graft list` prints"
-        )
+        parser.add_argument("recipe", metavar="RECIPE", help=self.recipe_help)
         # a default, or argparse calls them required when RECIPE is missing
         parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=OVERRIDES)
 

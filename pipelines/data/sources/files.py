@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1251", "latin-1", "shift_jis", "gb18030")
+MAX_LISTED_FILES = 100  # of images there are more, whose names would fill a lock
 
 
 class Files(StreamedSource):
@@ -116,7 +117,8 @@ class Files(StreamedSource):
     def identity(self) -> dict[str, Any]:
         """Give the last name of the path and one hash over names and content of all files.
 
-        They include the images and sounds that the rows of a table name.
+        They include the images and sounds that the rows of a table name. Up to MAX_LISTED_FILES
+        have a hash each, too, so that one that has changed can be named.
 
         The hash is that of the lines which `sha256sum` prints for the files, so it does not depend
         on where they are. A streamed file, which is never read to its end, counts by its size.
@@ -134,12 +136,14 @@ class Files(StreamedSource):
         inside = all(file.is_relative_to(self.folder) for file in files)
         # lists of files may lead elsewhere
         base = self.folder if inside else Path(os.path.commonpath([f.absolute() for f in files]))
-        lines = (
-            f"{hashed}  {(file if inside else file.absolute()).relative_to(base).as_posix()}\n"
-            for hashed, file in zip(digests, files, strict=True)
-        )
+        names = [
+            (file if inside else file.absolute()).relative_to(base).as_posix() for file in files
+        ]
+        by_name = dict(zip(names, digests, strict=True))
+        lines = (f"{hashed}  {name}\n" for name, hashed in by_name.items())
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
-        return {"source": self.source, "path": self._path.resolve().name, "sha256": total}
+        identity = {"source": self.source, "path": self._path.resolve().name, "sha256": total}
+        return {**identity, "files": by_name} if len(by_name) <= MAX_LISTED_FILES else identity
 
     @property
     def folder(self) -> Path:

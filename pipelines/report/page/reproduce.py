@@ -19,7 +19,8 @@ def view(files: RunFiles) -> dict[str, Any]:
     commands = {
         "Predict new examples": ["graft", "predict", address, "INPUT"],
         "Push the model to the Hub": ["graft", "push", address, "OWNER/NAME"],
-        "Make the run again": ["graft", "run", f"{address}/{recipe}"],
+        "Make the run again, and compare": ["graft", "run", address],
+        "Train with other values": ["graft", "run", f"{address}/{recipe}", "KEY=VALUE"],
         "Draw this page again": ["graft", "report", address],
     }
     return {
