@@ -81,11 +81,6 @@ The splits, with the number of examples in each:
 
 ## How to reproduce
 
-    graft run RUN/lock.json
-
-repeats the run whose folder is RUN: the same commits, files and seeds, or a refusal that names what
-differs, and in the end whether weights and scores are equal. Without that folder,
-
     graft run recipe.yaml
 
 or, from a checkout and on several GPUs, `accelerate launch pipelines/run.py recipe.yaml`, with this
@@ -93,6 +88,10 @@ or, from a checkout and on several GPUs, `accelerate launch pipelines/run.py rec
 name only:
 
 {recipe}
+
+Whoever has the run's folder repeats it by `graft run RUN/lock.json`: at the same commits, on the
+same files (others are refused by name) and with the same seed; in the end it says whether weights
+and scores are equal.
 
 Versions: {versions}.{foreign}
 

@@ -41,7 +41,8 @@ ALLOWED = (
 def names_run(path: str | Path) -> bool:
     """Return whether a path names a run that can be repeated: its lock, or its folder."""
     path = Path(path)
-    return (path if path.name == LOCK else path / LOCK).is_file()
+    # of os.path, which takes a name that is too long for one that does not exist
+    return os.path.isfile(path if path.name == LOCK else path / LOCK)
 
 
 @dataclass(frozen=True)

@@ -137,19 +137,11 @@ def test_a_target_that_ends_in_a_slash_is_a_folder(here: Path) -> None:
         (f"mine/{'x' * 300}", f"mine/{'x' * 300}: cannot read the recipe (File name too long)"),
         ("empty", "empty: is a folder; expected a YAML file such as x.yaml, or a name that "),
         ("mine", "mine: is a folder; expected a YAML file such as mine/a.yaml or mine/b.yaml\n"),
-        ("runs/x/1", "runs/x/1: is the folder of a run; to run its recipe again, name "
-         "runs/x/1/recipe.yaml; to resume, add training.resume_from_checkpoint=runs/x/1\n"),
-        ("runs/x/2/", "runs/x/2/: is the folder of a run; to run its recipe again, name "
-         "runs/x/2/recipe.yaml (the run is finished: there is nothing to resume)\n"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["run", "cp"])
 def test_what_is_no_recipe_is_one_message(command, name, message, here: Path, capsys) -> None:
-    for file in (
-        *("mine/a.yaml", "mine/b.yaml", "empty/x.txt"),
-        *("runs/x/1/recipe.yaml", "runs/x/1/lock.json"),
-        *("runs/x/2/recipe.yaml", "runs/x/2/lock.json", "runs/x/2/metrics.json"),
-    ):
+    for file in ("mine/a.yaml", "mine/b.yaml", "empty/x.txt"):
         (here / file).parent.mkdir(parents=True, exist_ok=True)
         (here / file).touch()
     assert cli.main([command, name]) == 2
@@ -158,3 +150,18 @@ def test_what_is_no_recipe_is_one_message(command, name, message, here: Path, ca
     assert printed.count("\n") == 1
     with pytest.raises(RecipeError):
         recipe.load(name)
+
+
+def test_a_run_folder_is_no_recipe_and_its_recipe_is_named(here: Path, capsys) -> None:
+    run = here / "runs" / "x" / "1"
+    run.mkdir(parents=True)
+    for name in ("recipe.yaml", "lock.json"):
+        (run / name).touch()
+    where = "error: runs/x/1: is the folder of a run; its recipe is runs/x/1/recipe.yaml; "
+    assert cli.main(["cp", "runs/x/1/"]) == 2
+    assert capsys.readouterr().err == (
+        f"{where}to resume the run, add training.resume_from_checkpoint=runs/x/1\n"
+    ).replace("runs/x/1: is", "runs/x/1/: is")
+    (run / "metrics.json").touch()
+    assert cli.main(["check", "runs/x/1"]) == 2
+    assert capsys.readouterr().err == f"{where}`graft run runs/x/1` repeats the run\n"

@@ -1,4 +1,4 @@
-"""Fine-tune, evaluate and save, as a recipe says."""
+"""Fine-tune, evaluate and save, as a recipe says, or repeat a run from its lock."""
 
 import argparse
 from typing import TYPE_CHECKING, ClassVar
