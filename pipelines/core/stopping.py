@@ -8,8 +8,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from pipelines.core.upstream import exit_at_once
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _reason = ""
@@ -68,6 +70,20 @@ def interrupted_by() -> str:
     A library in C may raise an error of its own in the place of KeyboardInterrupt.
     """
     return _reason
+
+
+def leave(number: signal.Signals) -> None:
+    """End the process at once, with the message and the exit code of `interrupt`.
+
+    For the seconds in which modules are imported: Python prints and drops an exception that comes
+    while it locks or frees a module, and there is nothing yet to put in order.
+    """
+    reason = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
+    cursor = "\r\x1b[K\x1b[?25h" * os.isatty(2)  # which a spinner has hidden
+    if os.environ.get("RANK", "0") == "0":  # of several processes only the main one speaks
+        with suppress(OSError):  # there may be no terminal any more
+            os.write(2, f"{cursor}{reason}\n".encode())
+    exit_at_once(130)
 
 
 def ignore() -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.core import hub_client
+from pipelines.core import hub_client, regular_files
 from pipelines.core.errors import ModelError
 from pipelines.models.output import side_by_side
 
 if TYPE_CHECKING:
     from pipelines.models.section import Model
 
+READ = (".json", ".safetensors", ".txt", ".model", ".bin")  # suffixes of files that are opened
 ENCODER = "0_Transformer"  # what sentence-transformers calls the folder of an encoder
 WITHOUT_HUB = "for a copy on disk use model.checkpoint=FOLDER"  # ends messages about the Hub
 
@@ -26,6 +27,7 @@ def resolve_commit(section: "Model") -> str | None:
     """
     path = Path(section.checkpoint)
     if path.is_dir():
+        _check_files(path)
         if (path / side_by_side.FILE).is_file():
             raise ModelError(
                 f"{path}: several models side by side; expected one, such as "
@@ -44,6 +46,18 @@ def resolve_commit(section: "Model") -> str | None:
     if hub_client.is_offline():
         return _cached_commit(section)
     return hub_client.commit("model", section.checkpoint, section.revision, WITHOUT_HUB)
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse a folder in which a file that is read is none: opening a pipe would wait forever.
+
+    Raises:
+        ModelError: names it.
+    """
+    for file in sorted(folder.iterdir()):
+        reason = regular_files.problem(file) if file.suffix in READ else ""
+        if reason:
+            raise ModelError(f"{file}: {reason}; expected a file of a checkpoint")
 
 
 def encoder_folder(model: Path) -> Path:

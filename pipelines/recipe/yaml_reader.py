@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.core import registry
+from pipelines.core import registry, regular_files
 from pipelines.core.errors import RecipeError
 from pipelines.recipe.document import COMMAND_LINE, Document, Key, Override, anchored
 from pipelines.recipe.yaml_nodes import MAX_DEPTH, NodeBuilder, RefusedNode, too_deep
@@ -80,6 +80,8 @@ def _extended(folder: Path, name: str, place: str) -> Path:
 
 def read(path: Path, refusal: str) -> Document:
     """Read one YAML file; `./x` and `../x` in it are meant from its folder."""
+    if reason := regular_files.problem(path):  # reading a pipe or a device might never end
+        raise RecipeError(f"{refusal} (it {reason})")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from example_run import finished
 from grafting import write_recipe
 
 from pipelines import cli
+from pipelines.cli import command_line
 from pipelines.core import registry, stopping
 from pipelines.core.errors import Interrupted
 from pipelines.report import push as hub
@@ -230,7 +231,9 @@ def test_an_error_that_a_library_raises_in_the_place_of_an_interrupt_is_one(
 
 
 def test_commands_stop_on_sigterm_as_on_ctrl_c(capsys, monkeypatch) -> None:
-    monkeypatch.setattr(cli.registry, "names", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(
+        command_line.registry, "names", lambda _: os.kill(os.getpid(), signal.SIGTERM)
+    )
     assert cli.main(["list"]) == 130
     assert capsys.readouterr().err == "stopped by SIGTERM\n"
 

@@ -6,6 +6,7 @@ import gc
 from typing import TYPE_CHECKING, ClassVar
 
 from pipelines.cli.commands import Command
+from pipelines.core import stopping
 from pipelines.core.console import busy
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def import_libraries() -> None:
     import time, and later a fifth of a second in each full collection.
     """
     gc.disable()
-    with busy("loading libraries"):
+    with stopping.handling(stopping.leave), busy("loading libraries"):
         import transformers.trainer  # noqa: F401
 
     gc.freeze()

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
+from pipelines.core import regular_files
 from pipelines.core.errors import DataError
 from pipelines.data.sources._archives import is_archive
 from pipelines.data.sources._media_files import MediaFiles
@@ -47,8 +48,19 @@ def look(root: Path, requested: SplitNames) -> Contents:
         requested: names of splits in the recipe.
 
     Raises:
-        DataError: no such path, or nothing usable in it.
+        DataError: no such path, nothing usable in it, or a file that is a pipe or a device.
     """
+    if reason := regular_files.problem(root, or_folder=True):
+        raise DataError(f"data.path: {root}: {reason}; expected a file or a folder")
+    contents = _look(root, requested)
+    texts = contents.texts.files if contents.texts else []
+    for file in chain(*contents.tables.values(), texts):  # images and sounds were looked at
+        if reason := regular_files.problem(file):
+            raise DataError(f"data.path: {file}: {reason}; expected a file")
+    return contents
+
+
+def _look(root: Path, requested: SplitNames) -> Contents:
     if not root.exists():
         raise DataError(f"data.path: {root}: no such file or folder; {_siblings(root)}")
     names = [*requested.names.values()]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.core import regular_files
 from pipelines.core.errors import DataError
 
 IMAGES = frozenset(
@@ -48,7 +49,8 @@ class MediaFiles:
         """Look through `root`.
 
         Raises:
-            DataError: a link leads back into its own folder, to another disk, or to nothing.
+            DataError: a link leads back into its own folder, to another disk, or to nothing; or
+                there is a pipe, a socket or a device.
         """
         result = cls(root)
         for file in sorted(_walk(root, root.stat().st_dev, ())):
@@ -107,8 +109,11 @@ def _walk(folder: Path, device: int, above: tuple[str, ...]) -> Iterator[Path]:
                 _check_link(path, device)
             if entry.is_dir():
                 yield from _walk(path, device, (*above, here))
-            else:
+            elif entry.is_file():
                 yield path
+            else:
+                reason = regular_files.problem(path)
+                raise DataError(f"{path}: {reason}, which no example can be; remove it")
 
 
 def _check_link(link: Path, device: int) -> None:

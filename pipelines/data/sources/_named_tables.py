@@ -4,6 +4,7 @@ import glob
 import os
 from pathlib import Path
 
+from pipelines.core import regular_files
 from pipelines.core.errors import DataError, suggest
 from pipelines.data.sources._dialect import kind
 from pipelines.data.sources._tables import SUFFIXES
@@ -47,6 +48,8 @@ def _files(folder: Path, split: str, name: str) -> list[Path]:
     """The files of one name, which may have wildcards; in their order."""
     file = folder / Path(name).expanduser()
     # a name may hold what is a wildcard elsewhere
+    if reason := regular_files.problem(file):
+        raise DataError(f"data.splits.{split}: {file}: {reason}; expected a table")
     if file.is_file():
         files = [file]
     else:

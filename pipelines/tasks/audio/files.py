@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core import regular_files
 from pipelines.tasks import _content as content
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _reason(clip: Clip, error: Exception) -> str:
     """Say what stands in the file instead, or what libsndfile has to say."""
     # the text before the last colon repeats the path, or the repr of an open file
     reason = str(error).rpartition(": ")[2].rstrip(".")
+    if regular_files.problem(clip.get("path") or ""):
+        return reason
     try:
         start = clip.get("bytes")
         if start is None:
@@ -89,4 +92,9 @@ def _reason(clip: Clip, error: Exception) -> str:
 def _source(clip: Clip) -> Any:
     """Return the clip's path, or an open file on its bytes."""
     # bytes win: a path beside them often names a file on the machine that wrote the data
-    return clip["path"] if clip.get("bytes") is None else io.BytesIO(clip["bytes"])
+    if clip.get("bytes") is not None:
+        return io.BytesIO(clip["bytes"])
+    # opening a pipe would wait forever, and reading a device would not end
+    if reason := regular_files.problem(clip["path"] or ""):
+        raise OSError(f"it {reason}")
+    return clip["path"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import cache
+from pipelines.core import cache, regular_files
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.core.upstream import dataset_fingerprint
@@ -155,6 +155,9 @@ def header(file: File | None) -> tuple[int, int, str]:
 def _require(file: File | None) -> File:
     if file is None:
         raise DataError("no image")
+    # opening a pipe would wait forever, and reading a device would not end
+    if _on_disk(file) and (reason := regular_files.problem(file.get("path") or "")):
+        raise DataError(f"{file['path']} cannot be read as an image (it {reason})")
     return file
 
 

@@ -1,0 +1,122 @@
+"""Words -> a command. A mistake that the user can mend ends in one message and exit code 2."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from pipelines.core import registry, stopping
+from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
+from pipelines.core.memory_errors import memory_reason
+from pipelines.core.version import __version__
+
+# commands of other tools -> ours
+COMMANDS = {
+    **dict.fromkeys(("train", "fit", "finetune", "fine-tune", "start"), "run"),
+    **dict.fromkeys(("validate", "lint", "preprocess"), "check"),
+    **dict.fromkeys(("new", "create", "initialize"), "init"),
+    **dict.fromkeys(("tune", "sweep"), "search"),
+    **dict.fromkeys(("ls", "recipes"), "list"),
+    **dict.fromkeys(("infer", "inference", "classify", "apply"), "predict"),
+    **dict.fromkeys(("eval", "score", "test"), "evaluate"),
+    "upload": "push",
+    "copy": "cp",
+}
+
+
+def execute(arguments: Sequence[str] | None) -> int:
+    """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
+    try:
+        parsed = _parse(arguments)
+        parsed.command(parsed)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # `graft list | head` has read enough; a run would not be done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except GraftError as error:
+        _report(f"error: {error}")
+        return 2
+    except (Interrupted, KeyboardInterrupt) as stop:
+        _report(str(stop) or "interrupted")
+        return 130
+    except Exception as error:
+        if reason := stopping.interrupted_by():
+            _report(reason)
+            return 130
+        problem = _of_system(error)
+        if problem is None:
+            raise
+        _report(f"error: {problem}")
+        return 2
+
+
+def _of_system(error: Exception) -> str | None:
+    """Say what the system refused, where that is no mistake of the program; else None."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"'{str(error.filename)[:40]}…': too long to name a file or a folder"
+    reason = memory_reason(error)
+    return reason and f"out of memory: {reason}; give this process more, or end others"
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse one command and its arguments; key=value may stand before options and after them."""
+    parser = argparse.ArgumentParser(prog="graft", description="One recipe, one command, a model.")
+    parser.add_argument("--version", action="version", version=f"graft {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in registry.names("commands"):
+        summary = registry.summary("commands", name).replace("%", "%%")  # argparse formats it
+        sub = commands.add_parser(name.replace("_", "-"), help=summary, description=summary)
+        _add_command(sub, name)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _check_command(arguments[0] if arguments else "")
+    parsed, rest = parser.parse_known_args(arguments)
+    # argparse takes positional arguments in one run only: what stands behind an option is left over
+    if rest and (not hasattr(parsed, "overrides") or any(word.startswith("-") for word in rest)):
+        hint = "; keys of a recipe take no dashes: training.learning_rate=3e-5"
+        hint = hint if hasattr(parsed, "overrides") else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    if rest:
+        parsed.overrides += rest
+    return parsed
+
+
+def _check_command(word: str) -> None:
+    """Refuse a command that does not exist, by the nearest spelling or by what is meant.
+
+    Raises:
+        GraftError: names it and the commands that there are.
+    """
+    known = [name.replace("_", "-") for name in registry.names("commands")]
+    if word and word not in known and not word.startswith("-"):
+        hint = f"did you mean '{COMMANDS[word]}'?" if word in COMMANDS else suggest(word, known)
+        raise GraftError(f"unknown command '{word}'; {hint}")
+
+
+def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
+    """Let `parser` run a command; one whose file is broken is refused when it is called."""
+    try:
+        command = registry.find("commands", name)()
+    except RecipeError as error:
+        problem = GraftError(*error.args)  # the name is deleted at the end of this block
+
+        def refuse(*_: object) -> NoReturn:
+            raise problem
+
+        # before its arguments are parsed: what they are, only the broken file says
+        parser.parse_known_args = refuse  # type: ignore[method-assign,assignment]
+        return
+    command.arguments(parser)
+    parser.set_defaults(command=command.run)
+
+
+def _report(text: str) -> None:
+    """Print an error; of several processes only the main one speaks."""
+    from pipelines.core.processes import is_main
+
+    if is_main():
+        # names in it come from files and the command line: none of them may steer the terminal
+        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+        print(shown, file=sys.stderr, flush=True)
