@@ -8,9 +8,9 @@ from pipelines.core.launcher import follow_launcher
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
-    with stopping.handling(stopping.leave):
-        follow_launcher()
-        from pipelines.cli import command_line
-
     with stopping.handling(stopping.interrupt):
+        follow_launcher()
+        with stopping.handling(stopping.leave):
+            from pipelines.cli import command_line
+
         return command_line.execute(arguments)

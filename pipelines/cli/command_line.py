@@ -29,7 +29,8 @@ COMMANDS = {
 def execute(arguments: Sequence[str] | None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
     try:
-        parsed = _parse(arguments)
+        with stopping.handling(stopping.leave):
+            parsed = _parse(arguments)
         parsed.command(parsed)
         sys.stdout.flush()
         return 0

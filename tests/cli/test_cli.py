@@ -13,7 +13,7 @@ from example_run import finished
 from grafting import write_recipe
 
 from pipelines import cli
-from pipelines.cli import command_line
+from pipelines.cli.commands.list import ListCommand
 from pipelines.core import registry, stopping
 from pipelines.core.errors import Interrupted
 from pipelines.report import push as hub
@@ -231,9 +231,7 @@ def test_an_error_that_a_library_raises_in_the_place_of_an_interrupt_is_one(
 
 
 def test_commands_stop_on_sigterm_as_on_ctrl_c(capsys, monkeypatch) -> None:
-    monkeypatch.setattr(
-        command_line.registry, "names", lambda _: os.kill(os.getpid(), signal.SIGTERM)
-    )
+    monkeypatch.setattr(ListCommand, "run", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert cli.main(["list"]) == 130
     assert capsys.readouterr().err == "stopped by SIGTERM\n"
 
@@ -351,3 +349,24 @@ def test_arguments_that_are_missing_or_have_dashes(capsys, arguments: list[str],
 def test_a_message_does_not_steer_the_terminal(capsys):
     assert cli.main(["\x1b[31mred\x07"]) == 2
     assert "unknown command '?[31mred?'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("entry", ["-m pipelines.cli list", "pipelines/run.py quickstart"])
+def test_ctrl_c_while_modules_load_is_one_message(entry) -> None:
+    """From the moment on in which the command line has its first module."""
+    script = (
+        "import os, runpy, signal, sys\n"
+        "class Press:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'pipelines.cli.command_line':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Press())\n"
+        "sys.argv = sys.argv[1:]\n"
+        "module = sys.argv[0] == '-m'\n"
+        "sys.argv = sys.argv[module:]\n"
+        "run = runpy.run_module if module else runpy.run_path\n"
+        "run(sys.argv[0], run_name='__main__', **({'alter_sys': True} if module else {}))\n"
+    )
+    command = [sys.executable, "-c", script, *entry.split()]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")

@@ -29,9 +29,10 @@ class RecipeCommand(Command):
 
 def load(parsed: argparse.Namespace) -> "Recipe | StagedRecipe":
     """Load the recipe, refused before anything heavy loads; then import what all recipes need."""
-    from pipelines.recipe import staged
+    with stopping.handling(stopping.leave):
+        from pipelines.recipe import staged
 
-    loaded = staged.load(parsed.recipe, parsed.overrides)
+        loaded = staged.load(parsed.recipe, parsed.overrides)
     import_libraries()
     return loaded
 
