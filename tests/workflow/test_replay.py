@@ -116,7 +116,8 @@ def test_a_run_is_repeated_bit_for_bit(make, kind, capsys):
     assert lock["repeats"]["run"] == "recipe/1"
     assert lock["repeats"]["date"] == before["date"]
     assert lock["repeats"]["lock_sha256"] == sha256(first.lock)
-    assert lock["repeats"]["differs"] == []
+    # a commit of Graft that is made meanwhile is listed
+    assert not [each for each in lock["repeats"]["differs"] if not each.startswith("graft.")]
     assert lock.get("auto") == before.get("auto")
     assert json.loads(second.replay.read_text())["equal"] is True
 
