@@ -73,7 +73,7 @@ def run(shared: Path, name: str, strategy: str, runs: str) -> dict[str, Any]:
     said = ROWS[name]
     checkpoint = shared / "checkpoints" / said["model"]
     paths = {
-        "model": str(_of_side(checkpoint, SIDES[name], runs) if name in SIDES else checkpoint),
+        "model": str(of_side(checkpoint, SIDES[name], runs) if name in SIDES else checkpoint),
         "data": {**said["data"], "path": str(shared / "data" / said["data"]["path"])},
     }
     training = {**said["training"], "output_dir": runs}
@@ -82,7 +82,7 @@ def run(shared: Path, name: str, strategy: str, runs: str) -> dict[str, Any]:
     return json.loads(pipeline.run(recipe.load(file)).metrics.read_text())
 
 
-def _of_side(checkpoint: Path, side: int, runs: str) -> Path:
+def of_side(checkpoint: Path, side: int, runs: str | Path) -> Path:
     """A copy of one of timm's checkpoints that takes smaller images."""
     copy = Path(runs) / f"{checkpoint.name}_{side}"
     shutil.copytree(checkpoint, copy, dirs_exist_ok=True)
