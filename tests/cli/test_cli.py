@@ -153,9 +153,7 @@ def test_every_command_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{name.replace('_', '-')} {registry.summary('commands', name)}" in shown
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["run"], ["push", "run"], ["list", "x"], ["search", "x"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["run"], ["push"], ["list", "x"], ["search", "x"]])
 def test_a_command_line_that_is_none(arguments: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
