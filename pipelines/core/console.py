@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
 from pipelines.core.processes import is_main
+from pipelines.core.redaction import redact
 
 
 def say(text: str) -> None:
     """Print a line for the user, on the main process."""
     if is_main():
-        print(text, flush=True)
+        print(redact(text), flush=True)
 
 
 def warn(text: str) -> None:
     """Print a line to stderr, on the main process: stdout may be JSON."""
     if is_main():
-        print(text, file=sys.stderr, flush=True)
+        print(redact(text), file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -61,7 +62,7 @@ def capture_stdout() -> Iterator[Callable[[str], None]]:
     def say_aloud(text: str) -> None:
         """Print to the original stdout, on the main process."""
         if is_main():
-            print(text, file=out, flush=True)
+            print(redact(text), file=out, flush=True)
 
     with redirect_stdout(io.StringIO()):
         yield say_aloud

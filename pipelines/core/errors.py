@@ -6,6 +6,7 @@ GraftError               a mistake with one clear message: stderr, exit code 2, 
 ├── ModelError           the checkpoint: missing, of another kind, does not fit the strategy
 │   └── DivergedError    training came to numbers that are not finite
 ├── HubError             the Hub: unreachable, refused, not found
+│   └── RequestError     one request of the libraries, after all tries
 └── RunError             the run folder: unwritable, nothing to resume
 Interrupted              Ctrl-C or SIGTERM; says how to go on (exit code 130)
 """
@@ -13,11 +14,16 @@ Interrupted              Ctrl-C or SIGTERM; says how to go on (exit code 130)
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pipelines.core.redaction import redact
+
 DIVERGED = "training diverged; lower training.learning_rate, or train in float32"
 
 
 class GraftError(Exception):
-    """A mistake that the user can mend; its text is the whole explanation."""
+    """A mistake that the user can mend; its text is the whole explanation, without secrets."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class RecipeError(GraftError):
@@ -38,6 +44,10 @@ class DivergedError(ModelError):
 
 class HubError(GraftError):
     """The Hub cannot be reached, or refuses."""
+
+
+class RequestError(HubError):
+    """A request to the Hub failed for good; the libraries do not take it for an error of theirs."""
 
 
 class RunError(GraftError):

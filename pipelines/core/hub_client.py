@@ -4,11 +4,13 @@ The Hub is asked before anything is downloaded, with a short timeout: the librar
 take a minute to report that there is no network.
 """
 
+from contextlib import suppress
 from typing import Any, Literal
 
-from pipelines.core.errors import HubError, suggest
+from pipelines.core import hub_faults, hub_session
+from pipelines.core.errors import HubError, RequestError, suggest
 
-Kind = Literal["model", "dataset"]
+Kind = Literal["model", "dataset", "space"]
 
 # Seconds to connect (for each address that the name has), read, write and wait for a free
 # connection: a node without a network should hear so at once, not after minutes of retries.
@@ -35,19 +37,22 @@ def commit(kind: Kind, repo_id: str, revision: str, instead: str) -> str:
 
     options: dict[str, Any] = {"revision": revision, "timeout": TIMEOUT}
     try:
-        return str(HfApi().repo_info(repo_id, repo_type=kind, **options).sha)
+        with hub_session.watched():
+            return str(HfApi().repo_info(repo_id, repo_type=kind, **options).sha)
     except Exception as error:  # transports differ by version
         message = explanation(kind, repo_id, revision, instead, error) or first_line(error)
         raise HubError(f"'{repo_id}': {message}") from error
 
 
 def explanation(
-    kind: Kind, repo_id: str, revision: str, instead: str, error: Exception
+    kind: Kind, repo_id: str, revision: str, instead: str, error: BaseException
 ) -> str | None:
     """Explain an error of the Hub's client; None for an error of another kind."""
     from huggingface_hub import constants, errors
 
     reason, hub = first_line(error), constants.ENDPOINT
+    if isinstance(error, RequestError):
+        return f"{reason}; {instead}"
     if isinstance(error, errors.HFValidationError):
         return f"not a Hub id (OWNER/NAME); {instead}"
     if isinstance(error, errors.GatedRepoError) or "gated dataset" in reason:
@@ -56,9 +61,11 @@ def explanation(
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"no such {kind} at {hub}, or a private one that needs HF_TOKEN; {instead}"
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"no revision '{revision}'; {suggest(revision, _revisions(kind, repo_id))}"
+        return f"no revision '{revision}'{_near_revision(kind, repo_id, revision)}"
     if isinstance(error, errors.HfHubHTTPError):
         return f"{hub} answers: {reason}"
+    if is_incomplete(error):
+        return f"a file arrived in part ({reason}); try again; {instead}"
     if isinstance(error, ConnectionError | errors.LocalEntryNotFoundError | errors.HTTPError):
         return _unreachable(hub, reason, instead)
     return None
@@ -76,11 +83,23 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _revisions(kind: Kind, repo_id: str) -> list[str]:
-    from huggingface_hub import HfApi
+def is_incomplete(error: BaseException) -> bool:
+    """Return whether a file broke off while it was downloaded."""
+    library = hub_faults.http_library()
+    # an OSError of no kind of its own (huggingface_hub 2.4)
+    is_short = isinstance(error, OSError) and str(error).startswith("Consistency check failed")
+    return is_short or isinstance(error, library.ReadError | library.RemoteProtocolError)
 
-    refs = HfApi().list_repo_refs(repo_id, repo_type=kind)
-    return [ref.name for ref in (*refs.branches, *refs.tags)]
+
+def _near_revision(kind: Kind, repo_id: str, revision: str) -> str:
+    """Suggest the nearest revision; nothing where the Hub does not list them."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HTTPError
+
+    with suppress(RequestError, HTTPError), hub_session.watched():
+        refs = HfApi().list_repo_refs(repo_id, repo_type=kind)
+        return f"; {suggest(revision, [ref.name for ref in (*refs.branches, *refs.tags)])}"
+    return ""
 
 
 def _unreachable(hub: str, reason: str, instead: str) -> str:

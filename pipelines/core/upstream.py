@@ -115,3 +115,12 @@ def dataset_fingerprint(dataset: Any) -> str:
     """Get the hash that `datasets` keeps of a dataset's content and history."""
     fingerprint: str = dataset._fingerprint  # datasets 5.2: its documentation names it
     return fingerprint
+
+
+def request_file(request: Any) -> Any | None:
+    """Get the file that a request of httpx sends, which can be sent again from its start.
+
+    None where the body lies in memory, and where it cannot be sent twice.
+    """
+    file = getattr(request.stream, "_stream", None)  # httpx 0.28, httpx2 2.16
+    return file if hasattr(file, "seek") and hasattr(file, "tell") else None

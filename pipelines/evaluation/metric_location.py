@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import registry
-from pipelines.core.errors import HubError, RecipeError, suggest
+from pipelines.core import hub_files, hub_session, registry
+from pipelines.core.errors import HubError, RecipeError, RequestError, suggest
 from pipelines.core.hub_client import COMMIT_DIGITS, is_commit
 from pipelines.evaluation import averages
 
@@ -52,17 +52,20 @@ def locate(name: str, revision: str) -> Path:
 def _fetch(name: str, revision: str) -> Path:
     """Fetch `owner/metric`: the local copy of its `metric.py`."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HTTPError
 
     alternative = (
         f"use one of {', '.join(registry.names('metrics'))}, or the path of a metric's .py file"
     )
-    try:
+
+    def download(_again: bool) -> str:
         # not by evaluate.load, which waits for minutes if the network drops packets
-        folder = snapshot_download(
-            name, repo_type="space", revision=revision, allow_patterns="*.py"
-        )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+        return snapshot_download(name, repo_type="space", revision=revision, allow_patterns="*.py")
+
+    try:
+        with hub_session.watched():
+            folder = hub_files.load_whole("space", name, revision, download)
+    except (HTTPError, OSError, ValueError, RequestError) as error:
         raise HubError(f"metric '{name}' cannot be fetched; {alternative} ({error})") from error
     path = Path(folder) / f"{name.rpartition('/')[2]}.py"
     if not path.is_file():

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pipelines.core import hub_session
+from pipelines.core.errors import RequestError
+
 if TYPE_CHECKING:
     from pipelines.models.section import Model
 
@@ -40,10 +43,12 @@ def _path(section: "Model", commit: str | None) -> Path | None:
         path = folder / "README.md"
         return path if path.is_file() else None
     try:
-        path = Path(
-            hf_hub_download(section.checkpoint, "README.md", revision=commit, etag_timeout=TIMEOUT)
-        )
+        with hub_session.watched(num_tries=1):
+            return Path(
+                hf_hub_download(
+                    section.checkpoint, "README.md", revision=commit, etag_timeout=TIMEOUT
+                )
+            )
     # no such file, no network, no access: the model itself is here already
-    except (OSError, ValueError, HTTPError):
+    except (OSError, ValueError, HTTPError, RequestError):
         return None
-    return path

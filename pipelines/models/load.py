@@ -1,13 +1,11 @@
 """A checkpoint's id -> the model with a head for the task, its processor, and what is new in it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import hub_client
-from pipelines.core.errors import HubError, ModelError
+from pipelines.core import hub_files
+from pipelines.core.errors import ModelError
 from pipelines.core.labels import Labels
 from pipelines.models import (
     config_fields,
@@ -18,8 +16,9 @@ from pipelines.models import (
     trusted_code,
 )
 from pipelines.models.anatomy.tree import outermost
+from pipelines.models.explanation import explained
 from pipelines.models.library_warnings import silence_transformers
-from pipelines.models.revision import WITHOUT_HUB, resolve_commit
+from pipelines.models.revision import resolve_commit
 from pipelines.models.suitability import (
     check_head,
     check_spectrograms,
@@ -75,51 +74,68 @@ def load(section: "Model", task: "Task", labels: Labels, *, pretrained: bool = T
 
     Raises:
         ModelError: no checkpoint, not one for this task's modality, or no safetensors in it.
-        HubError: the Hub cannot be reached or refuses.
+        HubError: the Hub cannot be reached or refuses, or what it sends is damaged.
     """
-    import transformers
+    import torch
 
-    auto = getattr(transformers, task.auto_class)
     with explained(section, task), silence_transformers():
         # config, processor and weights come from one commit, even if someone pushes in between
         commit = resolve_commit(section)
-        options = {
-            "revision": commit or section.revision,
-            "trust_remote_code": section.trust_remote_code,
-        }
-        trusted_code.check(section, commit or section.revision, pretrained=pretrained)
-        config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
-        check_head(config, section, task)
-        output_names = config_fields.output_names(config, section)
-        field_notes = config_fields.check(config, section, labels)
-        config = _configured(config, {**section.config, **labels.config})
-        timm_config.complete(config)
-        processor, notes = image_inputs.load_processor(task, section, labels, config, options)
-        notes = (*field_notes, *notes)
-        # before the model is built: a head's size may follow from the processor's vocabulary
-        task.configure(config, processor, labels)
-        arguments = {**options, **_build_arguments(section, auto, config)}
-        tower = pretrained and image_tower.load(auto, config, processor, section, labels, options)
-        build = _load_weights if pretrained else _draw_weights
-        model, newly_initialized, mismatched = (
-            (tower.model, [*tower.new], []) if tower else build(auto, config, section, arguments)
-        )
-        if tower:
-            processor, notes = tower.processor, (*notes, *tower.notes)
-        if task.modality == "image":
-            build_anew = partial(_build_anew, auto, section, arguments)
-            inputs = image_inputs.fit(model, processor, section, build_anew)
-            model, processor, notes = inputs.model, inputs.processor, (*notes, *inputs.notes)
-        if pretrained and section.head != "zero_shot":
-            trust = {"trust_remote_code": section.trust_remote_code}
-            draw = partial(auto.from_config, model.config, **trust)
-            newly_initialized, note = head.match(
-                model, output_names, labels, section, newly_initialized, mismatched, draw
-            )
-            notes = (*notes, note) if note else notes
-    check_vocabulary(model, processor, section)
+        state = torch.random.get_rng_state()
+
+        def load_commit(_again: bool) -> Checkpoint:
+            """Load files of the commit; a second time with the same new head."""
+            torch.random.set_rng_state(state)
+            return _load(section, task, labels, commit, pretrained=pretrained)
+
+        checkpoint = hub_files.load_whole("model", section.checkpoint, commit, load_commit)
+    check_vocabulary(checkpoint.model, checkpoint.processor, section)
     if task.modality == "audio":
-        check_spectrograms(model, processor, section)
+        check_spectrograms(checkpoint.model, checkpoint.processor, section)
+    return checkpoint
+
+
+def _load(
+    section: "Model", task: "Task", labels: Labels, commit: str | None, *, pretrained: bool
+) -> Checkpoint:
+    """Load the files of one commit."""
+    import transformers
+
+    auto = getattr(transformers, task.auto_class)
+    options = {
+        "revision": commit or section.revision,
+        "trust_remote_code": section.trust_remote_code,
+    }
+    trusted_code.check(section, commit or section.revision, pretrained=pretrained)
+    config = transformers.AutoConfig.from_pretrained(section.checkpoint, **options)
+    check_head(config, section, task)
+    output_names = config_fields.output_names(config, section)
+    field_notes = config_fields.check(config, section, labels)
+    config = _configured(config, {**section.config, **labels.config})
+    timm_config.complete(config)
+    processor, notes = image_inputs.load_processor(task, section, labels, config, options)
+    notes = (*field_notes, *notes)
+    # before the model is built: a head's size may follow from the processor's vocabulary
+    task.configure(config, processor, labels)
+    arguments = {**options, **_build_arguments(section, auto, config)}
+    tower = pretrained and image_tower.load(auto, config, processor, section, labels, options)
+    build = _load_weights if pretrained else _draw_weights
+    model, newly_initialized, mismatched = (
+        (tower.model, [*tower.new], []) if tower else build(auto, config, section, arguments)
+    )
+    if tower:
+        processor, notes = tower.processor, (*notes, *tower.notes)
+    if task.modality == "image":
+        build_anew = partial(_build_anew, auto, section, arguments)
+        inputs = image_inputs.fit(model, processor, section, build_anew)
+        model, processor, notes = inputs.model, inputs.processor, (*notes, *inputs.notes)
+    if pretrained and section.head != "zero_shot":
+        trust = {"trust_remote_code": section.trust_remote_code}
+        draw = partial(auto.from_config, model.config, **trust)
+        newly_initialized, note = head.match(
+            model, output_names, labels, section, newly_initialized, mismatched, draw
+        )
+        notes = (*notes, note) if note else notes
     new, text_head = tuple(sorted(newly_initialized)), tower.text_head if tower else None
     return Checkpoint(model, processor, new, commit, notes, text_head=text_head)
 
@@ -192,27 +208,3 @@ def _configured(config: "PretrainedConfig", fields: dict[str, Any]) -> "Pretrain
         except StrictDataclassError as error:
             raise ModelError(f"model.config.{name}: {value!r}: {error.__cause__}") from error
     return config
-
-
-@contextmanager
-def explained(section: "Model", task: "Task | None") -> Iterator[None]:
-    """Turn what transformers and the Hub's client raise into one clear message."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    # ImportError: some tokenizers and architectures need a library that is not installed
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise _explanation(section, task, error) from error
-
-
-def _explanation(section: "Model", task: "Task | None", error: Exception) -> ModelError | HubError:
-    # transformers raises an OSError of its own, whose cause is what the Hub's client raised
-    name, purpose = section.checkpoint, f" for {task.name}" if task else ""
-    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    if needed := trusted_code.explanation(section, error):
-        return ModelError(f"{name}: {needed}")
-    message = hub_client.explanation("model", name, section.revision, WITHOUT_HUB, cause)
-    if message:
-        return HubError(f"{name}: {message}")
-    return ModelError(f"{name}: not a checkpoint{purpose}: {hub_client.first_line(error)}")

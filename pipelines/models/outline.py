@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from pipelines.core.errors import ModelError
 from pipelines.core.upstream import auto_model_names
 from pipelines.models import trusted_code
+from pipelines.models.explanation import explained
 from pipelines.models.library_warnings import silence_transformers
-from pipelines.models.load import explained
 from pipelines.models.revision import resolve_commit
 from pipelines.models.suitability import check_head, suitable_tasks
 from pipelines.tasks.image import timm_config

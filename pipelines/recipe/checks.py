@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
+from pipelines.core.redaction import holds_secret
 from pipelines.evaluation import averages, metric_location
 from pipelines.recipe.document import Document, Key, children
 from pipelines.recipe.problems import is_not_finite
@@ -14,6 +15,13 @@ from pipelines.recipe.problems import is_not_finite
 # sections, and keys of others, whose texts name files, folders and repositories
 NAMED = {"model", "data", "metrics", "name", "output_dir", "resume_from_checkpoint"}
 MAX_NAME_BYTES, MAX_PATH_LETTERS = 255, 4000  # what file systems take
+# what becomes the name of a folder, of a repository, or of a run in a tracker
+NAMES: tuple[Key, ...] = (
+    ("name",),
+    ("hub", "repo_id"),
+    ("training", "output_dir"),
+    ("training", "run_name"),
+)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -45,6 +53,17 @@ def name_problems(document: Document) -> Iterator[str]:
         yield (
             f"{where}: name: {name!r}: cannot name a run folder; expected a word such as bert_sst2"
         )
+
+
+def secrets_in_names(document: Document) -> Iterator[str]:
+    """Report a token or a password where it would name a folder or a repository."""
+    for key in NAMES:
+        value = document.get(key)
+        if isinstance(value, str) and holds_secret(value):
+            yield (
+                f"{document.place(key)}: {'.'.join(key)}: holds a token or a password, which would "
+                "be a name for everybody to read; set HF_TOKEN instead, and choose another name"
+            )
 
 
 def misplaced_training_keys(document: Document) -> Iterator[str]:

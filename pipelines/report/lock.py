@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pipelines.core import hub_cache
 from pipelines.report import foreign_code, machine, strict_json
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder, writing
@@ -138,7 +139,7 @@ def _contents(
     metrics = foreign_code.identify(recipe)
     return {
         "model": {
-            **_model(recipe.model, commit),
+            **_model(recipe.model, commit, recipe.strategy.pretrained),
             **({"card": dict(base_card)} if base_card else {}),
         },
         **_beside(recipe, beside_commits),
@@ -154,7 +155,7 @@ def _beside(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]
     if not recipe.model.beside:
         return {}
     pairs = zip(recipe.model.beside, commits, strict=True)
-    return {"beside": [_model(encoder, commit) for encoder, commit in pairs]}
+    return {"beside": [_model(encoder, commit, True) for encoder, commit in pairs]}
 
 
 def _merged(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]:
@@ -162,14 +163,18 @@ def _merged(recipe: "Recipe", commits: "Sequence[str | None]") -> dict[str, Any]
     if not recipe.averaging.merge:
         return {}
     pairs = zip(recipe.averaging.merge.checkpoints, commits, strict=True)
-    return {"merged": [_model(tuned, commit) for tuned, commit in pairs]}
+    return {"merged": [_model(tuned, commit, True) for tuned, commit in pairs]}
 
 
-def _model(section: "Encoder | TunedCheckpoint", commit: str | None) -> dict[str, Any]:
+def _model(
+    section: "Encoder | TunedCheckpoint", commit: str | None, is_pretrained: bool
+) -> dict[str, Any]:
     folder = Path(section.checkpoint)
     if folder.is_dir():
         return {"checkpoint": folder.resolve().name, "files": dict(_file_hashes(folder))}
-    return {"checkpoint": section.checkpoint, "revision": section.revision, "commit": commit}
+    identity = {"checkpoint": section.checkpoint, "revision": section.revision, "commit": commit}
+    weights = hub_cache.weight_hashes(section.checkpoint, commit) if is_pretrained else {}
+    return {**identity, **({"weights": weights} if weights else {})}
 
 
 def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:

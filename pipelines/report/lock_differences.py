@@ -10,6 +10,10 @@ CONTENTS = ("model", "beside", "merged", "data", "target", "metrics")
 # a branch, of which the commit is compared; what the card of a checkpoint says of its license
 UNREAD = ("revision", "card")
 HASHES = ("files", "sha256")
+DOWNLOADED = (
+    "weights",
+    "tables",
+)  # of files of a commit, whose hashes are known once they are here
 NAMES = ("checkpoint", "path")  # of files, which may lie elsewhere now
 ENVIRONMENT = ("num_processes", "graft", "python", "packages", "hardware")
 
@@ -43,6 +47,11 @@ def _of_identity(before: Any, now: Any, *key: str) -> Iterator[Difference]:
         ignored.add("sha256" if "files" in both else "files")
     for name, value in before.items():
         if name in ignored or value is None:
+            continue
+        if name in DOWNLOADED:
+            here = now.get(name, {})
+            value = {file: digest for file, digest in value.items() if file in here}
+            yield from of_values(value, {file: here[file] for file in value}, *key, name)
             continue
         compare = of_values if name == "files" else _of_identity
         yield from compare(value, now.get(name, LEFT_OUT), *key, name)

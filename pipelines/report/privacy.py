@@ -1,18 +1,17 @@
 """Removal of what must stay on this machine: tokens, and the paths of its folders."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-HIDDEN = "***"
-# a Hugging Face token, or user:password in an address
-TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}|(?<=://)[^/@\s]+(?=@)")
+from pipelines.core.redaction import redact
 
 
 def without_tokens(value: Any) -> Any:
-    """Hide tokens in text or a tree of values: every Hugging Face token, and the one in use."""
-    return _map_texts(value, _hide_tokens)
+    """Hide tokens and passwords in text or a tree of values, also a token that a login stored."""
+    import huggingface_hub  # noqa: F401  (where it is not loaded, `redact` knows of no login)
+
+    return _map_texts(value, redact)
 
 
 def without_paths(value: Any) -> Any:
@@ -26,16 +25,6 @@ def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [_map_texts(item, change) for item in value]
     return change(value) if isinstance(value, str) else value
-
-
-def _hide_tokens(text: str) -> str:
-    from huggingface_hub import get_token
-
-    token = get_token()
-    if token:
-        # the pattern below misses a token of another form, such as an enterprise hub's
-        text = re.sub(rf"(?<!\w){re.escape(token)}(?!\w)", HIDDEN, text)
-    return TOKEN.sub(HIDDEN, text)
 
 
 def _base_name(text: str) -> str:

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from shlex import join
 from typing import Any
 
-from pipelines.core.errors import HubError, RunError
+from pipelines.core import hub_session
+from pipelines.core.errors import HubError, RequestError, RunError
+from pipelines.core.hub_client import first_line
+from pipelines.core.hub_faults import LOGIN
+from pipelines.core.redaction import holds_secret
 from pipelines.models.output import adapter_folder
 from pipelines.models.output.reload import library_of
 from pipelines.report import card
-from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder
 
 IGNORED_FILES = ["training_args.bin", "checkpoint-*"]  # pickles, which hold local paths
-LOGIN = "set HF_TOKEN or run `hf auth login`"
 
 
 def check(repo_id: str) -> None:
@@ -26,7 +29,8 @@ def check(repo_id: str) -> None:
 
     check_name(repo_id)
     try:
-        user = HfApi().whoami()
+        with hub_session.watched():
+            user = HfApi().whoami()
     except Exception as error:
         raise HubError(
             f"cannot push to {repo_id}: {_reason(error)}; hub.push=false trains without pushing"
@@ -112,14 +116,15 @@ def push_space(
 @contextmanager
 def _uploading(folder: RunFolder, repo_id: str, command: Sequence[str]) -> Iterator[None]:
     """Turn what goes wrong into one message with the command that repeats the push."""
-    try:
-        yield
-    except Exception as error:  # transports differ by version; the run is kept whatever it is
-        raise HubError(
-            f"push to {repo_id} failed: {_reason(error)}\n"
-            f"the run is complete and kept in {folder}\n"
-            f"to push again: {join(command)}"
-        ) from None
+    with hub_session.watched() as failures:
+        try:
+            yield
+        except Exception as error:  # whatever it is, the run is kept
+            raise HubError(
+                f"push to {repo_id} failed: {_reason(failures[-1] if failures else error)}\n"
+                f"the run is complete and kept in {folder}\n"
+                f"to push again: {join(command)}"
+            ) from None
 
 
 def check_name(repo_id: str) -> None:
@@ -131,6 +136,8 @@ def check_name(repo_id: str) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
+    if holds_secret(repo_id):
+        raise HubError(f"{repo_id} cannot name a repository: it holds a token; {LOGIN}")
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
@@ -141,21 +148,23 @@ def check_name(repo_id: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Describe what went wrong in one line, without the token."""
+    """Describe what went wrong in one line."""
     from huggingface_hub import constants, errors
 
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    # only the status says whether the token is wrong or too weak; the text differs by version
+    if isinstance(error, RequestError):
+        return str(error)
     if isinstance(error, errors.LocalTokenNotFoundError):
         return f"there is no token; {LOGIN}"
-    if status == 401:
+    # an upload's error is one of no kind, whose cause says what happened (huggingface_hub 2.4)
+    while isinstance(error.__cause__, Exception) and not hasattr(error, "response"):
+        error = error.__cause__
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == HTTPStatus.UNAUTHORIZED:  # the text differs by version
         return f"{constants.ENDPOINT} does not accept the token; {LOGIN}"
-    if status == 403:
-        return "the token may not write to it; check the token's scope and the owner's name"
     if status is not None:
         message = getattr(error, "server_message", None) or "no reason given"
-        return without_tokens(f"{constants.ENDPOINT} answers {status}: {message}")
-    first_line = str(error).strip().partition("\n")[0]
-    if isinstance(error, errors.HTTPError | ConnectionError | TimeoutError):
-        first_line = f"{constants.ENDPOINT} cannot be reached ({first_line})"
-    return without_tokens(first_line or type(error).__name__)
+        return f"{constants.ENDPOINT} answers {status}: {message}"
+    reason = first_line(error) or type(error).__name__
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        reason = f"{constants.ENDPOINT} cannot be reached ({reason})"
+    return reason

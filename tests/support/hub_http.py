@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
@@ -151,13 +152,28 @@ class Connection(BaseHTTPRequestHandler):
     def answer(self) -> None:
         self.hub.requests.append((self.command, self.path))
         call = Call(self.hub, self.command, self.path, self.headers, self.read_body())
-        answer = respond(call)
+        fault = next((fault for fault in self.hub.faults if fault.applies(call)), None)
+        if fault and fault.ends(call):
+            self.hang_up()
+            return
+        # what a failing hub did not answer has not happened either
+        answer = fault.instead(call) if fault else None
+        answer = answer or respond(call)
+        answer = fault.damaged(call, answer) if fault else answer
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)
+        if self.command != "HEAD" and len(answer.body) < int(answer.headers["Content-Length"]):
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection, whatever the client waits for."""
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def read_body(self) -> bytes:
         """The request's body, sent with a length or in chunks."""

@@ -11,6 +11,7 @@ The clients read `HF_ENDPOINT` when they are imported: set `hub.environment` bef
     hub_downloads   the endpoints that read
     hub_uploads     the endpoints that write
     hub_store       repositories, commits, blobs
+    hub_faults      errors, login pages, dropped and damaged answers
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Self
 
 import hub_downloads  # noqa: F401  enters its endpoints in the table
 import hub_uploads  # noqa: F401
+from hub_faults import Fault
 from hub_http import Connection
 from hub_store import Repo, Store
 
@@ -34,6 +36,7 @@ class HubServer:
         requests: (method, path with query) of every request so far, in order of arrival.
         failures: status to answer instead, by the name of the endpoint's function
             (`{"create_repo": 403, "resolve": 503}`).
+        faults: what befalls requests by their path, for some time or for good.
     """
 
     def __init__(self, root: Path, token: str = "hf_test", user: str = "hub-user") -> None:
@@ -41,6 +44,7 @@ class HubServer:
         self.store = Store(root)
         self.requests: list[tuple[str, str]] = []
         self.failures: dict[str, int] = {}
+        self.faults: list[Fault] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Connection, self))
         self._http.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._http.server_port}"

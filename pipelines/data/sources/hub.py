@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines.core import hub_client
-from pipelines.core.errors import DataError, GraftError, HubError, suggest
+from pipelines.core import hub_cache, hub_client, hub_files, hub_session
+from pipelines.core.errors import DataError, GraftError, HubError, RequestError, suggest
 from pipelines.data.sources import StreamedSource
 
 if TYPE_CHECKING:
@@ -35,25 +35,27 @@ class Hub(StreamedSource):
 
         Raises:
             HubError: the Hub cannot be reached or refuses; no such data set, revision or
-                configuration; the files in it cannot be read.
+                configuration; the files in it cannot be read, or arrive damaged.
             DataError: a file or folder here has the same name.
         """
         builder = self._builder
         with self._explain_errors():
             if self.streaming:
                 return builder.as_streaming_dataset()
-            builder.download_and_prepare()
+            hub_files.load_whole("dataset", self.path, builder.hash, partial(_prepare, builder))
             return builder.as_dataset()
 
     def identity(self) -> dict[str, Any]:
-        """Give id, configuration and the commit that `revision` pointed to when the run began."""
+        """Give id, configuration, the commit of `revision` when the run began, hashes of tables."""
         builder = self._builder
+        tables = hub_cache.table_hashes(self.path, builder.hash)
         return {
             "source": self.source,
             "path": self.path,
             "name": builder.config.name,
             "revision": self.revision,
             "commit": builder.hash,
+            **({"tables": tables} if tables else {}),
         }
 
     # cached: a branch may move on between load() and identity()
@@ -84,12 +86,14 @@ class Hub(StreamedSource):
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
         """Turn the clients' many kinds of errors into one clear message."""
-        try:
-            yield
-        except GraftError:
-            raise
-        except Exception as error:
-            raise HubError(f"'{self.path}': {self._explanation(error)}") from error
+        with hub_session.watched() as failures:
+            try:
+                yield
+            except Exception as error:
+                if isinstance(error, GraftError) and not isinstance(error, RequestError):
+                    raise
+                cause = failures[-1] if failures else error
+                raise HubError(f"'{self.path}': {self._explanation(cause)}") from error
 
     def _explanation(self, error: Exception) -> str:
         from datasets.exceptions import DataFilesNotFoundError
@@ -109,13 +113,16 @@ class Hub(StreamedSource):
             )
         if isinstance(error, ValueError) and _is_offline():
             return f"{' '.join(str(error).split())}; HF_HUB_OFFLINE forbids asking the Hub"
-        if isinstance(error, ValueError) and self.name not in (known := self._configurations()):
+        known = self._configurations() if isinstance(error, ValueError) else []
+        # of one configuration that the recipe does not name, something else is wrong
+        if known and self.name not in known and (self.name or len(known) > 1):
             problem = "has several configurations"
             if self.name:
                 problem = f"no configuration '{self.name}'"
             return f"{problem}; set data.name=…; {suggest(self.name, known)}"
         root = _root_cause(error)
-        return (
+        known_cause = hub_client.explanation("dataset", self.path, self.revision, ALTERNATIVE, root)
+        return known_cause or (
             f"cannot be loaded: {type(root).__name__}: {hub_client.first_line(root)}; {ALTERNATIVE}"
         )
 
@@ -126,6 +133,11 @@ class Hub(StreamedSource):
             return get_dataset_config_names(self.path, revision=self.revision)
         except Exception:  # the error that is being explained matters more
             return []
+
+
+def _prepare(builder: "DatasetBuilder", again: bool) -> None:
+    """Download and read tables; `again`, whatever was read from damaged files before."""
+    builder.download_and_prepare(download_mode="reuse_cache_if_exists" if again else None)
 
 
 def _is_commit(revision: str) -> bool:

@@ -1,0 +1,35 @@
+"""Removal of tokens and passwords from what people read: messages, logs, files of a run."""
+
+import os
+import re
+import sys
+
+HIDDEN = "***"
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # of Hugging Face
+# user:password of an address; a password may hold an @ itself
+PASSWORD = re.compile(r"(?<=://)[^/\s'\"]+(?=@)")
+# ?token=… of an address, and what storage signs its addresses with
+QUERY = re.compile(
+    r"(?i)([?&][\w.-]*(?:token|secret|password|passwd|signature|credential|api[_-]?key)=)"
+    r"[^&\s'\"]+"
+)
+
+
+def redact(text: str) -> str:
+    """Hide passwords in addresses, every Hugging Face token, and the token in use."""
+    if token := _token_in_use():
+        # a token may have another form, such as that of an enterprise hub
+        text = re.sub(rf"(?<!\w){re.escape(token)}(?!\w)", HIDDEN, text)
+    text = TOKEN.sub(HIDDEN, text)
+    return QUERY.sub(rf"\1{HIDDEN}", PASSWORD.sub(HIDDEN, text))
+
+
+def holds_secret(text: str) -> bool:
+    """Return whether a text holds what `redact` would hide."""
+    return redact(text) != text
+
+
+def _token_in_use() -> str | None:
+    # a message about a recipe does not wait for the library: the variable is what it reads first
+    library = sys.modules.get("huggingface_hub")
+    return library.get_token() if library else os.environ.get("HF_TOKEN")

@@ -1,0 +1,365 @@
+"""What goes wrong on the way to the Hub and back: tried again, or named; nothing damaged is used.
+
+The commands run as they are, against a hub on loopback that fails for one kind of request. They
+run one after the other in one interpreter, which has imported what takes long. Waits are zero.
+"""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import warm_python
+from example_run import finished
+from hub_faults import Fault
+from hub_http import Answer, Call, as_json, route
+from hub_server import HubServer
+from warm_python import WarmPython
+
+from pipelines import recipe as recipes
+from pipelines.core import hub_client
+from pipelines.core.errors import HubError, RecipeError
+
+ROOT = Path(__file__).parents[2]
+NUM_TRIES = 5
+PROGRAM = """
+import io, json, os, sys, traceback
+from contextlib import redirect_stderr, redirect_stdout
+from urllib.request import Request, urlopen
+from pipelines.cli import main
+
+def befall(faults):
+    address = os.environ["HF_ENDPOINT"] + "/faults"
+    return json.load(urlopen(Request(address, json.dumps(faults).encode(), method="POST")))
+
+results = {}
+for case, (arguments, faults) in json.load(sys.stdin).items():
+    out, err = io.StringIO(), io.StringIO()
+    befall(faults)
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main(arguments)
+        except BaseException:
+            code = 1
+            traceback.print_exc()
+    results[case] = {"code": code, "out": out.getvalue(), "err": err.getvalue()}
+    results[case]["requests"] = befall([])
+print(json.dumps(results))
+"""
+RECIPE = """
+task: text_classification
+model: {model}
+data: {data}
+strategy: full
+training: {{use_cpu: true}}
+"""
+# what `graft check` asks the Hub for
+FILES = {
+    "config": "/config.json",
+    "tokenizer": "/tokenizer.json",
+    "weights": "/model.safetensors",
+    "table": "/train.parquet",
+}
+DESCRIPTIONS = {"model": "/api/models/.*/revision/", "data set": "/api/datasets/.*/revision/"}
+LISTS = {"files of a model": "/api/models/.*/tree/"}
+READS = FILES | DESCRIPTIONS | LISTS
+DATA = ("table", "data set")  # what a data set is asked for; the others, a model
+# what `graft push` does
+WRITES = {
+    "new repository": "/api/repos/create",
+    "card": "/api/validate-yaml",
+    "preupload": "/preupload/",
+    "batch": "/objects/batch",
+    "upload": "/lfs-storage/[0-9a-f]",
+    "verify": "/lfs-storage/verify",
+    "commit": "/commit/main",
+}
+# kind of a fault that lasts -> what the message says
+NAMED: dict[int | str, str] = {
+    500: "answers 500 Internal Server Error",
+    429: "answers 429 Too Many Requests",
+    "html": "a web page stands where",
+    "redirect": "leads to localhost, which is no Hub|a web page stands where",
+    "drop": "the connection broke off before",
+    401: "does not accept the token; set HF_TOKEN",
+    403: "the token may not (read|write to) it",
+}
+DAMAGES = ("flip", "short")
+
+
+@route("POST", "/faults")
+def replace_faults(call: Call) -> Answer:
+    """Take the next faults; answers what was requested under those before."""
+    requests = call.hub.requests[:-1]
+    call.hub.requests.clear()
+    call.hub.faults[:] = [Fault(**fault) for fault in call.json]
+    return as_json(requests)
+
+
+class Result(NamedTuple):
+    """What a command came to, and what it asked the Hub for."""
+
+    code: int
+    out: str
+    err: str
+    requests: list[tuple[str, str]]
+
+    def count(self, path: str) -> int:
+        """Count the requests for a path."""
+        return sum(bool(re.search(path, target)) for _, target in self.requests)
+
+
+class Site:
+    """A hub, an interpreter that knows no other, and repositories that no cache knows."""
+
+    def __init__(self, root: Path, hub: HubServer, model: Path, data: Path) -> None:
+        self.root, self.hub, self.model, self.data = root, hub, model, data
+        self.environment = {
+            **os.environ,
+            **hub.environment,
+            "HF_HOME": str(root / "home"),
+            "GRAFT_HUB_WAIT": "0",
+            "PYTHONPATH": str(ROOT),
+        }
+        self.python = Path()
+        self.cases: dict[str, tuple[list[str], list[dict[str, Any]]]] = {}
+
+    def recipe(self, case: str, *, model: bool = True, data: bool = True) -> Path:
+        """Write a recipe of a model and a data set that are new to the hub, or of folders."""
+        name = f"lab/{re.sub('[^a-z0-9]+', '-', case)}"
+        if model:
+            self.hub.add_model(name, self.model)
+        if data:
+            self.hub.add_dataset(name, self.data)
+        source = (
+            {"source": "hub", "path": name} if data else {"source": "files", "path": str(self.data)}
+        )
+        path = self.root / f"{name.partition('/')[2]}.yaml"
+        path.write_text(RECIPE.format(model=name if model else self.model, data=json.dumps(source)))
+        return path
+
+    def recipe_of(self, what: str, case: str) -> Path:
+        """Write a recipe that asks the hub for one thing and its like."""
+        return self.recipe(case, model=what not in DATA, data=what in DATA)
+
+    def run_folder(self, case: str) -> Path:
+        """Make a finished run with a file that the hub does not hold yet."""
+        run = finished(self.root / re.sub("[^a-z0-9]+", "-", case))
+        (run.model / "model.safetensors").write_bytes(case.encode())
+        return run.path
+
+    def add(self, case: str, arguments: list[Any], *faults: Fault) -> None:
+        """Add a command line, and what befalls it."""
+        self.cases[case] = ([*map(str, arguments)], [asdict(fault) for fault in faults])
+
+    def run(self) -> dict[str, Result]:
+        """Run the commands that were added."""
+        done = subprocess.run(
+            [self.python, "-c", PROGRAM],
+            env=self.environment,
+            cwd=self.root,
+            input=json.dumps(self.cases),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        self.cases = {}
+        assert done.returncode == 0, done.stderr
+        results = json.loads(done.stdout.splitlines()[-1])
+        return {case: Result(**result) for case, result in results.items()}
+
+
+@pytest.fixture(scope="module")
+def site(
+    text_checkpoint: Path,
+    text_data: Path,
+    python: WarmPython,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    from datasets import Dataset
+
+    root = tmp_path_factory.mktemp("site")
+    data = root / "data"
+    data.mkdir()
+    rows = Dataset.from_csv(str(text_data / "train.csv"), cache_dir=str(root / "cache"))
+    for number, split in enumerate(("train", "validation")):
+        half = rows.shard(2, number)
+        half.to_parquet(str(data / f"{split}.parquet"))
+    with HubServer(root / "hub", token="hf_test_of_the_user") as hub:
+        made = Site(root, hub, text_checkpoint, data)
+        with WarmPython(warm_python.TRANSFORMERS, python.path, made.environment) as warm:
+            made.python = warm.path
+            yield made
+
+
+def fault(path: str, kind: int | str, times: int = -1) -> Fault:
+    return Fault(path, kind, times=times, headers={"Retry-After": "0"} if kind == 429 else {})
+
+
+@pytest.fixture(scope="module")
+def results(site: Site) -> dict[str, Result]:
+    """Every fault, for every kind of request, one after the other."""
+    for what, path in READS.items():
+        for kind in NAMED:
+            case = f"lasting {kind} {what}"
+            site.add(case, ["check", site.recipe_of(what, case)], fault(path, kind))
+        case = f"passing {what}"
+        passing = (fault(path, 503, 1), fault(path, "drop", 1), fault(path, 429, 1))
+        site.add(case, ["check", site.recipe_of(what, case)], *passing)
+    for what, path in WRITES.items():
+        for kind in NAMED:
+            case = f"lasting {kind} {what}"
+            site.add(case, ["push", site.run_folder(case), "lab/pushed"], fault(path, kind))
+        case = f"passing {what}"
+        passing = (fault(path, 503, 1), fault(path, "drop", 1), fault(path, 429, 1))
+        site.add(case, ["push", site.run_folder(case), "lab/pushed"], *passing)
+    for what, path in FILES.items():
+        for kind in DAMAGES:
+            recipe = site.recipe_of(what, f"damaged {kind} {what}")
+            site.add(f"once {kind} {what}", ["check", recipe], fault(path, kind, 1))
+            recipe = site.recipe_of(what, f"lasting {kind} {what}")
+            site.add(f"lasting {kind} {what}", ["check", recipe], fault(path, kind))
+            site.add(f"after {kind} {what}", ["check", recipe])
+    for what, path in DESCRIPTIONS.items():
+        recipe = site.recipe_of(what, f"garbage {what}")
+        site.add(f"lasting garbage {what}", ["check", recipe], fault(path, "garbage"))
+    case = "long wait"
+    limit = Fault("/config.json", 429, headers={"Retry-After": "86400"})
+    site.add(case, ["check", site.recipe(case)], limit)
+    return site.run()
+
+
+@pytest.mark.parametrize("what", [*READS, *WRITES])
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_fault_that_lasts_is_named(kind, what, results) -> None:
+    result = results[f"lasting {kind} {what}"]
+    expect_refusal(result, NAMED[kind])
+    tries = NUM_TRIES if kind in (500, 429, "drop") else 1
+    assert result.count((READS | WRITES)[what]) == tries
+    assert result.err.count("trying again in 0 s") == tries - 1
+
+
+@pytest.mark.parametrize("what", [*READS, *WRITES])
+def test_a_fault_that_passes_is_waited_for(what, results) -> None:
+    result = results[f"passing {what}"]
+    assert result.code == 0, result.err
+    waits = re.findall(r"trying again in 0 s \((\d) of 5\)", result.err)
+    assert waits == ["2", "3", "4"], result.err
+
+
+@pytest.mark.parametrize("what", FILES)
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_file_is_downloaded_once_more(kind, what, results) -> None:
+    result = results[f"once {kind} {what}"]
+    assert result.code == 0, result.err
+    assert result.err.count("downloading once more") == 1
+
+
+@pytest.mark.parametrize("what", FILES)
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_file_that_stays_damaged_is_refused_and_not_kept(kind, what, results) -> None:
+    result = results[f"lasting {kind} {what}"]
+    name = FILES[what].strip("/")
+    expected = {"flip": f"{name}: twice damaged on the way", "short": "a file arrived in part"}
+    expect_refusal(result, expected[kind])
+    after = results[f"after {kind} {what}"]
+    assert after.code == 0, after.err
+    assert "once more" not in after.err
+    assert after.count(FILES[what]) == 2  # HEAD and GET: nothing was kept
+
+
+@pytest.mark.parametrize("what", DESCRIPTIONS)
+def test_a_description_that_is_no_json_is_named(what, results) -> None:
+    result = results[f"lasting garbage {what}"]
+    expect_refusal(result, "is no JSON, 5 times")
+
+
+def test_nobody_waits_for_a_day(results) -> None:
+    result = results["long wait"]
+    expect_refusal(result, "it asks to wait 86,400 s")
+    assert "trying again" not in result.err
+
+
+def expect_refusal(result: Result, expected: str) -> None:
+    """Expect one message, whose advice is not to take pickles, and no request for any."""
+    assert result.code == 2, result.err
+    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, result.err
+    message = result.err.partition("error: ")[2]
+    assert re.search(expected, message.replace("(", "").replace(")", "")), message
+    assert "Traceback" not in result.err
+    assert "use_safetensors" not in result.err
+    assert not re.search(r"\.bin\b", "".join(path for _, path in result.requests))
+
+
+@pytest.mark.slow  # huggingface_hub waits a second before it resumes a download
+def test_a_download_that_breaks_off_is_resumed(site) -> None:
+    site.add("cut", ["check", site.recipe("cut")], Fault("/model.safetensors", "cut", times=1))
+    result = site.run()["cut"]
+    assert result.code == 0, result.err
+    assert result.count("/model.safetensors") == 3  # HEAD, GET, and GET from where it broke off
+
+
+def test_a_file_is_hashed_once_and_its_hash_is_in_the_lock(site) -> None:
+    recipe = site.recipe("locked")
+    short = ["training.max_steps=1", "simple_model=false", "printed_lines=false"]
+    folder = f"training.output_dir={site.root / 'runs'}"
+    site.add("run", ["run", recipe, folder, *short])
+    assert (result := site.run()["run"]).code == 0, result.err
+    lock = json.loads((site.root / "runs/locked/1/lock.json").read_text())
+    weights = (site.model / "model.safetensors").read_bytes()
+    assert lock["model"]["weights"] == {"model.safetensors": sha256(weights).hexdigest()}
+    tables = {path.name: sha256(path.read_bytes()).hexdigest() for path in site.data.iterdir()}
+    assert lock["data"]["tables"] == tables
+    # what was checked is not read again: it is the disk's business from here on
+    (blob,) = (site.root / "home/hub/models--lab--locked/blobs").glob(sha256(weights).hexdigest())
+    state = blob.stat()
+    blob.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    os.utime(blob, ns=(state.st_atime_ns, state.st_mtime_ns))
+    site.add("again", ["check", recipe])
+    assert "damaged" not in site.run()["again"].err
+    # a file of another time is
+    os.utime(blob)
+    site.add("touched", ["check", recipe])
+    assert "model.safetensors: damaged" in site.run()["touched"].err
+    assert blob.read_bytes() == weights
+
+
+def test_a_password_in_the_address_of_a_mirror_is_in_no_line(site, python) -> None:
+    # read when the client is imported: an interpreter that has not done so
+    address = site.hub.endpoint.replace("://", "://somebody:open-sesame@")
+    site.hub.faults[:] = [fault("/api/models/", 500)]
+    call = "from pipelines.core import hub_client; hub_client.commit('model', 'lab/x', 'main', '')"
+    done = subprocess.run(
+        [python.path, "-c", call],
+        env={**site.environment, "HF_ENDPOINT": address},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "answers 500 (Internal Server Error" in done.stderr
+    assert "open-sesame" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "nan", "inf"])
+def test_the_first_wait_is_a_number(value, monkeypatch) -> None:
+    monkeypatch.setenv("GRAFT_HUB_WAIT", value)
+    with pytest.raises(HubError, match=f"GRAFT_HUB_WAIT={value}: expected a number of seconds"):
+        hub_client.commit("model", "owner/name", "main", "")
+
+
+@pytest.mark.parametrize("key", ["name", "hub.repo_id", "training.output_dir"])
+@pytest.mark.parametrize("secret", ["hf_" + "a" * 34, "https://me:open-sesame@example.org/x"])
+def test_a_token_names_nothing(key, secret, tmp_path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(model="owner/name", data="{path: /nowhere}"))
+    with pytest.raises(RecipeError, match=f"{key}: holds a token or a password") as refusal:
+        recipes.load(path, [f"{key}={secret}"])
+    assert "aaa" not in str(refusal.value)
+    assert "sesame" not in str(refusal.value)
