@@ -15,12 +15,11 @@ from pipelines.recipe.problems import is_not_finite
 # sections, and keys of others, whose texts name files, folders and repositories
 NAMED = {"model", "data", "metrics", "name", "output_dir", "resume_from_checkpoint"}
 MAX_NAME_BYTES, MAX_PATH_LETTERS = 255, 4000  # what file systems take
-# what becomes the name of a folder, of a repository, or of a run in a tracker
+# what becomes the name of a folder or of a repository
 NAMES: tuple[Key, ...] = (
     ("name",),
     ("hub", "repo_id"),
     ("training", "output_dir"),
-    ("training", "run_name"),
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
