@@ -37,6 +37,7 @@ BASES = {  # in the folder's `__init__.py`; a metric is a class of `evaluate`
     "heads": "Head",
     "commands": "Command",
 }
+LAUNCH = "launch"  # the folder beside the recipes: for accelerate, Slurm and Kubernetes
 MAX_SHOWN = 80  # characters of a wrong name in a message
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # which people give in place of a recipe
 MAX_NAMES = 5  # of recipes in a message; of more, only the nearest ones
@@ -149,8 +150,14 @@ def recipe_folder() -> Path:
 
 def recipes() -> dict[str, Path]:
     """List the shipped recipes: name -> absolute path, sorted by name."""
-    files = source_files(recipe_folder(), "**/*.yaml")
+    files = (f for f in source_files(recipe_folder(), "**/*.yaml") if f.parent.name != LAUNCH)
     return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}
+
+
+def launch_files() -> dict[str, Path]:
+    """List what starts a run on several GPUs and machines: `launch/x.yaml` -> absolute path."""
+    files = source_files(recipe_folder() / LAUNCH, "*.*")
+    return {f"{LAUNCH}/{file.name}": file for file in files}
 
 
 def recipe_file(path: str | Path) -> Path:

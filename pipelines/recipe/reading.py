@@ -56,6 +56,11 @@ def layered(file: Path) -> Document:
     document = Document(str(file))
     for layer in yaml_reader.layers(file):
         lay(document, layer)
+    if "distributed_type" in document.values:
+        raise RecipeError(
+            f"{file}: is a configuration of accelerate, not a recipe; "
+            f"accelerate launch --config_file {file} pipelines/run.py RECIPE"
+        )
     document.values.setdefault("name", file.stem)
     return document
 

@@ -21,7 +21,7 @@ from pipelines.report import lock
 from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+RECIPES = sorted(registry.recipes().values())
 BASE = """\
 task: text_classification
 model: {checkpoint: google-bert/bert-base-uncased, revision: v1}

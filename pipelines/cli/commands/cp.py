@@ -25,7 +25,7 @@ class CpCommand(Command):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare `RECIPE [TARGET] [--force]`."""
         parser.add_argument(
-            "recipe", metavar="RECIPE", help="the name of a shipped recipe, or a YAML file"
+            "recipe", metavar="RECIPE", help="a shipped recipe or launch file, or a YAML file"
         )
         parser.add_argument(
             "target", metavar="TARGET", nargs="?", default=".", help="a file or a folder (.)"
@@ -39,20 +39,35 @@ class CpCommand(Command):
             RecipeError: no such recipe, or it is not YAML.
             RunError: the target exists, cannot be written, or its folder is missing.
         """
-        from pipelines.recipe import yaml_reader
         from pipelines.report.run_folder import writing
 
+        launch_file = registry.launch_files().get(parsed.recipe)
         # the shipped recipe even where a copy of it lies here: --force brings it back
-        source = registry.recipes().get(parsed.recipe) or registry.recipe_file(parsed.recipe)
-        yaml_reader.read(source, f"{source}: cannot read the recipe")  # refused if it is not YAML
-        text = _relocate(source.read_text(encoding="utf-8"), source.parent.resolve())
+        shipped = launch_file or registry.recipes().get(parsed.recipe)
+        source = shipped or registry.recipe_file(parsed.recipe)
+        text = source.read_text(encoding="utf-8") if launch_file else _copied(source)
         # all of it: to look for a target whose name is too long is an error, too
         with writing(Path(parsed.target)):
             target = _target(parsed.target, source)
             if target.exists() and not parsed.force:
                 raise RunError(f"{target}: exists already; --force overwrites it")
             target.write_text(text, encoding="utf-8")
-        print(f"wrote {target}; to run it: {shlex.join(['graft', 'run', str(target)])}")
+        run = (
+            "its first lines say how" if launch_file else shlex.join(["graft", "run", str(target)])
+        )
+        print(f"wrote {target}; to run it: {run}")
+
+
+def _copied(source: Path) -> str:
+    """Return the text of a recipe as it would stand elsewhere.
+
+    Raises:
+        RecipeError: it is not YAML.
+    """
+    from pipelines.recipe import yaml_reader
+
+    yaml_reader.read(source, f"{source}: cannot read the recipe")
+    return _relocate(source.read_text(encoding="utf-8"), source.parent.resolve())
 
 
 def _target(text: str, source: Path) -> Path:

@@ -20,3 +20,7 @@ class ListCommand(Command):
             lines = path.read_text(encoding="utf-8").splitlines()
             comments = (text for text in lines if text.startswith("# ") and "$schema" not in text)
             print(f"  {name:26} {next(comments, '').removeprefix('# ')}")
+        print("launch files, for several GPUs and machines (graft cp NAME):")
+        for name, path in registry.launch_files().items():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            print(f"  {name:28} {next(text for text in lines if text.startswith('# '))[2:]}")
