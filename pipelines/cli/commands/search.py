@@ -11,7 +11,7 @@ class SearchCommand(RecipeCommand):
     """Run trials of a recipe with Optuna; the same command, run again, continues them."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare `RECIPE --space SPACE… [key=value …] [--trials N] [--timeout SECONDS]`."""
+        """Declare `RECIPE --space SPACE… [key=value …] [--trials N] [--storage PLACE] …`."""
         super().arguments(parser)
         parser.add_argument(
             "--space",
@@ -27,6 +27,11 @@ class SearchCommand(RecipeCommand):
             type=float,
             default=3600,
             help="seconds after which no new trial starts (3600)",
+        )
+        parser.add_argument(
+            "--storage",
+            help="where trials lie that several workers share: a file in a folder that all see, or "
+            "a database such as postgresql://user@host/name (study.log in the search's folder)",
         )
 
     def run(self, parsed: argparse.Namespace) -> None:
@@ -50,6 +55,8 @@ class SearchCommand(RecipeCommand):
 
         overrides = tuple(parsed.overrides)
         trials.run(
-            SearchRequest(parsed.recipe, overrides, space, parsed.trials, parsed.timeout),
+            SearchRequest(
+                parsed.recipe, overrides, space, parsed.trials, parsed.timeout, parsed.storage
+            ),
             first,
         )

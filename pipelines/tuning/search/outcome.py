@@ -17,6 +17,7 @@ from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import writing
 from pipelines.report.tables import align
 from pipelines.tuning.search.request import SearchRequest
+from pipelines.tuning.search.storage import shown
 
 if TYPE_CHECKING:
     from pipelines.tuning.search.study import Study
@@ -80,7 +81,7 @@ def _table(study: "Study", request: SearchRequest, metric: str) -> Iterator[str]
     rows += [_cells(trial, names) for trial in trials[:MAX_TABLE_ROWS]]
     yield from map(str.rstrip, align(rows))
     if len(trials) > MAX_TABLE_ROWS:
-        yield f"… and {len(trials) - MAX_TABLE_ROWS} more in {study.path}"
+        yield f"… and {len(trials) - MAX_TABLE_ROWS} more in {shown(study.place)}"
 
 
 def _cells(trial: FrozenTrial, names: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ class SearchRequest:
         overrides: `key=value` texts that hold for all trials.
         max_trials: the number of trials in total, earlier ones included.
         timeout: seconds after which no new trial starts.
+        storage: a file, or the URL of a database; None: a journal in the folder of the search.
     """
 
     path: str
@@ -26,6 +27,7 @@ class SearchRequest:
     space: Space
     max_trials: int
     timeout: float
+    storage: str | None = None
 
     def recipe(self, texts: dict[str, str]) -> Recipe:
         """Load the recipe of a trial.

@@ -1,26 +1,29 @@
 """The trials of a search, on disk: which values to try next, and the results (Optuna).
 
-Each trial's draw follows from the seed, its number and the finished trials before it, so that an
-interrupted search continues as it would have. The main process draws for all.
+Each trial's draw follows from the seed, its number and the trials before it, so that an interrupted
+search continues as it would have. The main process draws for all. Several workers may share the
+trials: who begins first draws first.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
 import optuna
-from optuna.samplers import TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.core import processes
 from pipelines.core.errors import RunError
-from pipelines.report.run_folder import writing
 from pipelines.tuning.search.request import differences
 from pipelines.tuning.search.space import Point, Space
+from pipelines.tuning.search.storage import open_storage, shown, storing
+from pipelines.tuning.search.workers import Roster, SignsOfLife
 
 T = TypeVar("T")
 MIN_PRUNING_PERCENT = 20  # of training; the scores before say little about the end
@@ -48,7 +51,8 @@ class Study:
     """The trials of one recipe in one space.
 
     Args:
-        path: the journal, which is created if it does not exist.
+        place: the storage: a journal, which is created if it does not exist, or a database's URL.
+        name: of the study in the storage.
         identity: recipe and space as plain values.
         max_trials: the number of trials in total; fewer if the space has fewer points.
         greater: whether a greater score is better.
@@ -59,7 +63,8 @@ class Study:
 
     def __init__(
         self,
-        path: Path,
+        place: str,
+        name: str,
         identity: dict[str, Any],
         space: Space,
         max_trials: int,
@@ -67,10 +72,12 @@ class Study:
         seed: int,
         greater: bool,
     ) -> None:
-        self.path, self.space, self.seed, self.greater = path, space, seed, greater
+        self.place, self.name, self.space = place, name, space
+        self.seed, self.greater = seed, greater
         self.grid = space.grid(max_trials)
         self.max_trials = max_trials if self.grid is None else len(self.grid)
         self.running: optuna.Trial | None = None
+        self.signs: SignsOfLife | None = None
         self.study: Any = None
         self._on_main(lambda: self._open(identity))
 
@@ -93,8 +100,8 @@ class Study:
             )
         )
 
-    def next_trial(self) -> SearchTrial:
-        """Draw the next trial, and start it."""
+    def next_trial(self) -> SearchTrial | None:
+        """Draw the next trial, and start it; None while other workers run all that are left."""
         return self._on_main(self._next_trial)
 
     def should_prune(self, score: float, percent: int) -> bool:
@@ -127,63 +134,74 @@ class Study:
         return max(complete, key=lambda t: sign * (t.value or 0), default=None)
 
     def _on_main(self, do: Callable[[], T]) -> T:
-        with writing(self.path):
-            return processes.from_main(do)
+        def work() -> T:
+            with storing(self.place):
+                return do()
+
+        return processes.from_main(work)
 
     def _open(self, identity: dict[str, Any]) -> None:
         # Graft prints a line of its own for each trial
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(self.path))),
-            study_name="search",
+            storage=open_storage(self.place),
+            study_name=self.name,
             direction="maximize" if self.greater else "minimize",
             # gives up what is below the median of earlier trials at the same percentage
             pruner=optuna.pruners.MedianPruner(n_warmup_steps=MIN_PRUNING_PERCENT),
             load_if_exists=True,
         )
+        self.roster = Roster(self.study)
         before = self.study.user_attrs.get("identity")
         if before not in (None, identity):
             changes = ", ".join(differences(before, identity))
             raise RunError(
-                f"{self.path}: holds the trials of another search ({changes}); repeat the command "
-                "of that search, set name=… for another folder, or remove this one"
+                f"{shown(self.place)}: holds the trials of another search ({changes}); repeat the "
+                "command of that search, set name=… for another folder, or remove this one"
             )
         self.study.set_user_attr("identity", identity)
-        # a process that was killed could not end its trial
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._end(trial.number, TrialState.FAIL)
 
-    def _next_trial(self) -> SearchTrial:
+    def _next_trial(self) -> SearchTrial | None:
         """Draw until the values are new, or MAX_DUPLICATE_DRAWS times."""
         for draw in range(MAX_DUPLICATE_DRAWS):
-            finished = self.finished
-            self.running = self._draw(len(finished), draw)
-            point = self.space.draw(self.running)
-            texts = {d.name: d.values.text(value) for d, value in point}
-            complete = [t for t in finished if t.state == TrialState.COMPLETE]
+            if len(self.finished) + len(self.roster.under_way()) >= self.max_trials:
+                return None
+            self.running = self.study.ask()
+            self.signs = SignsOfLife(self.running)
+            before = self.roster.wait_for_turn(self.running)
+            number = _free_number([*self.finished, *before])
+            if number > self.max_trials:  # others were faster
+                self._drop()
+                return None
+            self.study.sampler = self._sampler(number - 1, draw, before)
+            texts = {d.name: d.values.text(v) for d, v in self.space.draw(self.running)}
             # rounding makes different draws equal
-            duplicates = [t.value for t in complete if t.user_attrs["texts"] == texts]
-            if duplicates and draw < MAX_DUPLICATE_DRAWS - 1:
+            equal = [t for t in (*self.finished, *before) if t.user_attrs["texts"] == texts]
+            if equal and draw < MAX_DUPLICATE_DRAWS - 1:
                 self._drop()
                 continue
-            self.running.set_user_attr("number", len(finished) + 1)
+            self.running.set_user_attr("number", number)
             self.running.set_user_attr("texts", texts)
-            score = duplicates[0] if duplicates else None
-            return SearchTrial(len(finished) + 1, texts, score)
+            scores = [t.value for t in equal if t.state == TrialState.COMPLETE]
+            return SearchTrial(number, texts, scores[0] if scores else None)
         raise AssertionError("the last draw is accepted")
 
-    def _draw(self, number: int, draw: int) -> optuna.Trial:
-        """Start the next point of a small space, or what a newly seeded sampler suggests."""
-        if self.grid is not None:
-            self.study.enqueue_trial(self._untried()[0])
-        # the state of a sampler is not in the journal: a new one per trial makes draws repeatable
-        seeds = np.random.SeedSequence([self.seed, number, draw]).generate_state(1)
-        self.study.sampler = TPESampler(seed=int(seeds[0]))
-        return self.study.ask()
+    def _sampler(self, number: int, draw: int, before: list[FrozenTrial]) -> BaseSampler:
+        """Seed a sampler anew, or fix it at the next point of a small space.
 
-    def _untried(self) -> list[dict[str, Any]]:
-        tried = [trial.params for trial in self.finished]
+        Args:
+            before: trials under way, whose points are taken.
+        """
+        # the state of a sampler is not in the storage: a new one per trial makes draws repeatable
+        seeds = np.random.SeedSequence([self.seed, number, draw]).generate_state(1)
+        sampler = TPESampler(seed=int(seeds[0]))
+        if self.grid is None:
+            return sampler
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            return PartialFixedSampler(self._untried(before)[0], sampler)
+
+    def _untried(self, before: Sequence[FrozenTrial] = ()) -> list[dict[str, Any]]:
+        tried = [trial.params for trial in (*self.finished, *before)]
         grid = map(_as_parameters, self.grid or ())
         return [parameters for parameters in grid if parameters not in tried]
 
@@ -194,20 +212,28 @@ class Study:
 
     def _record(self, state: TrialState, remark: str, score: float | None, seconds: float) -> None:
         assert self.running
-        self.running.set_user_attr("remark", remark)
-        self.running.set_user_attr("seconds", round(seconds, 1))
+        # another worker may have taken this one for lost, and tries its values again
+        with suppress(UpdateFinishedTrialError):
+            self.running.set_user_attr("remark", remark)
+            self.running.set_user_attr("seconds", round(seconds, 1))
         # Optuna refuses the value of a failed trial, and has that of a pruned one
-        value = score if state == TrialState.COMPLETE else None
-        self._end(self.running, state, value)
+        self._end(state, score if state == TrialState.COMPLETE else None)
 
     def _drop(self) -> None:
-        assert self.running
-        self._end(self.running, TrialState.FAIL)
+        self._end(TrialState.FAIL)
 
-    def _end(
-        self, trial: optuna.Trial | int, state: TrialState, value: float | None = None
-    ) -> None:
-        self.study.tell(trial, value, state=state)
+    def _end(self, state: TrialState, value: float | None = None) -> None:
+        assert self.running
+        assert self.signs
+        self.signs.end()
+        with suppress(UpdateFinishedTrialError):
+            self.study.tell(self.running, value, state=state, skip_if_finished=True)
+
+
+def _free_number(trials: Sequence[FrozenTrial]) -> int:
+    """Return the first number, from 1, that no trial has: that of a lost one is free again."""
+    numbers = {trial.user_attrs["number"] for trial in trials}
+    return next(number for number in count(1) if number not in numbers)
 
 
 def _as_parameters(point: Point) -> dict[str, Any]:

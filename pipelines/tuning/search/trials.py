@@ -22,6 +22,7 @@ from pipelines.workflow.prepare import prepare
 from pipelines.workflow.resume import runs_folder
 from pipelines.workflow.trial import trial as run_trial
 
+WAITING_SECONDS = 2.0  # between two looks at the trials of other workers
 COMPLETE, PRUNED, FAILED = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 
 
@@ -38,7 +39,9 @@ def run(request: SearchRequest, first: Recipe) -> None:
     metric, baseline, greater = _score_baseline(request.comparable(first))
     folder = Path(runs_folder(first)) / f"{first.name}_search"
     study = Study(
-        folder / "study.log",
+        request.storage or str(folder / "study.log"),
+        # a journal of its own holds one study; others are told apart by the recipe's name
+        first.name if request.storage else "search",
         request.identity,
         request.space,
         request.max_trials,
@@ -79,13 +82,19 @@ def _announce(request: SearchRequest, study: Study, folder: Path, baseline: str)
 
 
 def _run_remaining(request: SearchRequest, study: Study, folder: Path, metric: str) -> None:
-    started = time.monotonic()
+    started, is_waiting = time.monotonic(), False
     while not study.is_over:
         # clocks of processes differ: the main one decides, or some would wait for a trial forever
         if processes.from_main(lambda: time.monotonic() - started > request.timeout):
             say(f"{request.timeout:g} s are over: no new trial is started (--timeout)")
             return
         trial = study.next_trial()
+        if trial is None:
+            if not is_waiting:
+                say("other workers run the trials that are left: waiting for them")
+            is_waiting = True
+            time.sleep(WAITING_SECONDS)
+            continue
         say(f"trial {trial.number} of {study.max_trials}  {trial}")
         if trial.duplicate_score is not None:
             # the same seed and values would give the same score
