@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError
@@ -281,3 +282,19 @@ def test_what_is_no_recipe(tmp_path, monkeypatch) -> None:
     # with a folder before it, a path is a path
     assert registry.recipe_file("here/quickstart") == Path("here/quickstart")
     assert registry.recipe_file("./quickstart") == Path("./quickstart")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "recipes" / "launch").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_accelerate_reads_every_launch_file(path):
+    """Those for accelerate; the one for Kubernetes is two documents of its own."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    if path.stem == "kubernetes":
+        kinds = [each["kind"] for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+        assert kinds == ["Service", "Job"]
+        return
+    config = load_config_from_file(str(path))
+    assert config.num_processes >= 1
+    assert path.stem != "several_machines" or config.num_machines == 2

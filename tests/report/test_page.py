@@ -442,7 +442,7 @@ def test_a_recipe_is_shown_without_tokens_and_folders(tmp_path: Path) -> None:
     folder = run_of(tmp_path, ROWS, NAMES)
     token = "hf_" + "Ab1" * 11
     recipe = RECIPE.replace("google-bert/bert-base-uncased", "/home/me/bert")
-    folder.recipe.write_text(f"{recipe}name: {token}\n")
+    folder.recipe.write_text(recipe.replace("training: {", f"training: {{run_name: {token}, "))
     section = draw(folder).by_id("request").text
     assert "r: 8" in section
     assert token not in section
