@@ -86,7 +86,7 @@ def test_a_wheel_holds_the_recipes_and_what_they_need(wheel: Path) -> None:
     assert shipped <= files
     outside = {name for name in files if not name.startswith(("pipelines/", "graft_finetune-"))}
     assert not outside
-    assert wheel.stat().st_size < 2e6
+    assert wheel.stat().st_size < 2.5e6
 
 
 def test_the_first_commands_from_an_empty_folder(start, installed: Path, tmp_path: Path) -> None:

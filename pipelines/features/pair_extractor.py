@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.models.output.head_layers import Linear, SolvedHead
 
-# of the vector of a text; `mean` first, which most encoders of sentences were trained with
-POOLINGS_APART = ("mean", "cls")
 SIMILARITY, APART = "similarity", "apart"
 Rows = dict[str, Any]
 

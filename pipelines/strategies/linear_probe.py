@@ -7,7 +7,13 @@ from pydantic import Field, field_validator
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Strategy
-from pipelines.strategies.probing import Pooling, pairs, pooling_problem, side_by_side
+from pipelines.strategies.probing import (
+    POOLINGS_APART,
+    Pooling,
+    pairs,
+    pooling_problem,
+    side_by_side,
+)
 from pipelines.strategies.probing.solved_head import (
     default_head,
     output_of,
@@ -111,7 +117,9 @@ class LinearProbe(Strategy):
         """Name what no head on two vectors has; None where there is nothing."""
         if self.layer != "last":
             return f"layer {self.layer!r}"
-        return f"pooling '{self.pooling}'" if self.pooling == "head" else self._beyond()
+        if self.pooling not in ("auto", *POOLINGS_APART):
+            return f"pooling '{self.pooling}'"
+        return self._beyond()
 
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """List all but seed, precision and what a forward pass needs."""
@@ -140,7 +148,9 @@ class LinearProbe(Strategy):
         head = self._head(job)
         if job.checkpoint.beside:
             return side_by_side.fit(job, head, self._extractor)
-        extractor = pairs.beside(job, self._extractor(job), self.pairs, self._why_together)
+        extractor = pairs.beside(
+            job, self._extractor(job), self.pairs, self.pooling, self._why_together
+        )
         search, best, trials = solve(job, head, extractor)
         return Fitted(
             output=output_of(extractor, best),

@@ -227,7 +227,7 @@ def test_a_sentence_transformers_folder_gives_equal_logits(
     from sentence_transformers import SentenceTransformer
 
     data = problem(tmp_path / "data", kind)
-    section = {"name": "linear_probe", "pooling": pooling}
+    section = {"name": "linear_probe", "pooling": pooling, "pairs": "together"}
     found = graft(tmp_path, text_checkpoint, data, strategy=section)
     assert found.fitted.output.library == "sentence-transformers"
     assert found.fitted.chosen["pooling"] == pooling

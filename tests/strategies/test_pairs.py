@@ -150,6 +150,7 @@ def test_texts_stay_together_on_request_and_where_they_are_no_pairs(
         ({"head": "mlp"}, "head 'mlp'"),
         ({"layer": "mean"}, "layer 'mean'"),
         ({"pooling": "head"}, "pooling 'head'"),
+        ({"pooling": "last"}, "pooling 'last'"),
     ],
 )
 def test_what_no_head_on_two_vectors_has_is_refused(checkpoint, tmp_path, strategy, reason):

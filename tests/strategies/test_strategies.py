@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from closeness import close, tolerance
+from closeness import ONE_PASS, close, tolerance
 from grafting import AUTO_CLASSES, Graft, changed, graft, prepare, state
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -369,7 +369,8 @@ def test_a_row_is_predicted_the_same_alone_and_in_a_batch(grafted, family, strat
     for row in range(5):
         with torch.no_grad():
             alone = found.model(**collate([rows[row]])).logits[0]
-        close(alone, logits[row])
+        # of other shapes a deep convolution adds up in another order in each of its blocks
+        close(alone, logits[row], roundings=2 * ONE_PASS)
 
 
 @by_strategy

@@ -248,7 +248,7 @@ def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, b
     assert better(scores) != scores[-1]  # or the last one would be as good
     logits = logits_of(found, fitted)
     kept = found.scorer(found.data.labels.predict(logits), found.targets["validation"])[metric]
-    assert kept == pytest.approx(better(scores))
+    assert kept == pytest.approx(better(scores), rel=1e-5)
     steps = [entry["step"] for entry in fitted.history if f"eval_{metric}" in entry]
     assert fitted.chosen == {"step": steps[scores.index(better(scores))]}
 
@@ -572,8 +572,12 @@ def predictions(run, split="validation"):
 
 
 def refuses_files_cut_short(command, run, capsys):
-    """Each file of a checkpoint, as a full disk or an unfinished copy leaves it."""
+    """Each file of a checkpoint, as a full disk or an unfinished copy leaves it.
+
+    But for the one that is written last: with half of it the checkpoint does not count.
+    """
     files = [path for path in run.checkpoint.iterdir() if path.suffix != ".txt"]
+    files = [path for path in files if path.name != "trainer_state.json"]
     assert {".safetensors", ".pt", ".pth", ".bin", ".json"} <= {path.suffix for path in files}
     for file in files:
         content = file.read_bytes()

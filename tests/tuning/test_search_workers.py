@@ -113,7 +113,7 @@ def test_workers_draw_what_no_other_has_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("oracl://me:secret@host/x", "--storage oracl://me:***@host/x: "),
+        ("oracl://me:secret@host/x", "--storage oracl://***@host/x: "),
         ("postgresql+psycopg2://me:secret@host/x", "needs the package psycopg2, which is not"),
         ("sqlite:////nowhere/at/all.db", "--storage sqlite:////nowhere/at/all.db: unable to open"),
         ("://", "--storage ://…: "),

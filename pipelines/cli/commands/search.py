@@ -31,7 +31,7 @@ class SearchCommand(RecipeCommand):
         parser.add_argument(
             "--storage",
             help="where trials lie that several workers share: a file in a folder that all see, or "
-            "a database such as postgresql://user@host/name (study.log in the search's folder)",
+            "a database such as postgresql://host/name (study.log in the search's folder)",
         )
 
     def run(self, parsed: argparse.Namespace) -> None:

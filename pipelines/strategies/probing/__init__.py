@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pipelines.tasks import Task
 
+# of the vector of a text that is compared with another's; `mean` first, with which most encoders of
+# sentences were trained
+POOLINGS_APART = ("mean", "cls")
 Pooling = Literal["auto", "head", "mean", "mean_max", "cls", "last"]
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
-from pipelines.features.pair_extractor import POOLINGS_APART, PairExtractor, template_of
+from pipelines.features.pair_extractor import PairExtractor, template_of
+from pipelines.strategies.probing import POOLINGS_APART
 
 if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def beside(
-    job: "Job", together: "Extractor", wanted: str, conflict: str | None
+    job: "Job", together: "Extractor", wanted: str, pooling: str, conflict: str | None
 ) -> "Extractor | PairExtractor":
     """Add features of both texts apart to those of `together`, where examples are pairs.
 
     Args:
         wanted: `auto`, `together` or `apart`.
+        pooling: of the vectors of single texts; `auto`: all that compare texts well.
         conflict: what the recipe asks for, and no head on two vectors has; None: nothing.
 
     Raises:
@@ -26,7 +28,7 @@ def beside(
     """
     if wanted == "together":
         return together
-    extractor = conflict or _apart(job, together)
+    extractor = conflict or _apart(job, together, pooling)
     if isinstance(extractor, PairExtractor):
         return extractor if wanted == "auto" else extractor.alone
     if wanted == "apart":
@@ -37,7 +39,7 @@ def beside(
     return together
 
 
-def _apart(job: "Job", together: "Extractor") -> "PairExtractor | str | None":
+def _apart(job: "Job", together: "Extractor", pooling: str) -> "PairExtractor | str | None":
     """Build the extractor; returns the reason where there is none, None of single texts."""
     from pipelines.features.candidates import pooled_extractor
     from pipelines.features.pair_rows import PairRows, TextRows
@@ -54,5 +56,5 @@ def _apart(job: "Job", together: "Extractor") -> "PairExtractor | str | None":
     apart = pooled_extractor(
         model, dissect(model, new), "auto", first, job.collate, new, plain=False
     )
-    poolings = tuple(p for p in apart.poolings if p in POOLINGS_APART)
+    poolings = tuple(p for p in apart.poolings if p in POOLINGS_APART and pooling in ("auto", p))
     return PairExtractor(together, replace(apart, poolings=poolings), template)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.core.errors import RunError
 from pipelines.report.run_folder import writing
 
-EXPECTED = "expected a file, or a database such as postgresql://user@host/name"
+EXPECTED = "expected a file, or a database such as postgresql://host/name"
 # a connection that was idle for the length of a trial may be gone
 ENGINE = {"pool_pre_ping": True}
 LINE_START = b'{"op_code":'  # of a journal
