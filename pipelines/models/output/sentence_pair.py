@@ -9,7 +9,7 @@ them in one sequence. There is no config.json beside modules.json: `pipeline()` 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,9 +22,7 @@ from pipelines.models.output.head_layers import Linear
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.models.forward import Collect
-    from pipelines.models.output import Library, Output
-    from pipelines.models.output.frozen_features import FrozenFeatures
+    from pipelines.models.output import Library
     from pipelines.tasks import ModelOutputs
 
 FILE = "pair_head.safetensors"
@@ -43,7 +41,7 @@ def pair_features(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class SentencePairModel:
+class SentencePairModel(sentence.SentenceModel):
     """An encoder of single texts, a pooling, and a linear head on `pair_features` of two.
 
     Attributes:
@@ -51,32 +49,17 @@ class SentencePairModel:
     """
 
     library: ClassVar["Library"] = "sentence-pairs"
-    model: Any
-    extractor: "FrozenFeatures"
-    head: Linear
     pooling: str
-
-    def run(self, rows: Any, collate: Any, collect: "Collect", **options: Any) -> "ModelOutputs":
-        """Apply the head to the vectors of both texts: (rows, num_labels) logits."""
-        return {"logits": self.extractor.logits(self.head, rows, collate, **options)}
-
-    def features(self, rows: Any, collate: Any, **options: Any) -> np.ndarray:
-        """Compute the features that the head was solved on."""
-        features, _ = self.extractor.extract(rows, collate, **options)
-        return np.asarray(features[self.extractor.chosen])
-
-    def with_temperature(self, temperature: float, batch: Any) -> "Output":
-        """Divide the head's logits: nothing else gives any."""
-        return replace(self, head=self.head.with_temperature(temperature))
 
     def save(self, folder: Path, processor: Any) -> None:
         """Write the encoder with sentence-transformers itself, and the head beside it."""
         from safetensors.numpy import save_file
 
-        dim = (self.head.weight.shape[1] - 1) // 4
+        linear = self.head.layers[0].linear
+        dim = (linear.weight.shape[1] - 1) // 4
         poolings = sentence.poolings(self.model.config, self.pooling, self.extractor.layer, dim)
         sentence.write(self.model.base_model, poolings, (), folder, processor)
-        tensors = {"weight": self.head.weight, "bias": self.head.bias}
+        tensors = {"weight": linear.weight, "bias": linear.bias}
         arrays = {name: np.ascontiguousarray(t, np.float32) for name, t in tensors.items()}
         save_file(arrays, folder / FILE)
 
