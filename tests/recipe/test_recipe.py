@@ -595,6 +595,7 @@ def test_a_number_without_a_meaning_is_one_line(problems, file, key, value, expe
         ),
         ("model.dtype=x", "unknown key 'model.dtype'; did you mean 'training.bf16'?"),
         ("data.max_samples=9", "unknown key 'data.max_samples'; did you mean 'limit.train'?"),
+        ("data.test=b.csv", "unknown key 'data.test'; did you mean 'splits.test'?"),
         ("task=NER", "unknown task 'NER'; did you mean token_classification?"),
         ("data.source=csv", "unknown source 'csv'; did you mean files?"),
         ("strategy=LoRA", "unknown strategy 'LoRA'; did you mean 'lora'? known: "),
