@@ -113,7 +113,9 @@ class GraftTrainer(Trainer):
                 "training.train_sampling_strategy: group_by_length: all rows are of one length; "
                 "leave it out"
             )
+        # of a whole step: the order does not depend on how processes divide it
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        size *= self.args.world_size
         return length_grouped_sampler(size, lengths.tolist())
 
     def _ends_with_one(self, num_rows: int) -> bool:

@@ -8,17 +8,22 @@ set or checkpoint now: the run's record would name what was not trained.
     where it goes       `name`, `hub`, `training.output_dir`, `save_total_limit`
     when it stops       `early_stopping`
     what follows        `calibration`, `evaluation`, `simple_model`, `printed_lines`
+    who trains          the number of processes, and how they connect (`ddp_backend` …); batches
+                        may change with them while the rows of a step are as many as before
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.core.errors import RunError
 from pipelines.recipe import Recipe
-from pipelines.recipe.differences import Difference, differences
+from pipelines.recipe.differences import LEFT_OUT, Difference, differences
 from pipelines.report import lock_differences, requested, strict_json
 from pipelines.report.run_folder import RunFolder
+from pipelines.workflow import step_size
+from pipelines.workflow.step_size import StepSize
 
 T = TypeVar("T")
 
@@ -34,6 +39,8 @@ FREE_TRAINING = frozenset(
         *("report_to", "run_name", "project", "disable_tqdm"),
         *("trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
         *("log_level", "log_level_replica", "log_on_each_node"),
+        # how processes talk to one another, whose number may change
+        *("ddp_backend", "ddp_timeout", "ddp_bucket_cap_mb"),
     }
 )
 REVISIONS = {  # key -> the section of the lock that names the commit it meant
@@ -113,10 +120,13 @@ def refused(
     for change in changes:
         if is_free(change.key) or _is_what_it_was(run, change):
             continue
-        if change.key not in LENGTHS:
+        if change.key in LENGTHS:
+            reason = _length_problem(run, recipe, change)
+        elif change.key in step_size.KEYS:
+            reason = _step_problem(run, changes)
+        else:
             yield f"{prefix}{change}"
             continue
-        reason = _length_problem(run, recipe, change)
         if reason:
             yield f"{prefix}{change} ({reason})"
 
@@ -151,12 +161,6 @@ def refuse_other_contents(
         raise RunError(
             f"{folder}: data or checkpoint have changed since the run began; put back what they "
             f"were (of a Hub id: data.revision or model.revision), {ADVICE}\n{lines}"
-        )
-    counts = [lock.get("num_processes", 1) for lock in (before, now)]
-    if before and counts[0] != counts[1]:
-        say(
-            f"note: {folder} began with {counts[0]} processes and goes on with {counts[1]}: a step "
-            "reads rows for each, so that steps are of another size now"
         )
 
 
@@ -198,6 +202,19 @@ def _length_problem(run: RunFolder, recipe: Recipe, change: Difference) -> str:
     name = change.key.partition(".")[2]
     before = _number(change.before) or _number(resolved.training.get(name))
     return "" if _number(change.now) > before > 0 else "it can only be raised"
+
+
+def _step_problem(run: RunFolder, changes: tuple[Difference, ...]) -> str:
+    """Say why batches cannot be others; empty where a step has as many rows as before."""
+    before = StepSize.of_run(run)
+    if before is None:
+        return ""
+    if any(change.now is LEFT_OUT for change in changes if change.key in step_size.KEYS):
+        return "name the value"
+    now = step_size.explicit_size(before, changes, processes.num_processes())
+    if now.num_rows == before.num_rows:
+        return ""
+    return f"a step had {before.num_rows} rows, of all processes, and would have {now.num_rows}"
 
 
 def _number(value: Any) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 from zipfile import is_zipfile
 
-from pipelines.core import cache, stopping
+from pipelines.core import cache, processes, stopping
 from pipelines.core.console import say
 from pipelines.core.disk import write_failure
 from pipelines.core.errors import Interrupted, RunError
@@ -15,6 +15,7 @@ from pipelines.recipe import Recipe
 from pipelines.recipe.differences import Difference
 from pipelines.report import requested, strict_json
 from pipelines.report.run_folder import RunFolder
+from pipelines.workflow import step_size
 from pipelines.workflow.continuation import changes_since, check, choose, is_free
 
 # of `training:`, which the run may have chosen
@@ -58,8 +59,9 @@ class Resumed:
         Raises:
             RunError: a file of the checkpoint is damaged.
         """
-        changes = (each for each in changes_since(run, recipe) if is_free(each.key))
-        resumed = cls(run, requested, tuple(changes))
+        changes = changes_since(run, recipe)
+        shown = (each for each in changes if is_free(each.key) or each.key in step_size.KEYS)
+        resumed = cls(run, requested, tuple(shown))
         resumed.announce()
         return resumed
 
@@ -89,13 +91,14 @@ class Resumed:
         """Keep what the run had resolved: the strategy of `auto`, its length, when it evaluates.
 
         Weights of another strategy would not fit; a length that was left open was resolved together
-        with evaluations and early stopping.
+        with evaluations and early stopping. The rows of a step are divided among the processes.
         """
         if not self.checkpoint or not self.folder.recipe.is_file():
             return recipe
         before = requested.read(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
-        sections: dict[str, Any] = {"training": {**length, **recipe.training}}
+        step = step_size.resumed_training(self.folder, self.changes, processes.num_processes())
+        sections: dict[str, Any] = {"training": {**length, **recipe.training, **step}}
         if not any(change.key.startswith("early_stopping") for change in self.changes):
             sections["early_stopping"] = before.early_stopping
         if recipe.strategy.name == "auto":

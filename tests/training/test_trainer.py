@@ -684,10 +684,15 @@ def test_two_processes_probe_as_one_does(checkpoint, text_data, python_offline, 
         assert predictions(two, split) == predictions(one, split)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
-def test_two_processes_stop_at_the_same_step(checkpoint, text_data, python_offline, tmp_path):
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
-    running = start(python_offline, TWO, recipe)
+def test_two_processes_stop_at_the_same_step_and_one_goes_on(
+    checkpoint, text_data, python_offline, tmp_path, capsys
+):
+    training = {**LONG, "num_train_epochs": 10, "eval_steps": 10, "learning_rate": 1e-3}
+    model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, model=model, training=training)
+    running = start(python_offline, TWO, recipe, "training.ddp_backend=gloo")
     for line in running.stdout:
         if line.startswith("step 5/"):
             running.send_signal(signal.SIGTERM)  # torchrun passes it on to both
@@ -696,6 +701,14 @@ def test_two_processes_stop_at_the_same_step(checkpoint, text_data, python_offli
     assert err.count("stopped by SIGTERM at step") == 1
     stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
     assert f"at step {stopped.checkpoint.name.removeprefix('checkpoint-')};" in err
+
+    assert main(["run", str(recipe), "--resume"]) == 0
+    assert "2 -> 1 processes: a step has 32 rows as before: of each" in capsys.readouterr().out
+    assert main(["run", str(recipe), "training.gradient_accumulation_steps=2"]) == 0
+    for a, b in zip(*map(history, runs(tmp_path)), strict=True):
+        assert a["step"] == b["step"]
+        for key in ("loss", "eval_loss", "learning_rate"):
+            assert a.get(key, 0) == pytest.approx(b.get(key, 0), rel=1e-3, abs=1e-6), (key, a)
 
 
 @pytest.mark.slow

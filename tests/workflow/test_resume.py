@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -21,6 +22,7 @@ from pipelines.workflow.continuation import refuse_other_contents
 from pipelines.workflow.resume import Resumed, advising, explaining_full_disk, without_request
 from pipelines.workflow.resumed_stages import ResumedStages
 
+ACCUMULATION = "gradient_accumulation_steps"
 RESUME = "training.resume_from_checkpoint=true"
 TRAINING = {"num_train_epochs": 3, "learning_rate": 1e-3, "warmup_steps": 0, "seed": 1}
 # key of a recipe -> what was said of it, all of which once passed in silence
@@ -239,17 +241,79 @@ def test_a_recorded_recipe_is_not_one_to_resume(path):
     assert without_request(without_request(recipe)) == without_request(recipe)
 
 
-def test_other_files_or_commits_are_refused_and_other_processes_are_noted(tmp_path, capsys):
+def test_other_files_or_commits_are_refused(tmp_path, capsys):
     before = {"data": {"path": "x", "sha256": "1"}, "model": {"commit": "a", "revision": "main"}}
     run = RunFolder(tmp_path)
     refuse_other_contents(run, before, {**before, "model": {"commit": "a", "revision": "a"}})
     refuse_other_contents(run, {}, before)
     assert capsys.readouterr().out == ""
     refuse_other_contents(run, before, {**before, "num_processes": 2})
-    assert "began with 1 processes and goes on with 2" in capsys.readouterr().out
     now = {**before, "data": {"path": "x", "sha256": "2"}}
     with pytest.raises(RunError, match=r'have changed(.|\n)*lock\.data\.sha256: "1" -> "2"'):
         refuse_other_contents(run, before, now)
+
+
+# Of a run that began with 4 processes: (batch, its accumulation, processes now) -> what they are
+# then, and what is printed of it
+STEPS = {
+    (16, None, 4): (16, 1, ""),
+    (16, None, 1): (
+        16,
+        4,
+        "4 -> 1 processes: a step has 64 rows as before: of each process 4 x 16",
+    ),
+    (16, 2, 1): (16, 8, "has 128 rows as before: of each process 8 x 16"),
+    (6, None, 3): (4, 2, "has 24 rows as before: of each process 2 x 4"),
+    (16, None, 8): (8, 1, "has 64 rows as before: of each process 1 x 8"),
+    (8, None, 3): (
+        8,
+        1,
+        "had 32 rows, which 3 processes cannot divide into equal parts; it has 24",
+    ),
+}
+
+
+def with_processes(run, number):
+    """Note in a lock how many trained."""
+    run.lock.write_text(json.dumps({"num_processes": number}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", STEPS, ids=str)
+def test_other_processes_divide_the_rows_of_a_step(begin, path, case, monkeypatch, capsys):
+    batch, accumulation, number = case
+    given = [f"training.per_device_train_batch_size={batch}", "training.ddp_backend=gloo"]
+    given += [f"training.gradient_accumulation_steps={accumulation}"] if accumulation else []
+    with_processes(begin(*given), 4)
+    monkeypatch.setenv("WORLD_SIZE", str(number))
+    # how processes connect may change with their number
+    overrides = [*given[:1], *given[2:]]
+    training = resume(path, *overrides).apply(recipes.load(path, overrides)).training
+    *expected, printed = STEPS[case]
+    step = [training[f"{key}"] for key in ("per_device_train_batch_size", ACCUMULATION)]
+    assert step == expected
+    assert printed in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("batch", [16, 32])
+def test_a_recipe_may_divide_a_step_itself(begin, path, monkeypatch, capsys, batch):
+    with_processes(begin(), 4)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    edits = [f"training.per_device_train_batch_size={batch}"] * (batch != 16)
+    edits.append(f"training.{ACCUMULATION}={32 // batch}")
+    resumed = resume(path, *edits)
+    resumed.announce()
+    assert f"resume: training.{ACCUMULATION}: left out -> {32 // batch}" in capsys.readouterr().out
+    training = resumed.apply(recipes.load(path, edits)).training
+    assert training["per_device_train_batch_size"] == batch
+    assert training[ACCUMULATION] == 32 // batch
+    reason = "(a step had 64 rows, of all processes, and would have 96)"
+    with pytest.raises(RunError, match=re.escape(reason)):
+        resume(path, f"training.{ACCUMULATION}=3")
+    recipe = yaml.safe_load(path.read_text())
+    del recipe["training"]["per_device_train_batch_size"]
+    path.write_text(yaml.safe_dump(recipe))
+    with pytest.raises(RunError, match=r"16 -> left out \(name the value\)"):
+        resume(path)
 
 
 def test_a_long_value_is_cut_and_stays_on_its_line(begin, path):
