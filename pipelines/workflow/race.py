@@ -7,8 +7,8 @@ A run of the winner finds its folds in the cache.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
@@ -21,7 +21,8 @@ from pipelines.strategies import Strategy
 from pipelines.strategies.auto import RACE_MINUTES, Auto
 from pipelines.training.cross_validation import CrossValidation, Logits
 from pipelines.training.job import Job
-from pipelines.workflow import simple_model
+from pipelines.workflow import entrants, simple_model
+from pipelines.workflow.entrants import Entrant
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.train import job_of
@@ -31,22 +32,6 @@ MIN_FOLDS = 2  # before which one entrant cannot be said to be behind another
 # work on the machine it takes longer than was estimated
 MAX_OVERRUN = 2.0
 MAX_STANDARD_ERRORS = 1.0  # of the difference to the leader, by which an entrant may be behind
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A strategy, and how it did on the folds that it was trained for.
-
-    Attributes:
-        score: on all rows out of fold; None where it was left out before.
-        reason: why it was left out.
-    """
-
-    name: str
-    fold_scores: tuple[float, ...] = ()
-    score: float | None = None
-    seconds: float = 0.0
-    reason: str = ""
 
 
 def race(recipe: Recipe, prepared: Prepared) -> Prepared:
@@ -71,13 +56,13 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     for name in names:
         course.enter(name)
     say(f"auto: out of fold, {metric}:")
-    for line in (*_table(course.entrants), *_simple_line(prepared)):
+    for line in (*entrants.table(course.entrants), *_simple_line(prepared)):
         say(line)
     best = course.leader
     if not best:  # whatever time it takes, an entrant runs to its end if none did before
         assert course.failure
         raise course.failure
-    reason = f"{metric} {best.score:.4f} out of fold, the best of {_tried(course.entrants)}"
+    reason = entrants.reason(course.entrants, best, metric, course.sign)
     say(f"auto: {best.name}; reason: {reason}")
     has_test = "test" in prepared.encoded
     chosen = prepare(_with_strategy(recipe, best.name), test=has_test)
@@ -184,16 +169,6 @@ def _with_strategy(recipe: Recipe, name: str) -> Recipe:
     return recipe.replace(strategy=registry.find("strategies", name)())
 
 
-def _table(entrants: Sequence[Entrant]) -> Iterator[str]:
-    """Write a line for each entrant: its score, how it varies over folds, its time."""
-    for entrant in entrants:
-        scores = entrant.fold_scores
-        spread = f" ± {stdev(scores) / len(scores) ** 0.5:.4f}" if len(scores) > 1 else ""
-        mean = f"{fmean(scores):.4f}{spread}" if scores else "-"
-        left = f"; left out after {len(scores)} folds: {entrant.reason}" if entrant.reason else ""
-        yield f"  {entrant.name:<14} {mean:<16} {duration(entrant.seconds):>8}{left}"
-
-
 def _simple_line(prepared: Prepared) -> Iterator[str]:
     """Write how good a bag of words is, or what is as simple: it warns, and does not compete."""
     simple = simple_model.measure(prepared)
@@ -201,7 +176,3 @@ def _simple_line(prepared: Prepared) -> Iterator[str]:
     if simple and scores:
         score = f"{scores[prepared.scorer.main]:.4f}"
         yield f"  {simple.name:<14} {score:<16} {duration(simple.seconds):>8}, to compare with"
-
-
-def _tried(entrants: Sequence[Entrant]) -> str:
-    return ", ".join(entrant.name for entrant in entrants if entrant.fold_scores)

@@ -68,8 +68,28 @@ def test_without_a_mistake_the_temperature_stays_a_temperature(apart: float) -> 
     """The likelihood alone has no optimum: it rises until T is 0."""
     logits = np.tile([apart, 0.0], (32, 1))
     fitted = temperature.fit(Decisions.of(logits, [0] * 32, SINGLE))
-    assert 1e-3 < fitted <= 1
-    assert (fitted > 0.9) == (apart == 30.0)  # nothing is to be gained there
+    assert 0.1 < fitted < 5
+    confidence = 1 / (1 + np.exp(-apart / fitted))
+    assert (confidence > 0.999) == (apart == 30.0)  # it was sure, and may stay sure
+
+
+@pytest.mark.numerical
+def test_doubt_about_the_temperature_makes_probabilities_of_few_rows_less_sure() -> None:
+    """On new rows they are truer, on average over draws, than at the likeliest temperature."""
+    steps = np.linspace(-4, 4, 161)
+    gains = []
+    for seed in range(30):
+        few, new = drawn(8, seed=seed), drawn(300, seed=1_000 + seed)
+        surprise = [8 * few.with_temperature(np.exp(step)).nll + step**2 / 2 for step in steps]
+        likeliest = np.exp(steps[np.argmin(surprise)])
+        gains.append(
+            new.with_temperature(likeliest).nll - new.with_temperature(temperature.fit(few)).nll
+        )
+    assert np.mean(gains) > 0.01
+
+
+def test_one_temperature_is_as_good_as_another_where_logits_are_equal() -> None:
+    assert temperature.fit(Decisions.of(np.zeros((9, 3)), [0] * 9, SINGLE)) == pytest.approx(1)
 
 
 def test_the_prior_gives_way_to_evidence() -> None:
