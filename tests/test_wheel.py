@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core import registry
+from pipelines.core import recipe_files
 from pipelines.core.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +92,7 @@ def test_a_wheel_holds_the_recipes_and_what_they_need(wheel: Path) -> None:
 def test_the_first_commands_from_an_empty_folder(start, installed: Path, tmp_path: Path) -> None:
     assert start("graft", "--version") == f"graft {__version__}\n"
     listed = start("graft", "list")
-    for name in registry.recipes():
+    for name in recipe_files.shipped():
         assert f"  {name} " in listed
     assert "did you mean 'quickstart'?" in start("graft", "run", "quikstart", code=2)
     copied = start("graft", "cp", "bert_sst2", ".")

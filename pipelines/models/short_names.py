@@ -2,7 +2,7 @@
 
 import os
 
-from pipelines.core import registry
+from pipelines.core import recipe_files
 from pipelines.core.errors import ModelError
 
 HUB_IDS = {
@@ -47,7 +47,7 @@ def check(checkpoint: str) -> None:
     ids += _timm_ids(checkpoint.lower())
     if not ids:
         return
-    recipes = [name for name in registry.recipes() if _uses(name, short)]
+    recipes = [name for name in recipe_files.shipped() if _uses(name, short)]
     hint = f"; recipes that use it: {', '.join(recipes)}" if recipes else ""
     raise ModelError(
         f"model.checkpoint: '{checkpoint}': is short for no id; did you mean "

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import registry
+from pipelines.core import recipe_files, registry
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import document as documents
@@ -40,7 +40,7 @@ def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document
     Raises:
         RecipeError: a file that cannot be read, or an override that is none.
     """
-    file = registry.recipe_file(path)
+    file = recipe_files.resolve(path)
     document = layered(file)
     override(document, overrides)
     find_beside(document, file.parent)

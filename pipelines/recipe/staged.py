@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import registry
+from pipelines.core import recipe_files
 from pipelines.core.errors import RecipeError
 from pipelines.core.section import Section
 from pipelines.recipe import reading, recipe
@@ -62,7 +62,7 @@ def load(path: str | Path, overrides: Iterable[str | Override] = ()) -> Recipe |
     Raises:
         RecipeError: one line for each thing that is wrong.
     """
-    file = registry.recipe_file(path)
+    file = recipe_files.resolve(path)
     document = reading.layered(file)
     if "stages" not in document.values:
         return recipe.load(path, overrides)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.core import registry, regular_files
+from pipelines.core import recipe_files, regular_files
 from pipelines.core.errors import RecipeError
 from pipelines.recipe.document import COMMAND_LINE, Document, Key, Override, anchored
 from pipelines.recipe.yaml_nodes import MAX_DEPTH, NodeBuilder, RefusedNode, too_deep
@@ -71,9 +71,9 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
 
 def _extended(folder: Path, name: str, place: str) -> Path:
     """Find what a recipe in `folder` extends: a file from there, else a shipped recipe."""
-    is_shipped = name in registry.recipes() and not os.path.exists(folder / name)
+    is_shipped = name in recipe_files.shipped() and not os.path.exists(folder / name)
     try:
-        return registry.recipe_file(name if is_shipped else folder / name)
+        return recipe_files.resolve(name if is_shipped else folder / name)
     except RecipeError as error:
         raise RecipeError(f"{place}: extends: {error}") from None
 

@@ -192,10 +192,11 @@ class Strategy(Named):
             RecipeError: a switch says `on`, and it cannot be done.
         """
         from pipelines.models.anatomy import dissect
-        from pipelines.training.fit import check_switches
+        from pipelines.training import preconditions
 
         if self.no_gradient_reason is None:
-            check_switches(job, dissect(job.checkpoint.model, job.checkpoint.newly_initialized))
+            anatomy = dissect(job.checkpoint.model, job.checkpoint.newly_initialized)
+            preconditions.check(job, anatomy)
 
     def setup(self, job: "Job") -> "Setup":
         """Apply this strategy to the checkpoint of `job` and collect how the result trains."""

@@ -14,7 +14,7 @@ from grafting import write_recipe
 
 from pipelines import cli
 from pipelines.cli.commands.list import ListCommand
-from pipelines.core import registry, stopping
+from pipelines.core import recipe_files, registry, stopping
 from pipelines.core.errors import Interrupted
 from pipelines.report import push as hub
 
@@ -138,7 +138,7 @@ def test_list_names_everything_there_is(capsys: pytest.CaptureFixture[str]) -> N
         for name in registry.names(package):
             (line,) = [text for text in section.splitlines() if text.split()[:1] == [name]][:1]
             assert len(line.split()) > 3, f"{name} has no line of its own"
-    for path in registry.recipes().values():
+    for path in recipe_files.shipped().values():
         (line,) = [text for text in listed.splitlines() if text.split()[:1] == [path.stem]]
         assert len(line.split()) > 3
 
@@ -316,7 +316,7 @@ def test_no_folder_is_taken_for_a_data_set_a_metric_or_a_checkpoint() -> None:
     """`datasets` and `evaluate` look at local paths before the Hub."""
     folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
     named = {*registry.names("metrics")}
-    for path in registry.recipes().values():
+    for path in recipe_files.shipped().values():
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
         named.add(str(said.get("data", {}).get("path", "")).partition("/")[0])
     assert not folders & named - {"", "."}

@@ -1,4 +1,4 @@
-"""Names -> classes and recipes; a class that breaks its base's contract is refused by name."""
+"""Names -> classes; a class that breaks its base's contract is refused by name."""
 
 import json
 import shutil
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pipelines.core import registry
 from pipelines.core.errors import RecipeError
@@ -237,64 +236,3 @@ def test_every_class_keeps_its_contract(package: str) -> None:
 def test_a_name_that_is_none() -> None:
     with pytest.raises(RecipeError, match="unknown strategy 'lorra'; did you mean 'lora'"):
         registry.find("strategies", "lorra")
-
-
-def test_the_recipes_are_those_of_the_checkout() -> None:
-    recipes = registry.recipes()
-    assert len(recipes) >= 24
-    folder = ROOT / "recipes"
-    launch = {path for path in registry.launch_files().values() if path.suffix == ".yaml"}
-    assert len(launch) >= 7
-    assert not launch & {*recipes.values()}
-    assert {*recipes.values()} | launch == {*folder.rglob("*.yaml")}
-    assert [*recipes] == sorted(recipes)
-
-
-@pytest.mark.parametrize("name", ["quickstart", "quickstart.yaml"])
-def test_a_recipe_is_found_by_its_name_from_any_folder(name, tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert registry.recipe_file(name) == ROOT / "recipes" / "quickstart.yaml"
-    (tmp_path / "quickstart").mkdir()  # a folder is no recipe
-    assert registry.recipe_file(name) == ROOT / "recipes" / "quickstart.yaml"
-    monkeypatch.chdir(ROOT)
-    assert registry.recipe_file(name) == Path("recipes/quickstart.yaml")
-
-
-def test_a_file_that_exists_wins(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "quickstart.yaml").touch()
-    assert registry.recipe_file("quickstart") == Path("quickstart.yaml")
-    assert registry.recipe_file("quickstart.yaml") == Path("quickstart.yaml")
-    (tmp_path / "quickstart").touch()
-    assert registry.recipe_file("quickstart") == Path("quickstart")
-
-
-def test_what_is_no_recipe(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("quikstart", "quikstart.yaml"):
-        with pytest.raises(RecipeError) as refused:
-            registry.recipe_file(name)
-        told = str(refused.value)
-        assert told.startswith(f"{name}: no such file, and no recipe of that name; did you mean")
-        assert "did you mean 'quickstart'? nearest of " in told
-        assert told.endswith("; `graft list` prints all")
-        assert told.count(", ") < 10  # the nearest names, not all
-    # with a folder before it, a path is a path
-    assert registry.recipe_file("here/quickstart") == Path("here/quickstart")
-    assert registry.recipe_file("./quickstart") == Path("./quickstart")
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "recipes" / "launch").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_accelerate_reads_every_launch_file(path):
-    """Those for accelerate; the one for Kubernetes is two documents of its own."""
-    from accelerate.commands.config.config_args import load_config_from_file
-
-    if path.stem == "kubernetes":
-        kinds = [each["kind"] for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
-        assert kinds == ["Service", "Job"]
-        return
-    config = load_config_from_file(str(path))
-    assert config.num_processes >= 1
-    assert path.stem != "several_machines" or config.num_machines == 2

@@ -14,14 +14,14 @@ import yaml
 
 from pipelines import recipe
 from pipelines.cli import main
-from pipelines.core import registry
+from pipelines.core import recipe_files, registry
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import Recipe, schema, training_fields, yaml_reader
 from pipelines.report import lock
 from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted(registry.recipes().values())
+RECIPES = sorted(recipe_files.shipped().values())
 BASE = """\
 task: text_classification
 model: {checkpoint: google-bert/bert-base-uncased, revision: v1}

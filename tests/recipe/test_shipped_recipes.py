@@ -16,11 +16,11 @@ from stand_ins import CHECKPOINTS, serve
 from warm_python import WarmPython
 
 from pipelines import recipe as recipes
-from pipelines.core import registry
+from pipelines.core import recipe_files
 from pipelines.report.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted(registry.recipes().values())
+RECIPES = sorted(recipe_files.shipped().values())
 # a line of JSON with arguments comes in, a line of JSON with the exit code and what was said goes
 # out
 RUNNER = """

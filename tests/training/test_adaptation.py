@@ -17,7 +17,7 @@ from pipelines.core.labels import Labels
 from pipelines.models.anatomy import dissect
 from pipelines.training.adaptation import Domain
 from pipelines.training.adaptation._adversary import reversal, reverse_gradient
-from pipelines.training.fit import check_adaptation
+from pipelines.training.preconditions import check_adaptation
 from pipelines.workflow import run as workflow
 
 METHODS = tuple(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.cli.commands import Command
-from pipelines.core import registry
+from pipelines.core import recipe_files
 from pipelines.core.errors import RunError
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class CpCommand(Command):
         """
         from pipelines.report.run_folder import writing
 
-        launch_file = registry.launch_files().get(parsed.recipe)
+        launch_file = recipe_files.launch_files().get(parsed.recipe)
         # the shipped recipe even where a copy of it lies here: --force brings it back
-        shipped = launch_file or registry.recipes().get(parsed.recipe)
-        source = shipped or registry.recipe_file(parsed.recipe)
+        shipped = launch_file or recipe_files.shipped().get(parsed.recipe)
+        source = shipped or recipe_files.resolve(parsed.recipe)
         text = source.read_text(encoding="utf-8") if launch_file else _copied(source)
         # all of it: to look for a target whose name is too long is an error, too
         with writing(Path(parsed.target)):

@@ -3,7 +3,7 @@
 import argparse
 
 from pipelines.cli.commands import Command
-from pipelines.core import registry
+from pipelines.core import recipe_files, registry
 
 
 class ListCommand(Command):
@@ -16,11 +16,11 @@ class ListCommand(Command):
             for name in registry.names(package):
                 print(f"  {name:22} {registry.summary(package, name)}")
         print("recipes (graft run NAME, graft cp NAME):")
-        for name, path in registry.recipes().items():
+        for name, path in recipe_files.shipped().items():
             lines = path.read_text(encoding="utf-8").splitlines()
             comments = (text for text in lines if text.startswith("# ") and "$schema" not in text)
             print(f"  {name:26} {next(comments, '').removeprefix('# ')}")
         print("launch files, for several GPUs and machines (graft cp NAME):")
-        for name, path in registry.launch_files().items():
+        for name, path in recipe_files.launch_files().items():
             lines = path.read_text(encoding="utf-8").splitlines()
             print(f"  {name:28} {next(text for text in lines if text.startswith('# '))[2:]}")

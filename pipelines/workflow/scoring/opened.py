@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines import recipe as recipes
-from pipelines.core import registry
+from pipelines.core import recipe_files
 from pipelines.core.errors import ModelError, RunError
 from pipelines.data.labeled_inputs import KnownData
 from pipelines.evaluation.scorer import Scorer
@@ -107,7 +107,7 @@ def source_of(data: "str | Path | Recipe", overrides: changes.Overrides) -> "Sou
     """
     if isinstance(data, Recipe):
         return Recipe.from_dict(data.model_dump(mode="json", exclude_unset=True), overrides).data
-    is_name = not Path(data).exists() and str(data) in registry.recipes()
+    is_name = not Path(data).exists() and str(data) in recipe_files.shipped()
     if Path(data).suffix.lower() in YAML or is_name:
         return recipes.load(data, changes.parse(overrides)).data
     return given.source_of(Path(data).expanduser(), overrides)
