@@ -4,27 +4,24 @@ Imported when training starts: it needs transformers' Trainer at hand.
 """
 
 import time
-from collections.abc import Sized
 from contextlib import nullcontext
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import RandomSampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import speed_metrics
 
 from pipelines.core import processes
-from pipelines.core.errors import RecipeError
 from pipelines.core.labels import IGNORED
-from pipelines.core.upstream import is_batch_norm, length_grouped_sampler
-from pipelines.models import forward
+from pipelines.core.upstream import is_batch_norm
 from pipelines.tasks.encoding import LENGTHS
+from pipelines.training import row_order
 from pipelines.training.adaptation_term import AdaptationTerm
 from pipelines.training.averaging.ema import Ema
-from pipelines.training.balanced_sampler import BalancedSampler
 from pipelines.training.finite_steps import FiniteSteps
 from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
+from pipelines.training.scored_pass import num_loss_terms, score
 from pipelines.training.speed.length_buckets import overhead_tokens, split_by_length
 
 if TYPE_CHECKING:
@@ -68,12 +65,10 @@ class GraftTrainer(Trainer):
         if job.regularization.r_drop:
             require_dropout(model)
         self.adaptation = AdaptationTerm(job, setup, self.args) if job.adaptation else None
-        if self.adaptation:
-            self.add_callback(self.adaptation)
         decay = job.averaging.ema
         self.ema = Ema(model, decay, job.resume_from) if decay else None
-        if self.ema:
-            self.add_callback(self.ema)
+        for callback in filter(None, (self.adaptation, self.ema)):
+            self.add_callback(callback)
         if not (self.args.fp16 or self.is_sharded):  # a scaler looks itself; shards differ
             self.add_callback(FiniteSteps())
 
@@ -90,41 +85,16 @@ class GraftTrainer(Trainer):
         return [name for name, p in model.named_parameters() if p.ndim > 1]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        """Balance classes, or group by the lengths that rows have.
-
-        For these upstream looks in a column, row by row. The last row of an epoch gets company
-        where it would be a batch of its own.
-        """
+        """Balance classes, or group rows by length, or draw them as upstream does."""
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        has_batch_norm = any(map(is_batch_norm, self.setup.model.modules()))
         if self.job.row_groups is not None:
-            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-            num_rows = len(rows) + self._ends_with_one(len(rows))
-            return BalancedSampler(self.job.row_groups, num_rows, seed)
-        if self.args.train_sampling_strategy != "group_by_length":
-            sampler = super()._get_train_sampler(train_dataset)
-            if not isinstance(sampler, Sized) or not self._ends_with_one(len(sampler)):
-                return sampler
-            if type(sampler) is RandomSampler:
-                return RandomSampler(rows, num_samples=len(sampler) + 1)
-            return [*sampler, 0] if type(sampler) is SequentialSampler else sampler
-        lengths = forward.lengths(rows)
-        if lengths is None:
-            raise RecipeError(
-                "training.train_sampling_strategy: group_by_length: all rows are of one length; "
-                "leave it out"
-            )
-        # of a whole step: the order does not depend on how processes divide it
-        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        size *= self.args.world_size
-        return length_grouped_sampler(size, lengths.tolist())
-
-    def _ends_with_one(self, num_rows: int) -> bool:
-        """Whether an epoch ends in a batch of one row, which batch normalization cannot take."""
-        arguments = self.args
-        size = arguments.train_batch_size
-        is_cut_off = arguments.dataloader_drop_last or arguments.world_size > 1  # or filled up
-        is_single = size > 1 and num_rows > 1 and num_rows % size == 1
-        return is_single and not is_cut_off and any(map(is_batch_norm, self.setup.model.modules()))
+            num_added = int(has_batch_norm and row_order.ends_with_one(len(rows), self.args))
+            return row_order.balanced(self.job.row_groups, len(rows) + num_added, self.args)
+        if self.args.train_sampling_strategy == "group_by_length":
+            return row_order.by_length(rows, self.args)
+        sampler = super()._get_train_sampler(train_dataset)
+        return row_order.completed(sampler, rows, self.args) if has_batch_norm else sampler
 
     # Steps
 
@@ -133,7 +103,7 @@ class GraftTrainer(Trainer):
     ) -> torch.Tensor:
         """Run forward and backward on each bucket of a batch, as long as its own rows."""
         buckets = split_by_length(inputs, self.overhead) if self.uses_buckets else []
-        counts = [self._num_loss_terms(bucket) for bucket in buckets]
+        counts = [num_loss_terms(self.job.task, bucket) for bucket in buckets]
         if len(buckets) <= 1 or not any(counts):
             inputs.pop(LENGTHS, None)
             return super().training_step(model, inputs, num_items_in_batch)
@@ -148,12 +118,6 @@ class GraftTrainer(Trainer):
                 loss += super().training_step(model, bucket, num_items_in_batch)
         self.share = 1.0
         return loss
-
-    def _num_loss_terms(self, bucket: dict[str, Any]) -> int:
-        """Count the terms that the loss of a bucket is the mean of."""
-        if self.job.task.loss_unit == "token":
-            return int((bucket["labels"] != IGNORED).sum())
-        return len(next(iter(bucket.values())))
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -209,7 +173,7 @@ class GraftTrainer(Trainer):
             nullcontext() if self.is_sharded else self.setup.evaluating(self.model),
         ):
             processes.share_buffers(self.model)
-            scores = self._score(data)
+            scores: dict[str, Any] = score(self.model, data, self.job)
             if self.adaptation and eval_dataset is None:
                 scores["target_information"] = self.adaptation.information(self.model)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
@@ -220,28 +184,6 @@ class GraftTrainer(Trainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
-
-    def _score(self, data: "LabeledRows") -> dict[str, Any]:
-        """Compute loss and scores of the model as it is."""
-        job = self.job
-
-        def collect(outputs: Any, batch: dict[str, Any]) -> dict[str, Any]:
-            loss = outputs.loss if job.loss is None else job.loss(outputs, batch["labels"])
-            num_rows = len(next(iter(batch.values())))
-            # each row stands for its share of the batch, so that each token or row counts once
-            terms = loss.new_full((num_rows,), self._num_loss_terms(batch) / num_rows)
-            return {"loss": loss * terms, "terms": terms, **job.task.collect(outputs, batch)}
-
-        outputs = forward.run(
-            self.model,
-            data.rows,
-            job.collate,
-            collect,
-            with_labels=job.loss is None,  # another loss is there because the model's would fail
-            **job.forward_options,
-        )
-        total, num_terms = (float(outputs.pop(name).sum(dtype=float)) for name in ("loss", "terms"))
-        return {"loss": total / max(1.0, num_terms), **job.score(outputs, data)}
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the mean of the weights beside them, and what trains beside the model.
