@@ -6,26 +6,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipelines import recipe as recipes
 from pipelines.core.console import say
-from pipelines.core.errors import ModelError, RunError
+from pipelines.core.errors import RunError
 from pipelines.core.startup import without_bars
-from pipelines.models.output.reload import library_of, opening
 from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
 from pipelines.report import csv_cells, strict_json
 from pipelines.report.run_folder import RunFolder
+from pipelines.workflow import trained_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipelines.report.data_evaluation import DataEvaluation
 
-TEXT = {
-    "label": str,
-    "prediction": str,
-    "set": str,
-    "source": str,
-}  # "007" and "NA" are names of classes
-READERS = {"text": "tokenizer", "image": "image_processor", "audio": "feature_extractor"}
+# "007" and "NA" are names of classes
+TEXT = dict.fromkeys(("label", "prediction", "set", "source"), str)
 
 
 @dataclass(frozen=True)
@@ -99,39 +94,7 @@ class Run:
         Raises:
             ModelError: the run has several models, or a file of its model is missing or damaged.
         """
-        self.check_single()
-        with opening(self.folder.model):
-            return self._loaded(library_of(self.folder.model))
-
-    def _loaded(self, library: str) -> Any:
-        if library in ("sentence-transformers", "sentence-pairs"):
-            from sentence_transformers import SentenceTransformer
-
-            return SentenceTransformer(str(self.folder.model))
-        import transformers
-
-        from pipelines.models.output import adapter_folder
-
-        section = self.recipe.model
-        auto = getattr(transformers, self.recipe.task.auto_class)
-        trusts_code = section.trust_remote_code
-        if library == "peft":
-            bits = section.quantization
-            return adapter_folder.read(self.folder.model, auto, bits, trusts_code=trusts_code)
-        return auto.from_pretrained(self.folder.model, trust_remote_code=trusts_code)
-
-    def check_single(self) -> None:
-        """Refuse a run of several models, none of which gives the answers by itself.
-
-        Raises:
-            ModelError: it is one; says what predicts with all of them.
-        """
-        if library_of(self.folder.model) == "side-by-side":
-            raise ModelError(
-                f"{self.folder.model}: several models side by side; expected a run of one "
-                "checkpoint; `graft predict`, run.predict() and the lines in the model card use "
-                f"all of them: {self.folder.card}"
-            )
+        return trained_model.load(self.folder.model, self.recipe)
 
     def check_single_pass(self) -> None:
         """Refuse a run whose answers need more than one pass of one model.
@@ -139,13 +102,7 @@ class Run:
         Raises:
             ModelError: it is one; says what predicts with it.
         """
-        self.check_single()
-        if library_of(self.folder.model) == "sentence-pairs":
-            raise ModelError(
-                f"{self.folder.model}: the texts of a pair are encoded apart; expected a run that "
-                "reads both in one sequence (strategy.pairs=together); `graft predict`, "
-                f"run.predict() and the lines in the model card use it: {self.folder.card}"
-            )
+        trained_model.check_single_pass(self.folder.model)
 
     @without_bars()
     def pipeline(self, **options: Any) -> Any:
@@ -157,29 +114,7 @@ class Run:
         Raises:
             ModelError: transformers has no pipeline for this model; `model()` loads it.
         """
-        task, folder, library = self.recipe.task, self.folder.model, library_of(self.folder.model)
-        kinds = {
-            "sentence-transformers": "a sentence-transformers model",
-            "sentence-pairs": "a sentence-transformers model with a head on two vectors",
-            "side-by-side": "several models side by side",
-        }
-        if library in kinds or task.usage(folder.as_posix()):
-            kind = kinds.get(library, task.name)
-            raise ModelError(
-                f"{folder}: transformers has no pipeline for {kind}; use run.model(), as the "
-                f"model card shows: {self.folder.card}"
-            )
-        import transformers
-
-        pipeline: Any = transformers.pipeline  # mypy would have one of its overloads
-        if library == "transformers":
-            options = {"trust_remote_code": self.recipe.model.trust_remote_code, **options}
-            return pipeline(task.pipeline, model=str(folder), **options)
-        model = self.model()
-        # the checkpoint's own class, whose layers the adapter changes; prompts need peft's
-        model = model if model.active_peft_config.is_prompt_learning else model.get_base_model()
-        reader = {READERS[task.modality]: str(folder)}
-        return pipeline(task.pipeline, model=model, **reader, **options)
+        return trained_model.pipeline(self.folder.model, self.recipe, **options)
 
     def predict(
         self,
