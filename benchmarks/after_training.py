@@ -26,13 +26,24 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from adaptation import DIGITS, IMAGE, MNIST, REVIEWS, TEXT, USPS, data_of, resnet, reviews
+from adaptation import (
+    DIGITS,
+    FULL,
+    IMAGE,
+    MINILM,
+    MNIST,
+    MOBILENET,
+    PICTURES,
+    REVIEWS,
+    TEXT,
+    USPS,
+    data_of,
+    reviews,
+)
+from adaptation_tables import resnet
 
 ARMS = ("source only", "adabn", "tent")
 SEEDS = (1, 2, 3)
-MOBILENET, MINILM = "mobilenetv2_100-in1k", "all-MiniLM-L6-v2"
-FULL = {**IMAGE, "strategy": "full"}
-PICTURES = {"max_steps": 90, "per_device_train_batch_size": 16}
 CIFAR = {"path": "cifar10_small", "splits": {"train": "train.parquet"}}
 KINDS = ("gaussian_noise", "defocus_blur", "contrast", "jpeg")  # of noise, blur, light, compression
 SEVERITY, ROWS_OF_A_KIND = 3, 400

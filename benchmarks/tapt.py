@@ -1,0 +1,196 @@
+"""Adapting to the texts of a task first: is a stage of `masked_lm` worth what it costs?
+
+    python benchmarks/tapt.py SHARED RESULTS [--start NAME …] [--domain NAME …] [--seed N …]
+
+`SHARED` holds `data/<name>/…parquet` and `checkpoints/all-MiniLM-L6-v2/`. The encoders know news
+only: they are pretrained with masks on AG News, once, and kept beside the file RESULTS. Texts of
+the task are reviews of one kind of product; `masked_lm` reads those of train, without labels and
+without the texts of test (2004.10964). Then a few of them have labels. Every seed draws splits and
+batches anew, the same for all arms, and each of its runs is a line of RESULTS; what is there
+already is not run again. Prints accuracy on test in per cent, mean and deviation over seeds, and
+the difference that is paired by seed.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from collections import defaultdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+SEEDS = (1, 2, 3)
+STARTS, DOMAINS = ("small", "MiniLM"), ("kitchen", "books")
+ARMS = ("none", "TAPT")
+STRATEGIES = ("full", "linear_probe")
+VOCABULARY, BLOCK_TOKENS, TEXT_TOKENS = 8000, 64, 128
+NUM_LABELED = 200
+PRETRAINING = {"small": {"max_steps": 1500, "learning_rate": 1e-3}, "MiniLM": {"max_steps": 600}}
+ADAPTING: dict[str, dict[str, Any]] = {
+    "small": {"num_train_epochs": 10, "learning_rate": 5e-4},
+    "MiniLM": {"num_train_epochs": 5},
+}
+CLASSIFYING: dict[str, dict[str, Any]] = {
+    "small": {"max_steps": 90, "learning_rate": 2e-4},
+    "MiniLM": {"max_steps": 90},
+}
+QUIET: dict[str, Any] = {
+    "name": "benchmark",
+    "early_stopping": None,
+    "simple_model": False,
+    "printed_lines": False,
+}
+MASKED = {"name": "masked_lm", "block_size": BLOCK_TOKENS}
+
+
+def encoder(shared: Path, start: str, folder: Path) -> Path:
+    """Return the folder of an encoder that was pretrained on news; it is trained if it is not."""
+    if folder.exists():
+        return folder
+    news = shared / "data" / "ag_news_small"
+    with tempfile.TemporaryDirectory() as work:
+        checkpoint = shared / "checkpoints" / "all-MiniLM-L6-v2"
+        if start == "small":
+            checkpoint = small_bert(news, checkpoint, Path(work) / "random")
+        data = {"source": "files", "path": str(news)}
+        splits = {"train": "test.parquet", "validation": "train.parquet", "test": None}
+        values = {
+            **QUIET,
+            "task": MASKED,
+            "model": str(checkpoint),
+            "data": {**data, "splits": splits, "limit": {"validation": 200}},
+            "strategy": "scratch" if start == "small" else "full",
+            "training": {**training(PRETRAINING[start], 32, 0), "output_dir": work},
+        }
+        shutil.copytree(run(values).model, folder)
+    return folder
+
+
+def small_bert(news: Path, like: Path, folder: Path) -> Path:
+    """Save a BERT of four layers with random weights, and a tokenizer of the words of news."""
+    from datasets import load_dataset
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    rows = load_dataset("parquet", data_files=str(news / "test.parquet"), split="train")
+    tokenizer = AutoTokenizer.from_pretrained(like).train_new_from_iterator(
+        iter([rows["text"][:]]), VOCABULARY
+    )
+    tokenizer.save_pretrained(folder)
+    sizes = {"hidden_size": 256, "num_hidden_layers": 4, "intermediate_size": 1024}
+    config = BertConfig(vocab_size=len(tokenizer), num_attention_heads=4, **sizes)
+    config.pad_token_id = tokenizer.pad_token_id
+    BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def training(values: dict[str, Any], rows: int, seed: int) -> dict[str, Any]:
+    """Return a section of training whose last checkpoint counts."""
+    steady = {"per_device_train_batch_size": rows, "seed": seed, "eval_strategy": "no"}
+    return {**values, **steady}
+
+
+def run(values: dict[str, Any]) -> Any:
+    """Run a recipe, with stages or without, and return its folder."""
+    from pipelines import recipe
+    from pipelines.recipe import staged as staged_recipe
+    from pipelines.workflow import run as pipeline
+    from pipelines.workflow import staged
+
+    if "stages" in values:
+        return staged.run(staged_recipe.from_values(values))
+    return pipeline.run(recipe.Recipe.from_dict(values))
+
+
+def measure(model: Path, start: str, shared: Path, domain: str, seed: int) -> list[dict[str, Any]]:
+    """Train and score both strategies, with the stage before and without it."""
+    data = {
+        "source": "files",
+        "path": str(shared / "data" / "amazon_multidomain" / f"{domain}.parquet"),
+        "columns": {"text": "text", "label": "label"},
+        "splits": {"validation": 0.05, "test": 0.45},
+    }
+    results = []
+    with tempfile.TemporaryDirectory() as runs:
+        runs_in = {"output_dir": runs}
+        shared_values = {**QUIET, "model": str(model), "data": data, "training": runs_in}
+        task = {
+            "task": {"name": "text_classification", "max_length": TEXT_TOKENS},
+            "strategy": "full",
+            "calibration": None,
+            "data": {"limit": {"train": NUM_LABELED}},
+            "training": training(CLASSIFYING[start], 16, seed),
+        }
+        adapting = {
+            "task": MASKED,
+            "strategy": "full",
+            "training": training(ADAPTING[start], 32, seed),
+        }
+        limited = {**data, "limit": {"train": NUM_LABELED}}
+        alone = {**shared_values, **task, "data": limited}
+        alone["training"] = {**task["training"], **runs_in}
+        folders = {("none", "full"): run(alone)}
+        whole = run({**shared_values, "stages": [adapting, task]})
+        folders["TAPT", "full"] = whole
+        adapted = whole.path / "1-masked_lm" / "model"
+        for arm, start_model in (("none", model), ("TAPT", adapted)):
+            probe = {**alone, "model": str(start_model), "strategy": "linear_probe"}
+            probe["training"] = {"seed": seed, **runs_in}
+            folders[arm, "linear_probe"] = run(probe)
+        for (arm, strategy), folder in folders.items():
+            score = json.loads(folder.metrics.read_text())["test"]["accuracy"]
+            place = {"start": start, "domain": domain, "strategy": strategy, "arm": arm}
+            results.append({**place, "seed": seed, "accuracy": score})
+    return results
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Format both arms and their difference: a row for each encoder, domain and strategy."""
+    scores: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    for result in results:
+        key = tuple(result[name] for name in ("start", "domain", "strategy", "arm"))
+        scores[key][result["seed"]] = 100 * result["accuracy"]
+    lines = [
+        "| encoder | reviews | strategy | none | TAPT | difference |",
+        "|---|---|---|--:|--:|--:|",
+    ]
+    for start, domain, strategy in product(STARTS, DOMAINS, STRATEGIES):
+        none, tapt = (scores[start, domain, strategy, arm] for arm in ARMS)
+        if none:
+            gaps = [tapt[seed] - score for seed, score in none.items()]
+            cells = " | ".join(map(_cell, ([*none.values()], [*tapt.values()], gaps)))
+            lines.append(f"| {start} | {domain} | `{strategy}` | {cells} |")
+    return "\n".join(lines)
+
+
+def _cell(scores: list[float]) -> str:
+    deviation = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
+    return f"{statistics.mean(scores):.1f}{deviation}"
+
+
+def main() -> None:
+    """Run what RESULTS lacks, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--start", nargs="+", choices=STARTS, default=STARTS)
+    parser.add_argument("--domain", nargs="+", choices=DOMAINS, default=DOMAINS)
+    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
+    parsed = parser.parse_args()
+    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
+    results = [json.loads(line) for line in lines]
+    known = {(r["start"], r["domain"], r["seed"]) for r in results}
+    for start, seed, domain in product(parsed.start, parsed.seed, parsed.domain):
+        if (start, domain, seed) in known:
+            continue
+        model = encoder(parsed.shared, start, parsed.results.parent / f"{start} of news")
+        new = measure(model, start, parsed.shared, domain, seed)
+        results += new
+        with parsed.results.open("a") as file:
+            file.write("".join(json.dumps(result) + "\n" for result in new))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
