@@ -9,14 +9,13 @@ from pipelines.core import registry
 from pipelines.core.console import duration, say
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Resolution, Strategy
+from pipelines.strategies.choosing import comparable
 from pipelines.training.averaging import Averaging
 
 if TYPE_CHECKING:
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
 
-# the memory that is left is for activations, which `optimizer_bytes` does not count
-MAX_MEMORY_SHARE = 0.8  # of what is free, for weights, gradients and moments
 # this and the next one were set on SST-2, Banking77, flowers5 and 32 examples of AG News; what they
 # cost, on other data sets, too, stands in benchmarks/README.md
 MIN_SIMILARITY = 0.65  # from here on features are close to the task as they are
@@ -27,9 +26,6 @@ MIN_STEPS = 50  # below which weights hardly move
 MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
 RACE_MINUTES = 5.0
-# simple first: of equal scores, the earlier one is chosen
-MAX_CONTRASTIVE_ROWS = 300  # from here on its pairs take longer than all the others together
-ENTRANTS = ("linear_probe", "contrastive", "lp_ft", "full")
 
 # of what was measured, the method that was above training on the source alone in every pair of runs
 ADVICE = (
@@ -122,39 +118,16 @@ class Auto(Strategy):
         Raises:
             RecipeError: one that the recipe names cannot, or none can.
         """
-        names = self.entrants or _usual(context)
-        problems = {name: _obstacle(context, name) for name in names}
+        names = self.entrants or comparable.usual(context)
+        problems = {name: comparable.obstacle(context, name) for name in names}
         refused = {name: reason for name, reason in problems.items() if reason}
         able = tuple(name for name in problems if name not in refused)
         if refused and (self.entrants or not able):
             name, reason = next(iter(refused.items()))
             raise RecipeError(f"strategy.entrants: '{name}': {reason}")
-        return able if self.entrants else self._in_time(context, able)
-
-    def _in_time(self, context: "AutoContext", names: tuple[str, ...]) -> tuple[str, ...]:
-        """Leave out strategies that cannot be trained on all folds: to stop halfway is a loss.
-
-        Returns:
-            Those that there is time for; none where some train, and there is time for none of them.
-        """
-        allowed = self.minutes or RACE_MINUTES
-        left, entrants, late = allowed, [], {}
-        for name in names:
-            strategy = registry.find("strategies", name)()
-            needed = context.num_folds * strategy.training_minutes(context)
-            if needed > left:
-                late[name] = needed
-            else:
-                entrants.append(name)
-                left -= needed
-        if late:
-            needs = ", ".join(f"{name} {duration(60 * needed)}" for name, needed in late.items())
-            say(
-                f"auto: no time to compare by {context.num_folds} folds: {needs}; all together "
-                f"have {duration(60 * allowed)} (strategy.minutes)"
-            )
-        trains = any(not registry.find("strategies", name).cross_validates for name in entrants)
-        return tuple(entrants) if trains or not late else ()
+        if self.entrants:
+            return able
+        return comparable.in_time(context, able, self.minutes or RACE_MINUTES)
 
     def _candidates(self, context: "AutoContext") -> Iterator[Candidate]:
         """Yield strategies, from the best to the one that always works."""
@@ -166,7 +139,7 @@ class Auto(Strategy):
             needed, allowed = duration(60 * context.minutes), duration(60 * self.minutes)
             reason = f"full training would take {needed}, {allowed} are allowed (strategy.minutes)"
             yield "linear_probe", reason
-        if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
+        if context.optimizer_bytes > comparable.MAX_MEMORY_SHARE * context.free_bytes:
             needed, free = f"{context.optimizer_bytes / 1e9:.1f} GB", context.free_bytes / 1e9
             yield "lora", f"training all weights takes {needed}, {free:.1f} GB are free"
         if context.streams:
@@ -197,31 +170,6 @@ class Auto(Strategy):
         if context.anatomy.is_convolutional and context.normalizes_batches:
             yield "lora", f"{facts}; it keeps the pretrained statistics of batch normalization"
         yield "lp_ft", f"{facts}: there is more to learn, starting from that head"
-
-
-def _usual(context: "AutoContext") -> tuple[str, ...]:
-    """List the strategies to compare, simple ones first, for which there is memory."""
-    if context.optimizer_bytes > MAX_MEMORY_SHARE * context.free_bytes:
-        say("auto: no room for the moments of all weights")
-        return ("linear_probe", "lora")
-    if context.anatomy.is_convolutional and context.normalizes_batches:
-        # lora leaves the pretrained statistics alone
-        return ("linear_probe", "lora", "lp_ft")
-    if len(context.targets) > MAX_CONTRASTIVE_ROWS:
-        return tuple(name for name in ENTRANTS if name != "contrastive")
-    return ENTRANTS
-
-
-def _obstacle(context: "AutoContext", name: str) -> str | None:
-    """Return the reason why a strategy does not go with recipe or data; None where it does."""
-    strategy = registry.find("strategies", name)()
-    conflict = context.conflict(strategy=strategy)
-    if conflict is None:
-        try:
-            strategy.resolve(context)
-        except RecipeError as error:
-            return str(error)
-    return conflict
 
 
 def _resolution(context: "AutoContext", name: str, reason: str) -> Resolution:

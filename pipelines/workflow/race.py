@@ -21,10 +21,10 @@ from pipelines.strategies import Strategy
 from pipelines.strategies.auto import RACE_MINUTES, Auto
 from pipelines.training.cross_validation import CrossValidation, Logits
 from pipelines.training.job import Job
-from pipelines.workflow import entrants, simple_model
-from pipelines.workflow.entrants import Entrant
+from pipelines.workflow import race_scores, simple_model
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
+from pipelines.workflow.race_scores import Entrant
 from pipelines.workflow.train import job_of
 
 MIN_FOLDS = 2  # before which one entrant cannot be said to be behind another
@@ -56,13 +56,13 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     for name in names:
         course.enter(name)
     say(f"auto: out of fold, {metric}:")
-    for line in (*entrants.table(course.entrants), *_simple_line(prepared)):
+    for line in (*race_scores.table(course.entrants), *_simple_line(prepared)):
         say(line)
     best = course.leader
     if not best:  # whatever time it takes, an entrant runs to its end if none did before
         assert course.failure
         raise course.failure
-    reason = entrants.reason(course.entrants, best, metric, course.sign)
+    reason = race_scores.reason(course.entrants, best, metric, course.sign)
     say(f"auto: {best.name}; reason: {reason}")
     has_test = "test" in prepared.encoded
     chosen = prepare(_with_strategy(recipe, best.name), test=has_test)

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 from grafting import prepare, problem, write_recipe
@@ -14,7 +15,7 @@ from pipelines.core.errors import DivergedError, Interrupted, RecipeError
 from pipelines.core.registry import find
 from pipelines.recipe import load
 from pipelines.report.run_folder import RunFolder
-from pipelines.strategies.auto import ENTRANTS
+from pipelines.strategies.choosing.comparable import ENTRANTS
 from pipelines.training.length import Length
 from pipelines.workflow.prepare import prepare as prepare_recipe
 from pipelines.workflow.race import race as compare
@@ -137,15 +138,31 @@ def test_entrants_follow_from_task_and_data(checkpoint, few, tmp_path):
     assert prepared.recipe.strategy.entrants == tuple(n for n in ENTRANTS if n != "contrastive")
 
 
-def test_without_time_to_compare_rows_are_set_aside_and_rules_choose(
+def test_without_time_to_compare_few_rows_have_what_folds_score_at_no_cost(
     checkpoint, few, tmp_path, capsys
 ):
     strategy = {"name": "auto", "minutes": 1e-9}
     prepared = prepare(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
-    assert "no time to compare by 5 folds: contrastive" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "no time to compare by 5 folds: contrastive" in printed
+    assert "auto: linear_probe alone, which folds score at no cost: a tenth of 20 rows" in printed
+    assert prepared.recipe.strategy.entrants == ("linear_probe",)
+    assert len(prepared.targets["train"]) == 20
+
+
+def test_without_time_to_compare_many_rows_are_set_aside_and_rules_choose(
+    checkpoint, few, tmp_path, capsys
+):
+    rows = pd.read_csv(few / "train.csv")
+    many = pd.concat([rows] * 10, ignore_index=True)
+    many["text"] += [f" {number}" for number in many.index]
+    many.to_csv(few / "train.csv", index=False)
+    strategy = {"name": "auto", "minutes": 1e-9}
+    prepared = prepare(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
+    assert "auto: rows are set aside instead (data.folds=0)" in capsys.readouterr().out
     assert prepared.recipe.strategy.name == "linear_probe"
     assert prepared.recipe.data.folds == 0
-    assert len(prepared.targets["train"]) == 18
+    assert len(prepared.targets["train"]) == 180
     path = write_recipe(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
     assert main(["check", str(path), "data.folds=5"]) == 2
     assert "data.folds: 5: there is no time to compare strategies" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.workflow.entrants import Entrant, nested_score, reason
+from pipelines.workflow.race_scores import Entrant, nested_score, reason
 
 
 def entrants_of(*scores: tuple[float, ...]) -> list[Entrant]:
