@@ -1,16 +1,17 @@
-# Graft on every GPU of a host with the NVIDIA container toolkit (driver 580 or newer):
+# Graft, on the CPU or on every GPU of a host with the NVIDIA container toolkit (driver 580 or newer):
 #
 #   docker build -t graft .
-#   mkdir -p runs
-#   docker run --rm --gpus all --ipc=host --user "$(id -u):$(id -g)" \
-#       -v "$PWD/runs:/app/runs" -v graft:/cache graft recipes/quickstart.yaml strategy=lora
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" -w /work -v graft:/cache \
+#       graft quickstart strategy=lora
 #
-# -v "$PWD:/work" -w /work      your own recipes and files; runs/ appears beside them
-# -e HF_TOKEN                   gated checkpoints, and pushing
-# -e OMP_NUM_THREADS=8          threads of a process; accelerate gives each just one
-# --read-only --tmpfs /tmp      works too
-# --entrypoint graft            the other commands: check, list, schema, push
-# --entrypoint accelerate       the launcher's own options: launch --num_processes 2 pipelines/run.py …
+# The folder at hand has your own recipes and files; runs/ appears in it.
+#
+# --gpus all --ipc=host      before the image's name: the GPUs, and shared memory for data loaders
+# -e HF_TOKEN                gated checkpoints, and pushing
+# -e OMP_NUM_THREADS=8       threads of a process; accelerate gives each just one
+# --read-only --tmpfs /tmp   nothing but the two volumes is written; --network=none works, too
+# --entrypoint graft         the other commands: check, list, schema, push
+# --entrypoint accelerate    the launcher's own options: launch --num_processes 2 pipelines/run.py …
 #
 # The launcher is PID 1 and passes no signal on. To stop with a checkpoint to resume from:
 #   docker exec CONTAINER sh -c 'kill -TERM -1'
@@ -36,12 +37,13 @@ WORKDIR /app
 # One stage: everything is a wheel, so there is no compiler to leave behind, and copying a venv of
 # 6 GB from another stage costs minutes and saves nothing. This layer is rebuilt when the
 # dependencies change, the next ones when the code does: they are a megabyte.
+# --use-pep517: seqeval is a source distribution, which the pip of older bases builds in a way that fails.
 # Another index, for torch without CUDA or for an older driver: --build-arg PIP_EXTRA_INDEX_URL=…
 ARG PIP_INDEX_URL=""
 ARG PIP_EXTRA_INDEX_URL=""
 COPY pyproject.toml requirements.lock ./
 RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > /tmp/dependencies \
-    && pip install --no-cache-dir --no-input -c requirements.lock -r /tmp/dependencies hatchling \
+    && pip install --no-cache-dir --no-input --use-pep517 -c requirements.lock -r /tmp/dependencies hatchling \
     && rm /tmp/dependencies
 
 COPY . .

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Builds the image for real and runs the quickstart in it: as its non-root user, without a network.
+# Builds the image for real and runs the quickstart in it three times, without a network:
+#   as the image has it    its own user, who writes to runs/ and the cache alone
+#   hardened               any other number as user, a read-only root, no capabilities, one volume
+#   as docs/running.md     in a folder of the user's that holds no runs/, without a GPU
 #
 # No Docker engine needed: buildah builds, from a Debian base made by debootstrap, and podman runs.
-# On Debian or Ubuntu, as root. Takes about six minutes, the download of torch included, and 25 GB of
+# On Debian or Ubuntu, as root. Takes about eight minutes, the download of torch included, and 25 GB of
 # disk for a while. The base stays in CACHE (170 MB); KEEP=1 keeps the image and its layers too (7 GB),
 # and the next build takes seconds.
 set -euo pipefail
@@ -13,6 +16,8 @@ BASE=localhost/graft-base
 IMAGE=localhost/graft
 SUITE=bookworm
 USER_ID=1000
+OTHER_ID=4321 # which /etc/passwd of the image does not name
+EPOCH=training.num_train_epochs=1 # enough to see where files are written
 
 main() {
     need buildah podman runc debootstrap
@@ -24,8 +29,11 @@ main() {
     build
     step "quickstart"
     quickstart
-    step "checks"
     check
+    step "read-only root, one volume, user $OTHER_ID"
+    hardened
+    step "a folder without runs/"
+    own_folder
     echo "docker-test: passed"
 }
 
@@ -53,6 +61,7 @@ own_storage() {
 
 clean_up() {
     podman rm --force --volumes --ignore graft-test >/dev/null
+    podman volume rm --force graft-test >/dev/null
     [ "${KEEP:-0}" = 1 ] && return
     podman rmi --all --force >/dev/null
     rm -rf "$CACHE/storage" "$CACHE/run" "$CACHE/rootfs"
@@ -84,10 +93,30 @@ build() {
 }
 
 # runc, and limits below the host's own, so that it also works inside another container.
-quickstart() {
-    podman --runtime runc run --name graft-test --network=none --shm-size=1g \
-        --ulimit nofile=4096:4096 --ulimit nproc=4096:4096 \
-        --env OMP_NUM_THREADS="$(nproc)" "$IMAGE" recipes/quickstart.yaml
+run() {
+    podman --runtime runc run --network=none --shm-size=1g \
+        --ulimit nofile=4096:4096 --ulimit nproc=4096:4096 --env OMP_NUM_THREADS="$(nproc)" "$@"
+}
+
+quickstart() { run --name graft-test "$IMAGE" recipes/quickstart.yaml; }
+
+# Whatever is written goes to the one volume: runs, caches, HOME.
+hardened() {
+    run --rm --read-only --tmpfs /tmp --cap-drop=ALL --security-opt=no-new-privileges \
+        --user "$OTHER_ID:$OTHER_ID" --volume graft-test:/cache --workdir /cache \
+        "$IMAGE" quickstart "$EPOCH"
+    complete "$(podman volume mount graft-test)/runs/quickstart/1" "$OTHER_ID"
+    podman volume unmount graft-test >/dev/null
+}
+
+own_folder() {
+    local folder
+    folder=$(mktemp -d)
+    chown "$OTHER_ID:$OTHER_ID" "$folder"
+    run --rm --user "$OTHER_ID:$OTHER_ID" --volume "$folder:/work" --workdir /work \
+        --volume graft-test:/cache "$IMAGE" quickstart "$EPOCH"
+    complete "$folder/runs/quickstart/1" "$OTHER_ID"
+    rm -r "$folder"
 }
 
 check() {
@@ -95,11 +124,17 @@ check() {
     root=$(podman mount graft-test)
     run=$root/app/runs/quickstart/1
     evidence "$run"
-    [ -s "$run/model/model.safetensors" ] || fail "no weights in model/"
-    [ -s "$run/model/README.md" ] || fail "no model card in model/"
-    [ -z "$(find "$run" ! -user "$USER_ID" -print -quit)" ] || fail "not all files belong to user $USER_ID"
+    complete "$run" "$USER_ID"
     written_elsewhere
     podman umount graft-test >/dev/null
+}
+
+complete() {
+    local run=$1 user=$2
+    [ -s "$run/metrics.json" ] || fail "no metrics.json in $run"
+    [ -s "$run/model/model.safetensors" ] || fail "no weights in model/"
+    [ -s "$run/model/README.md" ] || fail "no model card in model/"
+    [ -z "$(find "$run" ! -user "$user" -print -quit)" ] || fail "not all files belong to user $user"
 }
 
 evidence() {
