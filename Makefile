@@ -9,6 +9,7 @@ THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 BIN := $(VENV)/bin
 LATEST := .venv-latest
+AUDIT := .venv-audit
 # Neighbors stay on one process: what a module trains or loads is shared.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements.lock
@@ -16,7 +17,7 @@ PIP := $(BIN)/pip install --no-input --disable-pip-version-check -c requirements
 LAUNCH := $(BIN)/accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no \
 	--dynamo_backend no --num_cpu_threads_per_process $(THREADS)
 
-.PHONY: help setup quickstart test test-fast test-cpus test-latest lint docs lock checkpoint \
+.PHONY: help setup quickstart test test-fast test-cpus test-latest lint audit docs lock checkpoint \
 	docker docker-test
 
 help: ## list the targets
@@ -55,6 +56,10 @@ lint: setup ## check style, types and the Dockerfile
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
+# Its tools have dependencies of their own, which nothing else needs.
+audit: $(AUDIT)/.tools ## look for secrets and vulnerable packages (ARGS=--offline: secrets alone)
+	$(AUDIT)/bin/python .ci/audit.py $(ARGS)
+
 lock: setup ## resolve pyproject.toml again (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml \
 		--no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock $(ARGS)
@@ -80,6 +85,11 @@ $(VENV)/.dev: $(VENV)/.runtime
 
 $(VENV)/.runtime: pyproject.toml requirements.lock | $(BIN)/pip
 	$(PIP) -e .
+	@touch $@
+
+$(AUDIT)/.tools: .ci/audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --no-input --disable-pip-version-check --quiet -r .ci/audit.txt
 	@touch $@
 
 $(BIN)/pip:
