@@ -25,6 +25,11 @@ def num_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def is_launched() -> bool:
+    """Return whether a launcher connects this process with others, or would."""
+    return "WORLD_SIZE" in os.environ
+
+
 @contextmanager
 def main_first() -> Iterator[None]:
     """Let the main process run the block first (and fill caches), then the others."""

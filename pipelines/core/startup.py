@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.core import hardware
 from pipelines.core.console import busy, say, shows_bars
 from pipelines.core.processes import is_main, num_processes
+from pipelines.core.sharding import prepare_sharding
 
 
 def initialize(training: Mapping[str, Any]) -> None:
@@ -18,6 +19,7 @@ def initialize(training: Mapping[str, Any]) -> None:
     Args:
         training: the recipe's `training:`, for what it says about devices and processes.
     """
+    prepare_sharding(training)
     with busy("loading libraries"):
         import datasets
         import transformers

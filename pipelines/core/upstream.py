@@ -18,6 +18,20 @@ def exit_at_once(code: int) -> None:
     _exit(code)
 
 
+def let_cpus_shard() -> None:
+    """Let accelerate spread weights over processes without GPUs, where it takes DDP for FSDP.
+
+    torch shards them with gloo as well; accelerate asks for the kind of processes first, and knows
+    FSDP2 of GPUs alone.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    state = PartialState._shared_state  # accelerate 1.15
+    if state["distributed_type"] == DistributedType.MULTI_CPU:
+        state["distributed_type"] = DistributedType.MULTI_GPU
+
+
 def is_batch_norm(module: "nn.Module") -> bool:
     """Whether `module` is a BatchNorm1d, 2d or 3d, a SyncBatchNorm, or derives from one."""
     from torch.nn.modules.batchnorm import _BatchNorm  # torch 2.15

@@ -58,6 +58,7 @@ def model() -> type[BaseModel]:
     }
     # upstream has a path here; `true` is for `Trainer.train`, where it means the latest
     fields["resume_from_checkpoint"] = (bool | str | None, None)
+    fields["fsdp"] = (bool | str | None, None)  # text is what it was; upstream asks for `true`
     return create_model("training", __base__=Section, **fields)
 
 

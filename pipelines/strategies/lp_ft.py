@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
+from pipelines.core.sharding import sharding_key
 from pipelines.features.extractor import HEAD
 from pipelines.strategies import Strategy
 from pipelines.strategies.probing import Pooling, pooling_problem
@@ -73,12 +74,12 @@ class LpFt(Strategy):
         Raises:
             RecipeError: the recipe names another one.
         """
-        keys = [key for key in ("fsdp", "deepspeed") if getattr(job.arguments, key)]
-        if not keys or self.pooling == HEAD:
+        key = sharding_key(job.arguments)
+        if not key or self.pooling == HEAD:
             return self.pooling
         if self.pooling == "auto":
             return HEAD
         raise RecipeError(
-            f"strategy.pooling: '{self.pooling}': training.{keys[0]} spreads the weights of a "
+            f"strategy.pooling: '{self.pooling}': training.{key} spreads the weights of a "
             "plain class, which has no such pooling; leave one of them out"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
+from pipelines.core.sharding import sharding_key
 
 if TYPE_CHECKING:
     from pipelines.models.output import Output
@@ -33,7 +34,7 @@ def check(section: "AfterTraining", job: "Job") -> None:
         raise RecipeError(
             f"{key}: {num_rows} rows of the target; expected {MIN_ROWS} or more in data.target"
         )
-    if job.arguments.fsdp or job.arguments.deepspeed:
+    if sharding_key(job.arguments):
         raise RecipeError(
             f"{key}: changes a whole model, and its weights are spread over processes; train "
             "without FSDP and DeepSpeed, or leave adaptation out"

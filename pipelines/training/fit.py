@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import hardware, processes
 from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted
+from pipelines.core.sharding import sharding_key
+from pipelines.training import whole_model
 from pipelines.training.job import Fitted, Job, Setup
 from pipelines.training.preconditions import check_adaptation, decide_frozen_blocks
 from pipelines.training.progress import Progress, naming_step
@@ -35,6 +37,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
     # a copy, and now: training changes these weights in place
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)
+    outline = whole_model.outline(setup.model) if sharding_key(job.arguments) else None
     hooks = stay_in_eval(setup.model, [*setup.frozen, *_without_statistics(job, setup.model)])
     progress = Progress.at(job.resume_from)
     try:
@@ -42,7 +45,9 @@ def fit(job: Job, setup: Setup) -> Fitted:
     finally:
         for hook in hooks:
             hook.remove()
-    output = setup.output(_unwrapped(trainer))
+    is_whole = outline is None or not trainer.is_sharded
+    trained = _unwrapped(trainer) if is_whole else whole_model.fill(outline, trainer)
+    output = setup.output(trained)
     chosen, history = _log(job, trainer, progress)
     if start:
         chosen["alpha"], entries = wise_ft.interpolate(output.model, start, job)

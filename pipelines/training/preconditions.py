@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import ModelError, RecipeError
+from pipelines.core.sharding import sharding_key
 from pipelines.training.job import Job
 from pipelines.training.speed import SpeedDecision, decide
 
@@ -25,8 +26,7 @@ def check(job: Job, anatomy: "Anatomy") -> None:
     decide_frozen_blocks(job)
     # the self-test of packing takes time, which `auto` would spend twice
     if "on" in (job.speed.packing, job.speed.length_buckets):
-        model, arguments = job.checkpoint.model, job.arguments
-        is_sharded = bool(arguments.fsdp or arguments.deepspeed)
+        model, is_sharded = job.checkpoint.model, bool(sharding_key(job.arguments))
         packing = decide_packing(job, model, anatomy)
         decide_buckets(job, model, packing, is_sharded=is_sharded)
 
@@ -42,7 +42,7 @@ def check_adaptation(job: Job, anatomy: "Anatomy") -> None:
     key = f"adaptation.name: '{job.adaptation.name}'"
     if job.target is None or not len(job.target):
         raise RecipeError(f"{key}: there are no rows of the target; name some in data.target")
-    if job.arguments.fsdp or job.arguments.deepspeed:
+    if sharding_key(job.arguments):
         raise RecipeError(
             f"{key}: two passes make a step, which weights that are spread over processes do not "
             "have; train without FSDP and DeepSpeed, or leave adaptation out"

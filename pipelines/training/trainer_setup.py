@@ -5,6 +5,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import RecipeError
+from pipelines.core.sharding import sharding_key
+from pipelines.core.upstream import let_cpus_shard
+from pipelines.training import whole_model
 from pipelines.training.job import Job, Setup
 from pipelines.training.progress import Progress
 from pipelines.training.stages import Plan
@@ -30,10 +33,14 @@ def build_trainer(job: Job, setup: Setup, stack: ExitStack) -> "GraftTrainer":
     from pipelines.training.unfreezing import Unfreezing
 
     plan = Plan(setup.stages) if setup.stages else None
+    if sharding_key(job.arguments) == "fsdp":
+        let_cpus_shard()
     try:
         trainer = GraftTrainer(job, setup)
     except (ImportError, RuntimeError, ValueError) as error:  # `report_to`: not installed, say
         raise RecipeError(f"training: {str(error).strip()}") from error
+    if trainer.is_fsdp_enabled:
+        whole_model.shard_by_block(trainer, setup.anatomy)
     extra = trainer.adaptation.optimizer_groups() if trainer.adaptation else ()
     build_optimizer(trainer, setup, plan, extra)
     _show_progress(job, trainer, stack)

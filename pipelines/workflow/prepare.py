@@ -23,6 +23,7 @@ from pipelines.core import cache, processes, startup
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import REGRESSION
+from pipelines.core.sharding import sharding_key
 from pipelines.data import findings
 from pipelines.evaluation.scorer import Scorer
 from pipelines.models import short_names
@@ -192,7 +193,7 @@ def _target_scale(prepared: Prepared) -> TargetScale | None:
     arguments = prepared.arguments()
     batch = sample_batch(prepared.encoded["train"], prepared.collate)
     # weights that are spread over processes cannot be folded in place
-    is_sharded = arguments.fsdp or arguments.deepspeed
+    is_sharded = sharding_key(arguments)
     targets = prepared.targets["train"]
     scale = None if is_sharded else TargetScale.of(prepared.checkpoint, batch, targets)
     if scale is None:

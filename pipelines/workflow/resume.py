@@ -1,6 +1,6 @@
 """Which unfinished run to go on with, and what it had resolved already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pipelines.core import cache, processes, stopping
 from pipelines.core.console import say
 from pipelines.core.disk import write_failure
 from pipelines.core.errors import Interrupted, RunError
+from pipelines.core.sharding import NAMES, saved_sharding, sharding_key
 from pipelines.recipe import Recipe
 from pipelines.recipe.differences import Difference
 from pipelines.report import requested, strict_json
@@ -92,9 +93,13 @@ class Resumed:
 
         Weights of another strategy would not fit; a length that was left open was resolved together
         with evaluations and early stopping. The rows of a step are divided among the processes.
+
+        Raises:
+            RunError: the checkpoint is of weights that were spread in another way over processes.
         """
         if not self.checkpoint or not self.folder.recipe.is_file():
             return recipe
+        _refuse_other_sharding(self.checkpoint, recipe.training)
         before = requested.read(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
         step = step_size.resumed_training(self.folder, self.changes, processes.num_processes())
@@ -216,6 +221,24 @@ def _refuse_damaged(checkpoint: Path) -> None:
         # what torch saves is a zip archive, whose table of contents stands at its end
         elif file.suffix in {".bin", ".pt", ".pth"} and not is_zipfile(file):
             raise RunError(f"{file}: damaged: cut short or not written by torch; {remedy}")
+
+
+def _refuse_other_sharding(checkpoint: Path, training: Mapping[str, Any]) -> None:
+    """Refuse to load what an optimizer saved whose state was spread in another way.
+
+    Raises:
+        RunError: names both ways.
+    """
+    # without a launcher nothing is spread, whatever is asked for
+    now = sharding_key(training) if processes.is_launched() else None
+    before = saved_sharding(checkpoint)
+    has_optimizer = before or (checkpoint / "optimizer.pt").is_file()
+    if has_optimizer and before != now:
+        raise RunError(
+            f"{checkpoint}: was saved by a training with {NAMES[before]}, which keeps its "
+            f"optimizer in files of its own, and now there is {NAMES[now]}; launch it as before, "
+            "with any number of processes, or begin a new run"
+        )
 
 
 def _open_tensors(file: Path, remedy: str) -> None:

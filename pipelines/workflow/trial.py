@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.core.sharding import sharding_key
 from pipelines.recipe import Recipe
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
@@ -34,7 +35,7 @@ def prepare_trial(recipe: Recipe) -> Prepared:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
     # sharded weights are put together on the main process from a whole checkpoint only
-    model_only = not recipe.training.keys() & {"fsdp", "deepspeed"}
+    model_only = sharding_key(recipe.training) is None
     training = {"save_only_model": model_only, **recipe.training}
     recipe = recipe.replace(training=training)
     return race(recipe, prepare(recipe, test=False))

@@ -1,5 +1,6 @@
 """Whether folds of train can stand in for a validation split, and for how many rows."""
 
+from pipelines.core.sharding import sharding_key
 from pipelines.data.sources import StreamedSource
 from pipelines.recipe.combinations.sections import Sections
 
@@ -9,7 +10,6 @@ MAX_ROWS = 1_000
 MAX_TRAINED_ROWS = 300
 # of `training:`, which look at a validation split on the way
 VALIDATION_KEYS = ("load_best_model_at_end", "metric_for_best_model", "eval_steps", "eval_delay")
-SHARDED_KEYS = ("fsdp", "deepspeed")
 
 
 def max_rows(recipe: Sections) -> int:
@@ -42,5 +42,5 @@ def why_not(recipe: Sections) -> str | None:
     keys += [key for key in VALIDATION_KEYS if training.get(key)]
     if keys:
         return f"training.{keys[0]} looks at rows that are set aside"
-    sharded = [key for key in SHARDED_KEYS if training.get(key)]
-    return f"training.{sharded[0]} spreads weights that each fold would copy" if sharded else None
+    key = sharding_key(training)
+    return f"training.{key} spreads weights that each fold would copy" if key else None

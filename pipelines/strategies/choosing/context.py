@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.core import hardware, processes
 from pipelines.core.labels import SINGLE
+from pipelines.core.sharding import sharding_key
 from pipelines.models import forward
 from pipelines.strategies.choosing import head_input, similarity
 from pipelines.training.length import Length
@@ -84,8 +85,7 @@ class AutoContext:
 
         ZeRO, arXiv 1910.02054, section 3.1.
         """
-        is_sharded = self.training.keys() & {"fsdp", "deepspeed"}
-        num_shares = processes.num_processes() if is_sharded else 1
+        num_shares = processes.num_processes() if sharding_key(self.training) else 1
         return int(self.checkpoint.model.num_parameters() * BYTES_PER_PARAMETER / num_shares)
 
     @cached_property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pipelines.core.sharding import sharding_key
 from pipelines.core.upstream import attention_implementation
 from pipelines.features.skip_frozen_blocks import RowsWithActivations
 from pipelines.models import forward
@@ -71,6 +72,8 @@ def _obstacle(job: "Job", model: Any, anatomy: "Anatomy") -> str | None:
         return f"packing is for texts; {type(inner).__name__} reads {inner.main_input_name}"
     if job.arguments.gradient_checkpointing:
         return "gradient checkpointing computes blocks again, on their own"
+    if sharding_key(job.arguments):
+        return "weights that are spread over processes are gathered by block"
     if not anatomy.blocks:
         return f"{type(inner).__name__} has no blocks"
     if attention != BASE:
