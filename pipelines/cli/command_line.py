@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from pipelines.core import registry, stopping
+from pipelines.core import lost_machines, registry, stopping
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.memory_errors import memory_reason
 from pipelines.core.version import __version__
@@ -33,12 +33,14 @@ def execute(arguments: Sequence[str] | None) -> int:
             parsed = _parse(arguments)
         parsed.command(parsed)
         sys.stdout.flush()
+        lost_machines.say_goodbye(failed=False)
         return 0
     except BrokenPipeError:  # `graft list | head` has read enough; a run would not be done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except GraftError as error:
         _report(f"error: {error}")
+        lost_machines.say_goodbye(failed=True)
         return 2
     except (Interrupted, KeyboardInterrupt) as stop:
         _report(str(stop) or "interrupted")
@@ -47,6 +49,8 @@ def execute(arguments: Sequence[str] | None) -> int:
         if reason := stopping.interrupted_by():
             _report(reason)
             return 130
+        if lost_machines.is_cut(error):
+            lost_machines.end_of_cut_connection()
         problem = _of_system(error)
         if problem is None:
             raise

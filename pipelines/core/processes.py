@@ -5,6 +5,7 @@ Launchers (`accelerate launch`, `torchrun`) say in environment variables how man
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,22 @@ def is_main() -> bool:
 def num_processes() -> int:
     """Count the processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def num_machines() -> int:
+    """Count the machines that train together."""
+    return max(1, num_processes() // int(os.environ.get("LOCAL_WORLD_SIZE", num_processes())))
+
+
+def is_first_of_machine() -> bool:
+    """Return whether this is the process that acts for its machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def machine_name() -> str:
+    """Name this machine, for messages and to tell it from the others of the run."""
+    # containers of one image differ in their host names, and what one host launches in ranks
+    return f"machine {os.environ.get('GROUP_RANK', '0')} ({socket.gethostname()})"
 
 
 def is_launched() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.core import hardware
 from pipelines.core.console import busy, say, shows_bars
+from pipelines.core.lost_machines import watch_machines
 from pipelines.core.processes import is_main, num_processes
 from pipelines.core.sharding import prepare_sharding
 
@@ -37,6 +38,7 @@ def initialize(training: Mapping[str, Any]) -> None:
         hardware.keep_memory()
     _warn_of_missing_processes()
     _connect(training)
+    watch_machines()
 
 
 @contextmanager
