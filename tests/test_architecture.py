@@ -1,7 +1,9 @@
 """The house: rooms in one order, imports that go down it, plain names."""
 
 import ast
+import gc
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "pipelines"
@@ -21,7 +23,14 @@ ROOMS = (
     "core",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Parse every file, in the one process that runs these tests."""
+    parsed = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+    gc.freeze()  # a million nodes that each later collection would look through
+    return parsed
 
 
 def module_name(file: Path) -> str:
@@ -35,7 +44,7 @@ MODULES = {module_name(file): file for file in FILES}
 
 def arrows(file: Path) -> Iterator[tuple[int, str, str | None]]:
     """(line, module of ours, name taken from it) for every import, those in functions too."""
-    for node in ast.walk(TREES[file]):
+    for node in ast.walk(trees()[file]):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "pipelines":
@@ -139,7 +148,7 @@ def foreign_private_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def test_private_names_of_other_libraries_are_in_one_file():
     broken = [
         f"{where(file, line)} takes {name}, which belongs into core/upstream.py"
-        for file, tree in TREES.items()
+        for file, tree in trees().items()
         if file != UPSTREAM
         for line, name in foreign_private_names(tree)
         if is_private(name, None)
@@ -149,7 +158,7 @@ def test_private_names_of_other_libraries_are_in_one_file():
 
 def test_the_file_of_private_names_has_some():
     """Or the test above found none because it looks for them in the wrong way."""
-    names = {name for _, name in foreign_private_names(TREES[UPSTREAM]) if is_private(name, None)}
+    names = {name for _, name in foreign_private_names(trees()[UPSTREAM]) if is_private(name, None)}
     assert {"_attn_implementation", "torch.nn.modules.batchnorm._BatchNorm"} <= names
 
 
@@ -170,7 +179,7 @@ def test_whether_code_of_a_checkpoint_runs_is_stated_wherever_one_is_loaded():
     """Else transformers asks, on the terminal: "Do you wish to run the custom code?"."""
     calls = [
         (where(file, node.lineno), {keyword.arg for keyword in node.keywords})
-        for file, tree in TREES.items()
+        for file, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and loads_by_name(node)
     ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from test_architecture import FILES, TREES, where
+from test_architecture import FILES, trees, where
 
 BANNED = {"said", "told", "found", "there", "kept", "asked", "some", "most", "own", "how", "tell"}
 BANNED |= {"settle"}
@@ -49,7 +49,7 @@ def public_definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.Class
 def test_names_say_what_a_thing_is():
     broken = [
         f"{where(file, line)}: {name}"
-        for file, tree in TREES.items()
+        for file, tree in trees().items()
         for line, name in bound_names(tree)
         if name.strip("_").lower() in BANNED | VAGUE
     ]
@@ -62,14 +62,14 @@ def test_no_file_has_a_vague_name():
 
 def test_no_two_classes_share_a_name():
     names: Counter[str] = Counter()
-    for tree in TREES.values():
+    for tree in trees().values():
         names.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     assert not [name for name, count in names.items() if count > 1]
 
 
 def test_comprehensions_are_not_nested():
     broken = []
-    for file, tree in TREES.items():
+    for file, tree in trees().items():
         for node in ast.walk(tree):
             inner = (each for each in ast.walk(node) if each is not node)
             if isinstance(node, COMPREHENSIONS) and any(
@@ -81,7 +81,7 @@ def test_comprehensions_are_not_nested():
 
 def test_no_loop_assigns_an_attribute():
     broken = []
-    for file, tree in TREES.items():
+    for file, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.For | ast.comprehension):
                 targets = ast.walk(node.target)
@@ -92,7 +92,7 @@ def test_no_loop_assigns_an_attribute():
 
 def test_what_is_public_has_a_docstring():
     missing, total = [], 0
-    for file, tree in TREES.items():
+    for file, tree in trees().items():
         for node in public_definitions(tree):
             total += 1
             if ast.get_docstring(node) is None:

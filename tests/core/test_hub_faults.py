@@ -235,6 +235,7 @@ def results(site: Site) -> dict[str, Result]:
     return site.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [*READS, *WRITES])
 @pytest.mark.parametrize("kind", NAMED)
 def test_a_fault_that_lasts_is_named(kind, what, results) -> None:
@@ -245,6 +246,7 @@ def test_a_fault_that_lasts_is_named(kind, what, results) -> None:
     assert result.err.count("trying again in 0 s") == tries - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [*READS, *WRITES])
 def test_a_fault_that_passes_is_waited_for(what, results) -> None:
     result = results[f"passing {what}"]
@@ -253,6 +255,7 @@ def test_a_fault_that_passes_is_waited_for(what, results) -> None:
     assert waits == ["2", "3", "4"], result.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_file_is_downloaded_once_more(kind, what, results) -> None:
@@ -261,6 +264,7 @@ def test_a_damaged_file_is_downloaded_once_more(kind, what, results) -> None:
     assert result.err.count("downloading once more") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_file_that_stays_damaged_is_refused_and_not_kept(kind, what, results) -> None:
@@ -274,12 +278,14 @@ def test_a_file_that_stays_damaged_is_refused_and_not_kept(kind, what, results) 
     assert after.count(FILES[what]) == 2  # HEAD and GET: nothing was kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", DESCRIPTIONS)
 def test_a_description_that_is_no_json_is_named(what, results) -> None:
     result = results[f"lasting garbage {what}"]
     expect_refusal(result, "is no JSON, 5 times")
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_day(results) -> None:
     result = results["long wait"]
     expect_refusal(result, "it asks to wait 86,400 s")
@@ -306,6 +312,7 @@ def test_a_download_that_breaks_off_is_resumed(site) -> None:
     assert result.count("/model.safetensors") == 3  # HEAD, GET, and GET from where it broke off
 
 
+@pytest.mark.slow
 def test_a_file_is_hashed_once_and_its_hash_is_in_the_lock(site) -> None:
     recipe = site.recipe("locked")
     short = ["training.max_steps=1", "simple_model=false", "printed_lines=false"]
@@ -331,6 +338,7 @@ def test_a_file_is_hashed_once_and_its_hash_is_in_the_lock(site) -> None:
     assert blob.read_bytes() == weights
 
 
+@pytest.mark.slow
 def test_a_password_in_the_address_of_a_mirror_is_in_no_line(site, python) -> None:
     # read when the client is imported: an interpreter that has not done so
     address = site.hub.endpoint.replace("://", "://somebody:open-sesame@")

@@ -10,6 +10,7 @@ from pipelines.core.errors import RecipeError
 from pipelines.workflow import transfer
 
 
+@pytest.mark.slow
 def test_pretrained_and_random_weights_are_compared_by_seed(
     tmp_path: Path, text_checkpoint: Path, text_data: Path, capsys: pytest.CaptureFixture[str]
 ):

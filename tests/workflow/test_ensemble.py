@@ -117,6 +117,7 @@ def test_without_a_validation_split_all_weights_are_equal(finished, text_data, t
     assert [*written["weights"].values()] == [0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_a_plain_model_and_one_of_sentence_transformers_go_together(
     finished, checkpoint, text_data, tmp_path, capsys
 ):

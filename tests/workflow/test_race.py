@@ -112,6 +112,7 @@ def test_a_run_that_is_stopped_before_its_first_checkpoint_goes_on(
         stop()
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_to_beat_one_without_a_mistake(race, tmp_path):
     lenient = tmp_path / "lenient.py"
     lenient.write_text(LENIENT)

@@ -33,9 +33,7 @@ KINDS = {
     "auto": {"strategy": "auto"},
     "soup": {"averaging": {"soup": {"seed": [1, 2]}}},
 }
-PARAMETERS = [
-    pytest.param(kind, marks=() if kind in ("probe", "stages") else SLOW) for kind in KINDS
-]
+PARAMETERS = [pytest.param(kind, marks=() if kind == "probe" else SLOW) for kind in KINDS]
 
 
 @pytest.fixture(scope="module")

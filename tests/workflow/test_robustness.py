@@ -63,10 +63,8 @@ def test_a_run_scores_corrupted_texts_of_test_beside_the_clean_ones(
     assert f"of test; under corruptions of severity 1 to 5: {first}" in summary
 
 
-@pytest.mark.parametrize(
-    ("task", "strategy"),
-    [("image", "linear_probe"), pytest.param("audio", "full", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "strategy"), [("image", "linear_probe"), ("audio", "full")])
 def test_nothing_of_corrupted_rows_is_kept_in_the_cache(
     tmp_path: Path,
     request: pytest.FixtureRequest,

@@ -51,7 +51,7 @@ def test_training_is_another_one_with_other_rows_to_adapt_to(tmp_path, text_chec
     assert job_of(prepared, tmp_path).identity != job_of(other, tmp_path).identity
 
 
-@pytest.mark.parametrize("modality", ["image", "audio"])
+@pytest.mark.parametrize("modality", ["image", pytest.param("audio", marks=pytest.mark.slow)])
 def test_images_and_sounds_have_targets(tmp_path, checkpoint, image_data, audio_data, modality):
     data, family = (image_data, "resnet") if modality == "image" else (audio_data, "wav2vec2")
     prepared = prepare(tmp_path, checkpoint(family), data, task=modality)
