@@ -109,23 +109,42 @@ def deal(
         items = counts.of_group(int(batch[0]))
         max_leaving = min((left[value] - 1) // count for value, count in items)
         items.append((whole, int(counts.sizes[batch[0]])))
-        fullness = [
-            _fullness(has, items, weights) / share for has, share in zip(dealt, shares, strict=True)
-        ]
-        parts = [fullness.index(min(fullness))]
-        if len(batch) > 1:
-            growth = 2 * sum(count * count * weights[value] for value, count in items)
-            parts = _least_full(fullness, [growth / share for share in shares], len(batch))
+        parts = _least_full_parts(dealt, items, weights, shares, len(batch))
         if keeper is not None:
             parts = _keep(parts, keeper, max_leaving)
         result[batch] = parts
-        for part in set(parts):
-            num_groups = parts.count(part)
-            for value, count in items:
-                dealt[part][value] += num_groups * count
-                if part != keeper and value < whole:
-                    left[value] -= num_groups * count
+        _record(parts, items, dealt)
+        leaving = sum(part != keeper for part in parts)
+        for value, count in items[:-1]:
+            left[value] -= leaving * count
     return result[counts.members]
+
+
+def _least_full_parts(
+    dealt: Sequence[Sequence[int]],
+    items: Sequence[tuple[int, int]],
+    weights: Sequence[float],
+    shares: Sequence[float],
+    num_groups: int,
+) -> list[int]:
+    """Choose the parts of equal groups that are dealt one after the other."""
+    fullness = [
+        _fullness(has, items, weights) / share for has, share in zip(dealt, shares, strict=True)
+    ]
+    if num_groups == 1:
+        return [fullness.index(min(fullness))]
+    growth = 2 * sum(count * count * weights[value] for value, count in items)
+    return _least_full(fullness, [growth / share for share in shares], num_groups)
+
+
+def _record(
+    parts: Sequence[int], items: Sequence[tuple[int, int]], dealt: Sequence[list[int]]
+) -> None:
+    """Add what equal groups have to the parts that they went to."""
+    for part in set(parts):
+        num_groups = parts.count(part)
+        for value, count in items:
+            dealt[part][value] += num_groups * count
 
 
 def _least_full(fullness: Sequence[float], growth: Sequence[float], num_groups: int) -> list[int]:

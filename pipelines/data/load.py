@@ -21,7 +21,6 @@ from pipelines.data import (
     usual_columns,
 )
 from pipelines.data.bad_rows import RowFilter
-from pipelines.data.columns import Columns
 from pipelines.data.dataset import Data, Note
 from pipelines.data.rows import Rows
 from pipelines.data.selection import if_streamed
@@ -29,8 +28,6 @@ from pipelines.data.sources.several import Several
 from pipelines.data.split_names import USUAL_NAMES
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from pipelines.data.sources import Source
     from pipelines.tasks import Task
     from pipelines.tasks.augmentations import Augmentation
@@ -50,54 +47,43 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
     notes: list[str] = []
     note = notes.append
     bad_rows = RowFilter(source.on_bad_row == "skip", note)
-    if isinstance(source, Several):
-        selected = domains.select(source, task, seed, bad_rows, note)
-    else:
-        selected = selection.select(source, task, bad_rows, note)
-    assignment, roles, streamed = selected.assignment, selected.roles, if_streamed(source)
+    selected = _select(source, task, seed, bad_rows, note)
+    streamed = if_streamed(source)
+    is_streamed = bool(streamed)
     rows_by_split = labeled_rows.select(
-        selected.rows, task, source, bad_rows, is_streamed=bool(streamed)
+        selected.rows, task, source, bad_rows, is_streamed=is_streamed
     )
-    labels = labeled_rows.infer(rows_by_split, task, source, note, is_streamed=bool(streamed))
+    labels = labeled_rows.infer(rows_by_split, task, source, note, is_streamed=is_streamed)
     united_labels.check(rows_by_split["train"], labels, note)
     # numbers and lists of classes have no strata: most values would occur once
     draw = samples.Sampler(seed, "label" if labels.problem_type == SINGLE else None, note)
-    rows_by_split = domains.cut(rows_by_split, selected.shares, draw)
-    rows_by_split, num_rows = _before_validation(rows_by_split, assignment, source, labels, draw)
-    train = rows_by_split["train"]
-    num_folds = folds.count(train, assignment, source, draw, max_fold_rows)
-    if num_folds:
-        assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
-    divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
-    ordered = _limit(divided, source, task, bad_rows, draw)
-    descriptions = domains.describe(ordered), group_column.describe(ordered)
-    for described in filter(None, descriptions):
-        note(described)
-    if not descriptions[1] and (num_folds or assignment.shares):
-        _note_usual_group(selected.whole.datasets["train"], roles, note)
-    stream = None
+    divided, assignment, num_folds = _divide(
+        rows_by_split, selected, source, labels, draw, max_fold_rows
+    )
+    rows = _limit(divided, source, task, bad_rows, draw)
+    _note_groups(rows, selected, note, is_divided=bool(num_folds or assignment.shares))
+    train, roles, stream, domain = rows["train"].dataset, selected.roles, None, None
     if streamed:
-        streams.check_class_weights(ordered["train"].dataset, task, labels)
+        streams.check_class_weights(train, task, labels)
         stream = streams.prepare(selected.whole, assignment, roles, streamed, task, labels, seed)
-    domain = None
-    if source.other_domain:
-        learned, key = ordered["train"].dataset, source.other_domain_key
-        domain = target.load(source.other_domain, task, labels, learned, roles, seed, note, key)
+    if other := source.other_domain:
+        key = source.other_domain_key
+        domain = target.load(other, task, labels, train, roles, seed, note, key)
         bad_rows.left_out += domain.left_out
     names = assignment.names | assignment.shares
-    used, left_out = {split: names[split] for split in ordered}, tuple(bad_rows.left_out)
+    used, left_out = {split: names[split] for split in rows}, tuple(bad_rows.left_out)
     return Data(
-        ordered,
-        labels,
-        tuple(notes),
-        used,
-        left_out,
-        selected.unused,
-        stream,
-        num_folds,
-        domain,
-        roles,
+        rows, labels, (*notes,), used, left_out, selected.unused, stream, num_folds, domain, roles
     )
+
+
+def _select(
+    source: "Source", task: "Task", seed: int, bad_rows: RowFilter, note: Note
+) -> selection.Selection:
+    """Load one source, or unite several, and name their columns by role."""
+    if isinstance(source, Several):
+        return domains.select(source, task, seed, bad_rows, note)
+    return selection.select(source, task, bad_rows, note)
 
 
 def drop_unsupported_rows(
@@ -140,13 +126,48 @@ def drop_unsupported_rows(
     return replace(data, splits=remaining, notes=tuple(notes), left_out=left_out, target=domain)
 
 
-def _note_usual_group(train: "Dataset", roles: Columns, note: Note) -> None:
-    """Note a column that is likely to group rows, since some are on another side than others."""
-    if name := group_column.usual(train, usual_columns.names_in(roles)):
+def _note_groups(
+    ordered: Mapping[str, Rows], selected: selection.Selection, note: Note, *, is_divided: bool
+) -> None:
+    """Note what rows of several sources and of groups there are in each split.
+
+    Also a column that is likely to group rows, if some were cut from train without one.
+    """
+    of_domains, of_groups = domains.describe(ordered), group_column.describe(ordered)
+    for described in filter(None, (of_domains, of_groups)):
+        note(described)
+    if of_groups or not is_divided:
+        return
+    train = selected.whole.datasets["train"]
+    if name := group_column.usual(train, usual_columns.names_in(selected.roles)):
         note(
             f"column '{name}' may say which rows belong together: data.group={name} keeps those of "
             "one value on one side of every cut"
         )
+
+
+def _divide(
+    rows_by_split: Mapping[str, Rows],
+    selected: selection.Selection,
+    source: "Source",
+    labels: Labels,
+    draw: samples.Sampler,
+    max_fold_rows: int,
+) -> tuple[dict[str, Rows], splits.SplitAssignment, int]:
+    """Cut from train what is to test and to validate, or leave validation to folds of train.
+
+    Returns:
+        (split -> rows, what was chosen for each split, the number of folds, 0 if there are none).
+    """
+    assignment = selected.assignment
+    rows_by_split = domains.cut(rows_by_split, selected.shares, draw)
+    rows_by_split, num_rows = _before_validation(rows_by_split, assignment, source, labels, draw)
+    train = rows_by_split["train"]
+    num_folds = folds.count(train, assignment, source, draw, max_fold_rows)
+    if num_folds:
+        assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
+    divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
+    return divided, assignment, num_folds
 
 
 def _before_validation(

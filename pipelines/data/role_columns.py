@@ -1,6 +1,6 @@
 """The splits of a source -> rows whose columns are named by role."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,34 +47,50 @@ def select(
     train = columns.with_fields(assignment.datasets["train"], named)
     unreadable = getattr(available, "unreadable", {})
     roles = _roles(train, source, task, unreadable, note)
-    read = roles | named
     datasets = as_spelled(assignment.datasets, assignment.names, available, roles, note)
+    guessed = assignment.guessed
     result: dict[str, Rows] = {}
     groups = {}
-    for split, as_written in datasets.items():
-        whole = columns.with_fields(as_written, named)
-        dataset = columns.spelled_as_train(whole, read, split, note)
-        # a test split that was only found by its name may come without labels, as in GLUE
-        target = task.target if split == "test" and split in assignment.guessed else None
-        if target and not columns.has_role(dataset, roles, target):
-            note(f"test split has no {target} column: not used")
-            continue
-        selected = named_by_role(dataset, roles, source, task, split, note)
-        if target and label_checks.are_hidden(selected, result["train"].dataset, target):
-            note(f"test split has no {target}s ({selected[0][target]}): not used")
-            continue
-        result[split] = Rows.of(selected, split)
-        if len(selected) == len(dataset):  # and rows are no words
-            ids = row_ids.find(dataset, columns.names_in(read))
-            result[split] = replace(result[split], ids=ids)
+    for split, dataset, selected in _usable(datasets, named, roles, guessed, source, task, note):
+        is_shorter = len(selected) < len(dataset)  # its rows are words, which make sentences
+        ids = None if is_shorter else row_ids.find(dataset, columns.names_in(roles | named))
+        result[split] = replace(Rows.of(selected, split), ids=ids)
         if source.group:
             values = group_column.read(dataset, source.group, split, note)
-            is_grouped = len(selected) < len(dataset)
-            groups[split] = _of_sentences(values, dataset, roles, split) if is_grouped else values
+            groups[split] = _of_sentences(values, dataset, roles, split) if is_shorter else values
     if not source.group:
         return result, roles
     numbered = group_column.number(groups, source.group)
     return {split: replace(rows, groups=numbered[split]) for split, rows in result.items()}, roles
+
+
+def _usable(
+    datasets: "Mapping[str, Dataset]",
+    named: Columns,
+    roles: Columns,
+    guessed: Container[str],
+    source: "Source",
+    task: "Task",
+    note: Note,
+) -> "Iterator[tuple[str, Dataset, Dataset]]":
+    """Yield (split, its columns as they are, the same by role) for each split that is used.
+
+    A test split that was only recognized by its name may come without labels, as in GLUE.
+    """
+    train = None
+    for split, as_written in datasets.items():
+        whole = columns.with_fields(as_written, named)
+        dataset = columns.spelled_as_train(whole, roles | named, split, note)
+        target = task.target if split == "test" and split in guessed else None
+        if target and not columns.has_role(dataset, roles, target):
+            note(f"test split has no {target} column: not used")
+            continue
+        selected = named_by_role(dataset, roles, source, task, split, note)
+        train = selected if split == "train" else train
+        if target and label_checks.are_hidden(selected, train, target):
+            note(f"test split has no {target}s ({selected[0][target]}): not used")
+            continue
+        yield split, dataset, selected
 
 
 def _of_sentences(values: "pa.Array", dataset: "Dataset", roles: Columns, split: str) -> "pa.Array":

@@ -59,6 +59,20 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
         short_names.check(encoder.checkpoint)
     trackers.check(recipe.training)
     startup.initialize(recipe.training)
+    prepared = _load(recipe, test=test, held_out=held_out)
+    # what `recipe` itself has: loading has made calibration a section of its own
+    prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
+    if getattr(prepared.recipe.strategy, "entrants", None) == ():
+        return prepare(_set_aside(recipe), test=test, held_out=held_out)
+    section_checks.check_class_weights(prepared.recipe, prepared.data)
+    prepared.arguments()  # refuses wrong `training:` before anything is written
+    _start_at_prior(prepared)
+    zero_shot.start(prepared)
+    return replace(prepared, target_scale=_target_scale(prepared))
+
+
+def _load(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> Prepared:
+    """Load and encode everything, and collect what there is to say of it: stages 2 to 7."""
     loaded = _load_data(recipe, test=test, held_out=held_out)
     # scorer and sections before the checkpoint: a mistake in them costs no download
     scorer = Scorer(recipe.metrics, recipe.task, loaded.labels)
@@ -68,13 +82,11 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     checkpoint = checkpoints.load(recipe, loaded)
     for each in (checkpoint, *checkpoint.beside):
         loaded = _drop_unsupported_rows(recipe, loaded, each)
-    processor, labels = checkpoint.processor, loaded.labels
+    task, processor, labels = recipe.task, checkpoint.processor, loaded.labels
     encoded, targets = _encode(recipe, loaded, processor)
     beside = tuple(_encode(recipe, loaded, each.processor)[0] for each in checkpoint.beside)
-    stream = loaded.stream and recipe.task.encode(
-        loaded.stream, processor, labels, recipe.augmentation
-    )
-    prepared = Prepared(
+    stream = loaded.stream and task.encode(loaded.stream, processor, labels, recipe.augmentation)
+    return Prepared(
         recipe=recipe.replace(calibration=calibration),
         data=loaded,
         checkpoint=checkpoint,
@@ -83,7 +95,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
         targets=targets,
         # once, not once for each process: leaks are looked for in all rows
         findings=processes.from_main(
-            lambda: findings.collect(loaded, recipe.task, encoded, targets, processor, scorer.main)
+            lambda: findings.collect(loaded, task, encoded, targets, processor, scorer.main)
         ),
         beside=beside,
         stream=stream,
@@ -91,15 +103,6 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
         others=detection.load(recipe, loaded, checkpoint) if test else None,
         probe_rows=forgetting.load(recipe, loaded, checkpoint) if test else None,
     )
-    # what `recipe` itself has: `replace` above has made calibration a section of its own
-    prepared = resolve(prepared, explicit=frozenset(recipe.model_fields_set))
-    if getattr(prepared.recipe.strategy, "entrants", None) == ():
-        return prepare(_set_aside(recipe), test=test, held_out=held_out)
-    section_checks.check_class_weights(prepared.recipe, prepared.data)
-    prepared.arguments()  # refuses wrong `training:` before anything is written
-    _start_at_prior(prepared)
-    zero_shot.start(prepared)
-    return replace(prepared, target_scale=_target_scale(prepared))
 
 
 def _set_aside(recipe: Recipe) -> Recipe:

@@ -1,7 +1,7 @@
 """Finished runs and new labeled data -> scores with intervals, by class and slice, compared."""
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from pipelines.workflow.scoring.predicted import PredictedRows, predict
 if TYPE_CHECKING:
     from pipelines.evaluation.intervals import Interval
     from pipelines.evaluation.slice_scores import Slices
+    from pipelines.report.run_folder import RunFolder
 
 NO_DIFFERENCE = "no clear difference"
 
@@ -52,35 +53,59 @@ def evaluate(
     """
     folders = folders_of(runs)
     startup.initialize({})
-    source, noted = source_of(data, overrides), _once(note)
-    opened: list[OpenedRun] = []
-    predicted, labeled = [], []
-    for folder in folders:
-        each = OpenedRun.of(folder)
-        check_kind(each, opened[0] if opened else each)
-        table = labeled_inputs.load(source, split, each.predictor.task, each.known, noted)
-        _check_column(table, by)
-        predicted.append(predict(each.predictor, table, batch_size))
-        labeled.append(table)
-        opened.append(each.without_model())
+    source = source_of(data, overrides)
+    read = partial(labeled_inputs.load, source, split, note=_once(note))
+    opened, labeled, predicted = _predictions(folders, read, by, batch_size)
     left_out = {row: why for rows in predicted for row, why in rows.reasons.items()}
-    shared = reduce(np.intersect1d, [rows.rows.numbers for rows in predicted])
-    if not len(shared):
-        first = next(iter(left_out.items()), ("", "no row is left"))
-        raise DataError(f"no row can be scored: row {first[0]}: {first[1]}")
-    alike = [_only(rows, shared) for rows in predicted]
+    alike = _shared(predicted, left_out)
     # draws of the same rows, or groups, by one seed: what a row does to all runs cancels out
     groups = alike[0].rows.groups
     scored = [
         _score(each, rows, _slices(rows, table, by), groups.numbers if groups else None)
         for each, rows, table in zip(opened, alike, labeled, strict=True)
     ]
-    name = str(data.name if isinstance(data, Recipe) else data)
-    main = opened[0].scorer.main
-    differences = _differences(opened[0].scorer, scored)
-    return DataEvaluation(
-        f"{name} ({labeled[0].split})", len(shared), left_out, main, scored, differences
-    )
+    name = f"{data.name if isinstance(data, Recipe) else data} ({labeled[0].split})"
+    scorer, num_rows = opened[0].scorer, len(alike[0].rows)
+    differences = _differences(scorer, scored)
+    return DataEvaluation(name, num_rows, left_out, scorer.main, scored, differences)
+
+
+def _shared(predicted: Sequence[PredictedRows], left_out: Mapping[int, str]) -> list[PredictedRows]:
+    """Select the rows that all runs can take.
+
+    Raises:
+        DataError: there are none; says why the first one is left out.
+    """
+    shared = reduce(np.intersect1d, [rows.rows.numbers for rows in predicted])
+    if not len(shared):
+        first = next(iter(left_out.items()), ("", "no row is left"))
+        raise DataError(f"no row can be scored: row {first[0]}: {first[1]}")
+    places = (np.flatnonzero(np.isin(rows.rows.numbers, shared)) for rows in predicted)
+    return [rows.select(where) for rows, where in zip(predicted, places, strict=True)]
+
+
+def _predictions(
+    folders: "Sequence[RunFolder]",
+    read: Callable[..., LabeledInputs],
+    by: str | None,
+    batch_size: int,
+) -> tuple[list[OpenedRun], list[LabeledInputs], list[PredictedRows]]:
+    """Open the runs one after the other, read the rows for each, and predict them.
+
+    Args:
+        read: task and labels of a run -> the rows.
+    """
+    opened: list[OpenedRun] = []
+    labeled, predicted = [], []
+    for folder in folders:
+        each = OpenedRun.of(folder)
+        check_kind(each, opened[0] if opened else each)
+        table = read(each.predictor.task, each.known)
+        _check_column(table, by)
+        predicted.append(predict(each.predictor, table, batch_size))
+        labeled.append(table)
+        opened.append(each.without_model())  # one model in memory at a time
+    return opened, labeled, predicted
 
 
 def _once(note: Note) -> Note:
@@ -102,11 +127,6 @@ def _check_column(labeled: LabeledInputs, by: str | None) -> None:
         raise DataError(f"--by {by}: rows of the table are words, and no examples")
     if by not in labeled.table.column_names:
         raise DataError(f"--by {by}: no such column; {suggest(by, labeled.table.column_names)}")
-
-
-def _only(predicted: PredictedRows, shared: np.ndarray) -> PredictedRows:
-    """Select the rows that all runs can take."""
-    return predicted.select(np.flatnonzero(np.isin(predicted.rows.numbers, shared)))
 
 
 def _score(
