@@ -23,7 +23,8 @@ from typing import Any
 
 import fault_campaigns
 import isolated
-from fault_campaigns import Attempt, LostError
+import resumable
+from fault_attempt import Attempt, LostError, fresh_caches
 from fault_jobs import JOBS, FaultJob
 from isolated import Limits
 
@@ -47,7 +48,7 @@ def reference(job: FaultJob, folder: Path) -> dict[str, Any]:
     if not file.exists():
         shutil.rmtree(place, ignore_errors=True)
         job.write(place, folder)
-        fault_campaigns.fresh_caches(place)
+        fresh_caches(place)
         call = isolated.graft(job.arguments, place)
         outcome = isolated.call(call, place / "log", Limits(seconds=300, gigabytes=None))
         result = job.result(place)
@@ -81,7 +82,7 @@ def run_all(parsed: argparse.Namespace, folder: Path) -> None:
     """Make the attempts that are lacking and append a line for each."""
     end = time.monotonic() + parsed.minutes * 60
     jobs = [job for job in JOBS if parsed.job in str(job)]
-    finished = {(line["campaign"], line["seed"]) for line in results(parsed.results)}
+    finished = {(line["campaign"], line["seed"]) for line in resumable.lines(parsed.results)}
     planned = [
         (number / (parsed.count or usual), campaign, parsed.seed + number)
         for campaign, (_, usual) in CAMPAIGNS.items()
@@ -94,18 +95,10 @@ def run_all(parsed: argparse.Namespace, folder: Path) -> None:
         if (campaign, seed) in finished and not parsed.show:
             continue
         line = attempt(campaign, seed, jobs, folder)
-        with parsed.results.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        resumable.append(parsed.results, line)
         is_good = line["recovered"] and line["bit_equal"]
         events = line.pop("events") if is_good and not parsed.show else ()
         print(json.dumps({**line, "events": len(events)} if events else line), flush=True)
-
-
-def results(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of finished attempts."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def table(lines: list[dict[str, Any]]) -> list[str]:
@@ -126,22 +119,15 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Make what is lacking and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=lambda text: Path(text).resolve())
-    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help=", ".join(CAMPAIGNS))
-    parser.add_argument("--count", type=int, help="attempts of each campaign")
-    parser.add_argument("--seed", type=int, default=0, help="of the first attempt")
-    parser.add_argument("--minutes", type=float, default=1e6, help="begin no attempt after so many")
+    parser = resumable.parser(__doc__, "campaigns", CAMPAIGNS, "attempts")
     parser.add_argument("--job", default="", help="a part of the names of jobs")
-    parser.add_argument("--folder", type=Path, help="of checkpoints and references, to keep them")
-    parser.add_argument("--show", action="store_true", help="print every event")
     parsed = parser.parse_args(arguments)
     parsed.campaigns = parsed.campaigns or [*CAMPAIGNS]
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = (parsed.folder or Path(name)).resolve()
         isolated.begin(folder)
         run_all(parsed, folder)
-    print("\n".join(table(results(parsed.results))))
+    print("\n".join(table(resumable.lines(parsed.results))))
 
 
 if __name__ == "__main__":

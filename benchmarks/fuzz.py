@@ -14,12 +14,11 @@ each case; needs `pip install hypothesis`.
 
 import argparse
 import json
-import os
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,12 +27,11 @@ import fuzz_fixtures
 import fuzz_media
 import fuzz_recipes
 import fuzz_tables
+import fuzz_verdict
 import isolated
+import resumable
 from fuzz_fixtures import Case
-from isolated import Limits, Outcome
-
-from pipelines.core.errors import GraftError
-from pipelines.recipe import staged
+from isolated import Limits
 
 Make = Callable[[Random], Case]
 
@@ -46,50 +44,10 @@ KINDS: dict[str, tuple[Make, int, int]] = {
 }
 LIMITS = Limits(seconds=60, gigabytes=8)
 MAX_SMALLER = 40  # attempts to make a failing case smaller
-# these may take as long as a recipe says
-LONG = ("compare", "lr-find", "run", "search")
-FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
-RAISED = re.compile(r"^([A-Za-z_.]+(?:Error|Exception|Interrupt|Warning|Exit))\b", re.MULTILINE)
-UNCLEAR = re.compile(r"<class '|object at 0x|NoneType|\b(?:Key|Attribute|Type|Index)Error\b")
 
 
 class FaultError(AssertionError):
     """A case that ended neither well nor in a message; of each kind a class of its own."""
-
-
-def fault(case: Case, outcome: Outcome) -> str | None:
-    """Name the kind of fault, by the place in the code where there is one; None: all is well."""
-    if outcome.code is isolated.NOT_FINISHED:
-        return None if case.arguments[0] in LONG else f"{case.arguments[0]}: out of time"
-    if "Traceback (most recent call last)" in outcome.text:
-        ours = [match for match in FRAME.finditer(outcome.text) if "pipelines/" in match[1]]
-        place = f"{ours[-1][1].rpartition('pipelines/')[2]}:{ours[-1][2]}" if ours else "?"
-        raised = RAISED.findall(outcome.text)
-        return f"{place}: {raised[-1] if raised else 'traceback'}"
-    if outcome.code == 0:
-        return None
-    if outcome.code != 2:
-        return f"exit code {outcome.code}"
-    message = outcome.text.rpartition("error: ")[2]
-    if not message.strip():
-        return "no message"
-    unclear = UNCLEAR.search(message)
-    return f"unclear: {message[:60]!r}" if unclear else None
-
-
-def reading(case: Case, folder: Path) -> Callable[[], int]:
-    """Return a call that reads a recipe with its overrides, and does nothing else."""
-
-    def read() -> int:
-        os.chdir(folder)
-        try:
-            staged.load("recipe.yaml", case.arguments[2:])
-        except GraftError as error:
-            print(f"error: {error}")
-            return 2
-        return 0
-
-    return read
 
 
 class Block:
@@ -147,29 +105,28 @@ class Block:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
             folder = Path(name)
             case.write(folder, self.folder)
-            is_call = case.arguments[0] != "read"
-            run = isolated.graft(case.arguments, folder) if is_call else reading(case, folder)
+            if case.arguments[0] == "read":
+                run = fuzz_recipes.reading(case, folder)
+            else:
+                run = isolated.graft(case.arguments, folder)
             outcome = isolated.call(run, folder / "log", LIMITS)
         self.tried += 1
         self.refused += outcome.code == 2
-        kind = fault(case, outcome)
+        kind = fuzz_verdict.fault(case, outcome)
         if self.show:
             print(f"{outcome.code} {outcome.seconds:.1f} s {kind or ''}\n{_shown(case)}")
             print(f"{outcome.text[-3000:]}\n{'-' * 80}")
         if kind:
             before = self.faults.get(kind)
-            if before is None or _size(case) < _size(before[0]):
+            if before is None or case.size < before[0].size:
                 self.faults[kind] = case, outcome.text
         return kind
 
 
-def _class_of(kind: str, classes: dict[str, type[FaultError]] = {}) -> type[FaultError]:  # noqa: B006
+@cache
+def _class_of(kind: str) -> type[FaultError]:
     """Return a class of its own for a kind of fault: Hypothesis tells faults apart by class."""
-    return classes.setdefault(kind, type(kind, (FaultError,), {}))
-
-
-def _size(case: Case) -> int:
-    return sum(map(len, case.arguments)) + sum(len(content) for _, content in case.files)
+    return type(kind, (FaultError,), {})
 
 
 def _shown(case: Case) -> str:
@@ -183,7 +140,7 @@ def _shown(case: Case) -> str:
 def run_all(parsed: argparse.Namespace, folder: Path) -> None:
     """Run the blocks that are lacking, kinds in turn, and append a line for each."""
     end = time.monotonic() + parsed.minutes * 60
-    finished = {(line["kind"], line["seed"]) for line in results(parsed.results)}
+    finished = {(line["kind"], line["seed"]) for line in resumable.lines(parsed.results)}
     for kind, seed in planned(parsed):
         if time.monotonic() > end:
             return
@@ -194,8 +151,7 @@ def run_all(parsed: argparse.Namespace, folder: Path) -> None:
         block.run()
         line = {"kind": kind, "seed": seed, "tried": block.tried, "refused": block.refused}
         line |= {"faults": sorted(block.faults), "seconds": round(time.monotonic() - started)}
-        with parsed.results.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        resumable.append(parsed.results, line)
         print(json.dumps(line), flush=True)
         for name, (case, text) in block.faults.items():
             print(f"=== {name}\nfuzz.py {parsed.results} {kind} --seed {seed} --count 1")
@@ -211,13 +167,6 @@ def planned(parsed: argparse.Namespace) -> list[tuple[str, int]]:
         seeds = range(parsed.seed, parsed.seed + num_blocks)
         blocks += [(number / num_blocks, kind, seed) for number, seed in enumerate(seeds)]
     return [(kind, seed) for _, kind, seed in sorted(blocks)]
-
-
-def results(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of finished blocks."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def table(lines: list[dict[str, Any]]) -> list[str]:
@@ -236,22 +185,14 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run what is lacking and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=lambda text: Path(text).resolve())
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
-    parser.add_argument("--count", type=int, help="cases of each kind")
-    parser.add_argument("--seed", type=int, default=0, help="of the first block")
-    parser.add_argument("--minutes", type=float, default=1e6, help="begin no block after so many")
-    parser.add_argument("--folder", type=Path, help="of checkpoints and data, to keep them")
-    parser.add_argument("--show", action="store_true", help="print every case")
-    parsed = parser.parse_args(arguments)
+    parsed = resumable.parser(__doc__, "kinds", KINDS, "cases").parse_args(arguments)
     parsed.kinds = parsed.kinds or [*KINDS]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = (parsed.folder or Path(name)).resolve()
         isolated.begin(folder)
         fuzz_fixtures.make(folder)
         run_all(parsed, folder)
-    print("\n".join(table(results(parsed.results))))
+    print("\n".join(table(resumable.lines(parsed.results))))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ class Case:
         """Make a case."""
         return cls(arguments, tuple(files.items()), tuple((given or {}).items()))
 
+    @property
+    def size(self) -> int:
+        """Characters of the arguments and bytes of the files: of two cases the smaller is shown."""
+        return sum(map(len, self.arguments)) + sum(len(content) for _, content in self.files)
+
     def write(self, folder: Path, fixtures: Path) -> None:
         """Write its files; `given` is a link to the fixtures, so that no case holds a path."""
         (folder / "given").symlink_to(fixtures)

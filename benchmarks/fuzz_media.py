@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import soundfile
 from fuzz_fixtures import Case
-from fuzz_tables import damaged
+from fuzz_formats import damaged
 from PIL import Image
 
 PICTURES = {

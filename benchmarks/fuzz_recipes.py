@@ -1,9 +1,11 @@
 """Recipes and overrides, right but for a few keys."""
 
 import json
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,6 +13,9 @@ import fuzz_fixtures as fixtures
 import fuzz_values
 import yaml
 from fuzz_fixtures import Case
+
+from pipelines.core.errors import GraftError
+from pipelines.recipe import staged
 
 # a command and its arguments, as often as it stands here
 COMMANDS = (
@@ -173,3 +178,18 @@ def _damaged(random: Random, text: str) -> str:
         insert = random.choice(LETTERS) * random.choice((0, 1, 1, 2))
         text = text[:start] + insert + text[start + random.choice((0, 1, 1, 9)) :]
     return text
+
+
+def reading(case: Case, folder: Path) -> Callable[[], int]:
+    """Return a call that reads a recipe with its overrides, and does nothing else."""
+
+    def read() -> int:
+        os.chdir(folder)
+        try:
+            staged.load("recipe.yaml", case.arguments[2:])
+        except GraftError as error:
+            print(f"error: {error}")
+            return 2
+        return 0
+
+    return read

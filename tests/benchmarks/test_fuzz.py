@@ -23,6 +23,7 @@ import fuzz_fixtures  # noqa: E402
 import fuzz_media  # noqa: E402
 import fuzz_recipes  # noqa: E402
 import fuzz_tables  # noqa: E402
+import fuzz_verdict  # noqa: E402
 from fuzz_fixtures import Case  # noqa: E402
 from isolated import Outcome  # noqa: E402
 
@@ -80,7 +81,7 @@ def test_data_are_read_or_refused(
         monkeypatch.chdir(folder)
         code = main(case.arguments)
         printed = capfd.readouterr()
-        assert fuzz.fault(case, Outcome(code, printed.out + printed.err, 0)) is None, seed
+        assert fuzz_verdict.fault(case, Outcome(code, printed.out + printed.err, 0)) is None, seed
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_data_are_read_or_refused(
     ],
 )
 def test_what_is_a_fault(code: int | None, text: str, kind: str | None) -> None:
-    fault = fuzz.fault(Case.of("check", files={}), Outcome(code, text, 1.0))
+    fault = fuzz_verdict.fault(Case.of("check", files={}), Outcome(code, text, 1.0))
     assert fault == kind or (kind and fault and fault.startswith(kind))
 
 
