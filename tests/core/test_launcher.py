@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from warm_python import WarmPython
 
 from pipelines.core import launcher
 
@@ -76,3 +78,24 @@ def test_the_death_of_a_real_parent_ends_its_child(monkeypatch):
         parent.kill()
         # the child holds the other end: this comes when it is gone
         assert parent.stdout.read() == ""
+
+
+ROOT = Path(__file__).parents[2]
+ACCELERATE = ("accelerate.commands.launch", "--quiet", "--num_processes", "1", "--cpu")
+ACCELERATE += ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("launch", "has_traceback"), [(ACCELERATE, False), (TORCHRUN, True)])
+def test_a_mistake_is_one_message_and_the_launcher_s_exit_code(
+    launch: tuple[str, ...], has_traceback: bool, tmp_path: Path, python_offline: WarmPython
+) -> None:
+    """2 is the run's own: accelerate makes 1 of it, and torchrun names it in its traceback."""
+    command = [python_offline.path, "-m", *launch, str(ROOT / "pipelines" / "run.py"), "nothing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("error: nothing: no such file, and no recipe of that name") == 1
+    assert ("Traceback" in done.stderr) == has_traceback
+    assert ("exitcode  : 2" in done.stderr) == has_traceback

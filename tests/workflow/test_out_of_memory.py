@@ -1,6 +1,9 @@
 """No memory left: one message, with what needs less."""
 
 import errno
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +15,8 @@ from pipelines.workflow import run as workflow
 FULL_GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8 GiB."
 LESS = (
     "less is needed with: training.per_device_train_batch_size=8 "
-    "training.gradient_accumulation_steps=2, which has the same steps; "
+    "training.gradient_accumulation_steps=2, which has the same steps with half of the "
+    "activations; "
     "training.gradient_checkpointing=true, "
 )
 
@@ -37,6 +41,15 @@ def test_too_little_memory_says_what_needs_less(
     message = capsys.readouterr().err
     assert message.startswith(f"error: out of memory: {reason}")
     assert LESS in message
+    needed = re.search(
+        r"; a step needs about ([\d.]+) MiB \(weights ([\d.]+), gradients and optimizer ([\d.]+), "
+        r"activations ([\d.]+) for a batch of 16\)",
+        message,
+    )
+    assert needed, message
+    whole, *parts = map(float, needed.groups())
+    assert whole == pytest.approx(sum(parts), abs=0.21)
+    assert min(parts) > 0
     assert "strategy=lora" in message
 
 
@@ -79,3 +92,43 @@ def test_before_training_it_is_one_message_too(
     monkeypatch.setattr(workflow, "prepare", fail)
     assert main(["run", str(write_recipe(tmp_path, checkpoint("bert"), text_data))]) == 2
     assert capsys.readouterr().err.startswith(f"error: out of memory: {reason}; give this process")
+
+
+# weights fit; what a batch of 64 rows would save for the backward pass does not
+WIDE = (
+    "strategy=scratch",
+    "model.config.intermediate_size=200000",
+    "training.per_device_train_batch_size=64",
+)
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from pipelines.cli import main
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + 700 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="of Linux")
+def test_a_real_limit_is_named_beside_what_a_step_needs(
+    checkpoint, text_data, tmp_path, python_offline
+):
+    """As `ulimit -v`, in a process of its own."""
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data)
+    done = subprocess.run(
+        [python_offline.path, "-c", LIMITED, "run", recipe, *WIDE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("error: out of memory: ")
+    assert "Traceback" not in done.stderr
+    assert re.search(
+        r"; this process may have [\d,]+ MiB, libraries included; less is needed", message
+    )
