@@ -49,10 +49,14 @@ def is_launched() -> bool:
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """Let the main process run the block first (and fill caches), then the others."""
+    """Let the main process run the block first (and fill caches), then the others.
+
+    The others: one on each machine, whose caches may lie on a disk of its own, then the rest.
+    """
     from accelerate import PartialState
 
-    with PartialState().main_process_first():
+    state = PartialState()
+    with state.main_process_first(), state.local_main_process_first():
         yield
 
 
@@ -84,6 +88,16 @@ def from_main(make: Callable[[], T]) -> T:
     return result
 
 
+def gather(value: T) -> list[T]:
+    """Return the value of every process, in their order, on all of them."""
+    if num_processes() == 1:
+        return [value]
+    from accelerate.utils import gather_object
+
+    values: list[T] = gather_object([value])
+    return values
+
+
 @contextmanager
 def temporary_folder(parent: Path | None = None, prefix: str = "graft-") -> Iterator[Path]:
     """Make a folder that all processes use inside the block; the main one removes it.
@@ -100,6 +114,22 @@ def temporary_folder(parent: Path | None = None, prefix: str = "graft-") -> Iter
     finally:
         if is_main():
             shutil.rmtree(made, ignore_errors=True)
+
+
+def share_weights(model: Any) -> None:
+    """Give all processes the weights of the main one's `model`, in place.
+
+    The Trainer reads the best ones from a disk, which other machines may not see: they would go on
+    with their last ones.
+    """
+    share_buffers(model)
+    if num_machines() == 1:
+        return
+    from torch.distributed import broadcast
+
+    for parameter in model.parameters():
+        parameter.data = parameter.data.contiguous()
+        broadcast(parameter.data, src=0)
 
 
 def share_buffers(model: Any) -> None:

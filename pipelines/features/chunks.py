@@ -41,7 +41,7 @@ class Chunks:
         self.num_rows, self.about = num_rows, about
         self.path = cache.folder() / KIND / key if key else None
         self.chunks: list[Chunk] = []
-        self.computed_here: list[Chunk] = []
+        self.unsent: list[Chunk] = []  # of this process and its disk, which others may not see
         self.pending: list[tuple[list[int], dict[str, Any]]] = []
         self.is_known = np.zeros(num_rows, bool)
         self.files: set[Path] = set()
@@ -80,8 +80,10 @@ class Chunks:
         self._load_new_files()
         if sum(gather_object([len(self.missing)])) > 0:
             # some process cannot read them: then all send, since gathering takes all of them
-            for values in gather_object([chunk.values for chunk in self.computed_here]):
-                self._append(values)
+            for values in gather_object([chunk.values for chunk in self.unsent]):
+                if not self.is_known[Chunk(values).row_ids].all():
+                    self._append(values)
+        self.unsent.clear()
 
     def column(self, name: str) -> Any:
         """Assemble a column in the order of the data set.
@@ -133,7 +135,7 @@ class Chunks:
             self.files.add(file)
             values = cache.load(file)
             if values is not None:
-                self._append(values)
+                self.unsent.append(self._append(values))
 
     def _flush(self) -> None:
         """Write all pending rows into one file; where nothing can be written, keep them in memory.
@@ -148,7 +150,7 @@ class Chunks:
             if cache.save(values, file, self.about):
                 self.files.add(file)
                 values = cache.load(file) or values
-        self.computed_here.append(self._append(values))
+        self.unsent.append(self._append(values))
 
     def _append(self, values: "Values") -> Chunk:
         chunk = Chunk(values)

@@ -38,7 +38,8 @@ def owning(folder: RunFolder) -> Iterator[None]:
         RunError: another process is at work in the folder; raised on all processes of the run.
     """
     path = folder.whole.path.resolve()
-    if path in _owned:
+    # as the main one has it: on a machine that does not see the folder, it is one of another name
+    if processes.from_main(lambda: path in _owned):
         yield
         return
     lock = _Lock(folder.whole)

@@ -89,10 +89,10 @@ def _train(
 
 
 def _unwrapped(trainer: "GraftTrainer") -> Any:
-    """Return the trained model, in every process with the same buffers."""
+    """Return the trained model, in every process with the same weights and buffers."""
     # mixed precision is a wrapper around `forward`: the result computes in float32
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    processes.share_buffers(trained)
+    processes.share_weights(trained)
     return trained
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from zipfile import is_zipfile
@@ -82,6 +82,15 @@ class Resumed:
             say(f"{self.folder}: {stopped}{_cached()}")
         for change in self.changes:
             say(f"resume: {change}")
+
+    def seen_at(self, path: Path) -> Self:
+        """Return this run in another folder, a copy on a machine with a disk of its own."""
+        if path == self.folder.path:
+            return self
+        folder, name = RunFolder(path), Path(str(self.requested)).name
+        is_checkpoint = name.startswith("checkpoint-")
+        place = str(folder.checkpoints / name) if is_checkpoint else self.requested
+        return replace(self, folder=folder, requested=place)
 
     @property
     def checkpoint(self) -> Path | None:

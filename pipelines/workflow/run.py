@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import energy, hardware, processes, startup
+from pipelines.core import energy, hardware, machines, processes
 from pipelines.core.console import busy, say
 from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
@@ -44,9 +44,9 @@ from pipelines.workflow.resume import (
     Resumed,
     advising,
     explaining_full_disk,
-    runs_folder,
     without_request,
 )
+from pipelines.workflow.run_place import new_place, resumed_place
 from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:
@@ -67,26 +67,14 @@ def run(recipe: Recipe, original: Original | None = None) -> RunFolder:
         Interrupted: on a signal, after saving a checkpoint to resume from.
         KeyboardInterrupt: the same, before there is a folder.
     """
-    # first of all: where there is nothing to resume, nothing needs to be loaded
-    resumed = Resumed.of(recipe)
     with ExitStack() as stack:
+        # first of all: where there is nothing to resume, nothing needs to be loaded
+        resumed = resumed_place(recipe, stack)
         if resumed:
-            take_over(resumed.folder, recipe, stack)
             resumed.announce()
         if recipe.hub.push and recipe.hub.repo_id:
             push.check(recipe.hub.repo_id)  # refused before hours of training
         return run_in(None, without_request(recipe), resumed, original=original)
-
-
-def take_over(folder: RunFolder, recipe: Recipe, stack: ExitStack) -> None:
-    """Own the folder of a run that is resumed, for as long as `stack` is open.
-
-    Raises:
-        RunError: the run is still training.
-    """
-    if processes.num_processes() > 1:
-        startup.initialize(recipe.training)  # connected, they hear what the main one found
-    stack.enter_context(owning(folder))
 
 
 def run_in(
@@ -110,9 +98,11 @@ def run_in(
     as_given = recipe
     recipe = resumed.apply(recipe) if resumed else recipe
     prepared = prepare_run(recipe, held_out=held_out)
-    if folder is None:
-        folder = resumed.folder if resumed else new_folder(prepared.recipe)
-    with advising(folder), owning(folder), explaining_full_disk(folder):
+    with ExitStack() as stack:
+        if folder is None:
+            folder = resumed.folder if resumed else new_place(prepared.recipe, stack)
+        for context in (advising(folder), owning(folder), explaining_full_disk(folder)):
+            stack.enter_context(context)
         if processes.is_main():
             requested.write(folder, as_given)
         prepared = race(recipe, prepared)
@@ -134,8 +124,11 @@ def _complete(
             fitted.output.save(partial, prepared.checkpoint.processor)
     # every process loads the folder below, and only one has written it
     processes.wait()
-    with busy("loading what was saved, and trying the lines that use it"):
-        evidence = with_parity(prepared, fitted, evidence, folder.model)
+    with (
+        busy("loading what was saved, and trying the lines that use it"),
+        machines.visible(folder.model) as saved,
+    ):
+        evidence = with_parity(prepared, fitted, evidence, saved)
     if processes.is_main():
         _report(prepared, folder, evidence, locked)
 
@@ -154,6 +147,7 @@ def measure(recipe: Recipe, folder: RunFolder) -> None:
     """
     with owning(folder), explaining_full_disk(folder):
         prepared = race(recipe, prepare_run(recipe))
+        machines.require_shared(folder.path, "a comparison")
         write_lock(prepared, folder)
         _, evidence = _learn(prepared, folder, None)
         if processes.is_main():
@@ -188,11 +182,6 @@ def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepare
         say(f"data: {finding}")
     check_training(prepared)  # before anything is trained, or there is a folder
     return prepared
-
-
-def new_folder(recipe: Recipe) -> RunFolder:
-    """Create one folder for all processes, on the main one."""
-    return processes.from_main(lambda: RunFolder.create(runs_folder(recipe), recipe.name))
 
 
 def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tuple["Fitted", float]:

@@ -7,12 +7,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
-from pipelines.core import processes
+from pipelines.core import machines, processes
 from pipelines.core.console import capture_stdout, say
 from pipelines.core.disk import replacing
 from pipelines.core.errors import GraftError
@@ -26,7 +27,8 @@ from pipelines.workflow import check
 from pipelines.workflow.original import Original
 from pipelines.workflow.resume import Resumed, advising, without_request
 from pipelines.workflow.resumed_stages import ResumedStages, place_of, requested_place
-from pipelines.workflow.run import new_folder, prepare_run, run_in, take_over
+from pipelines.workflow.run import prepare_run, run_in
+from pipelines.workflow.run_place import new_folder, take_over
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -45,16 +47,17 @@ def run(staged: StagedRecipe, originals: Sequence[Original] = ()) -> RunFolder:
         Interrupted: on a signal.
     """
     last, place = staged.stages[-1], requested_place(staged)
-    resumed = ResumedStages.of(staged, place) if place else None
     with ExitStack() as stack:
-        if resumed:
-            take_over(resumed.folder, last, stack)
+        resumed: ResumedStages | None = None
+        if place:
+            resumed = take_over(partial(ResumedStages.of, staged, place), last, stack)
             staged = resumed.announced()
         if last.hub.push and last.hub.repo_id:
             push.check(last.hub.repo_id)
         staged = staged.replace(stages=tuple(map(without_request, staged.stages)))
         held_out = _rehearse(staged)
         folder = resumed.folder if resumed else new_folder(last)
+        machines.require_shared(folder.path, "the model of each stage")
         stack.enter_context(owning(folder))
         with advising(folder):
             if processes.is_main():

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import processes
+from pipelines.core import machines, processes
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
 from pipelines.training.job import Fitted, Job
@@ -28,6 +28,7 @@ def fit(train: Train, job: Job, soup: Soup) -> Fitted:
     from pipelines.training.pooled_classifier import trained_output  # imports torch
 
     folder, key = Path(str(job.arguments.output_dir)) / "soup", f"validation_{job.scorer.main}"
+    machines.require_shared(folder.parent, "a soup")
     ingredients, resume_from, seconds_before = [], job.resume_from, 0.0
     for number, settings in enumerate(soup.ingredients):
         ingredient = Ingredient(folder / f"{number}.safetensors", settings)
