@@ -31,6 +31,7 @@ from gpu_parts import PARTS, Part, Parts
 from gpu_processes import ArmError, Processes
 
 MIN_SHARE = 0.5  # of its limit that must be left for a part to begin
+MAX_SHARE = 0.6  # of what is left of a part, for an arm before the last: others shall run, too
 RESERVE = 5.0  # seconds for the last table
 
 
@@ -64,7 +65,8 @@ class Benchmark:
                 continue
             limit = time.monotonic() + min(part.seconds, self.left)
             for arm in part.arms:
-                self._run(name, arm, limit - time.monotonic())
+                left = limit - time.monotonic()
+                self._run(name, arm, left if arm is part.arms[-1] else MAX_SHARE * left)
         self.write()
 
     def another_round(self, parts: dict[str, Part]) -> bool:

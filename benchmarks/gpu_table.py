@@ -37,9 +37,9 @@ def _lines(results: Results) -> Iterator[str]:
     device = results["device"]
     flops, source = peak(device)
     products = device["products"].items()
-    measured = ", ".join(f"{name} {each / 1e12:,.1f}" for name, each in products)
+    measured = ", ".join(f"{name} {each / 1e12:.3g}" for name, each in products)
     yield f"{device['name']}, torch {device['torch']}. A large product of matrices reaches, in"
-    yield f"TFLOP/s: {measured}. MFU is a share of {flops / 1e12:,.1f} ({source}): three forward"
+    yield f"TFLOP/s: {measured}. MFU is a share of {flops / 1e12:.3g} ({source}): three forward"
     yield "passes over positions that are no padding, for each example. Ratios are to the first arm"
     yield "in the same round: median, lowest and highest. Steps are timed after the first ones;"
     yield "`whole` is the process with its set-up, evaluation and saving, without imports."
