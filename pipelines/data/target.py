@@ -61,19 +61,7 @@ def load(
     # in no stratum: not even by a draw do labels choose
     draw = samples.Sampler(seed, None, noted)
     with named(key):
-        available = source.load()
-        for text in getattr(available, "notes", ()):
-            noted(text)
-        names = _split_names(available, source)
-        rows, roles = target_columns.select(
-            {split: available[name] for split, name in names.items()},
-            names,
-            source,
-            task,
-            available,
-            train_roles,
-            noted,
-        )
+        rows, roles = _selected(source, task, train_roles, noted)
         rows = _cut(rows, source, draw)
         for split in rows:
             limit = getattr(source.limit, split)
@@ -84,6 +72,18 @@ def load(
         unlabeled = replace(rows["train"], dataset=rows["train"].dataset.select_columns(inputs))
     target = Target(unlabeled, labeled, key, skip=source.on_bad_row == "skip")
     return filtered(target, task.corrupt_rows, note)
+
+
+def _selected(
+    source: "Source", task: "Task", train_roles: Columns, note: Note
+) -> tuple[dict[str, Rows], Columns]:
+    """Load what is adapted to and what is scored, with columns named by role."""
+    available = source.load()
+    for text in getattr(available, "notes", ()):
+        note(text)
+    names = _split_names(available, source)
+    datasets = {split: available[name] for split, name in names.items()}
+    return target_columns.select(datasets, names, source, task, available, train_roles, note)
 
 
 def filtered(target: Target, find: FindBadRows, note: Note) -> Target:
