@@ -142,8 +142,10 @@ def _admit(connection: socket.socket, token: bytes) -> None:
     """Watch a machine that knows the token; whoever else connects can end nothing."""
     with suppress(OSError), connection:
         connection.settimeout(MAX_CONNECT_SECONDS)
-        with connection.makefile("rb") as reader:
-            greeting = reader.read(NUM_TOKEN_BYTES + NUM_NAME_BYTES)
+        greeting, size = b"", NUM_TOKEN_BYTES + NUM_NAME_BYTES
+        # no byte more: a goodbye may follow at once
+        while piece := connection.recv(size - len(greeting)):
+            greeting += piece
         if hmac.compare_digest(greeting[:NUM_TOKEN_BYTES], token):
             _keep_alive(connection)
             _connections.append(connection)

@@ -175,6 +175,10 @@ def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch
     monkeypatch.setenv("RANK", "1")
     assert cli.main(["run", str(bad)]) == 2
     assert capsys.readouterr().err == ""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # alone on a machine, where there is no other log
+    assert cli.main(["run", str(bad)]) == 2
+    assert "unknown key 'trainin'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def test_a_machine_ends_with_the_main_one(last, reason):
     assert err.count("\n") == 1
 
 
-def test_the_main_machine_ends_with_one_that_it_knows():
+@pytest.mark.parametrize(("last", "reason"), [(b"", "is lost"), (b"f", "has failed")])
+def test_the_main_machine_ends_with_one_that_it_knows(last, reason):
     code = WAITS.format(start=MAIN, prints="[port, token.hex()]")
     with start(code) as machine:
         port, token = machine.stdout.readline().split()
@@ -71,11 +72,11 @@ def test_the_main_machine_ends_with_one_that_it_knows():
             assert stranger.recv(1) == b""
         with socket.create_connection(place) as other:
             name = b"machine 1 (\x1b[31mred)"
-            other.sendall(bytes.fromhex(token) + name.ljust(NUM_NAME_BYTES))
+            other.sendall(bytes.fromhex(token) + name.ljust(NUM_NAME_BYTES) + last)
         assert machine.wait(timeout=20) == lost_machines.EXIT_CODE
         err = machine.stderr.read()
     # names come from elsewhere: none of them may steer the terminal
-    assert err.startswith("error: machine 1 ([31mred) is lost, so that this one ends, too; ")
+    assert err.startswith(f"error: machine 1 ([31mred) {reason}, so that this one ends, too; ")
 
 
 def test_a_machine_that_is_done_says_so():
