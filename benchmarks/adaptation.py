@@ -27,7 +27,9 @@ from typing import Any, NamedTuple
 import adaptation_tables as tables
 
 METHODS = ("deep_coral", "mmd", "mcc", "dann", "cdan")
-ARMS = ("source only", *METHODS)
+# an arm that is augmented trains on other views of the source's pictures
+ARMS = ("source only", *METHODS, "source only, augmented", "deep_coral, augmented")
+AUGMENTATION = {"policy": "rand_augment", "erasing": 0.5}
 SEEDS = (1, 2, 3)
 TEXT = {"task": {"name": "text_classification", "max_length": 64}, "strategy": "full"}
 IMAGE = {"task": "image_classification", "strategy": "scratch"}
@@ -110,7 +112,7 @@ def recipe_of(shared: Path, pair: str, arm: str, seed: int, runs: Path) -> dict[
     if write:
         write(shared / "data", runs)
         source, target = ({**each, "path": str(runs / each["path"])} for each in (source, target))
-    data = data_of(shared, source)
+    data, (method, _, augmented) = data_of(shared, source), arm.partition(", ")
     data["splits"] = {**data.get("splits", {}), "validation": 0.1, "test": None}
     data["limit"] = {"train": 1000, "validation": 100, **data.get("limit", {})}
     return {
@@ -118,7 +120,8 @@ def recipe_of(shared: Path, pair: str, arm: str, seed: int, runs: Path) -> dict[
         "name": "benchmark",
         "model": model_of(shared, sections, checkpoint, runs),
         "data": {**data, "target": data_of(shared, target)},
-        "adaptation": None if arm == "source only" else arm,
+        "adaptation": None if method == "source only" else method,
+        "augmentation": AUGMENTATION if augmented else None,
         "training": {**training, "seed": seed, "eval_strategy": "no", "output_dir": str(runs)},
         "early_stopping": None,
         "calibration": None,

@@ -69,7 +69,7 @@ def encoder(shared: Path, start: str, folder: Path) -> Path:
 
 
 def small_bert(news: Path, like: Path, folder: Path) -> Path:
-    """Save a BERT of four layers with random weights, and a tokenizer of the words of news."""
+    """Save a BERT of two layers with random weights, and a tokenizer of the words of news."""
     from datasets import load_dataset
     from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
@@ -78,8 +78,8 @@ def small_bert(news: Path, like: Path, folder: Path) -> Path:
         iter([rows["text"][:]]), VOCABULARY
     )
     tokenizer.save_pretrained(folder)
-    sizes = {"hidden_size": 256, "num_hidden_layers": 4, "intermediate_size": 1024}
-    config = BertConfig(vocab_size=len(tokenizer), num_attention_heads=4, **sizes)
+    sizes = {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 512}
+    config = BertConfig(vocab_size=len(tokenizer), num_attention_heads=2, **sizes)
     config.pad_token_id = tokenizer.pad_token_id
     BertForMaskedLM(config).save_pretrained(folder)
     return folder
