@@ -27,7 +27,7 @@ MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
 RACE_MINUTES = 5.0
 
-# of what was measured, the method that was above training on the source alone most often
+# above training on the source alone in most runs; its figures say where it was not
 ADVISED_ADAPTATION = "deep_coral"
 
 Candidate = tuple[str, str]  # a strategy's name, and the reason for it

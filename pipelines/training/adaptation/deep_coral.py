@@ -15,7 +15,7 @@ class DeepCoral(WhileTraining):
 
     measured: ClassVar[str] = (
         "digits: 15.9 points above the source alone one way, 11.9 the other; reviews: 0.7; in all "
-        "eleven pairs of runs"
+        "eleven pairs of runs; other colors: 2.7 ± 9.1; speakers: 8.4 below it, in four of six"
     )
     is_proven: ClassVar[bool] = True
 
