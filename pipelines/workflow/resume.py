@@ -246,7 +246,7 @@ def _refuse_other_sharding(checkpoint: Path, training: Mapping[str, Any]) -> Non
         raise RunError(
             f"{checkpoint}: was saved by a training with {NAMES[before]}, which keeps its "
             f"optimizer in files of its own, and now there is {NAMES[now]}; launch it as before, "
-            "with any number of processes, or begin a new run"
+            "or begin a new run"
         )
 
 

@@ -30,7 +30,15 @@ from pipelines.recipe import staged
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 PAGES = (ROOT / "README.md", CONTRIBUTING, *sorted((ROOT / "docs").rglob("*.md")))
-PROJECT = ("pipelines", "recipes", "Makefile", "pyproject.toml", "requirements.lock", "README.md")
+PROJECT = (
+    ".ci",
+    "pipelines",
+    "recipes",
+    "Makefile",
+    "pyproject.toml",
+    "requirements.lock",
+    "README.md",
+)
 SERVED = ("bert_sst2",)  # recipes whose data sets are on the Hub that pages see
 RUN = {"bash", "python", "yaml"}
 BASE = """
