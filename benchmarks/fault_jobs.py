@@ -46,7 +46,7 @@ TRAINING = {
     "use_cpu": True,
     "bf16": False,
 }
-VOLATILE = ("seconds", "time", "folder", "runtime", "memory", "speed", "cost")  # in names of keys
+VOLATILE = ("seconds", "time", "folder", "runtime", "memory", "speed", "cost", "energy")  # of keys
 
 
 @dataclass(frozen=True)

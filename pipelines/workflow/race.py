@@ -65,7 +65,7 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     reason = race_scores.reason(course.entrants, best, metric, course.sign)
     say(f"auto: {best.name}; reason: {reason}")
     has_test = "test" in prepared.encoded
-    chosen = prepare(_with_strategy(recipe, best.name), test=has_test)
+    chosen = prepare(_with_strategy(recipe, best.name, prepared.data.num_folds), test=has_test)
     return replace(chosen, reason=reason)
 
 
@@ -103,7 +103,8 @@ class _Course:
             return
         # all that is worth printing was printed of `auto`, whose data are the same
         with TemporaryDirectory() as folder, capture_stdout() as echo:
-            prepared = prepare(_with_strategy(self.recipe, name), test=False)
+            recipe = _with_strategy(self.recipe, name, self.prepared.data.num_folds)
+            prepared = prepare(recipe, test=False)
             job = job_of(prepared, Path(folder))
             try:
                 entrant = self._cross_validated(prepared.recipe.strategy, job, echo)
@@ -165,8 +166,10 @@ class _Course:
         return fmean(lead) >= (0.0 if trained else MAX_STANDARD_ERRORS * standard_error + 1e-9)
 
 
-def _with_strategy(recipe: Recipe, name: str) -> Recipe:
-    return recipe.replace(strategy=registry.find("strategies", name)())
+def _with_strategy(recipe: Recipe, name: str, num_folds: int) -> Recipe:
+    """Name a strategy, and the folds: by itself it would be dealt none of so many rows."""
+    data = recipe.data.replace(folds=num_folds)
+    return recipe.replace(strategy=registry.find("strategies", name)(), data=data)
 
 
 def _simple_line(prepared: Prepared) -> Iterator[str]:

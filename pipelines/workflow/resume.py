@@ -117,6 +117,8 @@ class Resumed:
             sections["early_stopping"] = before.early_stopping
         if recipe.strategy.name == "auto":
             sections |= {"strategy": before.strategy, "averaging": before.averaging}
+            # of more rows than its strategy would be dealt by itself
+            sections["data"] = recipe.data.replace(folds=before.data.folds)
         return recipe.replace(**sections)
 
     @property

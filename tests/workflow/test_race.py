@@ -151,13 +151,29 @@ def test_without_time_to_compare_few_rows_have_what_folds_score_at_no_cost(
     assert len(prepared.targets["train"]) == 20
 
 
+def repeat(table, times):
+    """Write the rows of a table so many times, all of them different."""
+    many = pd.concat([pd.read_csv(table)] * times, ignore_index=True)
+    many["text"] += [f" {number}" for number in many.index]
+    many.to_csv(table, index=False)
+
+
+@pytest.mark.slow
+def test_strategies_are_compared_on_more_rows_than_they_are_dealt_by_themselves(race, few):
+    repeat(few / "train.csv", 16)
+    run, printed = race(entrants=["full", "linear_probe"])
+    assert "compares full, linear_probe on 5 folds of 320 rows" in printed
+    table = set(re.findall(r"^  (\w+) +([\d.]+) ± ", printed, flags=re.MULTILINE))
+    assert {name for name, _ in table} == {"full", "linear_probe"}
+    metrics, recipe = json.loads(run.metrics.read_text()), yaml.safe_load(run.recipe.read_text())
+    assert (metrics["folds"]["count"], recipe["data"]["folds"]) == (5, 5)
+    assert metrics["examples"] == {"train": 320, "test": 20}
+
+
 def test_without_time_to_compare_many_rows_are_set_aside_and_rules_choose(
     checkpoint, few, tmp_path, capsys
 ):
-    rows = pd.read_csv(few / "train.csv")
-    many = pd.concat([rows] * 10, ignore_index=True)
-    many["text"] += [f" {number}" for number in many.index]
-    many.to_csv(few / "train.csv", index=False)
+    repeat(few / "train.csv", 10)
     strategy = {"name": "auto", "minutes": 1e-9}
     prepared = prepare(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
     assert "auto: rows are set aside instead (data.folds=0)" in capsys.readouterr().out
