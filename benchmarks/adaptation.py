@@ -16,7 +16,6 @@ whose colors are dealt out anew.
 
 import argparse
 import json
-import statistics
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import adaptation_tables as tables
+from spread import mean_and_deviation
 
 METHODS = ("deep_coral", "mmd", "mcc", "dann", "cdan")
 # an arm that is augmented trains on other views of the source's pictures
@@ -165,20 +165,15 @@ def table(results: list[dict[str, Any]]) -> str:
     for pair in PAIRS:
         cells = [[s for (p, a, _), s in scores.items() if (p, a) == (pair, arm)] for arm in arms]
         if any(cells):
-            lines.append(f"| {pair} | {' | '.join(map(_cell, cells))} |")
+            lines.append(f"| {pair} | {' | '.join(map(mean_and_deviation, cells))} |")
     sums = []
     for arm in arms[1:]:
         pairs = {(p, ARMS[0], n): s for (p, a, n), s in scores.items() if a == arm}
         gains = [score - scores[key] for key, score in pairs.items() if key in scores]
-        sums.append(f"{_cell(gains)}, {sum(gain > 0 for gain in gains)} of {len(gains)}")
+        sums.append(
+            f"{mean_and_deviation(gains)}, {sum(gain > 0 for gain in gains)} of {len(gains)}"
+        )
     return "\n".join([*lines, f"| difference | | {' | '.join(sums)} |"])
-
-
-def _cell(scores: list[float]) -> str:
-    if not scores:
-        return ""
-    deviation = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
-    return f"{statistics.mean(scores):.1f}{deviation}"
 
 
 def main() -> None:

@@ -15,8 +15,9 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
+
+from spread import mean_and_deviation
 
 SEEDS = (1, 2, 3)
 ARMS: dict[str, dict[str, Any]] = {
@@ -82,14 +83,9 @@ def table(results: list[dict[str, Any]]) -> str:
     for arm in ARMS:
         runs = [result for result in results if result["arm"] == arm]
         if runs:
-            cells = (_cell([100 * each[key] for each in runs]) for key in KEYS)
+            cells = (mean_and_deviation([100 * each[key] for each in runs]) for key in KEYS)
             lines.append(f"| {arm} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _cell(scores: list[float]) -> str:
-    deviation = f" ± {stdev(scores):.1f}" if len(scores) > 1 else ""
-    return f"{mean(scores):.1f}{deviation}"
 
 
 def main() -> None:

@@ -14,12 +14,13 @@ per cent, mean and deviation over seeds, and the difference that is paired by se
 import argparse
 import json
 import shutil
-import statistics
 import tempfile
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+from spread import mean_and_deviation
 
 SEEDS = (1, 2, 3)
 DOMAINS = ("kitchen", "books")
@@ -154,14 +155,9 @@ def table(results: list[dict[str, Any]]) -> str:
         none, tapt = (scores[domain, strategy, arm] for arm in ARMS)
         if none:
             gaps = [tapt[seed] - score for seed, score in none.items()]
-            cells = " | ".join(map(_cell, ([*none.values()], [*tapt.values()], gaps)))
+            cells = " | ".join(map(mean_and_deviation, ([*none.values()], [*tapt.values()], gaps)))
             lines.append(f"| {domain} | `{strategy}` | {cells} |")
     return "\n".join(lines)
-
-
-def _cell(scores: list[float]) -> str:
-    deviation = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
-    return f"{statistics.mean(scores):.1f}{deviation}"
 
 
 def main() -> None:

@@ -1,23 +1,20 @@
 """Which unfinished run to go on with, and what it had resolved already."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
-from zipfile import is_zipfile
 
-from pipelines.core import cache, processes, stopping
+from pipelines.core import processes
 from pipelines.core.console import say
-from pipelines.core.disk import write_failure
-from pipelines.core.errors import Interrupted, RunError
-from pipelines.core.sharding import NAMES, saved_sharding, sharding_key
+from pipelines.core.errors import RunError
 from pipelines.recipe import Recipe
 from pipelines.recipe.differences import Difference
 from pipelines.report import requested, strict_json
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow import step_size
+from pipelines.workflow.checkpoint_checks import refuse_damaged, refuse_other_sharding
 from pipelines.workflow.continuation import changes_since, check, choose, is_free
+from pipelines.workflow.stopped import kept_passes
 
 # of `training:`, which the run may have chosen
 LENGTH_KEYS = {"num_train_epochs", "max_steps", "eval_strategy", "eval_steps"}
@@ -75,11 +72,11 @@ class Resumed:
         if self.folder.done:
             raise RunError(f"{self.folder}: nothing to resume: {self.folder.done_advice}")
         if self.checkpoint:
-            _refuse_damaged(self.checkpoint)
+            refuse_damaged(self.checkpoint)
             say(f"resume: {self.folder} goes on from {self.checkpoint.name}")
         else:
             stopped = "it was stopped before its first checkpoint, and begins anew"
-            say(f"{self.folder}: {stopped}{_cached()}")
+            say(f"{self.folder}: {stopped}{kept_passes()}")
         for change in self.changes:
             say(f"resume: {change}")
 
@@ -108,7 +105,7 @@ class Resumed:
         """
         if not self.checkpoint or not self.folder.recipe.is_file():
             return recipe
-        _refuse_other_sharding(self.checkpoint, recipe.training)
+        refuse_other_sharding(self.checkpoint, recipe.training)
         before = requested.read(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
         step = step_size.resumed_training(self.folder, self.changes, processes.num_processes())
@@ -154,110 +151,7 @@ def without_request(recipe: Recipe) -> Recipe:
     return recipe.replace(training=training)
 
 
-@contextmanager
-def advising(folder: RunFolder | None = None) -> Iterator[None]:
-    """Say how a run goes on that is stopped inside the block.
-
-    Args:
-        folder: of the run, once it has one.
-
-    Raises:
-        Interrupted: the block was interrupted.
-    """
-    resume = "to go on, run the same recipe with training.resume_from_checkpoint=true"
-    folder = folder and folder.whole
-    try:
-        yield
-    except Interrupted as stop:
-        stopping.ignore()  # another Ctrl-C would take the place of this message
-        if not stop.has_checkpoint:
-            raise
-        raise Interrupted(f"{stop}; {resume}", has_checkpoint=False) from None
-    except KeyboardInterrupt as stop:
-        stopping.ignore()
-        advice = f"to go on, run it again{_cached()}"
-        if folder and folder.done:
-            advice = f"{folder} is done, and the model is saved"
-        elif folder and folder.is_begun:
-            advice = resume
-        message = f"{str(stop) or 'interrupted'}; {advice}"
-        raise Interrupted(message, has_checkpoint=False) from None
-
-
-@contextmanager
-def explaining_full_disk(folder: RunFolder) -> Iterator[None]:
-    """Say what is left of a run for whose checkpoints or results there is no room.
-
-    Raises:
-        RunError: something could not be written inside the block.
-    """
-    try:
-        yield
-    except Exception as error:
-        reason = write_failure(error)
-        if reason is None:
-            raise
-        advice = f"make room, and run it again{_cached()}"
-        if folder.checkpoint:
-            advice = (
-                f"{folder.checkpoint.name} is whole: make room, and run the same recipe with "
-                "training.resume_from_checkpoint=true"
-            )
-        raise RunError(f"{folder}: cannot be written ({reason}); {advice}") from None
-
-
 def _check(run: RunFolder, recipe: Recipe) -> tuple[Difference, ...]:
     if run.whole.staged_recipe.is_file():
         raise RunError(f"{run}: was run from a recipe with stages; resume it with that recipe")
     return check(run, recipe)
-
-
-def _cached() -> str:
-    """Say what is not computed again; empty where nothing is kept."""
-    return ": finished passes are kept, and finished folds" if cache.is_writable() else ""
-
-
-def _refuse_damaged(checkpoint: Path) -> None:
-    """Open every file of a checkpoint: a full disk or a copy that broke off cuts files short.
-
-    Raises:
-        RunError: names the file, and what to do without it.
-    """
-    remedy = "resume from an older checkpoint of the run, if there is one, or start it anew"
-    for file in sorted(checkpoint.rglob("*")):
-        if file.suffix == ".json":
-            strict_json.read(file, remedy)
-        elif file.suffix == ".safetensors":
-            _open_tensors(file, remedy)
-        # what torch saves is a zip archive, whose table of contents stands at its end
-        elif file.suffix in {".bin", ".pt", ".pth"} and not is_zipfile(file):
-            raise RunError(f"{file}: damaged: cut short or not written by torch; {remedy}")
-
-
-def _refuse_other_sharding(checkpoint: Path, training: Mapping[str, Any]) -> None:
-    """Refuse to load what an optimizer saved whose state was spread in another way.
-
-    Raises:
-        RunError: names both ways.
-    """
-    # without a launcher nothing is spread, whatever is asked for
-    now = sharding_key(training) if processes.is_launched() else None
-    before = saved_sharding(checkpoint)
-    has_optimizer = before or (checkpoint / "optimizer.pt").is_file()
-    if has_optimizer and before != now:
-        raise RunError(
-            f"{checkpoint}: was saved by a training with {NAMES[before]}, which keeps its "
-            f"optimizer in files of its own, and now there is {NAMES[now]}; launch it as before, "
-            "or begin a new run"
-        )
-
-
-def _open_tensors(file: Path, remedy: str) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        # its header states where each tensor ends, which is compared with the size of the file
-        with safe_open(file, "numpy"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{file}: damaged: {error}; {remedy}") from None

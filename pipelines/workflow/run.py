@@ -40,13 +40,9 @@ from pipelines.workflow.out_of_memory import explaining_memory
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.race import race
-from pipelines.workflow.resume import (
-    Resumed,
-    advising,
-    explaining_full_disk,
-    without_request,
-)
+from pipelines.workflow.resume import Resumed, without_request
 from pipelines.workflow.run_place import new_place, resumed_place
+from pipelines.workflow.stopped import advising, explaining_full_disk
 from pipelines.workflow.train import check_training, job_of, train
 
 if TYPE_CHECKING:

@@ -114,7 +114,7 @@ def run(recipe: RecipeLike | Replay) -> Run:
     with stopping.handling(stopping.interrupt):
         from pipelines.workflow import run as runs
         from pipelines.workflow import staged as in_stages
-        from pipelines.workflow.resume import advising
+        from pipelines.workflow.stopped import advising
 
         if isinstance(recipe, str | Path) and replay.names_run(recipe):
             recipe = Replay.of(recipe)

@@ -25,10 +25,11 @@ from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder, writing
 from pipelines.workflow import check
 from pipelines.workflow.original import Original
-from pipelines.workflow.resume import Resumed, advising, without_request
+from pipelines.workflow.resume import Resumed, without_request
 from pipelines.workflow.resumed_stages import ResumedStages, place_of, requested_place
 from pipelines.workflow.run import prepare_run, run_in
 from pipelines.workflow.run_place import new_folder, take_over
+from pipelines.workflow.stopped import advising
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -19,7 +19,7 @@ from pipelines.strategies.choosing.comparable import ENTRANTS
 from pipelines.training.length import Length
 from pipelines.workflow.prepare import prepare as prepare_recipe
 from pipelines.workflow.race import race as compare
-from pipelines.workflow.resume import advising
+from pipelines.workflow.stopped import advising
 
 SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
 

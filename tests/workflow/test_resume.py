@@ -19,8 +19,9 @@ from pipelines.recipe import staged
 from pipelines.report import requested
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow.continuation import refuse_other_contents
-from pipelines.workflow.resume import Resumed, advising, explaining_full_disk, without_request
+from pipelines.workflow.resume import Resumed, without_request
 from pipelines.workflow.resumed_stages import ResumedStages
+from pipelines.workflow.stopped import advising, explaining_full_disk
 
 ACCUMULATION = "gradient_accumulation_steps"
 RESUME = "training.resume_from_checkpoint=true"
