@@ -41,19 +41,26 @@ class StagedRecipe(Section):
 
     def values(self) -> dict[str, Any]:
         """Return what a file would hold; `from_values` of it gives the same stages."""
-        stages = [stage.model_dump(mode="json", exclude_unset=True) for stage in self.stages]
-        whole: dict[str, Any] = {
-            key: stages[-1].pop(key) for key in ("name", "hub") if key in stages[-1]
-        }
-        training = stages[-1].get("training", {})
-        whole["training"] = {key: training[key] for key in WHOLE_TRAINING if key in training}
-        for number, stage in enumerate(stages):
-            stage.pop("name", None)
-            for key in WHOLE_TRAINING:
-                stage.get("training", {}).pop(key, None)
-            for key in ORIGIN if number else ():
-                stage["model"].pop(key, None)
-        return {**whole, "stages": stages}
+        return joined([stage.model_dump(mode="json", exclude_unset=True) for stage in self.stages])
+
+
+def joined(stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a file of these stages would hold, what they have in common at its top.
+
+    `stages` are whole documents, and change.
+    """
+    whole: dict[str, Any] = {
+        key: stages[-1].pop(key) for key in ("name", "hub") if key in stages[-1]
+    }
+    training = stages[-1].get("training", {})
+    whole["training"] = {key: training[key] for key in WHOLE_TRAINING if key in training}
+    for number, stage in enumerate(stages):
+        stage.pop("name", None)
+        for key in WHOLE_TRAINING:
+            stage.get("training", {}).pop(key, None)
+        for key in ORIGIN if number else ():
+            stage["model"].pop(key, None)
+    return {**whole, "stages": stages}
 
 
 def load(path: str | Path, overrides: Iterable[str | Override] = ()) -> Recipe | StagedRecipe:

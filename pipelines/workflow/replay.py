@@ -8,34 +8,20 @@
 """
 
 import os
-import re
-from collections.abc import Iterable, Iterator
-from copy import deepcopy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pipelines.core.console import busy, say
 from pipelines.core.errors import RunError
-from pipelines.recipe import Recipe, StagedRecipe, build, staged
-from pipelines.recipe.differences import Difference, differences
-from pipelines.recipe.reading import from_values
-from pipelines.recipe.staged import ORIGIN, WHOLE_TRAINING
-from pipelines.recipe.yaml_reader import parse_override
+from pipelines.recipe import Recipe, StagedRecipe
+from pipelines.recipe.differences import Difference
 from pipelines.report.run_folder import RunFolder
-from pipelines.workflow.continuation import FREE_TRAINING
+from pipelines.workflow import replayed_recipe
 from pipelines.workflow.original import ADVICE, Original
 
 LOCK = "lock.json"
-# where results go, what is logged, and where that lies whose content is compared
-FREE = re.compile(
-    r"name|hub(\..*)?|printed_lines|model\.checkpoint|data\.((target|sources\.[^.]+)\.)?path"
-    rf"|training\.(logging_.*|{'|'.join(sorted(FREE_TRAINING))})"
-)
-ALLOWED = (
-    "only where results go (name, training.output_dir, hub), what is logged (training.report_to…) "
-    "and where files lie (data.path, model.checkpoint) may be others"
-)
 
 
 def names_run(path: str | Path) -> bool:
@@ -72,22 +58,23 @@ class Replay:
         folder = _folder(Path(path), overrides)
         places = (*folder.stages_before, folder)
         originals = tuple(Original(place, follows=place != places[0]) for place in places)
-        values = _values(originals)
-        before, recipe = (_build(values, folder, each) for each in ((), overrides))
-        changes = tuple(_changes(before, recipe))
-        refused = [change for change in changes if not FREE.fullmatch(_in_stage(change.key))]
-        if refused:
+        values = replayed_recipe.values(originals)
+        before, recipe = (
+            replayed_recipe.build(values, folder.recipe, each) for each in ((), overrides)
+        )
+        changes = tuple(replayed_recipe.changes(before, recipe))
+        if refused := [change for change in changes if not replayed_recipe.is_free(change)]:
             lines = "\n".join(f"  {change}" for change in refused)
             raise RunError(
-                f"{path}: a run is repeated with the values that it had; {ALLOWED}; to train with "
-                f"other values: graft run {_recipe(folder)} key=value\n{lines}"
+                f"{path}: a run is repeated with the values that it had; {replayed_recipe.ALLOWED}"
+                f"; to train with other values: graft run {_recipe(folder)} key=value\n{lines}"
             )
         return cls(folder, recipe, originals, changes)
 
     @property
     def stages(self) -> tuple[Recipe, ...]:
         """The recipe of each stage."""
-        return _stages(self.recipe)
+        return replayed_recipe.stages(self.recipe)
 
 
 def run(replay: Replay) -> RunFolder:
@@ -138,63 +125,6 @@ def _folder(path: Path, overrides: list[str]) -> RunFolder:
 
 def _recipe(folder: RunFolder) -> Path:
     return folder.staged_recipe if folder.staged_recipe.is_file() else folder.recipe
-
-
-def _values(originals: tuple[Original, ...]) -> dict[str, Any]:
-    """Return the recipe of a run as a file would hold it, with commits, and without a push."""
-    stages = [_with_speed(original) for original in originals]
-    for stage in stages:
-        stage.pop("hub", None)  # whoever repeats a run pushes elsewhere
-    if len(stages) == 1:
-        return stages[0]
-    training = stages[-1]["training"]
-    whole = {key: training[key] for key in WHOLE_TRAINING if key in training}
-    name = stages[-1]["name"]
-    for number, stage in enumerate(stages):
-        stage.pop("name", None)
-        for key in WHOLE_TRAINING:
-            stage["training"].pop(key, None)
-        for key in ORIGIN if number else ():
-            stage["model"].pop(key, None)
-    return {"name": name, "training": whole, "stages": stages}
-
-
-def _with_speed(original: Original) -> dict[str, Any]:
-    """Return the values of a recipe, with what was decided by measured times as it was decided.
-
-    Activations of frozen blocks that lie on disk are those of other batches, whose last digits are
-    others.
-    """
-    values = deepcopy(original.values)
-    decided = original.metrics.get("speed", {}).get("frozen_blocks")
-    if decided and values.get("speed", {}).get("frozen_blocks") == "auto":
-        values["speed"]["frozen_blocks"] = "on" if decided["on"] else "off"
-    return values
-
-
-def _build(
-    values: dict[str, Any], folder: RunFolder, overrides: Iterable[str]
-) -> Recipe | StagedRecipe:
-    parsed = [*map(parse_override, overrides)]
-    if "stages" in values:
-        return staged.from_values(values, parsed)
-    return build(from_values(values, str(folder.recipe), parsed))
-
-
-def _stages(recipe: Recipe | StagedRecipe) -> tuple[Recipe, ...]:
-    return recipe.stages if isinstance(recipe, StagedRecipe) else (recipe,)
-
-
-def _changes(before: Recipe | StagedRecipe, now: Recipe | StagedRecipe) -> Iterator[Difference]:
-    """Yield the keys that overrides change, those of a stage as `stages.0.KEY`."""
-    for number, (old, new) in enumerate(zip(_stages(before), _stages(now), strict=True)):
-        prefix = f"stages.{number}." if isinstance(now, StagedRecipe) else ""
-        for change in differences(old, new):
-            yield Difference(f"{prefix}{change.key}", change.before, change.now)
-
-
-def _in_stage(key: str) -> str:
-    return re.sub(r"^stages\.\d+\.", "", key)
 
 
 def _check(replay: Replay) -> None:
