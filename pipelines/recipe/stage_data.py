@@ -1,4 +1,4 @@
-"""What the stages of a recipe share, without what the task of one of them does not read."""
+"""What the stages of a recipe share, without what one of them does not read."""
 
 from typing import Any
 
@@ -45,6 +45,21 @@ def drop_unread(stage: Document, layer: Document, tasks: list[Any]) -> None:
     if dropped:
         name = task.__module__.rpartition(".")[2]
         say(f"note: {layer.origin}: {', '.join(dropped)}: not for {name}{joined}")
+
+
+def drop_test_share(stage: Document) -> None:
+    """Cut no test split of its own from the rows of a stage that another one follows.
+
+    Only the last stage is tested; its texts are left out of the others, whose rows would be fewer
+    by a share for nothing.
+    """
+    sources = children(stage.get(("data", "sources")))
+    sections = [("data",), *(("data", "sources", name) for name in sources)]
+    for key in [(*section, "splits", "test") for section in sections]:
+        share = stage.get(key)
+        if isinstance(share, float):
+            stage.put(key, None, stage.place(key))
+            say(f"note: {stage.origin}: {'.'.join(key)}: {share:g}: only the last stage is tested")
 
 
 def _drop_labels(stage: Document) -> list[str]:

@@ -19,7 +19,7 @@ from pipelines.recipe import reading, recipe
 from pipelines.recipe.data_paths import find_beside
 from pipelines.recipe.document import Document, Key, Override
 from pipelines.recipe.recipe import Recipe
-from pipelines.recipe.stage_data import drop_unread
+from pipelines.recipe.stage_data import drop_test_share, drop_unread
 from pipelines.recipe.yaml_reader import parse_override
 
 EXAMPLE = "[{task: masked_lm}, {task: text_classification}]"
@@ -197,6 +197,8 @@ def _documents(
         drop_unread(stage, layer, tasks)
         reading.lay(stage, layer)
         reading.override(stage, overrides[number])
+        if number < len(layers) - 1:
+            drop_test_share(stage)
         first = first or stage
         for key in (("model", name) for name in ORIGIN if number):
             if first.get(key) is not None:

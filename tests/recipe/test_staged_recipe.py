@@ -183,3 +183,13 @@ def test_what_takes_one_recipe_says_so(load, tmp_path):
     load()
     with pytest.raises(RecipeError, match="'stages' are for `graft run`, `graft check`"):
         recipe.load(tmp_path / "qnli.yaml")
+
+
+def test_no_test_split_is_cut_from_the_rows_of_a_stage_before_the_last(load, capsys):
+    shares = "  splits: {validation: 0.1, test: 0.2}\n  limit_per_class: 8\n"
+    staged = load(TEXT.replace("  limit_per_class: 8\n", shares))
+    first, last = (stage.data.splits for stage in staged.stages)
+    assert (first.test, last.test) == (None, 0.2)
+    assert (first.validation, last.validation) == (0.1, 0.1)
+    assert "data.splits.test: 0.2: only the last stage is tested" in capsys.readouterr().out
+    assert recipe.staged.from_values(staged.values()) == staged
