@@ -54,7 +54,7 @@ def assign(
     if len(available) == 2 and len(missing) == len(free) == 1 and missing != ["label"]:
         guessed[missing[0].rstrip("+")] = free[0]
     elif missing:
-        raise _no_obvious_column({role: roles[role] for role in missing}, available)
+        raise _no_obvious_column({role: roles[role] for role in missing}, available, free)
     return {**explicit, **guessed}, guessed
 
 
@@ -103,10 +103,11 @@ def _known_layout(
     return {}, ()
 
 
-def _no_obvious_column(missing: Roles, available: list[str]) -> DataError:
+def _no_obvious_column(missing: Roles, available: list[str], free: list[str]) -> DataError:
     """Name all roles that have no column, and the keys that give them one."""
     wanted = [f"the {role.rstrip('+')} (looked for {', '.join(missing[role])})" for role in missing]
-    keys = [f"data.columns.{role.rstrip('+')}=…" for role in missing]
+    likely = free[0] if len(missing) == len(free) == 1 else "…"
+    keys = [f"data.columns.{role.rstrip('+')}={likely}" for role in missing]
     return DataError(
         f"no column is obviously {' and '.join(wanted)}; set {' '.join(keys)}; "
         f"columns: {listed(available)}"

@@ -69,8 +69,16 @@ def test_yes_and_no_are_the_classes_of_a_question_on_a_passage(load):
     loaded = load(TextClassification, question="was it", passage=SENTENCE, answer=answers)
     assert loaded.labels.names == ("False", "True")
     # without a pair, an answer is no label
+    # without a pair, an answer is no label
     with pytest.raises(DataError, match="no column is obviously the label"):
         load(TextClassification, question="was it", answer=answers)
+
+
+def test_the_only_column_left_is_named_but_not_taken_for_the_label(load):
+    """It may hold ids as well."""
+    message = r"no column is obviously the label .*; set data.columns.label=intent; columns"
+    with pytest.raises(DataError, match=message):
+        load(TextClassification, text=SENTENCE, intent=LABELS)
 
 
 def test_a_text_is_likelier_than_a_pair_beside_it(load):
