@@ -61,9 +61,20 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         speed=recipe.speed,
         target_scale=prepared.target_scale,
         target=target,
-        identity=recipe.model_dump_json(exclude=UNTRAINED) + adapts_to,
+        identity=_identity(recipe) + adapts_to,
         **fields,
     )
+
+
+def _identity(recipe: "Recipe") -> str:
+    """Write what a recipe says of training, the same for one that a resumed run has resolved.
+
+    Its keys may stand in another order, and beside steps, epochs say nothing.
+    """
+    training = dict(sorted(recipe.training.items()))
+    if training.get("max_steps", -1) > 0:
+        training.pop("num_train_epochs", None)
+    return recipe.replace(training=training).model_dump_json(exclude=UNTRAINED)
 
 
 def check_training(prepared: "Prepared") -> None:

@@ -113,6 +113,9 @@ def test_a_run_reports_out_of_fold_scores_and_saves_what_all_rows_trained(
     assert metrics["examples"] == {"train": 20, "test": 20}
     assert "5 folds of train was scored by a model" in run.card.read_text()
     assert not [*run.checkpoints.glob("*")]
+    # the run's own recipe spells out what was left open, as that of a resumed run does
+    shutil.copy(run.recipe, path)
+    assert "max_steps" in path.read_text() and "num_train_epochs" in path.read_text()
     assert main(["run", str(path)]) == 0
     assert capsys.readouterr().out.count("(trained before)") == 5
 
