@@ -6,6 +6,7 @@ that the command line prints. Training finishes its step first (training/callbac
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from typing import Any
 from pipelines.core.upstream import exit_at_once
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SECONDS_TO_RETRY = 0.05  # after an exception was dropped, until it is raised again
 _reason = ""
 
 
@@ -39,13 +41,48 @@ def handling(action: Callable[[signal.Signals], None]) -> Iterator[None]:
             os.kill(os.getpid(), number)
 
     handlers_before: dict[int, Any] = {}
+    hook_before = sys.unraisablehook
     if threading.current_thread() is threading.main_thread():  # no other one gets signals
         handlers_before = {number: signal.signal(number, handle) for number in SIGNALS}
+        sys.unraisablehook = _raising_again(handle, hook_before)
     try:
         yield
     finally:
+        if handlers_before:
+            sys.unraisablehook = hook_before
         for number, before in handlers_before.items():
             signal.signal(number, before)
+
+
+def _raising_again(
+    handle: Callable[[int, Any], None], other: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
+    """Return a hook for exceptions that Python drops, which raises those of signals once more.
+
+    Python prints and drops what is raised while it frees an object (`__del__`): nothing would stop.
+
+    Args:
+        handle: the handler of both signals.
+        other: the hook for all other exceptions.
+    """
+
+    def hook(dropped: Any) -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            other(dropped)
+            return
+        is_term = isinstance(dropped.exc_value, Terminated)
+        number = signal.SIGTERM if is_term else signal.SIGINT
+        signal.signal(number, handle)  # `interrupt` ignores a second one
+
+        def send() -> None:
+            if signal.getsignal(number) is handle:  # else the command is done
+                os.kill(os.getpid(), number)
+
+        retry = threading.Timer(SECONDS_TO_RETRY, send)
+        retry.daemon = True
+        retry.start()
+
+    return hook
 
 
 def interrupt(number: signal.Signals) -> None:
