@@ -8,7 +8,7 @@ cent, mean and deviation over seeds, whose labels nothing but this score has see
 checkpoint counts, and nothing is chosen by the target.
 
 Texts: MiniLM, `full` or `lora`, 1,000 reviews of one kind of product, of at most 64 tokens, 90
-steps of 16. Digits: a ResNet of four convolutions from scratch, 200 steps of 32. Sounds: a small
+steps of 16. Digits: a ResNet of four convolutions from scratch, 1,000 steps of 32. Sounds: a small
 AST from scratch, spoken digits of five people, 300 steps of 32; the sixth is the target. Pictures:
 MobileNetV2 at 64 pixels, `full`, 1,000 of CIFAR-10, 90 steps of 16; the target are 1,000 others
 whose colors are dealt out anew.
@@ -39,9 +39,10 @@ MINILM, MOBILENET = "all-MiniLM-L6-v2", "mobilenetv2_100-in1k"
 REVIEWS = {"max_steps": 90, "per_device_train_batch_size": 16}
 SPEECH = {"max_steps": 300, "per_device_train_batch_size": 32, "learning_rate": 1e-3}
 PICTURES = {"max_steps": 90, "per_device_train_batch_size": 16}
-DIGITS = {"max_steps": 200, "per_device_train_batch_size": 32, "learning_rate": 1e-3}
+DIGITS = {"max_steps": 1000, "per_device_train_batch_size": 32, "learning_rate": 1e-3}
 USPS = {"path": "usps_small", "splits": {"train": "train.parquet", "test": "test.parquet"}}
 MNIST = {"path": "mnist_t10k", "splits": {"train": "test.parquet"}, "limit": {"train": 2000}}
+SCANS = {"source": "sklearn", "path": "digits"}  # of 8 x 8 pixels
 # tables that a pair writes
 WRITTEN = (
     {"path": "source.parquet", "columns": {"label": "label"}, "limit": {"train": 2000}},
@@ -87,6 +88,10 @@ KINDS = ("books", "electronics", "kitchen", "dvd")
 PAIRS = {
     "usps to mnist": Pair(IMAGE, None, DIGITS, USPS, MNIST),
     "mnist to usps": Pair(IMAGE, None, DIGITS, MNIST, USPS),
+    "scans to mnist": Pair(IMAGE, None, DIGITS, SCANS, MNIST),
+    "mnist to scans": Pair(IMAGE, None, DIGITS, MNIST, SCANS),
+    "scans to usps": Pair(IMAGE, None, DIGITS, SCANS, USPS),
+    "usps to scans": Pair(IMAGE, None, DIGITS, USPS, SCANS),
     **{f"{a} to {b}": review_pair(a, b) for a, b in permutations(KINDS, 2)},
     **{f"{a} to {b}, lora": review_pair(a, b, "lora") for a, b in permutations(KINDS, 2)},
     **{
@@ -103,6 +108,8 @@ PAIRS = {
 
 def data_of(shared: Path, section: dict[str, Any]) -> dict[str, Any]:
     """Return a section of data with whole paths."""
+    if section.get("source") == "sklearn":
+        return section
     return {"source": "files", **section, "path": str(shared / "data" / section["path"])}
 
 
