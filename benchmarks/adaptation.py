@@ -109,7 +109,7 @@ PAIRS = {
 def data_of(shared: Path, section: dict[str, Any]) -> dict[str, Any]:
     """Return a section of data with whole paths."""
     if section.get("source") == "sklearn":
-        return section
+        return {**section}
     return {"source": "files", **section, "path": str(shared / "data" / section["path"])}
 
 

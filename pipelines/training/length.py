@@ -15,7 +15,6 @@ from pipelines.core import processes
 MIN_STEPS = 90
 MIN_STEPS_PER_CLASS = 4
 NUM_EVALUATIONS = 6  # of a training that was extended
-NEEDED = "are needed to learn something"
 LENGTH_KEYS = frozenset({"num_train_epochs", "max_steps"})
 
 
@@ -33,17 +32,19 @@ class Length:
         num_classes: outputs to tell apart.
         arguments: fields of TrainingArguments, with the defaults of the strategy.
         explicit: the fields that the recipe has itself.
+        adapting: steps that adapting to a target needs.
     """
 
     num_rows: int
     num_classes: int
     arguments: Mapping[str, Any]
     explicit: frozenset[str]
+    adapting: int = 0
 
     @property
     def min_steps(self) -> int:
-        """Steps that are needed to learn something."""
-        return min_steps(self.num_classes)
+        """Steps that are needed to learn something, and to adapt."""
+        return max(min_steps(self.num_classes), self.adapting)
 
     @cached_property
     def extended_epochs(self) -> int | None:
@@ -103,15 +104,20 @@ class Length:
         }
 
     def __str__(self) -> str:
-        return f"{self._epochs_and_steps}: at least {self.min_steps:,} {NEEDED}"
+        return f"{self._epochs_and_steps}: {self._needed}"
 
     @property
     def shortage(self) -> str:
         """What to do about a length of the recipe's own that is less than `min_steps`."""
         return (
-            f"{self._epochs_and_steps}, as the recipe says: at least {self.min_steps:,} {NEEDED}; "
+            f"{self._epochs_and_steps}, as the recipe says: {self._needed}; "
             f"leave out training.{' and training.'.join(sorted(self.explicit & LENGTH_KEYS))}"
         )
+
+    @property
+    def _needed(self) -> str:
+        purpose = "adapt" if self.min_steps == self.adapting else "learn something"
+        return f"at least {self.min_steps:,} are needed to {purpose}"
 
     @property
     def _epochs_and_steps(self) -> str:

@@ -242,12 +242,29 @@ def test_a_recipe_with_a_target_gives_its_rows_to_training(checkpoint, text_data
     file = write_recipe(tmp_path, checkpoint("bert"), text_data, adaptation="cdan")
     values = {**yaml.safe_load(file.read_text()), "data": data}
     found = workflow.prepare(recipe.Recipe.from_dict(values))
-    # what was not better than doing without says so
-    assert "adaptation: cdan: digits, 200 steps: 5.9 ± 6.8 points" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "at least 600 are needed to adapt" in output
+    assert "checkpoint: the last one counts" in output
+    assert not found.arguments(tmp_path).load_best_model_at_end
     made = job(found, tmp_path)
     assert made.adaptation.name == "cdan"
     assert len(made.target) == 32
     assert {row["labels"] for row in made.target} == {-100}
+
+
+@pytest.mark.parametrize(
+    "sections", [{"training": {"load_best_model_at_end": True}}, {"early_stopping": {"patience": 2}}]
+)
+def test_a_recipe_that_chooses_a_checkpoint_by_the_source_is_followed(
+    checkpoint, text_data, tmp_path, sections
+):
+    here = {"source": "files", "path": str(text_data)}
+    data = {**here, "target": {**here, "splits": {"train": "validation.csv"}}}
+    values = {"task": "text_classification", "model": str(checkpoint("bert")), "data": data}
+    chosen = {"strategy": "full", "adaptation": "mmd", **sections}
+    found = workflow.prepare(recipe.Recipe.from_dict({**values, **chosen}))
+    assert found.arguments(tmp_path).load_best_model_at_end
+    assert bool(found.recipe.early_stopping) == ("early_stopping" in sections)
 
 
 def test_several_labels_for_an_example_are_refused():

@@ -48,11 +48,11 @@ class Adaptation(Named):
 
     Attributes:
         measured: what it was worth beside training on the source alone (benchmarks/README.md).
-        is_proven: whether that is more than its spread over seeds.
+        min_steps: steps of training that it needs to gain anything.
     """
 
     measured: ClassVar[str] = "not measured"
-    is_proven: ClassVar[bool] = False
+    min_steps: ClassVar[int] = 0
 
     # False: a term of the loss while training; True: a change of the trained model
     after_training: ClassVar[bool]

@@ -17,7 +17,6 @@ class Adabn(AfterTraining):
         "digits: 11.5 points above the source alone one way, 13.7 the other, in all six pairs of "
         "runs, and 8 to 13 below it on the source"
     )
-    is_proven: ClassVar[bool] = True
 
     def check_model(self, model: Any) -> None:
         """Refuse a model without batch normalization.

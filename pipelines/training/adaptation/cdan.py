@@ -15,9 +15,10 @@ class Cdan(Adversarial):
     """Conditional adversarial training: the discriminator reads features times probabilities."""
 
     measured: ClassVar[str] = (
-        "digits, 200 steps: 5.9 ± 6.8 points above the source alone one way, 3.6 ± 7.9 below the "
-        "other"
+        "digits: 24.4 points above the source alone one way, 22.0 the other, in all "
+        "ten pairs of runs"
     )
+    min_steps: ClassVar[int] = 600
 
     entropy_weights: bool = Field(
         True, description="rows whose class is sure count more (CDAN+E of the paper)"

@@ -13,9 +13,10 @@ class Dann(Adversarial):
     """Domain-adversarial training: the discriminator reads the features."""
 
     measured: ClassVar[str] = (
-        "digits, 200 steps: 5.3 ± 2.0 points above the source alone one way, 5.2 ± 6.9 below the "
-        "other"
+        "digits: 27.3 points above the source alone one way, 20.5 the other, in all "
+        "ten pairs of runs"
     )
+    min_steps: ClassVar[int] = 600
 
     def network(self, dim: int, num_classes: int) -> "torch.nn.Module":
         """Build the discriminator."""

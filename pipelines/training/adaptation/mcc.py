@@ -14,9 +14,10 @@ class Mcc(WhileTraining):
     """Minimum class confusion: of the probabilities of two classes in the rows of the target."""
 
     measured: ClassVar[str] = (
-        "digits, 200 steps: 0.2 ± 3.5 points above the source alone one way, 0.6 ± 8.6 below the "
-        "other"
+        "digits: 38.4 points above the source alone one way, 27.0 the other, in all "
+        "ten pairs of runs"
     )
+    min_steps: ClassVar[int] = 600
 
     temperature: float = Field(2.5, gt=0, description="by which logits are divided")
 
