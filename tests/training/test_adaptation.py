@@ -253,7 +253,8 @@ def test_a_recipe_with_a_target_gives_its_rows_to_training(checkpoint, text_data
 
 
 @pytest.mark.parametrize(
-    "sections", [{"training": {"load_best_model_at_end": True}}, {"early_stopping": {"patience": 2}}]
+    "sections",
+    [{"training": {"load_best_model_at_end": True}}, {"early_stopping": {"patience": 2}}],
 )
 def test_a_recipe_that_chooses_a_checkpoint_by_the_source_is_followed(
     checkpoint, text_data, tmp_path, sections
