@@ -13,8 +13,8 @@ class Dann(Adversarial):
     """Domain-adversarial training: the discriminator reads the features."""
 
     measured: ClassVar[str] = (
-        "digits: 27.3 points above the source alone one way, 20.5 the other, in all "
-        "ten pairs of runs"
+        "digits: 27.3 points above the source alone one way, 20.5 the other, in all ten pairs of "
+        "runs; other colors, one run: 4.2"
     )
     min_steps: ClassVar[int] = 600
 
