@@ -13,7 +13,7 @@ from pipelines.core.hub_faults import LOGIN
 from pipelines.core.redaction import holds_secret
 from pipelines.models.output import adapter_folder
 from pipelines.models.output.reload import library_of
-from pipelines.report import card
+from pipelines.report import model_address
 from pipelines.report.run_folder import RunFolder
 
 IGNORED_FILES = ["training_args.bin", "checkpoint-*"]  # pickles, which hold local paths
@@ -77,7 +77,7 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
         api = HfApi()
         url = api.create_repo(repo_id, private=private, exist_ok=True)
         # before the upload: the card that arrives must load the model from where it is
-        card.set_model_address(folder.card, repo_id)
+        model_address.set_in_card(folder.card, repo_id)
         api.upload_folder(
             repo_id=repo_id,
             folder_path=folder.model,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pipelines.models.output import Output
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
-    from pipelines.training.job import Fitted, Job, Setup
+    from pipelines.training.fitted import Fitted
+    from pipelines.training.job import Job
+    from pipelines.training.setup import Setup
     from pipelines.training.stages import Stage
 
 
@@ -201,7 +203,7 @@ class Strategy(Named):
     def setup(self, job: "Job") -> "Setup":
         """Apply this strategy to the checkpoint of `job` and collect how the result trains."""
         from pipelines.models.anatomy import dissect
-        from pipelines.training.job import Setup
+        from pipelines.training.setup import Setup
 
         checkpoint, arguments = job.checkpoint, job.arguments
         # before `apply`, which may put adapters around the layers that this looks for

@@ -11,7 +11,8 @@ from pipelines.strategies import Resolution, Strategy
 if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
     from pipelines.strategies.choosing.context import AutoContext
-    from pipelines.training.job import Job, Setup
+    from pipelines.training.job import Job
+    from pipelines.training.setup import Setup
 
 # A step of Adam moves each weight by the rate, and so a logit by the rate times the magnitudes in
 # the vector that is read. BERT's pooler gives about 400, and MiniLM's 20: at one rate for all its

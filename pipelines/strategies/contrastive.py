@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pipelines.models.output.sentence import SentenceModel
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
-    from pipelines.training.job import Fitted, Job, Setup
+    from pipelines.training.fitted import Fitted
+    from pipelines.training.job import Job
+    from pipelines.training.setup import Setup
 
 # what training does here whatever the recipe says: nothing can be scored before the head is there,
 # and pairs come in the order in which classes take turns
@@ -126,7 +128,7 @@ class Contrastive(Strategy):
         from pipelines.models.anatomy import dissect
         from pipelines.models.output.plain import PlainModel
         from pipelines.training.contrast.embedder import Embedder
-        from pipelines.training.job import Setup
+        from pipelines.training.setup import Setup
 
         checkpoint = job.checkpoint
         anatomy = dissect(checkpoint.model, checkpoint.newly_initialized)

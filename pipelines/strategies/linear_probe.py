@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pipelines.models.anatomy import Anatomy
     from pipelines.strategies.choosing.context import AutoContext
     from pipelines.tasks import Task
-    from pipelines.training.job import Fitted, Job
+    from pipelines.training.fitted import Fitted
+    from pipelines.training.job import Job
 
 # keys of `training:` that a forward pass and a solver use; so do all of loaders and devices
 USED_KEYS = ("seed", "bf16", "fp16", "tf32", "use_cpu", "per_device_eval_batch_size", "output_dir")
@@ -143,7 +144,7 @@ class LinearProbe(Strategy):
 
     def fit(self, job: "Job") -> "Fitted":
         """Extract features and keep the head that is best on validation, or over folds of train."""
-        from pipelines.training.job import Fitted
+        from pipelines.training.fitted import Fitted
 
         head = self._head(job)
         if job.checkpoint.beside:

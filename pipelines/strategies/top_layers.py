@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from pipelines.models.anatomy import Anatomy
-    from pipelines.training.job import Fitted, Job
+    from pipelines.training.fitted import Fitted
+    from pipelines.training.job import Job
 
 
 class TopLayers(NewHead):

@@ -20,7 +20,8 @@ from pipelines.training.target_information import measure
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from pipelines.training.job import Job, Setup
+    from pipelines.training.job import Job
+    from pipelines.training.setup import Setup
 
 FILE = "adaptation.safetensors"
 

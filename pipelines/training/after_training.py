@@ -15,7 +15,8 @@ from pipelines.core.sharding import sharding_key
 if TYPE_CHECKING:
     from pipelines.models.output import Output
     from pipelines.training.adaptation import AfterTraining
-    from pipelines.training.job import Fitted, Job
+    from pipelines.training.fitted import Fitted
+    from pipelines.training.job import Job
 
 MIN_ROWS = 2  # of the target: a single one has no variance
 INFORMATION = "target_information"

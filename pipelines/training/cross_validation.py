@@ -27,7 +27,8 @@ from pipelines.core.labels import REGRESSION, SINGLE
 from pipelines.data import group_draws
 from pipelines.features import fingerprints
 from pipelines.features.heads import without_absent
-from pipelines.training.job import Fitted, Job, LabeledRows
+from pipelines.training.fitted import Fitted
+from pipelines.training.job import Job, LabeledRows
 from pipelines.training.row_subset import RowSubset, examples_of
 
 KIND = "folds"  # the folder of the cache

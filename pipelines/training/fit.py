@@ -8,9 +8,11 @@ from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted
 from pipelines.core.sharding import sharding_key
 from pipelines.training import whole_model
-from pipelines.training.job import Fitted, Job, Setup
+from pipelines.training.fitted import Fitted
+from pipelines.training.job import Job
 from pipelines.training.preconditions import check_adaptation, decide_frozen_blocks
 from pipelines.training.progress import Progress, naming_step
+from pipelines.training.setup import Setup
 from pipelines.training.speed import SpeedDecision
 from pipelines.training.trainer_setup import build_trainer
 

@@ -1,7 +1,6 @@
-"""What training takes and gives back: a job, what a strategy makes of its model, the result."""
+"""What training takes: a job with everything that a strategy needs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,12 @@ if TYPE_CHECKING:
 
     from pipelines.core.labels import Labels
     from pipelines.evaluation.scorer import Scorer
-    from pipelines.models.anatomy import Anatomy
     from pipelines.models.load import Checkpoint
-    from pipelines.models.output import Output
     from pipelines.tasks import ModelOutputs, Predictions, Task
     from pipelines.training.adaptation import WhileTraining
     from pipelines.training.averaging import Averaging
     from pipelines.training.early_stopping import EarlyStopping
     from pipelines.training.regularization import Regularization
-    from pipelines.training.stages import Stage
     from pipelines.training.target_scale import TargetScale
 
 Collate = Callable[[list[Any]], dict[str, Any]]
@@ -183,60 +179,3 @@ class Job:
     def fast_options(self) -> dict[str, Any]:
         """The same in the precision of training: for features to learn from, not for evidence."""
         return {**self.forward_options, "bf16": self.arguments.bf16}
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A model that a strategy made ready to train, and how it trains.
-
-    Attributes:
-        strategy: the strategy's name, for messages.
-        model: what the Trainer trains, adapters included.
-        frozen: modules whose dropout and normalization stay in eval mode, in all stages.
-        stages: what trains when; empty: everything that requires gradients, all the time.
-        lr_multiplier: name of a parameter of `model` -> its learning rate relative to
-            `training.learning_rate`.
-        evaluating: context in which `model` evaluates fastest during training.
-        output: trained model -> what the run saves.
-        target_scale: by which the model's outputs are standardized; None: they are not.
-    """
-
-    strategy: str
-    model: Any
-    anatomy: "Anatomy"
-    frozen: tuple[str, ...]
-    stages: "tuple[Stage, ...]"
-    lr_multiplier: Callable[[str], float]
-    evaluating: Callable[[Any], AbstractContextManager[None]]
-    output: Callable[[Any], "Output"]
-    target_scale: "TargetScale | None" = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The result of training.
-
-    Attributes:
-        history: the Trainer's log, or the trials of a solved head.
-        trainable: how many parameters trained.
-        chosen: identifies the chosen entry of `history`: its step, or a head's pooling and
-            regularization.
-        waited: the share of training time spent waiting for batches; None without steps.
-        seconds_before: of training before it was resumed, which `waited` counts, too.
-        temperature: by which the logits of `output` were divided after training, in its weights.
-        speed: what was decided about each switch of `speed`; empty without steps.
-        thresholds: probabilities above which each of several labels is given; empty: 0.5.
-        out_of_fold: logits for each example of train by what did not see its fold; None where
-            nothing was cross-validated.
-    """
-
-    output: "Output"
-    history: list[dict[str, Any]]
-    trainable: int
-    chosen: dict[str, Any] = field(default_factory=dict)
-    waited: float | None = None
-    seconds_before: float = 0.0
-    temperature: float | None = None
-    speed: tuple[SpeedDecision, ...] = ()
-    thresholds: tuple[float, ...] = ()
-    out_of_fold: Any | None = None

@@ -11,7 +11,7 @@ from pipelines.core.errors import RecipeError
 if TYPE_CHECKING:
     from transformers import Trainer
 
-    from pipelines.training.job import Setup
+    from pipelines.training.setup import Setup
     from pipelines.training.stages import Plan
 
 

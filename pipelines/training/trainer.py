@@ -25,7 +25,8 @@ from pipelines.training.scored_pass import num_loss_terms, score
 from pipelines.training.speed.length_buckets import overhead_tokens, split_by_length
 
 if TYPE_CHECKING:
-    from pipelines.training.job import Job, LabeledRows, Setup
+    from pipelines.training.job import Job, LabeledRows
+    from pipelines.training.setup import Setup
 
 
 class GraftTrainer(Trainer):

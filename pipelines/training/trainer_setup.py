@@ -8,8 +8,9 @@ from pipelines.core.errors import RecipeError
 from pipelines.core.sharding import sharding_key
 from pipelines.core.upstream import let_cpus_shard
 from pipelines.training import whole_model
-from pipelines.training.job import Job, Setup
+from pipelines.training.job import Job
 from pipelines.training.progress import Progress
+from pipelines.training.setup import Setup
 from pipelines.training.stages import Plan
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pipelines.workflow.predicting import predict_again, predict_validation
 from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
 
 def calibrate(prepared: Prepared, fitted: "Fitted") -> tuple["Fitted", SplitPredictions]:

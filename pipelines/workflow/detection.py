@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipelines.data import Data
     from pipelines.models.load import Checkpoint
     from pipelines.recipe import Recipe
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
 MAX_TRAIN_ROWS = 5_000  # that features are compared with
 KEY = "evaluation.out_of_distribution"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pipelines.evaluation.calibration.result import CalibrationResult
     from pipelines.evaluation.robustness import Robustness
     from pipelines.tasks import ModelOutputs
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
 Scores = dict[str, dict[str, float]]  # split -> metric -> score
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pipelines.models.load import Checkpoint
     from pipelines.models.output import Output
     from pipelines.recipe import Recipe
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
     from pipelines.workflow.prepared import Prepared
 
 KEY = "evaluation.forgetting"

@@ -10,7 +10,7 @@ from pipelines.training import arguments as training_arguments
 from pipelines.workflow.prepared import Prepared
 
 if TYPE_CHECKING:
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
 
 def predict_validation(prepared: Prepared, fitted: "Fitted") -> SplitPredictions:

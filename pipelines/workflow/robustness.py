@@ -24,7 +24,7 @@ from pipelines.workflow.prepared import Prepared
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
 
 def measure(prepared: Prepared, fitted: "Fitted", predicted: SplitPredictions) -> Robustness:

@@ -48,7 +48,7 @@ from pipelines.workflow.train import check_training, job_of, train
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
 
 def run(recipe: Recipe, original: Original | None = None) -> RunFolder:

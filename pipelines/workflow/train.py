@@ -12,7 +12,7 @@ from pipelines.training.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
     from pipelines.workflow.prepared import Prepared
 
 # sections that training does not follow from; what it is of `data`, its rows tell

@@ -15,7 +15,8 @@ import tiny
 import yaml
 
 from pipelines import recipe
-from pipelines.training.job import Fitted, Job
+from pipelines.training.fitted import Fitted
+from pipelines.training.job import Job
 from pipelines.workflow import run as pipeline
 from pipelines.workflow.run import Prepared
 from pipelines.workflow.train import job_of

@@ -19,7 +19,7 @@ from pipelines import recipe
 from pipelines.cli import main
 from pipelines.core.errors import DataError, GraftError, RecipeError
 from pipelines.evaluation.metrics.squad import Squad
-from pipelines.report import card
+from pipelines.report import model_address
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.question_answering import QuestionAnswering
 from pipelines.tasks.text import spans
@@ -128,7 +128,7 @@ def test_a_pushed_card_loads_from_where_it_is(ran, tmp_path):
     run, _ = ran("bert", "full")
     copied = tmp_path / "README.md"
     copied.write_bytes(run.card.read_bytes())
-    card.set_model_address(copied, "some-lab/answers")
+    model_address.set_in_card(copied, "some-lab/answers")
     loads = [line for line in copied.read_text(encoding="utf-8").splitlines() if ".from_p" in line]
     assert len(loads) == 2
     assert all(line.endswith('.from_pretrained("some-lab/answers")') for line in loads)

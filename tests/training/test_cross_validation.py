@@ -21,7 +21,7 @@ from pipelines.core.errors import Interrupted
 from pipelines.features.heads import ABSENT_CLASS_LOGIT
 from pipelines.report.run_folder import RunFolder
 from pipelines.training.cross_validation import CrossValidation
-from pipelines.training.job import Fitted
+from pipelines.training.fitted import Fitted
 from pipelines.training.row_subset import RowSubset
 
 # a step each of those that solve a head, have stages, wrap the model, or a loss of their own

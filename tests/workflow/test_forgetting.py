@@ -14,7 +14,7 @@ from pipelines import recipe
 from pipelines.core.errors import DataError, RecipeError
 from pipelines.evaluation.forgetting import compare, probe
 from pipelines.models.output.plain import PlainModel
-from pipelines.training.job import Fitted
+from pipelines.training.fitted import Fitted
 from pipelines.workflow import forgetting
 from pipelines.workflow import run as pipeline
 

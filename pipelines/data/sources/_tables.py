@@ -16,9 +16,7 @@ from pipelines.data.sources._content import (
     uncompressed,
     with_fingerprint,
 )
-from pipelines.data.sources._delimited import TEXT as AS_SPELLED
 from pipelines.data.sources._delimited import TextTable
-from pipelines.data.sources._delimited import merge_kinds as merge_text_kinds
 from pipelines.data.sources._dialect import kind
 from pipelines.data.sources._joined_shards import join
 from pipelines.data.sources._json_kinds import Kinds, merge_kinds, mixed
@@ -26,6 +24,8 @@ from pipelines.data.sources._json_rows import find_encoding
 from pipelines.data.sources._json_table import JsonTable, split_schema
 from pipelines.data.sources._plain_text import SUFFIXES as PLAIN
 from pipelines.data.sources._plain_text import Form, PlainText, open_text
+from pipelines.data.sources._text_kinds import TEXT as AS_SPELLED
+from pipelines.data.sources._text_kinds import merge_kinds as merge_text_kinds
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from pipelines.report.card import address_model
+from pipelines.report import model_address
 from pipelines.report.page import wording
 from pipelines.report.page.run_files import RunFiles
 
@@ -24,7 +24,7 @@ def view(files: RunFiles) -> dict[str, Any]:
         "Draw this page again": ["graft", "report", address],
     }
     return {
-        "usage": wording.plain(address_model(usage, f"{address}/model"), MAX_CHARACTERS),
+        "usage": wording.plain(model_address.replace_in(usage, f"{address}/model"), MAX_CHARACTERS),
         "commands": {name: shlex.join(words) for name, words in commands.items()},
         "checks": [*_checks(parity, printed)],
     }

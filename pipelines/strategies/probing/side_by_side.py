@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pipelines.models.output.side_by_side import SideBySideModel
     from pipelines.strategies.probing.search import HeadDataset, HeadSearch
     from pipelines.strategies.probing.trial import HeadTrial, SolvedTrial
-    from pipelines.training.job import Fitted, Job
+    from pipelines.training.fitted import Fitted
+    from pipelines.training.job import Job
 
 # of the standardized features of one encoder beside those of the others: the penalty on their
 # weights is a quarter
@@ -57,7 +58,7 @@ def fit(job: "Job", head: "Head", extractor_of: "Callable[[Job], Extractor]") ->
     Args:
         extractor_of: the job of an encoder alone -> what computes its features.
     """
-    from pipelines.training.job import Fitted
+    from pipelines.training.fitted import Fitted
 
     blocks = [_block(each, head, extractor_of(each)) for each in _alone(job)]
     search = _search(job, head, blocks)

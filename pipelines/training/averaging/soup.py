@@ -12,7 +12,8 @@ from typing import Any
 from pipelines.core import machines, processes
 from pipelines.core.console import say
 from pipelines.training.averaging import Soup
-from pipelines.training.job import Fitted, Job
+from pipelines.training.fitted import Fitted
+from pipelines.training.job import Job
 from pipelines.training.speed import SpeedDecision
 
 Train = Callable[[Job], Fitted]
