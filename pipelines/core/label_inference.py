@@ -11,13 +11,13 @@ Everything else is refused. `Labels.reason` says what showed the kind; a recipe 
 `task.problem_type` and the names with `data.label_names`.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError, RecipeError, suggest
+from pipelines.core.label_messages import EXPECTED, SHARES, first_shown, reason_of, remedy
 from pipelines.core.labels import (
     IGNORED,
     MULTI,
@@ -28,22 +28,15 @@ from pipelines.core.labels import (
     TOKENS,
     Labels,
 )
+from pipelines.core.natural_order import natural
 from pipelines.core.tag_schemes import OUTSIDE
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EXPECTED = "a class, a number, a list of classes, or a list of 0 and 1 for each class"
-SHARES = (
-    "shares of classes (soft labels) cannot be trained on: for one label, write the class of the "
-    "largest share; for several, 1 for each share above 0.5"
-)
 LISTING = "'\", "  # characters of lists
 NO_CLASS = -1  # "no label" among class ids with names, as in GLUE; otherwise a class like any other
-DIGITS = re.compile(r"([0-9]{1,300})")  # int() refuses thousands of digits
-NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
 MAX_SHOWN_CLASSES = 10  # in an error message
-MAX_SHOWN_CHARACTERS = 80  # of a value, in an error message
 
 
 def infer(train: "Dataset", problem_type: str = "auto") -> Labels:
@@ -60,20 +53,20 @@ def infer(train: "Dataset", problem_type: str = "auto") -> Labels:
     is_list = hasattr(feature, "feature")
     item = feature.feature if is_list else feature
     if not _is_plain(item):
-        raise DataError(f"train: column 'label' holds {_first(values)}; {_remedy(item)}")
+        raise DataError(f"train: column 'label' holds {first_shown(values)}; {remedy(item)}")
     if problem_type in ("auto", MULTI) and _are_lists_in_text(values):
         raise DataError(
-            f"train: column 'label' holds {_first(values)}, a list in text; for several labels of "
-            'an example write lists in JSON Lines, {"label": ["joy", "fear"]}, or a column of 0 '
-            "and 1 for each class, data.columns.label=[joy, fear]; for one class each set "
-            f"task.problem_type={SINGLE}"
+            f"train: column 'label' holds {first_shown(values)}, a list in text; for several "
+            'labels of an example write lists in JSON Lines, {"label": ["joy", "fear"]}, or a '
+            "column of 0 and 1 for each class, data.columns.label=[joy, fear]; for one class each "
+            f"set task.problem_type={SINGLE}"
         )
     kind = _kind(values, is_list=is_list) if problem_type == "auto" else problem_type
     if is_list != (kind == MULTI):
         expected = "a list of classes" if kind == MULTI else "one value"
         raise DataError(
             f"task.problem_type: {kind} needs {expected} in each row, and column 'label' of "
-            f"train holds {_first(values)}"
+            f"train holds {first_shown(values)}"
         )
     if kind == REGRESSION:
         labels = Labels(REGRESSION)
@@ -81,7 +74,7 @@ def infer(train: "Dataset", problem_type: str = "auto") -> Labels:
         labels = _several(item, values) if is_list else _classes(item, values)
     # what the data or the recipe declares needs no reason
     is_inferred = problem_type == "auto" and not hasattr(item, "names")
-    return replace(labels, reason=_reason(labels) if is_inferred else "")
+    return replace(labels, reason=reason_of(labels) if is_inferred else "")
 
 
 def infer_tags(train: "Dataset") -> Labels:
@@ -92,11 +85,13 @@ def infer_tags(train: "Dataset") -> Labels:
     """
     item, values = getattr(train.features["label"], "feature", None), train["label"][:]
     if not _is_plain(item):
-        raise DataError(f"train: column 'label' holds {_first(values)}; expected a list of tags")
+        raise DataError(
+            f"train: column 'label' holds {first_shown(values)}; expected a list of tags"
+        )
     labels = _classes(item, {*chain.from_iterable(filter(None, values))} - {*NO_TAG})
     if any(isinstance(tag, float) and not tag.is_integer() for tag in labels.values):
         expected = "numbers with a fraction; expected a list of tags, one for each word"
-        raise DataError(f"train: column 'label' holds {_first(values)}, {expected}")
+        raise DataError(f"train: column 'label' holds {first_shown(values)}, {expected}")
     if not hasattr(item, "names"):
         # it comes first, as in most published data sets
         tags = tuple(sorted(labels.values, key=lambda value: str(value).upper() != OUTSIDE))
@@ -124,17 +119,6 @@ def with_names(labels: Labels, names: Sequence[str]) -> Labels:
             "of the ids 0, 1, 2…"
         )
     return replace(labels, names=tuple(names), values=values)
-
-
-def natural(value: Any) -> tuple[Any, ...]:
-    """Return a sort key that orders numbers, also those in texts, by value: "x 2" before "x 10"."""
-    if not isinstance(value, str):
-        return (0, value, "")
-    if NUMBER.fullmatch(value):
-        return (0, float(value), value)
-    # texts and numbers alternate, so that equal places are of one type
-    pieces = DIGITS.split(value)
-    return (1, tuple(int(p) if i % 2 else p for i, p in enumerate(pieces)), value)
 
 
 def _kind(values: list[Any], *, is_list: bool) -> str:
@@ -193,50 +177,6 @@ def _several(item: Any, values: list[Any]) -> Labels:
         return Labels(MULTI, names, tuple(range(size)), are_indicators=True)
     if any(isinstance(v, float) and not v.is_integer() for v in members):
         raise DataError(
-            f"train: column 'label' holds {_first(values)}; expected {EXPECTED}; {SHARES}"
+            f"train: column 'label' holds {first_shown(values)}; expected {EXPECTED}; {SHARES}"
         )
     return replace(_classes(item, members), problem_type=MULTI)
-
-
-def _reason(labels: Labels) -> str:
-    """What the kind of labels was inferred from, and how to say otherwise."""
-    if labels.problem_type == REGRESSION:
-        return (
-            "labels are floats, so the task is a regression; for classes set "
-            f"task.problem_type={SINGLE}"
-        )
-    count = f"{len(labels.names):,} classes"
-    if labels.are_indicators:
-        return (
-            f"label: {count}, several for each example, because it holds rows of 0 and 1; "
-            "data.label_names names them"
-        )
-    if labels.problem_type == MULTI:
-        return f"label: {count}, several for each example, because it holds lists"
-    if isinstance(labels.values[0], str):
-        return f"label: {count}, because it holds texts"
-    if isinstance(labels.values[0], bool):
-        return f"label: {count}, because it holds true and false"
-    return (
-        f"label: {count}, because it holds whole numbers; to predict a number set "
-        f"task.problem_type={REGRESSION}"
-    )
-
-
-def _remedy(item: Any) -> str:
-    if not isinstance(item, dict):
-        return f"expected {EXPECTED}"
-    fields = ", ".join(item)
-    types = [str(getattr(field, "dtype", "")) for field in item.values()]
-    if all(name.startswith(("int", "uint", "float", "bool")) for name in types):
-        return (
-            f"expected {EXPECTED}: put each class into a column of 0 and 1, and name them, "
-            f"data.columns.label=[{fields}]; or write the class alone"
-        )
-    return f"expected {EXPECTED}: of its fields ({fields}), write the one that is the label alone"
-
-
-def _first(values: list[Any]) -> str:
-    """The first value, shortened."""
-    shown = repr(next((value for value in values if value is not None), None))
-    return shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}…"

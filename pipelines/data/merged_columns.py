@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.core.label_inference import SHARES
+from pipelines.core.label_messages import SHARES
 
 if TYPE_CHECKING:
     from datasets import Dataset

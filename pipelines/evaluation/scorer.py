@@ -2,21 +2,20 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.core.errors import DIVERGED, DivergedError, RecipeError
 from pipelines.core.labels import Labels
 from pipelines.evaluation import scores
+from pipelines.evaluation.merged_scores import merge
 from pipelines.evaluation.metric import Metric
 
 if TYPE_CHECKING:
     from pipelines.tasks import ModelOutputs, Predictions, Targets, Task
-
-T = TypeVar("T")
 
 
 class Scorer:
@@ -196,25 +195,3 @@ def predict(
 def take(values: Any, rows: np.ndarray) -> Any:
     """Select the entries at these (num_rows,) positions, of an array or of a list."""
     return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
-
-
-def merge(results: Sequence[tuple[Metric, Mapping[str, T]]]) -> dict[str, tuple[T, Metric]]:
-    """Merge the scores of all metrics, or what stands for them: key -> (score, its metric).
-
-    Raises:
-        RecipeError: two metrics give a score of one key.
-    """
-    shared = Counter(key for _, computed in results for key in computed)
-    merged: dict[str, tuple[T, Metric]] = {}
-    for metric, computed in results:
-        for key, score in computed.items():
-            # a key that only one metric gives stays as it is: `f1`, unless it says `f1_macro`
-            is_tagged = metric.is_word or (shared[key] > 1 and metric.tag)
-            name = f"{key}_{metric.tag}" if is_tagged else key
-            if name in merged:
-                raise RecipeError(
-                    f"metric '{metric.name}': another one gives the score '{name}' already; "
-                    "remove one of them from `metrics:`"
-                )
-            merged[name] = (score, metric)
-    return merged

@@ -11,7 +11,8 @@ from pipelines.report import card_facts, card_metadata, pictures, stages_text
 from pipelines.report import lock as locks
 from pipelines.report.evidence import Evidence
 from pipelines.report.privacy import without_paths, without_tokens
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe

@@ -18,8 +18,9 @@ from pipelines.evaluation.intervals import Interval
 from pipelines.evaluation.slice_scores import SliceScores
 from pipelines.report import evidence_file, example_table, strict_json
 from pipelines.report.evidence import SplitPredictions
-from pipelines.report.run_folder import RunFolder, require_new, writing
+from pipelines.report.run_folder import RunFolder
 from pipelines.report.tables import align
+from pipelines.report.writing import require_new, writing
 
 if TYPE_CHECKING:
     from pipelines.data.rows import Rows

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from pipelines.report import strict_json
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from pipelines.data.dataset import Data

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.report import strict_json, tables
-from pipelines.report.run_folder import require_new, writing
+from pipelines.report.writing import require_new, writing
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels

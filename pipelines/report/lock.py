@@ -15,7 +15,8 @@ import yaml
 from pipelines.core import hub_cache
 from pipelines.report import foreign_code, machine, strict_json
 from pipelines.report.privacy import without_paths, without_tokens
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from pipelines.models.section import Encoder

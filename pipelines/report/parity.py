@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.report.evidence import Parity
+from pipelines.report.saved_model_checks import Parity
 
 if TYPE_CHECKING:
     from datasets import Dataset

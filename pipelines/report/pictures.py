@@ -2,7 +2,8 @@
 
 from pipelines.report import forgetting_picture, learning_curve, reliability, wise_ft_curve
 from pipelines.report.evidence import Evidence
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 # what a card says of each, in its order there
 CAPTIONS = {

@@ -10,7 +10,7 @@ from pipelines.core.errors import RunError
 from pipelines.report import strict_json
 from pipelines.report.csv_cells import harmless
 from pipelines.report.predictions import join
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,12 +5,7 @@ lines -> a process that has no Graft    -> labels and probabilities, as printed
       -> beside what the saved model gives here, each example alone
 """
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +14,9 @@ import numpy as np
 from pipelines.core import processes
 from pipelines.core.console import say
 from pipelines.core.labels import HALF, MULTI, REGRESSION, Labels
-from pipelines.report.evidence import Evidence, PrintedLines
+from pipelines.report import printed_process
+from pipelines.report.evidence import Evidence
+from pipelines.report.saved_model_checks import PrintedLines
 from pipelines.report.usage import SENTENCES, usage
 
 if TYPE_CHECKING:
@@ -30,28 +27,10 @@ if TYPE_CHECKING:
     from pipelines.tasks import ModelOutputs
 
 NUM_EXAMPLES = 3  # each loads the model anew, as the lines say
-MAX_SECONDS = 900  # a model of billions of weights is loaded slowly from some disks
 # A user's process may compute in another precision, or on another device: bfloat16 has 8 bits.
 # Another head, another preprocessing or labels in another order differ by far more.
 TOLERANCE = 0.01
 SUFFIXES = {"image": ".png", "audio": ".wav"}  # readers look at the content
-# what a process lacks for reasons that are no fault of the model
-NO_MEMORY = ("MemoryError", "out of memory", "OutOfMemoryError", "not enough memory")
-# variables that are not handed on: a launcher's, by which libraries would wait for other processes,
-# and what turns warnings of libraries into errors
-LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-UNSHARED = (*LAUNCHED, "PYTHONWARNINGS")
-PROGRAM = """
-import json, sys
-sys.modules["pipelines"] = None  # to import Graft is an error
-printed = []
-for lines in json.load(sys.stdin):
-    values = []
-    exec(compile(lines, "lines", "exec"), {"print": lambda *shown: values.extend(shown)})
-    printed.append(values)
-with open(sys.argv[1], "w", encoding="utf-8") as file:
-    json.dump(printed, file, default=lambda value: value.tolist())
-"""
 
 Answer = dict[str, float]  # label -> probability; of a number "" -> the number
 
@@ -81,11 +60,11 @@ def check(
         if not lines or not processes.is_main():
             return None
         try:
-            printed = run(lines, Path(temporary) / "printed.json")
-        except NotRunError as reason:
+            printed = printed_process.run(lines, Path(temporary) / "printed.json")
+        except printed_process.NotRunError as reason:
             say(f"the lines below were not tried: {reason}")
             return None
-        except LinesError as error:
+        except printed_process.LinesError as error:
             return PrintedLines(len(lines), float("inf"), str(error))
     differences = [
         _difference(_answer(values), logits, evidence.labels)
@@ -94,50 +73,6 @@ def check(
     largest = max(differences)
     problem = "" if largest <= TOLERANCE else "they print other labels, probabilities or numbers"
     return PrintedLines(len(lines), largest, problem)
-
-
-class NotRunError(Exception):
-    """The lines were not run to their end, which says nothing about the model."""
-
-
-class LinesError(Exception):
-    """The lines end in an exception."""
-
-
-def run(lines: Sequence[str], answers: Path) -> list[list[Any]]:
-    """Run programs one after the other in one new process; returns what each printed.
-
-    Args:
-        answers: a file to write.
-
-    Raises:
-        NotRunError: there is no interpreter, time or memory for them.
-        LinesError: one of them ends in an exception.
-    """
-    # -P: no module is taken from the folder that the run was started in
-    command = [sys.executable, "-P", "-c", PROGRAM, str(answers)]
-    environment = {name: value for name, value in os.environ.items() if name not in UNSHARED}
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            input=json.dumps(list(lines)),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=MAX_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NotRunError(f"{type(error).__name__}: {error}") from error
-    last = (done.stderr.strip().splitlines() or [""])[-1]
-    if done.returncode < 0 or any(word in last for word in NO_MEMORY):
-        raise NotRunError(last if done.returncode > 0 else f"signal {-done.returncode} ended them")
-    if done.returncode:
-        raise LinesError(last)
-    printed: list[list[Any]] = json.loads(answers.read_text(encoding="utf-8"))
-    return printed
 
 
 def _examples(evidence: Evidence, rows: "Dataset", folder: Path) -> dict[int, str]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import RunError
 from pipelines.models.output import side_by_side
 from pipelines.report import strict_json
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,8 @@ from pipelines.core.disk import replacing
 from pipelines.core.errors import RecipeError, RunError
 from pipelines.recipe import Recipe
 from pipelines.report.privacy import without_tokens
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,9 @@ from pipelines.report import (
     wise_ft_curve,
 )
 from pipelines.report.evidence import Evidence
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
 from pipelines.report.usage import usage
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from pipelines.evaluation.simple_model import SimpleScores

@@ -8,8 +8,9 @@ from pathlib import Path
 from pipelines.core.console import printable
 from pipelines.core.errors import RunError
 from pipelines.report.ownership import owning
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
 from pipelines.report.run_row import document, value
+from pipelines.report.writing import writing
 
 
 def check(path: Path) -> RunFolder:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipelines.core.labels import IGNORED, Labels
 from pipelines.core.losses import CrossEntropy
 from pipelines.tasks import Targets
-from pipelines.tasks.text.language_modeling import Ids, LanguageModeling
+from pipelines.tasks.text.blocks import Ids
+from pipelines.tasks.text.language_modeling import LanguageModeling
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,8 @@ from pydantic import Field
 from pipelines.core.errors import ModelError
 from pipelines.core.labels import IGNORED, Labels
 from pipelines.tasks import Batch
-from pipelines.tasks.text.language_modeling import Ids, LanguageModeling
+from pipelines.tasks.text.blocks import Ids
+from pipelines.tasks.text.language_modeling import LanguageModeling
 from pipelines.tasks.text.padding import Padding
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import console, hardware, processes
 from pipelines.core.console import say
 from pipelines.core.errors import DivergedError, RecipeError
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 from pipelines.tuning import rate_curve
 from pipelines.tuning.suggestions import RangeTestResult, read_off
 from pipelines.tuning.sweep import Sweep

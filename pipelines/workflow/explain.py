@@ -20,7 +20,7 @@ from pipelines.models import forward
 from pipelines.models.output.graph import Graph
 from pipelines.models.revision import encoder_folder
 from pipelines.report import attribution_picture
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 from pipelines.workflow.finished_run import Run
 from pipelines.workflow.inference import given, predictor
 

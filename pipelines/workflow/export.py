@@ -21,7 +21,7 @@ from pipelines.models.output import onnx_file
 from pipelines.models.output.graph import Graph
 from pipelines.models.output.reload import library_of
 from pipelines.report.parity import RELATIVE_TOLERANCE, TOLERANCE
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 from pipelines.workflow.finished_run import Run
 from pipelines.workflow.prepare import prepare
 

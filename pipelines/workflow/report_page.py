@@ -6,7 +6,8 @@ from pipelines.core.console import warn
 from pipelines.core.hub_client import first_line
 from pipelines.report.page import document, media, shown_rows
 from pipelines.report.page.run_files import RunFiles
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from pathlib import Path

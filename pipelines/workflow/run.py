@@ -29,7 +29,8 @@ from pipelines.recipe import Recipe
 from pipelines.report import card, pictures, push, requested, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.ownership import owning
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 from pipelines.training import trackers
 from pipelines.workflow import report_page, shifted_rows
 from pipelines.workflow.calibrate import calibrate, decide

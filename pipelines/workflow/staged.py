@@ -22,7 +22,8 @@ from pipelines.recipe import Recipe, StagedRecipe
 from pipelines.report import push
 from pipelines.report.ownership import owning
 from pipelines.report.privacy import without_tokens
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 from pipelines.workflow import check
 from pipelines.workflow.original import Original
 from pipelines.workflow.resume import Resumed, without_request

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from pipelines.core import cache
 from pipelines.core.disk import replacing_folder, write_failure
 from pipelines.core.errors import RunError
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 
 TENSORS = {"weight": torch.zeros(100_000)}
 WRITERS = {

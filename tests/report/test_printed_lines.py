@@ -23,7 +23,7 @@ from pipelines.models.output.head_layers import Linear
 from pipelines.models.output.reload import reload
 from pipelines.models.output.sentence import SentenceModel
 from pipelines.models.revision import encoder_folder
-from pipelines.report import printed_lines
+from pipelines.report import printed_lines, printed_process
 from pipelines.report.usage import usage
 
 LINES = True  # not left out, as in other modules
@@ -40,7 +40,7 @@ def answering(monkeypatch, *answers):
         lines.extend(programs)
         return list(answers)
 
-    monkeypatch.setattr(printed_lines, "run", run)
+    monkeypatch.setattr(printed_process, "run", run)
     return lines
 
 

@@ -9,8 +9,9 @@ from pipelines import recipe
 from pipelines.core import registry
 from pipelines.core.labels import SINGLE, Labels
 from pipelines.report import card, lock, pictures, results
-from pipelines.report.evidence import Evidence, Parity, SplitPredictions
+from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.report.run_folder import RunFolder
+from pipelines.report.saved_model_checks import Parity
 
 TWO = Labels(SINGLE, ("negative", "positive"), (0, 1))
 LOGITS = np.array([[2.0, -2.0], [-1.0, 1.0], [0.5, 0.0]], dtype=np.float32)

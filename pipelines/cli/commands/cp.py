@@ -39,7 +39,7 @@ class CpCommand(Command):
             RecipeError: no such recipe, or it is not YAML.
             RunError: the target exists, cannot be written, or its folder is missing.
         """
-        from pipelines.report.run_folder import writing
+        from pipelines.report.writing import writing
 
         launch_file = recipe_files.launch_files().get(parsed.recipe)
         # the shipped recipe even where a copy of it lies here: --force brings it back

@@ -42,7 +42,7 @@ class InitCommand(Command):
         """
         from pipelines import recipe
         from pipelines.recipe import hints
-        from pipelines.report.run_folder import writing
+        from pipelines.report.writing import writing
 
         target = Path(parsed.output or f"{_stem(parsed.path)}.yaml")
         if target.exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.core.label_inference import natural
+from pipelines.core.natural_order import natural
 from pipelines.data import media_columns
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources import _media_metadata as media_metadata

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.core.label_inference import natural
+from pipelines.core.natural_order import natural
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources._content import cached, cached_table, read_digests
 from pipelines.data.sources._encoding import NUM_SAMPLE_BYTES, detect_encoding

@@ -12,8 +12,9 @@ from pipelines.evaluation.intervals import sums
 from pipelines.evaluation.intervals.draws import NUM_DRAWS, RowDraws
 from pipelines.evaluation.intervals.result import Interval, ScoreDraws
 from pipelines.evaluation.intervals.scored_rows import ScoredRows, Sums
+from pipelines.evaluation.merged_scores import merge
 from pipelines.evaluation.metric import Metric
-from pipelines.evaluation.scorer import Scorer, merge, take
+from pipelines.evaluation.scorer import Scorer, take
 
 ACCURACY = "accuracy"  # a share of rows
 MIN_UNITS = 10  # of rows, or groups: draws of fewer say nothing

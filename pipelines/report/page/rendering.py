@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipelines.core.console import warn
 from pipelines.core.errors import RunError
 from pipelines.core.hub_client import first_line
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 
 if TYPE_CHECKING:
     from jinja2 import Environment

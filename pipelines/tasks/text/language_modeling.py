@@ -1,6 +1,6 @@
 """Text without labels -> blocks of tokens, some or all of which are to be predicted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,6 +13,7 @@ from pipelines.tasks import Batch, Measure, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.columns import EncodedTexts
 from pipelines.tasks.encoding.dataset_map import encode_rows
 from pipelines.tasks.text.base import TextTask
+from pipelines.tasks.text.blocks import Ids, chunks, end_token, special_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from pipelines.tasks.augmentations import Augmentation
 
-Ids = list[int]
 DEFAULT_BLOCK_SIZE = 1024  # tokens, where the model takes more; as in transformers' run_clm
 
 
@@ -92,7 +92,7 @@ class LanguageModeling(TextTask):
             ModelError: it has none.
         """
         tokenizer = super().load_processor(checkpoint, labels, **options)
-        if _end_token(tokenizer) is None:
+        if end_token(tokenizer) is None:
             raise ModelError(
                 f"{checkpoint}: its tokenizer has neither an end token nor a separator to put "
                 "between texts; use another checkpoint, or set eos_token in tokenizer_config.json"
@@ -127,7 +127,7 @@ class LanguageModeling(TextTask):
         Raises:
             DataError: there is nothing to predict.
         """
-        end, (prefix, suffix) = _end_token(processor), _special_tokens(processor)
+        end, (prefix, suffix) = end_token(processor), special_tokens(processor)
         block_size = min(self.block_size or DEFAULT_BLOCK_SIZE, processor.model_max_length)
         size = block_size - len(prefix) - len(suffix)
 
@@ -136,7 +136,7 @@ class LanguageModeling(TextTask):
             texts = [text for text in batch["text"] if text.strip()]
             ids = processor(texts, add_special_tokens=False)["input_ids"] if texts else []
             columns: dict[str, list[Ids]] = {"input_ids": [], "labels": []}
-            for chunk in _chunks(self.documents(ids, end), size):
+            for chunk in chunks(self.documents(ids, end), size):
                 input_ids, targets = self.mask_labels([*prefix, *chunk, *suffix], processor)
                 # the mean over a block without any would be nan
                 if any(target != IGNORED for target in targets):
@@ -197,23 +197,3 @@ class LanguageModeling(TextTask):
         from pipelines.core.losses import CrossEntropy
 
         return CrossEntropy()
-
-
-def _end_token(processor: Any) -> int | None:
-    """Return the id to put after a text: the separator where there is no end token (BERT)."""
-    return processor.sep_token_id if processor.eos_token_id is None else processor.eos_token_id
-
-
-def _special_tokens(processor: Any) -> tuple[Ids, Ids]:
-    """Return the special tokens that the tokenizer puts before and after a text."""
-    bare = processor("a", add_special_tokens=False)["input_ids"]
-    whole = processor("a", add_special_tokens=True)["input_ids"]
-    start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
-    return whole[:start], whole[start + len(bare) :]
-
-
-def _chunks(documents: Iterable[Ids], size: int) -> Iterator[Ids]:
-    """Cut each document into chunks of `size` tokens; the last one may be shorter."""
-    for ids in documents:
-        for start in range(0, len(ids), size):
-            yield ids[start : start + size]

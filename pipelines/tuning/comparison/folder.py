@@ -21,9 +21,10 @@ from pipelines.core.console import warn
 from pipelines.core.errors import RunError
 from pipelines.report import strict_json
 from pipelines.report.ownership import owning
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
 from pipelines.report.run_paths import COMPARISON
 from pipelines.report.run_row import document
+from pipelines.report.writing import writing
 from pipelines.tuning.comparison.arms import ComparisonArm
 
 

@@ -13,7 +13,8 @@ from pipelines.evaluation.comparison import Comparison
 from pipelines.recipe import Recipe
 from pipelines.report import compared_runs, comparison_pictures
 from pipelines.report.page.comparison import document as page
-from pipelines.report.run_folder import RunFolder, writing
+from pipelines.report.run_folder import RunFolder
+from pipelines.report.writing import writing
 from pipelines.training import trackers
 from pipelines.tuning.comparison import arms as comparison_arms
 from pipelines.tuning.comparison.arms import ComparisonArm

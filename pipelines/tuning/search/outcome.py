@@ -14,8 +14,8 @@ from pipelines import recipe
 from pipelines.core.console import say
 from pipelines.recipe.document import anchored
 from pipelines.report.privacy import without_tokens
-from pipelines.report.run_folder import writing
 from pipelines.report.tables import align
+from pipelines.report.writing import writing
 from pipelines.tuning.search.request import SearchRequest
 from pipelines.tuning.search.storage import shown
 

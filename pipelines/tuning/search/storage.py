@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.core.errors import RunError
-from pipelines.report.run_folder import writing
+from pipelines.report.writing import writing
 
 EXPECTED = "expected a file, or a database such as postgresql://host/name"
 # a connection that was idle for the length of a trial may be gone
