@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError
 from pipelines.core.hub_client import first_line
+from pipelines.models.image_conversion import convert, vision
 from pipelines.tasks.image import processor as processors
 from pipelines.tasks.image import timm_config
 from pipelines.tasks.image.processor import NUM_COLORS, Size
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PretrainedConfig, PreTrainedModel
 
     from pipelines.core.labels import Labels
@@ -79,16 +79,11 @@ def fit(
     Raises:
         ModelError: the model takes other channels, or cannot take the size of the recipe.
     """
-    notes: list[str] = []
-    channels = _num_channels(model.config)
-    if channels not in (1, NUM_COLORS):
-        raise ModelError(
-            f"{section.checkpoint}: takes images of {channels} channels, and images are read in "
-            f"{NUM_COLORS} (RGB); choose a checkpoint for those"
-        )
+    channels = _num_channels(model.config, section.checkpoint)
     processor = processors.in_color(processor)
     made = processors.output_sizes(processor)
     size = _choose_size(model, section, made, channels)
+    notes = []
     if size and made != {size}:
         processor = _resized(processor, model.config, size)
         reason = "model.image_size" if section.image_size else "the size that the model takes"
@@ -96,7 +91,7 @@ def fit(
             f"images are resized to {_shown({size})} pixels, {reason}; the checkpoint's processor "
             f"makes {_shown(made)}"
         )
-    changes: dict[str, Any] = {}
+    changes = {}
     if channels == 1:
         changes["num_channels"] = NUM_COLORS
         notes.append("the model takes gray images: its first layer now takes RGB, of gray the same")
@@ -104,13 +99,23 @@ def fit(
         changes["image_size"] = section.image_size
         notes.append(f"positions are interpolated to {_shown({size})} pixels")
     if changes:
-        model = _converted(model, changes, section, draw)
-    if "image_size" in changes and size and (problem := _refusal(model, size, NUM_COLORS)):
+        model = convert(model, changes, section, draw)
+    if "image_size" in changes and size:
+        _check_size(model, size)
+    return ImageInputs(model, processor, tuple(notes))
+
+
+def _check_size(model: "PreTrainedModel", size: Size) -> None:
+    """Refuse a size of the recipe that a model cannot take, even with other positions.
+
+    Raises:
+        ModelError: gives the model's own reason.
+    """
+    if problem := _refusal(model, size, NUM_COLORS):
         raise ModelError(
-            f"model.image_size: {section.image_size}: {type(model).__name__} cannot take images of "
+            f"model.image_size: {size[0]}: {type(model).__name__} cannot take images of "
             f"{_shown({size})} pixels: {problem}"
         )
-    return ImageInputs(model, processor, tuple(notes))
 
 
 def _choose_size(
@@ -132,14 +137,21 @@ def _shown(sizes: set[Size]) -> str:
     return f"{height} x {width}" if len(sizes) == 1 else "several sizes"
 
 
-def _vision(config: Any) -> Any:
-    return getattr(config, "vision_config", config)
+def _num_channels(config: Any, checkpoint: str) -> int:
+    """Return 1 (gray) or 3 (RGB).
 
-
-def _num_channels(config: Any) -> int:
+    Raises:
+        ModelError: the model takes other channels.
+    """
+    channels = int(getattr(vision(config), "num_channels", None) or NUM_COLORS)
     if timm_config.is_wrapped(config):
-        return int(config.pretrained_cfg["input_size"][0])
-    return int(getattr(_vision(config), "num_channels", None) or NUM_COLORS)
+        channels = int(config.pretrained_cfg["input_size"][0])
+    if channels not in (1, NUM_COLORS):
+        raise ModelError(
+            f"{checkpoint}: takes images of {channels} channels, and images are read in "
+            f"{NUM_COLORS} (RGB); choose a checkpoint for those"
+        )
+    return channels
 
 
 def _native_size(config: Any) -> Size | None:
@@ -147,7 +159,7 @@ def _native_size(config: Any) -> Size | None:
     if timm_config.is_wrapped(config):
         _, height, width = config.pretrained_cfg["input_size"]
         return height, width
-    size = getattr(_vision(config), "image_size", None)
+    size = getattr(vision(config), "image_size", None)
     if isinstance(size, list | tuple):
         height, width = size
         return height, width
@@ -172,55 +184,3 @@ def _refusal(model: "PreTrainedModel", size: Size, channels: int) -> str | None:
     except REFUSALS as error:
         return first_line(error)
     return None
-
-
-def _converted(
-    model: "PreTrainedModel",
-    changes: dict[str, Any],
-    section: "Model",
-    draw: "Callable[[PretrainedConfig], PreTrainedModel]",
-) -> "PreTrainedModel":
-    """Build the model anew with a changed config, and carry its weights over."""
-    if section.quantization or timm_config.is_wrapped(model.config):
-        kind = "quantized" if section.quantization else "timm"
-        raise ModelError(
-            f"{section.checkpoint}: the {', '.join(changes)} of a {kind} model cannot be changed "
-            f"to {', '.join(map(str, changes.values()))}; leave model.image_size out, or choose "
-            "another checkpoint"
-        )
-    config = deepcopy(model.config)
-    for name, value in changes.items():
-        setattr(_vision(config), name, value)
-    other, weights = draw(config), model.state_dict()
-    for name, drawn in other.state_dict().items():
-        if weights[name].shape != drawn.shape:
-            weights[name] = _carried(model, name, weights[name], drawn, section)
-    other.load_state_dict(weights)
-    return other.eval()
-
-
-def _carried(
-    model: "PreTrainedModel",
-    name: str,
-    weight: "torch.Tensor",
-    drawn: "torch.Tensor",
-    section: "Model",
-) -> "torch.Tensor":
-    """Bring one weight to the shape of `drawn`: gray kernels to RGB, positions interpolated."""
-    import torch
-
-    if weight.ndim > 2 and weight.shape[1] == 1 and drawn.shape[1] == NUM_COLORS:
-        # the sum over three equal channels is what the single one gave
-        return weight.expand(drawn.shape) / NUM_COLORS
-    owner = model.get_submodule(name.rpartition(".")[0])
-    if hasattr(owner, "interpolate_pos_encoding") and section.image_size:
-        side = section.image_size
-        with torch.no_grad():
-            interpolate: Any = owner.interpolate_pos_encoding
-            positions: torch.Tensor = interpolate(torch.empty(drawn.shape), side, side)
-        if positions.shape == drawn.shape:
-            return positions
-    raise ModelError(
-        f"model.image_size: {section.image_size}: {name} of {type(model).__name__} belongs to one "
-        "size of images and cannot be interpolated; leave model.image_size out"
-    )

@@ -23,26 +23,12 @@ from pipelines.recipe.differences import LEFT_OUT, Difference, differences
 from pipelines.report import lock_differences, requested, strict_json
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow import step_size
+from pipelines.workflow.free_keys import is_free
 from pipelines.workflow.step_size import StepSize
 
 T = TypeVar("T")
 
 LENGTHS = ("training.num_train_epochs", "training.max_steps")
-FREE = (
-    *("name", "hub", "early_stopping"),
-    # only read when training has ended
-    *("calibration", "evaluation", "simple_model", "printed_lines"),
-)
-FREE_TRAINING = frozenset(
-    {
-        *("output_dir", "save_total_limit"),
-        *("report_to", "run_name", "project", "disable_tqdm"),
-        *("trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
-        *("log_level", "log_level_replica", "log_on_each_node"),
-        # how processes talk to one another, whose number may change
-        *("ddp_backend", "ddp_timeout", "ddp_bucket_cap_mb"),
-    }
-)
 REVISIONS = {  # key -> the section of the lock that names the commit it meant
     "model.revision": "model",
     "data.revision": "data",
@@ -135,14 +121,6 @@ def refusal(run: RunFolder, problems: list[str]) -> str:
     """Write the message about a run that the recipe is not one of."""
     lines = "\n".join(f"  {problem}" for problem in problems)
     return f"{run}: was begun with another recipe; put back what it had, {ADVICE}\n{lines}"
-
-
-def is_free(key: str) -> bool:
-    """Return whether a key may have any value in a run that goes on."""
-    section, _, name = key.partition(".")
-    if section != "training":
-        return section in FREE
-    return name in FREE_TRAINING or name.startswith("logging_")
 
 
 def refuse_other_contents(

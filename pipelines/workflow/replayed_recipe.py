@@ -16,7 +16,7 @@ from pipelines.recipe import Recipe, StagedRecipe, reading, staged
 from pipelines.recipe import build as build_recipe
 from pipelines.recipe.differences import Difference, differences
 from pipelines.recipe.yaml_reader import parse_override
-from pipelines.workflow.continuation import FREE_TRAINING
+from pipelines.workflow.free_keys import FREE_TRAINING
 from pipelines.workflow.original import Original
 
 # where results go, what is logged, and where that lies whose content is compared

@@ -13,7 +13,8 @@ from pipelines.report import requested, strict_json
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow import step_size
 from pipelines.workflow.checkpoint_checks import refuse_damaged, refuse_other_sharding
-from pipelines.workflow.continuation import changes_since, check, choose, is_free
+from pipelines.workflow.continuation import changes_since, check, choose
+from pipelines.workflow.free_keys import is_free
 from pipelines.workflow.stopped import kept_passes
 
 # of `training:`, which the run may have chosen

@@ -11,9 +11,9 @@ from pipelines.data.sources._archives import is_archive
 from pipelines.data.sources._media_files import MediaFiles
 from pipelines.data.sources._media_layout import SPLIT_NAMES
 from pipelines.data.sources._path_tables import find_tables_of_paths
-from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._table_layout import find_lines, find_tables
 from pipelines.data.sources._text_folder import TextFolder
+from pipelines.data.sources._text_form import LINES
 from pipelines.data.split_names import SplitNames
 
 MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message

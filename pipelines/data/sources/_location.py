@@ -9,8 +9,8 @@ from pipelines.data.sources._content import digest, read_digests
 from pipelines.data.sources._media_files import SUFFIXES as MEDIA
 from pipelines.data.sources._media_layout import SPLIT_NAMES, usual_split
 from pipelines.data.sources._named_tables import is_table
-from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._table_layout import find_tables
+from pipelines.data.sources._text_form import LINES
 from pipelines.data.split_names import SplitNames
 
 

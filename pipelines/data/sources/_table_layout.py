@@ -10,8 +10,8 @@ from pipelines.core.errors import DataError
 from pipelines.data.sources._dialect import kind, stem
 from pipelines.data.sources._media_layout import SPLIT_NAMES, usual_split
 from pipelines.data.sources._named_tables import is_table, named_tables
-from pipelines.data.sources._plain_text import LINES
 from pipelines.data.sources._tables import SUFFIXES
+from pipelines.data.sources._text_form import LINES
 from pipelines.data.split_names import SplitNames
 
 # files that `datasets` and the Hub put beside the data

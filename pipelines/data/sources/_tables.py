@@ -22,8 +22,9 @@ from pipelines.data.sources._joined_shards import join
 from pipelines.data.sources._json_kinds import Kinds, merge_kinds, mixed
 from pipelines.data.sources._json_rows import find_encoding
 from pipelines.data.sources._json_table import JsonTable, split_schema
-from pipelines.data.sources._plain_text import SUFFIXES as PLAIN
-from pipelines.data.sources._plain_text import Form, PlainText, open_text
+from pipelines.data.sources._plain_text import PlainText
+from pipelines.data.sources._text_form import SUFFIXES as PLAIN
+from pipelines.data.sources._text_form import Form, open_text
 from pipelines.data.sources._text_kinds import TEXT as AS_SPELLED
 from pipelines.data.sources._text_kinds import merge_kinds as merge_text_kinds
 

@@ -17,8 +17,8 @@ from pipelines.data.sources._content import digest
 from pipelines.data.sources._contents import Contents, look
 from pipelines.data.sources._location import locate
 from pipelines.data.sources._path_tables import file_names, named_files
-from pipelines.data.sources._plain_text import Form
 from pipelines.data.sources._tables import TableReader
+from pipelines.data.sources._text_form import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
