@@ -20,24 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.core import cache, processes, registry
+from pipelines.core import cache
 from pipelines.core.console import capture_stdout, duration, say
 from pipelines.core.errors import Interrupted
 from pipelines.core.labels import REGRESSION, SINGLE
 from pipelines.data import group_draws
-from pipelines.features import fingerprints
 from pipelines.features.heads import without_absent
 from pipelines.training.fitted import Fitted
+from pipelines.training.fold_cache import FoldCache, Logits
 from pipelines.training.job import Job, LabeledRows
 from pipelines.training.row_subset import RowSubset, examples_of
 
-KIND = "folds"  # the folder of the cache
-# that training calls, beside those that compute features
-PACKAGES = (*fingerprints.PACKAGES, "accelerate", "peft", "scikit-learn", "scipy", "numpy")
 Train = Callable[[Job], Fitted]
-Logits = dict[
-    int, np.ndarray
-]  # encoded row of train -> (num_labels,), or by token (tokens, num_labels)
 
 
 @dataclass(frozen=True)
@@ -86,16 +80,12 @@ class CrossValidation:
         Raises:
             Interrupted: a signal asked to stop; says which folds are kept.
         """
-        started, key = time.monotonic(), self._key(fold)
-        # on the main process: the others may see another disk, and all have to train or none
-        known = processes.from_main(lambda: cache.load(cache.path(KIND, key)) if key else None)
-        if known is None:
+        started, logits = time.monotonic(), self._cache.load(fold)
+        seconds = "trained before"
+        if logits is None:
             logits = self._train_without(fold)
-            if key and processes.is_main():
-                self._save(logits, key)
-        else:
-            logits = {int(row): values.numpy() for row, values in known.items()}
-        seconds = "trained before" if known else duration(time.monotonic() - started)
+            self._cache.save(fold, logits)
+            seconds = duration(time.monotonic() - started)
         score = f"{self.job.scorer.main} {self.score(logits):.4f}"
         place = f"fold {self.folds.index(fold) + 1} of {len(self.folds)}"
         # a text of several windows is one row of the user's
@@ -151,13 +141,12 @@ class CrossValidation:
     def _advice(self, fold: int) -> str:
         """Say how to go on after a stop within a fold, and which folds need no training then."""
         again = "to go on, run the same command again"
-        keys = [self._key(other) for other in self.folds]
-        num_kept = sum(cache.has(KIND, key) for key in keys if key)
+        num_kept = sum(map(self._cache.has, self.folds))
         if num_kept:
             return f"{again}: {num_kept} of {len(self.folds)} folds are kept"
         if fold == self.folds[0]:
             return again
-        if self._digest is None:
+        if not self._cache.has_keys:
             return f"{again}: no fold is kept, since these rows have no key in the cache"
         return f"{again}: no fold is kept, since the cache ({cache.folder()}) keeps nothing"
 
@@ -188,6 +177,10 @@ class CrossValidation:
         )
 
     @cached_property
+    def _cache(self) -> FoldCache:
+        return FoldCache(self.job, self._units)
+
+    @cached_property
     def _units(self) -> np.ndarray:
         """(examples,) equal numbers from 0 in those that are in one fold."""
         units = self.job.fold_units
@@ -200,28 +193,3 @@ class CrossValidation:
         by_class = self.job.labels.problem_type == SINGLE
         values = np.asarray(targets) if by_class else np.zeros(len(targets))
         return group_draws.halves(values, units, self.job.arguments.seed)
-
-    def _key(self, fold: int) -> str | None:
-        """Return what a fold is found by; None where its rows have no key."""
-        return self._digest and fingerprints.of(self._digest, fold)
-
-    @cached_property
-    def _digest(self) -> str | None:
-        """A key of all that a training follows from: weights, rows, recipe, code, packages."""
-        job = self.job
-        rows = getattr(job.validation, "fingerprint", None)
-        if rows is None:
-            return None
-        assert job.folds is not None
-        weights = fingerprints.weights(job.checkpoint.model, "", None)
-        files = registry.source_files(registry.ROOT, "**/*.py")
-        code = [file.read_text(encoding="utf-8") for file in files]
-        shape = (job.folds.tolist(), self._units.tolist(), processes.num_processes())
-        return fingerprints.of(*code, weights, rows, job.identity, *shape, packages=PACKAGES)
-
-    def _save(self, logits: Logits, key: str) -> None:
-        import torch
-
-        tensors = {str(row): torch.from_numpy(np.array(v)) for row, v in logits.items()}
-        if cache.save(tensors, cache.path(KIND, key), f"{len(logits):,} rows of a fold"):
-            cache.make_room()

@@ -19,7 +19,8 @@ from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
 from pipelines.strategies import Strategy
 from pipelines.strategies.auto import RACE_MINUTES, Auto
-from pipelines.training.cross_validation import CrossValidation, Logits
+from pipelines.training.cross_validation import CrossValidation
+from pipelines.training.fold_cache import Logits
 from pipelines.training.job import Job
 from pipelines.workflow import race_scores, simple_model
 from pipelines.workflow.prepare import prepare
