@@ -5,46 +5,43 @@ search continues as it would have. The main process draws for all. Several worke
 trials: who begins first draws first.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import count
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
-from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines.core import processes
 from pipelines.core.errors import RunError
+from pipelines.tuning.search.draws import Draws, SearchTrial, free_number
 from pipelines.tuning.search.request import differences
-from pipelines.tuning.search.space import Point, Space
+from pipelines.tuning.search.space import Space
 from pipelines.tuning.search.storage import open_storage, shown, storing
 from pipelines.tuning.search.workers import Roster, SignsOfLife
 
 T = TypeVar("T")
+P = ParamSpec("P")
 MIN_PRUNING_PERCENT = 20  # of training; the scores before say little about the end
 MAX_DUPLICATE_DRAWS = 10  # attempts before a duplicate of an earlier trial is accepted
 
 
-@dataclass(frozen=True)
-class SearchTrial:
-    """A trial as all processes know it.
+def _on_main(
+    method: Callable[Concatenate["Study", P], T],
+) -> Callable[Concatenate["Study", P], T]:
+    """Let the main process alone call a method; all have what it returns, or its error."""
 
-    Attributes:
-        texts: dimension -> value, as it would be typed.
-        duplicate_score: the score of an earlier trial with the same values; None without one.
-    """
+    @wraps(method)
+    def call(study: "Study", *arguments: P.args, **options: P.kwargs) -> T:
+        def work() -> T:
+            with storing(study.place):
+                return method(study, *arguments, **options)
 
-    number: int
-    texts: dict[str, str]
-    duplicate_score: float | None = None
+        return processes.from_main(work)
 
-    def __str__(self) -> str:
-        return "  ".join(f"{name.partition(' ')[0]}={text}" for name, text in self.texts.items())
+    return call
 
 
 class Study:
@@ -73,13 +70,13 @@ class Study:
         greater: bool,
     ) -> None:
         self.place, self.name, self.space = place, name, space
-        self.seed, self.greater = seed, greater
-        self.grid = space.grid(max_trials)
-        self.max_trials = max_trials if self.grid is None else len(self.grid)
+        self.greater = greater
+        self.draws = Draws(space, max_trials, seed)
+        self.max_trials = self.draws.max_trials
         self.running: optuna.Trial | None = None
         self.signs: SignsOfLife | None = None
         self.study: Any = None
-        self._on_main(lambda: self._open(identity))
+        self._open(identity)
 
     @property
     def finished(self) -> list[FrozenTrial]:
@@ -87,44 +84,18 @@ class Study:
         return [t for t in self.study.get_trials(deepcopy=False) if "remark" in t.user_attrs]
 
     @property
+    @_on_main
     def num_finished(self) -> int:
         """The number of trials with a result."""
-        return self._on_main(lambda: len(self.finished))
+        return len(self.finished)
 
     @property
+    @_on_main
     def is_over(self) -> bool:
         """Whether all points of a small space, or as many trials as requested, were tried."""
-        return self._on_main(
-            lambda: (
-                len(self.finished) >= self.max_trials if self.grid is None else not self._untried()
-            )
-        )
-
-    def next_trial(self) -> SearchTrial | None:
-        """Draw the next trial, and start it; None while other workers run all that are left."""
-        return self._on_main(self._next_trial)
-
-    def should_prune(self, score: float, percent: int) -> bool:
-        """Record an intermediate score, and return whether to give up the running trial.
-
-        Args:
-            percent: the share of the training that is done.
-        """
-        return self._on_main(lambda: self._should_prune(score, percent))
-
-    def record(
-        self, state: TrialState, remark: str, score: float | None = None, seconds: float = 0
-    ) -> None:
-        """Record the result of the running trial.
-
-        Args:
-            remark: what the table shows beside the score, such as "diverged"; may be empty.
-        """
-        self._on_main(lambda: self._record(state, remark, score, seconds))
-
-    def drop(self) -> None:
-        """End the running trial without a result: the same values are drawn again next time."""
-        self._on_main(self._drop)
+        if self.draws.points is None:
+            return len(self.finished) >= self.max_trials
+        return not self.draws.untried(self.finished)
 
     @property
     def best(self) -> FrozenTrial | None:
@@ -133,13 +104,7 @@ class Study:
         sign = 1 if self.greater else -1
         return max(complete, key=lambda t: sign * (t.value or 0), default=None)
 
-    def _on_main(self, do: Callable[[], T]) -> T:
-        def work() -> T:
-            with storing(self.place):
-                return do()
-
-        return processes.from_main(work)
-
+    @_on_main
     def _open(self, identity: dict[str, Any]) -> None:
         # Graft prints a line of its own for each trial
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -161,24 +126,29 @@ class Study:
             )
         self.study.set_user_attr("identity", identity)
 
-    def _next_trial(self) -> SearchTrial | None:
-        """Draw until the values are new, or MAX_DUPLICATE_DRAWS times."""
+    @_on_main
+    def next_trial(self) -> SearchTrial | None:
+        """Draw the next trial, and start it; None while other workers run all that are left.
+
+        It is drawn until its values are new, or MAX_DUPLICATE_DRAWS times.
+        """
         for draw in range(MAX_DUPLICATE_DRAWS):
             if len(self.finished) + len(self.roster.under_way()) >= self.max_trials:
                 return None
             self.running = self.study.ask()
             self.signs = SignsOfLife(self.running)
             before = self.roster.wait_for_turn(self.running)
-            number = _free_number([*self.finished, *before])
+            number = free_number([*self.finished, *before])
             if number > self.max_trials:  # others were faster
-                self._drop()
+                self._end(TrialState.FAIL)
                 return None
-            self.study.sampler = self._sampler(number - 1, draw, before)
+            taken = [*self.finished, *before]
+            self.study.sampler = self.draws.sampler(number - 1, draw, taken)
             texts = {d.name: d.values.text(v) for d, v in self.space.draw(self.running)}
             # rounding makes different draws equal
             equal = [t for t in (*self.finished, *before) if t.user_attrs["texts"] == texts]
             if equal and draw < MAX_DUPLICATE_DRAWS - 1:
-                self._drop()
+                self._end(TrialState.FAIL)
                 continue
             self.running.set_user_attr("number", number)
             self.running.set_user_attr("texts", texts)
@@ -186,31 +156,26 @@ class Study:
             return SearchTrial(number, texts, scores[0] if scores else None)
         raise AssertionError("the last draw is accepted")
 
-    def _sampler(self, number: int, draw: int, before: list[FrozenTrial]) -> BaseSampler:
-        """Seed a sampler anew, or fix it at the next point of a small space.
+    @_on_main
+    def should_prune(self, score: float, percent: int) -> bool:
+        """Record an intermediate score, and return whether to give up the running trial.
 
         Args:
-            before: trials under way, whose points are taken.
+            percent: the share of the training that is done.
         """
-        # the state of a sampler is not in the storage: a new one per trial makes draws repeatable
-        seeds = np.random.SeedSequence([self.seed, number, draw]).generate_state(1)
-        sampler = TPESampler(seed=int(seeds[0]))
-        if self.grid is None:
-            return sampler
-        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            return PartialFixedSampler(self._untried(before)[0], sampler)
-
-    def _untried(self, before: Sequence[FrozenTrial] = ()) -> list[dict[str, Any]]:
-        tried = [trial.params for trial in (*self.finished, *before)]
-        grid = map(_as_parameters, self.grid or ())
-        return [parameters for parameters in grid if parameters not in tried]
-
-    def _should_prune(self, score: float, percent: int) -> bool:
         assert self.running
         self.running.report(score, percent)
         return self.running.should_prune()
 
-    def _record(self, state: TrialState, remark: str, score: float | None, seconds: float) -> None:
+    @_on_main
+    def record(
+        self, state: TrialState, remark: str, score: float | None = None, seconds: float = 0
+    ) -> None:
+        """Record the result of the running trial.
+
+        Args:
+            remark: what the table shows beside the score, such as "diverged"; may be empty.
+        """
         assert self.running
         # another worker may have taken this one for lost, and tries its values again
         with suppress(UpdateFinishedTrialError):
@@ -219,7 +184,9 @@ class Study:
         # Optuna refuses the value of a failed trial, and has that of a pruned one
         self._end(state, score if state == TrialState.COMPLETE else None)
 
-    def _drop(self) -> None:
+    @_on_main
+    def drop(self) -> None:
+        """End the running trial without a result: the same values are drawn again next time."""
         self._end(TrialState.FAIL)
 
     def _end(self, state: TrialState, value: float | None = None) -> None:
@@ -228,14 +195,3 @@ class Study:
         self.signs.end()
         with suppress(UpdateFinishedTrialError):
             self.study.tell(self.running, value, state=state, skip_if_finished=True)
-
-
-def _free_number(trials: Sequence[FrozenTrial]) -> int:
-    """Return the first number, from 1, that no trial has: that of a lost one is free again."""
-    numbers = {trial.user_attrs["number"] for trial in trials}
-    return next(number for number in count(1) if number not in numbers)
-
-
-def _as_parameters(point: Point) -> dict[str, Any]:
-    """Return a point in the form of Optuna's `params`."""
-    return {dimension.name: value for dimension, value in point}

@@ -16,8 +16,9 @@ from pipelines.core.console import say
 from pipelines.core.errors import DivergedError, GraftError, Interrupted
 from pipelines.recipe import Recipe
 from pipelines.tuning.search import outcome
+from pipelines.tuning.search.draws import SearchTrial
 from pipelines.tuning.search.request import SearchRequest
-from pipelines.tuning.search.study import SearchTrial, Study
+from pipelines.tuning.search.study import Study
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.resume import runs_folder
 from pipelines.workflow.trial import trial as run_trial
@@ -73,7 +74,7 @@ def _score_baseline(recipe: Recipe) -> tuple[str, float, bool]:
 def _announce(request: SearchRequest, study: Study, folder: Path, baseline: str) -> None:
     for note in request.space.notes():
         say(note)
-    extent = "all" if study.grid else "at most"
+    extent = "all" if study.draws.points else "at most"
     keys = ", ".join(dimension.name for dimension in request.space.dimensions)
     say(f"{folder}: {extent} {study.max_trials} trials of {keys}; {baseline}")
     before = study.num_finished
