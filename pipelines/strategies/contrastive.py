@@ -11,6 +11,14 @@ from pipelines.core.console import say
 from pipelines.core.errors import DIVERGED, DivergedError, RecipeError
 from pipelines.core.labels import SINGLE
 from pipelines.strategies import Resolution, Strategy
+from pipelines.training.contrast.job import (
+    FIXED_ARGUMENTS,
+    MAX_STEPS,
+    MIN_STEPS,
+    num_pairs,
+    on_pairs,
+    plan,
+)
 from pipelines.training.length import LENGTH_KEYS, Length
 
 if TYPE_CHECKING:
@@ -24,18 +32,7 @@ if TYPE_CHECKING:
     from pipelines.training.job import Job
     from pipelines.training.setup import Setup
 
-# what training does here whatever the recipe says: nothing can be scored before the head is there,
-# and pairs come in the order in which classes take turns
-FIXED_ARGUMENTS: dict[str, Any] = {
-    "eval_strategy": "no",
-    "eval_on_start": False,
-    "load_best_model_at_end": False,
-    "train_sampling_strategy": "sequential",
-    "label_smoothing_factor": 0.0,
-}
 UNUSED_KEYS = (*FIXED_ARGUMENTS, "eval_steps", "eval_delay", "metric_for_best_model")
-MIN_STEPS = 50  # of an epoch, however few rows there are
-MAX_STEPS = 1_000  # of an epoch, however many
 POOLING = "mean"  # what is compared
 
 
@@ -90,7 +87,7 @@ class Contrastive(Strategy):
         arguments = {**self.training_defaults("text", context.anatomy), **context.training}
         step = arguments["per_device_train_batch_size"] * processes.num_processes()
         length = Length(
-            num_rows=self._num_pairs(len(context.targets), step),
+            num_rows=num_pairs(len(context.targets), self.draws, step),
             num_classes=context.labels.num_labels,
             arguments=arguments,
             explicit=LENGTH_KEYS,  # pairs are counted here
@@ -121,7 +118,7 @@ class Contrastive(Strategy):
 
     def check_switches(self, job: "Job") -> None:
         """Try the switches that are `on`, on pairs."""
-        super().check_switches(self._on_pairs(job))
+        super().check_switches(on_pairs(job, self.draws))
 
     def setup(self, job: "Job") -> "Setup":
         """Collect how the encoder trains."""
@@ -156,9 +153,9 @@ class Contrastive(Strategy):
         from pipelines.training.contrast.head import STRENGTH, solve
         from pipelines.training.fit import fit
 
-        on_pairs = self._on_pairs(job)
-        say(_plan(on_pairs))
-        trained = fit(on_pairs, self.setup(on_pairs))
+        pair_job = on_pairs(job, self.draws)
+        say(plan(pair_job))
+        trained = fit(pair_job, self.setup(pair_job))
         checkpoint = job.checkpoint
         model, new = checkpoint.model.eval(), checkpoint.newly_initialized
         if not all(parameter.isfinite().all() for parameter in model.parameters()):
@@ -181,38 +178,6 @@ class Contrastive(Strategy):
             chosen=chosen,
         )
 
-    def _on_pairs(self, job: "Job") -> "Job":
-        """Replace the rows that an epoch reads by pairs of them, and the task's loss."""
-        import copy
-
-        import numpy as np
-
-        from pipelines.training.contrast.loss import CosineLoss
-        from pipelines.training.contrast.pairs import Pairs
-
-        arguments, targets = copy.copy(job.arguments), np.asarray(job.train_targets)
-        for name, value in FIXED_ARGUMENTS.items():
-            setattr(arguments, name, value)
-        seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
-        groups = [np.flatnonzero(targets == label) for label in np.unique(targets)]
-        step = arguments.train_batch_size * arguments.gradient_accumulation_steps
-        num_pairs = self._num_pairs(len(targets), step * arguments.world_size)
-        return replace(
-            job,
-            train=Pairs(job.train, groups, num_pairs, seed),
-            loss=CosineLoss(),
-            row_groups=None,
-            arguments=arguments,
-        )
-
-    def _num_pairs(self, num_rows: int, step: int) -> int:
-        """Return the length of an epoch: `draws` of each row, within the bounds on steps.
-
-        Args:
-            step: the pairs of an optimizer step.
-        """
-        return max(MIN_STEPS * step, min(num_rows * self.draws // 2, MAX_STEPS * step))
-
 
 def _scores(
     job: "Job", output: "SentenceModel", history: list[dict[str, Any]], chosen: dict[str, Any]
@@ -223,14 +188,3 @@ def _scores(
     outputs = output.run(job.validation, job.collate, job.task.collect, **job.forward_options)
     epoch = max((entry["epoch"] for entry in history if "epoch" in entry), default=0.0)
     return [{**chosen, f"eval_{job.scorer.main}": job.main_score(outputs), "epoch": epoch}]
-
-
-def _plan(job: "Job") -> str:
-    """Say how many pairs there will be, and of what."""
-    pairs = job.train
-    num_rows = len(pairs.rows)
-    return (
-        f"contrastive: {num_rows:,} examples of {len(pairs.groups):,} classes; an epoch is "
-        f"{len(pairs):,} pairs of one class, each example drawn about "
-        f"{2 * len(pairs) / num_rows:.0f} times"
-    )
