@@ -2,62 +2,45 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pipelines.core import console, processes, startup
-from pipelines.core.console import duration, printable, say
+from pipelines.core.console import duration, say
 from pipelines.core.errors import GraftError, Interrupted, RunError
-from pipelines.evaluation.compared import ComparedRun
 from pipelines.evaluation.comparison import Comparison
 from pipelines.recipe import Recipe
 from pipelines.report import compared_runs, comparison_pictures
 from pipelines.report.page.comparison import document as page
-from pipelines.report.run_folder import RunFolder
 from pipelines.report.writing import writing
 from pipelines.training import trackers
 from pipelines.tuning.comparison import arms as comparison_arms
 from pipelines.tuning.comparison.arms import ComparisonArm
 from pipelines.tuning.comparison.budget import ArmBudget, Budgets, on_rows, on_share
+from pipelines.tuning.comparison.cells import CellResults, ComparisonCell
 from pipelines.tuning.comparison.folder import ComparisonFolder
 from pipelines.tuning.comparison.request import ComparisonRequest
 from pipelines.workflow import run as workflow
 from pipelines.workflow.resume import runs_folder
 
-MAX_PROBLEM_LETTERS = 400
 # sections whose values change what a simple model learns from, so that each arm has its own
 LEARNED_FROM = ("data", "task")
 
 
 @dataclass(frozen=True)
-class ComparisonCell:
-    """An arm with one seed on a share of train, and the folder of its run."""
-
-    arm: ComparisonArm
-    seed: int
-    fraction: float
-    run: RunFolder
-
-    def __str__(self) -> str:
-        share = "" if self.fraction == 1 else f", {100 * self.fraction:g} % of train"
-        return f"{self.arm.shown.name}, seed {self.seed}{share}"
-
-
-@dataclass(frozen=True)
 class ComparisonRunner:
-    """A comparison under way.
-
-    Attributes:
-        problems: why runs failed, by their folders.
-        numbers: of runs that are done, by their folders.
-    """
+    """A comparison under way."""
 
     request: ComparisonRequest
     arms: list[ComparisonArm]
     folder: ComparisonFolder
     budgets: Budgets
-    problems: dict[Path, str] = field(default_factory=dict)
-    numbers: dict[Path, ComparedRun] = field(default_factory=dict)
+
+    @cached_property
+    def results(self) -> CellResults:
+        """What came of the runs so far."""
+        return CellResults(self.folder.path)
 
     @property
     def cells(self) -> Iterator[ComparisonCell]:
@@ -114,36 +97,14 @@ class ComparisonRunner:
             reason = str(stop) or "interrupted"
             raise Interrupted(f"{reason}; to go on, run the same command again") from None
         except GraftError as error:
-            self.problems[cell.run.path] = printable(error, MAX_PROBLEM_LETTERS)
+            self.results.fail(cell, error)
         except torch.OutOfMemoryError:
-            self.problems[cell.run.path] = "out of memory"
+            self.results.fail(cell, "out of memory")
         finally:
             _free_memory()
-        made = self.read(cell)
+        made = self.results.of(cell)
         score = f"{made.validation:.4f}" if made and made.validation is not None else ""
         say(f"    {score or (made and made.problem)}  {duration(time.monotonic() - started)}")
-
-    def read(self, cell: ComparisonCell) -> ComparedRun | None:
-        """Return the numbers of a run, or why there are none; None before it was run."""
-        path, arm = cell.run.path, cell.arm.shown.name
-        name = path.relative_to(self.folder.path).as_posix()
-        problem = self.problems.get(path, "")
-        try:
-            if cell.run.done and path not in self.numbers:
-                self.numbers[path] = compared_runs.read(
-                    cell.run, arm=arm, seed=cell.seed, fraction=cell.fraction, name=name
-                )
-        except RunError as error:
-            problem = printable(error, MAX_PROBLEM_LETTERS)
-        if path in self.numbers or not problem:
-            return self.numbers.get(path)
-        fraction = cell.fraction
-        return ComparedRun(arm=arm, seed=cell.seed, fraction=fraction, folder=name, problem=problem)
-
-    def is_done(self, cell: ComparisonCell) -> bool:
-        """Whether a run has numbers; one whose files are damaged is run again."""
-        made = self.read(cell)
-        return made is not None and not made.problem
 
     def comparison(self) -> Comparison:
         """Collect what was run so far.
@@ -151,8 +112,8 @@ class ComparisonRunner:
         Raises:
             RunError: no run has a score; gives the reason of the first.
         """
-        runs = [run for run in map(self.read, self.cells) if run]
-        done = [cell for cell in self.cells if self.is_done(cell)]
+        runs = [run for run in map(self.results.of, self.cells) if run]
+        done = [cell for cell in self.cells if self.results.is_done(cell)]
         if not done:
             reason = next((run.problem for run in runs), "nothing was run")
             raise RunError(f"{self.folder.path}: no run was finished: {reason}")
@@ -169,7 +130,7 @@ class ComparisonRunner:
 
     def save(self) -> None:
         """Write every number that there is so far."""
-        if not processes.is_main() or not any(map(self.is_done, self.cells)):
+        if not processes.is_main() or not any(map(self.results.is_done, self.cells)):
             return
         budgets = {str(share): budget.json() for share, budget in self.budgets.made.items()}
         self.folder.write({"budgets": budgets, **self.comparison().json()})
@@ -189,16 +150,16 @@ def run(request: ComparisonRequest) -> Comparison:
     folder = ComparisonFolder.of(root, first.name, request.identity)
     made = _made(folder)
     runner = ComparisonRunner(request, arms, folder, Budgets(arms, first.seed, made))
-    cells = [*runner.cells]
+    cells, results = [*runner.cells], runner.results
     say(f"{folder.path}: {len(arms)} arms, {request.num_seeds} seeds, {len(cells)} runs")
-    num_done = sum(map(runner.is_done, cells))
+    num_done = sum(map(results.is_done, cells))
     if num_done:
         say(f"{num_done} of them are done")
     # a mistake in data or checkpoint ends here in one message, and not in each run
-    for fraction in {cell.fraction: None for cell in cells if not runner.is_done(cell)}:
+    for fraction in {cell.fraction: None for cell in cells if not results.is_done(cell)}:
         runner.budgets.of(fraction, with_folds=request.is_by_folds)
     for number, cell in enumerate(cells, 1):
-        if not runner.is_done(cell):
+        if not results.is_done(cell):
             say(f"run {number} of {len(cells)}  {cell}")
             runner.run_cell(cell)
             runner.save()
