@@ -12,19 +12,11 @@ the saved folder, loaded -> predictions  -> parity with the trained model
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core import processes
 from pipelines.evaluation.calibration import result
-from pipelines.models.output.reload import reload
-from pipelines.report import parity, printed_lines
 from pipelines.report.evidence import Evidence, SplitPredictions
-from pipelines.training import arguments as training_arguments
-from pipelines.training.parallel_rows import select
-from pipelines.training.row_subset import examples_of
 from pipelines.workflow import (
     by_source,
     details,
@@ -40,7 +32,6 @@ from pipelines.workflow.prepared import Prepared
 if TYPE_CHECKING:
     from pipelines.evaluation.calibration.result import CalibrationResult
     from pipelines.evaluation.robustness import Robustness
-    from pipelines.tasks import ModelOutputs
     from pipelines.training.fitted import Fitted
 
 Scores = dict[str, dict[str, float]]  # split -> metric -> score
@@ -63,30 +54,16 @@ def evaluate(
     prepared: Prepared, fitted: "Fitted", validation: SplitPredictions, seconds: float
 ) -> Evidence:
     """Score validation, then test: the only time that test is used."""
-    recipe, output = prepared.recipe, fitted.output
     scored = _score(prepared, fitted, validation)
     return Evidence(
-        task=recipe.task,
-        labels=labels_of(prepared, fitted),
-        checkpoint=" + ".join(encoder.checkpoint for encoder in recipe.model.alone),
-        strategy=recipe.strategy.name,
-        reason=prepared.reason,
-        pretrained=recipe.strategy.pretrained,
-        library=output.library,
-        libraries=getattr(output, "libraries", ()),
-        quantization=recipe.model.quantization,
-        prompts=getattr(output, "prompts", False),
-        parameters=sum(p.numel() for p in output.model.parameters()),
-        trainable=fitted.trainable,
+        **_training(prepared, fitted),
         seconds=seconds,
-        waited=fitted.waited,
-        speed=fitted.speed,
         examples=_num_examples(prepared),
         main_metric=prepared.scorer.main,
         validation=scored.scores["validation"],
         test=scored.scores.get("test"),
         target=scored.scores.get("target"),
-        target_name=getattr(recipe.data, "held_out", None) or "",
+        target_name=getattr(prepared.recipe.data, "held_out", None) or "",
         by_source=by_source.measure(prepared, scored.predictions),
         baseline=scored.baseline,
         # once, not once for each process
@@ -95,8 +72,6 @@ def evaluate(
         at_half=scored.at_half,
         lower_is_better=prepared.scorer.lower_is_better(scored.scores["validation"]),
         parity=None,
-        history=fitted.history,
-        chosen=fitted.chosen,
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=scored.predictions,
         calibration=_reliability(prepared, fitted, scored.predictions),
@@ -110,31 +85,27 @@ def evaluate(
     )
 
 
-def with_parity(prepared: Prepared, fitted: "Fitted", evidence: Evidence, folder: Path) -> Evidence:
-    """Add the parity of what lies in `folder`, loaded by its library alone, here and elsewhere."""
-    options = training_arguments.forward_options(prepared.arguments())
-    task, labels, bits = evidence.task, evidence.labels, evidence.quantization
-    trusts_code = prepared.recipe.model.trust_remote_code
-    reloaded = reload(
-        folder, evidence.library, task, labels, bits, trusts_code=trusts_code, **options
-    )
-    # on validation, whose predictions are at hand: test is read once
-    trained = evidence.predictions["validation"].outputs
-    if fitted.out_of_fold is not None:  # those are of other heads than the one that was saved
-        trained = _first_outputs(prepared, fitted, parity.NUM_EXAMPLES)
-    rows = prepared.data.validation
-    evidence = replace(evidence, parity=parity.compare(reloaded, rows, trained))
-    if not prepared.recipe.printed_lines:
-        return evidence
-    return replace(evidence, printed=printed_lines.check(evidence, folder, rows, reloaded))
-
-
-def _first_outputs(prepared: Prepared, fitted: "Fitted", num_examples: int) -> "ModelOutputs":
-    """Run the model over the first examples of validation."""
-    rows = prepared.rows("validation")
-    first = select(rows, np.flatnonzero(examples_of(rows) < num_examples))
-    options = training_arguments.forward_options(prepared.arguments())
-    return fitted.output.run(first, prepared.collate, prepared.recipe.task.collect, **options)
+def _training(prepared: Prepared, fitted: "Fitted") -> dict[str, Any]:
+    """Collect the fields of `Evidence` that say what was trained, and how."""
+    recipe, output = prepared.recipe, fitted.output
+    return {
+        "task": recipe.task,
+        "labels": labels_of(prepared, fitted),
+        "checkpoint": " + ".join(encoder.checkpoint for encoder in recipe.model.alone),
+        "strategy": recipe.strategy.name,
+        "reason": prepared.reason,
+        "pretrained": recipe.strategy.pretrained,
+        "library": output.library,
+        "libraries": getattr(output, "libraries", ()),
+        "quantization": recipe.model.quantization,
+        "prompts": getattr(output, "prompts", False),
+        "parameters": sum(p.numel() for p in output.model.parameters()),
+        "trainable": fitted.trainable,
+        "waited": fitted.waited,
+        "speed": fitted.speed,
+        "history": fitted.history,
+        "chosen": fitted.chosen,
+    }
 
 
 def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -> _Scored:

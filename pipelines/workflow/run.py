@@ -15,41 +15,36 @@
 """
 
 import shutil
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import energy, hardware, machines, processes
+from pipelines.core import machines, processes
 from pipelines.core.console import busy, say
 from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
-from pipelines.core.peak_memory import PeakMemory
 from pipelines.recipe import Recipe
 from pipelines.report import card, pictures, push, requested, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.writing import writing
-from pipelines.training import trackers
-from pipelines.workflow import report_page, shifted_rows
-from pipelines.workflow.calibrate import calibrate, decide
-from pipelines.workflow.evaluate import evaluate, with_parity
+from pipelines.workflow import report_page
+from pipelines.workflow.learn import learn
 from pipelines.workflow.locking import write_lock
 from pipelines.workflow.original import Original
 from pipelines.workflow.out_of_memory import explaining_memory
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.race import race
+from pipelines.workflow.reload_checks import with_parity
 from pipelines.workflow.resume import Resumed, without_request
 from pipelines.workflow.run_place import new_place, resumed_place
 from pipelines.workflow.stopped import advising, explaining_full_disk
-from pipelines.workflow.train import check_training, job_of, train
+from pipelines.workflow.train import check_training
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-    from pipelines.training.fitted import Fitted
 
 
 def run(recipe: Recipe, original: Original | None = None) -> RunFolder:
@@ -115,7 +110,7 @@ def _complete(
 ) -> None:
     """Train what is prepared, evaluate, save and report, all of it in the folder."""
     with explaining_memory(prepared):
-        fitted, evidence = _learn(prepared, folder, resumed)
+        fitted, evidence = learn(prepared, folder, resumed)
     if processes.is_main():
         with writing(folder.model), replacing_folder(folder.model) as partial:
             fitted.output.save(partial, prepared.checkpoint.processor)
@@ -146,26 +141,11 @@ def measure(recipe: Recipe, folder: RunFolder) -> None:
         prepared = race(recipe, prepare_run(recipe))
         machines.require_shared(folder.path, "a comparison")
         write_lock(prepared, folder)
-        _, evidence = _learn(prepared, folder, None)
+        _, evidence = learn(prepared, folder, None)
         if processes.is_main():
             results.write(folder, evidence)
             shutil.rmtree(folder.checkpoints, ignore_errors=True)
         processes.wait()
-
-
-def _learn(
-    prepared: Prepared, folder: RunFolder, resumed: Resumed | None
-) -> tuple["Fitted", Evidence]:
-    """Train, calibrate and evaluate; test is scored here, once."""
-    peak = PeakMemory(prepared.recipe.training)
-    with energy.measuring(prepared.recipe.training) as meter:
-        fitted, seconds = _fit(prepared, folder, resumed)
-    num_bytes = peak.num_bytes
-    joules = None if fitted.seconds_before else meter.joules  # counted from the resumption on
-    fitted, validation = calibrate(prepared, fitted)
-    fitted, validation = decide(prepared, fitted, validation)
-    evidence = evaluate(prepared, fitted, validation, seconds)
-    return fitted, replace(evidence, peak_memory=num_bytes, energy=joules)
 
 
 def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepared:
@@ -179,23 +159,6 @@ def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepare
         say(f"data: {finding}")
     check_training(prepared)  # before anything is trained, or there is a folder
     return prepared
-
-
-def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tuple["Fitted", float]:
-    """Train; returns the result and the seconds that it took, those before it resumed included."""
-    recipe = prepared.recipe
-    resume_from = resumed.checkpoint if resumed else None
-    rows = shifted_rows.of(prepared)
-    job = job_of(prepared, folder.checkpoints, resume_from=resume_from, shifted=rows)
-    of_a_stream = " of a stream" if prepared.stream is not None else ""
-    say(
-        f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "
-        f"{hardware.describe(job.arguments)}"
-    )
-    started = time.monotonic()
-    with trackers.recording(recipe.training, folder.path):
-        fitted = train(recipe, job)
-    return fitted, time.monotonic() - started + fitted.seconds_before
 
 
 def _report(

@@ -10,6 +10,7 @@ import torch
 from grafting import write_recipe
 
 from pipelines.cli import main
+from pipelines.workflow import learn
 from pipelines.workflow import run as workflow
 
 FULL_GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8 GiB."
@@ -35,7 +36,7 @@ def test_too_little_memory_says_what_needs_less(
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(workflow, "train", fail)
+    monkeypatch.setattr(learn, "train", fail)
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data)
     assert main(["run", str(recipe)]) == 2
     message = capsys.readouterr().err
@@ -57,7 +58,7 @@ def test_a_probe_has_only_rows_to_predict(checkpoint, text_data, tmp_path, monke
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(workflow, "train", fail)
+    monkeypatch.setattr(learn, "train", fail)
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     assert main(["run", str(recipe)]) == 2
     message = capsys.readouterr().err
@@ -68,7 +69,7 @@ def test_another_error_stays_what_it_is(checkpoint, text_data, tmp_path, monkeyp
     def fail(*_):
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(workflow, "train", fail)
+    monkeypatch.setattr(learn, "train", fail)
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data)
     with pytest.raises(RuntimeError, match="shapes"):
         main(["run", str(recipe)])
