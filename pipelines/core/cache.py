@@ -16,17 +16,15 @@ Beyond GRAFT_CACHE_GB (20), the least recently used entries are removed; `graft 
 Nothing else below GRAFT_CACHE is ever touched: it may be a folder with other files of the user.
 """
 
-import math
 import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.core.cache_entry import ABOUT, SUFFIX, USED, Entry
+from pipelines.core import cache_folder
+from pipelines.core.cache_entry import ABOUT, SUFFIX, Entry
 from pipelines.core.disk import write_failure
 from pipelines.core.errors import RunError, suggest
 
@@ -35,58 +33,11 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, "torch.Tensor"]
 
-DEFAULT_FOLDER, DEFAULT_GB = "~/.cache/graft", "20"
 TABLE_SECONDS = 7 * 24 * 3600.0  # a run that is under way opens its tables by their paths
 # the folders below GRAFT_CACHE
 KINDS = ("encoded", "features", "colors", "corrupt_rows", "folds", "pixel_ranges")
 
 _is_paused = False
-_temporary: Path | None = None  # stands in for the folder, inside of `temporary`
-
-
-def folder() -> Path:
-    """Return the folder of the cache."""
-    if _temporary:
-        return _temporary
-    # empty is the default, too: `Path("")` is the working directory
-    return Path(os.environ.get("GRAFT_CACHE", "").strip() or DEFAULT_FOLDER).expanduser()
-
-
-def tables() -> Path:
-    """Return the folder of tables, each in a folder of its own."""
-    # what `datasets` makes of these variables when it is imported, which takes a second
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("HF_HOME") or f"{caches}/huggingface"
-    root = os.environ.get("HF_DATASETS_CACHE") or f"{home}/datasets"
-    loaded = sys.modules.get("datasets")
-    return Path(loaded.config.HF_DATASETS_CACHE if loaded else root).expanduser() / "graft"
-
-
-def use_table(key: str) -> Path:
-    """Return the folder of a table, and note that it is used now."""
-    table = tables() / key
-    with suppress(OSError):  # a cache may be there to be read only
-        table.mkdir(parents=True, exist_ok=True)
-        (table / USED).touch()
-    return table
-
-
-def limit() -> float:
-    """Return how many bytes the cache may hold.
-
-    Raises:
-        RunError: GRAFT_CACHE_GB is no number from 0 up.
-    """
-    text = os.environ.get("GRAFT_CACHE_GB", "").strip() or DEFAULT_GB
-    try:
-        gigabytes = float(text)
-    except ValueError:
-        gigabytes = math.nan
-    if not gigabytes >= 0:  # true of nan as well
-        raise RunError(
-            f"GRAFT_CACHE_GB={text}: expected a number of gigabytes from 0 up, such as {DEFAULT_GB}"
-        )
-    return gigabytes * 1e9
 
 
 @contextmanager
@@ -100,29 +51,6 @@ def paused() -> Iterator[None]:
         _is_paused = before
 
 
-@contextmanager
-def temporary() -> Iterator[None]:
-    """Keep what is computed inside the block until its end: what no later run will ask for."""
-    global _temporary
-    before = _temporary
-    with tempfile.TemporaryDirectory(prefix="graft-") as made:
-        _temporary = Path(made)
-        try:
-            yield
-        finally:
-            _temporary = before
-
-
-def is_writable() -> bool:
-    """Return whether what is computed is kept: the folder can be written, and may hold something.
-
-    Raises:
-        RunError: GRAFT_CACHE_GB is no number from 0 up.
-    """
-    present = next(path for path in (folder(), *folder().parents) if os.access(path, os.F_OK))
-    return limit() > 0 and present.is_dir() and os.access(present, os.W_OK)
-
-
 def entries(min_age: float = 0.0) -> list[Entry]:
     """List all cache entries, least recently used first.
 
@@ -132,10 +60,12 @@ def entries(min_age: float = 0.0) -> list[Entry]:
     present: list[Entry] = []
     for kind in KINDS:
         with suppress(OSError):  # no such folder, or none that can be read
-            present += filter(None, map(Entry.at, (folder() / kind).iterdir()))
+            present += filter(None, map(Entry.at, (cache_folder.path() / kind).iterdir()))
     with suppress(OSError):
         unused_since = time.time() - min_age
-        present += filter(None, (Entry.of_table(path, unused_since) for path in tables().iterdir()))
+        present += filter(
+            None, (Entry.of_table(path, unused_since) for path in cache_folder.tables().iterdir())
+        )
     return sorted(present, key=lambda entry: entry.used)
 
 
@@ -150,7 +80,7 @@ def remove(names: list[str]) -> Iterator[Entry]:
         chosen = [e for e in present if name in (e.kind, e.name) or _begins(e, name)]
         if not chosen:
             known = suggest(name, {e.kind for e in present} | {e.name for e in present})
-            raise RunError(f"{folder()}: no entry '{name}'; {known}")
+            raise RunError(f"{cache_folder.path()}: no entry '{name}'; {known}")
         for entry in chosen:
             entry.remove()
             yield entry
@@ -213,7 +143,7 @@ def make_room(spared: Path | None = None) -> None:
     Args:
         spared: an entry that is in use and stays.
     """
-    present, max_bytes = entries(TABLE_SECONDS), limit()
+    present, max_bytes = entries(TABLE_SECONDS), cache_folder.limit()
     total = sum(entry.num_bytes for entry in present)
     for entry in present:
         if total <= max_bytes:
@@ -226,7 +156,7 @@ def make_room(spared: Path | None = None) -> None:
 def path(kind: str, key: str) -> Path:
     """Return the file of an entry, whether it exists or not."""
     assert kind in KINDS, kind  # entries of another kind would never be removed
-    return folder() / kind / f"{key}{SUFFIX}"
+    return cache_folder.path() / kind / f"{key}{SUFFIX}"
 
 
 def _begins(entry: Entry, name: str) -> bool:

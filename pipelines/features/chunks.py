@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core import cache, processes
+from pipelines.core import cache, cache_folder, processes
 from pipelines.core.cache_entry import SUFFIX
 from pipelines.features.chunk import Chunk, merge, num_bytes
 from pipelines.models import forward
@@ -39,7 +39,7 @@ class Chunks:
     def __init__(self, key: str | None, num_rows: int, about: str = "") -> None:
         """Load what is on disk under `key`; without a key everything stays in memory."""
         self.num_rows, self.about = num_rows, about
-        self.path = cache.folder() / KIND / key if key else None
+        self.path = cache_folder.path() / KIND / key if key else None
         self.chunks: list[Chunk] = []
         self.unsent: list[Chunk] = []  # of this process and its disk, which others may not see
         self.pending: list[tuple[list[int], dict[str, Any]]] = []

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.core import cache
+from pipelines.core import cache_folder
 from pipelines.core.console import capture_stdout, duration, say
 from pipelines.core.errors import Interrupted
 from pipelines.core.labels import REGRESSION, SINGLE
@@ -148,7 +148,7 @@ class CrossValidation:
             return again
         if not self._cache.has_keys:
             return f"{again}: no fold is kept, since these rows have no key in the cache"
-        return f"{again}: no fold is kept, since the cache ({cache.folder()}) keeps nothing"
+        return f"{again}: no fold is kept, since the cache ({cache_folder.path()}) keeps nothing"
 
     def _on(self, is_used: np.ndarray, folder: str) -> Job:
         """Return the job on some examples, whose own folds choose; it takes as many steps."""

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines import data
-from pipelines.core import cache, processes, startup
+from pipelines.core import cache_folder, processes, startup
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import REGRESSION
@@ -54,7 +54,7 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     Raises:
         GraftError: something in recipe, data or checkpoint is wrong.
     """
-    cache.limit()  # a wrong GRAFT_CACHE_GB is refused now, not when the first entry is written
+    cache_folder.limit()  # refuses a wrong GRAFT_CACHE_GB before the first entry is written
     for encoder in recipe.model.alone:
         short_names.check(encoder.checkpoint)
     trackers.check(recipe.training)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines.core import cache, stopping
+from pipelines.core import cache_folder, stopping
 from pipelines.core.disk import write_failure
 from pipelines.core.errors import Interrupted, RunError
 from pipelines.report.run_folder import RunFolder
@@ -63,4 +63,4 @@ def explaining_full_disk(folder: RunFolder) -> Iterator[None]:
 
 def kept_passes() -> str:
     """Say what is not computed again; empty where nothing is kept."""
-    return ": finished passes are kept, and finished folds" if cache.is_writable() else ""
+    return ": finished passes are kept, and finished folds" if cache_folder.is_writable() else ""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipelines import cli
-from pipelines.core import cache
+from pipelines.core import cache, cache_folder
 from pipelines.core.errors import RunError
 from pipelines.data.sources.files import Files
 
@@ -35,7 +35,7 @@ USER_FILES = (
 def tables(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Hold tables in a folder of this test's own: other tests read theirs."""
     path = tmp_path_factory.mktemp("tables")
-    monkeypatch.setattr(cache, "tables", lambda: path)
+    monkeypatch.setattr(cache_folder, "tables", lambda: path)
     return path
 
 
@@ -93,12 +93,12 @@ def test_what_a_killed_run_left_is_removed(tmp_path, monkeypatch) -> None:
 def test_an_empty_variable_is_the_default(monkeypatch) -> None:
     monkeypatch.delenv("GRAFT_CACHE", raising=False)
     monkeypatch.delenv("GRAFT_CACHE_GB", raising=False)
-    default = cache.folder(), cache.limit()
+    default = cache_folder.path(), cache_folder.limit()
     for empty in ("", " "):
         monkeypatch.setenv("GRAFT_CACHE", empty)
         monkeypatch.setenv("GRAFT_CACHE_GB", empty)
-        assert (cache.folder(), cache.limit()) == default
-    assert cache.folder() == Path("~/.cache/graft").expanduser()
+        assert (cache_folder.path(), cache_folder.limit()) == default
+    assert cache_folder.path() == Path("~/.cache/graft").expanduser()
 
 
 @pytest.mark.parametrize("value", ["abc", "-1", "nan", "1e", "20 GB"])
@@ -157,6 +157,6 @@ def test_the_folder_of_tables_is_that_of_datasets(monkeypatch) -> None:
     import datasets
 
     monkeypatch.undo()
-    assert cache.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"
+    assert cache_folder.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"
     monkeypatch.delitem(sys.modules, "datasets")
-    assert cache.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"
+    assert cache_folder.tables() == Path(datasets.config.HF_DATASETS_CACHE) / "graft"

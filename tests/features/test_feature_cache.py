@@ -13,7 +13,7 @@ from grafting import fit, prepare, write_recipe
 from transformers import PreTrainedModel
 
 from pipelines import cli, recipe
-from pipelines.core import cache, registry
+from pipelines.core import cache, cache_folder, registry
 from pipelines.features import chunks, fingerprints
 from pipelines.features.candidates import pooled_extractor
 from pipelines.models import forward
@@ -30,7 +30,7 @@ TEXTS = [
 def folder(tmp_path, monkeypatch):
     """Use a cache of this test's own."""
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "tables", lambda: tmp_path / "tables")
+    monkeypatch.setattr(cache_folder, "tables", lambda: tmp_path / "tables")
     return tmp_path / "cache"
 
 

@@ -13,7 +13,7 @@ from grafting import write_recipe
 
 from pipelines import recipe as recipes
 from pipelines.cli import main
-from pipelines.core import cache, stopping
+from pipelines.core import cache_folder, stopping
 from pipelines.core.errors import Interrupted, RunError
 from pipelines.recipe import staged
 from pipelines.report import requested
@@ -389,7 +389,7 @@ def test_another_ctrl_c_does_not_take_the_place_of_the_advice(monkeypatch):
         return True
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(cache, "is_writable", press_again)
+    monkeypatch.setattr(cache_folder, "is_writable", press_again)
     advice = "interrupted; to go on, run it again: finished passes are kept"
     with (
         stopping.handling(stopping.interrupt),

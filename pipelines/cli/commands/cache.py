@@ -23,15 +23,17 @@ class CacheCommand(Command):
         Raises:
             RunError: `rm` without names.
         """
-        from pipelines.core import cache
+        from pipelines.core import cache, cache_folder
 
         entries = cache.entries()
         if parsed.action == "ls":
             for entry in entries:
                 size = f"{entry.num_bytes / 1e6:,.1f} MB"
                 print(f"{entry.name:42} {size:>12}  {entry.age:>6}  {entry.about}")
-            total, limit = sum(entry.num_bytes for entry in entries), cache.limit()
-            print(f"{total / 1e9:.2f} of {limit / 1e9:g} GB (GRAFT_CACHE_GB) in {cache.folder()}")
+            total, limit = sum(entry.num_bytes for entry in entries), cache_folder.limit()
+            print(
+                f"{total / 1e9:.2f} of {limit / 1e9:g} GB (GRAFT_CACHE_GB) in {cache_folder.path()}"
+            )
             return
         if not parsed.names and not parsed.all:
             raise RunError(

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from pipelines.core import cache
+from pipelines.core import cache, cache_folder
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources._media_layout import usual_split
@@ -44,7 +44,7 @@ def unpack(archives: Mapping[str, Path], digests: Mapping[Path, str]) -> Path:
     from datasets.fingerprint import Hasher
 
     key = [(name, digests[file]) for name, file in sorted(archives.items())]
-    folder = cache.use_table(Hasher.hash(["archives 1", key])) / "unpacked"
+    folder = cache_folder.use_table(Hasher.hash(["archives 1", key])) / "unpacked"
     if folder.exists():
         return folder
     # several processes may unpack at once: each its own draft, moved in one step

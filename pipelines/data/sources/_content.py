@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import cache
+from pipelines.core import cache, cache_folder
 from pipelines.data.sources._encoding import COMPRESSIONS, open_bytes
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def cached(kind: str, *key: Any, write: Callable[[Path], None]) -> Path:
     """Return the file that `write` made for this key, in this run or an earlier one."""
     from datasets.fingerprint import Hasher
 
-    file = cache.use_table(Hasher.hash(key)) / kind
+    file = cache_folder.use_table(Hasher.hash(key)) / kind
     if not file.exists():
         # several processes may write at once: each its own draft, moved in one step
         draft = file.with_suffix(f".{os.getpid()}")

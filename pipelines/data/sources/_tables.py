@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import cache
+from pipelines.core import cache, cache_folder
 from pipelines.core.errors import DataError
 from pipelines.core.hub_client import first_line
 from pipelines.data.sources import LoadedSplits, _dialect
@@ -144,7 +144,7 @@ def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
     _silence_parquet()
     try:
         # the cache of `datasets` goes by path, size and time: a folder for each content
-        folder = cache.use_table(digest[:NUM_DIGITS])
+        folder = cache_folder.use_table(digest[:NUM_DIGITS])
         path = uncompressed(file, digest).absolute()
         dataset = Dataset.from_parquet(str(path), cache_dir=str(folder))
     except Exception as error:  # pyarrow and the operating system raise their own

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import cache, processes
+from pipelines.core import cache, cache_folder, processes
 from pipelines.core.cache_entry import SUFFIX
 from pipelines.features import chunks, fingerprints
 from pipelines.features.pooling import mask_of
@@ -148,8 +148,8 @@ def _cost(job: "Job", shortcut: SkipFrozenBlocks) -> str | None:
     share = len(order) / len(rows)
     writing, reading = _disk_seconds(activations.cpu())
     num_bytes = activations.nbytes / share
-    free = shutil.disk_usage(_existing(cache.folder())).free
-    if num_bytes > min(free / 2, cache.limit()):
+    free = shutil.disk_usage(_existing(cache_folder.path())).free
+    if num_bytes > min(free / 2, cache_folder.limit()):
         return (
             f"{num_bytes / 1e9:,.1f} GB of activations are more than the disk or GRAFT_CACHE_GB "
             "allow"
@@ -175,7 +175,7 @@ def _seconds(compute: Callable[[], Any]) -> tuple[float, Any]:
 def _disk_seconds(tensor: "torch.Tensor") -> tuple[float, float]:
     """Measure how long the cache takes to (write, read) a tensor."""
     # named like an entry, so that the cache can remove what a killed run leaves behind
-    path = cache.folder() / chunks.KIND / f"{uuid.uuid4().hex}{SUFFIX}"
+    path = cache_folder.path() / chunks.KIND / f"{uuid.uuid4().hex}{SUFFIX}"
     writing, is_written = _seconds(lambda: cache.save({ACTIVATIONS: tensor.contiguous()}, path))
     if not is_written:
         return float("inf"), float("inf")

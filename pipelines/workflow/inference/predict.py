@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from pipelines.core import cache
+from pipelines.core import cache_folder
 from pipelines.core.errors import DataError
 from pipelines.data.inputs import Inputs, with_blank_targets
 from pipelines.tasks.text import choices
@@ -95,7 +95,7 @@ def predict_chunks(
     for start in range(0, num_rows, size):
         stop = min(start + size, num_rows)
         title = f"rows {start + 1:,} to {stop:,} of {num_rows:,}"
-        with cache.temporary():  # these rows are not asked for again
+        with cache_folder.temporary():  # these rows are not asked for again
             examples = in_memory(inputs.examples, start, stop)
             reasons, answers = _answer(predictor, examples, wanted, batch_size, title)
         table = inputs.table.with_format("arrow")[start:stop]

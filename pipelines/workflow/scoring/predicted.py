@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core import cache
+from pipelines.core import cache_folder
 from pipelines.core.labels import NO_TAG, TOKENS
 from pipelines.data.labeled_inputs import LabeledInputs
 from pipelines.data.rows import Rows
@@ -62,7 +62,7 @@ def predict(predictor: "Predictor", labeled: LabeledInputs, batch_size: int) -> 
     for start in range(0, num_rows, size):
         stop = min(start + size, num_rows)
         title = f"rows {start + 1:,} to {stop:,} of {num_rows:,}"
-        with cache.temporary():  # these rows are not asked for again
+        with cache_folder.temporary():  # these rows are not asked for again
             parts.append(_predict_some(predictor, labeled, start, stop, batch_size, title))
     reasons: dict[int, str] = {}
     for part in parts:
