@@ -14,17 +14,17 @@ MobileNetV2 at 64 pixels, `full`, 1,000 of CIFAR-10, 90 steps of 16; the target 
 whose colors are dealt out anew.
 """
 
-import argparse
-import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import permutations, product
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import adaptation_tables as tables
+from bare_recipe import LAST, measure
 from spread import mean_and_deviation
+from sweep import Sweep
 
 METHODS = ("deep_coral", "mmd", "mcc", "dann", "cdan")
 # an arm that is augmented trains on other views of the source's pictures
@@ -123,6 +123,7 @@ def recipe_of(shared: Path, pair: str, arm: str, seed: int, runs: Path) -> dict[
     data["splits"] = {**data.get("splits", {}), "validation": 0.1, "test": None}
     data["limit"] = {"train": 1000, "validation": 100, **data.get("limit", {})}
     return {
+        **LAST,
         **sections,
         "name": "benchmark",
         "model": model_of(shared, sections, checkpoint, runs),
@@ -130,10 +131,6 @@ def recipe_of(shared: Path, pair: str, arm: str, seed: int, runs: Path) -> dict[
         "adaptation": None if method == "source only" else method,
         "augmentation": AUGMENTATION if augmented else None,
         "training": {**training, "seed": seed, "eval_strategy": "no", "output_dir": str(runs)},
-        "early_stopping": None,
-        "calibration": None,
-        "simple_model": False,
-        "printed_lines": False,
     }
 
 
@@ -148,16 +145,12 @@ def model_of(
     return {"checkpoint": str(shared / "checkpoints" / checkpoint), **size}
 
 
-def run(shared: Path, pair: str, arm: str, seed: int) -> dict[str, Any]:
+def run(shared: Path, pair: str, arm: str, seed: int) -> Iterator[dict[str, Any]]:
     """Train and score once."""
-    from pipelines import recipe
-    from pipelines.workflow import run as pipeline
-
     with tempfile.TemporaryDirectory() as folder:
-        values = recipe_of(shared, pair, arm, seed, Path(folder))
-        metrics = json.loads(pipeline.run(recipe.Recipe.from_dict(values)).metrics.read_text())
+        metrics = measure(recipe_of(shared, pair, arm, seed, Path(folder)))
     scores = {split: metrics[split]["accuracy"] for split in ("validation", "target")}
-    return {"pair": pair, "arm": arm, "seed": seed, **scores}
+    yield {"pair": pair, "arm": arm, "seed": seed, **scores}
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -185,23 +178,8 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what RESULTS lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--pair", nargs="+", choices=PAIRS, default=[*PAIRS])
-    parser.add_argument("--arm", nargs="+", choices=ARMS, default=ARMS)
-    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
-    parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    known = {(r["pair"], r["arm"], r["seed"]) for r in results}
-    for seed, pair, arm in product(parsed.seed, parsed.pair, parsed.arm):
-        if (pair, arm, seed) in known:
-            continue
-        results.append(run(parsed.shared, pair, arm, seed))
-        with parsed.results.open("a") as file:
-            file.write(json.dumps(results[-1]) + "\n")
-    print(table(results))
+    sweep = Sweep.parsed(__doc__, seed=SEEDS, pair=PAIRS, arm=ARMS)
+    print(table(sweep.complete(partial(run, sweep.shared))))
 
 
 if __name__ == "__main__":

@@ -14,15 +14,12 @@ Corruptions: MobileNetV2 on 1,000 pictures of CIFAR-10; targets are 400 others u
 corruption each, of severity 3. Reviews: MiniLM, 1,000 reviews of books.
 """
 
-import argparse
 import copy
-import json
-import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +38,9 @@ from adaptation import (
     reviews,
 )
 from adaptation_tables import resnet
+from bare_recipe import LAST
+from spread import mean_and_deviation
+from sweep import Sweep
 
 ARMS = ("source only", "adabn", "tent")
 SEEDS = (1, 2, 3)
@@ -73,15 +73,12 @@ def recipe_of(shared: Path, pair: str, seed: int, work: Path) -> dict[str, Any]:
         model["image_size"] = 64
     other = data_of(shared, target) if target else {"source": "files", "path": str(work / "target")}
     return {
+        **LAST,
         **sections,
         "name": "benchmark",
         "model": model,
         "data": {**data, "target": other},
         "training": {**training, "seed": seed, "eval_strategy": "no", "output_dir": str(work)},
-        "early_stopping": None,
-        "calibration": None,
-        "simple_model": False,
-        "printed_lines": False,
     }
 
 
@@ -133,6 +130,11 @@ def run(shared: Path, pair: str, seed: int) -> Iterator[dict[str, Any]]:
             yield from arms(f"cifar10 to {kind}, MobileNetV2", seed, fitted, one_kind, part)
 
 
+def first_line(seed: int, pair: str) -> tuple[int, str]:
+    """Return what the first line of a run holds: corruptions have a pair of their own each."""
+    return seed, pair.replace("corrupted", KINDS[0])
+
+
 def arms(pair: str, seed: int, fitted: Any, job: Any, scored: tuple[Any, Any]) -> Iterator[Any]:
     """Adapt copies of a trained model, and score each."""
     from pipelines.core import registry
@@ -166,38 +168,16 @@ def table(results: list[dict[str, Any]]) -> str:
     for (pair, arm), by_seed in scores.items():
         alone = scores[pair, ARMS[0]]
         gains = [by_seed[seed]["target"] - alone[seed]["target"] for seed in by_seed]
-        cells = [
-            _cell([each[name] for each in by_seed.values()]) for name in ("target", "validation")
-        ]
-        lines.append(f"| {pair} | {arm} | {' | '.join(cells)} | {_cell(gains)} |")
+        columns = [[each[name] for each in by_seed.values()] for name in ("target", "validation")]
+        cells = [mean_and_deviation([100 * s for s in column]) for column in (*columns, gains)]
+        lines.append(f"| {pair} | {arm} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _cell(scores: list[float]) -> str:
-    deviation = f" ± {100 * statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
-    return f"{100 * statistics.mean(scores):.1f}{deviation}"
 
 
 def main() -> None:
     """Run what RESULTS lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--pair", nargs="+", choices=PAIRS, default=[*PAIRS])
-    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
-    parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    known = {(result["pair"], result["seed"]) for result in results}
-    for seed, pair in product(parsed.seed, parsed.pair):
-        first = pair.replace("corrupted", KINDS[0])
-        if (first, seed) in known:
-            continue
-        for result in run(parsed.shared, pair, seed):
-            results.append(result)
-            with parsed.results.open("a") as file:
-                file.write(json.dumps(result) + "\n")
-    print(table(results))
+    sweep = Sweep.parsed(__doc__, seed=SEEDS, pair=PAIRS)
+    print(table(sweep.complete(partial(run, sweep.shared), first=first_line)))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ MiniLM on SST-2: 500 rows of at most 64 tokens, 300 rows of validation, 90 steps
 checkpoint. Rates are each strategy's own.
 """
 
-import argparse
-import json
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bare_recipe import LAST, measure
 from spread import mean_and_deviation
+from sweep import Sweep
 
 SEEDS = (1, 2, 3)
 ARMS: dict[str, dict[str, Any]] = {
@@ -34,14 +36,12 @@ STEPS = {"max_steps": 90, "per_device_train_batch_size": 16, "eval_strategy": "n
 KEYS = ("accuracy", "before", "after", "moved")
 
 
-def run(shared: Path, arm: str, seed: int) -> dict[str, Any]:
+def run(shared: Path, arm: str, seed: int) -> Iterator[dict[str, Any]]:
     """Train and score once."""
-    from pipelines import recipe
-    from pipelines.workflow import run as pipeline
-
     data = shared / "data"
     with tempfile.TemporaryDirectory() as folder:
         values = {
+            **LAST,
             "name": "benchmark",
             "task": {"name": "text_classification", "max_length": 64},
             "model": str(shared / "checkpoints" / "all-MiniLM-L6-v2"),
@@ -53,17 +53,13 @@ def run(shared: Path, arm: str, seed: int) -> dict[str, Any]:
                 "limit": {"train": 500, "validation": 300},
             },
             "training": {**STEPS, "seed": seed, "output_dir": folder},
-            "early_stopping": None,
-            "calibration": None,
-            "simple_model": False,
-            "printed_lines": False,
             "evaluation": {"forgetting": {"path": str(data / "ag_news_small")}},
             **ARMS[arm],
         }
-        metrics = json.loads(pipeline.run(recipe.Recipe.from_dict(values)).metrics.read_text())
+        metrics = measure(values)
     measured = metrics["forgetting"]
     blocks = [moved for depth, moved in measured["distances"].items() if depth.startswith("block")]
-    return {
+    yield {
         "arm": arm,
         "seed": seed,
         "accuracy": metrics["validation"]["accuracy"],
@@ -90,23 +86,8 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what RESULTS lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--arm", nargs="+", choices=ARMS, default=[*ARMS])
-    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
-    parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    known = {(result["arm"], result["seed"]) for result in results}
-    for seed in parsed.seed:
-        for arm in parsed.arm:
-            if (arm, seed) in known:
-                continue
-            results.append(run(parsed.shared, arm, seed))
-            with parsed.results.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
-    print(table(results))
+    sweep = Sweep.parsed(__doc__, seed=SEEDS, arm=ARMS)
+    print(table(sweep.complete(partial(run, sweep.shared))))
 
 
 if __name__ == "__main__":

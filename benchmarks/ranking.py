@@ -12,7 +12,6 @@ weighted hyperbolically, best ranks first) of the score with the truth over all 
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -23,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import ranking_candidates as candidates
+import resumable
 import yaml
+from bare_recipe import BARE
 from ranking_candidates import TARGETS
 
 SEEDS = (1, 2)
@@ -40,14 +41,13 @@ def write_recipe(shared: Path, target: str, work: Path) -> Path:
     data = candidates.write_target(shared, target, work / target)
     columns = {"columns": {"text": wanted.text}} if wanted.text else {}
     values = {
+        **BARE,
         "task": wanted.task,
         "model": str(candidates.RESNET),  # replaced for each candidate
         "data": {"source": "files", "path": str(data), "splits": {"test": None}, **columns},
         "strategy": "full",
         "training": TRAINING,
         "calibration": None,
-        "simple_model": False,
-        "printed_lines": False,
     }
     path = work / f"{target}.yaml"
     path.write_text(yaml.safe_dump(values))
@@ -172,8 +172,7 @@ def main() -> None:
     parser.add_argument("--target", nargs="+", choices=TARGETS, default=[*TARGETS])
     parser.add_argument("--minutes", type=float, default=20, help="after these nothing is begun")
     parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
+    results = resumable.lines(parsed.results)
     folder = parsed.results.absolute().with_suffix(".checkpoints")
     started = time.monotonic()
     for work in lacking(results, parsed.shared, parsed.target, folder):
@@ -181,8 +180,7 @@ def main() -> None:
             print("not all is done: more time, or the same command again, goes on")
             break
         results.append(work())
-        with parsed.results.open("a") as file:
-            file.write(json.dumps(results[-1]) + "\n")
+        resumable.append(parsed.results, results[-1])
     print(table(results))
 
 

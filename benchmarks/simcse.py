@@ -9,15 +9,16 @@ mean-pooled features of few labeled rows, scored on 500 rows of test; before, an
 draws texts, labeled rows and dropout anew, and is a line of the file RESULTS.
 """
 
-import argparse
-import json
 import statistics
+from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from sweep import Sweep
 
 # folder, column of texts, file that is scored
 DATA = {
@@ -103,13 +104,13 @@ def accuracies(encoder: Encoder, train: Any, test: Any) -> dict[str, float]:
     return result
 
 
-def run(shared: Path, name: str, seed: int) -> dict[str, Any]:
+def run(shared: Path, data: str, seed: int) -> Iterator[dict[str, Any]]:
     """Score before and after."""
     torch.manual_seed(seed)
-    (train, test), encoder = read(shared, name, seed), Encoder(shared)
+    (train, test), encoder = read(shared, data, seed), Encoder(shared)
     before = accuracies(encoder, train, test)
     encoder.train(train["text"][:NUM_UNLABELED])
-    return {"data": name, "seed": seed, "before": before, "after": accuracies(encoder, train, test)}
+    yield {"data": data, "seed": seed, "before": before, "after": accuracies(encoder, train, test)}
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -132,22 +133,8 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what RESULTS lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--data", nargs="+", choices=DATA, default=[*DATA])
-    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
-    parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    known = {(result["data"], result["seed"]) for result in results}
-    for seed, name in product(parsed.seed, parsed.data):
-        if (name, seed) in known:
-            continue
-        results.append(run(parsed.shared, name, seed))
-        with parsed.results.open("a") as file:
-            file.write(json.dumps(results[-1]) + "\n")
-    print(table(results))
+    sweep = Sweep.parsed(__doc__, seed=SEEDS, data=DATA)
+    print(table(sweep.complete(partial(run, sweep.shared))))
 
 
 if __name__ == "__main__":

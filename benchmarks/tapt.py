@@ -11,16 +11,18 @@ of its runs is a line of RESULTS; what is there already is not run again. Prints
 per cent, mean and deviation over seeds, and the difference that is paired by seed.
 """
 
-import argparse
 import json
 import shutil
 import tempfile
 from collections import defaultdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from bare_recipe import BARE, run
 from spread import mean_and_deviation
+from sweep import Sweep
 
 SEEDS = (1, 2, 3)
 DOMAINS = ("kitchen", "books")
@@ -31,12 +33,7 @@ NUM_LABELED = 200
 PRETRAINING = {"max_steps": 800, "learning_rate": 2e-3}
 ADAPTING = {"num_train_epochs": 5, "learning_rate": 1e-3}
 CLASSIFYING = {"max_steps": 90, "learning_rate": 5e-4}
-QUIET: dict[str, Any] = {
-    "name": "benchmark",
-    "early_stopping": None,
-    "simple_model": False,
-    "printed_lines": False,
-}
+QUIET: dict[str, Any] = {**BARE, "name": "benchmark", "early_stopping": None}
 MASKED = {"name": "masked_lm", "block_size": BLOCK_TOKENS}
 
 
@@ -85,54 +82,57 @@ def training(values: dict[str, Any], rows: int, seed: int) -> dict[str, Any]:
     return {**values, **steady}
 
 
-def run(values: dict[str, Any]) -> Any:
-    """Run a recipe, with stages or without, and return its folder."""
-    from pipelines import recipe
-    from pipelines.recipe import staged as staged_recipe
-    from pipelines.workflow import run as pipeline
-    from pipelines.workflow import staged
-
-    if "stages" in values:
-        return staged.run(staged_recipe.from_values(values))
-    return pipeline.run(recipe.Recipe.from_dict(values))
-
-
-def measure(model: Path, shared: Path, domain: str, seed: int) -> list[dict[str, Any]]:
-    """Train and score both strategies, with the stage before and without it."""
+def recipes(
+    model: Path, shared: Path, domain: str, seed: int, runs: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the recipe of the task alone, and the one with the stage before it."""
     data = {
         "source": "files",
         "path": str(shared / "data" / "amazon_multidomain" / f"{domain}.parquet"),
         "columns": {"text": "text", "label": "label"},
         "splits": {"validation": 0.05, "test": 0.45},
     }
+    limit = {"limit": {"train": NUM_LABELED}}
+    task = {
+        "task": {"name": "text_classification", "max_length": TEXT_TOKENS},
+        "strategy": "full",
+        "calibration": None,
+        "data": limit,
+        "training": training(CLASSIFYING, 16, seed),
+    }
+    adapting = {
+        "task": MASKED,
+        "strategy": "full",
+        # texts of the last stage's test are left out of it: it needs none of its own
+        "data": {"splits": {"validation": 0.05, "test": None}},
+        "training": training(ADAPTING, 32, seed),
+    }
+    common = {**QUIET, "model": str(model)}
+    alone = {"data": {**data, **limit}, "training": {**task["training"], "output_dir": runs}}
+    staged = {"data": data, "training": {"output_dir": runs}, "stages": [adapting, task]}
+    return {**common, **task, **alone}, {**common, **staged}
+
+
+def run_stages(values: dict[str, Any]) -> Any:
+    """Run a recipe with stages and return its folder."""
+    from pipelines.recipe import staged as recipe
+    from pipelines.workflow import staged
+
+    return staged.run(recipe.from_values(values))
+
+
+def measure(sweep: Sweep, domain: str, seed: int) -> list[dict[str, Any]]:
+    """Train and score both strategies, with the stage before and without it."""
+    model = encoder(sweep.shared, sweep.results.parent / "small of news")
     results = []
     with tempfile.TemporaryDirectory() as runs:
-        runs_in = {"output_dir": runs}
-        shared_values = {**QUIET, "model": str(model), "data": data, "training": runs_in}
-        task = {
-            "task": {"name": "text_classification", "max_length": TEXT_TOKENS},
-            "strategy": "full",
-            "calibration": None,
-            "data": {"limit": {"train": NUM_LABELED}},
-            "training": training(CLASSIFYING, 16, seed),
-        }
-        adapting = {
-            "task": MASKED,
-            "strategy": "full",
-            # texts of the last stage's test are left out of it: it needs none of its own
-            "data": {"splits": {"validation": 0.05, "test": None}},
-            "training": training(ADAPTING, 32, seed),
-        }
-        limited = {**data, "limit": {"train": NUM_LABELED}}
-        alone = {**shared_values, **task, "data": limited}
-        alone["training"] = {**task["training"], **runs_in}
-        folders = {("none", "full"): run(alone)}
-        whole = run({**shared_values, "stages": [adapting, task]})
-        folders["TAPT", "full"] = whole
+        alone, with_stage = recipes(model, sweep.shared, domain, seed, runs)
+        whole = run_stages(with_stage)
+        folders = {("none", "full"): run(alone), ("TAPT", "full"): whole}
         adapted = whole.path / "1-masked_lm" / "model"
         for arm, start in (("none", model), ("TAPT", adapted)):
             probe = {**alone, "model": str(start), "strategy": "linear_probe"}
-            probe["training"] = {"seed": seed, **runs_in}
+            probe["training"] = {"seed": seed, "output_dir": runs}
             folders[arm, "linear_probe"] = run(probe)
         for (arm, strategy), folder in folders.items():
             score = json.loads(folder.metrics.read_text())["test"]["accuracy"]
@@ -162,24 +162,8 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what RESULTS lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--domain", nargs="+", choices=DOMAINS, default=DOMAINS)
-    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
-    parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    known = {(r["domain"], r["seed"]) for r in results}
-    for seed, domain in product(parsed.seed, parsed.domain):
-        if (domain, seed) in known:
-            continue
-        model = encoder(parsed.shared, parsed.results.parent / "small of news")
-        new = measure(model, parsed.shared, domain, seed)
-        results += new
-        with parsed.results.open("a") as file:
-            file.write("".join(json.dumps(result) + "\n" for result in new))
-    print(table(results))
+    sweep = Sweep.parsed(__doc__, seed=SEEDS, domain=DOMAINS)
+    print(table(sweep.complete(partial(measure, sweep))))
 
 
 if __name__ == "__main__":

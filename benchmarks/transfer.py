@@ -12,13 +12,16 @@ labels that are dealt out at random. The digits are USPS's, 300 of train and 1,0
 file; the sentences SST-2's, 1,000 of train and 500 to validate on. All defaults are kept.
 """
 
-import argparse
-import json
 import shutil
 import tempfile
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+import bare_recipe
+from bare_recipe import BARE, LAST
+from sweep import Sweep
 
 SEEDS = (1, 2, 3, 4, 5)
 RESNET = Path(__file__).parent.parent / "recipes" / "embedded" / "letters_resnet"
@@ -87,26 +90,19 @@ def _train(
     task: Any, model: Path, rows: Path, strategy: str, training: dict[str, Any], work: Path
 ) -> Path:
     """Train on all of these rows and return the model's folder."""
-    from pipelines import recipe
-    from pipelines.workflow import run as pipeline
-
     values = {
+        **LAST,
         "name": "wrong",
         "task": task,
         "model": str(model),
         "data": {"source": "files", "path": str(rows), "splits": {"validation": 0.1, "test": None}},
         "strategy": strategy,
         "training": {**training, "output_dir": str(work), "seed": 0, "eval_strategy": "no"},
-        "early_stopping": None,
-        "calibration": None,
-        "simple_model": False,
-        "printed_lines": False,
     }
-    folder = pipeline.run(recipe.Recipe.from_dict(values)).model
-    return Path(shutil.move(folder, work / f"{rows.name} model"))
+    return Path(shutil.move(bare_recipe.run(values).model, work / f"{rows.name} model"))
 
 
-def run(shared: Path, case: str, seed: int, work: Path) -> dict[str, Any]:
+def run(shared: Path, work: Path, case: str, seed: int) -> Iterator[dict[str, Any]]:
     """Train and score both with one seed."""
     from pipelines import recipe
     from pipelines.workflow import transfer
@@ -114,17 +110,16 @@ def run(shared: Path, case: str, seed: int, work: Path) -> dict[str, Any]:
     name, target, strategy = CASES[case]
     data = TARGETS[target]
     values = {
+        **BARE,
         "task": TEXT if target == "sst2" else "image_classification",
         "model": str(checkpoint(shared, name, work)),
         "data": {"source": "files", **data, "path": str(shared / "data" / data["path"])},
         "strategy": strategy,
         "calibration": None,
-        "simple_model": False,
-        "printed_lines": False,
     }
     measured = transfer.measure(recipe.Recipe.from_dict(values), seed, work)
     pair = vars(measured.pairs[0])
-    return {"case": case, "rows": measured.num_rows, "budget": measured.budget, **pair}
+    yield {"case": case, "rows": measured.num_rows, "budget": measured.budget, **pair}
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -152,23 +147,9 @@ def _cells(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what RESULTS lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--case", nargs="+", choices=CASES, default=[*CASES])
-    parser.add_argument("--seed", nargs="+", type=int, default=SEEDS)
-    parsed = parser.parse_args()
-    lines = parsed.results.read_text().splitlines() if parsed.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    known = {(result["case"], result["seed"]) for result in results}
+    sweep = Sweep.parsed(__doc__, case=CASES, seed=SEEDS)
     with tempfile.TemporaryDirectory() as work:
-        for case in parsed.case:
-            for seed in parsed.seed:
-                if (case, seed) in known:
-                    continue
-                results.append(run(parsed.shared, case, seed, Path(work)))
-                with parsed.results.open("a") as file:
-                    file.write(json.dumps(results[-1]) + "\n")
+        results = sweep.complete(partial(run, sweep.shared, Path(work)))
     print(table(results))
 
 
