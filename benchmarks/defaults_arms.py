@@ -1,7 +1,6 @@
 """The arms of `defaults.py`: Graft's strategies by its command line, peers by a job in JSON.
 
-Each run is a new process in an empty folder with empty caches. SetFit and fastai have environments
-of their own, made here with venv and pip at the first run.
+Each run is a new process in an empty folder with empty caches.
 """
 
 import csv
@@ -13,67 +12,25 @@ import signal
 import subprocess
 import sys
 import time
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import defaults_data as data_sets
 import yaml
-from defaults_data import MULTI, NUMBER, SINGLE, TOKENS, DataSet
+from defaults_data import MULTI, NUMBER, SINGLE
+from defaults_peers import PEER_ARMS, PEERS, environment
 
 from pipelines.core import registry
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ROOT / "benchmarks" / "peers"
 AUTO = "auto"
 INCOMPLETE = ("peft",)  # strategies that have no default: they need more keys
 STRATEGIES = tuple(
     sorted(set(registry.names("strategies")) - {*INCOMPLETE}, key=lambda name: (name != AUTO, name))
 )
-TEXT, IMAGE, WORDS = "text_classification", "image_classification", "token_classification"
 MAX_REASON = 160  # characters
 STOPPED = (-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
-
-
-@dataclass(frozen=True)
-class Peer:
-    """What others do with the same rows.
-
-    Attributes:
-        script: a file of peers/.
-        tasks, kinds: what it is for.
-        packages: of an environment of its own; none: Graft's.
-    """
-
-    title: str
-    script: str
-    tasks: tuple[str, ...]
-    kinds: tuple[str, ...]
-    packages: tuple[str, ...] = ()
-    pairs: bool = True
-
-    def misfit(self, data: DataSet) -> str | None:
-        """Say why it is not for this data, if it is not."""
-        if data.task not in self.tasks or data.kind not in self.kinds:
-            return "not made for such data"
-        return None if self.pairs or len(data.inputs) == 1 else "takes no pairs of texts"
-
-
-VALUES = (SINGLE, MULTI, NUMBER)
-TRAINER_TASKS = (TEXT, IMAGE, WORDS)
-PEER_ARMS = {
-    "bag_of_words": Peer("bag of words", "linear_arm.py", (TEXT,), VALUES),
-    "frozen_cv": Peer("frozen features, folds", "linear_arm.py", (TEXT, IMAGE), VALUES),
-    "trainer": Peer("Trainer, as published", "trainer_arm.py", TRAINER_TASKS, (*VALUES, TOKENS)),
-    "trainer_tuned": Peer("Trainer, tuned", "trainer_arm.py", TRAINER_TASKS, (*VALUES, TOKENS)),
-    "setfit": Peer(
-        "SetFit", "setfit_arm.py", (TEXT,), (SINGLE, MULTI), ("setfit==1.2.0",), pairs=False
-    ),
-    "fastai": Peer(
-        "fastai", "fastai_arm.py", (IMAGE,), (SINGLE,), ("fastai==2.8.12", "timm>=1", "datasets>=4")
-    ),
-}
 ARMS = (*STRATEGIES, *PEER_ARMS)
 
 
@@ -175,19 +132,6 @@ class Cell:
         separator = "|" if kind == MULTI else " "
         lists = [text.split(separator) if text else [] for text in written]
         return {"predictions": [[*map(number_of, names)] for names in lists], "confidence": None}
-
-
-def environment(arm: str, folder: Path) -> Path:
-    """Return the interpreter of a peer; make its environment first where there is none."""
-    home = folder.resolve() / arm
-    python, complete = home / "bin" / "python", home / "complete"
-    if not complete.exists():
-        print(f"making an environment for {arm} in {home}", flush=True)
-        venv.create(home, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "-qq", *PEER_ARMS[arm].packages]
-        subprocess.run(install, check=True)
-        complete.touch()
-    return python
 
 
 def _execute(command: list[str], folder: Path, minutes: float) -> dict[str, float]:

@@ -5,8 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from defaults_arms import AUTO, PEER_ARMS, title
+from defaults_arms import AUTO, title
 from defaults_data import DATA, DECIDING, REPORTED, SIZES
+from defaults_peers import PEER_ARMS
 from scipy.stats import rankdata
 
 Line = dict[str, Any]

@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import ranking_candidates as candidates
+import ranking_checkpoints as checkpoints
 import resumable
 import yaml
 from bare_recipe import BARE
 from ranking_candidates import TARGETS
+from transfer import RESNET
 
 SEEDS = (1, 2)
 TRAINING = {"max_steps": 90, "per_device_train_batch_size": 16}
@@ -43,7 +45,7 @@ def write_recipe(shared: Path, target: str, work: Path) -> Path:
     values = {
         **BARE,
         "task": wanted.task,
-        "model": str(candidates.RESNET),  # replaced for each candidate
+        "model": str(RESNET),  # replaced for each candidate
         "data": {"source": "files", "path": str(data), "splits": {"test": None}, **columns},
         "strategy": "full",
         "training": TRAINING,
@@ -58,7 +60,7 @@ def rank(shared: Path, target: str, folder: Path) -> Line:
     """Rank the candidates of a target as `graft rank` does."""
     from pipelines.tuning.ranking import rank as ranking
 
-    paths = {str(candidates.make(shared, n, folder)): n for n in TARGETS[target].candidates}
+    paths = {str(checkpoints.make(shared, n, folder)): n for n in TARGETS[target].candidates}
     with tempfile.TemporaryDirectory() as work:
         recipe = write_recipe(shared, target, Path(work))
         started = time.monotonic()
@@ -85,7 +87,7 @@ def train(shared: Path, target: str, name: str, seed: int, folder: Path) -> Line
     from pipelines import recipe as recipes
     from pipelines.workflow.trial import trial
 
-    checkpoint = candidates.make(shared, name, folder)
+    checkpoint = checkpoints.make(shared, name, folder)
     with tempfile.TemporaryDirectory() as work:
         path = write_recipe(shared, target, Path(work))
         recipe = recipes.load(path, [f"model={checkpoint}", f"training.seed={seed}"])
