@@ -6,67 +6,16 @@ the last one, with the device at rest at both ends.
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from gpu_clock import StepClock, has_gpu, peak
 from gpu_work import prepare
 
 __all__ = ["prepare"]  # an arm, too: what it imports is here already
-
-
-class StepClock:
-    """Builds a callback of the Trainer that times steps; whoever makes a Trainer gets it."""
-
-    def __init__(self, warm: int) -> None:
-        self.warm = warm
-        self.began = self.ended = 0.0
-        self.steps = self.samples = 0
-        self.loss: float | None = None
-        self.memory: int | None = None
-
-    def install(self) -> None:
-        """Add the callback to those that every Trainer has."""
-        from transformers import TrainerCallback, trainer
-
-        clock = self
-
-        class Timing(TrainerCallback):
-            def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-                clock.step(args, state)
-
-            def on_log(
-                self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any
-            ) -> None:
-                clock.loss = (logs or {}).get("train_loss", clock.loss)
-
-        trainer.DEFAULT_CALLBACKS = [*trainer.DEFAULT_CALLBACKS, Timing]
-
-    def step(self, args: Any, state: Any) -> None:
-        """Take the time after the last warm step and after the last one of all."""
-        if state.global_step == self.warm:
-            _synchronize()
-            self.began = time.perf_counter()
-        elif state.global_step == state.max_steps:
-            _synchronize()
-            self.ended = time.perf_counter()
-            self.memory = _peak()
-            self.steps = state.global_step - self.warm
-            size = args.per_device_train_batch_size * args.gradient_accumulation_steps
-            self.samples = self.steps * size
-
-    def result(self) -> dict[str, Any]:
-        """Return samples in a second, mean training loss, and the most memory in use."""
-        seconds = self.ended - self.began
-        return {
-            "samples_per_second": self.samples / seconds,
-            "step_ms": 1000 * seconds / self.steps,
-            "loss": self.loss,
-            "memory": self.memory,
-        }
 
 
 def device(small: bool) -> dict[str, Any]:
@@ -116,12 +65,7 @@ def trainer(
     import transformers
     from gpu_rows import rows_for
 
-    auto = {
-        "bert": transformers.AutoModelForSequenceClassification,
-        "vit": transformers.AutoModelForImageClassification,
-        "wav2vec2": transformers.AutoModelForAudioClassification,
-    }[work["kind"]]
-    model = auto.from_pretrained(work["checkpoint"], num_labels=2)
+    model = _classifier(work)
     rows, collate = rows_for(work, padding)
     clock = StepClock(warm)
     clock.install()
@@ -130,8 +74,8 @@ def trainer(
             runs,
             **{"report_to": "none", "save_strategy": "no", "disable_tqdm": True, **training},
             remove_unused_columns=False,
-            use_cpu=not _has_gpu(),
-            dataloader_pin_memory=_has_gpu(),
+            use_cpu=not has_gpu(),
+            dataloader_pin_memory=has_gpu(),
         )
         transformers.Trainer(model, arguments, train_dataset=rows, data_collator=collate).train()
     return clock.result()
@@ -140,27 +84,21 @@ def trainer(
 def memory(work: dict[str, Any], batch: int, bf16: bool, strategy: str = "full") -> dict[str, Any]:
     """Compare the memory that `graft check` estimates for a step with what two steps take."""
     import torch
-    import transformers
     from gpu_rows import rows_for
 
     from pipelines.core import registry
     from pipelines.models.anatomy import dissect
     from pipelines.models.memory import of_step
 
-    auto = {
-        "bert": transformers.AutoModelForSequenceClassification,
-        "vit": transformers.AutoModelForImageClassification,
-        "wav2vec2": transformers.AutoModelForAudioClassification,
-    }[work["kind"]]
-    kind = "cuda" if _has_gpu() else "cpu"
-    before = _peak()
-    model = auto.from_pretrained(work["checkpoint"], num_labels=2).to(kind)
+    kind = "cuda" if has_gpu() else "cpu"
+    before = peak()
+    model = _classifier(work).to(kind)
     chosen = registry.find("strategies", strategy)(name=strategy)
     model = chosen.apply(model, dissect(model, ()))
     rows, collate = rows_for(work, "max_length")
     inputs = {k: v.to(kind) for k, v in collate([rows[i] for i in range(batch)]).items()}
     estimate = of_step(model, inputs)
-    if _has_gpu():
+    if has_gpu():
         torch.cuda.reset_peak_memory_stats()
         before = 0
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], fused=True)
@@ -169,29 +107,19 @@ def memory(work: dict[str, Any], batch: int, bf16: bool, strategy: str = "full")
             model(**inputs).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    return {"estimate": sum(estimate.values()), "memory": _peak() - before, "parts": estimate}
+    return {"estimate": sum(estimate.values()), "memory": peak() - before, "parts": estimate}
 
 
-def _has_gpu() -> bool:
-    import torch
+def _classifier(work: dict[str, Any]) -> Any:
+    """Load the encoder of a Work with a new head of two classes."""
+    import transformers
 
-    return torch.cuda.is_available()
-
-
-def _synchronize() -> None:
-    import torch
-
-    if _has_gpu():
-        torch.cuda.synchronize()
-
-
-def _peak() -> int:
-    """Return the most bytes in use: of the GPU, else of this process."""
-    import torch
-
-    if _has_gpu():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    auto = {
+        "bert": transformers.AutoModelForSequenceClassification,
+        "vit": transformers.AutoModelForImageClassification,
+        "wav2vec2": transformers.AutoModelForAudioClassification,
+    }[work["kind"]]
+    return auto.from_pretrained(work["checkpoint"], num_labels=2)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gpu_work import CLASSES, MAX_LENGTH, RATE
+from gpu_data import CLASSES, MAX_LENGTH, RATE
 
 
 def rows_for(work: dict[str, Any], padding: Any) -> tuple[Any, Any]:

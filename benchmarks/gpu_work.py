@@ -6,20 +6,14 @@ downloaded, and what a step costs hangs on neither. A folder SHARED with `checkp
 """
 
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
-import numpy as np
+from gpu_data import MAX_LENGTH, num_tokens, write_images, write_sounds, write_texts
 
 sys.path.insert(1, str(Path(__file__).parents[1] / "tests" / "support"))
 
-MAX_LENGTH = 128  # tokens
-RATE = 16_000  # samples of sound in a second
-SPLITS = {"train": 1.0, "validation": 1 / 32}  # of the number of rows
-CLASSES = ("no", "yes")
 NAMES = {"bert": "bert-base-uncased", "vit": "vit-base-patch16-224", "wav2vec2": "wav2vec2-base"}
 WIDTH = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 SMALL = {
@@ -113,75 +107,16 @@ def _data(
     """Return a folder of data, and the mean size of an example: tokens, pixels or samples."""
     if name == "bert" and given and (given / "data" / "sst2" / "train.parquet").exists():
         folder = given / "data" / "sst2"
-        return folder, _num_tokens(folder, checkpoint)
+        return folder, num_tokens(folder, checkpoint)
     folder = root / "data" / name
     rows = {"bert": 8192, "bert_long": 2048, "vit": 1024, "wav2vec2": 512}[name]
     rows = 64 if small else rows
     if name.startswith("bert"):
-        _write_texts(folder, rows, shortest=MAX_LENGTH - 28 if name == "bert_long" else 3)
-        return folder, _num_tokens(folder, checkpoint)
+        write_texts(folder, rows, shortest=MAX_LENGTH - 28 if name == "bert_long" else 3)
+        return folder, num_tokens(folder, checkpoint)
     if name == "vit":
-        return folder, _write_images(folder, rows, side=40 if small else 320)
-    return folder, _write_sounds(folder, rows, seconds=(0.3, 0.6) if small else (1.0, 4.0))
-
-
-def _write_texts(folder: Path, num_rows: int, shortest: int) -> None:
-    """Write texts as long as those of SST-2 (13 tokens on average, many short), or longer ones."""
-    from datasets import Dataset
-
-    folder.mkdir(parents=True)
-    for split, share in SPLITS.items():
-        random, texts = Random(split), []
-        for _ in range(max(8, round(share * num_rows))):
-            length = shortest + min(50, int(random.lognormvariate(1.9, 0.8)))
-            texts.append(" ".join(f"w{random.randrange(1000)}" for _ in range(length)))
-        labels = [row % 2 for row in range(len(texts))]
-        Dataset.from_dict({"sentence": texts, "label": labels}).to_parquet(
-            str(folder / f"{split}.parquet")
-        )
-
-
-def _files(folder: Path, num_rows: int, suffix: str) -> Iterator[tuple[Path, int]]:
-    """Yield `<split>/<class>/<number>.<suffix>` and its number; folders are made."""
-    for split, share in SPLITS.items():
-        for number in range(max(8, round(share * num_rows))):
-            file = folder / split / CLASSES[number % 2] / f"{number}.{suffix}"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            yield file, number
-
-
-def _write_images(folder: Path, num_rows: int, side: int) -> float:
-    """Write JPEGs of smooth noise, which take as long to decode as photographs."""
-    from PIL import Image
-
-    random = np.random.default_rng(0)
-    for file, _ in _files(folder, num_rows, "jpg"):
-        coarse = random.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
-        image = Image.fromarray(coarse).resize((side, side * 3 // 4), Image.Resampling.BICUBIC)
-        image.save(file, quality=90)
-    return 0.0  # a model of images sees them at one size
-
-
-def _write_sounds(folder: Path, num_rows: int, seconds: tuple[float, float]) -> float:
-    """Write clips of noise; return their mean number of samples."""
-    import soundfile
-
-    random, sizes = np.random.default_rng(0), []
-    for file, _ in _files(folder, num_rows, "wav"):
-        sizes.append(int(RATE * random.uniform(*seconds)))
-        soundfile.write(file, 0.1 * random.standard_normal(sizes[-1]).astype("float32"), RATE)
-    return float(np.mean(sizes))
-
-
-def _num_tokens(folder: Path, checkpoint: Path) -> float:
-    """Return the mean number of tokens of a text, those of the model's own among them."""
-    from pyarrow.parquet import read_table
-    from transformers import AutoTokenizer
-
-    texts = read_table(folder / "train.parquet")["sentence"].to_pylist()[:4096]
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    encoded = tokenizer(texts, truncation=True, max_length=MAX_LENGTH)["input_ids"]
-    return float(np.mean([*map(len, encoded)]))
+        return folder, write_images(folder, rows, side=40 if small else 320)
+    return folder, write_sounds(folder, rows, seconds=(0.3, 0.6) if small else (1.0, 4.0))
 
 
 def _cost(kind: str, checkpoint: Path, size: float) -> tuple[float, float]:
