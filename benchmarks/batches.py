@@ -35,14 +35,14 @@ DATA = {  # columns, rows, epochs, learning rate
 
 
 def score(shared: Path, data: str, arm: str, seed: int) -> float:
-    """Accuracy of one run."""
+    """Return the accuracy of one run."""
     import yaml
 
     from pipelines import recipe
     from pipelines.workflow import run as pipeline
 
     columns, rows, epochs, rate = DATA[data]
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "task": {"name": "text_classification", "max_length": 128},
         "model": str(shared / "checkpoints/all-MiniLM-L6-v2"),
         "data": {
@@ -58,35 +58,35 @@ def score(shared: Path, data: str, arm: str, seed: int) -> float:
     training = {"learning_rate": rate, "num_train_epochs": epochs, "eval_strategy": "no"}
     with tempfile.TemporaryDirectory() as runs:
         file = Path(runs) / "batches.yaml"
-        said["training"] = {**training, "seed": seed, "output_dir": runs, **ARMS[arm]}
-        file.write_text(yaml.safe_dump(said))
+        values["training"] = {**training, "seed": seed, "output_dir": runs, **ARMS[arm]}
+        file.write_text(yaml.safe_dump(values))
         metrics = json.loads(pipeline.run(recipe.load(file)).metrics.read_text())
     return metrics["validation"]["accuracy"]
 
 
-def apart(shared: Path, said: tuple[str, str, int]) -> float:
-    """The same in a process of its own."""
-    data, arm, seed = said
+def score_alone(shared: Path, run: tuple[str, str, int]) -> float:
+    """Return the same from a process of its own."""
+    data, arm, seed = run
     command = [sys.executable, __file__, str(shared), data, "--one", arm, str(seed)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{said}\n{done.stderr[-2000:]}")
-    found = float(done.stdout.splitlines()[-1])
-    print(f"  {data}, {arm}, seed {seed}: {found:.4f}", file=sys.stderr, flush=True)
-    return found
+        raise SystemExit(f"{run}\n{done.stderr[-2000:]}")
+    accuracy = float(done.stdout.splitlines()[-1])
+    print(f"  {data}, {arm}, seed {seed}: {accuracy:.4f}", file=sys.stderr, flush=True)
+    return accuracy
 
 
-def table(data: str, found: dict[str, list[float]]) -> Iterator[str]:
-    """A line for each arm."""
-    for arm, scores in found.items():
-        apart = [one - other for one, other in zip(scores, found[RANDOM], strict=True)]
-        difference = "" if arm == RANDOM else f"{_told(apart, '+')}"
-        yield f"| {data} | {arm} | {_told(scores)} | {difference} |"
+def table(data: str, accuracies: dict[str, list[float]]) -> Iterator[str]:
+    """Yield a line for each arm."""
+    for arm, scores in accuracies.items():
+        gains = [one - other for one, other in zip(scores, accuracies[RANDOM], strict=True)]
+        difference = "" if arm == RANDOM else f"{_spread(gains, '+')}"
+        yield f"| {data} | {arm} | {_spread(scores)} | {difference} |"
 
 
-def _told(numbers: list[float], sign: str = "") -> str:
-    mean, spread = statistics.mean(numbers), statistics.stdev(numbers)
-    return f"{100 * mean:{sign}.2f} ± {100 * spread:.2f}"
+def _spread(numbers: list[float], sign: str = "") -> str:
+    mean, deviation = statistics.mean(numbers), statistics.stdev(numbers)
+    return f"{100 * mean:{sign}.2f} ± {100 * deviation:.2f}"
 
 
 def main() -> None:
@@ -96,18 +96,18 @@ def main() -> None:
     parser.add_argument("data", nargs="*", choices=[*DATA, []], metavar="DATA")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--one", nargs=2, metavar=("ARM", "SEED"), help=argparse.SUPPRESS)
-    said = parser.parse_args()
-    shared = said.shared.resolve()
-    if said.one:
-        print(score(shared, said.data[0], said.one[0], int(said.one[1])))
+    parsed = parser.parse_args()
+    shared = parsed.shared.resolve()
+    if parsed.one:
+        print(score(shared, parsed.data[0], parsed.one[0], int(parsed.one[1])))
         return
     print("| data | batches | accuracy, % | difference |\n|---|---|---:|---:|")
-    with ThreadPoolExecutor(said.processes) as pool:
-        for data in said.data or DATA:
-            todo = product([data], ARMS, SEEDS)
-            scores = iter([*pool.map(partial(apart, shared), todo)])
-            found = {arm: [next(scores) for _ in SEEDS] for arm in ARMS}
-            print("\n".join(table(data, found)), flush=True)
+    with ThreadPoolExecutor(parsed.processes) as pool:
+        for data in parsed.data or DATA:
+            runs = product([data], ARMS, SEEDS)
+            scores = iter([*pool.map(partial(score_alone, shared), runs)])
+            accuracies = {arm: [next(scores) for _ in SEEDS] for arm in ARMS}
+            print("\n".join(table(data, accuracies)), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,24 +28,24 @@ Takes = dict[tuple[str, int], list[np.ndarray]]  # (split, digit) -> (samples,) 
 
 
 def takes(folder: Path, held_out: str) -> dict[str, Takes]:
-    """What every person says: the one held out in test, the others in train and validation."""
+    """Read what every person says: the one held out in test, the others in train and validation."""
     import soundfile
     from pyarrow import parquet
 
-    found: dict[str, Takes] = defaultdict(lambda: defaultdict(list))
+    people: dict[str, Takes] = defaultdict(lambda: defaultdict(list))
     for file in sorted(folder.glob("*.parquet")):
         for row in parquet.read_table(file).to_pylist():
             split = "validation" if row["index"] < 5 else "train"
             split = "test" if row["speaker"] == held_out else split
             samples, _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]))
-            found[row["speaker"]][split, row["label"]].append(without_rumble(samples))
-    return found
+            people[row["speaker"]][split, row["label"]].append(without_rumble(samples))
+    return people
 
 
-def joined(said: Takes, split: str, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """Random digits, one after the other, and their transcript; train varies level and timbre."""
+def joined(takes: Takes, split: str, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+    """Join random digits, and return their transcript, too; train varies level and timbre."""
     digits = [int(digit) for digit in rng.integers(0, 10, rng.integers(3, 7))]
-    parts = [said[split, d][rng.integers(len(said[split, d]))] for d in digits]
+    parts = [takes[split, d][rng.integers(len(takes[split, d]))] for d in digits]
     if split == "train":
         parts = [part * 10 ** rng.uniform(-0.3, 0.3) for part in parts]  # 6 dB
     ends = np.cumsum([len(part) + int(RATE * rng.uniform(*PAUSE)) for part in parts])
@@ -59,21 +59,21 @@ def joined(said: Takes, split: str, rng: np.random.Generator) -> tuple[np.ndarra
 
 
 def equalized(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As another microphone hears it: a random walk of 3 dB at six frequencies up to 4 kHz."""
+    """Filter as by another microphone: a random walk of 3 dB at six frequencies up to 4 kHz."""
     spectrum, decibels = np.fft.rfft(samples), np.cumsum(rng.normal(0, 3, 6))
     places = np.linspace(0, 5, len(spectrum))
     return np.fft.irfft(spectrum * 10 ** (np.interp(places, range(6), decibels) / 20), len(samples))
 
 
 def without_rumble(samples: np.ndarray) -> np.ndarray:
-    """Nothing below `RUMBLE`."""
+    """Cut off what is below `RUMBLE`."""
     spectrum = np.fft.rfft(samples)
     spectrum[: round(RUMBLE * len(samples) / RATE)] = 0
     return np.fft.irfft(spectrum, len(samples))
 
 
 def write_data(people: dict[str, Takes], folder: Path) -> None:
-    """One table a split."""
+    """Write a table for each split."""
     import pyarrow
     import soundfile
     from pyarrow import parquet
@@ -82,9 +82,9 @@ def write_data(people: dict[str, Takes], folder: Path) -> None:
     rng = np.random.default_rng(0)
     for split, num_clips in NUM_CLIPS.items():
         rows: list[dict[str, Any]] = []
-        for person, said in people.items():
-            for i in range(num_clips if (split, 0) in said else 0):
-                samples, text = joined(said, split, rng)
+        for person, spoken in people.items():
+            for i in range(num_clips if (split, 0) in spoken else 0):
+                samples, text = joined(spoken, split, rng)
                 soundfile.write(file := io.BytesIO(), samples, RATE, format="FLAC")
                 audio = {"bytes": file.getvalue(), "path": f"{person}_{i}.flac"}
                 rows.append({"audio": audio, "text": text})
@@ -92,7 +92,7 @@ def write_data(people: dict[str, Takes], folder: Path) -> None:
 
 
 def write_model(folder: Path) -> None:
-    """Half a million weights to be: 40 mel bins every 10 ms in, a word or the blank every 40 out.
+    """Write a network of half a million weights: 40 mel bins in every 10 ms, a word out every 40.
 
     A token a word: spelled in characters, with a delimiter between words, it learns far slower.
     """

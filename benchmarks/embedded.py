@@ -9,9 +9,10 @@ chooses, test is scored once for each run.
 """
 
 import json
-import statistics
 import tempfile
 from pathlib import Path
+
+from spread import mean_and_deviation
 
 from pipelines import recipe
 from pipelines.workflow import run as pipeline
@@ -28,14 +29,14 @@ SETTINGS = {
 
 
 def accuracy(overrides: list[str], per_class: int, seed: int, runs: str) -> float:
-    """Test accuracy in per cent of one run."""
-    said = [
+    """Return the test accuracy of one run, in per cent."""
+    overrides = [
         *overrides,
         f"data.limit.train={10 * per_class}",
         f"training.seed={seed}",
         f"training.output_dir={runs}",
     ]
-    folder = pipeline.run(recipe.load(RECIPE, said))
+    folder = pipeline.run(recipe.load(RECIPE, overrides))
     return 100 * json.loads(folder.metrics.read_text())["test"]["accuracy"]
 
 
@@ -46,8 +47,8 @@ def main() -> None:
         for name, overrides in SETTINGS.items():
             cells = []
             for per_class in PER_CLASS:
-                found = [accuracy(overrides, per_class, seed, runs) for seed in SEEDS]
-                cells.append(f"{statistics.mean(found):.1f} ± {statistics.stdev(found):.1f}")
+                scores = [accuracy(overrides, per_class, seed, runs) for seed in SEEDS]
+                cells.append(mean_and_deviation(scores))
             rows.append(f"| {name} | {' | '.join(cells)} |")
     print("\n| test accuracy, % |", " | ".join(f"{n} a class" for n in PER_CLASS), "|")
     print("|---|" + "---|" * len(PER_CLASS))

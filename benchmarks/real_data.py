@@ -26,7 +26,7 @@ IMAGE = {"num_train_epochs": 3, "learning_rate": 1e-3, "bf16": True}
 
 
 def row(task: Any, checkpoint: str, path: str, training: dict[str, Any], **sections: Any) -> Any:
-    """The sections of a recipe but for the strategy; model and data by their folders' names."""
+    """Return a recipe without its strategy; model and data go by their folders' names."""
     data = {"source": "files", "path": path, **sections.pop("data", {})}
     return {"task": task, "model": checkpoint, "data": data, "training": training, **sections}
 
@@ -34,7 +34,7 @@ def row(task: Any, checkpoint: str, path: str, training: dict[str, Any], **secti
 def text(
     data: str, epochs: int, metrics: list[Any], limit: dict[str, int] | None = None, **columns: str
 ) -> Any:
-    """MiniLM on texts, at most 128 tokens."""
+    """Return a recipe for MiniLM on texts, at most 128 tokens."""
     task = {"name": "text_classification", "max_length": 128}
     training = {**TEXT, "num_train_epochs": epochs}
     return row(
@@ -48,7 +48,7 @@ def text(
 
 
 def images(data: str, **limit: int) -> Any:
-    """MobileNet-v2, three epochs."""
+    """Return a recipe for MobileNet-v2, three epochs."""
     return row("image_classification", MOBILENET, data, IMAGE, data={"limit": limit})
 
 
@@ -69,21 +69,21 @@ STRATEGIES = {"text": ("linear_probe", "full"), "image": ("linear_probe", "full"
 
 
 def run(shared: Path, name: str, strategy: str, runs: str) -> dict[str, Any]:
-    """One run; gives back its metrics."""
-    said = ROWS[name]
-    checkpoint = shared / "checkpoints" / said["model"]
+    """Run once and return the metrics."""
+    values = ROWS[name]
+    checkpoint = shared / "checkpoints" / values["model"]
     paths = {
         "model": str(of_side(checkpoint, SIDES[name], runs) if name in SIDES else checkpoint),
-        "data": {**said["data"], "path": str(shared / "data" / said["data"]["path"])},
+        "data": {**values["data"], "path": str(shared / "data" / values["data"]["path"])},
     }
-    training = {**said["training"], "output_dir": runs}
+    training = {**values["training"], "output_dir": runs}
     file = Path(runs) / f"{name}_{strategy}.yaml"
-    file.write_text(yaml.safe_dump({**said, **paths, "strategy": strategy, "training": training}))
+    file.write_text(yaml.safe_dump({**values, **paths, "strategy": strategy, "training": training}))
     return json.loads(pipeline.run(recipe.load(file)).metrics.read_text())
 
 
 def of_side(checkpoint: Path, side: int, runs: str | Path) -> Path:
-    """A copy of one of timm's checkpoints that takes smaller images."""
+    """Copy one of timm's checkpoints, for smaller images."""
     copy = Path(runs) / f"{checkpoint.name}_{side}"
     shutil.copytree(checkpoint, copy, dirs_exist_ok=True)
     config = json.loads((copy / "config.json").read_text())
@@ -100,10 +100,10 @@ def main(shared: str, *names: str) -> None:
         for name in names or ROWS:
             modality = "image" if ROWS[name]["model"] == MOBILENET else "text"
             for strategy in STRATEGIES[modality]:
-                found = run(Path(shared), name, strategy, runs)
-                train, scores = found["training"], (found["validation"], found["test"] or {})
-                told = [", ".join(f"{k} {v:.4f}" for k, v in s.items()) or "-" for s in scores]
-                cells = f"{train['trainable_parameters']:,}", f"{train['seconds']:.0f}", *told
+                metrics = run(Path(shared), name, strategy, runs)
+                train, scores = metrics["training"], (metrics["validation"], metrics["test"] or {})
+                shown = [", ".join(f"{k} {v:.4f}" for k, v in s.items()) or "-" for s in scores]
+                cells = f"{train['trainable_parameters']:,}", f"{train['seconds']:.0f}", *shown
                 print("|", " | ".join([name, strategy, *cells]), "|", flush=True)
 
 

@@ -31,7 +31,7 @@ Arm = tuple[str, dict[str, Any]]  # a function of speed_arms.py, and its options
 
 
 def texts(shared: Path, **limit: int) -> dict[str, Any]:
-    """MiniLM on SST-2."""
+    """Describe MiniLM on SST-2."""
     path = str(shared / "data/sst2")
     splits = {"test": None}
     data = {"source": "files", "path": path, "columns": {"text": "sentence"}, "splits": splits}
@@ -44,7 +44,7 @@ def texts(shared: Path, **limit: int) -> dict[str, Any]:
 
 
 def images(shared: Path, **limit: int) -> dict[str, Any]:
-    """MobileNet-v2 on flowers."""
+    """Describe MobileNet-v2 on flowers."""
     data = {"source": "files", "path": str(shared / "data/flowers5_128px"), "limit": limit}
     return {
         "text": False,
@@ -54,29 +54,29 @@ def images(shared: Path, **limit: int) -> dict[str, Any]:
     }
 
 
-def ours(
-    work: Any, strategy: Any, said: dict[str, Any], cache: str | None = None, **speed: str
+def graft(
+    work: Any, strategy: Any, training: dict[str, Any], cache: str | None = None, **speed: str
 ) -> Arm:
-    """Graft; arms that name the same `cache` find what the other has kept."""
-    options = {"work": work, "strategy": strategy, "training": said, "speed": speed}
+    """Return an arm of Graft; those that name the same `cache` find what the other has kept."""
+    options = {"work": work, "strategy": strategy, "training": training, "speed": speed}
     return "graft", options | ({"cache": cache} if cache else {})
 
 
-def plain(work: Any, padding: Any, said: dict[str, Any], *, frozen: bool = False) -> Arm:
-    """A plain Trainer, one epoch."""
-    said = {**TRAIN, **said}
-    return "trainer", {"work": work, "padding": padding, "frozen": frozen, "training": said}
+def trainer(work: Any, padding: Any, training: dict[str, Any], *, frozen: bool = False) -> Arm:
+    """Return an arm of a plain Trainer, one epoch."""
+    training = {**TRAIN, **training}
+    return "trainer", {"work": work, "padding": padding, "frozen": frozen, "training": training}
 
 
 def training(shared: Path) -> dict[str, Arm]:
     """One epoch of full fine-tuning, 3,200 examples."""
     work = texts(shared, train=3200)
     return {
-        "run_glue: padded to 128": plain(work, "max_length", FLOAT32),
-        "padded by the batch": plain(work, False, FLOAT32),
-        "padded by the batch, bf16": plain(work, False, BF16),
-        "Graft, float32": ours(work, "full", {**TRAIN, **FLOAT32}),
-        "Graft": ours(work, "full", TRAIN),
+        "run_glue: padded to 128": trainer(work, "max_length", FLOAT32),
+        "padded by the batch": trainer(work, False, FLOAT32),
+        "padded by the batch, bf16": trainer(work, False, BF16),
+        "Graft, float32": graft(work, "full", {**TRAIN, **FLOAT32}),
+        "Graft": graft(work, "full", TRAIN),
     }
 
 
@@ -85,11 +85,13 @@ def probe(shared: Path) -> dict[str, Arm]:
     work = texts(shared, train=10_000)
     return {
         "the forward pass alone": ("forward", {"work": work, "bf16": False}),
-        "Trainer, frozen, 1 epoch": plain(work, False, FLOAT32, frozen=True),
-        "Trainer, frozen, padded to 128, 1 epoch": plain(work, "max_length", FLOAT32, frozen=True),
-        "Graft, float32": ours(work, "linear_probe", FLOAT32, "float32"),
-        "Graft, float32, again": ours(work, "linear_probe", FLOAT32, "float32"),
-        "Graft": ours(work, "linear_probe", {}, "bf16"),
+        "Trainer, frozen, 1 epoch": trainer(work, False, FLOAT32, frozen=True),
+        "Trainer, frozen, padded to 128, 1 epoch": trainer(
+            work, "max_length", FLOAT32, frozen=True
+        ),
+        "Graft, float32": graft(work, "linear_probe", FLOAT32, "float32"),
+        "Graft, float32, again": graft(work, "linear_probe", FLOAT32, "float32"),
+        "Graft": graft(work, "linear_probe", {}, "bf16"),
     }
 
 
@@ -98,23 +100,23 @@ def image_probe(shared: Path) -> dict[str, Arm]:
     work = images(shared, train=1000, validation=100)
     return {
         "decoding and the forward pass alone": ("forward", {"work": work, "bf16": False}),
-        "Trainer, frozen, 1 epoch": plain(work, None, FLOAT32, frozen=True),
-        "Graft, float32": ours(work, "linear_probe", FLOAT32, "float32"),
-        "Graft, float32, again": ours(work, "linear_probe", FLOAT32, "float32"),
-        "Graft": ours(work, "linear_probe", {}, "bf16"),
+        "Trainer, frozen, 1 epoch": trainer(work, None, FLOAT32, frozen=True),
+        "Graft, float32": graft(work, "linear_probe", FLOAT32, "float32"),
+        "Graft, float32, again": graft(work, "linear_probe", FLOAT32, "float32"),
+        "Graft": graft(work, "linear_probe", {}, "bf16"),
     }
 
 
 def strategies(shared: Path) -> dict[str, Arm]:
     """Three epochs of 1,500 examples, in float32."""
     work = texts(shared, train=1500)
-    said = {**TRAIN, **FLOAT32, "num_train_epochs": 3}
+    three = {**TRAIN, **FLOAT32, "num_train_epochs": 3}
     top = {"name": "top_layers", "layers": 2}
     return {
-        "full": ours(work, "full", said),
-        "lora": ours(work, "lora", said),
-        "top_layers, frozen blocks each time": ours(work, top, said, frozen_blocks="off"),
-        "top_layers": ours(work, top, said, frozen_blocks="on"),
+        "full": graft(work, "full", three),
+        "lora": graft(work, "lora", three),
+        "top_layers, frozen blocks each time": graft(work, top, three, frozen_blocks="off"),
+        "top_layers": graft(work, top, three, frozen_blocks="on"),
     }
 
 
@@ -122,7 +124,7 @@ ROWS = {f.__name__: f for f in (training, probe, image_probe, strategies)}
 
 
 def run(arm: str, options: dict[str, Any], folder: Path, round_: int) -> dict[str, Any]:
-    """One arm in a process of its own; `cache` names what it shares with others of its round."""
+    """Run an arm in a process of its own; `cache` names what it shares with others of its round."""
     cache = folder / f"{options.get('cache', 'own-' + os.urandom(4).hex())}-{round_}"
     options = {name: value for name, value in options.items() if name != "cache"}
     environment = {**os.environ, "GRAFT_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
@@ -134,30 +136,34 @@ def run(arm: str, options: dict[str, Any], folder: Path, round_: int) -> dict[st
 
 
 def rounds(arms: dict[str, Arm], repeats: int) -> dict[str, list[dict[str, Any]]]:
-    """Arm -> what it took, once a round."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
+    """Run all arms in turn: arm -> what it took in each round."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
     with tempfile.TemporaryDirectory() as folder:
         for round_ in range(repeats):
             for name, (arm, options) in arms.items():
-                found[name].append(run(arm, options, Path(folder), round_))
-                print(f"  {name}: {found[name][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
-    return found
+                results[name].append(run(arm, options, Path(folder), round_))
+                seconds = results[name][-1]["seconds"]
+                print(f"  {name}: {seconds:.1f} s", file=sys.stderr, flush=True)
+    return results
 
 
-def table(found: dict[str, list[dict[str, Any]]], work: Any) -> Iterator[str]:
-    """Ratios to the first arm, memory, waiting, utilization."""
-    first = next(iter(found.values()))
+def table(results: dict[str, list[dict[str, Any]]], least: Any) -> Iterator[str]:
+    """Yield ratios to the first arm, memory, waiting and utilization.
+
+    Args:
+        least: arm -> the seconds that its products would take alone; None: there is no utilization.
+    """
+    first = next(iter(results.values()))
     yield "| | relative time | lowest - highest | seconds | peak GB | waiting | utilization |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
-    for name, results in found.items():
-        ratios = [
-            one["seconds"] / other["seconds"] for one, other in zip(results, first, strict=True)
-        ]
-        seconds = statistics.median(one["seconds"] for one in results)
-        memory = statistics.median(one["memory"] for one in results) / 1e9
-        waits = [one["wait"] for one in results if one.get("wait") is not None]
+    for name, runs in results.items():
+        pairs = zip(runs, first, strict=True)
+        ratios = [one["seconds"] / other["seconds"] for one, other in pairs]
+        seconds = statistics.median(one["seconds"] for one in runs)
+        memory = statistics.median(one["memory"] for one in runs) / 1e9
+        waits = [one["wait"] for one in runs if one.get("wait") is not None]
         wait = f"{statistics.median(waits):.1%}" if waits else ""
-        share = f"{work(name) / seconds:.0%}" if work else ""
+        share = f"{least(name) / seconds:.0%}" if least else ""
         yield (
             f"| {name} | {statistics.median(ratios):.3f} | {min(ratios):.3f} - {max(ratios):.3f} | "
             f"{seconds:.1f} | {memory:.1f} | {wait} | {share} |"
@@ -170,26 +176,25 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], metavar="ROW")
     parser.add_argument("--repeats", type=int, default=3)
-    said = parser.parse_args()
-    shared = said.shared.resolve()
+    parsed = parser.parse_args()
+    shared = parsed.shared.resolve()
     with tempfile.TemporaryDirectory() as folder:
         best = {bf16: run("product", {"bf16": bf16}, Path(folder), 0) for bf16 in (False, True)}
-        found = run("size", {"work": texts(shared, train=3200)}, Path(folder), 0)
-    told = ", ".join(
-        f"{'bf16' if b else 'float32'} {p['flops'] / 1e9:,.0f}" for b, p in best.items()
-    )
-    print(f"a large product of matrices, GFLOP/s: {told}")
-    for name in said.rows or ROWS:
+        size = run("size", {"work": texts(shared, train=3200)}, Path(folder), 0)
+    products = (f"{'bf16' if b else 'float32'} {p['flops'] / 1e9:,.0f}" for b, p in best.items())
+    print(f"a large product of matrices, GFLOP/s: {', '.join(products)}")
+    for name in parsed.rows or ROWS:
         build = ROWS[name]
         print(f"\n{build.__doc__}\n")
-        ideal = 6 * found["parameters"] * found["tokens"]
+        ideal = 6 * size["parameters"] * size["tokens"]
 
         def least(arm: str, ideal: float = ideal) -> float:
             precise = arm != "Graft" and "bf16" not in arm
             return ideal / best[not precise]["flops"]
 
-        work = least if build is training else None
-        print("\n".join(table(rounds(build(shared), said.repeats), work)), flush=True)
+        results = rounds(build(shared), parsed.repeats)
+        lines = table(results, least if build is training else None)
+        print("\n".join(lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def rows_of(work: dict[str, Any], split: str) -> Any:
 
     folder = Path(work["data"]["path"])
     rows = load_dataset("parquet", data_files=str(folder / f"{split}.parquet"))["train"]
-    most = work["data"]["limit"].get(split)
-    return rows.shuffle(seed=0).select(range(min(most or len(rows), len(rows))))
+    limit = work["data"]["limit"].get(split)
+    return rows.shuffle(seed=0).select(range(min(limit or len(rows), len(rows))))
 
 
 def texts_for(work: dict[str, Any], tokenizer: Any, padding: Any) -> tuple[Any, Any]:

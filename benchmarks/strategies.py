@@ -74,8 +74,8 @@ def regret(results: list[dict[str, Any]]) -> Iterator[str]:
         lines.append((statistics.mean(behind), max(behind), statistics.mean(scores), seconds, arm))
     yield "| always | mean regret | largest regret | mean test accuracy | mean seconds |"
     yield "|---|---:|---:|---:|---:|"
-    for mean, most, score, seconds, arm in sorted(lines):
-        yield f"| `{arm}` | {mean:.1f} | {most:.1f} | {score:.1f} | {seconds:.0f} |"
+    for mean, largest, score, seconds, arm in sorted(lines):
+        yield f"| `{arm}` | {mean:.1f} | {largest:.1f} | {score:.1f} | {seconds:.0f} |"
 
 
 def _cells(results: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, list[Any]]]:

@@ -59,8 +59,8 @@ class Cell(NamedTuple):
 
 def recipe_of(cell: Cell, runs: str) -> dict[str, Any]:
     """Return the sections of one run."""
-    sections, classes, most, columns = DATA[cell.data]
-    rows = min(most, (SIZES[cell.size] or most) * classes)
+    sections, classes, limit, columns = DATA[cell.data]
+    rows = min(limit, (SIZES[cell.size] or limit) * classes)
     epochs = max(3, ceil(STEPS / ceil(rows / BATCH)))
     steps = cell.steps or epochs * ceil(rows / BATCH)
     length = {"max_steps": cell.steps} if cell.steps else {"num_train_epochs": epochs}
@@ -127,5 +127,5 @@ def _recipe(cell: Cell) -> Iterator[Any]:
 
 def is_size_of(data: str, size: str) -> bool:
     """Return whether a data set has so many examples, and not the same ones by another size."""
-    _, classes, most, _ = DATA[data]
-    return size != "all" or most > classes * max(n for n in SIZES.values() if n)
+    _, classes, limit, _ = DATA[data]
+    return size != "all" or limit > classes * max(n for n in SIZES.values() if n)
