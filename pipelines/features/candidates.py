@@ -61,14 +61,19 @@ def pooled_extractor(
             logits = model(**batch).logits
         head_pooling = _head_pooling(hook, batch, logits) if hook.input.dim() > 2 else None
         poolings = _candidates(hook, head_pooling, pooling, batch, plain)
-        # New layers that stay, before the output layer: what they compute changes with the seed, so
-        # their input is what can be kept.
-        solved = (f"{anatomy.output}.", f"{projected}.")
-        others = [name for name in newly_initialized if not name.startswith(solved)]
-        stays_new = bool(others) and head_pooling is None
+        stays_new = head_pooling is None and _has_new_layers(anatomy, projected, newly_initialized)
+        # what new layers compute changes with the seed: their input is what can be kept
         kept_input = head_input.find(model, anatomy, batch) if stays_new else None
     options: dict[str, Any] = {"layer": layer, "plain": plain, "projection": projected}
     return Extractor(model, anatomy, poolings, head_pooling, head_input=kept_input, **options)
+
+
+def _has_new_layers(
+    anatomy: "Anatomy", projected: str | None, newly_initialized: tuple[str, ...]
+) -> bool:
+    """Return whether layers are new that stay as they are before the output layer."""
+    solved = (f"{anatomy.output}.", f"{projected}.")
+    return any(not name.startswith(solved) for name in newly_initialized)
 
 
 def _candidates(

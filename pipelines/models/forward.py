@@ -76,7 +76,6 @@ def iter_batches(
     import torch
     from accelerate import PartialState
     from torch.utils.data import DataLoader
-    from tqdm.auto import tqdm
 
     state = PartialState()
     # a model in training may cache tensors, and inference tensors cannot take part in autograd
@@ -85,16 +84,21 @@ def iter_batches(
     model = model.to(state.device).eval()
     batches = _batches(rows, row_ids, batch_size, state.process_index, state.num_processes)
     loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=num_workers)
-    no_bar = title is None or not shows_bars()
-    bar = tqdm(total=sum(map(len, batches)), desc=title, unit="rows", disable=no_bar)
-    for batch_ids, batch in zip(batches, loader, strict=True):
-        batch = {k: v.to(state.device) for k, v in batch.items()}
-        inputs = batch if with_labels else without_labels(batch)
-        with without_gradients(), torch.autocast(state.device.type, torch.bfloat16, bf16):
-            outputs = collect(model(**inputs), batch)
-        yield batch_ids, {name: _on_cpu(entries) for name, entries in outputs.items()}
-        bar.update(len(batch_ids))
-    bar.close()
+    with _bar(sum(map(len, batches)), title) as bar:
+        for batch_ids, batch in zip(batches, loader, strict=True):
+            batch = {k: v.to(state.device) for k, v in batch.items()}
+            inputs = batch if with_labels else without_labels(batch)
+            with without_gradients(), torch.autocast(state.device.type, torch.bfloat16, bf16):
+                outputs = collect(model(**inputs), batch)
+            yield batch_ids, {name: _on_cpu(entries) for name, entries in outputs.items()}
+            bar.update(len(batch_ids))
+
+
+def _bar(num_rows: int, title: str | None) -> Any:
+    from tqdm.auto import tqdm
+
+    is_hidden = title is None or not shows_bars()
+    return tqdm(total=num_rows, desc=title, unit="rows", disable=is_hidden)
 
 
 def sample_batch(rows: Any, collate: Collate) -> dict[str, "torch.Tensor"]:

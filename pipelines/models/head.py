@@ -47,13 +47,8 @@ def match(
     """
     output = dissect(model).output if labels.problem_type in WITH_OUTPUTS else None
     if output is None:
-        if section.head != "auto":
-            raise ModelError(
-                f"model.head: '{section.head}': the task has no outputs by label; remove model.head"
-            )
+        _check_auto(section)
         return list(new), _new_tensors(new)
-    layer = model.get_submodule(output)
-    tensors = [f"{output}.{name}" for name, _ in layer.named_parameters()]
     if f"{output}.weight" in mismatched:
         return list(new), _new_tensors(new) + _other_size(names, labels, section)
     if f"{output}.weight" in new:
@@ -62,14 +57,23 @@ def match(
     if labels.names and len(names) != labels.num_labels:
         _check_named(section, names)
     order = None if section.head == "new" else _order(names, labels, section)
+    layer = model.get_submodule(output)
     if order is None:
         layer.load_state_dict(draw().get_submodule(output).state_dict())
-        all_new = [*new, *(name for name in tensors if name not in new)]
+        tensors = [f"{output}.{name}" for name, _ in layer.named_parameters()]
+        all_new = [*dict.fromkeys((*new, *tensors))]
         reason = "" if section.head == "new" else _other_names(names, labels)
         return all_new, _new_tensors(all_new) + reason
     _permute(layer, order)
-    note = f"head: the checkpoint's own ({output}), its outputs matched to the labels by name"
-    return list(new), note if labels.names else f"head: the checkpoint's own ({output})"
+    matched = ", its outputs matched to the labels by name" if labels.names else ""
+    return list(new), f"head: the checkpoint's own ({output}){matched}"
+
+
+def _check_auto(section: "Model") -> None:
+    if section.head != "auto":
+        raise ModelError(
+            f"model.head: '{section.head}': the task has no outputs by label; remove model.head"
+        )
 
 
 def _check_keep(section: "Model", output: str, labels: Labels) -> None:

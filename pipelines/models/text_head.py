@@ -91,10 +91,14 @@ def read_classes(
     num_rows = pair.config.text_config.vocab_size
     if len(tokenizer) > num_rows:
         return None, f"the tokenizer knows {len(tokenizer):,} words, the text tower {num_rows:,}"
-    templates = section.templates or TEMPLATES
     names = [" ".join(name.replace("_", " ").split()) for name in labels.names]
     if unknown := _unknown(tokenizer, names):
         return None, f"the tokenizer knows no part of {unknown!r}; are its files in the checkpoint?"
+    return _head(pair, tokenizer, names, section.templates or TEMPLATES), ""
+
+
+def _head(pair: Any, tokenizer: Any, names: list[str], templates: tuple[str, ...]) -> TextHead:
+    """Read each name in each template, and average the vectors of a name."""
     read = []
     for template in templates:
         texts = [template.replace(PLACE, name) for name in names]
@@ -107,7 +111,7 @@ def read_classes(
         scale=float(pair.logit_scale.detach().exp()),
         bias=0.0 if bias is None else float(bias.detach()),
         templates=templates,
-    ), ""
+    )
 
 
 def _unknown(tokenizer: Any, names: list[str]) -> str | None:

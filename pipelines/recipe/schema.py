@@ -33,17 +33,7 @@ def build() -> dict[str, Any]:
     for argument in properties["training"]["properties"].values():
         del argument["default"]  # left to transformers: null stands for it here
     for source in properties["data"]["anyOf"]:
-        target = source["properties"]["target"]
-        del target["type"]
-        target["anyOf"] = [{"$ref": "#/properties/data"}, {"type": "null"}]
-        if sources := source["properties"].get("sources"):
-            each = sources.pop("additionalProperties")
-            del sources["type"], each["type"]
-            each["$ref"] = "#/properties/data"
-            sources["anyOf"] = [
-                {"type": "array", "items": each},
-                {"type": "object", "additionalProperties": each},
-            ]
+        _nest_sources(source["properties"])
     for name in ("Encoder", "TunedCheckpoint"):
         definitions[name] = {"anyOf": [{"type": "string"}, definitions[name]]}
     model = {"anyOf": [{"type": "string"}, properties["model"]]}
@@ -60,6 +50,21 @@ def build() -> dict[str, Any]:
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def _nest_sources(fields: dict[str, Any]) -> None:
+    """Let the fields of a source that hold sources refer to those that there are."""
+    target = fields["target"]
+    del target["type"]
+    target["anyOf"] = [{"$ref": "#/properties/data"}, {"type": "null"}]
+    if sources := fields.get("sources"):
+        each = sources.pop("additionalProperties")
+        del sources["type"], each["type"]
+        each["$ref"] = "#/properties/data"
+        sources["anyOf"] = [
+            {"type": "array", "items": each},
+            {"type": "object", "additionalProperties": each},
+        ]
 
 
 def _stages(properties: dict[str, Any]) -> dict[str, Any]:

@@ -56,23 +56,8 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
     """
     from huggingface_hub import HfApi
 
-    if not folder.done:
-        raise RunError(f"{folder}: this run has not finished; there is no model to push yet")
-    library = library_of(folder.model)
-    if not folder.card.is_file():
-        raise RunError(f"{folder.card}: missing; a model is pushed with its card")
+    _check_model(folder)
     check_name(repo_id)
-    checkpoint = adapter_folder.folder_below(folder.model)
-    if checkpoint:
-        raise RunError(
-            f"{folder}: an adapter for the local folder {checkpoint}, which is not on the Hub; "
-            "train with strategy.save=merged, or on a checkpoint of the Hub"
-        )
-    if library == "side-by-side":
-        raise RunError(
-            f"{folder}: several models side by side, which no class loads from the Hub; push a run "
-            "of one checkpoint"
-        )
     with _uploading(folder, repo_id, ["graft", "push", str(folder), repo_id]):
         api = HfApi()
         url = api.create_repo(repo_id, private=private, exist_ok=True)
@@ -85,6 +70,25 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
             ignore_patterns=IGNORED_FILES,
         )
     return str(url)
+
+
+def _check_model(folder: RunFolder) -> None:
+    """Refuse a run of which nobody could load a model from the Hub."""
+    if not folder.done:
+        raise RunError(f"{folder}: this run has not finished; there is no model to push yet")
+    library = library_of(folder.model)
+    if not folder.card.is_file():
+        raise RunError(f"{folder.card}: missing; a model is pushed with its card")
+    if checkpoint := adapter_folder.folder_below(folder.model):
+        raise RunError(
+            f"{folder}: an adapter for the local folder {checkpoint}, which is not on the Hub; "
+            "train with strategy.save=merged, or on a checkpoint of the Hub"
+        )
+    if library == "side-by-side":
+        raise RunError(
+            f"{folder}: several models side by side, which no class loads from the Hub; push a run "
+            "of one checkpoint"
+        )
 
 
 def push_space(

@@ -63,16 +63,7 @@ def build(paths: Sequence[str | Path]) -> Ensemble:
     chosen = equal if prepared.data.is_folded else _weights(together, prepared)
     scores = [_scores(prepared, together, weights) for weights in (*np.eye(len(runs)), equal)]
     return Ensemble(
-        members=tuple(
-            Member(
-                run.folder.model,
-                f"{run.path.parent.name}/{run.path.name}",
-                library_of(run.folder.model),
-                float(weight),
-                score,
-            )
-            for run, weight, score in zip(runs, chosen, scores[:-1], strict=True)
-        ),
+        members=tuple(map(_member, runs, chosen, scores[:-1])),
         labels=labels,
         task=prepared.recipe.task,
         main_metric=prepared.scorer.main,
@@ -81,6 +72,11 @@ def build(paths: Sequence[str | Path]) -> Ensemble:
         chosen=_scores(prepared, together, chosen),
         is_folded=prepared.data.is_folded,
     )
+
+
+def _member(run: Run, weight: float, scores: Scores) -> Member:
+    folder, name = run.folder.model, f"{run.path.parent.name}/{run.path.name}"
+    return Member(folder, name, library_of(folder), float(weight), scores)
 
 
 def _runs(paths: Sequence[str | Path]) -> list[Run]:

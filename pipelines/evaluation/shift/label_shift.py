@@ -7,6 +7,7 @@ the weight of each class is w = C⁻¹ q.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,22 +57,16 @@ class LabelShift:
             labels: (rows,) class ids of the source.
             names: of the classes; those without a row in one half are left out.
         """
-        from scipy.stats import norm
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         random = np.random.default_rng(seed)
         order = random.permutation(len(labels))
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        first, second = order[: len(order) // 2], order[len(order) // 2 :]
         shares = np.bincount(labels, minlength=len(names)) / len(labels)
         if absent := [name for name, share in zip(names, shares, strict=True) if not share]:
             return cls(names, shares, reason=f"no row of class '{absent[0]}' was drawn")
-        if len({*labels[halves[0]]}) < len(names):
+        if len({*labels[first]}) < len(names):
             return cls(names, shares, reason="a class has too few rows")
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=MAX_ITERATIONS))
-        probe.fit(source[halves[0]], labels[halves[0]])
-        predicted, true = probe.predict(source[halves[1]]), labels[halves[1]]
+        probe = _probe().fit(source[first], labels[first])
+        predicted, true = probe.predict(source[second]), labels[second]
         elsewhere = probe.predict(target)
         matrix = _confusions(predicted, true, len(names))
         # for K equal classes a perfect probe has K singular values of 1 / K
@@ -84,9 +79,7 @@ class LabelShift:
         )
         draws, at_home = map(np.stack, zip(*redrawn, strict=True))
         low, high = np.percentile(draws, INTERVAL, axis=0)
-        # of many classes one seems to change by chance: Bonferroni's bound
-        bound = float(norm.isf(SIGNIFICANCE / 2 / len(names)))
-        is_seen = np.abs(estimate - shares) > bound * np.std(draws - at_home, axis=0)
+        is_seen = _has_changed(estimate - shares, draws - at_home)
         # estimates that stop at 0 or 1 spread less than their error
         is_seen &= (shares < low) | (shares > high)
         return cls(names, shares, estimate, low, high, bool(is_seen.any()))
@@ -111,6 +104,23 @@ class LabelShift:
             )
         else:
             yield f"  no change of the shares is seen; the estimate {assumption}"
+
+
+def _probe() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=MAX_ITERATIONS))
+
+
+def _has_changed(changes: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
+    """(classes,) whether a share changed by more than (draws, classes) draws of the rows do."""
+    from scipy.stats import norm
+
+    # of many classes one seems to change by chance: Bonferroni's bound
+    bound = float(norm.isf(SIGNIFICANCE / 2 / len(changes)))
+    return np.abs(changes) > bound * np.std(redrawn, axis=0)
 
 
 def _redrawn(

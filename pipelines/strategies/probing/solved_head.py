@@ -97,10 +97,8 @@ def start_from_solved_head(job: "Job", pooling: str = HEAD) -> "Job":
         train = search.train
         head = with_largest_gradient(head, train.features[best.pooling], train.targets)
     rows = "validation" if search.folds is None else "rows out of fold"
-    say(
-        f"the head was solved on frozen features, pooling {best.pooling}: {job.scorer.main} "
-        f"{best.score:.4f} on {rows}"
-    )
+    score = f"{job.scorer.main} {best.score:.4f} on {rows}"
+    say(f"the head was solved on frozen features, pooling {best.pooling}: {score}")
     if best.pooling != HEAD:
         return with_pooling(job, best.pooling, head)
     scale = job.target_scale
