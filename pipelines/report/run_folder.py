@@ -62,15 +62,6 @@ class RunFolder(RunPaths):
         )
 
     @classmethod
-    def latest_resumable(cls, root: str | Path, name: str) -> Self:
-        """Return the first of `unfinished`.
-
-        Raises:
-            RunError: there is none.
-        """
-        return cls.unfinished(root, name)[0]
-
-    @classmethod
     def resumable(cls, path: str | Path) -> Self:
         """Return the run to resume that `path` names, by its folder or by one of its checkpoints.
 

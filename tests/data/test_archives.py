@@ -11,12 +11,9 @@ from pipelines.core.errors import DataError
 from pipelines.data.sources import _archives
 from pipelines.data.sources.files import Files
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TABLE = "text,label\n{},1\n"
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
 def pack(file, content):

@@ -19,12 +19,9 @@ from pipelines.tasks._classification import Classification
 from pipelines.tasks.image_classification import ImageClassification
 from pipelines.tasks.text_classification import TextClassification
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SENTIMENT = Features(text=Value("string"), label=ClassLabel(names=["negative", "positive"]))
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 @pytest.fixture

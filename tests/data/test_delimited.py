@@ -12,10 +12,7 @@ from pipelines.data.sources.files import Files
 from pipelines.tasks.multiple_choice import MultipleChoice
 from pipelines.tasks.text_classification import TextClassification
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def read(path, content, **section):

@@ -12,9 +12,8 @@ from pipelines.tasks.text_classification import TextClassification
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
+def load(tmp_path, own_cache):
     """load(num_rows, …): the data of a strategy that can be cross-validated."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
     def load(num_rows, /, *, max_fold_rows=1000, names=("train",), **section):
         rows = {"text": [f"text {i}" for i in range(num_rows)], "label": ["a", "b"] * num_rows}

@@ -24,9 +24,8 @@ UNEVEN = [1, 2, 3, 5, 8, 13] * 4  # rows of 24 patients
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
+def load(tmp_path, own_cache):
     """load({split: columns}, **section): the data, grouped by 'patient'."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
     def load(splits, /, task=None, seed=42, max_fold_rows=0, **section):
         for name, columns in splits.items():

@@ -14,12 +14,9 @@ from pipelines.data.sources.files import Files
 from pipelines.tasks.question_answering import QuestionAnswering
 from pipelines.tasks.text_classification import TextClassification
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TEXTS = ("good", "well", "poor")
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
 def lines(rows):

@@ -13,9 +13,8 @@ from pipelines.tasks.text_classification import TextClassification
 
 
 @pytest.fixture
-def load(tmp_path, monkeypatch):
+def load(tmp_path, own_cache):
     """load({split: columns}, limit_per_class, **section) -> Data."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
     def load(splits, limit, /, task=None, seed=42, max_fold_rows=0, **section):
         for name, columns in splits.items():

@@ -23,8 +23,7 @@ SAMPLES = np.sin(np.arange(800) / 9).astype("float32") / 2
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+def _own_features(own_cache, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path_factory.mktemp("graft")))
 
 

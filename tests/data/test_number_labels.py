@@ -14,9 +14,8 @@ WHOLE = [str(i % 2) for i in range(30)]
 
 
 @pytest.fixture
-def read(tmp_path, monkeypatch):
+def read(tmp_path, own_cache):
     """read(labels) -> Data of a table in which they stand beside texts."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
     def read(labels, kind="csv", problem_type="auto", **section):
         path = tmp_path / f"train.{kind}"

@@ -8,14 +8,11 @@ from pipelines.data import load as load_data
 from pipelines.data.sources.files import Files
 from pipelines.tasks.token_classification import TokenClassification
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TAGGED = "Ada B-PER\nsaw O\nNew-York B-LOC\n\nBo B-PER\nslept O\n\n"
 SENTENCES = [["Ada", "saw", "New-York"], ["Bo", "slept"]]
 TAGS = [["B-PER", "O", "B-LOC"], ["B-PER", "O"]]
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
 def write(root, **contents):

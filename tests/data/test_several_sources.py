@@ -18,10 +18,7 @@ from pipelines.data.rows import Rows
 from pipelines.data.sources.several import Several
 from pipelines.tasks.text_classification import TextClassification
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -17,10 +17,7 @@ from pipelines.core.errors import DataError
 from pipelines.data.sources.files import Files
 from pipelines.data.sources.sklearn import Sklearn
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def files(path, **section):

@@ -9,12 +9,9 @@ from pipelines.data import columns
 from pipelines.data.sources.files import Files
 from pipelines.data.splits import assign
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 ROLES = {"text": ("text", "sentence"), "text_pair?": ("text_pair",), "label": ("label", "target")}
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
 
 
 def texts(path, **section):

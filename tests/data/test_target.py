@@ -15,12 +15,9 @@ from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
 from pipelines.data.sources.files import Files
 from pipelines.tasks.text_classification import TextClassification
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SOURCE = {"text": [f"book {i}" for i in range(20)], "label": ["bad", "good"] * 10}
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 @pytest.fixture

@@ -9,13 +9,10 @@ from pipelines.data.sources.files import Files
 from pipelines.tasks.multiple_choice import MultipleChoice
 from pipelines.tasks.text_classification import TextClassification
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 NUM_ROWS = 8
 SENTENCE = "the ferry left before the storm"
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_the_newest_unfinished_run_with_a_whole_checkpoint_is_resumed(tmp_path: 
     (half / "trainer_state.json").touch()
     runs[2].metrics.write_text("{}")  # done
 
-    resumed = RunFolder.latest_resumable(tmp_path, "quick")
+    resumed = RunFolder.unfinished(tmp_path, "quick")[0]
 
     assert resumed == runs[1]
     assert resumed.checkpoint == runs[1].checkpoints / "checkpoint-1000"
@@ -95,19 +95,19 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_anew(tmp_path
     done, stopped = (RunFolder.create(tmp_path, "quick") for _ in range(2))
     done.metrics.write_text("{}")
     stopped.lock.write_text("{}")
-    assert RunFolder.latest_resumable(tmp_path, "quick") == stopped
+    assert RunFolder.unfinished(tmp_path, "quick")[0] == stopped
     assert RunFolder.resumable(stopped.path) == stopped
     (stopped.checkpoints / "checkpoint-2").mkdir(parents=True)
     (stopped.checkpoints / "checkpoint-2" / "trainer_state.json").touch()  # killed while writing it
-    assert RunFolder.latest_resumable(tmp_path, "quick").checkpoint is None
+    assert RunFolder.unfinished(tmp_path, "quick")[0].checkpoint is None
 
 
 def test_nothing_to_resume_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=re.escape(str(tmp_path / "quick"))):
-        RunFolder.latest_resumable(tmp_path, "quick")
+        RunFolder.unfinished(tmp_path, "quick")
     RunFolder.create(tmp_path, "quick").metrics.write_text("{}")
     with pytest.raises(RunError, match=r"quick/1, is done\); to begin one, leave --resume "):
-        RunFolder.latest_resumable(tmp_path, "quick")
+        RunFolder.unfinished(tmp_path, "quick")
 
 
 def test_a_run_is_found_from_anything_in_it(tmp_path: Path) -> None:

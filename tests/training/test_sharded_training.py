@@ -65,7 +65,7 @@ def test_spread_weights_train_stop_and_go_on_as_whole_ones_do(
             break
     rest, err = running.communicate(timeout=120)
     assert "stopped by SIGTERM at step" in err, rest + err
-    stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
+    stopped = RunFolder.unfinished(tmp_path / "runs", "recipe")[0]
     assert sharding.saved_sharding(stopped.checkpoint) == "fsdp"
     # one process has whole weights, and could not read the optimizer's
     assert main(["run", str(recipe), half, "training.gradient_accumulation_steps=2", RESUME]) == 2

@@ -612,7 +612,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(
     assert stopped_at, err
     assert stopped_at[1] == number.name
     assert stopped_at[3] == "run the same recipe with training.resume_from_checkpoint=true"
-    stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
+    stopped = RunFolder.unfinished(tmp_path / "runs", "recipe")[0]
     assert not stopped.done
     assert stopped.checkpoint.name == f"checkpoint-{stopped_at[2]}"
     if number != signal.SIGTERM:  # going on does not depend on what it was stopped by
@@ -699,7 +699,7 @@ def test_two_processes_stop_at_the_same_step_and_one_goes_on(
             break
     _, err = running.communicate(timeout=120)
     assert err.count("stopped by SIGTERM at step") == 1
-    stopped = RunFolder.latest_resumable(tmp_path / "runs", "recipe")
+    stopped = RunFolder.unfinished(tmp_path / "runs", "recipe")[0]
     assert f"at step {stopped.checkpoint.name.removeprefix('checkpoint-')};" in err
 
     assert main(["run", str(recipe), "--resume"]) == 0
