@@ -1,9 +1,7 @@
 """The stages from a source to checked splits, in their order; `pipelines.data` lists them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
 from pipelines.core.labels import SINGLE, Labels
@@ -30,7 +28,6 @@ from pipelines.data.split_names import USUAL_NAMES
 if TYPE_CHECKING:
     from pipelines.data.sources import Source
     from pipelines.tasks import Task
-    from pipelines.tasks.augmentations import Augmentation
 
 
 def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -> Data:
@@ -84,46 +81,6 @@ def _select(
     if isinstance(source, Several):
         return domains.select(source, task, seed, bad_rows, note)
     return selection.select(source, task, bad_rows, note)
-
-
-def drop_unsupported_rows(
-    data: Data,
-    task: "Task",
-    processor: Any,
-    config: Any,
-    *,
-    skip: bool,
-    augmentation: "Augmentation | None" = None,
-) -> Data:
-    """Remove the rows that this model cannot take.
-
-    Args:
-        config: the model's.
-        skip: remove them instead of refusing them.
-        augmentation: what train will be augmented with, so that its examples are decoded once.
-
-    Raises:
-        DataError: there is such a row and `skip` is off.
-    """
-    notes: list[str] = []
-    bad_rows = RowFilter(skip, notes.append)
-    remaining = {}
-    for split, rows in data.splits.items():
-        find = partial(
-            task.unsupported_rows,
-            processor=processor,
-            config=config,
-            augmentation=augmentation if split == "train" else None,
-        )
-        remaining[split] = bad_rows.apply(split, rows, find)
-    left_out, domain = (*data.left_out, *bad_rows.left_out), data.target
-    if domain:
-        find = partial(task.unsupported_rows, processor=processor, config=config)
-        num_known = len(domain.left_out)
-        domain = target.filtered(domain, find, notes.append)
-        left_out = (*left_out, *domain.left_out[num_known:])
-    notes = [*data.notes, *notes]
-    return replace(data, splits=remaining, notes=tuple(notes), left_out=left_out, target=domain)
 
 
 def _note_groups(

@@ -1,10 +1,10 @@
-"""Finished runs on new labeled data: tables for a terminal, JSON, and a folder of files.
+"""Finished runs on new labeled data, as JSON and as a folder of files.
 
 evaluation.json        scores, intervals, classes, confusions, slices, differences
 <n>-<run>.parquet      one row per example, as in the run's own `predictions`
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,11 @@ from pipelines.evaluation.slice_scores import SliceScores
 from pipelines.report import evidence_file, example_table, strict_json
 from pipelines.report.evidence import SplitPredictions
 from pipelines.report.run_folder import RunFolder
-from pipelines.report.tables import align
 from pipelines.report.writing import require_new, writing
 
 if TYPE_CHECKING:
     from pipelines.data.rows import Rows
 
-MAX_LISTED_CLASSES = 50  # more than this are in the JSON only
-MAX_CHARACTERS = 40  # of a name, in a table
 FILE = "evaluation.json"
 
 
@@ -119,66 +116,6 @@ def _of_run(each: RunOnData) -> dict[str, Any]:
         content["top_losses"] = each.rows.numbers[np.array(content["top_losses"], int)]
     slices = [*map(asdict, each.slices)]
     return {"run": each.run, "scores": dict(each.scores), **content, "slices": slices}
-
-
-def lines(evaluation: DataEvaluation) -> Iterator[str]:
-    """Yield tables for a terminal."""
-    yield f"{evaluation.data}: {evaluation.num_rows:,} rows"
-    for each in evaluation.runs:
-        yield ""
-        yield each.run
-        yield from align([*_score_rows(each)])
-        if each.details.per_class and len(each.details.per_class) <= MAX_LISTED_CLASSES:
-            yield ""
-            yield from align([*_class_rows(each.details)])
-        if each.slices:
-            yield ""
-            yield from align([*_slice_rows(each, evaluation.main_metric)])
-    if evaluation.differences:
-        yield ""
-        yield from align([*_difference_rows(evaluation)])
-
-
-def _score_rows(each: RunOnData) -> Iterator[list[str]]:
-    yield ["metric", "score", "95 % over rows", "method"]
-    for key, score in each.scores.items():
-        interval = each.details.intervals.get(key)
-        bounds = [str(interval), interval.method] if interval else ["-", _reason(each, key)]
-        yield [key, f"{score:.4f}", *bounds]
-
-
-def _reason(each: RunOnData, key: str) -> str:
-    return each.details.without_interval.get(key, "")
-
-
-def _class_rows(details: SplitDetails) -> Iterator[list[str]]:
-    yield ["label", "precision", "recall", "f1", "count"]
-    for each in details.per_class:
-        numbers = (each.precision, each.recall, each.f1)
-        yield [_one_line(each.label), *(f"{n:.4f}" for n in numbers), f"{each.count:,}"]
-
-
-def _slice_rows(each: RunOnData, main_metric: str) -> Iterator[list[str]]:
-    yield ["rows by", "value", "count", main_metric, "95 % over rows"]
-    for part in each.slices:
-        score = part.scores.get(main_metric)
-        bounds = str(part.interval) if part.interval else "-"
-        shown = "-" if score is None else f"{score:.4f}"
-        yield [_one_line(part.by), _one_line(part.value), f"{part.num_rows:,}", shown, bounds]
-
-
-def _difference_rows(evaluation: DataEvaluation) -> Iterator[list[str]]:
-    yield ["difference", "metric", "", "95 % over rows", ""]
-    for each in evaluation.differences:
-        bounds = f"{each.interval.low:+.4f} to {each.interval.high:+.4f}" if each.interval else "-"
-        pair = f"{each.run} minus {each.minus}"
-        yield [pair, each.metric, f"{each.difference:+.4f}", bounds, each.verdict]
-
-
-def _one_line(text: str) -> str:
-    """Show a name of the data on one line, without control characters."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return shown if len(shown) <= MAX_CHARACTERS else f"{shown[:MAX_CHARACTERS]}…"
 
 
 def check(folder: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipelines import data, recipe
 from pipelines.core.errors import DataError, RecipeError
-from pipelines.data import group_draws, group_findings, group_folds
+from pipelines.data import group_counts, group_draws, group_findings, group_folds
 from pipelines.data.sources.files import Files
 from pipelines.tasks.causal_lm import CausalLm
 from pipelines.tasks.image_classification import ImageClassification
@@ -140,7 +140,7 @@ def test_groups_of_one_kind_are_dealt_at_once_as_one_after_the_other(monkeypatch
     for value in range(4):
         is_first = dealt[0][values == value] == 0
         assert is_first.sum() == pytest.approx(0.6 * len(is_first), abs=2)
-    monkeypatch.setattr(group_draws, "MAX_BATCH_CELLS", 1)
+    monkeypatch.setattr(group_counts, "MAX_BATCH_CELLS", 1)
     one_by_one = group_draws.deal(values, groups, [0.6, 0.4], 1, keeper=keeper)
     np.testing.assert_array_equal(dealt[0], one_by_one)
 

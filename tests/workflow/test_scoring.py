@@ -17,7 +17,7 @@ import pipelines as graft
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError, RunError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
-from pipelines.report import data_evaluation
+from pipelines.report import data_evaluation_text
 from pipelines.tasks.question_answering import PARTLY_ANSWERABLE
 
 TEXTS = ["a great film", "bad", "the plot was poor and awful", "fine"]
@@ -141,7 +141,7 @@ def test_runs_are_compared_on_the_same_rows(tiny: TinyRun, tmp_path, text_checkp
     assert (same.interval.low, same.interval.high) == (0.0, 0.0)
     reverse = graft.evaluate(runs[1::-1], path)
     assert {each.verdict for each in reverse.differences} == {"worse"}
-    assert [*data_evaluation.lines(reverse)][-1].endswith("  worse")
+    assert [*data_evaluation_text.lines(reverse)][-1].endswith("  worse")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class EvaluateCommand(Command):
         import json
 
         from pipelines.core.console import say, warn
-        from pipelines.report import data_evaluation
+        from pipelines.report import data_evaluation, data_evaluation_text
 
         require("--batch-size", parsed.batch_size, at_least=1)
         if parsed.output is not None:  # before anything heavy is imported
@@ -61,5 +61,5 @@ class EvaluateCommand(Command):
         if parsed.output is not None:
             data_evaluation.write(result, parsed.output)
             warn(f"{parsed.output}: written")
-        lines = [json.dumps(result.json())] if parsed.json else data_evaluation.lines(result)
+        lines = [json.dumps(result.json())] if parsed.json else data_evaluation_text.lines(result)
         say("\n".join(lines))

@@ -10,13 +10,11 @@ prepared. There are no digits.
 
 import string
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import map_coordinates
+
+from pipelines.data.sources._letter_shapes import CANVAS, GLYPH, distances
 
 HELD_OUT_FONTS = ("DejaVuSansMono-Bold", "STIXGeneralItalic", "cmss10")
 FONTS = (
@@ -28,9 +26,6 @@ FONTS = (
 )
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
-# pixels
-CANVAS = 64  # side of the canvas that a glyph is drawn on
-GLYPH = 48  # longer side of the glyph there
 FRAME = 32  # side of the frame that the letter is sampled in
 # the first sampling covers this many glyph boxes, so that no part of a bent letter is cut off
 SEARCH_SCALE = 1.6
@@ -51,9 +46,8 @@ class Handwriting:
     elastic: float = 4.0  # displacement of each knot of a `knots` x `knots` grid
     knots: int = 4
     jitter: float = 0.06  # of size and place, as a share of the frame
-    pen: float = (
-        0.6  # share of letters drawn along their skeleton; the others have the font's weight
-    )
+    # share of letters drawn along their skeleton; the others have the font's weight
+    pen: float = 0.6
     nib: tuple[float, float] = (3.0, 6.5)  # radius of the pen
     growth: tuple[float, float] = (-1.0, 3.0)  # by how much a font's own outline swells
 
@@ -90,7 +84,7 @@ def _write(
     letter: str, num: int, fonts: tuple[str, ...], style: Handwriting, rng: np.random.Generator
 ) -> np.ndarray:
     """Write a letter `num` times, each distorted anew: (num, FRAME, FRAME) ink in [0, 1]."""
-    outlines, skeletons = zip(*(_distances(font, letter) for font in fonts), strict=True)
+    outlines, skeletons = zip(*(distances(font, letter) for font in fonts), strict=True)
     pen = rng.random(num) < style.pen
     # outlines come first in `fields`, then skeletons, so that one index selects font and kind
     field = rng.integers(len(fonts), size=num) + len(fonts) * pen
@@ -176,41 +170,3 @@ def _shrink(ink: np.ndarray, size: int) -> np.ndarray:
     block = FRAME // size
     means = ink.reshape(-1, size, block, size, block).mean((2, 4))
     return (np.round(means * NUM_GRAY_LEVELS) * (255 / NUM_GRAY_LEVELS)).astype(np.uint8)
-
-
-@cache
-def _distances(font: str, letter: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels to the outline (negative inside) and to the skeleton: (CANVAS, CANVAS) float32."""
-    glyph = _glyph(font, letter)
-    outline = distance_transform_edt(~glyph) - distance_transform_edt(glyph)
-    return outline.astype(np.float32), distance_transform_edt(~_thin(glyph)).astype(np.float32)
-
-
-def _glyph(font: str, letter: str) -> np.ndarray:
-    """Draw a letter, GLYPH pixels long, in the middle of its canvas: (CANVAS, CANVAS) bool."""
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
-    face = ImageFont.truetype(str(path), 2 * GLYPH)  # twice as large as needed, then reduced
-    left, top, right, bottom = face.getbbox(letter)
-    ink = Image.new("L", (int(right - left), int(bottom - top)))
-    ImageDraw.Draw(ink).text((-left, -top), letter, font=face, fill=255)
-    ink = ink.crop(ink.getbbox())
-    ink = ink.resize([max(1, round(side * GLYPH / max(ink.size))) for side in ink.size])
-    canvas = Image.new("L", (CANVAS, CANVAS))
-    canvas.paste(ink, ((CANVAS - ink.width) // 2, (CANVAS - ink.height) // 2))
-    return np.asarray(canvas) > 127
-
-
-def _thin(glyph: np.ndarray) -> np.ndarray:
-    """The skeleton of a bool image, one pixel wide (Zhang and Suen, CACM 27(3), 1984)."""
-    # shifts that bring each neighbor to a pixel's place: north, then clockwise
-    ring = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
-    while True:
-        before = glyph.sum()
-        # the two subiterations of the paper peel the south-east and the north-west boundary
-        for first, second in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
-            near = np.stack([np.roll(glyph, shift, (0, 1)) for shift in ring])
-            turns, count = (~near & np.roll(near, -1, 0)).sum(0), near.sum(0)
-            border = ~near[list(first)].all(0) & ~near[list(second)].all(0)
-            glyph = glyph & ~((turns == 1) & (count >= 2) & (count <= 6) & border)
-        if glyph.sum() == before:
-            return glyph

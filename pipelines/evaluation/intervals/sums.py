@@ -15,6 +15,7 @@ from pipelines.core import tag_schemes
 from pipelines.core.labels import CHOICE, MULTI, SINGLE
 from pipelines.evaluation.intervals import class_sums, text_sums
 from pipelines.evaluation.intervals.class_sums import ClassCounts
+from pipelines.evaluation.intervals.moment_sums import moments, pearson, r2, sides
 from pipelines.evaluation.intervals.scored_rows import ScoredRows, Sums
 from pipelines.evaluation.metric import Metric
 
@@ -120,33 +121,9 @@ def _top_k_accuracy(metric: Metric, rows: ScoredRows) -> Mapping[str, Sums]:
     return _mean("top_k_accuracy", num_better < metric.options.get("k", 2))
 
 
-def _sides(rows: ScoredRows) -> tuple[np.ndarray, np.ndarray]:
-    return np.asarray(rows.predictions, float), np.asarray(rows.references, float)
-
-
 def _error(of_row: Callable[[Any, Any], Any], metric: Metric, rows: ScoredRows) -> Any:
     """Average an error of each row."""
-    return _mean(metric.name, of_row(*_sides(rows)))
-
-
-def _moments(score: Callable[[np.ndarray], np.ndarray], metric: Metric, rows: ScoredRows) -> Any:
-    """Pass the means of x, y, xx, yy and xy to `score`; x is predicted, y is right."""
-    # one shift for both: sums of large numbers would lose the digits of their differences
-    shift = float(np.mean(rows.references))
-    x, y = (side - shift for side in _sides(rows))
-    moments = np.stack([x, y, x * x, y * y, x * y, np.ones(len(x))], axis=1)
-    return {metric.name: Sums(moments, lambda sums: score((sums[:, :5] / sums[:, 5:]).T))}
-
-
-def _pearson(means: np.ndarray) -> np.ndarray:
-    x, y, xx, yy, xy = means
-    spread = np.maximum(xx - x * x, 0) * np.maximum(yy - y * y, 0)
-    return class_sums.ratio(xy - x * y, np.sqrt(spread))
-
-
-def _r2(means: np.ndarray) -> np.ndarray:
-    _, y, xx, yy, xy = means
-    return 1 - class_sums.ratio(xx - 2 * xy + yy, yy - y * y)
+    return _mean(metric.name, of_row(*sides(rows)))
 
 
 def _by_example(metric: Metric, rows: ScoredRows) -> Mapping[str, Sums]:
@@ -206,8 +183,8 @@ FORMS: Mapping[str, Form] = {
     "mae": partial(_error, lambda x, y: np.abs(x - y)),
     "mse": partial(_error, lambda x, y: (x - y) ** 2),
     "mape": partial(_error, _absolute_share),
-    "pearson": partial(_moments, _pearson),
-    "r2": partial(_moments, _r2),
+    "pearson": partial(moments, pearson),
+    "r2": partial(moments, r2),
     **dict.fromkeys(("squad", "exact_match"), _by_example),
     **dict.fromkeys(("wer", "cer"), _edits),
     "token_accuracy": _token_accuracy,

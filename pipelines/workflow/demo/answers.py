@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, TOKENS
 from pipelines.workflow.demo.fields import CHOICES, Field
 from pipelines.workflow.inference import given
+from pipelines.workflow.inference.answered_rows import Tally
 from pipelines.workflow.inference.answers import WITH_CLASSES, Wanted
-from pipelines.workflow.inference.predict import Tally, predict_chunks
+from pipelines.workflow.inference.predict import predict_chunks
 from pipelines.workflow.inference.sequences import ANSWERS
 
 if TYPE_CHECKING:

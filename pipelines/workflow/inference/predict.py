@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ from pipelines.core import cache_folder
 from pipelines.core.errors import DataError
 from pipelines.data.inputs import Inputs, with_blank_targets
 from pipelines.tasks.text import choices
+from pipelines.workflow.inference.answered_rows import AnsweredRows
 from pipelines.workflow.inference.answers import Wanted, describe
 from pipelines.workflow.inference.predicted import Answers, Predicted
 
@@ -25,58 +25,7 @@ if TYPE_CHECKING:
 # rows that are sorted by length together, and held with their outputs
 CHUNK_ROWS = {"text": 8192, "image": 1024, "audio": 1024}
 PREFIX = "model_"  # of our columns, where the rows have columns of these names
-MAX_SHOWN_REASONS = 3
 NOT_FINITE = "the model's outputs are not finite numbers"
-
-
-@dataclass(frozen=True)
-class AnsweredRows:
-    """Some rows with what the model predicts for them, in the order of the input.
-
-    Attributes:
-        table: all columns as they were read, and those of the predictions.
-        bad: the rows that cannot be predicted: all columns, the number of the row in the input,
-            from 0, and the reason.
-    """
-
-    table: "pa.Table"
-    bad: "pa.Table"
-
-
-@dataclass
-class Tally:
-    """How many rows were predicted, and why others were not."""
-
-    total: int
-    num_predicted: int = 0
-    num_bad: int = 0
-    reasons: list[str] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        """How many rows were looked at so far."""
-        return self.num_predicted + self.num_bad
-
-    def add(self, chunk: AnsweredRows) -> None:
-        """Count the rows of a chunk."""
-        self.num_predicted += len(chunk.table)
-        self.num_bad += len(chunk.bad)
-        shown = chunk.bad.slice(0, MAX_SHOWN_REASONS - len(self.reasons))
-        *_, rows, reasons = shown.columns
-        self.reasons += [f"row {row}: {reason}" for row, reason in zip(rows, reasons, strict=True)]
-
-    def __str__(self) -> str:
-        shown = "; ".join(self.reasons) + "; …" * (self.num_bad > len(self.reasons))
-        return f"{self.num_bad:,} of {self.total:,} rows cannot be predicted: {shown}"
-
-    def check(self) -> None:
-        """Refuse an input of which nothing could be predicted.
-
-        Raises:
-            DataError: gives the first reasons.
-        """
-        if self.num_bad and not self.num_predicted:
-            raise DataError(str(self))
 
 
 def predict_chunks(

@@ -10,9 +10,10 @@ from pipelines.core.console import duration, shows_bars, warn
 from pipelines.core.errors import RunError
 from pipelines.report.prediction_files import PredictionFile
 from pipelines.workflow.inference import given as inputs_given
+from pipelines.workflow.inference.answered_rows import AnsweredRows, Tally
 from pipelines.workflow.inference.answers import Wanted
 from pipelines.workflow.inference.checkpoint import open_model
-from pipelines.workflow.inference.predict import AnsweredRows, Tally, predict_chunks
+from pipelines.workflow.inference.predict import predict_chunks
 
 
 def predict(

@@ -6,8 +6,9 @@ from pipelines.core import startup
 from pipelines.core.console import say, warn
 from pipelines.recipe.overrides import Overrides
 from pipelines.workflow.inference import given as inputs_given
+from pipelines.workflow.inference.answered_rows import Tally
 from pipelines.workflow.inference.answers import Wanted
-from pipelines.workflow.inference.predict import Tally, predict_chunks
+from pipelines.workflow.inference.predict import predict_chunks
 
 if TYPE_CHECKING:
     import pandas as pd
