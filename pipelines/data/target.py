@@ -1,7 +1,7 @@
 """The target: rows of another domain, which a model is adapted to without their labels.
 
     1. source.load        as of `data`               name -> Dataset
-    2. _splits            what is adapted to, what is scored: `train` and `test`, or one table
+    2. _split_names       what is adapted to, what is scored: `train` and `test`, or one table
     3. target_columns     named by role, as in train; a label is not needed
     4. samples            the test split that is a share of train; limits
     5. target_labels      of what is scored, in the spelling of train

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from pipelines import recipe
 from pipelines.core import registry
-from pipelines.recipe import reading, source_names, staged, training_fields
+from pipelines.recipe import reading, source_names, stage_checks, staged, training_fields
 
 # kinds that a section is of where it does not name one
 IMPLIED = (("strategy", "auto"), ("data", source_names.SEVERAL))
@@ -74,7 +74,7 @@ def _stages(properties: dict[str, Any]) -> dict[str, Any]:
         if key in {*recipe.KINDS, "model"}
         else {"$ref": f"#/properties/{key}"}
         for key in properties
-        if key not in staged.WHOLE
+        if key not in stage_checks.WHOLE
     }
     return {
         "type": "array",

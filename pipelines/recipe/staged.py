@@ -1,7 +1,8 @@
 """A recipe with `stages` -> one recipe for each, what they have in common at the top.
 
 1. reading.layered   file                  -> the document, `stages` in it
-2. _stages           document              -> a layer for each stage, misplaced keys refused
+2. _layers           document              -> a layer for each stage
+   misplaced         layers, overrides     -> keys that no stage may have are refused
 3. _documents        layers, overrides     -> a whole document for each stage
 4. recipe.build      document              -> Recipe
 """
@@ -17,15 +18,14 @@ from pipelines.core.errors import RecipeError
 from pipelines.core.section import Section
 from pipelines.recipe import reading, recipe
 from pipelines.recipe.data_paths import find_beside
-from pipelines.recipe.document import Document, Key, Override
+from pipelines.recipe.document import Document, Override
 from pipelines.recipe.recipe import Recipe
+from pipelines.recipe.stage_checks import WHOLE_TRAINING, misplaced, unfit_outputs
 from pipelines.recipe.stage_data import drop_test_share, drop_unread
 from pipelines.recipe.yaml_reader import parse_override
 
 EXAMPLE = "[{task: masked_lm}, {task: text_classification}]"
 DESCRIPTION = "sections of recipes that are run in order, each from the model of the one before"
-WHOLE = ("name", "hub", "extends", "stages")  # of the recipe, not of a stage
-WHOLE_TRAINING = ("output_dir", "resume_from_checkpoint")  # the same of `training:`
 ORIGIN = ("checkpoint", "revision")  # of `model:`, where the first stage starts
 
 
@@ -99,7 +99,7 @@ def _build(
     problems = [
         problem
         for number, layer in enumerate(layers)
-        for problem in _misplaced(number, layer, of_stage[number])
+        for problem in misplaced(number, layer, of_stage[number])
     ]
     recipes = []
     for stage in _documents(document, layers, [[*shared, *each] for each in of_stage]):
@@ -109,7 +109,7 @@ def _build(
             recipes.append(recipe.build(stage))
         except RecipeError as error:
             problems += str(error).splitlines()
-    problems = problems or [*_unfit_outputs(document, recipes)]
+    problems = problems or [*unfit_outputs(document, recipes)]
     if problems:
         # a mistake in what stages share is one of all of them
         raise RecipeError("\n".join(dict.fromkeys(problems)))
@@ -164,24 +164,6 @@ def _overrides_of(overrides: list[Override], number: int, num_stages: int) -> li
     return result
 
 
-def _misplaced(number: int, layer: Document, overrides: list[Override]) -> Iterator[str]:
-    """Report keys of a stage that are the whole recipe's, or follow from the stage before."""
-    keys: dict[Key, str] = {(name,): layer.place((name,)) for name in layer.values}
-    for section in ("training", "model"):
-        below = layer.values.get(section)
-        names = below if isinstance(below, dict) else ()
-        keys |= {(section, name): layer.place((section, name)) for name in names}
-        if section == "model" and isinstance(below, str):
-            keys["model", "checkpoint"] = layer.place(("model",))
-    for key, _, place in overrides:
-        keys[("model", "checkpoint") if key == ("model",) else key] = place
-    for key, place in keys.items():
-        if key[0] in WHOLE or (key[0] == "training" and key[-1] in WHOLE_TRAINING):
-            yield f"{place}: {'.'.join(key)}: is one for all stages; write it above `stages:`"
-        if number and (key == ("model", "checkpoint") or key == ("model", "revision")):
-            yield f"{place}: {'.'.join(key)}: follows from the stage before; leave it out"
-
-
 def _documents(
     document: Document, layers: list[Document], overrides: list[list[Override]]
 ) -> Iterator[Document]:
@@ -204,21 +186,3 @@ def _documents(
             if first.get(key) is not None:
                 stage.put(key, first.get(key), first.place(key))
         yield stage
-
-
-def _unfit_outputs(document: Document, recipes: list[Recipe]) -> Iterator[str]:
-    """Report stages whose output no later one can start from."""
-    for number, each in enumerate(recipes):
-        if each.model.beside:
-            place = document.place(("stages", str(number), "model"))
-            yield (
-                f"{place}: model.beside: a stage starts from one model, and leaves one to the "
-                "next; name one checkpoint, or write a recipe without stages"
-            )
-    for number, each in enumerate(recipes[:-1]):
-        if getattr(each.strategy, "save", "") == "adapter":
-            place = document.place(("stages", str(number), "strategy", "save"))
-            yield (
-                f"{place}: stages.{number}.strategy.save: adapter: the next stage starts from a "
-                "whole model; use merged"
-            )

@@ -1,8 +1,8 @@
 """`graft check --shift`: how far the target is from the source, before anything is trained.
 
-1. draw     rows of both, at most MAX_ROWS each         numbers
-2. extract  what the frozen encoder makes of them       (rows, dim) features
-3. compare  evaluation/shift                            lines
+1. _drawn     rows of both, at most MAX_ROWS each      RowSubset
+2. _features  what the frozen encoder makes of them    (rows, dim) features
+3. lines      what `evaluation.shift` measures         lines
 """
 
 from collections.abc import Iterator

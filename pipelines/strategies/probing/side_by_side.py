@@ -2,7 +2,7 @@
 
 1. solve         each encoder alone            -> its best pooling, and how good it is alone
 2. HeadSearch    all features side by side     -> how much each block counts, and the penalty
-3. _parts        the head, cut at the blocks   -> each encoder with its part of the logits
+3. _output       the head, cut at the blocks   -> each encoder with its part of the logits
 
 Few labels choose poorly between encoders, and need not choose where the head reads all of them.
 """

@@ -5,5 +5,7 @@
 3. arms.of             Space, recipe               ComparisonArms and what each is compared with
 4. budget.Budgets      the arm that decides        how long all arms train, for each share of train
 5. runner.run          arms x seeds x shares       a run folder each, without its model
-6. outcome.write       Comparison                  comparison.json and pictures
+6. cells.CellResults   run folders                 Comparison, in comparison.json and pictures
+
+The first two are those of `tuning.search`. Of finished runs, `finished.compare` makes a Comparison.
 """
