@@ -4,6 +4,7 @@ RowDraws    rows, groups        -> how often each of 1,000 draws has each row
 sums        a metric, examples  -> sums over rows from which its score follows
 class_sums                         those of classes: hits, predictions and examples of each
 text_sums                          those of texts: entities, words, answers, blocks
+moment_sums                        those of numbers: x, y, xx, yy, xy
 draw        Scorer, examples    -> every score of every draw
 interval    scores of draws     -> its bounds
 

@@ -1,10 +1,11 @@
 """Same results in less time: the switches of a recipe's `speed:` section, and what was decided.
 
-packing.py           compute tokens, and no padding, where a model can
-packed_model.py      a model whose blocks compute packed tokens
-packed_layout.py     where the tokens of a packed batch stand
-length_buckets.py    compute a batch in buckets of about one length
-frozen_blocks.py     run frozen blocks once, and keep what they give
+packing.py             compute tokens, and no padding, where a model can
+packed_model.py        a model whose blocks compute packed tokens
+packed_layout.py       where the tokens of a packed batch stand
+length_buckets.py      compute a batch in buckets of about one length
+frozen_blocks.py       run frozen blocks once, and keep what they give
+frozen_blocks_cost.py  whether that pays
 """
 
 from collections.abc import Callable
