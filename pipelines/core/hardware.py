@@ -68,6 +68,13 @@ def keep_memory() -> None:
             libc.mallopt(option, value)
 
 
+def free_memory() -> None:
+    """Free the memory of a model before the next one is loaded."""
+    from accelerate.utils.memory import clear_device_cache
+
+    clear_device_cache(garbage_collection=True)
+
+
 def share_cores() -> None:
     """Share the cores among processes: launchers give each one thread on a CPU by default."""
     import torch

@@ -145,7 +145,7 @@ def _is_web_page(response: Any) -> bool:
 
 
 def _leads_away(response: Any) -> bool:
-    """Whether a redirect that is not followed leads to another host, and not as a Hub's do."""
+    """Return whether a redirect leads to another host in another way than a Hub's do."""
     target = response.next_request
     if target is None or target.url.host == response.request.url.host:
         return False
@@ -158,7 +158,7 @@ def _lacks_commit(response: Any) -> bool:
 
 
 def _is_damaged(response: Any) -> bool:
-    """Whether an answer of the API, which is JSON, cannot be read."""
+    """Return whether an answer of the API, which is JSON, cannot be read."""
     if not ("/api/" in response.request.url.path and response.is_success):
         return False
     try:

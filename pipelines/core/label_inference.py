@@ -131,7 +131,7 @@ def _kind(values: list[Any], *, is_list: bool) -> str:
 
 
 def _are_lists_in_text(values: list[Any]) -> bool:
-    """Whether all values are texts such as "['joy', 'fear']", rather than names in brackets."""
+    """Return whether all values are texts such as "['joy', 'fear']", and no names in brackets."""
     if not isinstance(values[0], str):
         return False
     present = set(values) - {None}
@@ -140,14 +140,14 @@ def _are_lists_in_text(values: list[Any]) -> bool:
 
 
 def _is_plain(item: Any) -> bool:
-    """Whether a column, or the lists in it, hold single values."""
+    """Return whether a column, or the lists in it, hold single values."""
     from datasets import ClassLabel, Value
 
     return isinstance(item, ClassLabel | Value)
 
 
 def _classes(item: Any, values: Iterable[Any]) -> Labels:
-    """The classes that the column declares, or those that occur."""
+    """Return the classes that the column declares, or those that occur."""
     names = getattr(item, "names", None)
     present = set(values) - {None, IGNORED, NO_CLASS if names else None}
     if len(present) < 2:
@@ -166,7 +166,7 @@ def _spelled(classes: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _several(item: Any, values: list[Any]) -> Labels:
-    """Several labels: lists of classes, or of 0 and 1 for each class."""
+    """Read several labels: lists of classes, or of 0 and 1 for each class."""
     members = list(chain.from_iterable(filter(None, values)))
     lengths = {len(row or ()) for row in values}
     is_number = not hasattr(item, "names") and any(isinstance(v, int | float) for v in members)

@@ -33,21 +33,21 @@ def let_cpus_shard() -> None:
 
 
 def is_batch_norm(module: "nn.Module") -> bool:
-    """Whether `module` is a BatchNorm1d, 2d or 3d, a SyncBatchNorm, or derives from one."""
+    """Return whether `module` is a BatchNorm1d, 2d or 3d, a SyncBatchNorm, or derives from one."""
     from torch.nn.modules.batchnorm import _BatchNorm  # torch 2.15
 
     return isinstance(module, _BatchNorm)
 
 
 def is_batch_or_instance_norm(module: "nn.Module") -> bool:
-    """Whether `module` is a batch normalization or an InstanceNorm1d, 2d or 3d."""
+    """Return whether `module` is a batch normalization or an InstanceNorm1d, 2d or 3d."""
     from torch.nn.modules.batchnorm import _NormBase  # torch 2.15
 
     return isinstance(module, _NormBase)
 
 
 def is_max_pool(module: "nn.Module") -> bool:
-    """Whether `module` is a MaxPool1d, 2d or 3d."""
+    """Return whether `module` is a MaxPool1d, 2d or 3d."""
     from torch.nn.modules.pooling import _MaxPoolNd  # torch 2.15
 
     return isinstance(module, _MaxPoolNd)
@@ -91,7 +91,7 @@ def register_attention(name: str, function: Any) -> None:
 
 
 def has_auto_model(config: Any, auto_class: str) -> bool:
-    """Whether `auto_class`, such as "AutoModelForCTC", has a model for `config`."""
+    """Return whether `auto_class`, such as "AutoModelForCTC", has a model for `config`."""
     import transformers
 
     return type(config) in getattr(transformers, auto_class)._model_mapping  # transformers 5.23

@@ -71,7 +71,7 @@ class RowFilter:
 
 
 def _examples(bad: list[BadRow]) -> str:
-    """The first bad rows with their reasons."""
+    """Return the first bad rows with their reasons."""
     sources = [f" of '{each.source}'" * bool(each.source) for each in bad[:MAX_ROWS_IN_NOTE]]
     pairs = zip(bad, sources, strict=False)
     shown = "; ".join(f"row {each.row}{source}: {each.reason}" for each, source in pairs)

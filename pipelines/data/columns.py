@@ -70,17 +70,17 @@ def describe(guessed: Columns, roles: Roles) -> str:
 
 
 def has_inputs(explicit: Columns) -> bool:
-    """Whether a recipe names a column to read, and not the label alone."""
+    """Return whether a recipe names a column to read, and not the label alone."""
     return bool(explicit.keys() - {"label"})
 
 
 def may_take_more(roles: Roles) -> bool:
-    """Whether a task reads one text or several: it has an optional input."""
+    """Return whether a task reads one text or several: it has an optional input."""
     return any(role.endswith("?") for role in roles)
 
 
 def _guess(available: list[str], taken: set[str], wanted: Roles) -> Columns:
-    """The likeliest column of each role by its usual names; none for a role without one."""
+    """Return the likeliest column of each role by its usual names; none for a role without one."""
     guessed: Columns = {}
     for role, usual in wanted.items():
         # a column plays one role: "text" is not guessed again for a second input
@@ -94,7 +94,7 @@ def _guess(available: list[str], taken: set[str], wanted: Roles) -> Columns:
 def _known_layout(
     available: list[str], taken: set[str], roles: Roles, layouts: Sequence["ColumnLayout"]
 ) -> tuple[Columns, tuple[str, ...]]:
-    """(columns of the first layout that is complete, usual names of the label beside them)."""
+    """Find (columns of the first complete layout, usual names of the label beside them)."""
     usual = {role.rstrip("?+"): names for role, names in roles.items()}
     free = [name for name in available if name not in taken]
     for layout in layouts:
@@ -136,7 +136,7 @@ def check_readable(
 
 
 def has_role(dataset: "Dataset", columns: Columns, role: str) -> bool:
-    """Whether a data set has all columns of a role."""
+    """Return whether a data set has all columns of a role."""
     return set(names_in({role: columns[role]})) <= set(dataset.column_names)
 
 

@@ -116,12 +116,12 @@ class RowHashes:
 
 
 def _pairs(elsewhere: np.ndarray, here: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """Pairs of plain integers, which JSON can write."""
+    """Convert pairs to plain integers, which JSON can write."""
     return tuple((int(a), int(b)) for a, b in zip(elsewhere, here, strict=True))
 
 
 def _hash(dataset: "Dataset", columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(rows,) uint64 hashes over the columns: as they are, and with their texts normalized."""
+    """Hash (rows,) over the columns, uint64: as they are, and with their texts normalized."""
     exact, normalized = np.empty((2, len(dataset)), np.uint64)
     start = 0
     for batch in dataset.select_columns(columns).with_format("arrow").iter(BATCH_ROWS):

@@ -180,7 +180,7 @@ def _json(shared: Mapping[tuple[str, str], Repeats]) -> list[dict[str, Any]]:
 
 
 def _split_warnings(name: str, split: SplitStatistics) -> Iterator[str]:
-    """Contradicting labels and truncation, where they affect enough examples."""
+    """Warn of contradicting labels and truncation, where they affect enough examples."""
     threshold = MIN_WARNING_SHARE * split.num_examples
     with_other_label = split.repeats.with_other_label
     if with_other_label >= threshold:

@@ -67,7 +67,7 @@ def _texts(held_out: "Dataset") -> "pa.Array | None":
 
 
 def _is_in(dataset: "Dataset", texts: "pa.Array") -> np.ndarray:
-    """(rows,) whether the text of a row is one of `texts`."""
+    """Return (rows,) whether the text of a row is one of `texts`."""
     import pyarrow.compute as pc
 
     batches = dataset.select_columns(["text"]).with_format("arrow").iter(BATCH_ROWS)

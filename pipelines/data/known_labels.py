@@ -52,7 +52,7 @@ def spelled(rows: Rows, labels: Labels, id_names: Sequence[str], note: Note) -> 
 
 
 def _are_indicators(values: list[Any], labels: Labels) -> bool:
-    """Whether each row is a 0 or 1 for each class."""
+    """Return whether each row is a 0 or 1 for each class."""
     members = set(chain.from_iterable(values))
     is_whole = all(len(row) == len(labels.names) for row in values)
     return is_whole and members <= {0, 1} and not {"0", "1"} & {*labels.names}

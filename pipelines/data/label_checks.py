@@ -18,7 +18,7 @@ MAX_LABELS_SHOWN = 10  # of a row with a gap
 
 
 def are_hidden(test: "Dataset", train: "Dataset", target: str = "label") -> bool:
-    """Whether no row of a test split has a label: all are empty, or all are -1 (as in GLUE)."""
+    """Return whether no row of a test split has a label: all are empty, or -1 (as in GLUE)."""
     if len(list(rows_without_label(test, target))) == len(test):
         return True
     # if train has -1 too, it is a class like any other
@@ -133,6 +133,6 @@ def _lists_with_gaps(rows: list[Any]) -> Iterator[tuple[int, str]]:
 
 
 def _class_names(dataset: "Dataset") -> list[str] | None:
-    """The declared class names, those of a list of classes included."""
+    """Return the declared class names, those of a list of classes included."""
     feature = dataset.features["label"]
     return getattr(getattr(feature, "feature", feature), "names", None)

@@ -60,7 +60,7 @@ def same_spellings(names: Iterable[str]) -> list[list[str]]:
 
 
 def _parts(name: str, classes: Mapping[str, int]) -> list[str]:
-    """The classes that a name lists; empty where it lists none."""
+    """Return the classes that a name lists; empty where it lists none."""
     for separator in SEPARATORS:
         parts = [part.strip() for part in name.split(separator)]
         if len(parts) > 1 and all(part in classes for part in parts):

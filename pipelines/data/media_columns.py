@@ -145,7 +145,7 @@ def find_base(folder: Path, paths: Sequence[str | None], split: str) -> Path:
     probed = [path for path in paths if path][:MAX_PROBED_PATHS]
 
     def holds(base: Path) -> bool:
-        """Whether one of the paths leads somewhere from here."""
+        """Return whether one of the paths leads somewhere from here."""
         return any((base / path).exists() for path in probed)
 
     if holds(folder):

@@ -15,7 +15,7 @@ COLUMN = "file"
 
 
 def are_files(paths: Sequence[Path], kind: str) -> bool:
-    """Whether these are images or sounds and folders of such, and no table of them.
+    """Return whether these are images or sounds and folders of such, and no table of them.
 
     Args:
         kind: "image" or "audio".

@@ -67,7 +67,7 @@ def _is_text(dataset: "Dataset") -> bool:
 
 
 def _are_meant(counts: Counter[str], problem_type: str) -> bool:
-    """Whether labels are meant as numbers, and some are none."""
+    """Return whether labels are meant as numbers, and some are none."""
     others = [label for label in counts if not NUMBER.fullmatch(label)]
     if not others:
         return False
@@ -79,7 +79,7 @@ def _are_meant(counts: Counter[str], problem_type: str) -> bool:
 
 
 def _share(counts: Counter[str], form: re.Pattern[str], character: str = "") -> float:
-    """The share of labels of this form, if one of them has this character."""
+    """Return the share of labels of this form, if one of them has this character."""
     fitting = [label for label in counts if form.fullmatch(label)]
     if not any(character in label for label in fitting):
         return 0.0
@@ -118,7 +118,7 @@ def _with_unit(texts: Mapping[str, Rows]) -> DataError:
 
 
 def _first(texts: Mapping[str, Rows], labels: Container[str]) -> tuple[str, str]:
-    """The place and the text of the first of these labels."""
+    """Return the place and the text of the first of these labels."""
     for split, rows in texts.items():
         for row, label in enumerate(rows.dataset["label"][:]):
             if label.strip() in labels:

@@ -94,7 +94,7 @@ def _usable(
 
 
 def _of_sentences(values: "pa.Array", dataset: "Dataset", roles: Columns, split: str) -> "pa.Array":
-    """The value of each sentence, that of its first word, where rows are words."""
+    """Return the value of each sentence, that of its first word, where rows are words."""
     name = str(roles[word_rows.ROLE])
     column = dataset.select_columns([name]).with_format("arrow")[:][name]
     return values.take(word_rows.starts_of(column, split)[:-1])
@@ -103,7 +103,7 @@ def _of_sentences(values: "pa.Array", dataset: "Dataset", roles: Columns, split:
 def _roles(
     train: "Dataset", source: "Source", task: "Task", unreadable: Mapping[str, str], note: Note
 ) -> Columns:
-    """The column of each role."""
+    """Return the column of each role."""
     # a column that could not be read is found by its name all the same, and refused
     available = [*dict.fromkeys([*train.column_names, *unreadable])]
     group_column.check(available, source.group)

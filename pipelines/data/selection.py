@@ -86,7 +86,7 @@ def _of_domain(rows: Rows, names: tuple[str, ...], number: int) -> Rows:
 def _unused_texts(
     train: "Dataset", roles: Columns, source: "Source", task: "Task", note: Note
 ) -> dict[str, UnusedText]:
-    """The columns of texts that no role takes; a column that looks like one of splits is noted."""
+    """Return the columns of texts that no role takes; note one that looks like splits."""
     used = {**roles, "group": source.group} if source.group else roles
     if warning := split_column.warning(train, roles):
         note(warning)

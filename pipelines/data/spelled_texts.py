@@ -54,7 +54,7 @@ def _integers_as_texts(dataset: "Dataset", roles: Columns) -> "Dataset":
 
 
 def _numbers(dataset: "Dataset", roles: Columns) -> list[str]:
-    """The columns of numbers in the roles of texts; of an answer, the text comes first."""
+    """Return the columns of numbers in the roles of texts; of an answer, the text comes first."""
     texts = {role: column for role, column in roles.items() if role in ROLES}
     answer = roles.get("answers", "")
     columns = [*names_in(texts), *(answer[:1] if isinstance(answer, list) else ())]

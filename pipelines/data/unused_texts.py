@@ -108,7 +108,7 @@ def _count_words(text: str) -> int:
 
 
 def _is_within(column: list[str | None], read: list[str]) -> bool:
-    """Whether each text of a column stands in what is read of its row."""
+    """Return whether each text of a column stands in what is read of its row."""
     return bool(read) and all(
         (text or "").strip() in row for text, row in zip(column, read, strict=True)
     )

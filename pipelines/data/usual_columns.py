@@ -66,7 +66,7 @@ def names_in(columns: Columns) -> list[str]:
 
 
 def _numbered(available: list[str], prefix: str) -> list[str]:
-    """`ending0`, `ending1`…, in the order of their numbers."""
+    """List `ending0`, `ending1`…, in the order of their numbers."""
     numbers = {name: name.removeprefix(prefix) for name in available if name.startswith(prefix)}
     names = [name for name, number in numbers.items() if number.isdecimal()]
     return sorted(names, key=lambda name: int(numbers[name]))

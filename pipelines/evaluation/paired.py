@@ -54,7 +54,7 @@ class PairedDifference:
 
 
 def _reach(deviation: float, num_pairs: int) -> float:
-    """Half the width of the interval of a mean."""
+    """Compute half the width of the interval of a mean."""
     from scipy.stats import t
 
     quantile = t.ppf((1 + CONFIDENCE) / 2, num_pairs - 1)

@@ -48,7 +48,7 @@ class Chunk:
         return self.values[name][start:stop]
 
     def has_several(self, name: str) -> bool:
-        """Whether the rows of a column have several entries each."""
+        """Return whether the rows of a column have several entries each."""
         return name + SIZES in self.values
 
     def entries(self, name: str) -> "Column":
@@ -80,7 +80,7 @@ def merge(pending: "list[tuple[list[int], dict[str, Any]]]") -> "Values":
 
 
 def _is_tensor(entries: Any) -> bool:
-    """Whether all rows are of one shape."""
+    """Return whether all rows are of one shape."""
     import torch
 
     return isinstance(entries, torch.Tensor)

@@ -102,7 +102,7 @@ def find(model: Any, anatomy: "Anatomy", batch: dict[str, Any]) -> HeadInput | N
 def _gives(
     head_input: HeadInput, model: Any, outputs: Any, batch: dict[str, Any], logits: "torch.Tensor"
 ) -> bool:
-    """Whether the head gives `logits` from this input."""
+    """Return whether the head gives `logits` from this input."""
     import torch
 
     try:

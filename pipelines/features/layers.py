@@ -94,7 +94,7 @@ def _shapes(kind: type, config: Any) -> dict[str, Any]:
 
 
 def _are_alike(blocks: Any) -> bool:
-    """Whether all blocks are of one width, so that what follows the last can follow any of them.
+    """Return whether all blocks are of one width, so that the head could follow any of them.
 
     In a pyramid, whose stages widen, it cannot.
     """

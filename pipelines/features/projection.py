@@ -95,7 +95,7 @@ def fold(model: Any, anatomy: "Anatomy", name: str, head: "Linear") -> None:
 
 
 def _commutes(model: Any, name: str, output: Any, batch: Batch) -> bool:
-    """Whether projection and pooling commute; they do not if a nonlinearity lies between."""
+    """Return whether projection and pooling commute; they do not if a nonlinearity lies between."""
     import torch
 
     projection = model.get_submodule(name)

@@ -114,7 +114,7 @@ def _check_named(section: "Model", names: Sequence[str]) -> None:
 
 
 def _order(names: Sequence[str], labels: Labels, section: "Model") -> list[int] | None:
-    """For each label its output in the checkpoint; None where their names are others."""
+    """Find the output of the checkpoint for each label; None where their names are others."""
     if labels.problem_type == REGRESSION:
         return [0]
     for spelling in (str, _plain):

@@ -155,7 +155,7 @@ def _num_channels(config: Any, checkpoint: str) -> int:
 
 
 def _native_size(config: Any) -> Size | None:
-    """(height, width) that a config gives; None for architectures that take any."""
+    """Read the (height, width) that a config gives; None for architectures that take any."""
     if timm_config.is_wrapped(config):
         _, height, width = config.pretrained_cfg["input_size"]
         return height, width

@@ -23,7 +23,7 @@ ARGUMENTS: dict[Bits, dict[str, Any]] = {
 
 
 def is_installed() -> bool:
-    """Whether bitsandbytes could be imported."""
+    """Return whether bitsandbytes could be imported."""
     return find_spec("bitsandbytes") is not None
 
 

@@ -42,7 +42,7 @@ def _find_beside(document: Document, section: Key, folder: Path) -> None:
 
 
 def _file_names(splits: Any) -> Iterator[Any]:
-    """The names of all splits, those in lists included."""
+    """Return the names of all splits, those in lists included."""
     for names in children(splits).values():
         yield from names if isinstance(names, list) else [names]
 
@@ -52,5 +52,5 @@ def _is_absolute(name: str) -> bool:
 
 
 def _exists(name: str, folder: Path) -> bool:
-    """Whether a name, which may have wildcards, is that of something in a folder."""
+    """Return whether a name, which may have wildcards, is that of something in a folder."""
     return os.path.lexists(folder / name) or bool(glob.glob(name, root_dir=folder))

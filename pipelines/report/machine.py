@@ -48,7 +48,7 @@ def describe() -> dict[str, Any]:
 
 
 def _graft() -> dict[str, Any]:
-    """Graft's version, and the commit of its working tree: null where it runs from a wheel."""
+    """Identify Graft by its version and its working tree's commit: null in a wheel."""
     top = _git("rev-parse", "--show-toplevel")
     # inside another repository, git would report the commit of that one
     if not top or Path(top).resolve() != ROOT:

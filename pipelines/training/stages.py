@@ -74,6 +74,6 @@ class Plan:
         return len(self.stages) - 1, min(1.0, max(0.0, passed / self.stages[-1].length))
 
     def lr_factor(self, progress: float) -> float:
-        """Learning rate at a progress of the run as a share of `training.learning_rate`."""
+        """Compute the rate at a progress of the run, as a share of `training.learning_rate`."""
         number, inside = self.at(progress)
         return self.stages[number].peak * self.stages[number].course(inside)

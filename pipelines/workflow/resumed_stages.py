@@ -105,7 +105,7 @@ def requested_place(staged: StagedRecipe) -> bool | str | None:
 
 
 def place_of(staged: StagedRecipe, number: int, folder: RunFolder) -> RunFolder:
-    """The folder of a stage; that of the last one is the run's own."""
+    """Return the folder of a stage; that of the last one is the run's own."""
     if number == len(staged.stages) - 1:
         return folder
     return folder.stage(number, staged.stages[number].task.name)

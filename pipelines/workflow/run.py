@@ -126,7 +126,7 @@ def _complete(
 
 
 def _reason(resumed: Resumed | None, original: Original | None) -> str:
-    """Why `auto` chose the strategy, when the run that goes on or is repeated began."""
+    """Say why `auto` chose the strategy, when the run that goes on or is repeated began."""
     return (original.reason if original else "") or (resumed.reason if resumed else "")
 
 

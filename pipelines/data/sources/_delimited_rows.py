@@ -79,7 +79,7 @@ def batches(file: Path, dialect: Dialect, schema: "pa.Schema") -> "Iterator[pa.R
 
 
 def _source(file: Path, dialect: Dialect) -> Any:
-    """Bytes for Arrow, which knows no space after a separator."""
+    """Open bytes for Arrow, which knows no space after a separator."""
     import pyarrow as pa
 
     if dialect.is_spaced:

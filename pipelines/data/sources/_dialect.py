@@ -90,14 +90,14 @@ def detect(
 
 
 def _is_spaced(text: str, separator: str) -> bool:
-    """Whether every name in the header but the first begins with one space."""
+    """Return whether every name in the header but the first begins with one space."""
     header = next(filter(str.strip, text.splitlines()), "")
     names = next(csv.reader([header], delimiter=separator), [])[1:]
     return bool(names) and all(re.match(" [^ ]", name) for name in names)
 
 
 def _separator(text: str, usual: str, *, is_whole: bool) -> str:
-    """The separator that gives every row of a sample as many columns as the header has."""
+    """Return the separator that gives every row of a sample as many columns as the header has."""
     widths = {}
     for separator in dict.fromkeys([usual, *SEPARATORS]):
         width = _width(text.splitlines(keepends=True), separator, is_whole=is_whole)

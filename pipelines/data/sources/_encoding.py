@@ -109,7 +109,7 @@ def _check_encoding(file: Path, sample: bytes, encoding: str) -> None:
 
 
 def _flaw(sample: bytes, encoding: str) -> str:
-    """Why a sample, whose last character may be cut off, is not in an encoding; empty if it is."""
+    """Say why a sample, whose end may be cut off, is not in an encoding; empty if it is."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeError as error:
@@ -142,7 +142,7 @@ def _is_utf8(file: Path, max_bytes: int | None) -> bool:
 
 
 def _single_byte(file: Path, max_bytes: int | None) -> str:
-    """windows-1252, if every byte is a character of it, and no other encoding is likelier."""
+    """Return windows-1252, if every byte is one of its characters, and no other is likelier."""
     refuse_mixed(file, _chunks(file, max_bytes))
     for chunk in _chunks(file, max_bytes):
         try:

@@ -93,7 +93,7 @@ def _write(
     affine, bend = _affine(num, style, rng), _bend(num, style, rng)
 
     def sample_ink(scale: np.ndarray, center: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """Ink (num, FRAME, FRAME) of strokes with `radius`, in frames of this scale and center."""
+        """Sample strokes in frames of this scale and center: (num, FRAME, FRAME) ink."""
         points = _grid() * scale[:, :, None, None] + center[:, :, None, None]
         points = np.einsum("nij,njyx->niyx", affine, points) + bend + (CANVAS - 1) / 2
         index = np.broadcast_to(field[:, None, None], points[:, 0].shape)
@@ -160,13 +160,13 @@ def _bend(num: int, style: Handwriting, rng: np.random.Generator) -> np.ndarray:
 
 
 def _grid() -> np.ndarray:
-    """Positions (y, x) of the frame's pixels over one glyph box: (2, FRAME, FRAME)."""
+    """Place the frame's pixels over one glyph box: (2, FRAME, FRAME) of (y, x)."""
     side = np.linspace(-GLYPH / 2, GLYPH / 2, FRAME)
     return np.stack(np.meshgrid(side, side, indexing="ij"))
 
 
 def _shrink(ink: np.ndarray, size: int) -> np.ndarray:
-    """Block means of (n, FRAME, FRAME) ink in [0, 1]: (n, size, size) uint8."""
+    """Average blocks of (n, FRAME, FRAME) ink in [0, 1]: (n, size, size) uint8."""
     block = FRAME // size
     means = ink.reshape(-1, size, block, size, block).mean((2, 4))
     return (np.round(means * NUM_GRAY_LEVELS) * (255 / NUM_GRAY_LEVELS)).astype(np.uint8)

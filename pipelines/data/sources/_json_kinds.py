@@ -108,7 +108,7 @@ def kinds_of(file: Path, values: list[Any], start: int) -> dict[str, Kind]:
 
 
 def _type(kind: str, values: list[Any]) -> "pa.DataType | None":
-    """The type of Arrow that holds all these values; None where there is none."""
+    """Return the type of Arrow that holds all these values; None where there is none."""
     import pyarrow as pa
 
     if kind == NUMBER:
@@ -124,7 +124,7 @@ def _type(kind: str, values: list[Any]) -> "pa.DataType | None":
 
 
 def _joined(first: "pa.DataType", second: "pa.DataType") -> "pa.DataType | None":
-    """The type that holds the values of both; None where there is none."""
+    """Return the type that holds the values of both; None where there is none."""
     import pyarrow as pa
 
     types = {first, second}

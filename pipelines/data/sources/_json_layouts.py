@@ -50,7 +50,7 @@ def _are_objects(rows: list[Any]) -> bool:
 
 
 def _rows_of_objects(document: dict[str, Any]) -> tuple[list[Any], str]:
-    """Rows by their numbers, or columns by the numbers of rows: two forms of pandas' to_json."""
+    """Read rows by their numbers, or columns by the numbers of rows: pandas' to_json has both."""
     values = [value for value in document.values() if isinstance(value, dict)]
     if not values or len(values) < len(document):
         return [document], ""  # one row
@@ -74,7 +74,7 @@ def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _has_questions(row: Any) -> bool:
-    """Whether this is an article of SQuAD's official file, or a paragraph of one."""
+    """Return whether this is an article of SQuAD's official file, or a paragraph of one."""
     paragraphs = row.get("paragraphs", [row]) if isinstance(row, dict) else None
     return isinstance(paragraphs, list) and all(
         isinstance(paragraph, dict) and isinstance(paragraph.get("qas"), list)

@@ -51,7 +51,7 @@ def read_rows(file: Path, encoding: str) -> tuple[Iterable[Row], str]:
 
 
 def _has_lines(file: Path, encoding: str) -> bool:
-    """Whether each line is a row; a single object is a row in .jsonl and a document in .json."""
+    """Return whether each line is a row; a single object is one in .jsonl only."""
     with _explain(file), _open(file, encoding) as text:
         lines = filter(None, map(str.strip, text))
         first, second = next(lines, ""), next(lines, "")

@@ -105,7 +105,7 @@ def split_schema(tables: Sequence[JsonTable], kinds: Kinds) -> "pa.Schema":
 
 
 def _is_one(present: Mapping[str, Kind]) -> bool:
-    """Whether a column can be read: it may be empty, but not mix types inside of its values."""
+    """Return whether a column can be read: it may be empty, but its values mix no types."""
     return MIXED_INSIDE not in {kind.name for kind in present.values()}
 
 
@@ -163,7 +163,7 @@ def _fits(value: Any, arrow_type: "pa.DataType") -> bool:
 
 
 def _schema(kinds: Kinds, note: str) -> "pa.Schema":
-    """Kinds as a schema, which Arrow can write: a field for each kind of values in a column."""
+    """Write kinds as a schema, as Arrow can keep it: a field for each kind in a column."""
     import pyarrow as pa
 
     fields = []

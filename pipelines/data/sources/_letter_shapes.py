@@ -36,7 +36,7 @@ def _glyph(font: str, letter: str) -> np.ndarray:
 
 
 def _thin(glyph: np.ndarray) -> np.ndarray:
-    """The skeleton of a bool image, one pixel wide (Zhang and Suen, CACM 27(3), 1984)."""
+    """Return the skeleton of a bool image, one pixel wide (Zhang and Suen, CACM 27(3), 1984)."""
     # shifts that bring each neighbor to a pixel's place: north, then clockwise
     ring = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
     while True:

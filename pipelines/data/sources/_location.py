@@ -56,7 +56,7 @@ def locate(path: Path, requested: SplitNames, *, read_again: bool = False) -> Lo
 
 
 def _archives(path: Path) -> dict[str, Path]:
-    """The folder below the unpacked one -> the archive for it; none where there are other data."""
+    """Map the folder below the unpacked one to its archive; empty where there are other data."""
     if is_archive(path):
         return {"": path}
     files = [file for file in _visible(path) if is_archive(file)]
@@ -81,7 +81,7 @@ def _holds_data(path: Path) -> bool:
 
 
 def _unwrapped(root: Path, requested: SplitNames) -> Path:
-    """The folder of the tables, where folders around it hold nothing else."""
+    """Return the folder of the tables, where folders around it hold nothing else."""
     inner = root
     while len(entries := _visible(inner)) == 1 and entries[0].is_dir():
         inner = entries[0]

@@ -91,7 +91,7 @@ def _by_other_label(
 
 
 def _dataset(kind: str, rows: list[MediaFile], classes: list[str]) -> "Dataset":
-    """A data set of paths and labels; nothing is opened."""
+    """Make a data set of paths and labels; nothing is opened."""
     import pyarrow as pa
     from datasets import ClassLabel, Dataset, Features
     from datasets.fingerprint import Hasher

@@ -45,7 +45,7 @@ def is_table(file: Path) -> bool:
 
 
 def _files(folder: Path, split: str, name: str) -> list[Path]:
-    """The files of one name, which may have wildcards; in their order."""
+    """Return the files of one name, which may have wildcards; in their order."""
     file = folder / Path(name).expanduser()
     # a name may hold what is a wildcard elsewhere
     if reason := regular_files.problem(file):

@@ -53,14 +53,14 @@ def find_lines(root: Path) -> dict[str, list[Path]]:
 
 
 def _is_obvious_table(file: Path) -> bool:
-    """Whether a file that nobody names is a table: README.txt is none."""
+    """Return whether a file that nobody names is a table: README.txt is none."""
     return is_table(file) and kind(file) != LINES
 
 
 def _by_name(
     root: Path, requested: Container[str], wanted: Container[str] | None = None
 ) -> dict[str, list[Path]]:
-    """`<split>.csv`, or shards of it; of the wanted splits alone, or of any name."""
+    """Find `<split>.csv`, or shards of it; of the wanted splits alone, or of any name."""
     tables = defaultdict(list)
     for file in sorted(root.iterdir()):
         shard = SHARD.fullmatch(stem(file))
@@ -76,7 +76,7 @@ def _by_name(
 
 
 def _by_folder(root: Path) -> dict[str, list[Path]]:
-    """`<split>/part-0.csv`: every table in a folder named after a split is part of it."""
+    """Find `<split>/part-0.csv`: every table in a folder named after a split is part of it."""
     tables = defaultdict(list)
     for file in sorted(root.glob("*/*")):
         split = usual_split(file.parent.name)
@@ -87,13 +87,13 @@ def _by_folder(root: Path) -> dict[str, list[Path]]:
 
 
 def _below_data(root: Path, requested: Container[str]) -> dict[str, list[Path]]:
-    """`data/<split>-00000-of-00001.parquet` in a clone of a Hub repository."""
+    """Find `data/<split>-00000-of-00001.parquet` in a clone of a Hub repository."""
     data = root / "data"
     return (_by_name(data, requested) or _by_folder(data)) if data.is_dir() else {}
 
 
 def _saved(root: Path) -> dict[str, list[Path]]:
-    """What `save_to_disk` wrote of a data set, or of several splits."""
+    """Find what `save_to_disk` wrote of a data set, or of several splits."""
     try:
         if (root / SAVED_SPLITS).is_file():
             names = json.loads((root / SAVED_SPLITS).read_text(encoding="utf-8"))["splits"]

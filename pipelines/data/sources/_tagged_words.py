@@ -96,10 +96,10 @@ class TaggedWords(PlainText):
 
 
 def _filled(text: str) -> list[str]:
-    """The lines that are not blank."""
+    """Return the lines that are not blank."""
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
 def _starts(line: str) -> bool:
-    """Whether a line starts a document."""
+    """Return whether a line starts a document."""
     return line.startswith(DOCUMENT_START)

@@ -47,7 +47,7 @@ def _accuracy(metric: Metric, rows: ScoredRows) -> Mapping[str, Sums]:
 
 
 def _averaged(metric: Metric, rows: ScoredRows) -> Mapping[str, Sums]:
-    """F1, precision, recall or Jaccard, averaged as the options say."""
+    """Average F1, precision, recall or Jaccard as the options say."""
     is_multi = rows.labels.problem_type == MULTI
     label: Any = metric.options.get("pos_label")
     average = metric.options.get("average", "auto")

@@ -24,7 +24,7 @@ class MatthewsCorrelation(evaluate.Metric):
 
 
 def _columns(values: Any) -> np.ndarray:
-    """(labels, examples); class ids count as one label."""
+    """Arrange as (labels, examples); class ids count as one label."""
     return np.atleast_2d(np.asarray(values).T)
 
 

@@ -42,13 +42,13 @@ def is_exact(text: str, answers: list[str]) -> bool:
 
 
 def _accepted(answers: list[str]) -> list[list[str]]:
-    """The words of each accepted answer; no words if there is none."""
+    """Return the words of each accepted answer; no words if there is none."""
     # an answer of articles only would be empty, and match a prediction of no answer
     return [words for words in map(_words, answers) if words] or [[]]
 
 
 def _score(predicted: list[str], answers: list[list[str]]) -> tuple[float, float]:
-    """(F1, exact match) with the most similar answer."""
+    """Compute (F1, exact match) with the most similar answer."""
     return max(_f1(predicted, answer) for answer in answers), float(predicted in answers)
 
 
@@ -58,7 +58,7 @@ def _words(text: str) -> list[str]:
 
 
 def _f1(predicted: list[str], answer: list[str]) -> float:
-    """Twice the shared words over all words; no answer matches only no answer."""
+    """Divide twice the shared words by all words; no answer matches only no answer."""
     if not predicted or not answer:
         return float(predicted == answer)
     shared = sum((Counter(predicted) & Counter(answer)).values())

@@ -65,7 +65,7 @@ class FrechetDistance:
 
 
 def _squared(first: np.ndarray, second: np.ndarray, *, shrunk: bool) -> float:
-    """|m1 - m2|² + tr(S1 + S2 - 2 (S1^½ S2 S1^½)^½)."""
+    """Compute |m1 - m2|² + tr(S1 + S2 - 2 (S1^½ S2 S1^½)^½)."""
     covariances = [_covariance(rows.astype(np.float64), shrunk=shrunk) for rows in (first, second)]
     values, vectors = np.linalg.eigh(covariances[0])
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T

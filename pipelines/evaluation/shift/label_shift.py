@@ -115,7 +115,7 @@ def _probe() -> Any:
 
 
 def _has_changed(changes: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
-    """(classes,) whether a share changed by more than (draws, classes) draws of the rows do."""
+    """Return (classes,) whether a share changed by more than (draws, classes) redrawn ones do."""
     from scipy.stats import norm
 
     # of many classes one seems to change by chance: Bonferroni's bound
@@ -141,14 +141,14 @@ def _redrawn(
 
 
 def _confusions(predicted: np.ndarray, true: np.ndarray, num_classes: int) -> np.ndarray:
-    """(predicted, true) shares of all rows."""
+    """Compute the (predicted, true) shares of all rows."""
     counts = np.zeros((num_classes, num_classes))
     np.add.at(counts, (predicted, true), 1.0)
     return counts / len(true)
 
 
 def _shares(matrix: np.ndarray, predicted: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """(classes,) shares in the target, from the classes that were predicted there."""
+    """Estimate (classes,) shares in the target from the classes that were predicted there."""
     elsewhere = np.bincount(predicted, minlength=len(source)) / len(predicted)
     # a draw may lack a class, which has no inverse: least squares has an answer
     weights = np.linalg.lstsq(matrix, elsewhere, rcond=None)[0]

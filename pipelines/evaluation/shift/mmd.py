@@ -67,7 +67,7 @@ class MeanDiscrepancy:
 
 
 def _kernel(rows: np.ndarray) -> np.ndarray:
-    """(rows, rows) similarities from 0 to 1."""
+    """Compute (rows, rows) similarities from 0 to 1."""
     from scipy.spatial.distance import pdist, squareform
 
     distances = pdist(rows, "sqeuclidean")

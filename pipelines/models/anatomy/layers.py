@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def is_norm(module: "nn.Module") -> bool:
-    """Whether `module` is a layer, batch, group, instance or RMS normalization."""
+    """Return whether `module` is a layer, batch, group, instance or RMS normalization."""
     from torch.nn import GroupNorm, LayerNorm, RMSNorm
 
     if isinstance(module, GroupNorm | LayerNorm | RMSNorm) or is_batch_or_instance_norm(module):
@@ -21,14 +21,14 @@ def is_norm(module: "nn.Module") -> bool:
 
 
 def is_pooling(module: "nn.Module") -> bool:
-    """Whether `module` makes one vector: `AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`,
+    """Return whether `module` makes one vector: `AdaptiveAvgPool2d`, timm's `SelectAdaptivePool2d`,
     `BertPooler`; not max-pooling, which only shrinks."""
     # by name, since the libraries' poolings have no class in common
     return "pool" in type(module).__name__.lower() and not is_max_pool(module)
 
 
 def is_linear(module: "nn.Module") -> bool:
-    """Whether `module` is a linear layer; GPT-2's class is called Conv1D."""
+    """Return whether `module` is a linear layer; GPT-2's class is called Conv1D."""
     from torch.nn import Linear
     from transformers.pytorch_utils import Conv1D
 
@@ -36,7 +36,7 @@ def is_linear(module: "nn.Module") -> bool:
 
 
 def is_dense_convolution(module: "nn.Module") -> bool:
-    """Whether `module` is a convolution over images that mixes all channels.
+    """Return whether `module` is a convolution over images that mixes all channels.
 
     MobileNet's depthwise ones do not.
     """

@@ -10,7 +10,7 @@ TOLERANCE = 1e-4  # of the largest logit
 
 
 def logits_come_from(model: "PreTrainedModel", name: str, batch: dict[str, Any]) -> bool:
-    """Whether the logits of a batch without labels double when the outputs of a layer do.
+    """Return whether the logits of a batch without labels double when the outputs of a layer do.
 
     They do where a mean over frames follows (wav2vec2). They do not where another classifier adds
     to them (DeiT with its teacher's token), and a layer whose weights serve elsewhere, too, cannot

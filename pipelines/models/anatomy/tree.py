@@ -11,7 +11,7 @@ Names = tuple[str, ...]
 
 
 def inside(name: str, roots: Iterable[str]) -> bool:
-    """Whether a module or parameter is, or is a part of, one of `roots`; "" is the whole model."""
+    """Return whether a module or parameter is in one of `roots`; "" is the whole model."""
     return any(not root or name == root or name.startswith(f"{root}.") for root in roots)
 
 
@@ -162,7 +162,7 @@ class Tree:
         return self.model.get_output_embeddings() is not None
 
     def _is_tied(self, name: str) -> bool:
-        """Whether a module is, or holds, an output layer whose weights are the embeddings'."""
+        """Return whether a module holds an output layer whose weights are the embeddings'."""
         layer = self.model.get_output_embeddings()
         if layer is None or layer.weight is not self.model.get_input_embeddings().weight:
             return False

@@ -65,7 +65,7 @@ def _column(
 
 
 def _is_shown(metric: str, columns: list[Column]) -> bool:
-    """Whether a metric is a number somewhere; a matrix has no cell."""
+    """Return whether a metric is a number somewhere; a matrix has no cell."""
     return any(is_number(column["scores"].get(metric)) for column in columns)
 
 

@@ -63,7 +63,7 @@ def to_bytes(image: "Image", scale: Scale) -> "Image":
 
 
 def _tags(image: "Image") -> dict[int, Any]:
-    """The tags of a TIFF; none of other formats."""
+    """Return the tags of a TIFF; none of other formats."""
     return dict(getattr(image, "tag_v2", {}))
 
 

@@ -174,7 +174,7 @@ def corrupt_rows(
 
 
 def _is_constant(image: "torch.Tensor") -> bool:
-    """Whether an image (channels, height, width) has a single color."""
+    """Return whether an image (channels, height, width) has a single color."""
     low, high = image.flatten(1).aminmax(dim=1)
     return low.equal(high)
 

@@ -112,7 +112,7 @@ def has_file(checkpoint: str, revision: str | None) -> bool:
 
 
 def _crop_margin(values: dict[str, Any]) -> float:
-    """How much larger than its crop a processor makes an image."""
+    """Compute how much larger than its crop a processor makes an image."""
     edge = (values.get("size") or {}).get("shortest_edge")
     crop = (values.get("crop_size") or {}).get("height")
     return edge / crop if edge and crop else 1.0

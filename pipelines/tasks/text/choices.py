@@ -175,20 +175,20 @@ def _arranged(
 
 
 def _in_order(text: str, texts: Any, first: int) -> int | None:
-    """The place of a choice by its letter, or by its number counted from `first`."""
+    """Return the place of a choice by its letter, or by its number counted from `first`."""
     is_number = text.isdecimal() and len(text) <= MAX_DIGITS
     place = int(text) - first if is_number else _letter(text)
     return place if place is not None and 0 <= place < len(texts or ()) else None
 
 
 def _letter(text: str) -> int | None:
-    """The place of a letter in the alphabet, from 0: "A", "b", "(C)", "d."; None of others."""
+    """Return the place of a letter in the alphabet, from 0: "A", "b", "(C)", "d."; else None."""
     letter = text.strip(AROUND_A_LETTER).lower()
     return string.ascii_lowercase.find(letter) if re.fullmatch("[a-z]", letter) else None
 
 
 def _place_of(text: str, texts: Any) -> int | None:
-    """The place of the one choice with this text; case and white space count only in a tie."""
+    """Find the one choice with this text; case and white space count only in a tie."""
     if not isinstance(texts, list):
         return None
     for spelled in (str, _folded):

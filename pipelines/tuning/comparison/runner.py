@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipelines.core import console, processes, startup
+from pipelines.core import console, hardware, processes, startup
 from pipelines.core.console import duration, say
 from pipelines.core.errors import GraftError, Interrupted, RunError
 from pipelines.evaluation.comparison import Comparison
@@ -101,7 +101,7 @@ class ComparisonRunner:
         except torch.OutOfMemoryError:
             self.results.fail(cell, "out of memory")
         finally:
-            _free_memory()
+            hardware.free_memory()
         made = self.results.of(cell)
         score = f"{made.validation:.4f}" if made and made.validation is not None else ""
         say(f"    {score or (made and made.problem)}  {duration(time.monotonic() - started)}")
@@ -184,10 +184,3 @@ def _draw(folder: Path, compared: Comparison) -> None:
         comparison_pictures.draw_curves(folder / "curves.png", compared)
         if len(compared.fractions) > 1:
             comparison_pictures.draw_efficiency(folder / "efficiency.png", compared)
-
-
-def _free_memory() -> None:
-    """Free the memory of a model before the next one is loaded."""
-    from accelerate.utils.memory import clear_device_cache
-
-    clear_device_cache(garbage_collection=True)

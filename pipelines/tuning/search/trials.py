@@ -11,7 +11,7 @@ from optuna import TrialPruned
 from optuna.trial import TrialState
 from transformers import TrainerCallback
 
-from pipelines.core import console, processes
+from pipelines.core import console, hardware, processes
 from pipelines.core.console import say
 from pipelines.core.errors import DivergedError, GraftError, Interrupted
 from pipelines.recipe import Recipe
@@ -113,7 +113,7 @@ def _run_remaining(request: SearchRequest, study: Study, folder: Path, metric: s
             # callers distinguish errors by their class
             raise type(error)(f"trial {trial.number} ({trial}): {error}") from error
         finally:
-            _free_memory()
+            hardware.free_memory()
 
 
 def _run_trial(
@@ -164,10 +164,3 @@ class PruningCallback(TrainerCallback):
             if self.study.should_prune(score, percent):
                 raise TrialPruned(f"pruned at {percent} %: {self.metric} {score:.4f}")
             self.echo(f"    {percent} %: {self.metric} {score:.4f}")
-
-
-def _free_memory() -> None:
-    """Free the memory of a trial's model before the next one is loaded."""
-    from accelerate.utils.memory import clear_device_cache
-
-    clear_device_cache(garbage_collection=True)

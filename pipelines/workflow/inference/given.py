@@ -90,7 +90,7 @@ def _paths(given: Any, *, is_media: bool, are_words: bool) -> list[Path]:
 
 
 def _is_path(given: Any, *, is_media: bool) -> bool:
-    """Whether an input names a file or a folder, as all words do where examples are files.
+    """Return whether an input names a file or a folder, as all words do where examples are files.
 
     Raises:
         DataError: it looks like the path of a file that is not there.
