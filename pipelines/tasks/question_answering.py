@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipelines.core.errors import DataError, ModelError
+from pipelines.core.errors import ModelError
 from pipelines.core.labels import Labels
 from pipelines.tasks import Batch, ColumnLayout, ModelOutputs, Predictions, Targets
 from pipelines.tasks.encoding.dataset_map import encode_rows
-from pipelines.tasks.text import spans
+from pipelines.tasks.text import answerability, spans
 from pipelines.tasks.text.base import TextTask
 from pipelines.tasks.text.padding import Padding
 from pipelines.tasks.text.windows import LOGITS, WindowCollator, best_spans, encode_windows
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
     from pipelines.tasks.augmentations import Augmentation
-
-ANSWERABLE = "question_answering"
-PARTLY_ANSWERABLE = "question_answering_with_unanswerable_questions"
 
 USAGE = """\
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
@@ -83,22 +80,7 @@ class QuestionAnswering(TextTask):
         Raises:
             DataError: no question has an answer.
         """
-        is_answered, problems = [], []
-        for row, answers in enumerate(train["answers"][:]):
-            try:
-                is_answered.append(bool(spans.accepted_answers(answers)))
-            except ValueError as error:
-                problems.append(f"train, row {row}: {error}")
-        if not any(is_answered):
-            unanswered = (
-                f"train: no question has an answer in column 'answers' of {len(train):,} rows: "
-                "there is nothing to learn"
-            )
-            raise DataError(next(iter(problems), unanswered))
-        if all(is_answered):
-            return Labels(ANSWERABLE)
-        count = f"{is_answered.count(False):,} of {len(is_answered):,} questions of train have none"
-        return Labels(PARTLY_ANSWERABLE, reason=f"answers: {count}, so that none is an answer, too")
+        return answerability.infer(train["answers"][:])
 
     def metrics(self, labels: Labels) -> tuple[str, ...]:
         """Name SQuAD's metric: F1 and exact match."""
@@ -220,7 +202,8 @@ class QuestionAnswering(TextTask):
         self, outputs: ModelOutputs, rows: Any, labels: Labels
     ) -> list[spans.WindowAnswer | None]:
         """Return the span of each example's context that answers it; None for no answer."""
-        threshold = self.null_threshold if labels.problem_type == PARTLY_ANSWERABLE else None
+        may_be_none = labels.problem_type == answerability.PARTLY_ANSWERABLE
+        threshold = self.null_threshold if may_be_none else None
         return best_spans(outputs, rows, self.max_answer_length, threshold)
 
     def baseline(self, train: Targets, targets: Targets, labels: Labels) -> Predictions:

@@ -23,7 +23,7 @@ from pipelines.core.errors import HubError, RunError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.report import push as hub_stage
 from pipelines.report.space import files
-from pipelines.tasks.question_answering import ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE
 
 MODEL, SPACE = "some-lab/reviews", "some-lab/reviews-demo"
 HOSTILE = ("</script><script>alert(1)</script>", '"""\nimport os', "{model}", "ok")

@@ -26,7 +26,7 @@ from tiny_run import TinyRun
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
-from pipelines.tasks.question_answering import ANSWERABLE, PARTLY_ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE, PARTLY_ANSWERABLE
 from pipelines.workflow.demo import answers, example_rows, fields, server
 from pipelines.workflow.inference.predictor import of_run
 

@@ -18,7 +18,7 @@ import pipelines as graft
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import CHOICE, SINGLE, TOKENS, Labels
-from pipelines.tasks.question_answering import ANSWERABLE, PARTLY_ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE, PARTLY_ANSWERABLE
 
 SHADES = Labels(SINGLE, ("dark", "light", "middle"))
 TAGS = Labels(TOKENS, ("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER"))

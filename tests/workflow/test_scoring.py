@@ -18,7 +18,7 @@ from pipelines import cli
 from pipelines.core.errors import DataError, ModelError, RunError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.report import data_evaluation_text
-from pipelines.tasks.question_answering import PARTLY_ANSWERABLE
+from pipelines.tasks.text.answerability import PARTLY_ANSWERABLE
 
 TEXTS = ["a great film", "bad", "the plot was poor and awful", "fine"]
 ROWS = 48

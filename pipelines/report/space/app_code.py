@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipelines.core.errors import RunError
 from pipelines.core.labels import MULTI, REGRESSION, Labels
 from pipelines.tasks import Task
-from pipelines.tasks.question_answering import ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE
 
 MAX_LABELS = 10  # that are shown with their probabilities
 TEXT = """\

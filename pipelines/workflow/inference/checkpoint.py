@@ -13,7 +13,7 @@ from pipelines.models.output.reload import LoadedModel
 from pipelines.models.revision import resolve_commit
 from pipelines.models.section import Model
 from pipelines.report.run_folder import RunFolder
-from pipelines.tasks.question_answering import ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE
 from pipelines.workflow.inference.answers import Wanted
 from pipelines.workflow.inference.predictor import Predictor, of_run
 

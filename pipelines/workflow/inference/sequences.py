@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.core import tag_schemes
-from pipelines.tasks.question_answering import ANSWERABLE, PARTLY_ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE, PARTLY_ANSWERABLE
 from pipelines.workflow.inference.predicted import Answers, Predicted
 
 if TYPE_CHECKING:
