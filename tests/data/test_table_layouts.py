@@ -135,7 +135,7 @@ def test_columns_are_found_in_any_case():
 def test_of_two_columns_the_other_one_is_the_input():
     assert columns.assign(["tweet", "label"], ROLES, {})[0] == {"text": "tweet", "label": "label"}
     assert columns.assign(["tweet", "mood"], ROLES, {"label": "mood"})[0]["text"] == "tweet"
-    with pytest.raises(DataError, match=r"obviously the label .*set data.columns.label=…; columns"):
+    with pytest.raises(DataError, match=r"obviously the label .*; set data.columns.label=mood;"):
         columns.assign(["text", "mood"], ROLES, {})
 
 

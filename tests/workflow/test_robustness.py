@@ -180,7 +180,7 @@ def test_rows_of_another_source_are_refused_where_they_cannot_be_told_apart(
         return prepare(tmp_path, text_checkpoint, data, evaluation=evaluation, **sections)
 
     others.write_text("number\n1\n2\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"evaluation.out_of_distribution.columns.text=…"):
+    with pytest.raises(DataError, match=r"evaluation.out_of_distribution.columns.text=number"):
         load(text_data)
     others.unlink()
     with pytest.raises(DataError, match=r"evaluation.out_of_distribution: .*others.csv"):
