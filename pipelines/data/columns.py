@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipelines.core.errors import DataError, listed, suggest
 from pipelines.data import recipe_columns
 from pipelines.data.dataset import Note
-from pipelines.data.merged_columns import MERGES, merge_lists
+from pipelines.data.merged_columns import MERGES, merge_lists, merged_name
 from pipelines.data.usual_columns import Columns, Roles, candidates, in_layout, names_in
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def select_roles(dataset: "Dataset", columns: Columns, split: str) -> "Dataset":
             merge = MERGES.get(role, merge_lists)
             dataset = merge(dataset, column, split, role)
     # one call for all: two columns may swap their names
-    dataset = dataset.rename_columns({c: role for role, c in columns.items() if isinstance(c, str)})
+    single = {c if isinstance(c, str) else merged_name(role): role for role, c in columns.items()}
+    dataset = dataset.rename_columns(single)
     for role, feature in dataset.features.items():
         if isinstance(feature, Audio):  # the tasks decode; `datasets` would need torchcodec
             dataset = dataset.cast_column(role, replace(feature, decode=False))

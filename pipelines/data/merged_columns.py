@@ -1,7 +1,7 @@
 """Several columns of a table -> one column: of lists, of classes, or of joined texts."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
 from pipelines.core.label_messages import SHARES
@@ -38,13 +38,13 @@ def join_texts(dataset: "Dataset", names: list[str], split: str, role: str) -> "
     for table in dataset.select_columns(names).with_format("arrow").iter(BATCH_ROWS):
         texts = [table[name].cast("string") for name in names]
         chunks += pc.binary_join_element_wise(*texts, " ").chunks
-    return dataset.remove_columns(names).add_column(role, pa.chunked_array(chunks, "string"))
+    return _merged(dataset, names, role, pa.chunked_array(chunks, "string"))
 
 
 def merge_lists(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
     """Merge several columns into one column of lists."""
     rows = zip(*(dataset[name][:] for name in names), strict=True)
-    return dataset.remove_columns(names).add_column(role, [list(row) for row in rows])
+    return _merged(dataset, names, role, [list(row) for row in rows])
 
 
 def merge_answers(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
@@ -65,7 +65,7 @@ def merge_answers(dataset: "Dataset", names: list[str], split: str, role: str) -
         texts = text if isinstance(text, list) else [text] if text else []
         starts = start if isinstance(start, list) else [start] * len(texts)
         rows.append({"text": texts, "answer_start": starts})
-    return dataset.remove_columns(names).add_column(role, rows)
+    return _merged(dataset, names, role, rows)
 
 
 def merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -> "Dataset":
@@ -91,7 +91,19 @@ def merge_classes(dataset: "Dataset", names: list[str], split: str, role: str) -
             elif INDICATORS[value]:
                 rows[row].append(i)
     feature = List(ClassLabel(names=names))
-    return dataset.remove_columns(names).add_column(role, rows, feature=feature)
+    return _merged(dataset, names, role, rows, feature=feature)
+
+
+def merged_name(role: str) -> str:
+    """Name the column of a role until all columns are renamed: one may be called as the role."""
+    return f"merged into {role}"
+
+
+def _merged(
+    dataset: "Dataset", names: list[str], role: str, values: Any, **options: Any
+) -> "Dataset":
+    """Put one column in the place of several; added first, as no column left means no row left."""
+    return dataset.add_column(merged_name(role), values, **options).remove_columns(names)
 
 
 JOINED = ("text", "text_pair")  # roles in which several columns are joined to one text

@@ -141,6 +141,8 @@ def _cell(value: Any) -> Any:
         return harmless(join(value))
     if isinstance(value, list | dict):
         return _json(strict_json.plain(value))
+    if isinstance(value, bytes):
+        return _as_text(value)
     return "" if value is None else value
 
 

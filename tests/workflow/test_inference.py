@@ -106,6 +106,10 @@ def test_parquet_and_json_lines_are_exact(tiny: TinyRun, tmp_path: Path) -> None
         # blank lines are left out; a text may hold what other systems end lines with
         ("a great film\n\nbad\x0cfine\r\n \n", ["a great film", "bad\x0cfine"], [{}, {}]),
         ('{"review": "bad", "id": 7}\n{"review": "fine"}\n', ["bad", "fine"], [7, None]),
+        # as `jq .` and pandas write them; a list of something else may be a text
+        ('[\n {"review": "bad", "id": 7},\n {"review": "fine"}\n]\n', ["bad", "fine"], [7, None]),
+        ('{\n "review": "bad",\n "id": 7\n}\n', ["bad"], [7]),
+        ('["bad"]\n', ['["bad"]'], [{}]),
     ],
 )
 def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch, capsys) -> None:
@@ -129,6 +133,10 @@ def test_standard_input_is_lines_or_json(tiny, lines, texts, others, monkeypatch
         ('{"review": "a"}\n[1]\n', "line 2: [1]: expected an object such as"),
         ('{"review": "a"}\na text\n', "line 2: not JSON ("),
         ("{a\n", "line 1: not JSON"),
+        ('{\n "review": "a"\n}\n{\n "review": "b"\n}\n', "line 1: JSON over several lines"),
+        ('[\n "a",\n "b"\n]\n', "line 1: JSON over several lines; expected an object in each"),
+        ('[{"review": "a"}, {"review": 3}]', "object 2: review is 3, and a text in object 1"),
+        ('id,"review"\n1,bad\n', "line 1: names the column 'review' as the header of a table"),
     ],
 )
 def test_standard_input_that_is_no_table(tiny, lines, message, monkeypatch, capsys) -> None:
@@ -164,11 +172,21 @@ def test_files_without_rows_are_named_once(
 
 def test_no_cell_of_csv_is_a_formula(tiny: TinyRun, tmp_path: Path) -> None:
     rows = {"review": ["=bad"], "=n": [-2], "tags": [["@a", "b|c"]], "values": [[-0.5, 2.0]]}
-    Dataset.from_dict({**rows, "more": [{"a": "=1"}]}).to_parquet(tmp_path / "in.parquet")
+    rows |= {"more": [{"a": "=1"}], "raw": [b"=1"]}
+    Dataset.from_dict(rows).to_parquet(tmp_path / "in.parquet")
     assert predict(tiny.folder, tmp_path / "in.parquet", "-o", tmp_path / "out.csv") == 0
     names, cells, *_ = csv.reader((tmp_path / "out.csv").read_text().splitlines())
     assert names[:5] == ["review", "'=n", "tags", "values", "more"]
-    assert cells[:5] == ["'=bad", "-2", r"'@a|b\|c", "'-0.5|2.0", '{"a": "=1"}']
+    assert cells[:6] == ["'=bad", "-2", r"'@a|b\|c", "'-0.5|2.0", '{"a": "=1"}', "<2 bytes>"]
+
+
+@pytest.mark.parametrize("names", [["title", "body"], ["title", "text"]])
+def test_several_columns_are_one_text(tiny: TinyRun, names: list[str]) -> None:
+    table = pd.DataFrame({names[0]: ["a great"], names[1]: ["film"]})
+    predicted = tiny.run.predict(table, data={"data.columns.text": names})
+    assert [*predicted.columns[:2]] == names
+    expected = tiny.logits("a great film").softmax(1).max().item()
+    assert predicted.probability.item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_list_holds_texts_even_those_that_look_like_files(tiny, tmp_path, monkeypatch) -> None:

@@ -12,6 +12,7 @@ from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.inputs import Inputs
 from pipelines.data.media_columns import KINDS
+from pipelines.data.usual_columns import names_in
 from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
 from pipelines.workflow.inference import standard_input
@@ -57,7 +58,8 @@ def read(
     if are_words and STDIN in given:
         if len(given) > 1:
             raise DataError(f"{STDIN}: beside other inputs; standard input stands alone")
-        given, are_words = standard_input.read(note), False
+        trained = {role: name for role, name in predictor.columns.items() if role != task.target}
+        given, are_words = standard_input.read(note, names_in(trained)), False
     if paths := _paths(given, is_media=is_media, are_words=are_words):
         if is_media and media_inputs.are_files(paths, task.modality):
             return media_inputs.read(paths, task.modality, note)
