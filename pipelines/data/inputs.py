@@ -64,8 +64,9 @@ def load(
     for text in getattr(available, "notes", ()):
         note(text)
     name = _choose(available, split)
+    title = title_of(source, available, name)
     if not len(available[name]):
-        raise DataError(f"{_location(source, name)}: there are no rows to predict")
+        raise DataError(f"{title}: there are no rows to predict")
     read_again = getattr(available, "spelled", None)
     if spelled and read_again:
         available = read_again(available[name].column_names)
@@ -73,7 +74,7 @@ def load(
     roles = assign(available[name], task, trained, source.columns)
     columns.check_readable(available[name], roles, unreadable, skip=False)
     dataset = as_spelled({name: available[name]}, {name: name}, available, roles, note)[name]
-    return named(dataset, task, roles, source.folder, note, name)
+    return named(dataset, task, roles, source.folder, note, title)
 
 
 def named(
@@ -152,10 +153,11 @@ def _choose(available: "Mapping[str, Dataset]", split: str | None) -> str:
     return split
 
 
-def _location(source: "Source", split: str) -> str:
-    """Name the file of a split, where there is one, or the split."""
-    path = getattr(source, "path", "")
-    return str(path) if path and Path(path).is_file() else split
+def title_of(source: "Source", available: "Mapping[str, Dataset]", split: str) -> str:
+    """Name a split for messages; the only one of a path is known to the user by the path."""
+    path = getattr(source, "path", None)
+    is_path = source.source == "files" and path and len(available) == 1
+    return Path(str(path)).name if is_path else split
 
 
 def _is_input(role: str, task: "Task", trained: Columns) -> bool:

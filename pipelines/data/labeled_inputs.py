@@ -43,7 +43,7 @@ class LabeledInputs:
         table: all rows of the split with all their columns, as they were read.
         rows: those with a label; columns by role, labels as `labels` encodes them.
         labels: what there is to predict.
-        split: the name of the split.
+        split: the name of the split; empty where there is only one table or folder.
         is_by_row: whether the rows of `table` are examples, and no words.
     """
 
@@ -87,24 +87,24 @@ def load(
     for text in getattr(available, "notes", ()):
         note(text)
     name = _choose(available, split, source, note)
-    dataset = available[name]
+    title, dataset = inputs.title_of(source, available, name), available[name]
     roles = _roles(dataset, source, task, known, note)
     unreadable = getattr(available, "unreadable", {})
     columns.check_readable(dataset, roles, unreadable, skip=False)
     dataset = as_spelled({name: dataset}, {name: name}, available, roles, note)[name]
     if not len(dataset):
-        raise DataError(f"{name}: there are no rows")
+        raise DataError(f"{title}: there are no rows")
     whole = columns.with_fields(dataset, roles)
-    examples = role_columns.named_by_role(whole, roles, source, task, name, note)
+    examples = role_columns.named_by_role(whole, roles, source, task, title, note)
     is_by_row = len(examples) == len(dataset)
-    rows = Rows.of(examples, name)
+    rows = Rows.of(examples, title)
     if is_by_row:
         rows = replace(rows, ids=row_ids.find(dataset, names_in(roles)))
-        rows = replace(rows, groups=_groups(whole, known.group, name, note))
+        rows = replace(rows, groups=_groups(whole, known.group, title, note))
     rows, labels = _labeled(rows, task, source, known, note)
     if split is None:
-        rows = samples.limit(name, rows, source.limit.test, samples.Sampler(0, None, note))
-    return LabeledInputs(dataset, rows, labels, name, is_by_row)
+        rows = samples.limit("test", rows, source.limit.test, samples.Sampler(0, None, note))
+    return LabeledInputs(dataset, rows, labels, name if title == name else "", is_by_row)
 
 
 def _choose(

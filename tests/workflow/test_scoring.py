@@ -99,10 +99,18 @@ def test_rows_are_divided_by_a_column_and_written_to_a_folder(
 def test_tables_are_printed(tiny: TinyRun, reviews: Path, right, capsys) -> None:
     assert evaluate(tiny.folder, "--data", reviews, "data.columns.label=stars") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{reviews} (train): 48 rows"
+    assert lines[0] == f"{reviews}: 48 rows"  # a table by itself is no split
     assert any(line.startswith("accuracy") and f"{right.mean():.4f}" in line for line in lines)
     assert any(line.split()[0:1] == ["=neutral"] and line.endswith(" 16") for line in lines)
     assert any(line.startswith("length in tokens") for line in lines)
+
+
+def test_a_draw_names_its_key(tiny: TinyRun, reviews: Path, capsys) -> None:
+    assert evaluate(tiny.folder, "--data", reviews, "data.limit.test=30") == 0
+    shown = capsys.readouterr()
+    assert "test: 30 of 48 examples (data.limit.test)" in shown.err
+    assert f"{reviews}: 30 rows" in shown.out
+    assert "train" not in shown.err + shown.out
 
 
 def test_rows_without_a_label_or_a_text_are_left_out(tiny: TinyRun, capsys) -> None:

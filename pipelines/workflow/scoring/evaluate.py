@@ -64,7 +64,8 @@ def evaluate(
         _score(each, rows, _slices(rows, table, by), groups.numbers if groups else None)
         for each, rows, table in zip(opened, alike, labeled, strict=True)
     ]
-    name = f"{data.name if isinstance(data, Recipe) else data} ({labeled[0].split})"
+    name, read_split = str(data.name if isinstance(data, Recipe) else data), labeled[0].split
+    name += f" ({read_split})" if read_split else ""
     scorer, num_rows = opened[0].scorer, len(alike[0].rows)
     differences = _differences(scorer, scored)
     return DataEvaluation(name, num_rows, left_out, scorer.main, scored, differences)
