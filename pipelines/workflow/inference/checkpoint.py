@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import ModelError, RunError
-from pipelines.core.labels import REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.core.labels import Labels
 from pipelines.models import image_inputs, outline, short_names
 from pipelines.models.library_warnings import silence_transformers
 from pipelines.models.load import explained
@@ -13,8 +13,9 @@ from pipelines.models.output.reload import LoadedModel
 from pipelines.models.revision import resolve_commit
 from pipelines.models.section import Model
 from pipelines.report.run_folder import RunFolder
-from pipelines.tasks.text.answerability import ANSWERABLE
+from pipelines.workflow.inference import saved_folder
 from pipelines.workflow.inference.answers import Wanted
+from pipelines.workflow.inference.config_labels import labels_of
 from pipelines.workflow.inference.predictor import Predictor, of_run
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ def of_checkpoint(name: str) -> Predictor:
     """
     short_names.check(name)
     section = Model(checkpoint=name)
+    if saved_folder.is_one(Path(name)):
+        return saved_folder.open_folder(name, Path(name))
     with explained(section, None), silence_transformers():
         revision = resolve_commit(section) or section.revision
+        if not Path(name).is_dir() and (folder := saved_folder.download(name, revision)):
+            return saved_folder.open_folder(name, folder)
         config = outline.config_of(section, revision)
         task = outline.trained_task(config, section)
     Wanted().check(task, Labels(""))
-    labels = _trained_labels(config, task, name)
+    labels = labels_of(config, task, name)
     with explained(section, task), silence_transformers():
         loaded = _load(section, config, revision, task, labels)
     return Predictor(name, task, labels, {}, loaded=loaded)
@@ -86,22 +91,3 @@ def _load(section: Model, config: Any, revision: str, task: "Task", labels: Labe
     processor, _ = image_inputs.load_processor(task, section, labels, config, options)
     task.configure(model.config, processor, labels)
     return LoadedModel(model, processor, task, labels.unlabeled)
-
-
-def _trained_labels(config: Any, task: "Task", name: str) -> Labels:
-    """Read off a config what its outputs mean.
-
-    Raises:
-        ModelError: it does not say, as of choices.
-    """
-    if task.target == "answers":
-        return Labels(ANSWERABLE)
-    if task.target == "text":
-        return Labels(task.name)
-    names = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
-    if task.name == "multiple_choice":
-        raise ModelError(f"{name}: does not say how many choices there are; predict with a run")
-    if task.prediction_unit == "token":
-        return Labels(TOKENS, names, names)
-    kind = config.problem_type or (REGRESSION if len(names) == 1 else SINGLE)
-    return Labels(kind) if kind == REGRESSION else Labels(kind, names, names)
