@@ -52,10 +52,10 @@ class Explained:
     def __str__(self) -> str:
         ranked = np.argsort(-np.abs(self.attribution.values.ravel()), kind="stable")
         shown = ", ".join(
-            f"{self.tokens[i]} {self.attribution.values[i]:+.3g}"
+            f"{printable(self.tokens[i])} {self.attribution.values[i]:+.3g}"
             for i in (ranked[:NUM_SHOWN] if self.tokens else ())
         )
-        return f"{self.path}: {self.answer}{'; ' * bool(shown)}{shown}"
+        return f"{self.path}: {printable(self.answer)}{'; ' * bool(shown)}{shown}"
 
 
 def explain(run: Run, inputs: Sequence[str], to: Path | None, label: str | None) -> list[Explained]:

@@ -112,7 +112,7 @@ def _check(run: Run) -> None:
             "strategy.save=merged"
         )
     task = run.recipe.task
-    if not task.prediction_unit and task.target != "answers":
+    if not task.prediction_unit and task.target not in ("answers", "text"):
         raise RunError(
             f"{run.folder}: {task.name} writes texts word by word, which is no single pass; "
             "expected a task that classifies, gives numbers, or marks answers"

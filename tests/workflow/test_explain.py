@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 from grafting import write_recipe
+from peft import LoraConfig, get_peft_model
+from tiny_run import TinyRun
 
 from pipelines.cli import main
 from pipelines.core.errors import DataError, RunError
+from pipelines.core.labels import SINGLE, Labels
+from pipelines.models.library_warnings import suppress_peft_warnings
+from pipelines.models.output import adapter_folder
 from pipelines.workflow.explain import explain
 from pipelines.workflow.finished_run import Run
 
@@ -53,3 +58,17 @@ def test_the_pixels_of_a_picture(run, image_data):
     assert explained.path.read_bytes().startswith(b"\x89PNG")
     assert explained.attribution.values.ndim == 2
     assert str(explained).startswith(f"{folder}/there/1.png: ")
+
+
+def test_an_adapter_whose_labels_would_steer_the_terminal(tmp_path, text_checkpoint, capsys):
+    tiny = TinyRun(tmp_path, text_checkpoint, labels=Labels(SINGLE, ("a\x1b[31m", "b\u202ec")))
+    (tiny.folder.model / "model.safetensors").unlink()
+    lora = LoraConfig(target_modules=["query"], modules_to_save=["classifier"])
+    with suppress_peft_warnings():
+        adapted = get_peft_model(tiny.model, lora)
+    adapter_folder.write(adapted, tiny.folder.model, None)
+    assert main(["explain", str(tiny.folder.path), "good and bad"]) == 0
+    answer = capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
+    shares = tiny.logits("good and bad").softmax(1)[0]
+    name = ("a?[31m", "b?c")[shares.argmax()]
+    assert answer.startswith(f"{name} (probability {shares.max():.3f})")

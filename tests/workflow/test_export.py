@@ -5,6 +5,7 @@ import re
 import numpy as np
 import onnxruntime
 import pytest
+import tiny_audio
 from grafting import write_recipe
 from tiny_run import TinyRun
 from transformers import AutoTokenizer
@@ -58,6 +59,21 @@ def test_pictures(run, image_data, capsys):
     folder = run("resnet", data=image_data, task="image")
     assert main(["export", str(folder)]) == 0
     assert "100.0% of the answers are the same" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_speech_is_one_pass_of_sounds_of_any_length(run, tmp_path, capsys):
+    """CTC names a letter for each frame; words follow from these, outside of the graph."""
+    data = tiny_audio.speech_data(tmp_path / "speech")
+    folder = run("wav2vec2", data=data, task="speech_recognition")
+    assert main(["export", str(folder)]) == 0
+    assert "100.0% of the answers are the same" in capsys.readouterr().out
+    session = onnxruntime.InferenceSession(str(folder / "onnx" / "model.onnx"))
+    frames = [
+        session.run(None, {"input_values": np.zeros((1, size), "float32")})[0].shape[1]
+        for size in (3_000, 9_000)
+    ]
+    assert frames[0] < frames[1]
 
 
 def test_what_has_no_graph_of_its_own_is_refused(run, capsys):

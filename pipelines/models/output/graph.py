@@ -44,7 +44,9 @@ class Graph(nn.Module):
         Collators add what packing needs.
         """
         is_of_sentences = hasattr(model, "tokenize")
-        known = OF_SENTENCES if is_of_sentences else inspect.signature(model.forward).parameters
+        # peft passes on whatever it is given, and names nothing
+        below = model.get_base_model() if hasattr(model, "get_base_model") else model
+        known = OF_SENTENCES if is_of_sentences else inspect.signature(below.forward).parameters
         return cls(model, [name for name in batch if name in known])
 
     def select(self, batch: Mapping[str, Any]) -> dict[str, Any]:
