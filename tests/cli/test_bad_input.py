@@ -43,7 +43,7 @@ class Case:
         data, checkpoint: what is done to a copy of the folder.
     """
 
-    told: tuple[str, ...]
+    expected: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     lines: str = ""
     kind: str = "text"
@@ -51,20 +51,20 @@ class Case:
     checkpoint: Damage | None = None
 
 
-def said(*overrides: str, told: str | tuple[str, ...], kind: str = "text") -> Case:
-    return Case((told,) if isinstance(told, str) else told, overrides, kind=kind)
+def overridden(*overrides: str, expected: str | tuple[str, ...], kind: str = "text") -> Case:
+    return Case((expected,) if isinstance(expected, str) else expected, overrides, kind=kind)
 
 
-def line(text: str, *told: str) -> Case:
-    return Case(told, lines=text)
+def line(text: str, *expected: str) -> Case:
+    return Case(expected, lines=text)
 
 
-def data(damage: Damage, *told: str, kind: str = "text") -> Case:
-    return Case(told, kind=kind, data=damage)
+def data(damage: Damage, *expected: str, kind: str = "text") -> Case:
+    return Case(expected, kind=kind, data=damage)
 
 
-def checkpoint(damage: Damage, *told: str, kind: str = "text") -> Case:
-    return Case(told, kind=kind, checkpoint=damage)
+def checkpoint(damage: Damage, *expected: str, kind: str = "text") -> Case:
+    return Case(expected, kind=kind, checkpoint=damage)
 
 
 def table(split: str, *rows: str) -> Damage:
@@ -113,33 +113,38 @@ PAIRS = ("a good film,yes", "a bad film,no")
 CASES = {
     # the recipe
     "unknown key": line("trainin: {}\n", "recipe.yaml:6: unknown key 'trainin'; did you mean"),
-    "unknown training key": said(
-        "training.learnin_rate=1", told="'training.learnin_rate'; did you mean 'learning_rate'?"
+    "unknown training key": overridden(
+        "training.learnin_rate=1", expected="'training.learnin_rate'; did you mean 'learning_rate'?"
     ),
-    "wrong type": said(
+    "wrong type": overridden(
         "training.learning_rate=fast",
-        told="command line: training.learning_rate: 'fast': should be a valid number",
+        expected="command line: training.learning_rate: 'fast': should be a valid number",
     ),
-    "unknown strategy": said("strategy=lorra", told="'lorra'; did you mean 'lora'? known: auto,"),
+    "unknown strategy": overridden(
+        "strategy=lorra", expected="'lorra'; did you mean 'lora'? known: auto,"
+    ),
     "not YAML": line("metrics: [f1\n", "recipe.yaml:7: not YAML: "),
-    "not an override": said("strategy", told="'strategy': expected key=value"),
+    "not an override": overridden("strategy", expected="'strategy': expected key=value"),
     # data
-    "missing file": said("data.path=nowhere", told="data.path: nowhere: no such file or folder"),
+    "missing file": overridden(
+        "data.path=nowhere", expected="data.path: nowhere: no such file or folder"
+    ),
     "folder without data": data(remove("*.csv"), "nothing usable in it; expected <split>.parquet"),
     "damaged table": data(
         write("train.csv", b"\x80\x81"), "neither UTF-8, UTF-16 nor windows-1252"
     ),
-    "missing column": said(
+    "missing column": overridden(
         "data.columns.text=txt",
-        told="data.columns: train has no column 'txt'; did you mean 'text'? known: label, text",
+        expected="data.columns: train has no column 'txt'; did you mean 'text'? known: label, text",
     ),
-    "unknown role": said(
+    "unknown role": overridden(
         "data.columns.text=txt",
         "data.columns.label=lbl",
-        told="data.columns: train has no columns 'txt', 'lbl'; known: ",
+        expected="data.columns: train has no columns 'txt', 'lbl'; known: ",
     ),
-    "an unknown role": said(
-        "data.columns.txt=text", told="unknown role 'txt'; did you mean 'text'? known: label, text"
+    "an unknown role": overridden(
+        "data.columns.txt=text",
+        expected="unknown role 'txt'; did you mean 'text'? known: label, text",
     ),
     "no column for a role": data(
         write("train.csv", b"a,b,label\nx,x,1\ny,y,0\n"),
@@ -148,8 +153,8 @@ CASES = {
     "column missing in validation": data(
         write("validation.csv", b"a,label\nx,1\n"), "validation: no column 'text', which train has"
     ),
-    "missing split": said(
-        "data.splits.train=training", told="no split 'training'; did you mean 'train'? known: "
+    "missing split": overridden(
+        "data.splits.train=training", expected="no split 'training'; did you mean 'train'? known: "
     ),
     "label only in validation": data(
         add("validation", "so so,neutral"),
@@ -178,20 +183,26 @@ CASES = {
     "half an image": data(
         cut("validation/light/*.png", 90), "validation, row ", "cannot be read", kind="image"
     ),
-    "texts for an image task": said("task=image_classification", told="the image column holds "),
-    "hub data without a hub": said(
-        "data.source=hub", "data.path=nyu-mll/glue", told=("nyu-mll/glue", "data.source=files")
+    "texts for an image task": overridden(
+        "task=image_classification", expected="the image column holds "
+    ),
+    "hub data without a hub": overridden(
+        "data.source=hub", "data.path=nyu-mll/glue", expected=("nyu-mll/glue", "data.source=files")
     ),
     # the checkpoint
-    "no checkpoint": said("model=/nowhere/bert", told="/nowhere/bert: no such folder; expected"),
-    "no checkpoint there": said("model=./bert", told="bert: no such folder; expected a Hub id"),
+    "no checkpoint": overridden(
+        "model=/nowhere/bert", expected="/nowhere/bert: no such folder; expected"
+    ),
+    "no checkpoint there": overridden(
+        "model=./bert", expected="bert: no such folder; expected a Hub id"
+    ),
     "a file": checkpoint(
         lambda folder: (shutil.rmtree(folder), folder.write_text("")), "copy: no such folder"
     ),
-    "not a Hub id": said("model=a/b/c", told=("a/b/c", "model.checkpoint=FOLDER")),
-    "a hub checkpoint without a hub": said(
+    "not a Hub id": overridden("model=a/b/c", expected=("a/b/c", "model.checkpoint=FOLDER")),
+    "a hub checkpoint without a hub": overridden(
         "model=google-bert/bert-base-uncased",
-        told=("google-bert/bert-base-uncased: ", "model.checkpoint=FOLDER"),
+        expected=("google-bert/bert-base-uncased: ", "model.checkpoint=FOLDER"),
     ),
     "empty folder": checkpoint(remove("*"), "copy: not a checkpoint for text_classification: "),
     "config that is no JSON": checkpoint(write("config.json", b"{"), "not a valid JSON file"),
@@ -204,59 +215,67 @@ CASES = {
         write("model.safetensors", b"no tensors here"), "copy: not a checkpoint", "deserializing"
     ),
     "half the weights": checkpoint(cut("model.safetensors", 2000), "copy: not a checkpoint"),
-    "weights of something else": said(
+    "weights of something else": overridden(
         "model.config.num_hidden_layers=9",
-        told=("these weights belong to another architecture", "use strategy=scratch"),
+        expected=("these weights belong to another architecture", "use strategy=scratch"),
     ),
     "no tokenizer": checkpoint(remove("token*"), "copy: its tokenizer knows no words"),
-    "wrong value for the config": said(
-        "model.config.hidden_size=wide", told="model.config.hidden_size: 'wide': "
+    "wrong value for the config": overridden(
+        "model.config.hidden_size=wide", expected="model.config.hidden_size: 'wide': "
     ),
-    "unknown attention": said("model.attn_implementation=fast", told='attn_implementation="fast"'),
-    "code that nobody read": said(
+    "unknown attention": overridden(
+        "model.attn_implementation=fast", expected='attn_implementation="fast"'
+    ),
+    "code that nobody read": overridden(
         "model.checkpoint=acme/own",
         "model.trust_remote_code=true",
-        told="trust_remote_code needs `revision` to be a full",
+        expected="trust_remote_code needs `revision` to be a full",
     ),
     # a checkpoint of another modality: it has no head for the task
-    "image model for texts": said(
+    "image model for texts": overridden(
         "model={image}",
-        told="a 'resnet' checkpoint has no AutoModelForSequenceClassification, which task "
+        expected="a 'resnet' checkpoint has no AutoModelForSequenceClassification, which task "
         "text_classification needs; it fits: image_classification",
     ),
-    "text model for images": said(
-        "model={text}", told="a 'bert' checkpoint has no AutoModelForImage", kind="image"
+    "text model for images": overridden(
+        "model={text}", expected="a 'bert' checkpoint has no AutoModelForImage", kind="image"
     ),
     # a strategy that does not fit the model
-    "modules that are not there": said(
+    "modules that are not there": overridden(
         "strategy=lora",
         "strategy.target_modules=[nowhere]",
-        told="strategy.target_modules: 'nowhere': BertForSequenceClassification has no such module",
+        expected="strategy.target_modules: 'nowhere': BertForSequenceClassification has no such ",
     ),
-    "a pooling that nobody could load": said(
+    "a pooling that nobody could load": overridden(
         "strategy=linear_probe",
         "strategy.pooling=mean",
-        told="pooling 'mean' cannot be saved as a standard checkpoint for ResNet",
+        expected="pooling 'mean' cannot be saved as a standard checkpoint for ResNet",
         kind="image",
     ),
-    "unknown head": said(
-        "strategy=linear_probe", "strategy.head=rigde", told="'rigde': no such head; did you mean"
+    "unknown head": overridden(
+        "strategy=linear_probe",
+        "strategy.head=rigde",
+        expected="'rigde': no such head; did you mean",
     ),
     # metrics
-    "unknown metric": said("metrics=[acuracy]", told="metric 'acuracy'; did you mean 'accuracy'?"),
-    "unknown option of a metric": said(
+    "unknown metric": overridden(
+        "metrics=[acuracy]", expected="metric 'acuracy'; did you mean 'accuracy'?"
+    ),
+    "unknown option of a metric": overridden(
         "metrics=[{{name: f1, averag: macro}}]",
-        told="metric 'f1': unknown option 'averag'; did you mean 'average'?",
+        expected="metric 'f1': unknown option 'averag'; did you mean 'average'?",
     ),
-    "wrong option of a metric": said(
+    "wrong option of a metric": overridden(
         "metrics=[{{name: f1, average: meen}}]",
-        told="metric 'f1' cannot score single_label_classification: ",
+        expected="metric 'f1' cannot score single_label_classification: ",
     ),
-    "metric file that is not there": said("metrics=[./mine.py]", told="'./mine.py': no such file"),
-    "metric of the hub without a hub": said(
+    "metric file that is not there": overridden(
+        "metrics=[./mine.py]", expected="'./mine.py': no such file"
+    ),
+    "metric of the hub without a hub": overridden(
         f"metrics=[{{{{name: evaluate-metric/rouge, revision: {'0a' * 20}, "
         "trust_remote_code: true}}]",
-        told="'evaluate-metric/rouge' cannot be fetched; use one",
+        expected="'evaluate-metric/rouge' cannot be fetched; use one",
     ),
     "metric for something else": Case(
         ("metric 'accuracy' cannot score regression",),
@@ -266,104 +285,115 @@ CASES = {
         ],
     ),
     # training arguments
-    "no such scheduler": said(
+    "no such scheduler": overridden(
         "training.lr_scheduler_type=cosin",
-        told="training.lr_scheduler_type: 'cosin': unknown; did you mean 'cosine'? known: constant",
+        expected="training.lr_scheduler_type: 'cosin': unknown; did you mean 'cosine'? known: ",
     ),
-    "no such optimizer": said(
-        "training.optim=adamw", told="training.optim: 'adamw': unknown; did you mean 'adamw_torch'?"
+    "no such optimizer": overridden(
+        "training.optim=adamw",
+        expected="training.optim: 'adamw': unknown; did you mean 'adamw_torch'?",
     ),
-    "strategies that do not match": said(
-        "training.save_strategy=steps", told="requires the save and eval strategy to match"
+    "strategies that do not match": overridden(
+        "training.save_strategy=steps", expected="requires the save and eval strategy to match"
     ),
-    "negative warm-up": said(
-        "training.warmup_steps=-3", told="warmup_steps: -3: should be greater than"
+    "negative warm-up": overridden(
+        "training.warmup_steps=-3", expected="warmup_steps: -3: should be greater than"
     ),
-    "a batch of nothing": said(
+    "a batch of nothing": overridden(
         "training.per_device_train_batch_size=0",
-        told="per_device_train_batch_size: 0: should be greater than or equal to 1",
+        expected="per_device_train_batch_size: 0: should be greater than or equal to 1",
     ),
-    "learning backwards": said(
-        "training.learning_rate=-1", told="learning_rate: -1: should be greater than or equal to 0"
+    "learning backwards": overridden(
+        "training.learning_rate=-1",
+        expected="learning_rate: -1: should be greater than or equal to 0",
     ),
-    "no seed": said("training.seed=null", told="training.seed: null: should be a valid integer"),
-    "reports to nobody": said(
-        "training.report_to=[nobody]", told="training.report_to: 'nobody': unknown; "
+    "no seed": overridden(
+        "training.seed=null", expected="training.seed: null: should be a valid integer"
     ),
-    "a report without its package": said(
+    "reports to nobody": overridden(
+        "training.report_to=[nobody]", expected="training.report_to: 'nobody': unknown; "
+    ),
+    "a report without its package": overridden(
         "training.report_to=clearml",
-        told=("training.report_to: 'clearml': its package", "pip install clearml"),
+        expected=("training.report_to: 'clearml': its package", "pip install clearml"),
     ),
-    "a report that fails when it is deleted": said(
-        "training.report_to=[mlflow]", told="'mlflow': its package is not installed (pip install"
+    "a report that fails when it is deleted": overridden(
+        "training.report_to=[mlflow]",
+        expected="'mlflow': its package is not installed (pip install",
     ),
-    "a compiler that does not exist": said(
+    "a compiler that does not exist": overridden(
         "training.torch_compile_backend=inductr",
-        told="training.torch_compile_backend: 'inductr': unknown; did you mean 'inductor'?",
+        expected="training.torch_compile_backend: 'inductr': unknown; did you mean 'inductor'?",
     ),
-    "a mode that the compiler does not have": said(
+    "a mode that the compiler does not have": overridden(
         "training.torch_compile_mode=fast",
-        told=("training.torch_compile_mode: 'fast': ", "max-autotune"),
+        expected=("training.torch_compile_mode: 'fast': ", "max-autotune"),
     ),
-    "an order of rows that does not exist": said(
+    "an order of rows that does not exist": overridden(
         "training.train_sampling_strategy=by_length",
-        told="training.train_sampling_strategy: 'by_length': did you mean 'group_by_length'?",
+        expected="training.train_sampling_strategy: 'by_length': did you mean 'group_by_length'?",
     ),
-    "a log level that does not exist": said(
-        "training.log_level=loud", told="training.log_level: 'loud': known: critical, debug"
+    "a log level that does not exist": overridden(
+        "training.log_level=loud", expected="training.log_level: 'loud': known: critical, debug"
     ),
-    "an option that accelerate does not have": said(
+    "an option that accelerate does not have": overridden(
         "training.accelerator_config={{foo: 1}}",
-        told="training.accelerator_config: {'foo': 1}: AcceleratorConfig",
+        expected="training.accelerator_config: {'foo': 1}: AcceleratorConfig",
     ),
-    "what only Python can hold": said(
-        "training.parallelism_config=dp", told="'training.parallelism_config': no recipe can hold"
+    "what only Python can hold": overridden(
+        "training.parallelism_config=dp",
+        expected="'training.parallelism_config': no recipe can hold",
     ),
-    "an optimizer without its package": said(
-        "training.optim=lomo", told=("training.optim: 'lomo': ", "lomo_optim")
+    "an optimizer without its package": overridden(
+        "training.optim=lomo", expected=("training.optim: 'lomo': ", "lomo_optim")
     ),
-    "an option that the optimizer does not have": said(
+    "an option that the optimizer does not have": overridden(
         "training.optim_args=momentum=0.9",
-        told="training.optim_args: 'momentum=0.9' has no effect on optim 'adamw_torch",
+        expected="training.optim_args: 'momentum=0.9' has no effect on optim 'adamw_torch",
     ),
-    "an option that the schedule does not have": said(
+    "an option that the schedule does not have": overridden(
         "training.lr_scheduler_kwargs={{foo: 1}}",
-        told=("training.lr_scheduler_kwargs: {'foo': 1}: lr_scheduler_type 'linear'", "'foo'"),
+        expected=("training.lr_scheduler_kwargs: {'foo': 1}: lr_scheduler_type 'linear'", "'foo'"),
     ),
-    "a schedule without the option that it needs": said(
+    "a schedule without the option that it needs": overridden(
         "training.lr_scheduler_type=cosine_with_min_lr",
-        told=("training.lr_scheduler_kwargs: not set: lr_scheduler_type 'cosine_with_min_lr'",),
+        expected=("training.lr_scheduler_kwargs: not set: lr_scheduler_type 'cosine_with_min_lr'",),
     ),
-    "kernels that are not installed": said(
-        "training.use_liger_kernel=true", told="training.use_liger_kernel: true: needs a package"
+    "kernels that are not installed": overridden(
+        "training.use_liger_kernel=true",
+        expected="training.use_liger_kernel: true: needs a package",
     ),
-    "nothing but a last batch that is dropped": said(
+    "nothing but a last batch that is dropped": overridden(
         "training.dataloader_drop_last=true",
         "training.per_device_train_batch_size=65",
-        told="train has 64 rows, fewer than one batch of 65, so nothing would be trained on",
+        expected="train has 64 rows, fewer than one batch of 65, so nothing would be trained on",
     ),
-    "early stopping without evaluations": said(
+    "early stopping without evaluations": overridden(
         "early_stopping.patience=2",
         "training.eval_strategy=no",
-        told="early_stopping: counts evaluations, and training.eval_strategy is 'no'",
+        expected="early_stopping: counts evaluations, and training.eval_strategy is 'no'",
     ),
-    "fewer rows than words": said(
-        "model.config.vocab_size=1", told="and the model has rows for 1 (model.config.vocab_size)"
+    "fewer rows than words": overridden(
+        "model.config.vocab_size=1",
+        expected="and the model has rows for 1 (model.config.vocab_size)",
     ),
-    "a best model by a metric that is not computed": said(
-        "training.metric_for_best_model=bleu", told="training.metric_for_best_model: "
+    "a best model by a metric that is not computed": overridden(
+        "training.metric_for_best_model=bleu", expected="training.metric_for_best_model: "
     ),
     # the run folder
-    "a file for a run folder": said(
-        "training.output_dir={data}/train.csv", told="train.csv/recipe: cannot be written ("
+    "a file for a run folder": overridden(
+        "training.output_dir={data}/train.csv", expected="train.csv/recipe: cannot be written ("
     ),
-    "a name for two folders": said("name=a/b", told="name: 'a/b': cannot name a run folder"),
-    "nothing to resume": said(
+    "a name for two folders": overridden(
+        "name=a/b", expected="name: 'a/b': cannot name a run folder"
+    ),
+    "nothing to resume": overridden(
         "training.resume_from_checkpoint=true",
-        told="nothing to resume: runs/recipe holds no unfinished run; to begin one, leave --resume",
+        expected="nothing to resume: runs/recipe holds no unfinished run; to begin one, leave ",
     ),
-    "nothing to resume there": said(
-        "training.resume_from_checkpoint=runs/recipe/1", told="runs/recipe/1: not in a run folder"
+    "nothing to resume there": overridden(
+        "training.resume_from_checkpoint=runs/recipe/1",
+        expected="runs/recipe/1: not in a run folder",
     ),
 }
 
@@ -404,11 +434,11 @@ def start(
 def test_what_cannot_work_is_told_before_training(start, capsys, name: str) -> None:
     case = CASES[name]
     assert main(start(case)) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ")
-    for part in case.told:
-        assert part in told
-    assert len(told) < 1500
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    for part in case.expected:
+        assert part in message
+    assert len(message) < 1500
     assert not trained_in(Path())
 
 

@@ -164,9 +164,9 @@ def test_a_command_line_that_is_none(arguments: list[str], capsys) -> None:
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_what_is_wrong_with_a_recipe_goes_to_stderr(command: str, bad: Path, capsys) -> None:
     assert cli.main([command, str(bad)]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    first, second = told.err.splitlines()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    first, second = printed.err.splitlines()
     assert first.startswith(f"error: {bad}:4: unknown key 'strategy.lora_alpa'; did you mean 'lora")
     assert second.startswith(f"{bad}:5: unknown key 'trainin'; did you mean 'training'?")
 
@@ -182,7 +182,7 @@ def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("stop", "told"),
+    ("stop", "expected"),
     [
         (
             Interrupted("stopped by SIGTERM at step 8"),
@@ -193,7 +193,9 @@ def test_of_several_processes_the_main_one_speaks(bad: Path, capsys, monkeypatch
         (signal.SIGTERM, "stopped by SIGTERM; to go on, run it again: finished passes are kept"),
     ],
 )
-def test_an_interrupted_run_says_how_to_go_on(stop, told, tmp_path, capsys, monkeypatch) -> None:
+def test_an_interrupted_run_says_how_to_go_on(
+    stop, expected, tmp_path, capsys, monkeypatch
+) -> None:
     from pipelines.workflow import run as pipeline
 
     def interrupted(_: object) -> None:
@@ -206,7 +208,7 @@ def test_an_interrupted_run_says_how_to_go_on(stop, told, tmp_path, capsys, monk
     before = [signal.getsignal(number) for number in stopping.SIGNALS]
     assert cli.main(["run", str(ROOT / "recipes" / "quickstart.yaml")]) == 130
     printed = capsys.readouterr().err
-    assert printed.startswith(told)
+    assert printed.startswith(expected)
     assert printed.count("\n") == 1
     assert [signal.getsignal(number) for number in stopping.SIGNALS] == before
 
@@ -321,8 +323,8 @@ def test_no_folder_is_taken_for_a_data_set_a_metric_or_a_checkpoint() -> None:
     folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
     named = {*registry.names("metrics")}
     for path in recipe_files.shipped().values():
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        named.add(str(said.get("data", {}).get("path", "")).partition("/")[0])
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        named.add(str(content.get("data", {}).get("path", "")).partition("/")[0])
     assert not folders & named - {"", "."}
 
 

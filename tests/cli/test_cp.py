@@ -79,7 +79,7 @@ def test_a_file_is_not_overwritten_by_chance(here: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["quikstart"], "quikstart: no such file, and no recipe of that name; did you mean 'quick"),
         (
@@ -92,10 +92,10 @@ def test_a_file_is_not_overwritten_by_chance(here: Path, capsys) -> None:
         (["broken.yaml"], "broken.yaml:2: not YAML: "),
     ],
 )
-def test_what_cannot_be_copied(arguments, told, here: Path, capsys) -> None:
+def test_what_cannot_be_copied(arguments, expected, here: Path, capsys) -> None:
     (here / "broken.yaml").write_text("metrics: [f1\n")
     assert cli.main(["cp", *arguments]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {told}")
+    assert capsys.readouterr().err.startswith(f"error: {expected}")
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,11 @@ def test_what_cannot_be_copied(arguments, told, here: Path, capsys) -> None:
 )
 def test_a_wrong_name_is_answered_by_the_nearest(command, here: Path, capsys) -> None:
     assert cli.main([*command, "quikstart"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "quikstart: no such file, and no recipe of that name; did you mean 'quickstart'?" in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert (
+        "quikstart: no such file, and no recipe of that name; did you mean 'quickstart'?" in message
+    )
 
 
 @pytest.mark.parametrize("name", ["quickstart", "quickstart.yaml"])

@@ -33,10 +33,10 @@ def test_old_gpus_compute_in_float32(monkeypatch, capability, expected):
     assert bool(hardware.bfloat16({"use_cpu": False})) == expected
 
 
-@pytest.mark.parametrize("said", [{"bf16": False}, {"bf16": True}, {"fp16": True}])
-def test_what_the_recipe_says_wins(monkeypatch, said):
+@pytest.mark.parametrize("given", [{"bf16": False}, {"bf16": True}, {"fp16": True}])
+def test_what_the_recipe_says_wins(monkeypatch, given):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    assert hardware.defaults({**ON_CPU, **said}) == {}
+    assert hardware.defaults({**ON_CPU, **given}) == {}
 
 
 @pytest.mark.parametrize(("cores", "processes", "expected"), [(2, 1, None), (8, 2, 3), (64, 1, 8)])
@@ -63,8 +63,8 @@ def test_a_run_says_and_records_what_it_chose(checkpoint, text_data, tmp_path, c
 def test_convolutional_networks_are_laid_out_channels_last(
     checkpoint, image_data, tmp_path, family, expected
 ):
-    found = prepare(tmp_path, checkpoint(family), image_data, task="image")
-    kernels = [p for p in found.checkpoint.model.parameters() if p.ndim == 4 and p.shape[-1] > 1]
+    ready = prepare(tmp_path, checkpoint(family), image_data, task="image")
+    kernels = [p for p in ready.checkpoint.model.parameters() if p.ndim == 4 and p.shape[-1] > 1]
     assert kernels
     last = {p.is_contiguous(memory_format=torch.channels_last) for p in kernels}
     assert (True in last) == expected

@@ -307,12 +307,12 @@ def test_refs(hub: HubServer, api: HfApi, folder: Path) -> None:
         api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id="owner/name", revision="v9")
 
 
-@pytest.mark.parametrize(("told", "status"), [(True, 500), (403, 403)])
+@pytest.mark.parametrize(("expected", "status"), [(True, 500), (403, 403)])
 def test_commits_fail_when_told_to(
-    told: bool | int, status: int, hub: HubServer, api: HfApi, folder: Path
+    expected: bool | int, status: int, hub: HubServer, api: HfApi, folder: Path
 ) -> None:
     api.create_repo("owner/name")
-    hub.fail_commits = told
+    hub.fail_commits = expected
     with pytest.raises(HfHubHTTPError) as failure:
         api.upload_folder(repo_id="owner/name", folder_path=folder)
     assert failure.value.response.status_code == status
@@ -456,9 +456,9 @@ def datasets_client() -> None:
     declared = load_dataset("owner/declared", "tables")
     assert declared["train"].to_list() == rows
     assert declared["test"].num_rows == 1
-    found = load_dataset("owner/found", data_dir="tables")
-    assert found["train"].to_list() == rows
-    assert found["test"].num_rows == 1
+    result = load_dataset("owner/found", data_dir="tables")
+    assert result["train"].to_list() == rows
+    assert result["test"].num_rows == 1
     assert next(iter(load_dataset("owner/found", data_dir="tables", streaming=True)["train"]))
 
     accuracy = evaluate.load("accuracy")

@@ -25,20 +25,20 @@ LAUNCHER = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.ar
 @pytest.fixture
 def calls(monkeypatch):
     """What was asked of the kernel, in a process that nobody launched."""
-    asked = []
+    calls = []
 
     class Library:
         def __init__(self, name):
             assert name is None
 
         def prctl(self, *arguments):
-            asked.append(arguments)
+            calls.append(arguments)
 
     monkeypatch.setattr(ctypes, "CDLL", Library)
-    monkeypatch.setattr(os, "kill", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(os, "kill", lambda *arguments: calls.append(arguments))
     for name in (*launcher.ACCELERATE, launcher.TORCHRUN):
         monkeypatch.delenv(name, raising=False)
-    return asked
+    return calls
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux knows it")

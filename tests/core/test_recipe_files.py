@@ -46,11 +46,11 @@ def test_what_is_no_recipe(tmp_path, monkeypatch) -> None:
     for name in ("quikstart", "quikstart.yaml"):
         with pytest.raises(RecipeError) as refused:
             recipe_files.resolve(name)
-        told = str(refused.value)
-        assert told.startswith(f"{name}: no such file, and no recipe of that name; did you mean")
-        assert "did you mean 'quickstart'? nearest of " in told
-        assert told.endswith("; `graft list` prints all")
-        assert told.count(", ") < 10  # the nearest names, not all
+        message = str(refused.value)
+        assert message.startswith(f"{name}: no such file, and no recipe of that name; did you mean")
+        assert "did you mean 'quickstart'? nearest of " in message
+        assert message.endswith("; `graft list` prints all")
+        assert message.count(", ") < 10  # the nearest names, not all
     # with a folder before it, a path is a path
     assert recipe_files.resolve("here/quickstart") == Path("here/quickstart")
     assert recipe_files.resolve("./quickstart") == Path("./quickstart")

@@ -53,22 +53,22 @@ class Case:
 
     package: str
     source: str
-    told: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
 
 
-def strategy(body: str, *told: str, name: str = "Added", base: str = "Strategy") -> Case:
+def strategy(body: str, *expected: str, name: str = "Added", base: str = "Strategy") -> Case:
     imports = "from typing import ClassVar\n\nfrom pipelines.strategies import Strategy"
     source = f"{imports}\n\nclass {name}({base}):\n{body}"
-    return Case("strategies", source, told)
+    return Case("strategies", source, expected)
 
 
-def head(body: str, *told: str) -> Case:
+def head(body: str, *expected: str) -> Case:
     imports = "from typing import ClassVar\n\nfrom pipelines.features.heads import Head"
-    return Case("heads", f"{imports}\n\n{body}", told)
+    return Case("heads", f"{imports}\n\n{body}", expected)
 
 
-def metric(body: str, *told: str, base: str = "evaluate.Metric") -> Case:
-    return Case("metrics", f"import evaluate\n\nclass Added({base}):\n{body}", told)
+def metric(body: str, *expected: str, base: str = "evaluate.Metric") -> Case:
+    return Case("metrics", f"import evaluate\n\nclass Added({base}):\n{body}", expected)
 
 
 INFO = "    def _info(self): ...\n"
@@ -216,14 +216,14 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.slow
 def test_a_class_that_breaks_its_contract_is_refused_by_name(name: str, refusals) -> None:
-    case, told = CASES[name], refusals[name]
-    if not case.told:
-        assert told is None
+    case, message = CASES[name], refusals[name]
+    if not case.expected:
+        assert message is None
         return
     file, kind = file_name(name), registry.class_name("", file_name(name))
-    assert f"pipelines/{registry.FOLDERS[case.package]}/{file}.py: class {kind} " in told
-    for part in case.told:
-        assert part in told
+    assert f"pipelines/{registry.FOLDERS[case.package]}/{file}.py: class {kind} " in message
+    for part in case.expected:
+        assert part in message
 
 
 @pytest.mark.parametrize("package", registry.FOLDERS)

@@ -150,8 +150,8 @@ def test_a_column_of_texts_that_nothing_reads_is_a_warning(collect):
 def test_classes_that_look_like_quantities_are_a_warning(collect, labels, is_odd):
     splits = {name: rows(100, start, labels) for name, start in (("train", 0), ("validation", 100))}
     classes = "task.problem_type=single_label_classification"
-    found = [w for w in collect(splits, classes).warnings() if "labels are numbers" in w]
-    assert bool(found) == is_odd
+    lines = [w for w in collect(splits, classes).warnings() if "labels are numbers" in w]
+    assert bool(lines) == is_odd
 
 
 def test_rows_are_those_of_the_splits_as_they_were_loaded(collect):
@@ -161,7 +161,7 @@ def test_rows_are_those_of_the_splits_as_they_were_loaded(collect):
     result = collect(splits, "data.on_bad_row=skip", "data.limit.train=180")
     pairs = result.shared["train", "validation"].rows
     assert pairs
-    assert all(there - here == 150 for there, here in pairs)
+    assert all(elsewhere - here == 150 for elsewhere, here in pairs)
 
 
 def test_repeats_are_counted_and_contradictions_apart(collect):

@@ -190,10 +190,10 @@ def test_of_one_group_that_is_left_there_are_no_folds(load):
 def test_a_run_deals_whole_groups(tmp_path, text_checkpoint):
     Dataset.from_dict(table([4] * 6)).to_parquet(tmp_path / "train.parquet")
     path = write_recipe(tmp_path / "run", text_checkpoint, tmp_path, strategy="linear_probe")
-    found = prepare(recipe.load(path, ["data.group=patient"]))
-    assert np.array_equal(found.folds[::4], found.folds[3::4])
-    assert np.bincount(found.folds).tolist() == [8, 4, 4, 4, 4]
-    assert found.recipe.data.group == "patient"  # recorded
+    ready = prepare(recipe.load(path, ["data.group=patient"]))
+    assert np.array_equal(ready.folds[::4], ready.folds[3::4])
+    assert np.bincount(ready.folds).tolist() == [8, 4, 4, 4, 4]
+    assert ready.recipe.data.group == "patient"  # recorded
 
 
 # Given splits

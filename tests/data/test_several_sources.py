@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def load(tmp_path):
     """load({source: {split: columns}}, own={source: keys}, **keys of data) -> Data."""
 
-    def load(tables, /, own=None, features=None, max_fold_rows=0, **keys):
+    def load(tables, /, changes=None, features=None, max_fold_rows=0, **keys):
         sources = {}
         for name, splits in tables.items():
             (tmp_path / name).mkdir()
@@ -33,7 +33,7 @@ def load(tmp_path):
                 table = Dataset.from_dict(columns, features=(features or {}).get(name))
                 table.to_parquet(tmp_path / name / f"{split}.parquet")
             path = str(tmp_path / name)
-            sources[name] = {"source": "files", "path": path, **(own or {}).get(name, {})}
+            sources[name] = {"source": "files", "path": path, **(changes or {}).get(name, {})}
         source = Several(source="several", sources=sources, **keys)
         return data.load(source, TextClassification(), seed=42, max_fold_rows=max_fold_rows)
 
@@ -88,7 +88,7 @@ def test_columns_of_all_sources_are_those_of_data_unless_a_source_has_its_own(lo
     other = {"body": ["e", "f"], "stars": [2, 1]}
     loaded = load(
         {"books": {"train": table}, "dvd": {"train": other}},
-        own={"dvd": {"columns": {"text": "body"}}},
+        changes={"dvd": {"columns": {"text": "body"}}},
         columns={"text": "review", "label": "stars"},
         splits={"validation": 0.2},
     )
@@ -100,7 +100,7 @@ def test_columns_of_all_sources_are_those_of_data_unless_a_source_has_its_own(lo
 def test_a_source_is_limited_before_anything_is_cut_from_it(load):
     loaded = load(
         {"books": {"train": rows("book", 40)}, "dvd": {"train": rows("disc", 20)}},
-        own={"books": {"limit": {"train": 20}}},
+        changes={"books": {"limit": {"train": 20}}},
         splits={"validation": 0.1},
     )
     assert counts(loaded.splits["train"]) == {"books": 18, "dvd": 18}
@@ -246,7 +246,7 @@ def test_a_mistake_in_a_source_is_told_in_its_keys(refuse):
     refuse(
         "data.sources.dvd: data.sources.dvd.columns: train has no column 'txet'",
         {"books": {"train": rows("book", 6)}, "dvd": {"train": rows("disc", 6)}},
-        own={"dvd": {"columns": {"text": "txet"}}},
+        changes={"dvd": {"columns": {"text": "txet"}}},
     )
 
 
@@ -305,7 +305,7 @@ def test_splits_of_the_source_that_is_held_out_are_its_own(load):
             "music": {"train": rows("song", 6), "exam": rows("exam", 4)},
         },
         held_out="music",
-        own={"music": {"splits": {"test": "exam"}}},
+        changes={"music": {"splits": {"test": "exam"}}},
     )
     assert (len(loaded.target.unlabeled), len(loaded.target.labeled)) == (6, 4)
 

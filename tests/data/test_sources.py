@@ -97,11 +97,11 @@ def test_a_changed_file_is_read_again(tmp_path):
 
 
 def test_reading_files_asks_nothing_of_the_network(tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr("socket.getaddrinfo", lambda *address, **_: asked.append(address))
+    lookups = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *address, **_: lookups.append(address))
     write(tmp_path, train__csv="text,label\ngood,1\n", dev__jsonl='{"text": "a"}\n')
     files(tmp_path).load()
-    assert not asked
+    assert not lookups
 
 
 def test_refuses_a_path_that_is_not_there(tmp_path):
@@ -382,15 +382,15 @@ def test_another_label_in_the_metadata_is_another_identity(tmp_path):
 
 
 def test_the_same_bytes_have_the_same_identity_wherever_they_lie(tmp_path):
-    here, there = tmp_path / "a" / "reviews", tmp_path / "b" / "reviews"
+    here, elsewhere = tmp_path / "a" / "reviews", tmp_path / "b" / "reviews"
     here.mkdir(parents=True)
     write(here, train__csv="text,label\ngood,1\n", notes__md="not read")
-    shutil.copytree(here, there)
-    write(there, notes__md="changed")
-    assert files(here).identity() == files(there).identity()
-    write(there, train__csv="text,label\nwell,1\n")
-    assert files(here).identity() != files(there).identity()
-    assert files(there).identity()["path"] == "reviews"
+    shutil.copytree(here, elsewhere)
+    write(elsewhere, notes__md="changed")
+    assert files(here).identity() == files(elsewhere).identity()
+    write(elsewhere, train__csv="text,label\nwell,1\n")
+    assert files(here).identity() != files(elsewhere).identity()
+    assert files(elsewhere).identity()["path"] == "reviews"
 
 
 def test_a_renamed_class_is_another_identity(tmp_path):

@@ -28,8 +28,8 @@ def load(tmp_path):
         for folder, tables in (("own", {"train": train or SOURCE}), ("other", splits)):
             (tmp_path / folder).mkdir()
             for name, columns in tables.items():
-                own = features if folder == "other" else None
-                table = Dataset.from_dict(columns, features=own)
+                original = features if folder == "other" else None
+                table = Dataset.from_dict(columns, features=original)
                 table.to_parquet(tmp_path / folder / f"{name}.parquet")
         target = {"source": "files", "path": str(tmp_path / "other"), **keys}
         source = Files(source="files", path=str(tmp_path / "own"), target=target)

@@ -47,8 +47,8 @@ def numbers(num_rows: int = ROWS) -> tuple:
 
 
 def texts() -> tuple:
-    said = ["a b c", "a", "c d", "b b", "e f g h"] * 12
-    return [text.replace("b", "x y").replace("d", "") for text in said], said, {}
+    rows = ["a b c", "a", "c d", "b b", "e f g h"] * 12
+    return [text.replace("b", "x y").replace("d", "") for text in rows], rows, {}
 
 
 def answers() -> tuple:
@@ -137,9 +137,9 @@ def test_metrics_of_ranks_are_computed_for_each_draw(monkeypatch) -> None:
     part = {"logits": outputs["logits"][first]}
     expected = scorer(predictions[first], references[first], part)
     assert {key: values[0] for key, values in result.values.items()} == pytest.approx(expected)
-    found = intervals(scorer, result, rows)
-    assert all(found[key].low < scores[key] < found[key].high for key in scores)
-    assert found["roc_auc"].method == "bootstrap, 40 draws"
+    bounds = intervals(scorer, result, rows)
+    assert all(bounds[key].low < scores[key] < bounds[key].high for key in scores)
+    assert bounds["roc_auc"].method == "bootstrap, 40 draws"
 
 
 def test_what_takes_too_long_for_each_draw_has_no_interval_and_says_why() -> None:

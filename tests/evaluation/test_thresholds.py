@@ -56,8 +56,8 @@ def test_labels_with_few_examples_share_a_threshold_and_those_without_any_keep_a
     logits, targets = draw(200, np.array([0.3, 0.06, 0.07, 0.5]), seed=1)
     targets[:195, 3] = 1  # hardly any row without it
     chosen = Thresholds.of(logits, targets)
-    own, shared, other, common = chosen.values
-    assert shared == other not in (own, 0.5)
+    original, shared, other, common = chosen.values
+    assert shared == other not in (original, 0.5)
     assert common == 0.5
     assert (chosen.num_own, chosen.num_shared) == (1, 2)
     assert str(chosen) == (

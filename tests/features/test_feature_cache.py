@@ -69,10 +69,10 @@ def test_another_run_another_seed_and_another_head_compute_nothing(
     checkpoint, text_data, tmp_path, family
 ):
     def probed(**training):
-        found = prepare(
+        ready = prepare(
             tmp_path, checkpoint(family), text_data, strategy="linear_probe", training=training
         )
-        return computed(found, tmp_path)
+        return computed(ready, tmp_path)
 
     first, rows = probed(per_device_eval_batch_size=8)
     assert rows == NUM_ROWS
@@ -113,15 +113,15 @@ def test_a_frozen_stage_loads_what_auto_or_a_probe_computed(
 @pytest.mark.numerical
 @pytest.mark.parametrize("family", TEXTS)
 def test_stored_features_are_those_of_the_model(checkpoint, text_data, tmp_path, family):
-    found = prepare(tmp_path, checkpoint(family), text_data, strategy="linear_probe")
-    model, rows = found.checkpoint.model.eval(), found.encoded["validation"]
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    ready = prepare(tmp_path, checkpoint(family), text_data, strategy="linear_probe")
+    model, rows = ready.checkpoint.model.eval(), ready.encoded["validation"]
+    anatomy = dissect(model, ready.checkpoint.newly_initialized)
     for _ in ("computed", "loaded"):
         extractor = pooled_extractor(
-            model, anatomy, "auto", rows, found.collate, found.checkpoint.newly_initialized
+            model, anatomy, "auto", rows, ready.collate, ready.checkpoint.newly_initialized
         )
-        features, labels = extractor.extract(rows, found.collate)
-        outputs = forward.run(model, rows, found.collate, found.recipe.task.collect)
+        features, labels = extractor.extract(rows, ready.collate)
+        outputs = forward.run(model, rows, ready.collate, ready.recipe.task.collect)
         with torch.no_grad():
             logits = model.get_submodule(anatomy.output)(torch.from_numpy(features["head"]))
         close(logits, outputs["logits"])
@@ -130,21 +130,21 @@ def test_stored_features_are_those_of_the_model(checkpoint, text_data, tmp_path,
 
 @pytest.mark.parametrize("change", ["weights", "rows", "precision"])
 def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_path, change):
-    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
-    model, rows = found.checkpoint.model, found.encoded["validation"]
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
-    extractor = pooled_extractor(model, anatomy, "auto", rows, found.collate)
-    before = extractor.extract(rows, found.collate)[0]["mean"]
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    model, rows = ready.checkpoint.model, ready.encoded["validation"]
+    anatomy = dissect(model, ready.checkpoint.newly_initialized)
+    extractor = pooled_extractor(model, anatomy, "auto", rows, ready.collate)
+    before = extractor.extract(rows, ready.collate)[0]["mean"]
     options = {}
     if change == "weights":
         with torch.no_grad():
             next(model.parameters()).mul_(1.1)
     elif change == "rows":
-        rows = found.encoded["test"]
+        rows = ready.encoded["test"]
     else:
         options["bf16"] = True
     with rows_through_the_model() as seen:
-        after = extractor.extract(rows, found.collate, **options)[0]["mean"]
+        after = extractor.extract(rows, ready.collate, **options)[0]["mean"]
     assert sum(seen) == len(rows)
     assert before.shape != after.shape or np.abs(before - after).max() > 1e-4
 
@@ -152,12 +152,12 @@ def test_what_changes_features_computes_them_again(checkpoint, text_data, tmp_pa
 def test_a_killed_pass_continues_where_it_was(checkpoint, text_data, tmp_path, monkeypatch):
     monkeypatch.setattr(chunks, "MAX_PENDING_BYTES", 1)  # each batch is written when it is done
     sections = {"strategy": "linear_probe", "training": {"per_device_eval_batch_size": 1}}
-    found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
-    whole, _ = computed(found, tmp_path)
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
+    whole, _ = computed(ready, tmp_path)
     for entry in cache.entries():
         entry.remove()
 
-    collate, batches = found.collate, []
+    collate, batches = ready.collate, []
 
     def killed(rows):
         batch = collate(rows)
@@ -168,8 +168,8 @@ def test_a_killed_pass_continues_where_it_was(checkpoint, text_data, tmp_path, m
         return batch
 
     with pytest.raises(KeyboardInterrupt):
-        fit(found, tmp_path, collate=killed)
-    again, rows = computed(found, tmp_path)
+        fit(ready, tmp_path, collate=killed)
+    again, rows = computed(ready, tmp_path)
     assert 0 < rows <= NUM_ROWS - batches[0]
     assert again.chosen == whole.chosen
     assert again.history == whole.history
@@ -180,13 +180,13 @@ def test_a_killed_pass_continues_where_it_was(checkpoint, text_data, tmp_path, m
 def test_a_cache_that_fails_costs_time_only(
     checkpoint, text_data, tmp_path, monkeypatch, folder, damage
 ):
-    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
     if damage == "unwritable":
         monkeypatch.setenv("GRAFT_CACHE", "/dev/null/cache")
-    first, _ = computed(found, tmp_path)
+    first, _ = computed(ready, tmp_path)
     for file in folder.glob("features/*/*"):
         file.write_bytes(file.read_bytes()[:100]) if damage == "cut" else file.unlink()
-    again, rows = computed(found, tmp_path)
+    again, rows = computed(ready, tmp_path)
     assert rows == NUM_ROWS
     assert again.history == first.history
 
@@ -199,9 +199,11 @@ def test_predictions_follow_from_features_and_parity_holds(checkpoint, text_data
     for _ in range(2):
         with rows_through_the_model() as seen:
             run = pipeline.run(loaded)
-        found = json.loads(run.metrics.read_text())
-        assert found["parity"]["ok"]
-        splits.append((sum(n for n in seen if n > SAMPLE_ROWS), found["validation"], found["test"]))
+        content = json.loads(run.metrics.read_text())
+        assert content["parity"]["ok"]
+        splits.append(
+            (sum(n for n in seen if n > SAMPLE_ROWS), content["validation"], content["test"])
+        )
     (first, *scores), (second, *others) = splits
     assert scores == others
     # the model that parity reloads computes its examples again

@@ -46,22 +46,22 @@ def prepared(checkpoint, text_data, image_data, tmp_path):
     def of(family, data=None, **sections):
         is_text = family in tiny.TEXT_FAMILIES
         task = {"task": "text" if is_text else "image", "strategy": "linear_probe"}
-        found = data or (text_data if is_text else image_data)
-        return prepare(tmp_path, checkpoint(family), found, **{**task, **sections})
+        result = data or (text_data if is_text else image_data)
+        return prepare(tmp_path, checkpoint(family), result, **{**task, **sections})
 
     return of
 
 
-def extractor(found, pooling="auto"):
-    model = found.checkpoint.model
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
-    return pooled_extractor(model, anatomy, pooling, found.encoded["train"], found.collate)
+def extractor(result, pooling="auto"):
+    model = result.checkpoint.model
+    anatomy = dissect(model, result.checkpoint.newly_initialized)
+    return pooled_extractor(model, anatomy, pooling, result.encoded["train"], result.collate)
 
 
-def whole_batch(found, split="validation"):
+def whole_batch(result, split="validation"):
     """Collate all rows of a split, in their order, padded to the longest."""
-    rows = found.encoded[split]
-    batch = found.collate([rows[i] for i in range(len(rows))])
+    rows = result.encoded[split]
+    batch = result.collate([rows[i] for i in range(len(rows))])
     batch.pop("labels")
     return batch
 
@@ -106,10 +106,10 @@ def test_poolings_do_not_see_padding(pooling, side):
 @pytest.mark.parametrize("family", [*TEXTS, *IMAGES])
 @pytest.mark.slow
 def test_head_features_are_what_the_output_layer_reads(prepared, family):
-    found = prepared(family)
-    model, batch = found.checkpoint.model, whole_batch(found)
-    features, _ = extractor(found, "head").extract(found.encoded["validation"], found.collate)
-    layer = model.get_submodule(dissect(model, found.checkpoint.newly_initialized).output)
+    ready = prepared(family)
+    model, batch = ready.checkpoint.model, whole_batch(ready)
+    features, _ = extractor(ready, "head").extract(ready.encoded["validation"], ready.collate)
+    layer = model.get_submodule(dissect(model, ready.checkpoint.newly_initialized).output)
     with torch.no_grad():
         expected = model(**batch).logits
         logits = layer(torch.from_numpy(features["head"]))
@@ -120,17 +120,17 @@ def test_head_features_are_what_the_output_layer_reads(prepared, family):
 @pytest.mark.parametrize(("family", "side"), PADDED)
 def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, side):
     """Sorted in small batches they equal one batch with all the padding there is."""
-    found = prepared(family)
-    found.checkpoint.processor.padding_side = side
-    batch, model = whole_batch(found), found.checkpoint.model.eval()
+    ready = prepared(family)
+    ready.checkpoint.processor.padding_side = side
+    batch, model = whole_batch(ready), ready.checkpoint.model.eval()
     sizes = []
     hook = model.base_model.register_forward_hook(lambda _, __, out: sizes.append(len(out[0])))
-    candidates = extractor(found)
+    candidates = extractor(ready)
     sizes.clear()
-    features, _ = candidates.extract(found.encoded["validation"], found.collate, batch_size=5)
+    features, _ = candidates.extract(ready.encoded["validation"], ready.collate, batch_size=5)
     hook.remove()
 
-    assert sum(sizes) == len(found.encoded["validation"])  # each row once, for all poolings
+    assert sum(sizes) == len(ready.encoded["validation"])  # each row once, for all poolings
     with torch.no_grad():
         hidden = model.base_model(**batch).last_hidden_state
     assert set(features) - {"head"}
@@ -142,22 +142,22 @@ def test_features_in_one_pass_are_those_of_a_plain_forward(prepared, family, sid
 @pytest.mark.parametrize("family", IMAGES)
 @pytest.mark.slow
 def test_images_have_the_features_of_their_head_only(prepared, family):
-    found = prepared(family)
-    assert extractor(found).poolings == ("head",)
+    ready = prepared(family)
+    assert extractor(ready).poolings == ("head",)
     named = {"vit": "cls", "swin": "mean"}.get(family)
     for pooling in POOLINGS:
         if pooling == named:  # what the plain class reads, by another name
-            assert extractor(found, pooling).poolings == ("head",)
+            assert extractor(ready, pooling).poolings == ("head",)
         else:
             with pytest.raises(ModelError, match=f"pooling '{pooling}' cannot be saved"):
-                extractor(found, pooling)
+                extractor(ready, pooling)
 
 
 def test_gpt2_reads_the_last_token(prepared):
-    found = prepared("gpt2")
-    assert extractor(found).poolings == ("head", "mean", "mean_max", "cls")
-    assert extractor(found, "last").poolings == ("head",)
-    assert extractor(found).head_pooling == "last"
+    ready = prepared("gpt2")
+    assert extractor(ready).poolings == ("head", "mean", "mean_max", "cls")
+    assert extractor(ready, "last").poolings == ("head",)
+    assert extractor(ready).head_pooling == "last"
 
 
 def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_path):
@@ -168,8 +168,8 @@ def test_short_texts_at_the_top_do_not_hide_what_the_head_reads(prepared, tmp_pa
     long = [{"text": f"the {word} film was good", "label": i % 2} for i, word in enumerate("ab")]
     for split in ("train", "validation"):
         Dataset.from_list(short + long).to_parquet(tmp_path / "data" / f"{split}.parquet")
-    found = prepared("gpt2", data=tmp_path / "data")
-    assert extractor(found).head_pooling == "last"
+    ready = prepared("gpt2", data=tmp_path / "data")
+    assert extractor(ready).head_pooling == "last"
 
 
 @pytest.mark.parametrize(("family", "pooling"), [("vit", "cls"), ("gpt2", "last")])
@@ -179,11 +179,11 @@ def test_an_alias_of_the_head_is_saved_as_the_plain_class(
 ):
     data, task = (image_data, "image") if family == "vit" else (text_data, "text")
     section = {"name": "linear_probe", "pooling": pooling}
-    found = graft(tmp_path, checkpoint(family), data, task=task, strategy=section)
-    assert found.fitted.output.library == "transformers"
-    assert found.fitted.chosen["pooling"] == "head"
+    trained = graft(tmp_path, checkpoint(family), data, task=task, strategy=section)
+    assert trained.fitted.output.library == "transformers"
+    assert trained.fitted.chosen["pooling"] == "head"
     kind = {"vit": "ViTForImageClassification", "gpt2": "GPT2ForSequenceClassification"}[family]
-    assert json.loads((found.folder / "config.json").read_text())["architectures"] == [kind]
+    assert json.loads((trained.folder / "config.json").read_text())["architectures"] == [kind]
 
 
 # From a recipe
@@ -195,16 +195,16 @@ def test_an_alias_of_the_head_is_saved_as_the_plain_class(
 @pytest.mark.slow
 def test_the_model_predicts_as_scikit_learn_on_its_features(prepared, tmp_path, family, kind):
     data = problem(tmp_path / "data", kind)
-    found = prepared(family, data, strategy={"name": "linear_probe", "pooling": "head"})
-    features = extractor(found, "head")
+    ready = prepared(family, data, strategy={"name": "linear_probe", "pooling": "head"})
+    features = extractor(ready, "head")
     train, validation = (
-        features.extract(found.encoded[s], found.collate)[0]["head"].astype(float)
+        features.extract(ready.encoded[s], ready.collate)[0]["head"].astype(float)
         for s in ("train", "validation")
     )
-    fitted = fit(found, tmp_path)
-    logits = logits_of(found, fitted)
+    fitted = fit(ready, tmp_path)
+    logits = logits_of(ready, fitted)
     bias = family != "gpt2"
-    targets = np.asarray(found.targets["train"])
+    targets = np.asarray(ready.targets["train"])
     if kind == "number":
         theirs = Scikit(train, targets, fitted.chosen["alpha"], bias).predict(validation)[:, None]
     elif kind == "several":
@@ -228,16 +228,16 @@ def test_a_sentence_transformers_folder_gives_equal_logits(
 
     data = problem(tmp_path / "data", kind)
     section = {"name": "linear_probe", "pooling": pooling, "pairs": "together"}
-    found = graft(tmp_path, text_checkpoint, data, strategy=section)
-    assert found.fitted.output.library == "sentence-transformers"
-    assert found.fitted.chosen["pooling"] == pooling
-    rows = found.prepared.data.validation
+    trained = graft(tmp_path, text_checkpoint, data, strategy=section)
+    assert trained.fitted.output.library == "sentence-transformers"
+    assert trained.fitted.chosen["pooling"] == pooling
+    rows = trained.prepared.data.validation
     texts = rows["text"][:]
     if kind == "pairs":
         texts = [list(pair) for pair in zip(texts, rows["text_pair"], strict=True)]
-    loaded = SentenceTransformer(str(found.folder), device="cpu")
+    loaded = SentenceTransformer(str(trained.folder), device="cpu")
     logits = loaded.encode(texts, batch_size=5, show_progress_bar=False)
-    close(logits, found.logits())
+    close(logits, trained.logits())
 
 
 @pytest.mark.numerical
@@ -258,16 +258,16 @@ def test_a_sentence_transformers_folder_pads_as_it_was_solved(
     config = folder / "tokenizer_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "padding_side": side}))
     section = {"name": "linear_probe", "pooling": pooling}
-    found = graft(tmp_path, folder, text_data, strategy=section)
-    loaded = SentenceTransformer(str(found.folder), device="cpu")
+    trained = graft(tmp_path, folder, text_data, strategy=section)
+    loaded = SentenceTransformer(str(trained.folder), device="cpu")
     assert loaded.tokenizer.padding_side == side
-    texts = found.prepared.data.validation["text"][:]
+    texts = trained.prepared.data.validation["text"][:]
     logits = loaded.encode(texts, batch_size=5, show_progress_bar=False)
-    close(logits, found.logits())
+    close(logits, trained.logits())
 
 
 def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
-    found = prepared("bert")
+    ready = prepared("bert")
     passes = []
     iter_batches = forward.iter_batches
 
@@ -276,17 +276,17 @@ def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
         return iter_batches(model, rows, *arguments, **options)
 
     monkeypatch.setattr(forward, "iter_batches", recorded)
-    fitted = fit(found, tmp_path)
+    fitted = fit(ready, tmp_path)
     splits = ("train", "validation")
-    assert all(rows is found.encoded[s] for rows, s in zip(passes, splits, strict=True))
+    assert all(rows is ready.encoded[s] for rows, s in zip(passes, splits, strict=True))
     scores = [trial["validation_accuracy"] for trial in fitted.history]
     assert {trial["pooling"] for trial in fitted.history} == {"head", *POOLINGS}
     first = fitted.history[scores.index(max(scores))]  # the first of equals
     assert fitted.chosen.items() <= first.items()
 
     # with validation's labels swapped, the worst head is the best
-    targets = [1 - label for label in found.targets["validation"]]
-    turned = fit(found, tmp_path, validation_targets=targets)
+    targets = [1 - label for label in ready.targets["validation"]]
+    turned = fit(ready, tmp_path, validation_targets=targets)
     least = min(trial["validation_accuracy"] for trial in fitted.history)
     best = next(t for t in turned.history if turned.chosen.items() <= t.items())
     assert best["validation_accuracy"] == max(t["validation_accuracy"] for t in turned.history)
@@ -296,8 +296,8 @@ def test_validation_alone_chooses(prepared, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
-    found = prepared("bert", problem(tmp_path / "data", "number"), metrics=["mse"])
-    fitted = fit(found, tmp_path)
+    ready = prepared("bert", problem(tmp_path / "data", "number"), metrics=["mse"])
+    fitted = fit(ready, tmp_path)
     scores = [trial["validation_mse"] for trial in fitted.history]
     assert min(scores) < max(scores)
     first = fitted.history[scores.index(min(scores))]
@@ -313,6 +313,6 @@ def test_where_less_is_better_the_least_is_chosen(prepared, tmp_path):
 )
 def test_a_head_for_something_else_is_refused(prepared, tmp_path, kind, head, solvable):
     strategy = {"name": "linear_probe", "head": head}
-    found = prepared("bert", problem(tmp_path / "data", kind), strategy=strategy)
+    ready = prepared("bert", problem(tmp_path / "data", kind), strategy=strategy)
     with pytest.raises(RecipeError, match=f"strategy.head: '{head}' solves {solvable}; this is"):
-        found.recipe.strategy.fit(job(found, tmp_path))
+        ready.recipe.strategy.fit(job(ready, tmp_path))

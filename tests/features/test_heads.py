@@ -241,11 +241,11 @@ def test_a_saturated_feature_is_not_scaled_up():
     features = features_of()
     rounding = np.random.default_rng(1).integers(-1, 2, (60, 2)) * 6e-8
     targets = (features[:, 0] > features[:, 0].mean()).astype(int)
-    found = {
+    values = {
         name: solved(LogisticRegression(), np.column_stack([features, -1 + r]), targets, 2, 1.0)
         for name, r in (("trained", rounding[:, 0]), ("other", rounding[:, 1]))
     }
-    one, other = (found["trained"](np.column_stack([features, -1 + r])) for r in rounding.T)
+    one, other = (values["trained"](np.column_stack([features, -1 + r])) for r in rounding.T)
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
@@ -261,11 +261,11 @@ def test_folding_gives_the_same_logits_on_raw_features():
 FAMILIES = ["bert", *(pytest.param(f, marks=SLOW) for f in ("gpt2", "roberta", "distilbert"))]
 
 
-def reloaded_logits(found):
+def reloaded_logits(result):
     """Predict validation with the saved folder, loaded by its library alone."""
-    prepared = found.prepared
+    prepared = result.prepared
     labels, rows = prepared.data.labels, prepared.data.validation
-    predict = reload(found.folder, found.fitted.output.library, prepared.recipe.task, labels)
+    predict = reload(result.folder, result.fitted.output.library, prepared.recipe.task, labels)
     return predict(rows)["logits"]
 
 
@@ -278,12 +278,12 @@ def test_a_reloaded_model_gives_the_solved_logits(checkpoint, tmp_path, family, 
     kind = "single" if SINGLE in HEADS[name].problem_types else "number"
     data = problem(tmp_path / "data", kind)
     section = {"name": "linear_probe", "head": name}
-    found = graft(tmp_path, checkpoint(family), data, strategy=section)
-    assert found.fitted.chosen[HEADS[name].hyperparameter] in HEADS[name].grid
+    trained = graft(tmp_path, checkpoint(family), data, strategy=section)
+    assert trained.fitted.chosen[HEADS[name].hyperparameter] in HEADS[name].grid
     if name in DEEP:
-        assert found.fitted.output.library == "sentence-transformers"
-    ours = found.logits()
-    close(reloaded_logits(found), ours)
+        assert trained.fitted.output.library == "sentence-transformers"
+    ours = trained.logits()
+    close(reloaded_logits(trained), ours)
 
 
 KINDS = {"pairs": SINGLE, "several": MULTI, "number": REGRESSION}
@@ -303,10 +303,10 @@ def test_a_reloaded_model_gives_the_solved_logits_of_every_kind(
 ):
     data = problem(tmp_path / "data", kind)
     section = {"name": "linear_probe", "head": name, "pooling": pooling}
-    found = graft(tmp_path, text_checkpoint, data, strategy=section)
-    plain = found.fitted.output.library == "transformers"
+    trained = graft(tmp_path, text_checkpoint, data, strategy=section)
+    plain = trained.fitted.output.library == "transformers"
     assert plain == (pooling == "head")
-    close(reloaded_logits(found), found.logits())
+    close(reloaded_logits(trained), trained.logits())
 
 
 @pytest.mark.parametrize("family", ["resnet", pytest.param("vit", marks=SLOW)])
@@ -317,20 +317,20 @@ def test_linear_heads_of_images_are_saved_as_the_plain_class(
     checkpoint, image_data, tmp_path, family, name
 ):
     section = {"name": "linear_probe", "head": name}
-    found = graft(tmp_path, checkpoint(family), image_data, task="image", strategy=section)
-    assert found.fitted.output.library == "transformers"
-    close(reloaded_logits(found), found.logits())
+    trained = graft(tmp_path, checkpoint(family), image_data, task="image", strategy=section)
+    assert trained.fitted.output.library == "transformers"
+    close(reloaded_logits(trained), trained.logits())
 
 
 @pytest.mark.slow
 def test_a_saved_perceptron_is_two_dense_modules(text_checkpoint, text_data, tmp_path):
     section = {"name": "linear_probe", "head": "mlp", "pooling": "mean"}
-    found = graft(tmp_path, text_checkpoint, text_data, strategy=section)
-    modules = json.loads((found.folder / "modules.json").read_text())
+    trained = graft(tmp_path, text_checkpoint, text_data, strategy=section)
+    modules = json.loads((trained.folder / "modules.json").read_text())
     assert [m["type"].rpartition(".")[2] for m in modules][1:] == ["Pooling", "Dense", "Dense"]
-    first = json.loads((found.folder / "2_Dense" / "config.json").read_text())
+    first = json.loads((trained.folder / "2_Dense" / "config.json").read_text())
     assert first["activation_function"] == "torch.nn.modules.activation.ReLU"
-    assert found.fitted.trainable == 32 * 256 + 256 + 256 * 2 + 2
+    assert trained.fitted.trainable == 32 * 256 + 256 + 256 * 2 + 2
 
 
 @pytest.mark.parametrize("name", DEEP)

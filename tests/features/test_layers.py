@@ -58,21 +58,21 @@ def grafted(checkpoint, text_data, image_data, audio_data, tmp_path):
     return of
 
 
-def reloaded(found):
+def reloaded(result):
     """Predict validation with the saved folder, loaded by its library alone."""
-    prepared = found.prepared
+    prepared = result.prepared
     labels, rows = prepared.data.labels, prepared.data.validation
-    predict = reload(found.folder, found.fitted.output.library, prepared.recipe.task, labels)
+    predict = reload(result.folder, result.fitted.output.library, prepared.recipe.task, labels)
     return predict(rows)["logits"]
 
 
-def states(found, folder):
+def states(result, folder):
     """Compute the hidden states of all blocks of the original checkpoint, and the mask."""
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(folder).eval()
-    rows = found.prepared.encoded["validation"]
-    batch = found.prepared.collate([rows[i] for i in range(len(rows))])
+    rows = result.prepared.encoded["validation"]
+    batch = result.prepared.collate([rows[i] for i in range(len(rows))])
     batch.pop("labels")
     with torch.no_grad():
         return model(**batch, output_hidden_states=True).hidden_states, batch["attention_mask"]
@@ -82,9 +82,9 @@ def mean(hidden, mask):
     return np.asarray((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
 
 
-def config_of(found):
+def config_of(result):
     """Read the encoder's config, wherever its library keeps it."""
-    (file,) = [*found.folder.glob("config.json"), *found.folder.glob("0_*/config.json")]
+    (file,) = [*result.folder.glob("config.json"), *result.folder.glob("0_*/config.json")]
     return json.loads(file.read_text())
 
 
@@ -92,42 +92,42 @@ def config_of(found):
 @pytest.mark.parametrize("family", ENDING)
 @pytest.mark.slow
 def test_a_model_that_ends_at_a_block_is_loaded_like_any_other(grafted, family):
-    found = grafted(family, layer=1)
-    assert config_of(found)[depth_key(found)] == 1
-    close(reloaded(found), found.logits())
-    left = {name for name in found.before if name not in found.model.state_dict()}
+    trained = grafted(family, layer=1)
+    assert config_of(trained)[depth_key(trained)] == 1
+    close(reloaded(trained), trained.logits())
+    left = {name for name in trained.before if name not in trained.model.state_dict()}
     assert left  # the other blocks are gone, and no weight of the first has changed
-    moved = {n for n, t in found.model.state_dict().items() if not t.equal(found.before[n])}
-    assert all(any(n.startswith(h) for h in dissect(found.model).head) for n in moved)
+    moved = {n for n, t in trained.model.state_dict().items() if not t.equal(trained.before[n])}
+    assert all(any(n.startswith(h) for h in dissect(trained.model).head) for n in moved)
 
 
-def depth_key(found):
+def depth_key(result):
     """The key of the number of blocks in this family's config."""
-    return found.model.config.attribute_map.get(layers.DEPTH, layers.DEPTH)
+    return result.model.config.attribute_map.get(layers.DEPTH, layers.DEPTH)
 
 
 @pytest.mark.numerical
 @pytest.mark.parametrize(("family", "layer"), READ)
 @pytest.mark.slow
 def test_features_are_those_of_the_layer(grafted, checkpoint, family, layer):
-    found = grafted(family, layer=layer, pooling="mean")
-    assert found.fitted.output.library == "sentence-transformers"
-    hidden, mask = states(found, checkpoint(family))
+    trained = grafted(family, layer=layer, pooling="mean")
+    assert trained.fitted.output.library == "sentence-transformers"
+    hidden, mask = states(trained, checkpoint(family))
     hidden = torch.stack(hidden[1:]).mean(0) if layer == "mean" else hidden[layer]
-    ours, _ = found.fitted.output.extractor.extract(
-        found.prepared.encoded["validation"], found.prepared.collate
+    ours, _ = trained.fitted.output.extractor.extract(
+        trained.prepared.encoded["validation"], trained.prepared.collate
     )
     close(ours["mean"], mean(hidden, mask))
-    close(reloaded(found), found.logits())
+    close(reloaded(trained), trained.logits())
 
 
 @pytest.mark.numerical
 def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint):
-    found = grafted("gpt2", layer=1, pooling="mean")
-    hidden, mask = states(found, checkpoint("gpt2"))
-    hidden = found.model.transformer.ln_f(hidden[1]).detach()
-    ours, _ = found.fitted.output.extractor.extract(
-        found.prepared.encoded["validation"], found.prepared.collate
+    trained = grafted("gpt2", layer=1, pooling="mean")
+    hidden, mask = states(trained, checkpoint("gpt2"))
+    hidden = trained.model.transformer.ln_f(hidden[1]).detach()
+    ours, _ = trained.fitted.output.extractor.extract(
+        trained.prepared.encoded["validation"], trained.prepared.collate
     )
     close(ours["mean"], mean(hidden, mask))
 
@@ -135,11 +135,11 @@ def test_what_follows_the_last_block_follows_the_chosen_one(grafted, checkpoint)
 @pytest.mark.numerical
 @pytest.mark.slow
 def test_a_mean_of_layers_is_saved_as_such(grafted):
-    found = grafted("bert", layer="mean", head="mlp", pooling="mean")
-    modules = json.loads((found.folder / "modules.json").read_text())
+    trained = grafted("bert", layer="mean", head="mlp", pooling="mean")
+    modules = json.loads((trained.folder / "modules.json").read_text())
     kinds = [m["type"].rpartition(".")[2] for m in modules]
     assert kinds == ["Transformer", "WeightedLayerPooling", "Pooling", "Dense", "Dense"]
-    close(reloaded(found), found.logits())
+    close(reloaded(trained), trained.logits())
 
 
 def test_words_have_features_of_a_layer_too(checkpoint, tmp_path):
@@ -147,10 +147,10 @@ def test_words_have_features_of_a_layer_too(checkpoint, tmp_path):
 
     strategy = {"name": "linear_probe", "layer": 1}
     data = entity_data(tmp_path / "data")
-    found = graft(
+    trained = graft(
         tmp_path, checkpoint("bert"), data, task="token_classification", strategy=strategy
     )
-    assert config_of(found)["num_hidden_layers"] == 1
+    assert config_of(trained)["num_hidden_layers"] == 1
 
 
 @pytest.mark.parametrize("family", PYRAMIDS)
@@ -161,8 +161,8 @@ def test_stages_of_different_widths_are_refused(grafted, family):
 
 def test_all_blocks_are_the_last_layer(checkpoint, text_data, tmp_path):
     strategy = {"name": "linear_probe", "layer": 2}
-    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy=strategy)
-    model = found.checkpoint.model
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, strategy=strategy)
+    model = ready.checkpoint.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     layers.truncate(model, dissect(model), 2)
     assert model.state_dict().keys() == before.keys()

@@ -213,18 +213,18 @@ def test_every_family_is_tested():
 
 @every_family
 def test_the_parts_of_a_family(family):
-    found = dissect(model(family))
+    anatomy = dissect(model(family))
     parts, num_norms, targets = EXPECTED[family]
     encoder, *rest = (part.strip() for part in parts.split("|"))
     expected = [tuple(part.replace("*", encoder).split()) for part in rest]
-    output = (found.output,)
-    assert found.encoder == encoder
+    output = (anatomy.output,)
+    assert anatomy.encoder == encoder
     assert [
-        found.embeddings, found.blocks, found.final, found.head, output, found.pooling
+        anatomy.embeddings, anatomy.blocks, anatomy.final, anatomy.head, output, anatomy.pooling
     ] == expected  # fmt: skip
-    assert len(found.norms) == num_norms
-    assert relative(found.adaptable, found.blocks) == set(targets.split(" "))
-    assert found.is_convolutional == (family in CONVOLUTIONAL)
+    assert len(anatomy.norms) == num_norms
+    assert relative(anatomy.adaptable, anatomy.blocks) == set(targets.split(" "))
+    assert anatomy.is_convolutional == (family in CONVOLUTIONAL)
 
 
 # What holds for all of them
@@ -233,11 +233,11 @@ def test_the_parts_of_a_family(family):
 @every_family
 def test_every_parameter_belongs_to_one_depth(family):
     built = model(family)
-    found = dissect(built)
-    assert len(found.depths) == len(found.blocks) + 2
+    anatomy = dissect(built)
+    assert len(anatomy.depths) == len(anatomy.blocks) + 2
     for name, _ in built.named_parameters():
-        where = [i for i, names in enumerate(found.depths) if inside(name, names)]
-        assert where == [found.depth(name)], name
+        where = [i for i, names in enumerate(anatomy.depths) if inside(name, names)]
+        assert where == [anatomy.depth(name)], name
 
 
 def inputs(family: str) -> dict[str, Any]:
@@ -271,14 +271,14 @@ OUT_OF_ORDER = {"deberta.encoder.LayerNorm", "hubert.encoder.layer_norm"}
 @every_family
 def test_depths_are_in_order_of_execution(family):
     built = model(family)
-    found = dissect(built)
+    anatomy = dissect(built)
     modules = dict(built.named_modules())
-    names = tuple(n for depth in found.depths for n in depth if n in modules)
+    names = tuple(n for depth in anatomy.depths for n in depth if n in modules)
     ran = order_of_execution(built, names, family)
-    assert [name for name in ran if name in found.blocks] == list(found.blocks)
-    depths = [found.depth(f"{name}.x") for name in ran if name not in OUT_OF_ORDER]
+    assert [name for name in ran if name in anatomy.blocks] == list(anatomy.blocks)
+    depths = [anatomy.depth(f"{name}.x") for name in ran if name not in OUT_OF_ORDER]
     assert depths == sorted(depths)
-    assert ran[-1] in found.head
+    assert ran[-1] in anatomy.head
 
 
 # Language models and other heads
@@ -293,17 +293,17 @@ def test_depths_are_in_order_of_execution(family):
 )
 def test_the_output_layer_of_a_language_model_is_its_embeddings(family, auto_class):
     built = model(family, auto_class)
-    found = dissect(built)
-    assert found.output is None
-    assert found.head == ()
+    anatomy = dissect(built)
+    assert anatomy.output is None
+    assert anatomy.head == ()
     (weight,) = {id(built.get_input_embeddings().weight), id(built.get_output_embeddings().weight)}
     for name, parameter in built.named_parameters():
-        where = [i for i, names in enumerate(found.depths) if inside(name, names)]
-        assert where == [found.depth(name)], name
+        where = [i for i, names in enumerate(anatomy.depths) if inside(name, names)]
+        assert where == [anatomy.depth(name)], name
         if id(parameter) == weight:
-            assert found.depth(name) == 0
+            assert anatomy.depth(name) == 0
     modules = dict(built.named_modules())
-    for name in found.final:  # unfreezing it unfreezes no embedding
+    for name in anatomy.final:  # unfreezing it unfreezes no embedding
         parameters = modules[name].parameters() if name in modules else ()
         assert weight not in {id(p) for p in parameters}
 
@@ -324,8 +324,8 @@ def test_a_multiple_choice_head_gives_one_score():
 
 
 def test_a_speech_recognizer_has_a_head_and_no_layer_over_labels():
-    found = dissect(model("wav2vec2", "AutoModelForCTC"))
-    assert (found.head, found.output) == (("lm_head",), None)
+    anatomy = dissect(model("wav2vec2", "AutoModelForCTC"))
+    assert (anatomy.head, anatomy.output) == (("lm_head",), None)
 
 
 # New parameters
@@ -333,19 +333,19 @@ def test_a_speech_recognizer_has_a_head_and_no_layer_over_labels():
 
 def test_what_the_checkpoint_lacks_is_new():
     built = model("bert")
-    found = dissect(built, ("bert.pooler.dense.weight", "bert.pooler.dense.bias"))
-    assert found.head == ("classifier", "bert.pooler.dense")
-    assert found.depth("bert.pooler.dense.weight") == len(found.depths) - 1
+    anatomy = dissect(built, ("bert.pooler.dense.weight", "bert.pooler.dense.bias"))
+    assert anatomy.head == ("classifier", "bert.pooler.dense")
+    assert anatomy.depth("bert.pooler.dense.weight") == len(anatomy.depths) - 1
     inner = "bert.encoder.layer.0.output.dense"
-    found = dissect(built, (f"{inner}.weight", f"{inner}.bias"))
-    assert inner in found.head
-    assert inner not in found.adaptable
-    assert found.depth(f"{inner}.weight") == len(found.depths) - 1
+    anatomy = dissect(built, (f"{inner}.weight", f"{inner}.bias"))
+    assert inner in anatomy.head
+    assert inner not in anatomy.adaptable
+    assert anatomy.depth(f"{inner}.weight") == len(anatomy.depths) - 1
 
 
 def test_a_parameter_of_the_encoder_itself_does_not_make_all_of_it_new():
-    found = dissect(model("wav2vec2"), ("wav2vec2.masked_spec_embed",))
-    assert found.head == ("projector", "classifier")
+    anatomy = dissect(model("wav2vec2"), ("wav2vec2.masked_spec_embed",))
+    assert anatomy.head == ("projector", "classifier")
 
 
 @every_family
@@ -397,18 +397,18 @@ def outline(model_type: str, **fields: Any) -> Anatomy:
 )
 @pytest.mark.slow
 def test_the_full_sizes(model_type, fields, num_blocks, num_targets):
-    found = outline(model_type, **fields)
-    assert len(found.blocks) == num_blocks
-    assert len(found.adaptable) == num_targets
+    result = outline(model_type, **fields)
+    assert len(result.blocks) == num_blocks
+    assert len(result.adaptable) == num_targets
 
 
 def test_inception_has_no_containers():
-    found = outline("timm_wrapper", architecture="inception_v3")
-    assert found.blocks[0] == "timm_model.Conv2d_1a_3x3"
-    assert found.blocks[-1] == "timm_model.Mixed_7c"
-    assert found.head == ("timm_model.fc",)
-    assert found.pooling == ("timm_model.global_pool",)
-    assert not found.final
+    result = outline("timm_wrapper", architecture="inception_v3")
+    assert result.blocks[0] == "timm_model.Conv2d_1a_3x3"
+    assert result.blocks[-1] == "timm_model.Mixed_7c"
+    assert result.head == ("timm_model.fc",)
+    assert result.pooling == ("timm_model.global_pool",)
+    assert not result.final
 
 
 # `graft anatomy`

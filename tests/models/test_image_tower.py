@@ -94,8 +94,8 @@ def test_images_are_prepared_as_the_checkpoints_own_processor_does(
 
     made = loaded(tmp_path, pair(family), image_data).checkpoint.processor
     wide = Image.effect_mandelbrot((60, 34), (-2, -1, 1, 1), 50).convert("RGB")
-    own = AutoImageProcessor.from_pretrained(pair(family))
-    ours, theirs = (each([wide], return_tensors="pt")["pixel_values"] for each in (made, own))
+    original = AutoImageProcessor.from_pretrained(pair(family))
+    ours, theirs = (each([wide], return_tensors="pt")["pixel_values"] for each in (made, original))
     # two ways to round to 8 bits
     assert (ours - theirs).abs().max() < 0.05
 

@@ -36,8 +36,8 @@ def test_a_checkpoint_of_timm_gets_a_new_classifier_and_no_more(
 ):
     from safetensors.torch import load_file
 
-    found = prepare(tmp_path, checkpoint(family), image_data, task="image")
-    model, newly_initialized = found.checkpoint.model, found.checkpoint.newly_initialized
+    ready = prepare(tmp_path, checkpoint(family), image_data, task="image")
+    model, newly_initialized = ready.checkpoint.model, ready.checkpoint.newly_initialized
     assert {name.rpartition(".")[2] for name in newly_initialized} == {"weight", "bias"}
     layer = model.get_submodule(newly_initialized[0].rpartition(".")[0])
     assert layer.out_features == 3
@@ -55,16 +55,16 @@ def test_what_comes_out_is_used_as_any_other_checkpoint(checkpoint, image_data, 
     folder = checkpoint(family)
     with pytest.raises(TypeError, match="num_classes"):  # what timm wrote does not load as it is
         AutoModelForImageClassification.from_pretrained(folder)
-    found = graft(tmp_path, folder, image_data, task="image", strategy="linear_probe")
+    trained = graft(tmp_path, folder, image_data, task="image", strategy="linear_probe")
     files = sorted((image_data / "validation").rglob("*.png"))
     images = [Image.open(file).convert("RGB") for file in files]
-    processor = AutoImageProcessor.from_pretrained(found.folder)
-    model = AutoModelForImageClassification.from_pretrained(found.folder)
+    processor = AutoImageProcessor.from_pretrained(trained.folder)
+    model = AutoModelForImageClassification.from_pretrained(trained.folder)
     with torch.no_grad():
         logits = model(**processor(images, return_tensors="pt")).logits
-    close(logits, found.logits())
-    predictions = pipeline("image-classification", str(found.folder))([str(f) for f in files])
-    names = found.prepared.data.labels.names
+    close(logits, trained.logits())
+    predictions = pipeline("image-classification", str(trained.folder))([str(f) for f in files])
+    names = trained.prepared.data.labels.names
     assert [row[0]["label"] for row in predictions] == [names[i] for i in logits.argmax(1)]
 
 
@@ -76,12 +76,12 @@ def test_images_are_what_timm_trained_on_where_the_checkpoint_does_not_say(image
     folder = wrapped(tmp_path / "checkpoint", **sizes)
     with pytest.raises(OSError, match="image processor"):
         AutoImageProcessor.from_pretrained(folder)
-    found = graft(tmp_path, folder, image_data, task="image", strategy="linear_probe")
-    config = json.loads((found.folder / "config.json").read_text())["pretrained_cfg"]
+    trained = graft(tmp_path, folder, image_data, task="image", strategy="linear_probe")
+    config = json.loads((trained.folder / "config.json").read_text())["pretrained_cfg"]
     assert config["input_size"] == [3, 224, 224]
     assert config["mean"] == [0.485, 0.456, 0.406]
-    (loaded,) = {AutoImageProcessor.from_pretrained(found.folder).to_json_string()}
-    assert loaded == found.prepared.checkpoint.processor.to_json_string()
+    (loaded,) = {AutoImageProcessor.from_pretrained(trained.folder).to_json_string()}
+    assert loaded == trained.prepared.checkpoint.processor.to_json_string()
 
 
 def test_a_checkpoint_without_a_description_of_its_images_is_refused(image_data, tmp_path):
@@ -93,8 +93,8 @@ def test_a_checkpoint_without_a_description_of_its_images_is_refused(image_data,
 @pytest.mark.slow
 def test_random_weights_without_normalization_are_timms(checkpoint, image_data, tmp_path):
     """With these the signal of an image keeps its size; the wrapper's let it vanish."""
-    found = prepare(tmp_path, checkpoint("timm-vgg"), image_data, task="image", strategy="scratch")
-    model = found.checkpoint.model
+    ready = prepare(tmp_path, checkpoint("timm-vgg"), image_data, task="image", strategy="scratch")
+    model = ready.checkpoint.model
     for layer in (m for m in model.timm_model.features if isinstance(m, torch.nn.Conv2d)):
         expected = (2 / (layer.out_channels * 9)) ** 0.5  # He et al. 2015, fan out
         assert float(layer.weight.detach().std()) == pytest.approx(expected, rel=0.15)
@@ -123,7 +123,7 @@ def test_inception_trains_and_comes_back(checkpoint, image_data, tmp_path, strat
     """The one checkpoint of full size, on small images."""
     training = {"max_steps": 1, "save_strategy": "no", "load_best_model_at_end": False}
     sections = {"task": "image", "strategy": strategy, "training": training}
-    found = graft(tmp_path, checkpoint("timm-inception"), image_data, **sections)
-    prepared = found.prepared
-    predict = reload(found.folder, "transformers", prepared.recipe.task, prepared.data.labels)
-    close(predict(prepared.data.validation)["logits"], found.logits())
+    trained = graft(tmp_path, checkpoint("timm-inception"), image_data, **sections)
+    prepared = trained.prepared
+    predict = reload(trained.folder, "transformers", prepared.recipe.task, prepared.data.labels)
+    close(predict(prepared.data.validation)["logits"], trained.logits())

@@ -42,7 +42,7 @@ def witness(tmp_path):
 
 
 @pytest.fixture
-def own(checkpoint, tmp_path, witness):
+def foreign(checkpoint, tmp_path, witness):
     """A folder whose model is defined by a file in it."""
     folder = tmp_path / "own"
     shutil.copytree(checkpoint("bert"), folder)
@@ -65,23 +65,27 @@ def _nobody_answers(monkeypatch):
 
 @pytest.mark.usefixtures("_nobody_answers")
 def test_code_that_is_not_trusted_does_not_run_and_nobody_is_asked(
-    own, text_data, tmp_path, witness, capsys
+    foreign, text_data, tmp_path, witness, capsys
 ):
-    recipe = write_recipe(tmp_path, own, text_data)
+    recipe = write_recipe(tmp_path, foreign, text_data)
     message = "needs Python code of its own, which was not run; read it, then set model.trust_remo"
-    for command in (["anatomy", str(own)], ["check", str(recipe)], ["predict", str(own), "good"]):
+    for command in (
+        ["anatomy", str(foreign)],
+        ["check", str(recipe)],
+        ["predict", str(foreign), "good"],
+    ):
         assert main(command) == 2
         error = capsys.readouterr().err
-        assert error.startswith(f"error: {own}: {message}"), (command, error)
+        assert error.startswith(f"error: {foreign}: {message}"), (command, error)
         assert error.count("\n") == 1
     assert not witness.exists()
 
 
 @pytest.mark.slow
-def test_code_of_a_folder_that_is_trusted_runs_and_is_locked(own, text_data, tmp_path, witness):
-    model = {"checkpoint": str(own), "trust_remote_code": True}
+def test_code_of_a_folder_that_is_trusted_runs_and_is_locked(foreign, text_data, tmp_path, witness):
+    model = {"checkpoint": str(foreign), "trust_remote_code": True}
     training = {"max_steps": 1, "eval_strategy": "no", "save_strategy": "no"}
-    recipe = write_recipe(tmp_path, own, text_data, model=model, training=training)
+    recipe = write_recipe(tmp_path, foreign, text_data, model=model, training=training)
     assert main(["run", str(recipe)]) == 0
     assert witness.read_text() == "ran"
     run = RunFolder(tmp_path / "runs" / "recipe" / "1")
@@ -91,13 +95,13 @@ def test_code_of_a_folder_that_is_trusted_runs_and_is_locked(own, text_data, tmp
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
-def test_trusted_code_of_another_repository_is_refused(own, witness, file):
+def test_trusted_code_of_another_repository_is_refused(foreign, witness, file):
     """It would be the newest of that repository, whatever was read."""
-    change(own / file, auto_map={"AutoTokenizer": [None, "acme/code--own_code.OwnTokenizer"]})
-    section = Model(checkpoint=str(own), trust_remote_code=True)
+    change(foreign / file, auto_map={"AutoTokenizer": [None, "acme/code--own_code.OwnTokenizer"]})
+    section = Model(checkpoint=str(foreign), trust_remote_code=True)
     with pytest.raises(ModelError, match=f"its {file} takes code from acme/code, at no commit"):
         trusted_code.check(section, "main")
-    trusted_code.check(Model(checkpoint=str(own)), "main")  # then none runs
+    trusted_code.check(Model(checkpoint=str(foreign)), "main")  # then none runs
 
 
 def test_random_weights_are_not_drawn_by_whatever_code_the_hub_has_now():
@@ -106,17 +110,17 @@ def test_random_weights_are_not_drawn_by_whatever_code_the_hub_has_now():
         trusted_code.check(section, section.revision, pretrained=False)
 
 
-def test_code_of_the_checkpoint_s_own_repository_comes_at_its_commit(own, monkeypatch):
+def test_code_of_the_checkpoint_s_own_repository_comes_at_its_commit(foreign, monkeypatch):
     def download(checkpoint, name, *, revision):
         assert (checkpoint, revision) == ("acme/own", "0a" * 20)
-        if not (own / name).exists():
+        if not (foreign / name).exists():
             raise EntryNotFoundError(name)
-        return str(own / name)
+        return str(foreign / name)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     section = Model(checkpoint="acme/own", trust_remote_code=True, revision="0a" * 20)
-    change(own / "config.json", auto_map={"AutoConfig": "acme/own--own_code.OwnConfig"})
+    change(foreign / "config.json", auto_map={"AutoConfig": "acme/own--own_code.OwnConfig"})
     trusted_code.check(section, section.revision)
-    change(own / "config.json", auto_map={"AutoConfig": "acme/other--own_code.OwnConfig"})
+    change(foreign / "config.json", auto_map={"AutoConfig": "acme/other--own_code.OwnConfig"})
     with pytest.raises(ModelError, match=r"acme/own: its config.json takes code from acme/other"):
         trusted_code.check(section, section.revision)

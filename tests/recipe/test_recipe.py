@@ -66,12 +66,14 @@ def problems(load: Load) -> Problems:
 
 
 def test_what_is_left_out_has_a_default(load: Load) -> None:
-    said = load("task: text_classification\nmodel: m\ndata: {source: hub, path: d}\nstrategy: full")
-    assert said.name == "sst2"
-    assert (said.model.revision, said.seed, said.training) == ("main", 42, {})
-    assert said.early_stopping is not None
-    assert said.hub.private
-    assert not said.hub.push
+    loaded = load(
+        "task: text_classification\nmodel: m\ndata: {source: hub, path: d}\nstrategy: full"
+    )
+    assert loaded.name == "sst2"
+    assert (loaded.model.revision, loaded.seed, loaded.training) == ("main", 42, {})
+    assert loaded.early_stopping is not None
+    assert loaded.hub.private
+    assert not loaded.hub.push
 
 
 def test_the_strategy_is_auto_where_the_recipe_names_none(load: Load) -> None:
@@ -113,8 +115,8 @@ def test_numbers_are_numbers(load: Load, text: str, value: float) -> None:
 
 
 def test_no_is_a_word_where_a_word_is_meant_and_false_where_a_truth_is(load: Load) -> None:
-    said = load(f"{BASE}training: {{eval_strategy: no, bf16: no, use_cpu: yes, fp16: false}}")
-    assert said.training == {"eval_strategy": "no", "bf16": False, "use_cpu": True, "fp16": False}
+    loaded = load(f"{BASE}training: {{eval_strategy: no, bf16: no, use_cpu: yes, fp16: false}}")
+    assert loaded.training == {"eval_strategy": "no", "bf16": False, "use_cpu": True, "fp16": False}
 
 
 def test_nothing_said_of_training_is_nothing_set(load: Load) -> None:
@@ -141,10 +143,10 @@ data: {source: files, path: ../data/reviews}
 strategy: full
 metrics: [./mine.py, {name: ./other.py}, accuracy]
 """
-    said = load(text)
-    assert said.model.checkpoint == str(tmp_path / "encoder")
-    assert said.data.model_dump()["path"] == str(tmp_path.parent / "data" / "reviews")
-    assert said.metrics == (
+    loaded = load(text)
+    assert loaded.model.checkpoint == str(tmp_path / "encoder")
+    assert loaded.data.model_dump()["path"] == str(tmp_path.parent / "data" / "reviews")
+    assert loaded.metrics == (
         str(tmp_path / "mine.py"),
         {"name": str(tmp_path / "other.py")},
         "accuracy",
@@ -176,26 +178,26 @@ def test_data_that_are_not_in_the_working_directory_are_read_beside_the_recipe(
 
 
 def test_the_resolved_recipe_of_a_run_loads_again_and_is_equal(load: Load, tmp_path: Path) -> None:
-    said = load(
+    loaded = load(
         f"{BASE}training: {{seed: 7, eval_strategy: no, lr_scheduler_kwargs: {{min_lr: 1e-7}}}}\n"
         "metrics: [{name: f1, average: macro}, accuracy]\n"
         "hub: {repo_id: lab/sst2, push: true}\nearly_stopping: null\n",
         "data.columns={text: sentence, label: [a, b]}",
         "data.splits={train: [a, b], validation: 0.1, test: null}",
     )
-    run = RunFolder.create(tmp_path / "runs", said.name)
-    lock.write(run, said, {})
-    assert recipe.load(run.recipe) == said
+    run = RunFolder.create(tmp_path / "runs", loaded.name)
+    lock.write(run, loaded, {})
+    assert recipe.load(run.recipe) == loaded
 
 
 # Overrides
 
 
 def test_overrides_are_dotted_keys(load: Load) -> None:
-    said = load(BASE, "training.learning_rate=3e-5", "data.limit.train=null", "metrics=[f1]")
-    assert said.training == {"learning_rate": 3e-5}
-    assert said.data.limit.train is None
-    assert said.metrics == ("f1",)
+    loaded = load(BASE, "training.learning_rate=3e-5", "data.limit.train=null", "metrics=[f1]")
+    assert loaded.training == {"learning_rate": 3e-5}
+    assert loaded.data.limit.train is None
+    assert loaded.metrics == ("f1",)
 
 
 def test_the_last_word_wins(load: Load) -> None:
@@ -217,11 +219,11 @@ def test_switching_the_source_keeps_what_both_have(load: Load) -> None:
 
 
 def test_switching_the_task_keeps_what_both_have(load: Load) -> None:
-    said = load(
+    loaded = load(
         BASE.replace("text_classification", "{name: text_classification, max_length: 64}"),
         "task.name=image_classification",
     )
-    assert said.task.name == "image_classification"
+    assert loaded.task.name == "image_classification"
 
 
 def test_switching_to_the_same_kind_changes_nothing(load: Load) -> None:
@@ -264,8 +266,8 @@ def test_an_override_whose_value_is_not_yaml(problems: Problems, text: str, reas
 
 
 def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> None:
-    found = problems(BASE, "strategy.rank=3", "training.seed=x", "foo.bar=1", "extends=x")
-    assert sorted(found) == [
+    reported = problems(BASE, "strategy.rank=3", "training.seed=x", "foo.bar=1", "extends=x")
+    assert sorted(reported) == [
         "command line: 'extends' is for files",
         "command line: training.seed: 'x': should be a valid integer, unable to parse string as "
         "an integer",
@@ -283,10 +285,10 @@ def test_the_command_line_is_the_place_of_what_it_says(problems: Problems) -> No
 def test_a_recipe_extends_another_section_by_section(load: Load, tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "a.yaml").write_text(BASE + "training: {learning_rate: 2e-5, seed: 1}\n")
-    said = load("extends: base/a.yaml\ntraining: {seed: 2}\nstrategy: {lora_alpha: 8}\n")
-    assert said.name == "sst2"
-    assert said.training == {"learning_rate": 2e-5, "seed": 2}
-    assert said.strategy.model_dump().items() >= {"r": 4, "lora_alpha": 8}.items()
+    loaded = load("extends: base/a.yaml\ntraining: {seed: 2}\nstrategy: {lora_alpha: 8}\n")
+    assert loaded.name == "sst2"
+    assert loaded.training == {"learning_rate": 2e-5, "seed": 2}
+    assert loaded.strategy.model_dump().items() >= {"r": 4, "lora_alpha": 8}.items()
 
 
 @pytest.mark.parametrize("over", ["full", "{name: full}"])
@@ -294,10 +296,10 @@ def test_a_recipe_that_extends_another_may_switch_kinds(
     load: Load, tmp_path: Path, over: str
 ) -> None:
     (tmp_path / "a.yaml").write_text(BASE)
-    said = load(f"extends: a.yaml\nstrategy: {over}\ndata: {{source: files, path: ./reviews}}\n")
-    assert said.strategy.name == "full"
-    assert said.data.model_dump()["path"] == str(tmp_path / "reviews")
-    assert said.data.limit.train == 2000
+    loaded = load(f"extends: a.yaml\nstrategy: {over}\ndata: {{source: files, path: ./reviews}}\n")
+    assert loaded.strategy.name == "full"
+    assert loaded.data.model_dump()["path"] == str(tmp_path / "reviews")
+    assert loaded.data.limit.train == 2000
 
 
 def test_details_can_be_added_to_the_shorthand_of_the_other(load: Load, tmp_path: Path) -> None:
@@ -314,8 +316,8 @@ def test_paths_of_the_other_are_meant_from_its_own_folder(load: Load, tmp_path: 
 
 def test_mistakes_are_told_where_they_stand(problems: Problems, file: Path, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"{BASE}trainin: 1\nhub: {{push: true}}\n")
-    found = problems("extends: a.yaml\nstrategy: lorra\nhub: {private: maybe}")
-    assert [line.partition(": ")[0] for line in found] == [
+    reported = problems("extends: a.yaml\nstrategy: lorra\nhub: {private: maybe}")
+    assert [line.partition(": ")[0] for line in reported] == [
         f"{file}:2",
         f"{tmp_path / 'a.yaml'}:{NEXT}",
         f"{file}:3",
@@ -325,11 +327,11 @@ def test_mistakes_are_told_where_they_stand(problems: Problems, file: Path, tmp_
 def test_extending_what_is_not_there_in_a_circle_or_not_a_path(
     problems: Problems, file: Path, tmp_path: Path
 ) -> None:
-    asked = f"{file}:1: extends:"
+    place = f"{file}:1: extends:"
     assert problems("extends: b.yaml") == [
-        f"{asked} {tmp_path / 'b.yaml'}: cannot read the recipe (No such file or directory)"
+        f"{place} {tmp_path / 'b.yaml'}: cannot read the recipe (No such file or directory)"
     ]
-    assert problems("extends: [a, b]") == [f"{asked} ['a', 'b']: expected the path of one recipe"]
+    assert problems("extends: [a, b]") == [f"{place} ['a', 'b']: expected the path of one recipe"]
     (tmp_path / "b.yaml").write_text("extends: sst2.yaml")
     assert problems("extends: b.yaml") == [
         f"{tmp_path / 'b.yaml'}:1: extends: {file} leads back to itself"
@@ -351,7 +353,7 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("task: [a,\n", ":2: not YAML: expected the node content, but found '<stream end>'"),
         ("a: b\n\tc: d", ":2: not YAML: found character '\\t' that cannot start any token"),
@@ -376,9 +378,9 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
         ("- a\n- b", ":1: a recipe is a mapping of keys to values, not list"),
     ],
 )
-def test_text_that_is_no_recipe(problems: Problems, file: Path, text: str, told: str) -> None:
+def test_text_that_is_no_recipe(problems: Problems, file: Path, text: str, expected: str) -> None:
     (line,) = problems(text)
-    assert line.startswith(f"{file}{told}")
+    assert line.startswith(f"{file}{expected}")
 
 
 def test_a_key_that_stands_twice(problems: Problems, file: Path) -> None:
@@ -508,30 +510,30 @@ KIND_MISTAKES = {
 def test_a_mistake_in_a_section_that_depends_on_its_kind(
     problems: Problems, file: Path, change: tuple[str, str]
 ) -> None:
-    line, told = KIND_MISTAKES[change]
-    assert problems(BASE.replace(*change)) == [f"{file}:{line}: {told}"]
+    line, expected = KIND_MISTAKES[change]
+    assert problems(BASE.replace(*change)) == [f"{file}:{line}: {expected}"]
 
 
 def test_a_source_that_there_is_none_of(problems: Problems) -> None:
-    (told,) = problems(BASE.replace("source: hub", "source: hubb"))
-    assert "unknown source 'hubb'; did you mean 'hub'? known: files, hub" in told
-    (told,) = problems(BASE.replace("source: hub, ", ""))
-    assert "missing key 'data.source'; known: files, hub" in told
+    (reported,) = problems(BASE.replace("source: hub", "source: hubb"))
+    assert "unknown source 'hubb'; did you mean 'hub'? known: files, hub" in reported
+    (reported,) = problems(BASE.replace("source: hub, ", ""))
+    assert "missing key 'data.source'; known: files, hub" in reported
 
 
 def test_an_unknown_training_argument_is_told_the_nearest_of_the_installed_ones(
     problems: Problems,
 ) -> None:
-    (told,) = problems(f"{BASE}training: {{learnin_rate: 1e-4}}")
+    (reported,) = problems(f"{BASE}training: {{learnin_rate: 1e-4}}")
     count = len(training_fields.model().model_fields)
-    assert "unknown key 'training.learnin_rate'; did you mean 'learning_rate'?" in told
-    assert f"nearest of {count} known: learning_rate, " in told
-    assert len(told.partition("known: ")[2].split(", ")) == 8
+    assert "unknown key 'training.learnin_rate'; did you mean 'learning_rate'?" in reported
+    assert f"nearest of {count} known: learning_rate, " in reported
+    assert len(reported.partition("known: ")[2].split(", ")) == 8
 
 
 def test_a_pinned_revision_may_run_code_of_the_checkpoint(load: Load) -> None:
-    said = load(BASE.replace("v1", f"{'0a' * 20}, trust_remote_code: true"))
-    assert said.model.trust_remote_code
+    loaded = load(BASE.replace("v1", f"{'0a' * 20}, trust_remote_code: true"))
+    assert loaded.model.trust_remote_code
 
 
 def test_items_of_a_list_have_their_own_line(problems: Problems, file: Path) -> None:
@@ -617,8 +619,8 @@ def test_a_key_of_another_strategy_names_it(problems: Problems) -> None:
 
 
 def test_a_dotted_key_is_for_the_command_line(problems: Problems, file: Path) -> None:
-    found = problems(f"{BASE}training.seed: 3\nstrategy.r: 8\n")
-    assert found == [
+    reported = problems(f"{BASE}training.seed: 3\nstrategy.r: 8\n")
+    assert reported == [
         f"{file}:{NEXT}: unknown key 'training.seed'; dots are for the command line: write 'seed' "
         "below 'training:'",
         f"{file}:{NEXT + 1}: unknown key 'strategy.r'; dots are for the command line: write 'r' "
@@ -762,7 +764,7 @@ def test_code_of_a_metric_on_the_hub_is_trusted_at_a_commit(
 
 
 def test_all_mistakes_are_told_at_once(problems: Problems, file: Path) -> None:
-    found = problems("""\
+    reported = problems("""\
 task: text_clasification
 model: {checkpoint: a, revison: b}
 early_stopping: {patence: 1}
@@ -772,7 +774,7 @@ training:
 metrics: [acuracy]
 huub: {}
 """)
-    places = [line.split(": ")[0].removeprefix(str(file)) for line in found]
+    places = [line.split(": ")[0].removeprefix(str(file)) for line in reported]
     # what is missing altogether has no line
     assert sorted(places) == ["", ":1", ":2", ":3", ":5", ":6", ":7", ":8"]
 
@@ -906,8 +908,8 @@ def test_recipes_were_found() -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 @pytest.mark.slow
 def test_a_shipped_recipe_loads_and_tells_editors_its_schema(path: Path) -> None:
-    said, built = recipe.load(path), schema.build()
-    assert said.name == path.stem
+    loaded, built = recipe.load(path), schema.build()
+    assert loaded.name == path.stem
     text = path.read_text(encoding="utf-8")
     relative = Path(os.path.relpath(ROOT / "recipes" / "schema.json", path.parent)).as_posix()
     prefix = "" if relative.startswith("../") else "./"
@@ -922,10 +924,10 @@ def test_the_old_spelling_of_a_section_is_accepted_with_a_note(
     load: Load, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if place == "file":
-        found = load(f"{BASE}regularisation: {{r_drop: 0.5}}\n")
+        loaded = load(f"{BASE}regularisation: {{r_drop: 0.5}}\n")
     else:
-        found = load(BASE, "regularisation.r_drop=0.5")
-    assert found.regularization.r_drop == 0.5
+        loaded = load(BASE, "regularisation.r_drop=0.5")
+    assert loaded.regularization.r_drop == 0.5
     (note,) = capsys.readouterr().out.splitlines()
     assert "'regularisation' is now spelled 'regularization'" in note
     assert ("sst2.yaml:" if place == "file" else "command line") in note

@@ -85,18 +85,18 @@ def test_every_family_of_the_mission_has_a_recipe() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_runs_from_end_to_end(path, hub, graft, checkpoint, tmp_path) -> None:
-    said = recipes.load(path)
+    loaded = recipes.load(path)
     short = ["training.max_steps=2", "training.dataloader_num_workers=0"]
     short += ["printed_lines=false"]  # test_printed_lines tries those of each modality
-    short += ["data.num_per_class=4"] if said.data.source == "letters" else []
-    short += ["task.stride=4"] if hasattr(said.task, "stride") else []  # 32 tokens are the limit
-    commits = serve(said, hub, checkpoint, tmp_path / "data")
+    short += ["data.num_per_class=4"] if loaded.data.source == "letters" else []
+    short += ["task.stride=4"] if hasattr(loaded.task, "stride") else []  # 32 tokens are the limit
+    commits = serve(loaded, hub, checkpoint, tmp_path / "data")
     code, out, error = graft("run", str(path), *short, f"training.output_dir={tmp_path}")
     assert (code, error) == (0, ""), out
 
     run = RunFolder(tmp_path / path.stem / "1")
-    found = json.loads(run.metrics.read_text(encoding="utf-8"))
-    assert found["parity"]["ok"]
-    assert found["main_metric"] in found["validation"]
+    values = json.loads(run.metrics.read_text(encoding="utf-8"))
+    assert values["parity"]["ok"]
+    assert values["main_metric"] in values["validation"]
     lock = json.loads(run.lock.read_text(encoding="utf-8"))
     assert {section: lock[section]["commit"] for section in commits} == commits

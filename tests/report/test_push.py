@@ -230,7 +230,7 @@ def test_the_lines_in_the_pushed_card_load_and_use_the_model(python, tmp_path, h
 
     assert done.returncode == 0, done.stderr
     downloaded, answer = map(json.loads, done.stdout.splitlines()[-2:])
-    kept = contents(run.model)
-    assert {"model.safetensors", "tokenizer.json", "README.md"} <= set(kept)
-    assert {name: sha256(text).hexdigest() for name, text in kept.items()} == downloaded
+    before = contents(run.model)
+    assert {"model.safetensors", "tokenizer.json", "README.md"} <= set(before)
+    assert {name: sha256(text).hexdigest() for name, text in before.items()} == downloaded
     assert answer[0]["label"] in {"negative", "positive"}

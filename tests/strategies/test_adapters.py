@@ -79,12 +79,12 @@ def trained(checkpoint, data_of, tmp_path):
     return trained
 
 
-def assert_reloads(found):
+def assert_reloads(result):
     """The saved model, loaded by its library alone, says what the trained one does."""
-    library, said = found.fitted.output.library, found.prepared.recipe
-    labels, rows = found.prepared.data.labels, found.prepared.data.validation
-    predict = reload(found.folder, library, said.task, labels, said.model.quantization)
-    close(predict(rows)["logits"], found.logits())
+    library, given = result.fitted.output.library, result.prepared.recipe
+    labels, rows = result.prepared.data.labels, result.prepared.data.validation
+    predict = reload(result.folder, library, given.task, labels, given.model.quantization)
+    close(predict(rows)["logits"], result.logits())
 
 
 # What is saved
@@ -94,24 +94,24 @@ def assert_reloads(found):
 @pytest.mark.parametrize(("family", "method"), COMBINATIONS)
 @pytest.mark.slow
 def test_an_adapter_holds_what_was_learned_and_names_the_rest(checkpoint, trained, family, method):
-    found = trained(family, {**METHODS[method], "save": "adapter"})
-    assert found.fitted.output.library == "peft"
-    assert_reloads(found)
+    result = trained(family, {**METHODS[method], "save": "adapter"})
+    assert result.fitted.output.library == "peft"
+    assert_reloads(result)
 
     # below it lies the checkpoint, to the bit
-    plain = found.model.get_base_model().state_dict()
+    plain = result.model.get_base_model().state_dict()
     frozen = {name.replace(".base_layer", ""): tensor for name, tensor in plain.items()}
-    head = found.prepared.checkpoint.newly_initialized
-    expected = {name: t for name, t in found.before.items() if name not in head}
+    head = result.prepared.checkpoint.newly_initialized
+    expected = {name: t for name, t in result.before.items() if name not in head}
     assert {name for name, t in expected.items() if not t.equal(frozen[name])} == set()
 
-    files = {file.name for file in found.folder.iterdir()}
+    files = {file.name for file in result.folder.iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "config.json"} <= files
     assert not {"model.safetensors", "README.md"} & files
-    said = json.loads((found.folder / "adapter_config.json").read_text(encoding="utf-8"))
-    assert said["base_model_name_or_path"] == str(checkpoint(family))
-    config = AutoConfig.from_pretrained(found.folder)
-    assert tuple(config.id2label.values()) == found.prepared.data.labels.names
+    content = json.loads((result.folder / "adapter_config.json").read_text(encoding="utf-8"))
+    assert content["base_model_name_or_path"] == str(checkpoint(family))
+    config = AutoConfig.from_pretrained(result.folder)
+    assert tuple(config.id2label.values()) == result.prepared.data.labels.names
 
 
 @pytest.mark.numerical
@@ -126,8 +126,8 @@ def test_an_adapter_holds_what_was_learned_and_names_the_rest(checkpoint, traine
     ids=str,
 )
 def test_an_adapter_gives_back_what_its_start_took_from_the_checkpoint(trained, family, start):
-    found = trained(family, {"name": "lora", "r": 2, "save": "adapter", **start})
-    assert_reloads(found)  # on the checkpoint as it is on the disk
+    result = trained(family, {"name": "lora", "r": 2, "save": "adapter", **start})
+    assert_reloads(result)  # on the checkpoint as it is on the disk
 
 
 @SLOW
@@ -146,12 +146,12 @@ def test_the_lines_of_the_summary_load_an_adapter(
         strategy={**fields, "save": "adapter"},
         training=TRAINING,
     )
-    with redirect_stdout(io.StringIO()) as said:
+    with redirect_stdout(io.StringIO()) as output:
         assert main(["run", str(path)]) == 0
-    told = said.getvalue()
-    assert "\nan adapter of 0.0 MiB, for " in told
-    assert "no linear layer has the last word" not in told  # calibrated as a whole model is
-    lines = told[told.index("from peft import") :]
+    printed = output.getvalue()
+    assert "\nan adapter of 0.0 MiB, for " in printed
+    assert "no linear layer has the last word" not in printed  # calibrated as a whole model is
+    lines = printed[printed.index("from peft import") :]
     # torch has remarks of its own on how peft makes prefixes
     program = f"import warnings; warnings.resetwarnings()\n{lines}"
     done = bare_python(program.replace("…", "a great film"))
@@ -194,10 +194,10 @@ def test_every_method_of_peft_works_under_a_head_of_several_layers(trained, kind
         with pytest.raises((ModelError, RecipeError), match=kind if kind not in UNMERGED else save):
             trained("roberta", section, task=task)
         return
-    found = trained("roberta", section, task=task)
-    assert_reloads(found)
+    result = trained("roberta", section, task=task)
+    assert_reloads(result)
     if save == "merged":
-        assert found.prepared.checkpoint.newly_initialized[0] in found.changed
+        assert result.prepared.checkpoint.newly_initialized[0] in result.changed
 
 
 def test_fields_of_peft_are_those_of_its_classes():
@@ -205,10 +205,10 @@ def test_fields_of_peft_are_those_of_its_classes():
 
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
-    found = _peft_methods.fields()
+    result = _peft_methods.fields()
     for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items():
         fields = {field.name for field in dataclasses.fields(config)}
-        assert fields - _peft_methods.OURS == set(found[kind.value]), kind
+        assert fields - _peft_methods.OURS == set(result[kind.value]), kind
 
 
 @SLOW
@@ -222,7 +222,7 @@ def test_fields_of_peft_are_read_without_importing_it():
 
 
 @pytest.mark.parametrize(
-    ("section", "line", "told"),
+    ("section", "line", "expected"),
     [
         ("peft_type: OTF", 6, "strategy.peft_type: 'OTF': no such method of peft; did you mean"),
         ("peft_type: BOFT, boft_blok_size: 4", 6, "strategy.boft_blok_size: 4: no such field of"),
@@ -232,7 +232,9 @@ def test_fields_of_peft_are_read_without_importing_it():
         ("save: adapter", 6, "missing key 'strategy.peft_type'"),
     ],
 )
-def test_a_method_of_peft_is_checked_with_file_line_and_nearest_word(tmp_path, section, line, told):
+def test_a_method_of_peft_is_checked_with_file_line_and_nearest_word(
+    tmp_path, section, line, expected
+):
     text = (
         "# a\n# b\ntask: text_classification\nmodel: m\ndata: {source: hub, path: d}\n"
         f"strategy: {{name: peft, {section}}}\n"
@@ -242,7 +244,7 @@ def test_a_method_of_peft_is_checked_with_file_line_and_nearest_word(tmp_path, s
     with pytest.raises(RecipeError) as error:
         recipes.load(path)
     assert f"{path}:{line}: " in str(error.value)
-    assert told in str(error.value)
+    assert expected in str(error.value)
     if "blok" in section:
         assert "did you mean 'boft_block_size'?" in str(error.value)
 
@@ -256,8 +258,8 @@ def test_switching_from_a_method_of_peft_drops_its_fields(tmp_path):
         "modules_to_save": "auto",
         "head_lr_ratio": "auto",
     }
-    said = recipes.load(path, ["strategy.name=lora"]).strategy
-    assert (said.name, said.save) == ("lora", "adapter")
+    loaded = recipes.load(path, ["strategy.name=lora"]).strategy
+    assert (loaded.name, loaded.save) == ("lora", "adapter")
 
 
 # What is refused, before anything is trained
@@ -286,20 +288,22 @@ QUICKLY = ("bert", "resnet")
 
 
 @pytest.mark.parametrize(
-    ("family", "strategy", "told"),
+    ("family", "strategy", "expected"),
     [pytest.param(*wrong, marks=() if wrong[0] in QUICKLY else SLOW) for wrong in WRONG],
     ids=lambda value: None if isinstance(value, str) else json.dumps(value),
 )
 @pytest.mark.filterwarnings("ignore:Invalid `oft_block_size`")
 @pytest.mark.slow
 def test_what_does_not_fit_is_refused_by_name(
-    checkpoint, data_of, tmp_path, family, strategy, told
+    checkpoint, data_of, tmp_path, family, strategy, expected
 ):
     task, data = data_of(family)
     prepared = prepare(tmp_path, checkpoint(family), data, task=task, strategy=strategy)
-    found = prepared.checkpoint
-    with pytest.raises(ModelError, match=told):
-        prepared.recipe.strategy.apply(found.model, dissect(found.model, found.newly_initialized))
+    result = prepared.checkpoint
+    with pytest.raises(ModelError, match=expected):
+        prepared.recipe.strategy.apply(
+            result.model, dissect(result.model, result.newly_initialized)
+        )
 
 
 @pytest.mark.parametrize("initial", ["eva", "pisa", "false", "pissa_niter_x"])
@@ -314,9 +318,9 @@ def test_a_start_that_is_not_known_is_refused(tmp_path, initial):
 def test_all_linear_layers_are_all_but_those_of_the_head(checkpoint, text_data, tmp_path):
     section = {"name": "lora", "target_modules": "all-linear"}
     prepared = prepare(tmp_path, checkpoint("bert"), text_data, strategy=section)
-    found = prepared.checkpoint
+    result = prepared.checkpoint
     model = prepared.recipe.strategy.apply(
-        found.model, dissect(found.model, found.newly_initialized)
+        result.model, dissect(result.model, result.newly_initialized)
     )
     adapted = {name.partition(".lora_A")[0] for name, _ in model.named_parameters() if "_A" in name}
     assert any(name.endswith("pooler.dense") for name in adapted)  # outside the blocks
@@ -349,7 +353,7 @@ INSTALLED = quantization.is_installed()
 
 
 @pytest.mark.parametrize(
-    ("strategy", "told"),
+    ("strategy", "expected"),
     [
         ("full", "strategy 'full' needs the weights themselves; use lora, ia3 or ln_tuning"),
         ("lora", "merged weights would be rounded again; use strategy.save=adapter"),
@@ -360,11 +364,11 @@ INSTALLED = quantization.is_installed()
         ),
     ],
 )
-def test_few_bits_go_with_adapters_that_stay_beside_them(tmp_path, strategy, told):
+def test_few_bits_go_with_adapters_that_stay_beside_them(tmp_path, strategy, expected):
     path = write_recipe(tmp_path, "m", tmp_path, strategy=strategy)
     with pytest.raises(RecipeError) as error:
         recipes.load(path, ["model.quantization=4bit"])
-    assert f"command line: model.quantization: '4bit': {told}" in str(error.value)
+    assert f"command line: model.quantization: '4bit': {expected}" in str(error.value)
 
 
 @pytest.mark.numerical
@@ -375,20 +379,20 @@ def test_few_bits_go_with_adapters_that_stay_beside_them(tmp_path, strategy, tol
 def test_an_adapter_is_trained_on_weights_of_few_bits(checkpoint, trained, bits, method):
     model = {"checkpoint": str(checkpoint("roberta")), "quantization": bits}
     training = {**TRAINING, "num_train_epochs": 2}
-    found = trained(
+    result = trained(
         "roberta", {**METHODS[method], "save": "adapter"}, model=model, training=training
     )
-    kinds = {type(module).__name__ for module in found.model.modules()}
+    kinds = {type(module).__name__ for module in result.model.modules()}
     assert {"4bit": "Linear4bit", "8bit": "Linear8bitLt"}[bits] in kinds
-    head = found.model.get_base_model().classifier
+    head = result.model.get_base_model().classifier
     assert all(type(m) is torch.nn.Linear for m in head.modules() if hasattr(m, "in_features"))
     # gradients pass the frozen weights in the epoch after an evaluation, too
-    deepest = next(n for n, p in found.model.named_parameters() if p.requires_grad)
-    found.model.train()(**batch(found)).loss.backward()
-    assert found.model.get_parameter(deepest).grad.any()
-    assert_reloads(found)
+    deepest = next(n for n, p in result.model.named_parameters() if p.requires_grad)
+    result.model.train()(**batch(result)).loss.backward()
+    assert result.model.get_parameter(deepest).grad.any()
+    assert_reloads(result)
 
 
-def batch(found):
-    rows = found.prepared.encoded["train"]
-    return found.prepared.collate([rows[i] for i in range(8)])
+def batch(result):
+    rows = result.prepared.encoded["train"]
+    return result.prepared.collate([rows[i] for i in range(8)])

@@ -30,30 +30,30 @@ def write(folder, row, train=64, validation=16):
     folder.mkdir(exist_ok=True)
     for split, rows in {"train": train, "validation": validation, "test": 16}.items():
         random = Random(split)
-        found = [dict(zip(("text", "label"), row(random), strict=True)) for _ in range(rows)]
-        Dataset.from_list(found).to_parquet(folder / f"{split}.parquet")
+        lines = [dict(zip(("text", "label"), row(random), strict=True)) for _ in range(rows)]
+        Dataset.from_list(lines).to_parquet(folder / f"{split}.parquet")
     return folder
 
 
-def told(random):
+def obvious(random):
     """Words of one class, which any features tell apart."""
     label = random.choice([*tiny.CLASSES])
     return " ".join(random.choices(tiny.CLASSES[label], k=6)), label
 
 
-def untold(random):
+def unrelated(random):
     """Words that have nothing to do with the label."""
     return " ".join(random.choices(tiny.FILLERS, k=6)), random.choice([*tiny.CLASSES])
 
 
 @pytest.fixture(scope="module")
 def near(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("near"), told)
+    return write(tmp_path_factory.mktemp("near"), obvious)
 
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("far"), untold)
+    return write(tmp_path_factory.mktemp("far"), unrelated)
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def measured(prepared):
     "kind", ["single", pytest.param("several", marks=SLOW), pytest.param("number", marks=SLOW)]
 )
 def test_similarity_is_between_guessing_and_no_mistakes(tmp_path, checkpoint, kind):
-    found = prepare(tmp_path, checkpoint("bert"), problem(tmp_path / "data", kind))
-    assert 0.1 < measured(found) < 1
+    ready = prepare(tmp_path, checkpoint("bert"), problem(tmp_path / "data", kind))
+    assert 0.1 < measured(ready) < 1
 
 
 @pytest.mark.numerical
@@ -122,8 +122,8 @@ def test_similarity_sees_each_answer_of_a_token_task(tmp_path, checkpoint):
     rows = [{"tokens": [one, two], "tags": ["A", "B"]}, {"tokens": [two], "tags": ["B"]}]
     for split in tiny.NUM_ROWS:
         Dataset.from_list(rows * 6).to_parquet(tmp_path / f"{split}.parquet")
-    found = prepare(tmp_path, checkpoint("bert"), tmp_path, task="token_classification")
-    assert measured(found) > 0.9  # a word has one tag
+    ready = prepare(tmp_path, checkpoint("bert"), tmp_path, task="token_classification")
+    assert measured(ready) > 0.9  # a word has one tag
 
 
 RARELY = {"per_device_train_batch_size": 2, "num_train_epochs": 2}  # 64 steps, few examples each
@@ -140,7 +140,7 @@ def test_few_examples_that_features_tell_apart_are_probed(chosen, near):
 @pytest.mark.slow
 def test_many_examples_and_far_ones_are_learned_from(chosen, tmp_path, far):
     often = {**RARELY, "num_train_epochs": 10}
-    assert chosen(write(tmp_path, told, train=64), training=often)[0].name == "lp_ft"
+    assert chosen(write(tmp_path, obvious, train=64), training=often)[0].name == "lp_ft"
     assert chosen(far)[0].name == "lp_ft"
 
 
@@ -155,14 +155,14 @@ def test_too_few_steps_are_a_probe(chosen, far):
 
 def test_the_line_back_to_the_probe_needs_enough_to_choose_by(chosen, tmp_path, far):
     assert not chosen(far)[1].wise_ft
-    assert chosen(write(tmp_path, untold, validation=120))[1].wise_ft
+    assert chosen(write(tmp_path, unrelated, validation=120))[1].wise_ft
 
 
 @pytest.mark.slow
 def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
-    data = write(tmp_path / "data", untold, validation=120)
-    said = {"strategy": "auto", "calibration": None, "training": OPEN}
-    plan = recipe.load(write_recipe(tmp_path, checkpoint("bert"), data, **said))
+    data = write(tmp_path / "data", unrelated, validation=120)
+    values = {"strategy": "auto", "calibration": None, "training": OPEN}
+    plan = recipe.load(write_recipe(tmp_path, checkpoint("bert"), data, **values))
     assert pipeline.prepare(plan).recipe.averaging.wise_ft
     changed = plan.replace(training=plan.training)
     assert pipeline.prepare(changed).recipe.averaging.wise_ft
@@ -170,7 +170,7 @@ def test_a_trial_of_a_search_averages_as_a_run_does(tmp_path, checkpoint):
 
 @SLOW
 def test_what_the_recipe_says_of_averaging_stays(chosen, tmp_path):
-    data = write(tmp_path, untold, validation=120)
+    data = write(tmp_path, unrelated, validation=120)
     strategy, averaging, _ = chosen(data, averaging={"ema": 0.9})
     assert strategy.name == "lp_ft"
     assert averaging.ema == 0.9
@@ -190,8 +190,8 @@ def test_a_probe_is_not_chosen_where_the_recipe_regularizes(chosen, near):
 
 
 def test_no_room_for_moments_is_lora(chosen, text_data, monkeypatch):
-    there = psutil.virtual_memory()
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: there._replace(available=10_000))
+    present = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: present._replace(available=10_000))
     strategy, _, reason = chosen(text_data)
     assert strategy.name == "lora"
     assert "GB" in reason
@@ -234,14 +234,14 @@ def test_the_run_says_and_keeps_what_was_chosen(tmp_path, checkpoint, near, caps
     more = {"strategy": "auto", "training": {"num_train_epochs": 1}, "calibration": None}
     path = write_recipe(tmp_path, checkpoint("bert"), near, **more)
     assert main(["run", str(path)]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     run = RunFolder(tmp_path / "runs" / "recipe" / "1")
-    kept = yaml.safe_load(run.recipe.read_text())["strategy"]
-    assert kept["name"] == "linear_probe"
-    assert "reason" not in kept  # no key of a recipe: the lock and the report keep it
+    values = yaml.safe_load(run.recipe.read_text())["strategy"]
+    assert values["name"] == "linear_probe"
+    assert "reason" not in values  # no key of a recipe: the lock and the report keep it
     chosen = json.loads(run.lock.read_text())["auto"]
     assert chosen["strategy"] == "linear_probe"
-    assert f"auto: linear_probe; reason: {chosen['reason']}" in told
+    assert f"auto: linear_probe; reason: {chosen['reason']}" in printed
     metrics = json.loads(run.metrics.read_text())
     assert metrics["strategy"] == "linear_probe"
     assert metrics["reason"] == chosen["reason"]
@@ -259,14 +259,14 @@ def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_d
     """Whatever the rules would say now."""
     more = {"training": {"num_train_epochs": 2, "save_strategy": "epoch"}, "calibration": None}
     more["early_stopping"] = None
-    found = prepare(tmp_path, checkpoint("bert"), far, strategy="full", **more)
+    ready = prepare(tmp_path, checkpoint("bert"), far, strategy="full", **more)
     run = RunFolder.create(tmp_path / "runs", "recipe")
-    fit(found, run.checkpoints)
+    fit(ready, run.checkpoints)
     last = max(run.checkpoints.glob("checkpoint-*"), key=os.path.getmtime)
     assert last.is_dir()
     chosen = {"strategy": "full", "reason": "there was no time for anything else"}
     run.lock.write_text(json.dumps({"auto": chosen}))
-    run.recipe.write_text(yaml.safe_dump(found.recipe.model_dump(mode="json")))
+    run.recipe.write_text(yaml.safe_dump(ready.recipe.model_dump(mode="json")))
     more["training"]["num_train_epochs"] = None
     path = write_recipe(tmp_path, checkpoint("bert"), far, strategy="auto", **more)
     assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0

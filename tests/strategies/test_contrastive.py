@@ -170,7 +170,7 @@ def test_with_folds_the_head_is_the_same_and_rows_that_the_encoder_saw_score_not
     task = {"name": "text_classification", "class_weights": "balanced"}
     training = {**TRAINING, "max_steps": 1}
     data = problem(tmp_path / "data", "single")
-    found = []
+    trainings = []
     for name in ("split", "folds"):
         prepared = prepare(
             tmp_path / name,
@@ -187,8 +187,8 @@ def test_with_folds_the_head_is_the_same_and_rows_that_the_encoder_saw_score_not
             "folds": np.arange(len(targets)) % 2,
         }
         changes = folds if name == "folds" else {}
-        found.append(fit(prepared, tmp_path / name / "checkpoints", **changes))
-    split, folds = found
+        trainings.append(fit(prepared, tmp_path / name / "checkpoints", **changes))
+    split, folds = trainings
     close(logits(prepared, folds), logits(prepared, split))
     assert folds.out_of_fold is None
     assert not any("eval_accuracy" in entry for entry in folds.history)

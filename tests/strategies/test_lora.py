@@ -23,8 +23,8 @@ def adapted(checkpoint, text_data, image_data, tmp_path):
         task, data = ("text", text_data) if is_text else ("image", image_data)
         section = {"name": "lora", "r": 2, **strategy}
         prepared = prepare(tmp_path, checkpoint(family), data, task=task, strategy=section)
-        found, lora = prepared.checkpoint, prepared.recipe.strategy
-        model = lora.apply(found.model, dissect(found.model, found.newly_initialized)).eval()
+        result, lora = prepared.checkpoint, prepared.recipe.strategy
+        model = lora.apply(result.model, dissect(result.model, result.newly_initialized)).eval()
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)
@@ -59,11 +59,11 @@ def test_evaluation_runs_on_merged_weights_and_leaves_no_trace(adapted, family, 
 def test_training_starts_from_what_was_pretrained(checkpoint, text_data, tmp_path, start):
     section = {"name": "lora", "r": 2, "init_lora_weights": start}
     prepared = prepare(tmp_path, checkpoint("bert"), text_data, strategy=section)
-    found, lora, rows = prepared.checkpoint, prepared.recipe.strategy, prepared.encoded["train"]
-    batch, before = prepared.collate([rows[i] for i in range(8)]), state(found.model)
+    result, lora, rows = prepared.checkpoint, prepared.recipe.strategy, prepared.encoded["train"]
+    batch, before = prepared.collate([rows[i] for i in range(8)]), state(result.model)
     with torch.no_grad():
-        expected = found.model.eval()(**batch).logits
-        model = lora.apply(found.model, dissect(found.model, found.newly_initialized)).eval()
+        expected = result.model.eval()(**batch).logits
+        model = lora.apply(result.model, dissect(result.model, result.newly_initialized)).eval()
         close(model(**batch).logits, expected)
         layer, named = layer_of(model), "bert.encoder.layer.0.attention.self.query.weight"
         taken = not layer.base_layer.weight.equal(before[named])
@@ -82,12 +82,12 @@ def test_b_matrices_learn_faster_by_the_ratio(checkpoint, text_data, tmp_path, r
     training |= {"warmup_steps": 0, "weight_decay": 0, "load_best_model_at_end": False}
     section = {"name": "lora", "r": 2, "lora_plus_ratio": ratio, "save": "adapter"}
     section["head_lr_ratio"] = 1
-    found = graft(tmp_path, checkpoint("bert"), text_data, strategy=section, training=training)
-    weights = dict(found.model.named_parameters())
+    trained = graft(tmp_path, checkpoint("bert"), text_data, strategy=section, training=training)
+    weights = dict(trained.model.named_parameters())
     steps = [tensor.detach().abs().max() for name, tensor in weights.items() if "lora_B" in name]
     assert float(max(steps)) == pytest.approx(1e-3 * ratio, rel=0.01)
     (head,) = (t for n, t in weights.items() if n.endswith("modules_to_save.default.weight"))
-    moved = (head.detach() - found.before["classifier.weight"]).abs().max()
+    moved = (head.detach() - trained.before["classifier.weight"]).abs().max()
     assert float(moved) == pytest.approx(1e-3, rel=0.01)
 
 
@@ -115,11 +115,11 @@ def test_gradients_are_those_of_the_definition(adapted, shape, rslora):
         return torch.nn.functional.linear(x, base.weight + scaling * up @ down, base.bias)
 
     torch.testing.assert_close(layer(x), defined())
-    found = torch.autograd.grad(layer(x).square().sum(), leaves)
-    torch.testing.assert_close(found, torch.autograd.grad(defined().square().sum(), leaves))
+    result = torch.autograd.grad(layer(x).square().sum(), leaves)
+    torch.testing.assert_close(result, torch.autograd.grad(defined().square().sum(), leaves))
     # an input without gradients, as the first block's
     (alone,) = torch.autograd.grad(layer(x.detach()).square().sum(), up)
-    torch.testing.assert_close(alone, found[2])
+    torch.testing.assert_close(alone, result[2])
 
 
 def test_mixed_precision_computes_in_bfloat16_and_keeps_gradients_in_float32(adapted):
@@ -131,9 +131,9 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_gradients_in_float32(ada
         rough = layer(x)
     assert rough.dtype == torch.bfloat16
     close(rough, exact, torch.bfloat16, roundings=8)
-    found = torch.autograd.grad(rough.sum(), weights)
-    assert {gradient.dtype for gradient in found} == {torch.float32}
-    for rounded, gradient in zip(found, gradients, strict=True):
+    result = torch.autograd.grad(rough.sum(), weights)
+    assert {gradient.dtype for gradient in result} == {torch.float32}
+    for rounded, gradient in zip(result, gradients, strict=True):
         close(rounded, gradient, torch.bfloat16, roundings=8)
 
 

@@ -45,11 +45,11 @@ def test_it_starts_from_the_head_of_a_probe_on_that_pooling(
     tuned = prepared({"name": "lp_ft", "pooling": pooling}, kind, training=STEADY)
     fitted = fit(tuned, tmp_path / "checkpoints")
     assert fitted.output.library == "sentence-transformers"
-    found = logits(tuned, fitted)
+    result = logits(tuned, fitted)
     # halved where there would be nothing left to learn, which leaves the order
-    factor = np.abs(found).max() / np.abs(expected).max()
+    factor = np.abs(result).max() / np.abs(expected).max()
     assert (factor < 0.75) == separates
-    close(found, factor * expected)
+    close(result, factor * expected)
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +143,8 @@ def test_the_runs_of_a_soup_have_one_start_and_one_pooling(prepared, tmp_path):
     fitted = soup.fit(strategy.train, strategy.start(job(ready, tmp_path / "runs")), section)
     assert fitted.output.library == "sentence-transformers"
     key = f"validation_{ready.scorer.main}"
-    found = logits(ready, fitted).argmax(-1)
-    assert ready.scorer(found, ready.targets["validation"])["accuracy"] == fitted.chosen[key]
+    result = logits(ready, fitted).argmax(-1)
+    assert ready.scorer(result, ready.targets["validation"])["accuracy"] == fitted.chosen[key]
 
 
 def test_folds_of_train_choose_what_the_head_reads(prepared, tmp_path, capsys):

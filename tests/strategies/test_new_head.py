@@ -31,11 +31,11 @@ def prepared(checkpoint, text_data, tmp_path):
     return prepared
 
 
-def moves(found, folder):
+def moves(result, folder):
     """Parameter -> how far one step moved it at most, of those that trained."""
-    model = found.checkpoint.model
+    model = result.checkpoint.model
     before = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
-    trained = fit(found, folder / "checkpoints").output.model
+    trained = fit(result, folder / "checkpoints").output.model
     after = dict(trained.named_parameters())
     distances = {name: float((after[name].detach() - before[name]).abs().max()) for name in before}
     return {name: distance for name, distance in distances.items() if distance}
@@ -45,10 +45,10 @@ def moves(found, folder):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_new_layer_moves_so_much_farther(prepared, tmp_path, name):
     blocks = {"layers": 1} if name in ("top_layers", "reinit_top") else {}
-    found = prepared({"name": name, "head_lr_ratio": 10, **blocks})
-    new = {*found.checkpoint.newly_initialized}
+    ready = prepared({"name": name, "head_lr_ratio": 10, **blocks})
+    new = {*ready.checkpoint.newly_initialized}
     assert new
-    distances = moves(found, tmp_path)
+    distances = moves(ready, tmp_path)
     assert [distances[parameter] for parameter in new] == pytest.approx([1e-3] * len(new), rel=0.05)
     if name not in ("lora", "ia3", "reinit_top"):  # their weights move by other rules
         others = [distance for parameter, distance in distances.items() if parameter not in new]
@@ -65,11 +65,11 @@ def test_a_step_moves_a_logit_by_a_tenth(prepared, checkpoint, text_data, tmp_pa
     folder = tmp_path / "scaled"
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(checkpoint("bert")).save_pretrained(folder)
-    found = prepared("full", model=folder, learning_rate=1e-3)
-    ratio = found.recipe.strategy.head_lr_ratio
-    batch = sample_batch(found.encoded["train"], found.collate)
+    ready = prepared("full", model=folder, learning_rate=1e-3)
+    ratio = ready.recipe.strategy.head_lr_ratio
+    batch = sample_batch(ready.encoded["train"], ready.collate)
     with torch.no_grad():
-        vectors = found.checkpoint.model.bert(**batch).pooler_output
+        vectors = ready.checkpoint.model.bert(**batch).pooler_output
     step = ratio * 1e-3 * float(vectors.abs().sum(1).mean())
     assert 0.06 <= step <= 0.16
 
@@ -93,17 +93,17 @@ def test_a_head_that_the_checkpoint_holds_learns_like_the_rest(
     prepared, checkpoint, text_data, tmp_path
 ):
     first = graft(tmp_path / "first", checkpoint("bert"), text_data, training=ONE_STEP)
-    found = prepared("full", model=first.folder)
-    assert not found.checkpoint.newly_initialized
-    assert max(moves(found, tmp_path).values()) == pytest.approx(1e-4, rel=0.05)
+    ready = prepared("full", model=first.folder)
+    assert not ready.checkpoint.newly_initialized
+    assert max(moves(ready, tmp_path).values()) == pytest.approx(1e-4, rel=0.05)
 
 
 def test_weights_that_are_spread_over_processes_have_one_rate(prepared, tmp_path, capsys):
     """FSDP and DeepSpeed make the optimizer themselves; rates that a strategy is about stop it."""
 
     def optimizer(strategy):
-        ready = job(found := prepared(strategy), tmp_path)
-        setup = found.recipe.strategy.setup(ready)
+        ready = job(result := prepared(strategy), tmp_path)
+        setup = result.recipe.strategy.setup(ready)
         trainer = GraftTrainer(ready, setup)
         trainer.is_fsdp_enabled = True
         build_optimizer(trainer, setup, None)

@@ -32,15 +32,15 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.mark.numerical
 def test_each_row_is_scored_by_a_head_that_did_not_see_its_fold(checkpoint, few, tmp_path):
-    found = prepare(tmp_path, checkpoint("bert"), few, strategy=PROBE)
-    model, train = found.checkpoint.model, found.encoded["train"]
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
-    source = pooled_extractor(model, anatomy, "mean", train, found.collate)
-    features = source.extract(train, found.collate)[0]["mean"].astype(float)
-    fitted, targets = fit(found, tmp_path), np.asarray(found.targets["train"])
-    assert len(np.unique(found.folds)) == 5
+    ready = prepare(tmp_path, checkpoint("bert"), few, strategy=PROBE)
+    model, train = ready.checkpoint.model, ready.encoded["train"]
+    anatomy = dissect(model, ready.checkpoint.newly_initialized)
+    source = pooled_extractor(model, anatomy, "mean", train, ready.collate)
+    features = source.extract(train, ready.collate)[0]["mean"].astype(float)
+    fitted, targets = fit(ready, tmp_path), np.asarray(ready.targets["train"])
+    assert len(np.unique(ready.folds)) == 5
     for fold in range(5):
-        held = found.folds == fold
+        held = ready.folds == fold
         theirs = Scikit(features[~held], targets[~held], fitted.chosen["C"])
         ours = softmax(fitted.out_of_fold[held])
         np.testing.assert_allclose(ours, theirs.predict_proba(features[held]), atol=1e-2)
@@ -63,13 +63,13 @@ def test_tokens_of_an_example_are_in_one_fold(checkpoint, tmp_path):
     for path in folder.glob("validation*"):
         path.unlink()
     sections = {"task": "token_classification", "strategy": "linear_probe"}
-    found = prepare(tmp_path, checkpoint("bert"), folder, **sections)
-    fitted = fit(found, tmp_path)
-    assert len(found.encoded["train"]) > len(found.targets["train"])
-    sizes = [sum(np.asarray(row["labels"]) != -100) for row in found.encoded["train"]]
+    ready = prepare(tmp_path, checkpoint("bert"), folder, **sections)
+    fitted = fit(ready, tmp_path)
+    assert len(ready.encoded["train"]) > len(ready.targets["train"])
+    sizes = [sum(np.asarray(row["labels"]) != -100) for row in ready.encoded["train"]]
     assert [len(logits) for logits in fitted.out_of_fold] == sizes
-    scored = job(found, tmp_path).score({"logits": fitted.out_of_fold})
-    assert 0 < scored[found.scorer.main] <= 1
+    scored = job(ready, tmp_path).score({"logits": fitted.out_of_fold})
+    assert 0 < scored[ready.scorer.main] <= 1
 
 
 @pytest.mark.slow
@@ -104,8 +104,8 @@ def test_numbers_far_below_zero_are_predicted_out_of_fold(checkpoint, tmp_path):
     folder.mkdir()
     rows = {"text": ["good film", "bad film"] * 10, "label": [-30_000.5, -20_000.5] * 10}
     Dataset.from_dict(rows).to_parquet(folder / "train.parquet")
-    found = prepare(tmp_path, checkpoint("bert"), folder, strategy=PROBE)
-    fitted = fit(found, tmp_path)
+    ready = prepare(tmp_path, checkpoint("bert"), folder, strategy=PROBE)
+    fitted = fit(ready, tmp_path)
     assert np.abs(fitted.out_of_fold[:, 0] - rows["label"]).max() < 5_000
 
 
@@ -130,12 +130,12 @@ def test_a_validation_split_of_few_rows_scores_and_folds_of_train_choose(
 ):
     rows = Dataset.from_csv(str(few / "test.csv"), cache_dir=str(tmp_path))
     rows.select([row % 20 for row in range(num_rows)]).to_csv(str(few / "validation.csv"))
-    found = prepare(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
-    choice = {"choosing_folds": found.choosing_folds}
-    fitted = fit(found, tmp_path, **choice)
+    ready = prepare(tmp_path, checkpoint("bert"), few, strategy="linear_probe")
+    choice = {"choosing_folds": ready.choosing_folds}
+    fitted = fit(ready, tmp_path, **choice)
     assert fitted.out_of_fold is None  # validation is the evidence
-    turned = [1 - target for target in found.targets["validation"]]
-    opposite = fit(found, tmp_path, validation_targets=turned, **choice)
+    turned = [1 - target for target in ready.targets["validation"]]
+    opposite = fit(ready, tmp_path, validation_targets=turned, **choice)
     assert (opposite.chosen != fitted.chosen) == chooses
     assert (opposite.history != fitted.history) == chooses
 

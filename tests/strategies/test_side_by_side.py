@@ -164,15 +164,15 @@ def test_other_combinations_find_the_features_of_each_model(
 
     monkeypatch.setattr(forward, "iter_batches", run)
     for named in (models[::-1], models[1]):
-        found = prepare(tmp_path, models[0], text_data, model=named, strategy=LAST)
-        assert fit(found, tmp_path).chosen
+        ready = prepare(tmp_path, models[0], text_data, model=named, strategy=LAST)
+        assert fit(ready, tmp_path).chosen
 
 
 def test_auto_takes_several_models_and_folds_score_the_head(models, few, cache, tmp_path, capsys):
-    found = prepare(tmp_path, models[0], few, model=models, strategy="auto")
-    assert found.recipe.strategy.name == "linear_probe"
+    ready = prepare(tmp_path, models[0], few, model=models, strategy="auto")
+    assert ready.recipe.strategy.name == "linear_probe"
     assert "auto: linear_probe; reason: features of several models" in capsys.readouterr().out
-    fitted = fit(found, tmp_path)
+    fitted = fit(ready, tmp_path)
     assert fitted.out_of_fold.shape == (20, 2)
     assert "model 2 alone" in capsys.readouterr().out
     # all alike, unless folds tell another weighting from it
@@ -281,9 +281,9 @@ def test_a_list_of_models_is_short_for_one_and_those_beside_it(tmp_path, text, o
 )
 def test_what_has_no_meaning_with_a_list_is_refused_by_its_key(tmp_path, text, problem):
     keys = [line.partition(":")[0] for line in text.splitlines()]
-    kept = [line for line in TEXT.splitlines() if line.partition(":")[0] not in keys]
+    rows = [line for line in TEXT.splitlines() if line.partition(":")[0] not in keys]
     path = tmp_path / "recipe.yaml"
-    path.write_text("\n".join([*kept, text]))
+    path.write_text("\n".join([*rows, text]))
     with pytest.raises(RecipeError) as refusal:
         staged.load(path)
     assert problem in str(refusal.value)

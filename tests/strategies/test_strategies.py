@@ -118,110 +118,110 @@ def grafted(checkpoint, text_data, image_data, tmp_path_factory):
     return grafted
 
 
-def batch(found: Graft, split: str = "train", num_rows: int = 16) -> dict[str, Any]:
-    rows = found.prepared.encoded[split]
-    return found.prepared.collate([rows[i] for i in range(num_rows)])
+def batch(trained: Graft, split: str = "train", num_rows: int = 16) -> dict[str, Any]:
+    rows = trained.prepared.encoded[split]
+    return trained.prepared.collate([rows[i] for i in range(num_rows)])
 
 
-def learning_norms(found: Graft) -> list[Any]:
+def learning_norms(trained: Graft) -> list[Any]:
     """The batch normalization whose running statistics followed the batches."""
-    changed = found.changed
+    changed = trained.changed
     return [
         module
-        for name, module in found.model.named_modules()
+        for name, module in trained.model.named_modules()
         if isinstance(module, _BatchNorm) and f"{name}.num_batches_tracked" in changed
     ]
 
 
-def loss(found: Graft, norms: list[Any]) -> float:
+def loss(trained: Graft, norms: list[Any]) -> float:
     """Mean loss over all of train of the model as it is now, without dropout.
 
     `norms` normalize as in training: running statistics lag behind weights that just moved.
     """
-    found.model.eval()
+    trained.model.eval()
     for norm in norms:
         norm.train()
         norm.track_running_stats = False
     with torch.no_grad():
-        value = float(found.model(**batch(found, num_rows=60)).loss)
+        value = float(trained.model(**batch(trained, num_rows=60)).loss)
     for norm in norms:
         norm.eval()
         norm.track_running_stats = True
     return value
 
 
-def with_gradient(found: Graft) -> set[str]:
+def with_gradient(trained: Graft) -> set[str]:
     """The parameters that a backward pass over the untrained model reaches."""
-    with untrained(found):
-        found.model.requires_grad_(True).eval()
-        found.model(**batch(found)).loss.backward()
-    parameters = dict(found.model.named_parameters())
+    with untrained(trained):
+        trained.model.requires_grad_(True).eval()
+        trained.model(**batch(trained)).loss.backward()
+    parameters = dict(trained.model.named_parameters())
     reached = {name for name, p in parameters.items() if p.grad is not None and p.grad.any()}
-    found.model.zero_grad()
+    trained.model.zero_grad()
     return reached
 
 
 @contextmanager
-def untrained(found: Graft) -> Iterator[None]:
+def untrained(result: Graft) -> Iterator[None]:
     """The model with the weights it had before training."""
-    trained = state(found.model)
-    found.model.load_state_dict(found.before)
+    trained = state(result.model)
+    result.model.load_state_dict(result.before)
     try:
         yield
     finally:
-        found.model.load_state_dict(trained)
+        result.model.load_state_dict(trained)
 
 
-def buffers(found: Graft) -> set[str]:
-    return found.before.keys() - {name for name, _ in found.model.named_parameters()}
+def buffers(trained: Graft) -> set[str]:
+    return trained.before.keys() - {name for name, _ in trained.model.named_parameters()}
 
 
-def everything(found: Graft) -> set[str]:
-    return {name for name, _ in found.model.named_parameters()}
+def everything(trained: Graft) -> set[str]:
+    return {name for name, _ in trained.model.named_parameters()}
 
 
-def above(found: Graft, depth: int) -> set[str]:
+def above(trained: Graft, depth: int) -> set[str]:
     """The parameters at this depth and higher; from the end where it is negative."""
-    anatomy = dissect(found.model, found.prepared.checkpoint.newly_initialized)
+    anatomy = dissect(trained.model, trained.prepared.checkpoint.newly_initialized)
     lowest = range(len(anatomy.depths))[depth]
-    return {name for name in everything(found) if anatomy.depth(name) >= lowest}
+    return {name for name in everything(trained) if anatomy.depth(name) >= lowest}
 
 
-def adapted(found: Graft) -> set[str]:
+def adapted(trained: Graft) -> set[str]:
     """The weights that low-rank updates are promised for."""
-    anatomy = dissect(found.model, found.prepared.checkpoint.newly_initialized)
+    anatomy = dissect(trained.model, trained.prepared.checkpoint.newly_initialized)
     return {f"{name}.weight" for name in anatomy.adaptable}
 
 
-def normalizing(found: Graft) -> set[str]:
+def normalizing(trained: Graft) -> set[str]:
     """The weights of all normalization."""
-    norms = dissect(found.model, found.prepared.checkpoint.newly_initialized).norms
-    return {name for name in everything(found) if name.rpartition(".")[0] in norms}
+    norms = dissect(trained.model, trained.prepared.checkpoint.newly_initialized).norms
+    return {name for name in everything(trained) if name.rpartition(".")[0] in norms}
 
 
-def newly_initialized(found: Graft) -> set[str]:
-    return set(found.prepared.checkpoint.newly_initialized)
+def newly_initialized(trained: Graft) -> set[str]:
+    return set(trained.prepared.checkpoint.newly_initialized)
 
 
-def output_layer(found: Graft) -> set[str]:
-    layer = dissect(found.model).output
-    return {name for name in everything(found) if name.startswith(f"{layer}.")}
+def output_layer(trained: Graft) -> set[str]:
+    layer = dissect(trained.model).output
+    return {name for name in everything(trained) if name.startswith(f"{layer}.")}
 
 
-def biases(found: Graft) -> set[str]:
-    return {name for name in everything(found) if name.endswith("bias")}
+def biases(trained: Graft) -> set[str]:
+    return {name for name in everything(trained) if name.endswith("bias")}
 
 
 # what a strategy may change; those that are not here, everything
 PROMISES: dict[str, Callable[[Graft], set[str]]] = {
-    "lora": lambda found: adapted(found) | newly_initialized(found),
-    "ia3": lambda found: adapted(found) | newly_initialized(found),
-    "peft": lambda found: adapted(found) | newly_initialized(found),
-    "ln_tuning": lambda found: normalizing(found) | newly_initialized(found),
+    "lora": lambda trained: adapted(trained) | newly_initialized(trained),
+    "ia3": lambda trained: adapted(trained) | newly_initialized(trained),
+    "peft": lambda trained: adapted(trained) | newly_initialized(trained),
+    "ln_tuning": lambda trained: normalizing(trained) | newly_initialized(trained),
     "linear_probe": output_layer,
-    "top_layers": lambda found: above(found, -2),
-    "freeze_embeddings": lambda found: above(found, 1),
-    "bitfit": lambda found: biases(found) | newly_initialized(found),
+    "top_layers": lambda trained: above(trained, -2),
+    "freeze_embeddings": lambda trained: above(trained, 1),
+    "bitfit": lambda trained: biases(trained) | newly_initialized(trained),
 }
 
 
@@ -234,38 +234,38 @@ def test_every_strategy_is_tested():
 @by_strategy
 @by_family
 def test_the_loss_on_train_falls(grafted, family, strategy):
-    found = grafted(family, strategy)
-    norms = learning_norms(found)
+    trained = grafted(family, strategy)
+    norms = learning_norms(trained)
     if norms and strategy == "lp_ft":
         pytest.skip("its head was solved for running statistics, not for those of batches")
-    after = loss(found, norms)
-    with untrained(found):
-        before = loss(found, norms)
+    after = loss(trained, norms)
+    with untrained(trained):
+        before = loss(trained, norms)
     assert after < before - tolerance(before)
 
 
 @by_strategy
 @by_family
 def test_it_changes_what_it_promises_and_not_a_bit_more(grafted, family, strategy):
-    found = grafted(family, strategy)
-    promised = PROMISES.get(strategy, everything)(found)
-    scaled = {f"{name[:-7]}.bias" for name in adapted(found)} if strategy == "ia3" else set()
-    assert found.changed - buffers(found) <= promised | scaled
-    assert promised & with_gradient(found) <= found.changed
+    trained = grafted(family, strategy)
+    promised = PROMISES.get(strategy, everything)(trained)
+    scaled = {f"{name[:-7]}.bias" for name in adapted(trained)} if strategy == "ia3" else set()
+    assert trained.changed - buffers(trained) <= promised | scaled
+    assert promised & with_gradient(trained) <= trained.changed
     # statistics of batch normalization learn with its scales, or not at all as under adapters
-    statistics = {name for name in buffers(found) if "running" in name or "tracked" in name}
+    statistics = {name for name in buffers(trained) if "running" in name or "tracked" in name}
     learning = {n for n in statistics if f"{n.rpartition('.')[0]}.weight" in promised}
     learning -= statistics if strategy in ADAPTERS else set()
-    assert found.changed & statistics == learning
-    assert found.changed & buffers(found) <= learning
+    assert trained.changed & statistics == learning
+    assert trained.changed & buffers(trained) <= learning
 
 
 @by_family
 def test_lora_updates_are_of_low_rank(grafted, family):
-    found = grafted(family, "lora")
-    after = found.model.state_dict()
-    for name in adapted(found) & found.changed:
-        before = found.before[name]
+    trained = grafted(family, "lora")
+    after = trained.model.state_dict()
+    for name in adapted(trained) & trained.changed:
+        before = trained.before[name]
         update = (after[name] - before).flatten(1)
         sizes = torch.linalg.svdvals(update.double())
         # a matrix of independent rounding errors is about as large as its two sides' roots
@@ -276,12 +276,12 @@ def test_lora_updates_are_of_low_rank(grafted, family):
 @by_adapter
 @by_family
 def test_adapters_train_every_module_of_a_new_head(grafted, family, strategy):
-    found = grafted(family, strategy)
-    newly_initialized = set(found.prepared.checkpoint.newly_initialized)
+    trained = grafted(family, strategy)
+    newly_initialized = set(trained.prepared.checkpoint.newly_initialized)
     assert newly_initialized
-    assert newly_initialized & with_gradient(found) <= found.changed
+    assert newly_initialized & with_gradient(trained) <= trained.changed
     several = {"roberta": 4, "distilbert": 4, "deberta-v2": 4}  # a layer before the last one
-    assert len(newly_initialized & found.changed) >= several.get(family, 1)
+    assert len(newly_initialized & trained.changed) >= several.get(family, 1)
 
 
 @by_family
@@ -291,12 +291,12 @@ def test_scratch_knows_nothing_of_the_checkpoint(
 ):
     from safetensors.torch import load_file, save_file
 
-    found, pretrained = grafted(family, "scratch"), grafted(family, "full")
+    trained, pretrained = grafted(family, "scratch"), grafted(family, "full")
     # drawn anew, before anything was trained
     brought = pretrained.before.keys() - set(pretrained.prepared.checkpoint.newly_initialized)
     drawn = {n for n in brought if pretrained.before[n].ndim > 1 and pretrained.before[n].std() > 0}
     assert drawn
-    assert drawn <= changed(pretrained.before, found.before)
+    assert drawn <= changed(pretrained.before, trained.before)
 
     # and drawn the same, whatever the checkpoint holds
     other = tmp_path / "other"
@@ -307,7 +307,7 @@ def test_scratch_knows_nothing_of_the_checkpoint(
     save_file({name: tensor + 1 for name, tensor in weights.items()}, other / "model.safetensors")
     task, data = ("text", text_data) if family in tiny.TEXT_FAMILIES else ("image", image_data)
     again = prepare(tmp_path, other, data, task=task, strategy="scratch")
-    assert not changed(found.before, again.checkpoint.model.state_dict())
+    assert not changed(trained.before, again.checkpoint.model.state_dict())
 
 
 @pytest.mark.numerical
@@ -316,24 +316,24 @@ def test_scratch_knows_nothing_of_the_checkpoint(
 def test_what_comes_out_is_the_plain_class(grafted, family, strategy):
     import transformers
 
-    found = grafted(family, strategy)
-    auto = getattr(transformers, AUTO_CLASSES[found.prepared.recipe.task.modality])
-    loaded, told = auto.from_pretrained(found.folder, output_loading_info=True)
-    assert not any(told.values()), told
-    assert type(loaded) is type(found.model)
+    trained = grafted(family, strategy)
+    auto = getattr(transformers, AUTO_CLASSES[trained.prepared.recipe.task.modality])
+    loaded, report = auto.from_pretrained(trained.folder, output_loading_info=True)
+    assert not any(report.values()), report
+    assert type(loaded) is type(trained.model)
     assert loaded.config.problem_type == "single_label_classification"
-    assert tuple(loaded.config.id2label.values()) == found.prepared.data.labels.names
-    assert not changed(found.model.state_dict(), loaded.state_dict())
+    assert tuple(loaded.config.id2label.values()) == trained.prepared.data.labels.names
+    assert not changed(trained.model.state_dict(), loaded.state_dict())
     # nothing that peft or a hook of ours added
-    assert {file.suffix for file in found.folder.iterdir()} == {".json", ".safetensors"}
-    assert "adapter_config.json" not in {file.name for file in found.folder.iterdir()}
-    for module in found.model.modules():
+    assert {file.suffix for file in trained.folder.iterdir()} == {".json", ".safetensors"}
+    assert "adapter_config.json" not in {file.name for file in trained.folder.iterdir()}
+    for module in trained.model.modules():
         assert not type(module).__module__.startswith("peft")
         assert not module._forward_pre_hooks
         assert not module._forward_hooks
     with torch.no_grad():
-        inputs = batch(found, "validation")
-        close(loaded(**inputs).logits, found.model.eval()(**inputs).logits)
+        inputs = batch(trained, "validation")
+        close(loaded(**inputs).logits, trained.model.eval()(**inputs).logits)
 
 
 @pytest.mark.numerical
@@ -342,10 +342,10 @@ def test_what_comes_out_is_the_plain_class(grafted, family, strategy):
 def test_the_saved_processor_and_model_agree_on_raw_rows(grafted, family, strategy):
     from pipelines.models.output.reload import reload
 
-    found = grafted(family, strategy)
-    prepared = found.prepared
-    predict = reload(found.folder, "transformers", prepared.recipe.task, prepared.data.labels)
-    close(predict(prepared.data.validation)["logits"], found.logits())
+    trained = grafted(family, strategy)
+    prepared = trained.prepared
+    predict = reload(trained.folder, "transformers", prepared.recipe.task, prepared.data.labels)
+    close(predict(prepared.data.validation)["logits"], trained.logits())
 
 
 @by_strategy
@@ -353,22 +353,22 @@ def test_the_saved_processor_and_model_agree_on_raw_rows(grafted, family, strate
 def test_gpt2_pads_with_its_end_token(grafted, family, strategy):
     from transformers import AutoConfig, AutoTokenizer
 
-    found = grafted(family, strategy)
-    tokenizer = AutoTokenizer.from_pretrained(found.folder)
+    trained = grafted(family, strategy)
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder)
     assert tokenizer.pad_token == tokenizer.eos_token == "<|endoftext|>"
-    assert AutoConfig.from_pretrained(found.folder).pad_token_id == tokenizer.pad_token_id
+    assert AutoConfig.from_pretrained(trained.folder).pad_token_id == tokenizer.pad_token_id
 
 
 @pytest.mark.numerical
 @by_strategy
 @by_family
 def test_a_row_is_predicted_the_same_alone_and_in_a_batch(grafted, family, strategy):
-    found = grafted(family, strategy)
-    rows, collate = found.prepared.encoded["validation"], found.prepared.collate
-    logits = found.logits()
+    trained = grafted(family, strategy)
+    rows, collate = trained.prepared.encoded["validation"], trained.prepared.collate
+    logits = trained.logits()
     for row in range(5):
         with torch.no_grad():
-            alone = found.model(**collate([rows[row]])).logits[0]
+            alone = trained.model(**collate([rows[row]])).logits[0]
         # of other shapes a deep convolution adds up in another order in each of its blocks
         close(alone, logits[row], roundings=2 * ONE_PASS)
 
@@ -376,16 +376,16 @@ def test_a_row_is_predicted_the_same_alone_and_in_a_batch(grafted, family, strat
 @by_strategy
 @by_family
 def test_what_trained_is_counted(grafted, family, strategy):
-    found = grafted(family, strategy)
-    sizes = {name: p.numel() for name, p in found.model.named_parameters()}
-    promised = PROMISES.get(strategy, everything)(found)
+    trained = grafted(family, strategy)
+    sizes = {name: p.numel() for name, p in trained.model.named_parameters()}
+    promised = PROMISES.get(strategy, everything)(trained)
     beside = {"lora": rank_2, "peft": rank_2, "ia3": larger_side}.get(strategy)
     if beside:
-        promised -= adapted(found)
+        promised -= adapted(trained)
     expected = sum(sizes[name] for name in promised)
     if beside:
-        expected += sum(beside(found.model.get_submodule(n[:-7])) for n in adapted(found))
-    assert found.fitted.trainable == expected
+        expected += sum(beside(trained.model.get_submodule(n[:-7])) for n in adapted(trained))
+    assert trained.fitted.trainable == expected
 
 
 def larger_side(layer: Any) -> int:

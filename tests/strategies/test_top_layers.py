@@ -31,7 +31,7 @@ def trained(checkpoint, text_data, image_data, tmp_path, capsys):
         is_text = family in tiny.TEXT_FAMILIES
         strategy = {"name": "top_layers", "layers": layers}
         switches = {"frozen_blocks": cached, **(speed or {})}
-        found = prepare(
+        ready = prepare(
             tmp_path,
             checkpoint(family),
             data or (text_data if is_text else image_data),
@@ -40,8 +40,8 @@ def trained(checkpoint, text_data, image_data, tmp_path, capsys):
             **sections,
         )
         capsys.readouterr()
-        fitted = fit(found, tmp_path / f"checkpoints-{cached}")
-        return found, fitted, capsys.readouterr().out
+        fitted = fit(ready, tmp_path / f"checkpoints-{cached}")
+        return ready, fitted, capsys.readouterr().out
 
     return trained
 
@@ -63,8 +63,8 @@ def test_going_around_frozen_blocks_gives_the_same_curve_and_the_same_model(trai
     # what is packed has other shapes, for which dropout draws other numbers
     unpacked = {"packing": "off"}
     slow, by_steps, _ = trained(family, cached="off", speed=unpacked)
-    fast, shorter, said = trained(family, cached="on", speed=unpacked)
-    assert "speed: frozen_blocks on: " in said
+    fast, shorter, printed = trained(family, cached="on", speed=unpacked)
+    assert "speed: frozen_blocks on: " in printed
     for one, other in zip(curve(by_steps), curve(shorter), strict=True):
         assert other == pytest.approx(one, rel=2e-3, abs=1e-5)
     assert by_steps.chosen == shorter.chosen
@@ -88,11 +88,11 @@ def test_what_is_frozen_does_not_change_by_a_bit(
     strategy = {"name": "top_layers", "layers": 1}
     sections = {"task": kind, "strategy": strategy, "training": STEADY}
     sections["speed"] = {"frozen_blocks": "on"}
-    found = prepare(tmp_path, checkpoint(family), data, **sections)
-    model = found.checkpoint.model
+    ready = prepare(tmp_path, checkpoint(family), data, **sections)
+    model = ready.checkpoint.model
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
-    after = fit(found, tmp_path / "checkpoints").output.model.state_dict()
+    anatomy = dissect(model, ready.checkpoint.newly_initialized)
+    after = fit(ready, tmp_path / "checkpoints").output.model.state_dict()
     changed = {name for name in before if not after[name].equal(before[name])}
     assert changed
     assert min(anatomy.depth(name) for name in changed) == len(anatomy.depths) - 2
@@ -101,27 +101,27 @@ def test_what_is_frozen_does_not_change_by_a_bit(
 @pytest.mark.slow
 def test_a_second_run_finds_what_the_frozen_blocks_gave(trained):
     trained("bert", cached="on")
-    kept = {entry.name: entry.num_bytes for entry in cache.entries() if not entry.is_table}
+    values = {entry.name: entry.num_bytes for entry in cache.entries() if not entry.is_table}
     trained("bert", cached="on")
-    assert kept
+    assert values
     again = {entry.name: entry.num_bytes for entry in cache.entries() if not entry.is_table}
-    assert again == kept
+    assert again == values
 
 
 @pytest.mark.slow
 def test_it_is_decided_by_measuring_and_said(trained, monkeypatch):
-    _, _, said = trained("bert", cached="auto")
-    assert "speed: frozen_blocks on: " in said or "epochs save no more than" in said
+    _, _, printed = trained("bert", cached="auto")
+    assert "speed: frozen_blocks on: " in printed or "epochs save no more than" in printed
     monkeypatch.setenv("GRAFT_CACHE_GB", "0")
-    _, _, said = trained("bert", cached="auto")
-    assert "more than the disk or GRAFT_CACHE_GB allow" in said
+    _, _, printed = trained("bert", cached="auto")
+    assert "more than the disk or GRAFT_CACHE_GB allow" in printed
 
 
 @pytest.mark.slow
 def test_what_varies_is_not_kept(trained):
     augmentation = {"augmentation": {"flip": 0.5}}
-    _, _, said = trained("resnet", cached="auto", **augmentation)
-    assert "speed: frozen_blocks off: examples vary" in said
+    _, _, printed = trained("resnet", cached="auto", **augmentation)
+    assert "speed: frozen_blocks off: examples vary" in printed
     with pytest.raises(RecipeError, match=r"speed\.frozen_blocks: on: cannot be done: examples v"):
         trained("resnet", cached="on", **augmentation)
 
@@ -136,6 +136,6 @@ def test_regression_and_pairs_go_around_as_well(trained, tmp_path):
     for kind in ("number", "pairs"):
         data = problem(tmp_path / kind, kind)
         _, by_steps, _ = trained("bert", cached="off", data=data)
-        _, shorter, said = trained("bert", cached="on", data=data)
-        assert "speed: frozen_blocks on: " in said
+        _, shorter, printed = trained("bert", cached="on", data=data)
+        assert "speed: frozen_blocks on: " in printed
         assert shorter.chosen == by_steps.chosen

@@ -65,10 +65,10 @@ def comparison(
 def folder_of(root: Path, compared: Comparison, **identity: Any) -> Path:
     """The folder of a comparison."""
     recipe = {"task": "text_classification", "model": "/home/me/model"}
-    asked = {"recipe": recipe, "vary": {"strategy": ",".join(SCORES)}, "folds": False}
+    fields = {"recipe": recipe, "vary": {"strategy": ",".join(SCORES)}, "folds": False}
     folder = root / "runs" / "compare" / "bert_sst2" / "1"
     folder.mkdir(parents=True)
-    values = {"identity": {**asked, **identity}, **compared.json()}
+    values = {"identity": {**fields, **identity}, **compared.json()}
     strict_json.write(folder / "comparison.json", values)
     return folder
 

@@ -78,23 +78,23 @@ def load_recipe(folder: Path, text: str = RECIPE, name: str = "bert_sst2") -> re
     return recipe.load(path)
 
 
-def lock_of(said: recipe.Recipe, data: dict[str, Any] | None = None) -> dict[str, Any]:
+def lock_of(loaded: recipe.Recipe, data: dict[str, Any] | None = None) -> dict[str, Any]:
     """The recipe's lock, with the data's identity given: nothing is downloaded."""
-    found = {"source": "hub", "path": "nyu-mll/glue", "name": "sst2", "commit": "b" * 40}
-    source = said.data.model_copy()
-    object.__setattr__(source, "identity", lambda: data or found)
-    return lock.collect(said.model_copy(update={"data": source}), commit="a" * 40)
+    identity = {"source": "hub", "path": "nyu-mll/glue", "name": "sst2", "commit": "b" * 40}
+    source = loaded.data.model_copy()
+    object.__setattr__(source, "identity", lambda: data or identity)
+    return lock.collect(loaded.model_copy(update={"data": source}), commit="a" * 40)
 
 
 def finished(root: Path, **changes: Any) -> RunFolder:
     """A whole run folder; its model is only a config."""
-    said, found = load_recipe(root), evidence(**changes)
-    folder = RunFolder.create(root / "runs", said.name)
-    locked = lock_of(said)
-    lock.write(folder, said, locked)
+    loaded, shown = load_recipe(root), evidence(**changes)
+    folder = RunFolder.create(root / "runs", loaded.name)
+    locked = lock_of(loaded)
+    lock.write(folder, loaded, locked)
     folder.model.mkdir()
     (folder.model / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
-    pictures.draw(folder, found)
-    card.write(folder, found, said, locked)
-    results.write(folder, found)
+    pictures.draw(folder, shown)
+    card.write(folder, shown, loaded, locked)
+    results.write(folder, shown)
     return folder

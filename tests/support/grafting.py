@@ -106,17 +106,17 @@ def problem(folder: Path, kind: str) -> Path:
 def _row(random: Random, kind: str) -> dict[str, Any]:
     """A sentence of fillers with some words of each class in it."""
     words = random.choices(tiny.FILLERS, k=random.randint(1, 8))
-    found = {name: random.randint(0, 2) for name in tiny.CLASSES}
-    for name, number in found.items():
+    counts = {name: random.randint(0, 2) for name in tiny.CLASSES}
+    for name, number in counts.items():
         words += random.choices(tiny.CLASSES[name], k=number)
     random.shuffle(words)
     text, other = " ".join(words), random.choice(tiny.WORDS)
-    some = [name for name, number in found.items() if number]
+    present = [name for name, number in counts.items() if number]
     return {
-        "single": {"text": text, "label": max(found, key=lambda name: found[name])},
+        "single": {"text": text, "label": max(counts, key=lambda name: counts[name])},
         "pairs": {"sentence1": text, "sentence2": other, "label": int(other in words)},
-        "several": {"text": text, "label": some},
-        "number": {"text": text, "label": found["positive"] - found["negative"] + 0.5},
+        "several": {"text": text, "label": present},
+        "number": {"text": text, "label": counts["positive"] - counts["negative"] + 0.5},
     }[kind]
 
 

@@ -91,15 +91,20 @@ def with_folders(files: Iterable[str]) -> list[str]:
 def entry(commit: Commit, path: str, expand: bool) -> dict[str, Any]:
     """A file or a folder, as `tree` and `paths-info` describe it."""
     if blob := commit.tree.get(path):
-        found: dict[str, Any] = {"type": "file", "path": path, "size": blob.size, "oid": blob.oid}
-        found |= {"lfs": lfs_fields(blob, "oid")} if blob.lfs else {}
+        described: dict[str, Any] = {
+            "type": "file",
+            "path": path,
+            "size": blob.size,
+            "oid": blob.oid,
+        }
+        described |= {"lfs": lfs_fields(blob, "oid")} if blob.lfs else {}
     else:
         inside = sorted(f + b.oid for f, b in commit.tree.items() if f.startswith(path + "/"))
         oid = git_oid("".join(inside).encode())
-        found = {"type": "directory", "path": path, "size": 0, "oid": oid}
+        described = {"type": "directory", "path": path, "size": 0, "oid": oid}
     if expand:
-        found["lastCommit"] = {"id": commit.sha, "title": commit.title, "date": commit.date}
-    return found
+        described["lastCommit"] = {"id": commit.sha, "title": commit.title, "date": commit.date}
+    return described
 
 
 def lfs_fields(blob: Blob, hash_name: str) -> dict[str, Any]:

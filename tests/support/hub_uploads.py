@@ -130,8 +130,8 @@ def lfs_batch(call: Call, kind: str, name: str) -> Answer:
 
     def plan(oid: str, size: int) -> dict[str, Any]:
         actions = {"upload": {"href": f"{storage}/{oid}"}, "verify": {"href": f"{storage}/verify"}}
-        there = call.hub.store.path(oid).exists()
-        return {"oid": oid, "size": size} | ({} if there else {"actions": actions})
+        present = call.hub.store.path(oid).exists()
+        return {"oid": oid, "size": size} | ({} if present else {"actions": actions})
 
     objects = [plan(wanted["oid"], wanted["size"]) for wanted in call.json["objects"]]
     return as_json({"transfer": "basic", "objects": objects})
@@ -171,8 +171,10 @@ def commit(call: Call, kind: str, name: str, revision: str) -> Answer:
 
 def card_errors(text: str) -> list[str]:
     """What is wrong with a card's front matter, as far as can be told without a YAML parser."""
-    found = FRONT_MATTER.match(text)
-    top_level = [line for line in found[1].splitlines() if line[:1] not in " -#"] if found else []
+    matched = FRONT_MATTER.match(text)
+    top_level = (
+        [line for line in matched[1].splitlines() if line[:1] not in " -#"] if matched else []
+    )
     return [
         f"bad line in the metadata: {line!r}"
         for line in top_level

@@ -60,10 +60,10 @@ def _dataset(recipe: Recipe, folder: Path) -> Path:
     config = source.name or "default"
     listed = []
     for part, num_rows in NUM_ROWS.items():
-        said = getattr(source.splits, part)
-        if isinstance(said, float):
+        chosen = getattr(source.splits, part)
+        if isinstance(chosen, float):
             continue  # a share of train
-        split = said or USUAL_NAMES[part][0]
+        split = chosen or USUAL_NAMES[part][0]
         path = f"{config}/{split}-00000-of-00001.parquet"
         (folder / config).mkdir(parents=True, exist_ok=True)
         _rows(recipe, Random(part), num_rows).to_parquet(folder / path)

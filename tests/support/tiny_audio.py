@@ -126,8 +126,8 @@ def spoken(text: str) -> np.ndarray:
     pause = np.zeros(round(LETTER_SECONDS / 2 * RATE))
     sounds = [pause]
     for character in text:
-        there = character in LETTERS
-        sounds += [tone(LETTERS[character], LETTER_SECONDS) if there else pause, pause]
+        present = character in LETTERS
+        sounds += [tone(LETTERS[character], LETTER_SECONDS) if present else pause, pause]
     return np.concatenate(sounds)
 
 

@@ -98,8 +98,8 @@ def test_a_discriminator_is_scored_by_its_cross_entropy(name, options):
             1 + np.exp((p * np.log(p)).sum(1)) if name == "cdan" and not options else np.ones(6)
         )
         losses.append(np.average(-np.log(expit(sign * outputs)), weights=weights))
-    found = section.loss(*both, network, 0.5).detach()
-    assert float(found) == pytest.approx(np.mean(losses))
+    result = section.loss(*both, network, 0.5).detach()
+    assert float(result) == pytest.approx(np.mean(losses))
 
 
 def test_what_is_too_large_for_an_outer_product_is_projected():
@@ -152,21 +152,21 @@ def prepared(checkpoint, text_data, tmp_path):
     return of
 
 
-def adapted(found, folder, name, **changes):
+def adapted(result, folder, name, **changes):
     """What comes of training; rows of the target are those of validation."""
     section = method(name) if name else None
     return fit(
-        found, folder, **{"adaptation": section, "target": found.encoded["validation"], **changes}
+        result, folder, **{"adaptation": section, "target": result.encoded["validation"], **changes}
     )
 
 
 def test_every_method_changes_what_the_encoder_learns(prepared, tmp_path):
     training = {**STEADY, "max_steps": 2, "logging_steps": 1, "eval_strategy": "no"}
-    found = prepared(config=CALM, training=training)
-    before, weights = state(found.checkpoint.model), {}
+    ready = prepared(config=CALM, training=training)
+    before, weights = state(ready.checkpoint.model), {}
     for name in (None, *METHODS):
-        found.checkpoint.model.load_state_dict(before)
-        fitted = adapted(found, tmp_path / str(name), name)
+        ready.checkpoint.model.load_state_dict(before)
+        fitted = adapted(ready, tmp_path / str(name), name)
         weights[name] = state(fitted.output.model)
         # a discriminator trains beside the model, and is no part of it
         assert weights[name].keys() == before.keys()
@@ -177,18 +177,18 @@ def test_every_method_changes_what_the_encoder_learns(prepared, tmp_path):
 
 def test_labels_of_the_target_are_never_read(prepared, tmp_path):
     training = {**STEADY, "max_steps": 1, "eval_strategy": "no"}
-    found = prepared(config=CALM, training=training)
-    before, rows, results = state(found.checkpoint.model), found.encoded["validation"], []
+    ready = prepared(config=CALM, training=training)
+    before, rows, results = state(ready.checkpoint.model), ready.encoded["validation"], []
     for label in (0, -100):
-        found.checkpoint.model.load_state_dict(before)
+        ready.checkpoint.model.load_state_dict(before)
         target = [{**rows[row], "labels": label} for row in range(len(rows))]
-        results.append(state(adapted(found, tmp_path, "mcc", target=target).output.model))
+        results.append(state(adapted(ready, tmp_path, "mcc", target=target).output.model))
     assert not changed(*results)
 
 
 def test_the_history_has_what_is_known_of_the_target_without_labels(prepared, tmp_path, capsys):
-    found = prepared(training={**STEADY, "num_train_epochs": 1}, strategy=TOP_LAYER)
-    fitted = adapted(found, tmp_path, "deep_coral")
+    ready = prepared(training={**STEADY, "num_train_epochs": 1}, strategy=TOP_LAYER)
+    fitted = adapted(ready, tmp_path, "deep_coral")
     (information,) = (e["eval_target_information"] for e in fitted.history if "eval_loss" in e)
     assert 0 <= information <= np.log(2)
     assert fitted.chosen == {"step": 4}
@@ -200,17 +200,17 @@ def test_the_history_has_what_is_known_of_the_target_without_labels(prepared, tm
 def test_features_are_caught_inside_of_adapters(prepared, tmp_path, family):
     """RoBERTa's output layer stands in a copy that peft trains; GPT-2's reads every token."""
     training = {**STEADY, "max_steps": 1, "eval_strategy": "no"}
-    found = prepared(family, strategy="lora", training=training)
-    fitted = adapted(found, tmp_path, "dann")
+    ready = prepared(family, strategy="lora", training=training)
+    fitted = adapted(ready, tmp_path, "dann")
     assert fitted.history
 
 
 def test_batch_normalization_sees_source_and_target_as_one_batch(checkpoint, tmp_path, image_data):
     """In two passes its running statistics would be those of neither."""
     training = {**STEADY, "max_steps": 1, "eval_strategy": "no"}
-    found = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=training)
-    before = state(found.checkpoint.model)
-    after = state(adapted(found, tmp_path, "mmd").output.model)
+    ready = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=training)
+    before = state(ready.checkpoint.model)
+    after = state(adapted(ready, tmp_path, "mmd").output.model)
     passes = {int(after[name] - before[name]) for name in before if "num_batches" in name}
     assert passes == {1}
 
@@ -241,12 +241,12 @@ def test_a_recipe_with_a_target_gives_its_rows_to_training(checkpoint, text_data
     data = {**here, "target": {**here, "splits": {"train": "validation.csv"}}}
     file = write_recipe(tmp_path, checkpoint("bert"), text_data, adaptation="cdan")
     values = {**yaml.safe_load(file.read_text()), "data": data}
-    found = workflow.prepare(recipe.Recipe.from_dict(values))
+    ready = workflow.prepare(recipe.Recipe.from_dict(values))
     output = capsys.readouterr().out
     assert "at least 600 are needed to adapt" in output
     assert "checkpoint: the last one counts" in output
-    assert not found.arguments(tmp_path).load_best_model_at_end
-    made = job(found, tmp_path)
+    assert not ready.arguments(tmp_path).load_best_model_at_end
+    made = job(ready, tmp_path)
     assert made.adaptation.name == "cdan"
     assert len(made.target) == 32
     assert {row["labels"] for row in made.target} == {-100}
@@ -263,9 +263,9 @@ def test_a_recipe_that_chooses_a_checkpoint_by_the_source_is_followed(
     data = {**here, "target": {**here, "splits": {"train": "validation.csv"}}}
     values = {"task": "text_classification", "model": str(checkpoint("bert")), "data": data}
     chosen = {"strategy": "full", "adaptation": "mmd", **sections}
-    found = workflow.prepare(recipe.Recipe.from_dict({**values, **chosen}))
-    assert found.arguments(tmp_path).load_best_model_at_end
-    assert bool(found.recipe.early_stopping) == ("early_stopping" in sections)
+    ready = workflow.prepare(recipe.Recipe.from_dict({**values, **chosen}))
+    assert ready.arguments(tmp_path).load_best_model_at_end
+    assert bool(ready.recipe.early_stopping) == ("early_stopping" in sections)
 
 
 def test_several_labels_for_an_example_are_refused():
@@ -274,15 +274,15 @@ def test_several_labels_for_an_example_are_refused():
 
 
 def test_a_job_without_rows_of_a_target_is_refused(prepared, tmp_path):
-    found = prepared(training={"max_steps": 1})
+    ready = prepared(training={"max_steps": 1})
     with pytest.raises(GraftError, match=r"no rows of the target; name some in data\.target"):
-        adapted(found, tmp_path, "mcc", target=None)
+        adapted(ready, tmp_path, "mcc", target=None)
 
 
 def test_models_that_give_nothing_to_compare_are_refused(prepared, tmp_path):
-    found = prepared(training={"max_steps": 1})
-    made = job(found, tmp_path, adaptation=method("mcc"), target=found.encoded["validation"])
-    anatomy = dissect(found.checkpoint.model)
+    ready = prepared(training={"max_steps": 1})
+    made = job(ready, tmp_path, adaptation=method("mcc"), target=ready.encoded["validation"])
+    anatomy = dissect(ready.checkpoint.model)
     with pytest.raises(GraftError, match="has no linear layer whose input could be compared"):
         check_adaptation(made, replace(anatomy, output=None))
     made.arguments.deepspeed = "zero.json"

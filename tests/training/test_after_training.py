@@ -86,39 +86,39 @@ def kinds(names):
 
 
 def test_adabn_takes_statistics_from_the_target_and_changes_no_weight(pictures, tmp_path):
-    found = pictures(adaptation="adabn")
-    model, before = found.checkpoint.model, state(found.checkpoint.model)
-    fitted = train(found.recipe, job_of(found, tmp_path))
+    ready = pictures(adaptation="adabn")
+    model, before = ready.checkpoint.model, state(ready.checkpoint.model)
+    fitted = train(ready.recipe, job_of(ready, tmp_path))
     differing = changed(before, state(model))
     assert kinds(name for name in differing if "classifier" not in name) <= STATISTICS
     assert {name for name in before if "running_" in name} <= differing
     layer = statistics.batch_norms(model)[0]
     caught = []
     hook = layer.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0].detach()))
-    batch = found.collate([found.target[row] for row in range(len(found.target))])
+    batch = ready.collate([ready.target[row] for row in range(len(ready.target))])
     model(pixel_values=batch["pixel_values"])
     hook.remove()
     close(layer.running_mean, caught[0].mean((0, 2, 3)))
     close(layer.running_var, caught[0].transpose(0, 1).flatten(1).var(1))
     assert (layer.momentum, model.training) == (0.1, False)
     # what was solved on features of before predicts by those of now, as the saved folder will
-    rows = found.encoded["validation"]
-    batch = found.collate([rows[row] for row in range(len(rows))])
+    rows = ready.encoded["validation"]
+    batch = ready.collate([rows[row] for row in range(len(rows))])
     with torch.no_grad():
         expected = model(pixel_values=batch["pixel_values"]).logits
-    close(torch.from_numpy(logits(found, fitted)), expected)
+    close(torch.from_numpy(logits(ready, fitted)), expected)
 
 
 def test_a_run_shows_what_adaptation_costs_on_the_source_and_saves_it(pictures, tmp_path, capsys):
     from transformers import AutoModelForImageClassification
 
-    found = pictures(adaptation="adabn")
-    plain = logits(found, fit(found, tmp_path)).argmax(-1)
-    fitted = train(found.recipe, job_of(found, tmp_path))
-    evidence = evaluate(found, fitted, predict_validation(found, fitted), 1.0)
+    ready = pictures(adaptation="adabn")
+    plain = logits(ready, fit(ready, tmp_path)).argmax(-1)
+    fitted = train(ready.recipe, job_of(ready, tmp_path))
+    evidence = evaluate(ready, fitted, predict_validation(ready, fitted), 1.0)
     entry = adaptation_text.entry(evidence)
     assert entry["after"]["validation_accuracy"] == evidence.validation["accuracy"]
-    right = np.mean(plain == found.targets["validation"])
+    right = np.mean(plain == ready.targets["validation"])
     assert entry["before"]["validation_accuracy"] == pytest.approx(right)
     (line,) = adaptation_text.lines(evidence)
     assert line.startswith(f"adaptation: adabn: accuracy on validation (the source) {right:.4f} ->")
@@ -126,7 +126,7 @@ def test_a_run_shows_what_adaptation_costs_on_the_source_and_saves_it(pictures, 
         adaptation_text.card_sentence(evidence)
     )
     assert "layers of batch normalization are of 12 rows" in capsys.readouterr().out
-    fitted.output.save(tmp_path / "model", found.checkpoint.processor)
+    fitted.output.save(tmp_path / "model", ready.checkpoint.processor)
     saved = AutoModelForImageClassification.from_pretrained(tmp_path / "model")
     assert not changed(state(fitted.output.model), state(saved))
     without = replace(evidence, history=[])
@@ -136,9 +136,9 @@ def test_a_run_shows_what_adaptation_costs_on_the_source_and_saves_it(pictures, 
 
 def test_statistics_are_means_over_batches_of_nearly_one_size(pictures, tmp_path, monkeypatch):
     """The last batch of three would count as much as the others, with a single row."""
-    found = pictures()
-    model = found.checkpoint.model
-    batches = TargetBatches(found.target, found.collate, 0)
+    ready = pictures()
+    model = ready.checkpoint.model
+    batches = TargetBatches(ready.target, ready.collate, 0)
     sizes = [len(batch["pixel_values"]) for batch in batches.batches(13, 5, "cpu")]
     assert sorted(sizes) == [4, 4, 5]
     means = []
@@ -150,9 +150,9 @@ def test_statistics_are_means_over_batches_of_nearly_one_size(pictures, tmp_path
 
 
 def test_tent_makes_predictions_surer_by_weights_of_normalization_alone(texts, tmp_path):
-    found = texts()
-    made = job(found, tmp_path)
-    fitted = fit(found, tmp_path)
+    ready = texts()
+    made = job(ready, tmp_path)
+    fitted = fit(ready, tmp_path)
     model, before, spread = fitted.output.model, state(fitted.output.model), []
     for section in (None, method("tent", steps=5, learning_rate=1e-2)):
         if section:
@@ -168,13 +168,13 @@ def test_tent_makes_predictions_surer_by_weights_of_normalization_alone(texts, t
 
 
 def test_tent_leaves_batch_normalization_with_statistics_of_the_target(pictures, tmp_path):
-    found = pictures()
+    ready = pictures()
     made, model, before = (
-        job(found, tmp_path),
-        found.checkpoint.model,
-        state(found.checkpoint.model),
+        job(ready, tmp_path),
+        ready.checkpoint.model,
+        state(ready.checkpoint.model),
     )
-    after_training.adapt(method("tent", steps=2), fit(found, tmp_path), made)
+    after_training.adapt(method("tent", steps=2), fit(ready, tmp_path), made)
     after = state(model)
     differing = kinds(name for name in changed(before, after) if "classifier" not in name)
     assert differing >= {"weight", "bias", "running_mean"}
@@ -187,13 +187,13 @@ def test_tent_leaves_batch_normalization_with_statistics_of_the_target(pictures,
 
 @pytest.mark.parametrize("name", METHODS)
 def test_labels_of_the_target_change_nothing(pictures, tmp_path, name):
-    found = pictures()
-    made, fitted = job(found, tmp_path), fit(found, tmp_path)
+    ready = pictures()
+    made, fitted = job(ready, tmp_path), fit(ready, tmp_path)
     section = method(name, **({"steps": 2} if name == "tent" else {}))
     before, results = state(fitted.output.model), []
     for label in (0, -100):
         fitted.output.model.load_state_dict(before)
-        rows = [{**found.target[row], "labels": label} for row in range(len(found.target))]
+        rows = [{**ready.target[row], "labels": label} for row in range(len(ready.target))]
         after_training.adapt(section, fitted, replace(made, target=rows))
         results.append(state(fitted.output.model))
     assert not changed(*results)
@@ -208,8 +208,8 @@ def test_predictions_that_tell_less_than_before_are_warned_of(
         return "nothing is left"
 
     monkeypatch.setattr(registry.find("adaptations", "adabn"), "adapt", forget)
-    found = pictures(adaptation="adabn")
-    train(found.recipe, job_of(found, tmp_path))
+    ready = pictures(adaptation="adabn")
+    train(ready.recipe, job_of(ready, tmp_path))
     output = capsys.readouterr().out
     assert "adaptation: adabn: nothing is left" in output
     assert "-> 0.000 nats): they are less sure, or fall into fewer classes" in output

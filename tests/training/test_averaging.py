@@ -49,9 +49,9 @@ def test_ema_is_the_mean_over_steps(prepared, tmp_path):
     """Worked out again from the weights after each step."""
     training = {**EACH, "save_strategy": "steps", "save_steps": 1, "eval_strategy": "no"}
     training |= {"max_steps": 4, "load_best_model_at_end": False}
-    found = prepared(averaging={"ema": 0.3}, training=training)
-    mean = tensors(found.checkpoint.model)
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(averaging={"ema": 0.3}, training=training)
+    mean = tensors(ready.checkpoint.model)
+    fitted = fit(ready, tmp_path / "checkpoints")
     for step in range(1, 5):
         decay = min(0.3, (1 + step) / (10 + step))
         state = weights(tmp_path / f"checkpoints/checkpoint-{step}")
@@ -63,14 +63,14 @@ def test_ema_is_the_mean_over_steps(prepared, tmp_path):
 @pytest.mark.numerical
 def test_what_is_evaluated_is_what_comes_out(prepared, tmp_path):
     """Also where an earlier checkpoint is the best one."""
-    found = prepared(averaging={"ema": 0.9}, training={"num_train_epochs": 3})
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(averaging={"ema": 0.9}, training={"num_train_epochs": 3})
+    fitted = fit(ready, tmp_path / "checkpoints")
     best = next(
         e for e in fitted.history if "eval_loss" in e and fitted.chosen["step"] == e["step"]
     )
-    rows, model = found.encoded["validation"], fitted.output.model.eval()
+    rows, model = ready.encoded["validation"], fitted.output.model.eval()
     with torch.no_grad():
-        loss = float(model(**found.collate([rows[i] for i in range(len(rows))])).loss)
+        loss = float(model(**ready.collate([rows[i] for i in range(len(rows))])).loss)
     assert loss == pytest.approx(best["eval_loss"], rel=1e-4)
 
 
@@ -79,8 +79,8 @@ def test_a_resumed_run_has_the_same_mean(checkpoint, text_data, tmp_path):
     training = {**STEADY, **EACH, "load_best_model_at_end": False}
     sections = {"averaging": {"ema": 0.9}, "training": training}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
-    found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
-    whole = fit(found, tmp_path / "checkpoints").output.model
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
+    whole = fit(ready, tmp_path / "checkpoints").output.model
     run = RunFolder.create(tmp_path / "runs", "recipe")
     run.checkpoints.mkdir()
     first = min((tmp_path / "checkpoints").glob("checkpoint-*"), key=lambda p: len(p.name))
@@ -92,9 +92,9 @@ def test_a_resumed_run_has_the_same_mean(checkpoint, text_data, tmp_path):
 
 
 def test_frozen_weights_are_left_alone(prepared, tmp_path):
-    found = prepared({"name": "top_layers", "layers": 1}, averaging={"ema": 0.9})
-    before = tensors(found.checkpoint.model)
-    differ = changed(before, fit(found, tmp_path / "checkpoints").output.model.state_dict())
+    ready = prepared({"name": "top_layers", "layers": 1}, averaging={"ema": 0.9})
+    before = tensors(ready.checkpoint.model)
+    differ = changed(before, fit(ready, tmp_path / "checkpoints").output.model.state_dict())
     assert differ
     assert not any(name.startswith("bert.embeddings") for name in differ)
 
@@ -110,19 +110,19 @@ def test_wise_ft_chooses_between_probe_and_fine_tuned_on_validation(prepared, tm
     still = {**training, "learning_rate": 0.0, "weight_decay": 0.0}
     start = tensors(fit(prepared(strategy, training=still), tmp_path / "start").output.model)
     end = tensors(fit(prepared(strategy, training=training), tmp_path / "one").output.model)
-    found = prepared(strategy, training=training, averaging={"wise_ft": True})
-    fitted = fit(found, tmp_path / "two")
+    ready = prepared(strategy, training=training, averaging={"wise_ft": True})
+    fitted = fit(ready, tmp_path / "two")
     tried = [entry for entry in fitted.history if "alpha" in entry]
-    key = f"validation_{found.scorer.main}"
+    key = f"validation_{ready.scorer.main}"
     assert [entry["alpha"] for entry in tried] == [i / 10 for i in range(11)]
     alpha = fitted.chosen["alpha"]
     best = max(entry[key] for entry in tried)
     assert next(entry for entry in tried if entry["alpha"] == alpha)[key] == best
     expected = {name: torch.lerp(start[name], end[name], alpha) for name in end}
     torch.testing.assert_close(tensors(fitted.output.model), expected)
-    rows = fitted.output.run(found.encoded["validation"], found.collate, found.recipe.task.collect)
+    rows = fitted.output.run(ready.encoded["validation"], ready.collate, ready.recipe.task.collect)
     answers = rows["logits"].argmax(-1)
-    assert found.scorer(answers, found.targets["validation"])[found.scorer.main] == best
+    assert ready.scorer(answers, ready.targets["validation"])[ready.scorer.main] == best
 
 
 @pytest.mark.parametrize("strategy", ["full", "lora", "linear_probe"])
@@ -167,10 +167,10 @@ def test_a_soup_that_was_stopped_goes_on_where_it_was(checkpoint, text_data, tmp
     assert main(["run", str(recipe)]) == 0
     whole = RunFolder(tmp_path / "runs/recipe/1")
 
-    found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     run = RunFolder.create(tmp_path / "runs", "recipe")
     two = soup.Soup(seed=(1, 2))
-    soup.fit(found.recipe.strategy.train, job(found, run.checkpoints), two)
+    soup.fit(ready.recipe.strategy.train, job(ready, run.checkpoints), two)
     # the head is drawn by the recipe's seed, the rest of a run by the ingredient's
     third = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
     arguments = job(third, tmp_path / "third").arguments

@@ -16,7 +16,7 @@ def trained(tmp_path, checkpoint, text_data):
 
     def trained(strategy="full", **sections):
         training = {**OPEN, **sections.pop("training", {})}
-        found = prepare(
+        ready = prepare(
             tmp_path,
             checkpoint("bert"),
             sections.pop("data", text_data),
@@ -24,7 +24,7 @@ def trained(tmp_path, checkpoint, text_data):
             training=training,
             **sections,
         )
-        return found.recipe
+        return ready.recipe
 
     return trained
 
@@ -81,10 +81,10 @@ def test_solved_heads_and_language_models_have_no_steps_to_add(trained, tmp_path
     rows = [{"text": " ".join(tiny.FILLERS)}] * 40
     for split in tiny.NUM_ROWS:
         Dataset.from_list(rows).to_parquet(tmp_path / f"{split}.parquet")
-    found = prepare(
+    ready = prepare(
         tmp_path, checkpoint("gpt2"), tmp_path, task="causal_lm", training=OPEN, strategy="full"
     )
-    assert found.recipe.training["num_train_epochs"] == 3
+    assert ready.recipe.training["num_train_epochs"] == 3
 
 
 def test_enough_examples_and_more_classes():

@@ -97,25 +97,25 @@ NEVER = {"cpu": 10**9}  # as on a machine where it takes very long to set a pass
 def curve(checkpoint, tmp_path, monkeypatch):
     """curve(data, how, …): loss and gradient norm of each step; `how`: whole, parts or packed."""
 
-    def curve(data, how, task="text", family="bert", config=CALM, **sections):
+    def curve(data, form, task="text", family="bert", config=CALM, **sections):
         with monkeypatch.context() as patched:
-            if how == "packed":
+            if form == "packed":
                 patched.setattr("pipelines.training.speed.packing.OVERHEAD_TOKENS", {"cpu": 4})
             else:
                 sections["speed"] = {"packing": "off", **sections.get("speed", {})}
             patched.setattr(
                 "pipelines.training.speed.length_buckets.OVERHEAD_TOKENS",
-                {"cpu": 24} if how == "parts" else NEVER,
+                {"cpu": 24} if form == "parts" else NEVER,
             )
             training = {**STEADY, **sections.pop("training", {})}
             model = {"checkpoint": str(checkpoint(family)), "config": config}
-            found = prepare(
+            ready = prepare(
                 tmp_path,
                 checkpoint(family),
                 data,
                 **{"task": task, "model": model, "training": training, **sections},
             )
-            fitted = fit(found, tmp_path / "checkpoints")
+            fitted = fit(ready, tmp_path / "checkpoints")
         entries = [entry for entry in fitted.history if "loss" in entry]
         return [entry[key] for entry in entries for key in ("loss", "grad_norm")]
 
@@ -180,14 +180,14 @@ SECTIONS = {
 }
 
 
-@pytest.mark.parametrize("how", ["parts", "packed"])
+@pytest.mark.parametrize("form", ["parts", "packed"])
 @pytest.mark.parametrize("accumulated", [1, pytest.param(3, marks=SLOW)])
 @pytest.mark.parametrize(
     "kind", [pytest.param(k, marks=() if k in ("single", "weighted") else SLOW) for k in SECTIONS]
 )
 @pytest.mark.slow
 def test_a_step_is_the_same_without_its_padding(
-    tmp_path, curve, counted, packed, kind, accumulated, how
+    tmp_path, curve, counted, packed, kind, accumulated, form
 ):
     data = problem(tmp_path / "data", kind if kind in PROBLEMS else "single")
     sections = {"training": {"gradient_accumulation_steps": accumulated}, **SECTIONS[kind]}
@@ -195,9 +195,9 @@ def test_a_step_is_the_same_without_its_padding(
     assert {*counted} == {1.0}
     assert not packed
     counted.clear()
-    shorter = curve(data, how, **sections)
-    assert (min(counted) < 1) == (how == "parts")
-    assert bool(packed) == (how == "packed")
+    shorter = curve(data, form, **sections)
+    assert (min(counted) < 1) == (form == "parts")
+    assert bool(packed) == (form == "packed")
     assert shorter == pytest.approx(whole, rel=2e-4, abs=1e-5)
 
 
@@ -223,9 +223,9 @@ def test_attention_with_dropout_is_the_same_but_for_what_is_dropped(
     assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)
 
 
-@pytest.mark.parametrize("how", ["parts", "packed"])
+@pytest.mark.parametrize("form", ["parts", "packed"])
 @pytest.mark.slow
-def test_the_loss_of_tokens_counts_each_of_them(tmp_path, curve, how):
+def test_the_loss_of_tokens_counts_each_of_them(tmp_path, curve, form):
     random, rows = Random(3), []
     for _ in range(48):
         words = random.choices(tiny.WORDS, k=random.choice([2, 3, 25]))
@@ -234,7 +234,7 @@ def test_the_loss_of_tokens_counts_each_of_them(tmp_path, curve, how):
     for split in ("train", "validation"):
         Dataset.from_list(rows).to_parquet(tmp_path / "data" / f"{split}.parquet")
     whole, shorter = (
-        curve(tmp_path / "data", each, task="token_classification") for each in ("whole", how)
+        curve(tmp_path / "data", each, task="token_classification") for each in ("whole", form)
     )
     assert shorter == pytest.approx(whole, rel=2e-4, abs=1e-5)
 
@@ -258,12 +258,12 @@ def test_models_that_can_are_packed_and_others_are_left_alone(
     switch = "on" if strategy.endswith("cached") else "off" if section == TOP else "auto"
     speed = {"frozen_blocks": switch}
     sections = {"family": family, "config": QUIET[family], "strategy": section, "speed": speed}
-    whole, shorter = (curve(data, how, **sections) for how in ("whole", "packed"))
+    whole, shorter = (curve(data, form, **sections) for form in ("whole", "packed"))
     assert shorter == pytest.approx(whole, rel=1e-3, abs=1e-5)
     assert bool(packed) == packs
 
 
 def test_statistics_are_of_whole_batches(checkpoint, image_data, tmp_path, counted):
-    found = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=STEADY)
-    fit(found, tmp_path / "checkpoints")
+    ready = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=STEADY)
+    fit(ready, tmp_path / "checkpoints")
     assert {*counted} == {1.0}

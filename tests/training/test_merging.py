@@ -66,9 +66,9 @@ def moved(prepared, base):
     return {name: state[name] - tensor for name, tensor in start.items()}
 
 
-def assert_close(found, expected):
-    assert found.keys() == expected.keys()
-    for name, tensor in found.items():
+def assert_close(result, expected):
+    assert result.keys() == expected.keys()
+    for name, tensor in result.items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-4, atol=1e-5)
 
 
@@ -79,16 +79,16 @@ def assert_close(found, expected):
 def test_a_merge_adds_the_changes_up(tuned, merged, checkpoint, capsys, options, factor):
     """By default their mean; with a density of 1 DARE drops none of them."""
     folders = [tuned(seed) for seed in (1, 2, 3)]
-    found = moved(merged(folders, **options), checkpoint("bert"))
+    result = moved(merged(folders, **options), checkpoint("bert"))
     added = changes(checkpoint("bert"), folders)
-    assert_close(found, {name: factor * each.sum(0) for name, each in added.items()})
+    assert_close(result, {name: factor * each.sum(0) for name, each in added.items()})
     assert "merge: " in capsys.readouterr().out
 
 
 def test_ties_averages_the_large_changes_of_the_elected_sign(tuned, merged, checkpoint):
     """Worked out again, weight by weight, from the paper's three steps."""
     folders = [tuned(seed) for seed in (1, 2, 3)]
-    found = moved(merged(folders, method="ties", density=0.5), checkpoint("bert"))
+    result = moved(merged(folders, method="ties", density=0.5), checkpoint("bert"))
     added = changes(checkpoint("bert"), folders)
     sizes = torch.cat([each.flatten(1) for each in added.values()], 1).abs()
     limits = sizes.sort(1).values[:, sizes.shape[1] // 2]
@@ -98,16 +98,16 @@ def test_ties_averages_the_large_changes_of_the_elected_sign(tuned, merged, chec
         wins = trimmed.nansum(0).sign()
         expected = torch.where(trimmed.sign() == wins, trimmed, torch.nan).nanmean(0).nan_to_num()
         # weights at the limit are trimmed or not by a rounding
-        assert (found[name] - expected).abs().gt(1e-4).float().mean() < 0.01
+        assert (result[name] - expected).abs().gt(1e-4).float().mean() < 0.01
 
 
 def test_dare_keeps_a_share_of_the_changes_scaled_up(tuned, merged, checkpoint):
     folders = [tuned(1), tuned(2)]
     options = {"method": "dare", "density": 0.25, "scale": 1}
-    found = moved(merged(folders, **options), checkpoint("bert"))
+    result = moved(merged(folders, **options), checkpoint("bert"))
     again = moved(merged(folders, **options), checkpoint("bert"))
-    assert_close(found, again)
-    flat = torch.cat([tensor.flatten() for tensor in found.values()])
+    assert_close(result, again)
+    flat = torch.cat([tensor.flatten() for tensor in result.values()])
     untouched = (flat.abs() < 1e-7).float().mean()
     assert abs(untouched - 0.75**2) < 0.02
     assert abs(flat.std() - SIZE * (2 / 0.25) ** 0.5) < 0.01
@@ -116,8 +116,8 @@ def test_dare_keeps_a_share_of_the_changes_scaled_up(tuned, merged, checkpoint):
 def test_running_statistics_become_the_mean(tuned, merged, checkpoint, image_data):
     folders = [tuned(seed, "resnet") for seed in (1, 2)]
     prepared = merged(folders, "resnet", image_data, task="image")
-    found = moved(prepared, checkpoint("resnet"))
-    means = [tensor for name, tensor in found.items() if name.endswith("running_mean")]
+    result = moved(prepared, checkpoint("resnet"))
+    means = [tensor for name, tensor in result.items() if name.endswith("running_mean")]
     assert means
     for tensor in means:
         torch.testing.assert_close(tensor, torch.full_like(tensor, 1.5))

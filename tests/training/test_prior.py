@@ -20,8 +20,8 @@ def bias(tmp_path, checkpoint):
 
     def bias(rows, model=None, **sections):
         data = write(tmp_path / "data", rows)
-        found = prepare(tmp_path, model or checkpoint("bert"), data, **sections)
-        return found.checkpoint.model.classifier.bias.detach().numpy()
+        ready = prepare(tmp_path, model or checkpoint("bert"), data, **sections)
+        return ready.checkpoint.model.classifier.bias.detach().numpy()
 
     return bias
 
@@ -42,14 +42,14 @@ def test_one_of_several_classes(bias):
 
 
 def test_each_of_several_labels_has_its_odds(bias):
-    found = bias(rows("label", *[["a"]] * 30, *[["a", "b"]] * 8, *[["b"]] * 2))
-    assert found == pytest.approx(np.log([38.5 / 2.5, 10.5 / 30.5]))
+    result = bias(rows("label", *[["a"]] * 30, *[["a", "b"]] * 8, *[["b"]] * 2))
+    assert result == pytest.approx(np.log([38.5 / 2.5, 10.5 / 30.5]))
 
 
 def test_tags_of_words(bias):
     tags = rows("tags", *[["O", "O", "O", "B-PER"]] * 12)
-    found = bias(tags, task="token_classification")
-    assert max(found) - min(found) == pytest.approx(np.log(36.5 / 12.5))
+    result = bias(tags, task="token_classification")
+    assert max(result) - min(result) == pytest.approx(np.log(36.5 / 12.5))
 
 
 @pytest.mark.parametrize(

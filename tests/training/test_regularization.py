@@ -24,11 +24,11 @@ def trained(checkpoint, text_data, tmp_path):
         model = {"checkpoint": str(checkpoint(family)), "config": CALM if calm else {}}
         training = {**STEADY, **sections.pop("training", {})}
         sections = {"model": model, "regularization": regularization, **sections}
-        found = prepare(
+        ready = prepare(
             tmp_path, checkpoint(family), data or text_data, training=training, **sections
         )
-        before = {n: t.clone() for n, t in found.checkpoint.model.state_dict().items()}
-        return found, fit(found, tmp_path / "checkpoints"), before
+        before = {n: t.clone() for n, t in ready.checkpoint.model.state_dict().items()}
+        return ready, fit(ready, tmp_path / "checkpoints"), before
 
     return trained
 
@@ -41,16 +41,16 @@ def norms(fitted):
     return [entry["grad_norm"] for entry in fitted.history if "grad_norm" in entry]
 
 
-def distance(found, before):
+def distance(result, before):
     """Of the pretrained weights from where they were."""
-    named = found.checkpoint.model.named_parameters()
-    kept = [(n, p) for n, p in named if n not in found.checkpoint.newly_initialized]
-    return float(sum(((p.detach() - before[n]) ** 2).sum() for n, p in kept)) ** 0.5
+    named = result.checkpoint.model.named_parameters()
+    rows = [(n, p) for n, p in named if n not in result.checkpoint.newly_initialized]
+    return float(sum(((p.detach() - before[n]) ** 2).sum() for n, p in rows)) ** 0.5
 
 
 @pytest.mark.slow
 def test_l2_sp_holds_weights_near_their_start(trained):
-    free, tied = (distance(found, b) for found, _, b in map(trained, ({}, {"l2_sp": 10.0})))
+    free, tied = (distance(result, b) for result, _, b in map(trained, ({}, {"l2_sp": 10.0})))
     assert tied < 0.5 * free
 
 
@@ -60,8 +60,8 @@ def test_l2_sp_is_half_the_squared_distance(trained):
     """Of one step from where they start it knows nothing; of the next, what plain descent says."""
     steps = {"optim": "sgd", "max_steps": 2, "learning_rate": 0.1}
     _, free, _ = trained({}, training=steps)
-    found, tied, before = trained({"l2_sp": 0.3}, training={**steps, "max_steps": 1})
-    moved = distance(found, before)
+    result, tied, before = trained({"l2_sp": 0.3}, training={**steps, "max_steps": 1})
+    moved = distance(result, before)
     _, tied, _ = trained({"l2_sp": 0.3}, training=steps)
     one, other = losses(free), losses(tied)
     assert other[0] == pytest.approx(one[0], abs=1e-6)
@@ -74,10 +74,10 @@ def test_r_drop_is_the_loss_of_two_passes_and_their_disagreement(trained):
     with pytest.raises(ModelError, match="r_drop: BertForSequenceClassification has no dropout"):
         trained({"r_drop": 1.0})
 
-    def apart(found):
-        model = found.checkpoint.model.train()
-        rows = found.encoded["validation"]
-        batch = found.collate([rows[i] for i in range(len(rows))])
+    def apart(result):
+        model = result.checkpoint.model.train()
+        rows = result.encoded["validation"]
+        batch = result.collate([rows[i] for i in range(len(rows))])
         torch.manual_seed(0)
         with torch.no_grad():
             pairs = [(model(**batch).logits, model(**batch).logits) for _ in range(10)]
@@ -96,11 +96,11 @@ def test_disagreement_is_symmetric_and_leaves_out_what_has_no_label():
     one, other = torch.randn(2, 4, 5, 3)
     labels = torch.randint(0, 3, (4, 5))
     labels[0] = -100
-    found = symmetric_kl(one, other, labels)
-    assert found == pytest.approx(float(symmetric_kl(other, one, labels)))
+    result = symmetric_kl(one, other, labels)
+    assert result == pytest.approx(float(symmetric_kl(other, one, labels)))
     p, q = (x[1:].reshape(-1, 3).log_softmax(-1) for x in (one, other))
     by_hand = (q.exp() * (q - p)).sum(-1) / 2 + (p.exp() * (p - q)).sum(-1) / 2
-    assert found == pytest.approx(float(by_hand.mean()))
+    assert result == pytest.approx(float(by_hand.mean()))
     assert symmetric_kl(one, one, labels) == 0
 
 
@@ -113,8 +113,8 @@ def test_focal_loss_is_that_of_its_paper(focal, weights):
     right = logits.softmax(-1).gather(-1, labels.clamp(min=0)[:, None])[:, 0]
     weigh = torch.tensor(weights) if weights else None
     each = cross_entropy(logits, labels, weigh, reduction="none") * (1 - right) ** focal
-    found = CrossEntropy(weights, focal=focal)({"logits": logits}, labels)
-    torch.testing.assert_close(found, each.sum() / 5)
+    result = CrossEntropy(weights, focal=focal)({"logits": logits}, labels)
+    torch.testing.assert_close(result, each.sum() / 5)
 
 
 @pytest.mark.numerical
@@ -162,7 +162,7 @@ def test_what_moves_nothing_pretrained_has_nowhere_to_be_pulled_to(trained, stra
 
 
 def test_frozen_weights_stay_as_they_are(trained):
-    found, _, before = trained({"l2_sp": 1.0}, strategy={"name": "top_layers", "layers": 1})
-    differ = changed(before, found.checkpoint.model.state_dict())
+    result, _, before = trained({"l2_sp": 1.0}, strategy={"name": "top_layers", "layers": 1})
+    differ = changed(before, result.checkpoint.model.state_dict())
     assert differ
     assert not any(name.startswith("bert.embeddings") for name in differ)

@@ -107,7 +107,7 @@ def test_two_processes_train_every_feature_as_one_does(tmp_path, python_offline)
 def test_what_is_evaluated_and_comes_out_has_the_statistics_of_the_main_process(
     checkpoint, image_data, tmp_path, monkeypatch, capsys
 ):
-    found = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=ONE_STEP)
+    ready = prepare(tmp_path, checkpoint("resnet"), image_data, task="image", training=ONE_STEP)
     sent = []
 
     def broadcast(tensor, src):
@@ -117,16 +117,16 @@ def test_what_is_evaluated_and_comes_out_has_the_statistics_of_the_main_process(
 
     monkeypatch.setattr(processes, "num_processes", lambda: 2)
     monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
-    fitted = fit(found, tmp_path / "checkpoints")
+    fitted = fit(ready, tmp_path / "checkpoints")
     capsys.readouterr()
     model = fitted.output.model.eval()
     statistics = [b for b in model.buffers() if b.is_floating_point()]
     assert len(sent) == 2 * len(statistics)  # for the evaluation, and in the end
     assert any((tensor != 0.5).any() for tensor in sent[: len(statistics)])
     assert all((tensor == 0.5).all() for tensor in (*statistics, *sent[len(statistics) :]))
-    rows = found.encoded["validation"]
+    rows = ready.encoded["validation"]
     with torch.no_grad():
-        loss = float(model(**found.collate([rows[i] for i in range(len(rows))])).loss)
+        loss = float(model(**ready.collate([rows[i] for i in range(len(rows))])).loss)
     (evaluated,) = (entry["eval_loss"] for entry in fitted.history if "eval_loss" in entry)
     assert evaluated == pytest.approx(loss, abs=tolerance(loss))
 
@@ -135,12 +135,12 @@ def test_the_loss_of_an_evaluation_is_a_mean_over_words(checkpoint, tmp_path):
     """Of rows of few words and of many, in batches of their own."""
     data = tiny_tasks.entity_data(tmp_path / "words")
     training = {**ONE_STEP, "learning_rate": 0.05, "per_device_eval_batch_size": 1}
-    found = prepare(
+    ready = prepare(
         tmp_path, checkpoint("bert"), data, task="token_classification", training=training
     )
-    fitted = fit(found, tmp_path / "checkpoints")
-    rows, model = found.encoded["validation"], fitted.output.model.eval()
-    batch = found.collate([rows[i] for i in range(len(rows))])
+    fitted = fit(ready, tmp_path / "checkpoints")
+    rows, model = ready.encoded["validation"], fitted.output.model.eval()
+    batch = ready.collate([rows[i] for i in range(len(rows))])
     labels = batch.pop("labels")
     with torch.no_grad():
         logits = model(**batch).logits

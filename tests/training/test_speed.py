@@ -24,9 +24,9 @@ def decisions(checkpoint, text_data, image_data, tmp_path, capsys):
     def decisions(family="bert", **sections):
         data, task = (image_data, "image") if family == "resnet" else (text_data, "text")
         sections = {"training": STEPS, **sections}
-        found = prepare(tmp_path, checkpoint(family), data, task=task, **sections)
+        ready = prepare(tmp_path, checkpoint(family), data, task=task, **sections)
         capsys.readouterr()
-        fitted = fit(found, tmp_path / "checkpoints")
+        fitted = fit(ready, tmp_path / "checkpoints")
         lines = [line for line in capsys.readouterr().out.splitlines() if line[:6] == "speed:"]
         assert lines == [str(decision) for decision in fitted.speed]
         return {decision.name: decision for decision in fitted.speed}
@@ -114,8 +114,8 @@ def test_texts_of_one_length_have_no_padding_to_leave_out(checkpoint, tmp_path, 
     folder.mkdir()
     (folder / "train.csv").write_text("text,label\n" + "a good film,1\na bad film,0\n" * 16)
     sections = {"training": STEPS, "speed": {"packing": switch}}
-    found = prepare(tmp_path, checkpoint("bert"), folder, **sections)
-    packing = fit(found, tmp_path / "checkpoints").speed[0]
+    ready = prepare(tmp_path, checkpoint("bert"), folder, **sections)
+    packing = fit(ready, tmp_path / "checkpoints").speed[0]
     assert packing.on == (switch == "on")
     assert packing.reason == "" if packing.on else "there is no padding" in packing.reason
 
@@ -128,8 +128,8 @@ def test_obstacles_count_before_costs_and_on_asks_for_no_costs():
         raise AssertionError
 
     def of(switch, obstacle=None, cost=None):
-        asked = (lambda: obstacle), (never if cost is None else lambda: cost)
-        return decide(Speed(packing=switch), "packing", *asked)
+        tests = (lambda: obstacle), (never if cost is None else lambda: cost)
+        return decide(Speed(packing=switch), "packing", *tests)
 
     assert of("off") == SpeedDecision("packing", False, "the recipe says off")
     assert of("auto", obstacle="no blocks") == SpeedDecision("packing", False, "no blocks")
@@ -140,16 +140,16 @@ def test_obstacles_count_before_costs_and_on_asks_for_no_costs():
 
 
 def test_every_switch_is_decided_printed_and_given_back(decisions):
-    found = decisions()
-    assert sorted(found) == sorted(SWITCHES)
-    assert found["packing"] == SpeedDecision("packing", True)
-    assert found["length_buckets"].reason == "packed batches have no padding"
-    assert "top_layers" in found["frozen_blocks"].reason
+    result = decisions()
+    assert sorted(result) == sorted(SWITCHES)
+    assert result["packing"] == SpeedDecision("packing", True)
+    assert result["length_buckets"].reason == "packed batches have no padding"
+    assert "top_layers" in result["frozen_blocks"].reason
 
 
 def test_off_is_off(decisions):
-    found = decisions(speed=dict.fromkeys(SWITCHES, "off"))
-    assert {(d.on, d.reason) for d in found.values()} == {(False, "the recipe says off")}
+    result = decisions(speed=dict.fromkeys(SWITCHES, "off"))
+    assert {(d.on, d.reason) for d in result.values()} == {(False, "the recipe says off")}
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_on_where_it_cannot_be_done_is_an_error_and_auto_says_why(
 
 
 def test_on_does_what_would_not_pay(decisions):
-    found = decisions(speed={"length_buckets": "on"})
-    assert found["length_buckets"].on
-    assert found["packing"].reason == "length_buckets is on"
+    result = decisions(speed={"length_buckets": "on"})
+    assert result["length_buckets"].on
+    assert result["packing"].reason == "length_buckets is on"
 
 
 def test_a_failed_self_test_is_no_packing(decisions, monkeypatch):
@@ -183,9 +183,9 @@ def test_a_failed_self_test_is_no_packing(decisions, monkeypatch):
 
     unpack = PackedLayout.unpack
     monkeypatch.setattr(PackedLayout, "unpack", lambda self, packed: unpack(self, packed) + 1)
-    found = decisions()["packing"]
-    assert not found.on
-    assert found.reason.startswith("self-test failed: packed, logits of a batch differ by up to ")
+    result = decisions()["packing"]
+    assert not result.on
+    assert result.reason.startswith("self-test failed: packed, logits of a batch differ by up to ")
 
 
 # The record

@@ -42,17 +42,17 @@ def prepared(checkpoint, text_data, image_data, tmp_path):
     return prepared
 
 
-def checkpoints(found, folder):
+def checkpoints(result, folder):
     """The tensors of each checkpoint, in order."""
     paths = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    kind = type(found.checkpoint.model)
+    kind = type(result.checkpoint.model)
     return [dict(kind.from_pretrained(path).state_dict()) for path in paths]
 
 
-def depths(found):
+def depths(result):
     """Parameter -> where it stands; buffers are left out."""
-    model = found.checkpoint.model
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    model = result.checkpoint.model
+    anatomy = dissect(model, result.checkpoint.newly_initialized)
     return {name: anatomy.depth(name) for name, _ in model.named_parameters()}
 
 
@@ -73,14 +73,14 @@ def test_each_group_waits_for_its_epoch_and_then_moves(prepared, tmp_path, famil
     groups = 3
     strategy = {"name": "gradual_unfreezing", "groups": groups, "head": head}
     epochs = groups if head == "trained" else groups - 1
-    found = prepared(family, strategy, num_train_epochs=epochs, **EACH_EPOCH)
-    assert found.recipe.strategy.head == head
-    where, before = depths(found), dict(found.checkpoint.model.state_dict())
+    ready = prepared(family, strategy, num_train_epochs=epochs, **EACH_EPOCH)
+    assert ready.recipe.strategy.head == head
+    where, before = depths(ready), dict(ready.checkpoint.model.state_dict())
     before = {name: tensor.clone() for name, tensor in before.items()}
-    fit(found, tmp_path / "checkpoints")
+    fit(ready, tmp_path / "checkpoints")
     head_depth, states = (
         max(where.values()),
-        [before, *checkpoints(found, tmp_path / "checkpoints")],
+        [before, *checkpoints(ready, tmp_path / "checkpoints")],
     )
     assert len(states) == epochs + 1
     moved = []
@@ -99,13 +99,13 @@ def test_each_group_waits_for_its_epoch_and_then_moves(prepared, tmp_path, famil
 
 def test_statistics_and_dropout_rest_while_their_group_waits(prepared, tmp_path):
     strategy = {"name": "gradual_unfreezing", "groups": 3, "head": "trained"}
-    found = prepared("resnet", strategy, num_train_epochs=3, **EACH_EPOCH)
-    model = found.checkpoint.model
+    ready = prepared("resnet", strategy, num_train_epochs=3, **EACH_EPOCH)
+    model = ready.checkpoint.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    fit(found, tmp_path / "checkpoints")
+    fit(ready, tmp_path / "checkpoints")
     statistics = {name for name in before if "running" in name}
     assert statistics
-    only_head, _, everything = checkpoints(found, tmp_path / "checkpoints")
+    only_head, _, everything = checkpoints(ready, tmp_path / "checkpoints")
     assert not statistics & changed(before, only_head)
     assert statistics <= changed(before, everything)
     assert not any(module._forward_pre_hooks for module in model.modules())
@@ -121,9 +121,9 @@ def test_a_resumed_run_is_in_the_stage_that_it_was_in(checkpoint, text_data, tmp
     sections = {"strategy": section, "training": training, "early_stopping": None}
     sections["calibration"] = None
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
-    found = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
-    fit(found, tmp_path / "checkpoints")
-    whole = checkpoints(found, tmp_path / "checkpoints")[-1]
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
+    fit(ready, tmp_path / "checkpoints")
+    whole = checkpoints(ready, tmp_path / "checkpoints")[-1]
     # a run that was killed after its second epoch
     run = RunFolder.create(tmp_path / "runs", "recipe")
     for path in (tmp_path / "checkpoints").glob("checkpoint-*"):
@@ -138,9 +138,9 @@ def test_a_resumed_run_is_in_the_stage_that_it_was_in(checkpoint, text_data, tmp
 def test_early_stopping_does_not_count_before_everything_trains(prepared, tmp_path):
     """With a rate of nothing, no evaluation is better than the one before."""
     strategy = {"name": "gradual_unfreezing", "groups": 4, "head": "trained"}
-    found = prepared("bert", strategy, num_train_epochs=6, learning_rate=0.0)
-    early = found.recipe.early_stopping.replace(patience=1)
-    fitted = fit(found, tmp_path / "checkpoints", early_stopping=early)
+    ready = prepared("bert", strategy, num_train_epochs=6, learning_rate=0.0)
+    early = ready.recipe.early_stopping.replace(patience=1)
+    fitted = fit(ready, tmp_path / "checkpoints", early_stopping=early)
     evaluated = [entry["epoch"] for entry in fitted.history if "eval_loss" in entry]
     assert evaluated == [1, 2, 3, 4]
 
@@ -197,11 +197,11 @@ def test_a_plan_knows_its_stage_from_the_progress_of_the_run():
 
 @pytest.mark.numerical
 def test_the_rate_follows_the_plan(prepared, tmp_path):
-    found = prepared("bert", {"name": "fine_tune", "head": "trained"}, num_train_epochs=3)
-    strategy = found.recipe.strategy
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared("bert", {"name": "fine_tune", "head": "trained"}, num_train_epochs=3)
+    strategy = ready.recipe.strategy
+    fitted = fit(ready, tmp_path / "checkpoints")
     rates = [e["learning_rate"] for e in fitted.history if "learning_rate" in e]
-    anatomy = dissect(found.checkpoint.model, found.checkpoint.newly_initialized)
+    anatomy = dissect(ready.checkpoint.model, ready.checkpoint.newly_initialized)
     plan, total = Plan(strategy.stages(anatomy, 3)), len(rates)
     expected = [1e-3 * plan.lr_factor(step / total) for step in range(total)]
     assert rates == pytest.approx(expected, rel=1e-5, abs=1e-9)
@@ -225,13 +225,13 @@ def test_a_step_is_as_long_as_the_rate_of_its_depth(prepared, tmp_path, family):
     }
     steps = {}
     for strategy in ("full", {"name": "layerwise_lr_decay", "decay": 0.5}):
-        found = prepared(family, strategy, **plain)
-        model = found.checkpoint.model
+        ready = prepared(family, strategy, **plain)
+        model = ready.checkpoint.model
         before = {n: p.detach().clone() for n, p in model.named_parameters()}
-        fit(found, tmp_path / "checkpoints")
+        fit(ready, tmp_path / "checkpoints")
         named = model.named_parameters()
-        steps[found.recipe.strategy.name] = {n: p.detach() - before[n] for n, p in named}
-    where = depths(found)
+        steps[ready.recipe.strategy.name] = {n: p.detach() - before[n] for n, p in named}
+    where = depths(ready)
     for parameter, depth in where.items():
         rate = 0.5 ** (max(where.values()) - depth)
         whole, part = steps["full"][parameter], steps["layerwise_lr_decay"][parameter]
@@ -242,11 +242,11 @@ def test_a_step_is_as_long_as_the_rate_of_its_depth(prepared, tmp_path, family):
 
 @pytest.mark.numerical
 def test_rates_fall_towards_the_input(prepared):
-    found = prepared("bert", "full")
+    ready = prepared("bert", "full")
     anatomy = dissect(
-        found.checkpoint.model, found.checkpoint.newly_initialized
+        ready.checkpoint.model, ready.checkpoint.newly_initialized
     )  # embeddings, 2 blocks, head
-    where = depths(found)
+    where = depths(ready)
 
     def rates(strategy):
         return {where[name]: strategy.lr_multiplier(name, anatomy) for name in where}
@@ -271,21 +271,21 @@ def test_decay_follows_modality_and_depth(prepared, family, expected):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_blocks_that_are_named_change(prepared, tmp_path, family):
-    found = prepared(family, {"name": "top_layers", "layers": [0]}, num_train_epochs=2)
-    model, where = found.checkpoint.model, depths(found)
+    ready = prepared(family, {"name": "top_layers", "layers": [0]}, num_train_epochs=2)
+    model, where = ready.checkpoint.model, depths(ready)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    fit(found, tmp_path / "checkpoints")
+    fit(ready, tmp_path / "checkpoints")
     differ = changed(before, model.state_dict())
     assert {where[name] for name in differ & where.keys()} == {1, max(where.values())}
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    anatomy = dissect(model, ready.checkpoint.newly_initialized)
     assert {anatomy.depth(name) for name in differ} <= {1, max(where.values())}  # statistics, too
 
 
 @pytest.mark.parametrize("layers", [[2], [0, 7], 2])
 def test_blocks_that_are_not_there_are_refused(prepared, tmp_path, layers):
-    found = prepared("bert", {"name": "top_layers", "layers": layers})
+    ready = prepared("bert", {"name": "top_layers", "layers": layers})
     with pytest.raises(ModelError, match=r"BertForSequenceClassification has 2 blocks"):
-        fit(found, tmp_path / "checkpoints")
+        fit(ready, tmp_path / "checkpoints")
 
 
 # Other starts
@@ -299,7 +299,7 @@ def test_lp_ft_starts_from_the_head_that_a_probe_finds(prepared, tmp_path, famil
     fit(probed, tmp_path / "probe")
     tuned = prepared(family, {"name": "lp_ft", "pooling": "head"}, **steady)
     fit(tuned, tmp_path / "checkpoints")
-    one, other = (dict(found.checkpoint.model.named_parameters()) for found in (probed, tuned))
+    one, other = (dict(result.checkpoint.model.named_parameters()) for result in (probed, tuned))
     output = dissect(tuned.checkpoint.model, tuned.checkpoint.newly_initialized).output
     for name, parameter in one.items():
         if name.startswith(f"{output}."):
@@ -313,18 +313,18 @@ def test_lp_ft_starts_from_the_head_that_a_probe_finds(prepared, tmp_path, famil
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_reinit_top_draws_the_last_block_and_nothing_else(prepared, family):
-    found = prepared(family, "reinit_top")
-    model, where = found.checkpoint.model, depths(found)
-    anatomy = dissect(model, found.checkpoint.newly_initialized)
+    ready = prepared(family, "reinit_top")
+    model, where = ready.checkpoint.model, depths(ready)
+    anatomy = dissect(model, ready.checkpoint.newly_initialized)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    found.recipe.strategy.apply(model, anatomy)
+    ready.recipe.strategy.apply(model, anatomy)
     differ = changed(before, model.state_dict())
     last = max(where.values())
     matrices = {n for n in where if where[n] == last - 1 and before[n].ndim > 1}
     matrices = {name for name in matrices if before[name].std() > 0}  # Swin's tables start at zero
     assert matrices <= differ
     assert {anatomy.depth(name) for name in differ} <= {last - 1, last}
-    assert not differ & set(found.checkpoint.newly_initialized)
+    assert not differ & set(ready.checkpoint.newly_initialized)
 
 
 @SLOW

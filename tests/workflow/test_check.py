@@ -38,9 +38,9 @@ def check(
 
 def numbers(pattern: str, text: str) -> list[int]:
     """The numbers that the groups of a pattern match."""
-    found = re.search(pattern, text)
-    assert found, f"{pattern} not in:\n{text}"
-    return [int(number.replace(",", "")) for number in found.groups()]
+    match = re.search(pattern, text)
+    assert match, f"{pattern} not in:\n{text}"
+    return [int(number.replace(",", "")) for number in match.groups()]
 
 
 def test_texts_are_counted_by_label_and_shown_as_tokens(check: Check) -> None:
@@ -121,11 +121,11 @@ def test_memory_is_counted_in_float32(
 
 def test_memory_is_printed_for_a_batch(check: Check) -> None:
     shown = check("bert", "training.per_device_train_batch_size=4")
-    found = re.search(
+    match = re.search(
         r"memory +about (.+) MiB \(weights (.+), gr.+, activations .+ batch of 4\)", shown
     )
-    assert found
-    whole, weights = map(float, found.groups())
+    assert match
+    whole, weights = map(float, match.groups())
     (total,) = numbers(r"of ([\d,]+) parameters", shown)
     assert weights == pytest.approx(4 * total / 2**20, abs=0.06)
     assert whole > weights

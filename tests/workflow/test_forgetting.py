@@ -47,13 +47,13 @@ def test_what_trains_moves_weights_and_a_probe_says_what_is_left(
     evaluation = {"forgetting": {"path": str(news)}}
     training = {"max_steps": 1, "learning_rate": 1e-2, "eval_strategy": "no", "warmup_steps": 0}
     sections = {"strategy": strategy, "evaluation": evaluation, "training": training}
-    found = measured(tmp_path, text_checkpoint, text_data, **sections)
-    assert (found.name, found.num_rows, found.num_classes) == ("news.csv", 60, 2)
-    assert found.before > found.most_frequent == 0.5
-    assert found.low <= found.after - found.before <= found.high
+    result = measured(tmp_path, text_checkpoint, text_data, **sections)
+    assert (result.name, result.num_rows, result.num_classes) == ("news.csv", 60, 2)
+    assert result.before > result.most_frequent == 0.5
+    assert result.low <= result.after - result.before <= result.high
     is_adapter = "save" in strategy
-    assert bool(found.distances) is not is_adapter
-    assert is_adapter or 0 < found.distances["block 1"] < 1
+    assert bool(result.distances) is not is_adapter
+    assert is_adapter or 0 < result.distances["block 1"] < 1
 
 
 def test_a_probe_leaves_everything_as_it_was_and_the_run_says_so(
@@ -68,10 +68,10 @@ def test_a_probe_leaves_everything_as_it_was_and_the_run_says_so(
     evaluation = {"forgetting": {"path": news.name}}
     path = write_recipe(tmp_path, text_checkpoint, text_data, evaluation=evaluation, **sections)
     folder = pipeline.run(recipe.load(path))
-    found = json.loads(folder.metrics.read_text())["forgetting"]
-    assert found["before"] == found["after"]
-    assert {*found["distances"].values()} == {0.0}
-    assert {"before the blocks", "block 1"} <= found["distances"].keys()
+    content = json.loads(folder.metrics.read_text())["forgetting"]
+    assert content["before"] == content["after"]
+    assert {*content["distances"].values()} == {0.0}
+    assert {"before the blocks", "block 1"} <= content["distances"].keys()
     assert folder.forgetting.is_file()
     assert "evaluation.forgetting: 61 of 61 rows" in capsys.readouterr().out
 
@@ -81,10 +81,10 @@ def test_what_is_probed_has_classes_whatever_is_predicted(
     tmp_path: Path, text_checkpoint: Path, news: Path, kind: str
 ):
     data, evaluation = problem(tmp_path / kind, kind), {"forgetting": {"path": str(news)}}
-    found = measured(
+    result = measured(
         tmp_path, text_checkpoint, data, strategy="linear_probe", evaluation=evaluation
     )
-    assert found.num_classes == 2
+    assert result.num_classes == 2
 
 
 @pytest.mark.parametrize("family", ["resnet", "timm-resnet"])
@@ -92,7 +92,7 @@ def test_pictures_are_probed_by_the_mean_over_pixels(
     tmp_path: Path, checkpoint: Any, image_data: Path, family: str
 ):
     evaluation = {"forgetting": {"path": str(image_data), "split": "train"}}
-    found = measured(
+    result = measured(
         tmp_path,
         checkpoint(family),
         image_data,
@@ -100,8 +100,8 @@ def test_pictures_are_probed_by_the_mean_over_pixels(
         strategy="linear_probe",
         evaluation=evaluation,
     )
-    assert found.before == found.after
-    assert found.num_classes == 3
+    assert result.before == result.after
+    assert result.num_classes == 3
 
 
 def test_an_encoder_whose_states_are_not_to_be_seen_is_not_probed(

@@ -81,8 +81,8 @@ def test_images_are_paths_tables_or_pictures(shades: TinyRun, tmp_path: Path) ->
 def test_nothing_of_the_images_stays_in_the_cache(shades, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     shades.run.predict(folder_of_images(tmp_path / "photos"))
-    kept = {path.parent.name for path in (tmp_path / "cache").rglob("*.safetensors")}
-    assert kept <= {"colors"}  # of the processor
+    values = {path.parent.name for path in (tmp_path / "cache").rglob("*.safetensors")}
+    assert values <= {"colors"}  # of the processor
 
 
 def test_sounds_are_classified(tmp_path: Path, checkpoint) -> None:

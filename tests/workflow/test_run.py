@@ -65,9 +65,9 @@ def ran(checkpoint, image_data, tmp_path_factory):
     def ran(kind: str, strategy: str) -> tuple[RunFolder, str]:
         folder = tmp_path_factory.mktemp("run")
         recipe = written(folder, kind, strategy)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stdout(io.StringIO()) as printed:
             assert main(["run", str(recipe)]) == 0
-        return RunFolder(folder / "runs" / "recipe" / "1"), said.getvalue()
+        return RunFolder(folder / "runs" / "recipe" / "1"), printed.getvalue()
 
     def written(folder: Path, kind: str, strategy: str) -> Path:
         if kind == "image":
@@ -91,9 +91,9 @@ def rows(run, split):
         return list(csv.DictReader(file))
 
 
-def scores(kind, found):
+def scores(kind, result):
     """What the predictions of a split are worth, computed by other means than the run's own."""
-    labels, predictions = ([row[side] for row in found] for side in ("label", "prediction"))
+    labels, predictions = ([row[side] for row in result] for side in ("label", "prediction"))
     if kind == "number":
         numbers = [[float(value) for value in side] for side in (labels, predictions)]
         return {
@@ -114,42 +114,42 @@ def scores(kind, found):
 @pytest.mark.numerical
 @by_combination
 def test_what_a_run_leaves_behind(ran, kind, strategy):
-    run, said = ran(kind, strategy)
+    run, printed = ran(kind, strategy)
     sure = set() if kind == "number" else {"reliability.png"}  # a number has no probability
     # pictures have thumbnails in the report
     present = {path.name for path in run.path.iterdir()} - {"examples"}
     assert present == LEFT | sure
     files = {path.name for path in run.predictions.iterdir()}
     assert files == {f"{split}.{kind}" for split in ("validation", "test") for kind in TABLES}
-    found = metrics(run)
-    assert found["strategy"] == strategy
-    waited = found["training"]["waiting_for_data"]
+    result = metrics(run)
+    assert result["strategy"] == strategy
+    waited = result["training"]["waiting_for_data"]
     assert waited is None if strategy == "linear_probe" else 0 < waited < 1
-    assert ("of it waiting for data" in said) == (waited is not None)
+    assert ("of it waiting for data" in printed) == (waited is not None)
     whole = len(tiny.SHADES) if kind == "image" else 1  # as many images of each shade
-    assert found["examples"] == {s: n // whole * whole for s, n in tiny.NUM_ROWS.items()}
-    assert found["parity"]["ok"]
+    assert result["examples"] == {s: n // whole * whole for s, n in tiny.NUM_ROWS.items()}
+    assert result["parity"]["ok"]
     # rounding grows with logits that are divided by less than 1
-    temperature = 1 if kind == "number" else found["calibration"]["temperature"]
-    assert found["parity"]["max_difference"] * min(1, temperature) < tolerance()
-    assert found["main_metric"] in found["validation"]
-    assert set(found["validation"]) == set(found["test"])
+    temperature = 1 if kind == "number" else result["calibration"]["temperature"]
+    assert result["parity"]["max_difference"] * min(1, temperature) < tolerance()
+    assert result["main_metric"] in result["validation"]
+    assert set(result["validation"]) == set(result["test"])
 
-    told = said.splitlines()
+    lines = printed.splitlines()
     assert re.fullmatch(
-        rf"{run}: {strategy} on \d+ examples, 1 x cpu, \d threads, float32", first_of_run(told)
+        rf"{run}: {strategy} on \d+ examples, 1 x cpu, \d threads, float32", first_of_run(lines)
     )
-    assert f"model: {run.model}" in told
-    assert any(line.startswith("reload parity: ok") for line in told)
+    assert f"model: {run.model}" in lines
+    assert any(line.startswith("reload parity: ok") for line in lines)
     history = [json.loads(line) for line in run.history.read_text().splitlines()]
-    chosen = found["training"]["chosen"].items()
+    chosen = result["training"]["chosen"].items()
     assert any(chosen <= entry.items() for entry in history)
     assert (run.model / "README.md").is_file()
 
 
-def first_of_run(told):
+def first_of_run(lines):
     """After the notes about columns and labels."""
-    return next(line for line in told if " x cpu" in line)
+    return next(line for line in lines if " x cpu" in line)
 
 
 @pytest.mark.numerical
@@ -157,9 +157,9 @@ def first_of_run(told):
 def test_predictions_are_worth_what_metrics_say(ran, kind, strategy):
     run, _ = ran(kind, strategy)
     for split in ("validation", "test"):
-        found = rows(run, split)
-        assert [int(row["row"]) for row in found] == list(range(len(found)))
-        for name, score in scores(kind, found).items():
+        result = rows(run, split)
+        assert [int(row["row"]) for row in result] == list(range(len(result)))
+        for name, score in scores(kind, result).items():
             assert metrics(run)[split][name] == pytest.approx(score, abs=1e-6), (split, name)
 
 
@@ -247,8 +247,8 @@ def test_the_lines_of_the_summary_use_the_model(ran, image_data, bare_python, tm
     programs, expected = [], []
     (tmp_path / "image.jpg").write_bytes(first_image(image_data).read_bytes())
     for kind, strategy in USED:
-        run, said = ran(kind, strategy)
-        program = said[said.rindex("\nfrom ") + 1 :]
+        run, output = ran(kind, strategy)
+        program = output[output.rindex("\nfrom ") + 1 :]
         for column, text in example(run, kind).items():
             program = program.replace(f'"{column}": "…"', f'"{column}": "{text}"', 1)
             program = program.replace('"…"', json.dumps(text), 1)
@@ -260,8 +260,10 @@ def test_the_lines_of_the_summary_use_the_model(ran, image_data, bare_python, tm
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for combination, answer, row in zip(USED, answers, expected, strict=True):
         kind, _ = combination
-        said, meant = said_by(answer, kind), meant_by(row, kind)
-        assert said == (pytest.approx(meant, abs=1e-4) if kind == "number" else meant), combination
+        answered, meant = said_by(answer, kind), meant_by(row, kind)
+        assert answered == (pytest.approx(meant, abs=1e-4) if kind == "number" else meant), (
+            combination
+        )
 
 
 def first_image(image_data):
@@ -302,8 +304,10 @@ def said_by(answer, kind):
 
 
 def meant_by(row, kind):
-    said = row["prediction"]
-    return float(said) if kind == "number" else set(said.split("|") if said else ())
+    prediction = row["prediction"]
+    return (
+        float(prediction) if kind == "number" else set(prediction.split("|") if prediction else ())
+    )
 
 
 # The flagship, unmodified, against a Hub on loopback (the other recipes: test_shipped_recipes.py)
