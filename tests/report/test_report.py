@@ -364,8 +364,8 @@ def test_a_result_below_that_of_a_bag_of_words_is_said_with_what_to_change(tmp_p
         assert text.count("WARNING") == 1
         assert "validation accuracy 0.8300 is worse than the 0.8500 of a linear model of" in text
         assert "what to change: look at the examples" in text
-    found = json.loads(run.metrics.read_text())["simple_model"]
-    assert found == {"name": "bag of words", "seconds": 0.25, **BAG}
+    values = json.loads(run.metrics.read_text())["simple_model"]
+    assert values == {"name": "bag of words", "seconds": 0.25, **BAG}
 
 
 def test_a_result_below_zero_shot_is_said_beside_its_scores(tmp_path: Path) -> None:
@@ -512,15 +512,15 @@ def test_license_and_language_are_those_of_the_checkpoint(tmp_path: Path) -> Non
     base.mkdir()
     assert base_card.inherited(Model(checkpoint=str(base)), None) == {}
     (base / "README.md").write_text("---\nlicense: mit\nlanguage: en\ntags: [a]\n---\n# Base\n")
-    found = base_card.inherited(Model(checkpoint=str(base)), None)
-    assert found == {"license": "mit", "language": "en"}
+    result = base_card.inherited(Model(checkpoint=str(base)), None)
+    assert result == {"license": "mit", "language": "en"}
     (base / "README.md").write_text("---\nlicense: [\n---\n")
     assert base_card.inherited(Model(checkpoint=str(base)), None) == {}
     loaded = load_recipe(tmp_path)
     run = RunFolder.create(tmp_path / "runs", "quick")
     run.model.mkdir()
     locked = lock_of(loaded)
-    card.write(run, evidence(), loaded, {**locked, "model": {**locked["model"], "card": found}})
+    card.write(run, evidence(), loaded, {**locked, "model": {**locked["model"], "card": result}})
     data = ModelCard.load(run.card).data
     assert (data.license, data.language) == ("mit", "en")
 
@@ -579,9 +579,9 @@ def test_a_folder_is_locked_by_the_hashes_of_its_files(tmp_path: Path) -> None:
 def test_scores_of_each_source_are_in_summary_card_and_metrics(tmp_path: Path) -> None:
     scores = {"books": SourceScore(1_200, 0.81), "<b>|": SourceScore(621, 0.78)}
     folder = finished(tmp_path, by_source={"validation": {}, "test": scores})
-    found = evidence(by_source={"test": scores})
+    shown = evidence(by_source={"test": scores})
     line = "by source: accuracy on test (rows): books 0.8100 (1,200), <b>| 0.7800 (621)"
-    assert line in summarize(folder, found)
+    assert line in summarize(folder, shown)
     written = folder.card.read_text(encoding="utf-8")
     assert "| books | 0.8100 | 1,200 |" in written
     assert "| &lt;b&gt;\\| | 0.7800 | 621 |" in written

@@ -70,16 +70,16 @@ def lines_of(trained):
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "deberta-v2"])
 def test_texts_are_cut_out_of_pairs_as_the_tokenizer_encodes_them(checkpoint, tmp_path, family):
-    found = prepare(tmp_path, checkpoint(family), problem(tmp_path / "data", "pairs"))
-    tokenizer, raw = found.checkpoint.processor, found.data.train
-    cut = PairRows(found.encoded["train"], PairTemplate.of(tokenizer))
+    ready = prepare(tmp_path, checkpoint(family), problem(tmp_path / "data", "pairs"))
+    tokenizer, raw = ready.checkpoint.processor, ready.data.train
+    cut = PairRows(ready.encoded["train"], PairTemplate.of(tokenizer))
     assert cut.are_pairs
     for side, column in enumerate(("text", "text_pair")):
         rows = TextRows(cut, side)
         expected = tokenizer(raw[column][:])["input_ids"]
         assert [rows[i]["input_ids"] for i in range(len(rows))] == expected
         assert [*rows.lengths] == [*map(len, expected)]
-        assert rows[0]["labels"] == found.encoded["train"][0]["labels"]
+        assert rows[0]["labels"] == ready.encoded["train"][0]["labels"]
 
 
 def test_a_tokenizer_that_puts_nothing_between_texts_has_no_template(checkpoint):
@@ -139,8 +139,8 @@ def test_texts_stay_together_on_request_and_where_they_are_no_pairs(
         )
     ):
         folder = tmp_path / str(number)
-        found = prepare(folder, checkpoint("bert"), **sections)
-        fitted = fit(found, folder)
+        ready = prepare(folder, checkpoint("bert"), **sections)
+        fitted = fit(ready, folder)
         assert not any(":" in entry["pooling"] for entry in fitted.history)
 
 
@@ -155,25 +155,25 @@ def test_texts_stay_together_on_request_and_where_they_are_no_pairs(
 )
 def test_what_no_head_on_two_vectors_has_is_refused(checkpoint, tmp_path, strategy, reason):
     data = problem(tmp_path / "data", "pairs")
-    found = prepare(tmp_path, checkpoint("bert"), data, strategy={**APART, **strategy})
+    ready = prepare(tmp_path, checkpoint("bert"), data, strategy={**APART, **strategy})
     with pytest.raises(RecipeError, match=f"strategy.pairs: 'apart': {reason}; expected 'auto'"):
-        fit(found, tmp_path)
+        fit(ready, tmp_path)
 
 
 def test_single_texts_and_pairs_that_were_cut_off_are_refused(
     checkpoint, text_data, tmp_path, capsys
 ):
-    found = prepare(tmp_path, checkpoint("bert"), text_data, strategy=APART)
+    ready = prepare(tmp_path, checkpoint("bert"), text_data, strategy=APART)
     with pytest.raises(RecipeError, match="examples are no pairs of texts"):
-        fit(found, tmp_path)
+        fit(ready, tmp_path)
     short = {"name": "text_classification", "max_length": 6}
     data = problem(tmp_path / "data", "pairs")
     for strategy in (APART, "linear_probe"):
-        found = prepare(tmp_path, checkpoint("bert"), data, task=short, strategy=strategy)
+        ready = prepare(tmp_path, checkpoint("bert"), data, task=short, strategy=strategy)
         if strategy == APART:
             with pytest.raises(RecipeError, match="pairs were cut off at 6 tokens"):
-                fit(found, tmp_path)
-    assert not any(":" in entry["pooling"] for entry in fit(found, tmp_path).history)
+                fit(ready, tmp_path)
+    assert not any(":" in entry["pooling"] for entry in fit(ready, tmp_path).history)
     says = "texts of a pair are read in one sequence: pairs were cut off at 6 tokens"
     assert says in capsys.readouterr().out
 

@@ -107,10 +107,10 @@ def test_vectors_do_not_decay(prepared, image_data, tmp_path, used, family):
 def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_path, strategy):
     from transformers import AutoModelForSequenceClassification
 
-    found = prepared(strategy=strategy, training={"max_steps": 1, "bf16": True})
-    fitted = fit(found, tmp_path / "checkpoints")
-    fitted.output.save(tmp_path / "model", found.checkpoint.processor)
-    batch = found.collate([found.encoded["train"][0]])
+    ready = prepared(strategy=strategy, training={"max_steps": 1, "bf16": True})
+    fitted = fit(ready, tmp_path / "checkpoints")
+    fitted.output.save(tmp_path / "model", ready.checkpoint.processor)
+    batch = ready.collate([ready.encoded["train"][0]])
     loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     with torch.no_grad():
@@ -118,20 +118,20 @@ def test_mixed_precision_leaves_a_model_that_computes_in_float32(prepared, tmp_p
     close(*logits)
 
 
-def without_gradient(found, steps):
+def without_gradient(result, steps):
     """Let the gradients of these steps, counted from 1, be NaN."""
     taken = iter(range(1, 100))
-    weight = found.checkpoint.model.get_input_embeddings().weight
+    weight = result.checkpoint.model.get_input_embeddings().weight
     weight.register_hook(lambda g: g * torch.nan if next(taken) in steps else g)
 
 
 @pytest.mark.parametrize("clipping", [1.0, 0.0])
 def test_a_step_whose_gradients_are_not_finite_is_left_out(prepared, tmp_path, capsys, clipping):
     training = {"max_steps": 5, "logging_steps": 1, "max_grad_norm": clipping, **STEADY}
-    found = prepared(training=training)
-    before = state(found.checkpoint.model)
-    without_gradient(found, {2, 4})
-    fitted = fit(found, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
+    ready = prepared(training=training)
+    before = state(ready.checkpoint.model)
+    without_gradient(ready, {2, 4})
+    fitted = fit(ready, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
     after = state(fitted.output.model)
     assert changed(before, after)
     assert all(value.isfinite().all() for value in after.values())
@@ -141,11 +141,11 @@ def test_a_step_whose_gradients_are_not_finite_is_left_out(prepared, tmp_path, c
 
 
 def test_steps_in_a_row_without_finite_gradients_end_training(prepared, tmp_path):
-    found = prepared(training={"max_steps": 9})
-    without_gradient(found, {2, 4, 5, 6})
+    ready = prepared(training={"max_steps": 9})
+    without_gradient(ready, {2, 4, 5, 6})
     expected = r"^step 5: the gradients of 3 steps in a row are not finite: training diverged; "
     with pytest.raises(DivergedError, match=expected):
-        fit(found, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
+        fit(ready, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
 
 
 # Order
@@ -155,30 +155,30 @@ def test_steps_in_a_row_without_finite_gradients_end_training(prepared, tmp_path
 def test_predictions_are_in_the_order_of_the_data(prepared, tmp_path):
     """Also where training groups by length: upstream then predicts in the sampler's order."""
     training = {"num_train_epochs": 1, "train_sampling_strategy": "group_by_length"}
-    found = prepared(training=training)
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(training=training)
+    fitted = fit(ready, tmp_path / "checkpoints")
 
-    rows = found.encoded["validation"]
+    rows = ready.encoded["validation"]
     lengths = [len(row["input_ids"]) for row in rows]
     assert lengths != sorted(lengths, reverse=True)  # or nothing would be tested
-    together = logits_of(found, fitted, batch_size=7)
+    together = logits_of(ready, fitted, batch_size=7)
     for row, logits in zip(rows, together, strict=True):
         with torch.no_grad():
-            alone = fitted.output.model(**found.collate([row])).logits[0].numpy()
+            alone = fitted.output.model(**ready.collate([row])).logits[0].numpy()
         close(logits, alone)
 
 
 def test_evaluation_goes_from_long_to_short_however_training_samples(prepared, tmp_path):
-    found = prepared(training={"max_steps": 1, "train_sampling_strategy": "group_by_length"})
+    ready = prepared(training={"max_steps": 1, "train_sampling_strategy": "group_by_length"})
     batches = []
 
     def noted(rows):
-        batches.append(found.collate(rows))
+        batches.append(ready.collate(rows))
         return batches[-1]
 
-    fit(found, tmp_path / "checkpoints", collate=noted)
+    fit(ready, tmp_path / "checkpoints", collate=noted)
     seen = [row[: mask.sum()] for b in batches for row, mask in rows_of(b)]
-    rows = [row["input_ids"] for row in found.encoded["validation"]]
+    rows = [row["input_ids"] for row in ready.encoded["validation"]]
     seen = seen[-len(rows) :]  # before, whether the model can be packed was tried on some
     assert [row.tolist() for row in seen] == sorted(rows, key=len, reverse=True)
 
@@ -189,25 +189,25 @@ def rows_of(batch):
 
 @pytest.mark.numerical
 def test_scores_on_the_way_are_those_of_validation(prepared, tmp_path):
-    found = prepared(training={"num_train_epochs": 3, **STEADY})
-    fitted = fit(found, tmp_path / "checkpoints")
-    logits = logits_of(found, fitted)
-    scores = found.scorer(found.data.labels.predict(logits), found.targets["validation"])
-    (kept,) = (e for e in fitted.history if e["step"] == fitted.chosen["step"] and "eval_f1" in e)
+    ready = prepared(training={"num_train_epochs": 3, **STEADY})
+    fitted = fit(ready, tmp_path / "checkpoints")
+    logits = logits_of(ready, fitted)
+    scores = ready.scorer(ready.data.labels.predict(logits), ready.targets["validation"])
+    (chosen,) = (e for e in fitted.history if e["step"] == fitted.chosen["step"] and "eval_f1" in e)
     for name, score in scores.items():
-        assert kept[f"eval_{name}"] == pytest.approx(score)
+        assert chosen[f"eval_{name}"] == pytest.approx(score)
 
 
 def test_evaluate_scores_the_rows_that_it_is_given(prepared, tmp_path, used):
     from pipelines.training.job import LabeledRows
 
-    found = prepared(training={"max_steps": 2, **STEADY})
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(training={"max_steps": 2, **STEADY})
+    fitted = fit(ready, tmp_path / "checkpoints")
     (trainer,) = used
-    train = LabeledRows(found.encoded["train"], found.targets["train"])
+    train = LabeledRows(ready.encoded["train"], ready.targets["train"])
     scores = trainer.evaluate(train, metric_key_prefix="train")
-    logits = logits_of(found, fitted, "train")
-    expected = found.scorer(found.data.labels.predict(logits), train.targets)
+    logits = logits_of(ready, fitted, "train")
+    expected = ready.scorer(ready.data.labels.predict(logits), train.targets)
     loss = torch.nn.functional.cross_entropy(
         torch.as_tensor(logits), torch.as_tensor(train.targets)
     )
@@ -240,15 +240,15 @@ def test_the_best_by_the_validation_metric_is_kept(prepared, tmp_path, metric, b
     training = {"num_train_epochs": 6, **STEADY, "learning_rate": rate}
     calm = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     sections = {"strategy": strategy, "training": training, "early_stopping": None}
-    found = prepared(data=data, metrics=[metric], model=calm, **sections)
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(data=data, metrics=[metric], model=calm, **sections)
+    fitted = fit(ready, tmp_path / "checkpoints")
 
     scores = logged(fitted, f"eval_{metric}")
     assert len(scores) == 6
     assert better(scores) != scores[-1]  # or the last one would be as good
-    logits = logits_of(found, fitted)
-    kept = found.scorer(found.data.labels.predict(logits), found.targets["validation"])[metric]
-    assert kept == pytest.approx(better(scores), rel=1e-5)
+    logits = logits_of(ready, fitted)
+    score = ready.scorer(ready.data.labels.predict(logits), ready.targets["validation"])[metric]
+    assert score == pytest.approx(better(scores), rel=1e-5)
     steps = [entry["step"] for entry in fitted.history if f"eval_{metric}" in entry]
     assert fitted.chosen == {"step": steps[scores.index(better(scores))]}
 
@@ -283,8 +283,8 @@ def test_the_last_weights_can_be_asked_for(prepared, tmp_path):
 @pytest.mark.slow
 def test_evaluating_by_steps_saves_by_the_same_steps(prepared, tmp_path, intervals):
     training = {"max_steps": 6, "eval_strategy": "steps", **intervals}
-    found = prepared(training=training, early_stopping=None)
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(training=training, early_stopping=None)
+    fitted = fit(ready, tmp_path / "checkpoints")
     steps = [entry["step"] for entry in fitted.history if "eval_accuracy" in entry]
     assert steps == list(range(intervals.get("eval_steps", 1), 7, intervals.get("eval_steps", 1)))
     assert fitted.chosen["step"] in steps
@@ -305,9 +305,9 @@ def test_the_loss_may_choose_and_then_less_is_better(prepared, tmp_path):
 def test_any_metric_of_the_recipe_may_choose_in_its_own_direction(
     prepared, tmp_path, metric, greater
 ):
-    found = prepared(metrics=["accuracy", "f1_macro", "log_loss"])
-    training = {**found.recipe.training, "metric_for_best_model": metric}
-    assert stage.arguments(training, found.scorer, tmp_path).greater_is_better is greater
+    ready = prepared(metrics=["accuracy", "f1_macro", "log_loss"])
+    training = {**ready.recipe.training, "metric_for_best_model": metric}
+    assert stage.arguments(training, ready.scorer, tmp_path).greater_is_better is greater
 
 
 @pytest.mark.parametrize(
@@ -319,11 +319,11 @@ def test_any_metric_of_the_recipe_may_choose_in_its_own_direction(
     ],
 )
 def test_the_worst_checkpoint_cannot_be_asked_for(prepared, tmp_path, metric, given, message):
-    found = prepared(metrics=["accuracy", "log_loss"])
-    training = {**found.recipe.training, "metric_for_best_model": metric}
+    ready = prepared(metrics=["accuracy", "log_loss"])
+    training = {**ready.recipe.training, "metric_for_best_model": metric}
     with pytest.raises(RecipeError, match=f"{message}[^,]*$"):
-        stage.arguments({**training, "greater_is_better": given}, found.scorer, tmp_path)
-    right = stage.arguments({**training, "greater_is_better": not given}, found.scorer, tmp_path)
+        stage.arguments({**training, "greater_is_better": given}, ready.scorer, tmp_path)
+    right = stage.arguments({**training, "greater_is_better": not given}, ready.scorer, tmp_path)
     assert right.greater_is_better is not given
 
 
@@ -331,44 +331,44 @@ def test_a_metric_of_ones_own_says_in_its_entry_what_is_better(prepared, tmp_pat
     source = registry.folder("metrics") / "accuracy.py"
     (tmp_path / "own.py").write_text(source.read_text().replace("greater_is_better = True", ""))
     entry = {"name": str(tmp_path / "own.py")}
-    found = prepared(metrics=[entry])
-    training = {**found.recipe.training, "greater_is_better": False}
+    ready = prepared(metrics=[entry])
+    training = {**ready.recipe.training, "greater_is_better": False}
     with pytest.raises(RecipeError, match=r"own\.py, greater_is_better: …\}\]$"):
-        stage.arguments(training, found.scorer, tmp_path)
-    found = prepared(metrics=[{**entry, "greater_is_better": False}])
-    assert not stage.arguments(training, found.scorer, tmp_path).greater_is_better
+        stage.arguments(training, ready.scorer, tmp_path)
+    ready = prepared(metrics=[{**entry, "greater_is_better": False}])
+    assert not stage.arguments(training, ready.scorer, tmp_path).greater_is_better
 
 
 @pytest.mark.parametrize("direction", [{}, {"greater_is_better": True}])
 def test_a_metric_that_is_not_computed_cannot_choose(prepared, tmp_path, direction):
-    found = prepared(metrics=["accuracy", "f1_macro"])
-    training = {**found.recipe.training, "metric_for_best_model": "f1", **direction}
+    ready = prepared(metrics=["accuracy", "f1_macro"])
+    training = {**ready.recipe.training, "metric_for_best_model": "f1", **direction}
     with pytest.raises(RecipeError, match=r"'f1' is not computed; .*known: accuracy, f1_macro, lo"):
-        stage.arguments(training, found.scorer, tmp_path)
+        stage.arguments(training, ready.scorer, tmp_path)
 
 
 def test_what_training_arguments_refuse_is_a_mistake_in_the_recipe(prepared, tmp_path):
-    found = prepared()
-    training = {**found.recipe.training, "lr_scheduler_type": "staircase"}
+    ready = prepared()
+    training = {**ready.recipe.training, "lr_scheduler_type": "staircase"}
     with pytest.raises(RecipeError, match="lr_scheduler_type: 'staircase': unknown"):
-        stage.arguments(training, found.scorer, tmp_path)
+        stage.arguments(training, ready.scorer, tmp_path)
 
 
 def test_a_strategy_whose_defaults_are_no_fields_is_named(checkpoint, text_data, tmp_path):
-    found = prepare(tmp_path, checkpoint("bert"), text_data)
+    ready = prepare(tmp_path, checkpoint("bert"), text_data)
     message = (
         "training_defaults of the strategy: 'learning_rat' is no field of TrainingArguments; "
         r"did you mean 'learning_rate'\?"
     )
     with pytest.raises(RecipeError, match=message):
-        stage.arguments({"learning_rat": 1e-3}, found.scorer, tmp_path)
+        stage.arguments({"learning_rat": 1e-3}, ready.scorer, tmp_path)
 
 
 def test_training_stops_early(prepared, tmp_path):
     # nothing is learned at this rate: no evaluation is better than the first
     training = {"num_train_epochs": 20, **STEADY, "learning_rate": 1e-12}
-    found = prepared(training=training, early_stopping={"patience": 2})
-    fitted = fit(found, tmp_path / "checkpoints")
+    ready = prepared(training=training, early_stopping={"patience": 2})
+    fitted = fit(ready, tmp_path / "checkpoints")
     assert len(logged(fitted, "eval_accuracy")) == 3
     assert fitted.chosen == {"step": 4}
 
@@ -422,11 +422,11 @@ def test_a_resumed_run_ends_in_the_same_weights(prepared, send, tmp_path, number
     sections = {"strategy": strategy, "training": training, "task": task}
     whole = fit(prepared(**sections), tmp_path / "whole")
 
-    found, folder = prepared(**sections), tmp_path / "stopped"
+    ready, folder = prepared(**sections), tmp_path / "stopped"
     before = signal.getsignal(number)
     send(number, at=at)
     with pytest.raises(Interrupted, match=f"stopped by {number.name} at step {at}"):
-        fit(found, folder)
+        fit(ready, folder)
     assert signal.getsignal(number) is before
 
     resumed = fit(prepared(**sections), folder, resume_from=folder / f"checkpoint-{at}")
@@ -517,8 +517,8 @@ def test_a_seed_reproduces_and_another_does_not(prepared, tmp_path, strategy):
     def trained(seed, name):
         section = {"name": strategy, **({"pooling": "head"} if strategy == "linear_probe" else {})}
         training = {"num_train_epochs": 1, **STEADY, "seed": seed}
-        found = prepared(strategy=section, training=training)
-        return state(fit(found, tmp_path / name).output.model)
+        ready = prepared(strategy=section, training=training)
+        return state(fit(ready, tmp_path / name).output.model)
 
     first = trained(1, "first")
     assert not changed(first, trained(1, "again"))
