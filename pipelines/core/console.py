@@ -4,7 +4,9 @@ Bars appear on terminals and in notebooks only; a log file gets plain lines.
 """
 
 import io
+import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
@@ -22,6 +24,11 @@ def warn(text: str) -> None:
     """Print a line to stderr, on the main process: stdout may be JSON."""
     if is_main():
         print(redact(text), file=sys.stderr, flush=True)
+
+
+def line_width() -> int | None:
+    """Return how many characters a line of the terminal holds; None where output is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def duration(seconds: float) -> str:
@@ -50,8 +57,25 @@ def busy(what: str) -> Iterator[None]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(what), _hidden_bars():
         yield
+
+
+@contextmanager
+def _hidden_bars() -> Iterator[None]:
+    """Hide bars of `datasets`: while a status is shown, each of their states would be a line."""
+    utils = sys.modules.get("datasets.utils")
+    if utils is None or utils.are_progress_bars_disabled():
+        yield
+        return
+    with warnings.catch_warnings():
+        # a variable may have set them for good, and has priority
+        warnings.filterwarnings("ignore", message="Cannot disable progress bars")
+        utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        utils.enable_progress_bars()
 
 
 @contextmanager

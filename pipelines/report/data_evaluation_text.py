@@ -22,10 +22,10 @@ def lines(evaluation: DataEvaluation) -> Iterator[str]:
             yield from align([*_class_rows(each.details)])
         if each.slices:
             yield ""
-            yield from align([*_slice_rows(each, evaluation.main_metric)])
+            yield from align([*_slice_rows(each, evaluation.main_metric)], num_names=2)
     if evaluation.differences:
         yield ""
-        yield from align([*_difference_rows(evaluation)])
+        yield from align([*_difference_rows(evaluation)], num_names=2)
 
 
 def _score_rows(each: RunOnData) -> Iterator[list[str]]:

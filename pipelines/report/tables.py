@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.console import line_width
 from pipelines.report.evidence import Evidence, is_number
 
 if TYPE_CHECKING:
@@ -48,12 +49,37 @@ def interval_note(evidence: Evidence) -> str:
     )
 
 
-def align(rows: list[list[str]]) -> list[str]:
-    """Format rows as lines of equal width: the first column to the left, the rest to the right."""
+def align(rows: list[list[str]], num_names: int = 1) -> list[str]:
+    """Format rows as lines of equal width: the first column to the left, the rest to the right.
+
+    Where lines are wider than the terminal, its columns follow one another in several blocks.
+
+    Args:
+        num_names: the first columns, which name a row and stand in every block.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
+    lines: list[str] = []
+    for columns in _blocks(widths, num_names, line_width()):
+        lines += [""] if lines else []
+        for row in rows:
+            first, *others = (
+                row[i].rjust(widths[i]) if i else row[0].ljust(widths[0]) for i in columns
+            )
+            lines.append("  ".join([first, *others]))
+    return lines
+
+
+def _blocks(widths: list[int], num_names: int, limit: int | None) -> Iterator[list[int]]:
+    """Yield the numbers of columns that fit in a line together, at least one beside the names."""
+    names = [*range(num_names)]
+    block = [*names]
+    for i in range(num_names, len(widths)):
+        width = sum(widths[j] + 2 for j in block) + widths[i]
+        if limit is not None and width > limit and len(block) > num_names:
+            yield block
+            block = [*names]
+        block.append(i)
+    yield block
 
 
 def markdown(rows: list[list[str]]) -> str:

@@ -41,6 +41,24 @@ def names(rows: list[str]) -> list[str]:
     return [row.split()[0] for row in rows[1:]]
 
 
+@pytest.mark.parametrize(("columns", "num_blocks"), [(200, 1), (80, 2), (40, 5)])
+def test_a_table_wider_than_the_terminal_is_printed_in_blocks(
+    runs, capsys, monkeypatch, columns, num_blocks
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    blocks = "\n".join(graft(capsys)).split("\n\n")
+    tables = [block.splitlines() for block in blocks]
+    assert len(tables) == num_blocks
+    assert {tuple(line.split()[0] for line in table) for table in tables} == {
+        ("run", "runs/bert_sst2/1", "runs/bert_sst2/2")
+    }
+    headers = [name for header, *_ in tables for name in header.split()[1:]]
+    assert " ".join(headers) == "task checkpoint strategy metric validation test time state"
+    if columns > 60:
+        assert all(len(line) <= columns for table in tables for line in table)
+
+
 def test_runs_are_listed_with_their_scores_and_intervals(runs, capsys):
     bounds = {"test": {"intervals": {"accuracy": {"low": 0.65, "high": 0.74}}}}
     (runs / "1" / "evidence.json").write_text(json.dumps(bounds))

@@ -1,9 +1,10 @@
 """What a run shows."""
 
 import io
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr
 
 import pytest
+from datasets import Dataset
 
 from pipelines.core.console import busy, duration
 
@@ -30,3 +31,16 @@ def test_a_terminal_shows_what_takes_its_time_and_a_log_does_not(stream, shows, 
         pass
     assert ("loading libraries" in stream.getvalue()) == shows
     assert not stream.getvalue() or stream.getvalue().rstrip("\n").endswith("\x1b[2K")
+
+
+def test_a_bar_leaves_no_lines_where_something_else_is_shown(monkeypatch):
+    """Each of its states would be one: rich prints what others write above its own line."""
+    monkeypatch.setenv("TERM", "xterm")
+    rows = Dataset.from_dict({"n": [1, 2]})
+    shown = []
+    for what in (busy("loading"), nullcontext()):
+        stream = Terminal()
+        with redirect_stderr(stream), what:
+            rows.map(lambda row: {"m": row["n"] + 1}, desc="encoding", load_from_cache_file=False)
+        shown.append("encoding" in stream.getvalue())
+    assert shown == [False, True]
