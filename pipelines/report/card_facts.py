@@ -10,6 +10,7 @@ from pipelines.report import (
     baseline,
     calibration_text,
     choice_text,
+    class_text,
     detection_text,
     foreign_code,
     forgetting_text,
@@ -45,7 +46,8 @@ def collect(evidence: Evidence, values: dict[str, Any], lock: dict[str, Any]) ->
         "chosen": choice_text.chosen_on(evidence) + adaptation_text.card_sentence(evidence),
         "test": choice_text.scored_once(evidence),
         "parity": evidence.parity or "not checked",
-        "sections": calibration_text.card_section(evidence, model)
+        "sections": class_text.card_section(evidence)
+        + calibration_text.card_section(evidence, model)
         + "".join(text.card_section(evidence) for text in SECTIONS),
         "usage": usage(evidence, model),
         "printed": f"These lines were run: {evidence.printed}.\n\n" * bool(evidence.printed),

@@ -32,6 +32,7 @@ from pipelines.core.errors import RunError
 from pipelines.core.labels import MULTI, REGRESSION, SINGLE, Labels
 from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.calibration.result import measure
+from pipelines.evaluation.details import ClassResult, SplitDetails
 from pipelines.evaluation.forgetting import Forgetting
 from pipelines.evaluation.simple_model import SimpleScores
 from pipelines.models import base_card
@@ -476,6 +477,7 @@ HOSTILE = (
     "![x](http://a.b/c)",
     "a|`b`",
     "snake_case",
+    "\u202eturned",  # it would turn the order of all that follows in its line
 )
 
 
@@ -484,9 +486,30 @@ def test_a_label_shows_in_the_card_as_it_is_and_changes_nothing(tmp_path: Path) 
     text = finished(tmp_path, labels=labels, predictions={}).card.read_text()
     assert (
         r"ids: good # Heading, &lt;script&gt;alert(1)&lt;/script&gt;, !\[x\](http://a.b/c), "
-        r"a\|\`b\`, snake_case."
+        r"a\|\`b\`, snake_case, turned."
     ) in text
     assert "<script>" not in text
+
+
+@pytest.mark.parametrize("copies", [1, 20])
+def test_the_card_has_a_table_of_each_class(tmp_path: Path, copies: int) -> None:
+    classes = [ClassResult(name, 0.5, 0.25, 1 / 3, 8) for name in HOSTILE * copies]
+    worst = ClassResult("worst", 0.5, 0.1, 1 / 6, 1_000)
+    absent = ClassResult("absent", 0.0, 0.0, 0.0, 0)
+    details = {"test": SplitDetails(per_class=[*classes, absent, worst])}
+    text = finished(tmp_path, details=details).card.read_text()
+    table = text.partition("## Each class\n\n")[2].partition("\n\n## ")[0]
+    assert "| worst | 0.5000 | 0.1000 | 0.1667 | 1,000 |" in table
+    assert r"| a\|\`b\` | 0.5000 | 0.2500 | 0.3333 | 8 |" in table
+    if copies == 1:
+        assert table.startswith("Precision, recall and F1 of each class, on test.")
+        assert len(table.splitlines()) == 4 + 8
+        return
+    assert table.startswith("Precision, recall and F1 of the 50 of 122 classes with the lowest F1")
+    rows = table.splitlines()[4:]
+    assert rows[0].startswith("| worst |")
+    assert len(rows) == 50
+    assert "absent" not in table
 
 
 def test_a_fence_in_the_recipe_does_not_end_its_block(tmp_path: Path) -> None:
