@@ -64,18 +64,18 @@ def busy(what: str) -> Iterator[None]:
 @contextmanager
 def _hidden_bars() -> Iterator[None]:
     """Hide bars of `datasets`: while a status is shown, each of their states would be a line."""
-    utils = sys.modules.get("datasets.utils")
-    if utils is None or utils.are_progress_bars_disabled():
+    bars = sys.modules.get("datasets.utils")
+    if bars is None or bars.are_progress_bars_disabled():
         yield
         return
     with warnings.catch_warnings():
         # a variable may have set them for good, and has priority
         warnings.filterwarnings("ignore", message="Cannot disable progress bars")
-        utils.disable_progress_bars()
+        bars.disable_progress_bars()
     try:
         yield
     finally:
-        utils.enable_progress_bars()
+        bars.enable_progress_bars()
 
 
 @contextmanager

@@ -116,6 +116,12 @@ def _advice(evidence: Evidence, below: Sequence[Comparison]) -> str:
             "were chosen on validation do not suit these rows: calibration.thresholds=false, or "
             "validate on more rows"
         )
+    num_steps, needed = _num_steps(evidence), min_steps(evidence.labels.num_labels)
+    if 0 < num_steps < needed:
+        return (
+            f"training took {num_steps:,} steps, and at least {needed:,} are needed to learn "
+            "something: leave out training.num_train_epochs and training.max_steps, or raise them"
+        )
     if {split for split, *_ in below} == {"test"}:
         return (
             "validation is above its baseline, so test is unlike train: compare their rows (graft "
@@ -126,12 +132,6 @@ def _advice(evidence: Evidence, below: Sequence[Comparison]) -> str:
         return (
             f"{look}: is the label in what it reads? If so, another model.checkpoint, or weights "
             "that train: strategy=lora or strategy=full"
-        )
-    num_steps, needed = _num_steps(evidence), min_steps(evidence.labels.num_labels)
-    if 0 < num_steps < needed:
-        return (
-            f"training took {num_steps:,} steps, and at least {needed:,} are needed to learn "
-            "something: leave out training.num_train_epochs and training.max_steps, or raise them"
         )
     return (
         f"{look}; then the rate (graft lr-find suggests training.learning_rate), more "

@@ -324,6 +324,11 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
             ),
         ),
         (
+            # of so few steps test may be where chance put it
+            {"test": {"accuracy": 0.3}, "waited": 0.1, "history": [{"step": 6}]},
+            ("what to change: training took 6 steps, and at least 90 are needed to learn",),
+        ),
+        (
             # right in order, and of another size
             {
                 "main_metric": "pearson",
@@ -335,7 +340,7 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
             ("WARNING: validation mse 2,096.0000 is worse than the baseline's 265.0000",),
         ),
     ],
-    ids=["both", "equal", "short", "test", "error"],
+    ids=["both", "equal", "short", "test", "short test", "error"],
 )
 @pytest.mark.slow
 def test_a_result_below_its_baseline_is_said_in_summary_and_card(tmp_path, changes, lines) -> None:

@@ -269,7 +269,12 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) ->
     [
         (["{run}", "nosuch.csv"], "nosuch.csv: no such file or folder"),
         (["{run}", "./nosuch"], "./nosuch: no such file or folder"),
-        (["{run}", "{data}", "a text"], "a file beside other inputs"),
+        (["{run}", "{data}", "a text"], "reviews.csv: a file beside 'a text'; expected files"),
+        (
+            ["{run}", "{data}", "columns.text=note"],
+            "a key is one of the data, such as data.columns",
+        ),
+        (["{run}", "{data}", "data.limit.test=1"], "data.limit: all rows are predicted"),
         (["{run}", "-", "-"], "-: beside other inputs; standard input stands alone"),
         (["{run}", "a text", "-"], "-: beside other inputs; standard input stands alone"),
         (["{run}", "a text", "-o", "{folder}"], "folder.csv: is a folder; name another"),

@@ -2,28 +2,28 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.console import printable
 from pipelines.core.errors import DataError
 from pipelines.data import inputs as data_inputs
 from pipelines.data import media_columns, media_inputs
-from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.inputs import Inputs
 from pipelines.data.media_columns import KINDS
 from pipelines.data.usual_columns import names_in
-from pipelines.recipe import Recipe
 from pipelines.recipe.overrides import Overrides
-from pipelines.workflow.inference import standard_input
+from pipelines.workflow.inference import data_section, standard_input
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from pipelines.data.sources import Source
     from pipelines.workflow.inference.predictor import Predictor
 
 STDIN = "-"
+MAX_SHOWN = 60  # characters of an input, in a message
 # a word with a file's suffix, or that begins like a path: a file was meant, and not a text
 LIKE_A_PATH = re.compile(r"(\.{0,2}/|~/)?\S*\.[a-zA-Z]{2,7}|(\.{1,2}/|~/|/)\S+")
 
@@ -65,7 +65,7 @@ def read(
             return media_inputs.read(paths, task.modality, note)
         if len(paths) > 1:
             raise DataError(f"{paths[1]}: a second input; expected one table or folder of tables")
-        source = source_of(paths[0], overrides)
+        source = data_section.of_rows_to_predict(paths[0], overrides)
         return data_inputs.load(source, split, task, predictor.columns, note, spelled=spelled)
     return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
 
@@ -82,11 +82,18 @@ def _paths(given: Any, *, is_media: bool, are_words: bool) -> list[Path]:
     Raises:
         DataError: a file that is not there, or that stands beside texts.
     """
-    words = [each for each in _words(given) if is_media or are_words or not isinstance(each, str)]
-    paths = [Path(each).expanduser() for each in words if _is_path(each, is_media=is_media)]
-    if paths and len(paths) < len(given):
+    inputs = [*_words(given)]
+    may_name = [is_media or are_words or not isinstance(each, str) for each in inputs]
+    are_paths = [
+        may and _is_path(each, is_media=is_media)
+        for each, may in zip(inputs, may_name, strict=True)
+    ]
+    paths = [Path(each).expanduser() for each in compress(inputs, are_paths)]
+    if paths and not all(are_paths):
+        other = printable(repr(inputs[are_paths.index(False)]), MAX_SHOWN)
         raise DataError(
-            f"{paths[0]}: a file beside other inputs; expected files and folders, or texts"
+            f"{paths[0]}: a file beside {other}; expected files and folders, or texts; a key is "
+            "one of the data, such as data.columns.text=review"
         )
     return paths
 
@@ -109,14 +116,6 @@ def _is_path(given: Any, *, is_media: bool) -> bool:
         advice = "" if is_media else "; a text that looks like one goes to standard input (-)"
         raise DataError(f"{given}: no such file or folder{advice}")
     return exists
-
-
-def source_of(path: Path, overrides: Overrides) -> "Source":
-    """Make the `data:` section that reads a path."""
-    section = {"source": "files", "path": str(path.absolute())}
-    # its task and model are not looked at: it only checks the keys of the data
-    stand_in = {"task": "text_classification", "model": "owner/name", "data": section}
-    return Recipe.from_dict(stand_in, overrides).data
 
 
 def _dataset(given: Any, predictor: "Predictor") -> "Dataset":
@@ -167,20 +166,8 @@ def _of_examples(given: list[Any], predictor: "Predictor") -> "Dataset":
 def _of_dataset(
     dataset: "Dataset", predictor: "Predictor", overrides: Overrides, note: Note
 ) -> Inputs:
-    explicit = _explicit_columns(overrides)
+    explicit = data_section.explicit_columns(overrides)
     if not len(dataset):
         raise DataError("input: there are no rows to predict")
     roles = data_inputs.assign(dataset, predictor.task, predictor.columns, explicit)
     return data_inputs.named(dataset, predictor.task, roles, Path(), note)
-
-
-def _explicit_columns(overrides: Overrides) -> Columns:
-    """Return the columns that overrides name; other keys say how files are read.
-
-    Raises:
-        DataError: there are others.
-    """
-    source = source_of(Path(), overrides)
-    if others := source.model_fields_set - {"source", "path", "columns"}:
-        raise DataError(f"data.{min(others)}: there is no file that it could be about")
-    return source.columns

@@ -14,7 +14,7 @@ from pipelines.evaluation.scorer import Scorer
 from pipelines.recipe import Recipe
 from pipelines.recipe import overrides as changes
 from pipelines.report.run_folder import RunFolder
-from pipelines.workflow.inference import given
+from pipelines.workflow.inference import data_section
 from pipelines.workflow.inference.predictor import Predictor, of_run
 
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ def source_of(data: "str | Path | Recipe", overrides: changes.Overrides) -> "Sou
     is_name = not Path(data).exists() and str(data) in recipe_files.shipped()
     if Path(data).suffix.lower() in YAML or is_name:
         return recipes.load(data, changes.parse(overrides)).data
-    return given.source_of(Path(data).expanduser(), overrides)
+    return data_section.source_of(Path(data).expanduser(), overrides)
