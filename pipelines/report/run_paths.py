@@ -8,7 +8,7 @@ checkpoints/         the Trainer's, to resume from; requested.yaml is the recipe
 model/               a standard checkpoint and its card
 predictions/         <split>.csv and <split>.parquet, one row per example
 evidence.json        intervals of all scores, scores of each class, confusions, the largest losses
-examples/            thumbnails or clips of rows that the report shows
+examples/            thumbnails or clips of rows that the report shows; whole files for the demo
 history.jsonl        what was logged during training
 tensorboard/         the same for TensorBoard, with training.report_to: tensorboard
 learning_curve.png
@@ -107,7 +107,7 @@ class RunPaths:
 
     @property
     def examples(self) -> Path:
-        """Thumbnails or clips of rows that the report shows; exists only if rows have some."""
+        """Thumbnails or clips for the report, whole files for the demo, where rows have some."""
         return self.path / "examples"
 
     @property

@@ -94,7 +94,7 @@ def _sentence(evidence: Evidence, model: str, example: str) -> list[str]:
     functions = {MULTI: ".sigmoid()", REGRESSION: ""}
     function = functions.get(evidence.labels.problem_type, ".softmax(-1)")
     if evidence.library == "sentence-pairs":
-        return _pair(model, example, function)
+        return pair_lines(model, example, function)
     # it gives logits; a pair needs a list around it, which takes the first row back
     example, first = (f"[{example}]", "[0]") if evidence.pair else (example, "")
     return [
@@ -104,8 +104,13 @@ def _sentence(evidence: Evidence, model: str, example: str) -> list[str]:
     ]
 
 
-def _pair(model: str, example: str, function: str) -> list[str]:
-    """Write the lines that compare the vectors of two texts, and apply the head."""
+def pair_lines(model: str, example: str, function: str) -> list[str]:
+    """Write the lines that compare the vectors of two texts, and apply the head.
+
+    Args:
+        example: Python for both texts.
+        function: a method of tensors that makes probabilities of `scores`.
+    """
     return [
         "import torch",
         "from safetensors.torch import load_file",

@@ -8,6 +8,7 @@ from pipelines.report.page import document, media, shown_rows
 from pipelines.report.page.run_files import RunFiles
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.writing import writing
+from pipelines.workflow import whole_examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +39,15 @@ def draw(folder: RunFolder, prepared: "Prepared") -> None:
 def _save_examples(folder: RunFolder, prepared: "Prepared") -> None:
     """Save what the rows look or sound like: data may be elsewhere when the page is drawn again."""
     files, modality = RunFiles(folder), prepared.recipe.task.modality
-    rows = [row for row, _ in zip(shown_rows.all_rows(files), range(MAX_EXAMPLES), strict=False)]
-    if not rows or modality not in {"image", "audio"}:
+    if modality not in {"image", "audio"}:
         return
+    rows = [row for row, _ in zip(shown_rows.all_rows(files), range(MAX_EXAMPLES), strict=False)]
     dataset = prepared.data.test if files.split == "test" else prepared.data.validation
     save = _save_images if modality == "image" else _save_clips
     with writing(folder.path):
         folder.examples.mkdir(exist_ok=True)
         save(folder, files.split, dataset, rows)
+        whole_examples.save(folder, files.split, dataset, modality)
 
 
 def _save_images(folder: RunFolder, split: str, dataset: Any, rows: list[int]) -> None:

@@ -243,6 +243,7 @@ def test_pictures_of_rows_are_saved_small_and_shown(tmp_path: Path) -> None:
             sizes[path.name] = picture.size
     assert sizes["test-1.jpg"] == (160, 89)
     assert sizes["test-0.png"] == (160, 160)
+    assert sizes["whole-test-1.png"] == (900, 500)  # for the demo
     page = Page(folder.report.read_text(encoding="utf-8"))
     shown = [each.attributes for each in page.all("img")]
     assert shown[0]["alt"].startswith("row 3: labeled negative, predicted positive")

@@ -112,6 +112,14 @@ def test_what_is_written_beside_the_app(tmp_path, text_checkpoint) -> None:
     assert "the secret `HF_TOKEN`" in text
     assert "private" not in files.write(run.folder, MODEL, private=False)["README.md"]
     assert texts["requirements.txt"].splitlines()[0] == "torch"
+    assert "num_top_classes=4," in texts["app.py"]  # of many labels a page shows the likeliest
+    many = TinyRun(tmp_path / "many", text_checkpoint, labels=Labels(SINGLE, tuple("abcdefghijkl")))
+    assert "num_top_classes=10," in files.write(many.folder, MODEL, private=True)["app.py"]
+    # a head on the vectors of two texts stands beside an encoder of sentences
+    (run.folder.model / "pair_head.safetensors").touch()
+    texts = files.write(run.folder, MODEL, private=True)
+    assert "sentence-transformers" in texts["requirements.txt"]
+    assert "with sentence-transformers alone" in texts["README.md"]
 
 
 def test_what_has_no_app_is_refused_before_anything_is_pushed(

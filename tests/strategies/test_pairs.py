@@ -18,6 +18,7 @@ from pipelines.core.labels import REGRESSION, SINGLE, Labels
 from pipelines.features.pair_rows import PairRows, PairTemplate, TextRows
 from pipelines.models.output.reload import library_of, reload
 from pipelines.report.card_metadata import LIBRARY_NAMES
+from pipelines.report.space import app_code
 from pipelines.report.usage import prediction_set_usage, usage
 from pipelines.workflow.explain import explain
 from pipelines.workflow.export import export
@@ -66,6 +67,17 @@ def lines_of(trained):
     )
     row = trained.prepared.data.validation[0]
     return shown, usage(shown, trained.folder.as_posix(), repr((row["text"], row["text_pair"])))
+
+
+def test_a_space_shows_what_the_folder_predicts(same):
+    task, labels = same.prepared.recipe.task, same.prepared.data.labels
+    library, row = library_of(same.folder), same.prepared.data.validation[0]
+    shown = app_code.ShownModel(same.folder.as_posix(), library, task, labels, pair=True)
+    variables = {"__name__": "app"}
+    exec(app_code.write(shown), variables)
+    answer = variables["predict"](row["text"], row["text_pair"])
+    expected = softmax(reloaded(same))[0]
+    assert answer == pytest.approx(dict(zip(labels.names, expected, strict=True)), abs=1e-5)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "deberta-v2"])

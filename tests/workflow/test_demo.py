@@ -26,7 +26,9 @@ from tiny_run import TinyRun
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
+from pipelines.data import media_columns
 from pipelines.tasks.text.answerability import ANSWERABLE, PARTLY_ANSWERABLE
+from pipelines.workflow import whole_examples
 from pipelines.workflow.demo import answers, example_rows, fields, server
 from pipelines.workflow.inference.predictor import of_run
 
@@ -116,6 +118,8 @@ def test_an_answer_is_marked_in_its_context(tmp_path, text_checkpoint, problem_t
     assert "".join(text for text, _ in answer["context"]) == TEXT
     marked = [text for text, label in answer["context"] if label]
     assert marked == ([] if answer["answer"] == "none" else [answer["answer"]])
+    # a page that gets more than a word in one piece breaks lines within words
+    assert not any(len(text.split()) > 1 for text, label in answer["context"] if not label)
 
 
 def test_choices(tmp_path: Path, text_checkpoint: Path) -> None:
@@ -178,6 +182,45 @@ def test_examples_come_from_all_over_the_test_split(reviews: TinyRun, tmp_path: 
     assert example_rows.read(tmp_path, [field("text")]) == []
 
 
+@pytest.mark.parametrize("role", ["image", "audio"])
+def test_examples_whose_bytes_stand_in_a_table_are_files_of_the_run(
+    reviews: TinyRun, tmp_path: Path, role: str, monkeypatch, capsys
+) -> None:
+    from datasets import Dataset
+
+    run, contents = reviews.folder, []
+    for number in range(20):
+        file = tmp_path / "a file"
+        if role == "image":
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(file, "PNG")
+        else:
+            samples = tiny_audio.tone(300 + number, 0.05)
+            soundfile.write(file, samples, tiny_audio.RATE, format="WAVEX")
+        contents.append(file.read_bytes())
+    suffix = {"image": ".png", "audio": ".wav"}[role]
+    names = [f"{number}{suffix}" for number in range(20)]
+    media = [{"bytes": c, "path": n} for c, n in zip(contents, names, strict=True)]
+    dataset = Dataset.from_dict({role: media}).cast_column(role, media_columns.feature(role))
+    run.predictions.mkdir(exist_ok=True)
+    table = pa.table({"row": range(20), "input": names})
+    pq.write_table(table, run.predictions / "test.parquet")
+    page = [fields.Field(role, fields.MEDIA[role])]
+    # another file of that name where the page is started is none of the run
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    assert example_rows.read(run.path, page) == []
+    assert f"no examples on the page: {run.predictions} has no row whose {role} file" in (
+        capsys.readouterr().err
+    )
+    run.examples.mkdir(exist_ok=True)
+    whole_examples.save(run, "test", dataset, role)
+    examples = example_rows.read(run.path, page)
+    assert len(examples) == 8
+    assert {Path(file).suffix for (file,) in examples} == {suffix}
+    assert {Path(file).read_bytes() for (file,) in examples} <= {*contents}
+
+
 def test_mistakes_are_one_message(reviews: TinyRun, monkeypatch, capsys) -> None:
     def refused(*words: str) -> str:
         assert cli.main(["demo", str(reviews.folder), *words]) == 2
@@ -229,12 +272,35 @@ class Visitor:
 
 
 @installed
+def test_a_page_that_is_slow_to_answer_is_served(capsys) -> None:
+    class Slow:
+        """What gradio leaves where its own page does not answer it within three seconds."""
+
+        is_running, local_url = True, "http://127.0.0.1:7860/"
+
+        def launch(self, **options: Any) -> None:
+            raise ValueError("When localhost is not accessible, a shareable link must be created.")
+
+        def close(self, **options: Any) -> None:
+            self.is_running = False
+
+    page = Slow()
+    server.serve(page, 7860, opens_browser=False, wait=lambda: None)
+    assert capsys.readouterr().out == f"{page.local_url} (Ctrl-C ends it)\n"
+    with pytest.raises(ValueError, match="localhost"):
+        server.serve(page, 7860, opens_browser=False, wait=lambda: None)
+
+
+@installed
 @pytest.mark.slow
 def test_the_page_answers_this_machine_loads_nothing_else_and_ends_silently(
     python_offline, reviews: TinyRun
 ) -> None:
     """One process for all of it: to import and start gradio takes seconds."""
     port = free_port()
+    reviews.folder.predictions.mkdir(exist_ok=True)
+    table = pa.table({"row": range(3), "input": [TEXT, "a film", HOSTILE[0]]})
+    pq.write_table(table, reviews.folder.predictions / "test.parquet")
     code = "import sys; from pipelines import cli; sys.exit(cli.main(sys.argv[1:]))"
     words = ["demo", str(reviews.folder), "--no-browser", "--port", str(port)]
     foreign = {"HTTP_PROXY": "http://127.0.0.1:9", "GRADIO_SHARE": "True"}
@@ -251,6 +317,7 @@ def test_the_page_answers_this_machine_loads_nothing_else_and_ends_silently(
     assert line == f"http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
     visitor = Visitor(line.split()[0])
     headers, page = visitor.ask("")
+    assert '"a film"' in page
     answer, mistake = visitor.predict(TEXT), visitor.predict(None)
     with pytest.raises(urllib.error.HTTPError) as refused:
         visitor.ask("", Host="evil.example")

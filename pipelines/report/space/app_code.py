@@ -1,10 +1,11 @@
 """app.py of a Space: a few lines that load a pushed model by its own library and show it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipelines.core.errors import RunError
 from pipelines.core.labels import MULTI, REGRESSION, Labels
+from pipelines.report import usage
 from pipelines.tasks import Task
 from pipelines.tasks.text.answerability import ANSWERABLE
 
@@ -62,7 +63,10 @@ if __name__ == "__main__":
     ).launch()
 """
 SCORES = '{answer["label"]: answer["score"] for answer in answers}'
-TEXTBOX, LABEL = 'gradio.Textbox(label="{name}")', "gradio.Label(show_heading={has_heading})"
+TEXTBOX = 'gradio.Textbox(label="{name}")'
+LABEL = "gradio.Label(num_top_classes={top_k}, show_heading={has_heading})"
+LOADING = ("model = ", "head = ", "listen = ", "tokenizer = ")
+FUNCTIONS = {MULTI: ".sigmoid()", REGRESSION: ""}  # that make probabilities of logits
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def write(shown: ShownModel) -> str:
     kind = shown.task.name
     if kind not in kinds:
         raise RunError(f"--space: there is no app for {kind}; expected {', '.join(kinds)}")
-    if shown.library not in ("transformers", "sentence-transformers"):
+    if shown.library not in ("transformers", *usage.SENTENCES):
         raise RunError(
             f"--space: there is no app for a {shown.library} model; train with strategy.save=merged"
         )
@@ -119,17 +123,19 @@ def write(shown: ShownModel) -> str:
 def _text(shown: ShownModel) -> str:
     names = ["text", "text_pair"] if shown.pair else ["text"]
     facts = {"model": shown.model, "names": ", ".join(names), "top_k": shown.top_k}
-    if shown.library == "sentence-transformers":
-        functions = {MULTI: ".sigmoid()", REGRESSION: ""}
-        function = functions.get(shown.labels.problem_type, ".softmax(-1)")
-        pairs = "dict(zip(model.config.id2label.values(), scores.tolist()))"
-        answer = 'f"{scores.item():.6g}"' if shown.is_number else pairs
-        example = "(text, text_pair)" if shown.pair else "text"
-        code = SENTENCE.format(**facts, function=function, example=example, answer=answer)
-        return code + _main(shown, [TEXTBOX.format(name=name) for name in names], _label(shown))
-    example = '{"text": text, "text_pair": text_pair}' if shown.pair else "text"
-    answer = "f\"{answers[0]['score']:.6g}\"" if shown.is_number else SCORES
-    code = TEXT.format(**facts, example=example, answer=answer)
+    if shown.library in usage.SENTENCES:
+        function = FUNCTIONS.get(shown.labels.problem_type, ".softmax(-1)")
+        scores = "dict(zip(model.config.id2label.values(), scores.tolist()))"
+        answer = 'f"{scores.item():.6g}"' if shown.is_number else scores
+        example = f"({facts['names']})" if shown.pair else "text"
+        if shown.library == "sentence-pairs":
+            code = _function(names, usage.pair_lines(shown.model, example, function), answer)
+        else:
+            code = SENTENCE.format(**facts, function=function, example=example, answer=answer)
+    else:
+        example = '{"text": text, "text_pair": text_pair}' if shown.pair else "text"
+        answer = "f\"{answers[0]['score']:.6g}\"" if shown.is_number else SCORES
+        code = TEXT.format(**facts, example=example, answer=answer)
     return code + _main(shown, [TEXTBOX.format(name=name) for name in names], _label(shown))
 
 
@@ -142,15 +148,13 @@ def _image(shown: ShownModel) -> str:
 def _sound(shown: ShownModel) -> str:
     """Take the lines of the model card, which read a file without ffmpeg."""
     lines = str(shown.task.usage(shown.model)).replace('"clip.wav"', "file").splitlines()
-    setup = [line for line in lines if line.startswith(("import ", "from ", "listen = "))]
-    body = [line for line in lines[:-1] if line not in setup]
     speaks = shown.task.name == "speech_recognition"
     if not speaks:
-        setup[-1] = f"{setup[-1].removesuffix(')')}, top_k={shown.top_k})"
+        all_scores = f'model="{shown.model}", top_k={shown.top_k})'
+        lines = [line.replace(f'model="{shown.model}")', all_scores) for line in lines]
     answer = 'listen(sound)["text"]' if speaks else SCORES.replace("answers", "listen(sound)")
-    lines = [*setup[:-1], "", setup[-1], "", "", "def predict(file):"]
-    code = "\n".join([*lines, *(f"    {line}" for line in body), f"    return {answer}", ""])
     output = 'gradio.Textbox(label="transcript")' if speaks else _label(shown)
+    code = _function(["file"], lines[:-1], answer)
     return code + _main(shown, ['gradio.Audio(type="filepath")'], output)
 
 
@@ -161,23 +165,41 @@ def _tokens(shown: ShownModel) -> str:
 
 def _answers(shown: ShownModel) -> str:
     """Take the lines of the model card; a context that is too long is cut off."""
-    lines = str(shown.task.usage(shown.model)).splitlines()
-    lines = [line.replace('"question…", "context…"', "question, context") for line in lines]
-    lines = [
-        line.replace("return_tensors", 'truncation="only_second", return_tensors') for line in lines
-    ]
-    imports, setup, body = lines[:1], lines[1:3], lines[3:]
+    changes = {
+        '"question…", "context…"': "question, context",
+        "return_tensors": 'truncation="only_second", return_tensors',
+    }
+    text = str(shown.task.usage(shown.model))
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    lines = text.splitlines()
     if shown.labels.problem_type == ANSWERABLE:
-        body = [line for line in body if "no answer" not in line]
-    body[-1] = f"return {body[-1]}"
-    indented = (f"    {line.partition('  # ')[0]}" for line in body)
-    code = "\n".join([*imports, "", *setup, "", "", "def predict(question, context):", *indented])
-    inputs = [TEXTBOX.format(name=name) for name in ("question", "context")]
-    return f"{code}\n" + _main(shown, inputs, 'gradio.Textbox(label="answer")')
+        lines = [line for line in lines if "no answer" not in line]
+    lines = [line.partition("  # ")[0] for line in lines]
+    names = ["question", "context"]
+    inputs = [TEXTBOX.format(name=name) for name in names]
+    code = _function(names, lines[:-1], lines[-1])
+    return code + _main(shown, inputs, 'gradio.Textbox(label="answer")')
+
+
+def _function(names: Sequence[str], lines: Sequence[str], answer: str) -> str:
+    """Write imports, what loads the model, and a function of its inputs.
+
+    Args:
+        names: of the inputs.
+        lines: imports, the lines that load the model, those that compute.
+        answer: Python for what the function returns.
+    """
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    setup = [line for line in lines if line.startswith(LOADING)]
+    body = [line for line in lines if line not in (*imports, *setup)]
+    indented = [f"    {line}" for line in [*body, f"return {answer}"]]
+    head = f"def predict({', '.join(names)}):"
+    return "\n".join([*imports, "", *setup, "", "", head, *indented, ""])
 
 
 def _label(shown: ShownModel) -> str:
-    return LABEL.format(has_heading=shown.labels.problem_type != MULTI)
+    return LABEL.format(top_k=shown.top_k, has_heading=shown.labels.problem_type != MULTI)
 
 
 def _main(shown: ShownModel, inputs: list[str], output: str) -> str:

@@ -9,12 +9,13 @@ from pipelines import recipe as recipes
 from pipelines.core.errors import RunError
 from pipelines.core.labels import Labels
 from pipelines.models.output.reload import library_of
-from pipelines.report import strict_json
+from pipelines.report import strict_json, usage
 from pipelines.report.privacy import without_tokens
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.space import app_code
 from pipelines.report.space.app_code import ShownModel
 
+SENTENCES = "sentence-transformers"
 GRADIO = "6.31.0"  # that the lines were tried with
 AGAIN = "train the run again"
 TIMM = "timm_wrapper"
@@ -58,7 +59,7 @@ def write(folder: RunFolder, model: str, *, private: bool) -> dict[str, str]:
         "README.md": TEXT.format(
             metadata=_metadata(model),
             model=model,
-            library=library,
+            library=SENTENCES if library in usage.SENTENCES else library,
             private=PRIVATE if private else "",
         ),
         "requirements.txt": "\n".join(_requirements(folder, library, recipe.task.modality, lock)),
@@ -92,8 +93,8 @@ def _requirements(
     """Yield the libraries, those that read the model in the versions of the run."""
     packages = lock.get("packages") or {}
     names = ["transformers"]
-    if library == "sentence-transformers":
-        names.append(library)
+    if library in usage.SENTENCES:
+        names.append(SENTENCES)
     config = folder.model / "config.json"
     if config.is_file() and strict_json.read(config, AGAIN).get("model_type") == TIMM:
         names.append("timm")

@@ -1,5 +1,6 @@
 """One input -> what the outputs of the page show, by the same code as `graft predict`."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -121,17 +122,21 @@ def spans_of_words(row: Row) -> list[Span]:
 
 
 def span_of_answer(row: Row) -> list[Span]:
-    """Return the context in pieces, of which the answer has a label."""
+    """Return the context in pieces, of which the answer has a label; the page breaks between."""
     context, start, end = row["context"], row["start"], row["end"]
     if start is None:
-        return [(context, None)]
-    pieces: list[Span] = [(context[:start], None), (context[start:end], "answer")]
-    return [piece for piece in (*pieces, (context[end:], None)) if piece[0]]
+        return _words(context)
+    return [*_words(context[:start]), (context[start:end], "answer"), *_words(context[end:])]
 
 
 def times_of_words(row: Row) -> list[list[Any]]:
     """Return each word with the seconds at which it starts and ends."""
     return [[word["word"], word["start"], word["end"]] for word in row["words"]]
+
+
+def _words(text: str) -> list[Span]:
+    """Split a text into words and what stands between them."""
+    return [(piece, None) for piece in re.findall(r"\s+|\S+", text)]
 
 
 def _spaced(spans: Sequence[Span]) -> list[Span]:

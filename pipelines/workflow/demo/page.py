@@ -52,7 +52,9 @@ def build(predictor: "Predictor", examples: Sequence[Sequence[str]]) -> Any:
             with gradio.Column():
                 results = [_output(output) for output in outputs]
         if examples:
-            gradio.Examples([[*each] for each in examples], inputs, cache_examples=False)
+            # an example answers at once: the answer to another would stay beside it
+            options: dict[str, Any] = {"cache_examples": False, "run_on_click": True}
+            gradio.Examples([[*each] for each in examples], inputs, results, predict, **options)
         events = [button.click]
         events += [each.submit for each in inputs if isinstance(each, gradio.Textbox)]
         gradio.on(events, predict, inputs, results, api_name="predict")
@@ -66,7 +68,8 @@ def _input(field: Field) -> Any:
         # the file as it is: what `graft predict` reads
         return gradio.Image(label=field.title, type="filepath", image_mode=None)
     if field.kind == "audio":
-        return gradio.Audio(label=field.title, type="filepath")
+        # no button that sends it to a discussion on the Hub
+        return gradio.Audio(label=field.title, type="filepath", buttons=["download"])
     return gradio.Textbox(label=field.title, lines=4 if field.is_long else 1)
 
 
@@ -78,5 +81,7 @@ def _output(output: ShownOutput) -> Any:
     if output.kind == "spans":
         return gradio.HighlightedText(label=output.title)
     if output.kind == "times":
-        return gradio.Dataframe(label=output.title, headers=TIMES, interactive=False)
+        # a long word would push the seconds out of sight
+        shape: dict[str, Any] = {"column_widths": ["60%", "20%", "20%"], "wrap": True}
+        return gradio.Dataframe(label=output.title, headers=TIMES, interactive=False, **shape)
     return gradio.Textbox(label=output.title, interactive=False)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.core import startup
+from pipelines.report import whole_files
 from pipelines.workflow.demo import answers, example_rows, page, server
 from pipelines.workflow.demo import fields as demo_fields
 from pipelines.workflow.demo.fields import Field
@@ -42,5 +43,6 @@ def _copied(
     for number, (file,) in enumerate(examples):
         place = folder / "examples" / str(number)
         place.mkdir(parents=True)
-        copies.append([str(shutil.copy(file, place / Path(file).name))])
+        name = Path(file).name.removeprefix(whole_files.PREFIX)
+        copies.append([str(shutil.copy(file, place / name))])
     return copies

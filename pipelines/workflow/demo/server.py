@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -83,14 +84,13 @@ def serve(page: Any, port: int, *, opens_browser: bool, wait: Callable[[], Any])
         RunError: the port was taken in the meantime.
     """
     try:
-        _, address, _ = page.launch(
+        page.launch(
             server_name=HOST,
             server_port=port,
             share=False,
             prevent_thread_lock=True,
             quiet=True,
             inline=False,
-            inbrowser=opens_browser and _has_windows(),
             show_error=True,
             ssr_mode=False,
             mcp_server=False,
@@ -102,7 +102,13 @@ def serve(page: Any, port: int, *, opens_browser: bool, wait: Callable[[], Any])
         )
     except OSError as error:
         raise RunError(f"--port {port}: {error.strerror or error}; name another") from None
-    say(f"{address} (Ctrl-C ends it)")
+    except ValueError:
+        # gradio gives its own page three seconds to answer: few where the machine is busy
+        if not page.is_running:
+            raise
+    say(f"{page.local_url} (Ctrl-C ends it)")
+    if opens_browser and _has_windows():
+        webbrowser.open(page.local_url)
     try:
         wait()
     except KeyboardInterrupt:  # how it is meant to end
