@@ -1,5 +1,6 @@
 """The text that a run ends with."""
 
+import shlex
 from collections.abc import Iterator
 
 from pipelines.core import registry
@@ -9,6 +10,7 @@ from pipelines.report import (
     calibration_text,
     detection_text,
     forgetting_text,
+    next_commands,
     robustness_text,
     source_text,
     threshold_text,
@@ -53,10 +55,19 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             f"model: {model}",
             *([f"report: {folder.report.as_posix()}"] if folder.report.is_file() else ()),
             *_adapter_size(folder, evidence),
+            *_next_lines(folder, evidence),
             "",
             usage(evidence, model),
         ]
     )
+
+
+def _next_lines(folder: RunFolder, evidence: Evidence) -> Iterator[str]:
+    """Yield how to predict and how to push, where the run can."""
+    if words := next_commands.predicting(str(folder), evidence.task.name):
+        yield f"to predict: {shlex.join(words)}"
+    if words := next_commands.pushing(str(folder), evidence.library):
+        yield f"to push: {shlex.join(words)}"
 
 
 def _fold_line(evidence: Evidence) -> Iterator[str]:

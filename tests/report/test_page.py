@@ -155,6 +155,14 @@ def test_the_lines_to_use_a_run_name_its_folder_and_no_folder_above(
     assert folder.path.parents[3].as_posix() not in page.source
 
 
+def test_a_run_that_predicts_the_text_itself_is_not_said_to_predict(tmp_path: Path) -> None:
+    folder = run_of(tmp_path, ROWS, NAMES)
+    add_to(folder.metrics, task="causal_lm")
+    section = draw(folder).by_id("reproduce").text
+    assert "graft predict" not in section
+    assert "graft push" in section
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_what_data_say_never_becomes_markup(hostile: str, tmp_path: Path) -> None:
     names = (hostile, "plain")

@@ -37,7 +37,7 @@ from pipelines.evaluation.forgetting import Forgetting
 from pipelines.evaluation.simple_model import SimpleScores
 from pipelines.models import base_card
 from pipelines.models.section import Model
-from pipelines.report import card, lock, results
+from pipelines.report import card, lock, next_commands, results
 from pipelines.report.evidence import SourceScore
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.summary import summarize
@@ -291,7 +291,18 @@ def test_the_summary_says_what_how_good_and_how_to_use_it(tmp_path: Path) -> Non
     assert "nan" not in text
     use = f'pipeline("text-classification", model="{run.model}", truncation=True)("…")'
     assert f"print({use})" in text
+    assert (
+        f"\nto predict: graft predict {run} INPUT\nto push: graft push {run} OWNER/NAME\n" in text
+    )
     assert "reason" not in text
+
+
+def test_what_a_run_cannot_do_is_not_suggested(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    text = summarize(run, evidence(task=registry.find("tasks", "causal_lm")()))
+    assert "graft predict" not in text
+    assert "graft push" in text
+    assert not next_commands.pushing(str(run), "side-by-side")
 
 
 @pytest.mark.parametrize(

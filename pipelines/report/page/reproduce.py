@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from pipelines.report import model_address
+from pipelines.report import model_address, next_commands
 from pipelines.report.page import wording
 from pipelines.report.page.run_files import RunFiles
 
@@ -15,17 +15,19 @@ def view(files: RunFiles) -> dict[str, Any]:
     """Return the lines to copy."""
     address, usage = files.address, files.metrics.get("usage") or ""
     parity, printed = (files.metrics.get(key) or {} for key in ("parity", "printed_lines"))
-    recipe = "stages.yaml" if files.folder.staged_recipe.is_file() else "recipe.yaml"
+    task = str(files.metrics.get("task"))
+    staged = files.folder.staged_recipe.is_file()
+    file = f"{address}/{'stages' if staged else 'recipe'}.yaml"
     commands = {
-        "Predict new examples": ["graft", "predict", address, "INPUT"],
-        "Push the model to the Hub": ["graft", "push", address, "OWNER/NAME"],
+        "Predict new examples": next_commands.predicting(address, task),
+        "Push the model to the Hub": next_commands.pushing(address),
         "Make the run again, and compare": ["graft", "run", address],
-        "Train with other values": ["graft", "run", f"{address}/{recipe}", "KEY=VALUE"],
+        "Train with other values": ["graft", "run", file, "KEY=VALUE"],
         "Draw this page again": ["graft", "report", address],
     }
     return {
         "usage": wording.plain(model_address.replace_in(usage, f"{address}/model"), MAX_CHARACTERS),
-        "commands": {name: shlex.join(words) for name, words in commands.items()},
+        "commands": {name: shlex.join(words) for name, words in commands.items() if words},
         "checks": [*_checks(parity, printed)],
     }
 
