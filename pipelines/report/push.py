@@ -1,16 +1,18 @@
 """Upload of a finished run to the Hub: model, processor and card; a Space that shows it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from shlex import join
 from typing import Any
 
 from pipelines.core import hub_session
+from pipelines.core.console import shows_bars
 from pipelines.core.errors import HubError, RequestError, RunError
 from pipelines.core.hub_client import first_line
 from pipelines.core.hub_faults import LOGIN
 from pipelines.core.redaction import holds_secret
+from pipelines.core.startup import without_bars
 from pipelines.models.output import adapter_folder
 from pipelines.models.output.reload import library_of
 from pipelines.report import model_address
@@ -120,7 +122,8 @@ def push_space(
 @contextmanager
 def _uploading(folder: RunFolder, repo_id: str, command: Sequence[str]) -> Iterator[None]:
     """Turn what goes wrong into one message with the command that repeats the push."""
-    with hub_session.watched() as failures:
+    # a log is no place for bars
+    with nullcontext() if shows_bars() else without_bars(), hub_session.watched() as failures:
         try:
             yield
         except Exception as error:  # whatever it is, the run is kept

@@ -25,14 +25,16 @@ USAGE = """\
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("{model}")
 model = AutoModelForQuestionAnswering.from_pretrained("{model}")
-inputs = tokenizer("question…", "context…", return_tensors="pt")
+question, context = "question…", "context…"
+inputs = tokenizer(question, context, return_tensors="pt")
 outputs = model(**inputs)
 starts, ends = outputs.start_logits[0].tolist(), outputs.end_logits[0].tolist()
 tokens = [i for i, part in enumerate(inputs.sequence_ids()) if part == 1]
 spans = [(i, j) for i in tokens for j in tokens if i <= j < i + {max_answer_length}]
 spans += [(0, 0)]  # no answer; leave this out where there always is one
 start, end = max(spans, key=lambda span: starts[span[0]] + ends[span[1]])
-tokenizer.decode(inputs["input_ids"][0, start : end + 1], skip_special_tokens=True)"""
+first, last = inputs.token_to_chars(0, start), inputs.token_to_chars(0, end)
+context[first.start : last.end] if first else ''"""
 
 
 class QuestionAnswering(TextTask):

@@ -23,7 +23,7 @@ from pipelines.core.errors import HubError, RunError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
 from pipelines.report import push as hub_stage
 from pipelines.report.space import files
-from pipelines.tasks.text.answerability import ANSWERABLE
+from pipelines.tasks.text.answerability import ANSWERABLE, PARTLY_ANSWERABLE
 
 MODEL, SPACE = "some-lab/reviews", "some-lab/reviews-demo"
 HOSTILE = ("</script><script>alert(1)</script>", '"""\nimport os', "{model}", "ok")
@@ -79,7 +79,7 @@ def test_pictures_and_sounds(tmp_path: Path, checkpoint: Any) -> None:
 
 # its tokenizer has no marks of continued words
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
-def test_words_and_answers(tmp_path: Path, text_checkpoint: Path) -> None:
+def test_words(tmp_path: Path, text_checkpoint: Path) -> None:
     tags = Labels(TOKENS, ("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER"))
     columns = {"tokens": "tokens", "label": "ner_tags"}
     run = TinyRun(tmp_path / "a", text_checkpoint, "token_classification", tags, columns)
@@ -88,17 +88,20 @@ def test_words_and_answers(tmp_path: Path, text_checkpoint: Path) -> None:
     shown = predict_of(run)(text)
     words = [len(text[: e["start"]].split()) for e in shown["entities"]]
     assert words == [e["first"] for e in row["entities"]]
+
+
+@pytest.mark.parametrize("kind", [ANSWERABLE, PARTLY_ANSWERABLE])
+def test_answers(tmp_path: Path, text_checkpoint: Path, kind: str) -> None:
     columns = {"question": "question", "context": "context", "answers": "answers"}
-    run = TinyRun(
-        tmp_path / "b", text_checkpoint, "question_answering", Labels(ANSWERABLE), columns
-    )
-    run.folder.recipe.write_text(
-        run.folder.recipe.read_text().replace(
-            "task: question_answering", "task: {name: question_answering, stride: 4}"
-        )
-    )
+    run = TinyRun(tmp_path, text_checkpoint, "question_answering", Labels(kind), columns)
+    recipe = run.folder.recipe.read_text()
+    stride = "task: {name: question_answering, stride: 4}"
+    run.folder.recipe.write_text(recipe.replace("task: question_answering", stride))
+    # an answer is spelled as its context is, whatever the tokenizer makes of it
+    text = "Bad Plot Was Good And A Great Film"
     (row,) = run.run.predict({"question": ["was it"], "context": [text]}).to_dict("records")
     assert predict_of(run)("was it", text) == row["prediction"]
+    assert row["prediction"] in text
 
 
 def test_what_is_written_beside_the_app(tmp_path, text_checkpoint) -> None:
@@ -160,6 +163,7 @@ def test_a_space_is_pushed_beside_the_model(python, tmp_path, text_checkpoint) -
         pushed = push(MODEL, "--space", SPACE)
         assert pushed.returncode == 0, pushed.stderr
         assert f"pushed to {hub.endpoint}/{MODEL}\n" in pushed.stdout
+        assert "%|" not in pushed.stderr  # bars are for terminals
         assert f"its Space: {hub.endpoint}/spaces/{SPACE}\n" in pushed.stdout
         expected = [".gitattributes", "README.md", "app.py", "requirements.txt"]
         assert hub.files(SPACE, kind="space") == expected

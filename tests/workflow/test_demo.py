@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import tiny_audio
+from example_run import finished
 from PIL import Image
 from tiny_run import TinyRun
 
@@ -184,11 +185,11 @@ def test_examples_come_from_all_over_the_test_split(reviews: TinyRun, tmp_path: 
 
 @pytest.mark.parametrize("role", ["image", "audio"])
 def test_examples_whose_bytes_stand_in_a_table_are_files_of_the_run(
-    reviews: TinyRun, tmp_path: Path, role: str, monkeypatch, capsys
+    tmp_path: Path, role: str, monkeypatch, capsys
 ) -> None:
     from datasets import Dataset
 
-    run, contents = reviews.folder, []
+    run, contents = finished(tmp_path / "runs"), []
     for number in range(20):
         file = tmp_path / "a file"
         if role == "image":

@@ -165,14 +165,9 @@ def _tokens(shown: ShownModel) -> str:
 
 def _answers(shown: ShownModel) -> str:
     """Take the lines of the model card; a context that is too long is cut off."""
-    changes = {
-        '"question…", "context…"': "question, context",
-        "return_tensors": 'truncation="only_second", return_tensors',
-    }
     text = str(shown.task.usage(shown.model))
-    for old, new in changes.items():
-        text = text.replace(old, new)
-    lines = text.splitlines()
+    text = text.replace("return_tensors", 'truncation="only_second", return_tensors')
+    lines = [line for line in text.splitlines() if not line.startswith("question, context = ")]
     if shown.labels.problem_type == ANSWERABLE:
         lines = [line for line in lines if "no answer" not in line]
     lines = [line.partition("  # ")[0] for line in lines]
