@@ -128,8 +128,8 @@ class Run:
         """Predict new examples, which keep their order and all their columns.
 
         Args:
-            inputs: a text, a list of texts, a file or a folder, a mapping of columns, a pandas
-                table, or a `Dataset`.
+            inputs: a text, a file or a folder; a list of texts, pictures, sounds or rows; a mapping
+                of columns, or of one row; a pandas table, or a `Dataset`.
             top_k: adds columns of so many of the likeliest labels and their probabilities.
             split: of a folder with several.
             batch_size: rows of mean length in a batch.

@@ -189,6 +189,23 @@ def test_several_columns_are_one_text(tiny: TinyRun, names: list[str]) -> None:
     assert predicted.probability.item() == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"review": "bad"},  # and no column of letters
+        [{"review": "bad"}],
+        pd.Series(["bad"], index=[7]),
+        np.array(["bad"]),
+        Dataset.from_dict({"review": ["bad"]})["review"],
+    ],
+)
+def test_one_text_in_any_form_of_python(tiny: TinyRun, inputs: Any) -> None:
+    table = tiny.run.predict(inputs)
+    assert [*table[table.columns[0]]] == ["bad"]
+    expected = tiny.logits("bad").softmax(1).max().item()
+    assert table.probability.item() == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_list_holds_texts_even_those_that_look_like_files(tiny, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad").mkdir()
@@ -350,6 +367,7 @@ def test_a_tokenizer_without_words_is_refused() -> None:
         ("yahoo.com", "no such file or folder; a text that looks like one goes to standard input"),
         (3, "expected texts, a path, a table or a Dataset, not int"),
         ([1, 2], "input: 1: expected texts"),
+        ({"review": "bad", "id": [1, 2, 3]}, "column 'review' is 'bad'; expected a list, as other"),
         ({"review": ["a"], "n": [1, 2]}, "no table can be made of it"),
         ({"review": []}, "there are no rows to predict"),
         ({"a": ["x"], "b": ["y"], "c": ["z"]}, "no column is obviously the text"),

@@ -100,6 +100,10 @@ def test_sounds_are_classified(tmp_path: Path, checkpoint) -> None:
     logits = torch.cat([run.outputs(**inputs).logits for inputs in encoded])
     assert [*table.prediction] == [SHADES.names[i] for i in logits.argmax(1)]
     assert np.allclose(table.probability, logits.softmax(1).max(1).values, atol=1e-4)
+    samples = [{"array": one, "sampling_rate": tiny_audio.RATE} for one in read]
+    assert np.allclose(run.run.predict(samples).probability, table.probability, atol=1e-4)
+    with pytest.raises(DataError, match="a sound is ndarray; expected a file, or samples with"):
+        run.run.predict(read)
 
 
 def test_speech_becomes_words_with_times(tmp_path: Path, checkpoint) -> None:

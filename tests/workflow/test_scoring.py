@@ -185,6 +185,8 @@ def test_what_cannot_be_scored_is_refused(tiny, reviews, tmp_path, text_checkpoi
     number = TinyRun(tmp_path / "number", text_checkpoint, labels=Labels(REGRESSION))
     with pytest.raises(RunError, match=r"its kind of label is regression, and that of .* single"):
         graft.evaluate([tiny.folder.path, number.folder.path], reviews)
+    with pytest.raises(DataError, match="data: expected a path or a recipe, not dict"):
+        tiny.run.evaluate(COLUMNS)
     with pytest.raises(RunError, match="no run is named"):
         graft.evaluate([], no_label)
     columns, labels = {"text": "text"}, Labels("language_modeling")

@@ -1,7 +1,7 @@
 """What a user gives to predict: texts, files, folders, tables or Python objects -> Inputs."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.console import printable
 from pipelines.core.errors import DataError
 from pipelines.data import inputs as data_inputs
-from pipelines.data import media_columns, media_inputs
+from pipelines.data import media_inputs
 from pipelines.data.dataset import Note
 from pipelines.data.inputs import Inputs
 from pipelines.data.media_columns import KINDS
 from pipelines.data.usual_columns import names_in
 from pipelines.recipe.overrides import Overrides
 from pipelines.workflow.inference import data_section, standard_input
+from pipelines.workflow.inference.python_inputs import dataset_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,8 +42,8 @@ def read(
     """Read rows to predict.
 
     Args:
-        given: a path, a text, `-` for standard input, a list of texts, of files or of pictures, a
-            mapping of columns, a pandas table or a `Dataset`.
+        given: a path, a text, `-` for standard input, a list of texts, of files, of pictures or of
+            rows, a mapping of columns, or of one row, a pandas table or a `Dataset`.
         overrides: keys of `data:`, such as `data.columns.text=review`.
         split: of a folder with several.
         spelled: keep the columns of text files as the files spell them.
@@ -67,7 +68,7 @@ def read(
             raise DataError(f"{paths[1]}: a second input; expected one table or folder of tables")
         source = data_section.of_rows_to_predict(paths[0], overrides)
         return data_inputs.load(source, split, task, predictor.columns, note, spelled=spelled)
-    return _of_dataset(_dataset(given, predictor), predictor, overrides, note)
+    return _of_dataset(dataset_of(given, predictor), predictor, overrides, note)
 
 
 def _words(given: Any) -> Iterator[Any]:
@@ -116,51 +117,6 @@ def _is_path(given: Any, *, is_media: bool) -> bool:
         advice = "" if is_media else "; a text that looks like one goes to standard input (-)"
         raise DataError(f"{given}: no such file or folder{advice}")
     return exists
-
-
-def _dataset(given: Any, predictor: "Predictor") -> "Dataset":
-    """Turn texts, pictures and Python's tables into a Dataset.
-
-    Raises:
-        DataError: they are something else.
-    """
-    from datasets import Dataset
-
-    if isinstance(given, Dataset):
-        return given
-    try:
-        if hasattr(given, "to_dict") and hasattr(given, "columns"):
-            return Dataset.from_pandas(given, preserve_index=False)
-        if isinstance(given, Mapping):
-            return Dataset.from_dict({str(name): list(column) for name, column in given.items()})
-        if isinstance(given, Sequence) and not isinstance(given, bytes):
-            return _of_examples([*given], predictor)
-    # pyarrow's are ValueErrors, too
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise DataError(f"input: no table can be made of it: {error}") from None
-    kind = type(given).__name__
-    raise DataError(f"input: expected texts, a path, a table or a Dataset, not {kind}")
-
-
-def _of_examples(given: list[Any], predictor: "Predictor") -> "Dataset":
-    """Make rows of the only input that the model reads."""
-    from datasets import Dataset, Features, Value
-
-    task = predictor.task
-    roles = [role for role in task.roles if not role.endswith("?")]
-    inputs = [role.rstrip("+") for role in roles if role != task.target]
-    needed = [role for role in predictor.columns if role != task.target] or inputs
-    if len(needed) > 1:
-        raise DataError(
-            f"{predictor.name} reads {', '.join(needed)}, and a text is one of them; expected a "
-            "table, or JSON Lines on standard input, with a column for each"
-        )
-    if task.modality in KINDS:
-        feature = media_columns.feature(task.modality)
-        return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: feature}))
-    if wrong := [each for each in given if each is not None and not isinstance(each, str)]:
-        raise DataError(f"input: {wrong[0]!r}: expected texts")
-    return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: Value("string")}))
 
 
 def _of_dataset(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelines import recipe as recipes
 from pipelines.core import recipe_files
-from pipelines.core.errors import ModelError, RunError
+from pipelines.core.errors import DataError, ModelError, RunError
 from pipelines.data.labeled_inputs import KnownData
 from pipelines.evaluation.scorer import Scorer
 from pipelines.recipe import Recipe
@@ -103,10 +103,15 @@ def source_of(data: "str | Path | Recipe", overrides: changes.Overrides) -> "Sou
     """Make the `data:` section that reads a recipe's data, or a path.
 
     Raises:
-        GraftError: no such recipe, or an override that no data have.
+        GraftError: no such recipe, an override that no data have, or something else.
     """
     if isinstance(data, Recipe):
         return Recipe.from_dict(data.model_dump(mode="json", exclude_unset=True), overrides).data
+    if not isinstance(data, str | Path):
+        raise DataError(
+            f"data: expected a path or a recipe, not {type(data).__name__}; write it to a file, "
+            "such as new.parquet"
+        )
     is_name = not Path(data).exists() and str(data) in recipe_files.shipped()
     if Path(data).suffix.lower() in YAML or is_name:
         return recipes.load(data, changes.parse(overrides)).data
