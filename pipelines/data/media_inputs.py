@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.data import media_columns
 from pipelines.data.inputs import Inputs
-from pipelines.data.sources._media_files import SUFFIXES, MediaFiles
+from pipelines.data.sources._media_files import SUFFIXES, MediaFiles, check_name
 
 if TYPE_CHECKING:
     from pipelines.data.dataset import Note
@@ -27,7 +27,7 @@ def read(paths: Sequence[Path], kind: str, note: "Note") -> Inputs:
     """List all files, those of a folder sorted; their paths are the column `file`.
 
     Raises:
-        DataError: a link that leads nowhere.
+        DataError: a link that leads nowhere, or a name that no table can hold.
     """
     from datasets import Dataset
 
@@ -39,6 +39,7 @@ def read(paths: Sequence[Path], kind: str, note: "Note") -> Inputs:
             if left_out := folder.note(kind):
                 note(f"{path}: {left_out}")
         else:
+            check_name(path)
             files.append(path)
     table = Dataset.from_dict({COLUMN: [str(file) for file in files]})
     return Inputs(table, media_columns.with_files(table, kind, files).select_columns([kind]))

@@ -311,6 +311,19 @@ def test_refuses_links_without_an_end(tmp_path, target, reason):
     refuse(tmp_path, f"{tmp_path / 'cat' / 'link'}: a link", reason)
 
 
+@pytest.mark.parametrize("name", [b"cat/\xff.png", b"caf\xe9/y.png"])
+def test_refuses_names_that_no_table_can_hold(tmp_path, name):
+    """Archives of other systems leave them."""
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    draw(tmp_path / "cat" / "x.png")
+    try:
+        draw(file)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    shown = name.decode("utf-8", "backslashreplace")
+    refuse(tmp_path, f"{tmp_path}/{shown}: its name is not UTF-8")
+
+
 def test_what_cannot_be_read_is_counted_by_suffix(tmp_path):
     for label in ("cat", "dog"):
         draw(tmp_path / label / "x.png")

@@ -58,10 +58,15 @@ class MediaFiles:
         return result
 
     def add(self, file: Path) -> None:
-        """Sort a file into its group."""
+        """Sort a file into its group.
+
+        Raises:
+            DataError: an image or a sound whose name no table can hold.
+        """
         suffix = file.suffix.lower()
         kind = next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)
         if kind:
+            check_name(file)
             self.by_kind.setdefault(kind, []).append(file)
         elif file.name in METADATA:
             self.metadata.append(file)
@@ -92,6 +97,17 @@ class MediaFiles:
             return None
         counts = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
         return f"left out, since they cannot be read as {kind}: {counts}"
+
+
+def check_name(file: Path) -> None:
+    """Refuse a path that is not UTF-8, as an archive of another system may leave it.
+
+    Raises:
+        DataError: names it.
+    """
+    shown = os.fsencode(file).decode("utf-8", "backslashreplace")
+    if shown != str(file):
+        raise DataError(f"{shown}: its name is not UTF-8, and no table can hold it; rename it")
 
 
 def _walk(folder: Path, device: int, above: tuple[str, ...]) -> Iterator[Path]:
