@@ -304,6 +304,7 @@ def test_columns_of_predictions_do_not_hide_those_of_the_input(tiny: TinyRun) ->
         (["{run}", "{data}", "data.columns.text=reviw"], "no column 'reviw'"),
         (["{run}", "a text", "data.encoding=cp1251"], "data.encoding: there is no file"),
         (["{data}", "a text"], "expected a Hub id or a folder with config.json"),
+        (["{folder}", "a text"], "neither a run such as runs/bert_sst2/1 (there is no lock.json)"),
         (["runs/of/nobody", "a text"], "runs/of/nobody: not in a run folder"),
         (["{runs}", "a text"], "not in a run folder; expected one such as {run}"),
         (["{run}", "a text", "--batch-size", "0"], "--batch-size 0: expected 1 or more"),

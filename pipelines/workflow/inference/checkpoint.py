@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+ENSEMBLE = "ensemble.json"
 MAX_TENSORS_SHOWN = 2
 
 
@@ -39,8 +40,26 @@ def open_model(name: str | Path) -> Predictor:
         is_elsewhere = not Path(name).exists() and not HUB_ID.fullmatch(str(name))
         if is_elsewhere or RunFolder.newest_in(name):
             raise
+        _check_folder(Path(name))
         return of_checkpoint(str(name))
     return of_run(folder)
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder of anything else, such as that of all runs.
+
+    Raises:
+        ModelError: says what it lacks.
+    """
+    if (path / ENSEMBLE).is_file():
+        raise ModelError(
+            f"{path}: an ensemble of several models; README.md in it says how to use it"
+        )
+    if path.is_dir() and not any((path / name).is_file() for name in saved_folder.CONFIGS):
+        raise ModelError(
+            f"{path}: neither a run such as runs/bert_sst2/1 (there is no lock.json), nor a "
+            "checkpoint (no config.json)"
+        )
 
 
 def of_checkpoint(name: str) -> Predictor:

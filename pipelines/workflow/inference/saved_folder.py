@@ -12,6 +12,7 @@ from pipelines.core import hub_files, registry
 from pipelines.core.errors import ModelError
 from pipelines.core.labels import PROBLEM_TYPES
 from pipelines.models import outline
+from pipelines.models.output import side_by_side
 from pipelines.models.output.reload import LoadedModel, library_of, opening, reload
 from pipelines.models.revision import ENCODER, encoder_folder
 from pipelines.models.section import Model
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from pipelines.data.columns import Columns
 
 MODULES, ADAPTER, CONFIG = "modules.json", "adapter_config.json", "config.json"
+CONFIGS = (
+    CONFIG,
+    MODULES,
+    ADAPTER,
+    side_by_side.FILE,
+)  # one of them is in every folder that holds a model
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 # both are needed, under these names or usual ones
 PAIR: "Columns" = {"text": "text", "text_pair": "text_pair"}
