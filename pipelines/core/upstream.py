@@ -4,7 +4,9 @@ A release that changes one of them breaks here, and in tests/core/test_upstream.
 bounds the versions. Each comment names the version that the name was seen in.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +18,26 @@ def exit_at_once(code: int) -> None:
     from os import _exit  # documented, in spite of its name
 
     _exit(code)
+
+
+@contextmanager
+def exits_raise() -> Iterator[None]:
+    """Let the exit that skips all that Python does at its end raise SystemExit inside the block.
+
+    A process that is forked inside it ends as ever.
+    """
+    owner, end = os.getpid(), vars(os)["_exit"]
+
+    def leave(code: int) -> None:
+        if os.getpid() == owner:
+            raise SystemExit(code)
+        end(code)
+
+    vars(os)["_exit"] = leave
+    try:
+        yield
+    finally:
+        vars(os)["_exit"] = end
 
 
 def let_cpus_shard() -> None:

@@ -13,6 +13,7 @@ Importing `evaluate` takes seconds, so names and options are checked against the
 and nothing is imported before the first score.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from numbers import Real
@@ -21,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core import registry
 from pipelines.core.contract import SCORES
 from pipelines.core.errors import RecipeError, suggest
-from pipelines.core.hub_client import first_line
 from pipelines.core.labels import CHOICE, MULTI, PROBLEM_TYPES, REGRESSION, SINGLE, Labels
 from pipelines.core.upstream import compute_directly
 from pipelines.evaluation import (
     averages,
+    metric_code,
     metric_inputs,
     metric_location,
     metric_source,
@@ -142,14 +143,8 @@ class Metric:
         # in memory, so that processes share no files
         if self.is_ours:
             return registry.find("metrics", self.name)(config_name, keep_in_memory=True)
-        import evaluate
-
-        try:
-            return evaluate.load(str(self.path), config_name, keep_in_memory=True)
-        except (Exception, SystemExit) as error:
-            raise RecipeError(
-                f"metric '{self.name}' cannot be loaded: {_describe(error)}"
-            ) from error
+        with metric_code.contained(f"metric '{self.name}' cannot be loaded"):
+            return metric_code.load(self.path, config_name)
 
     @property
     def _default_config_name(self) -> str | None:
@@ -182,41 +177,33 @@ class Metric:
         if self.declaration.takes_scores:
             assert scores is not None
             inputs[SCORES] = scores[:, 1] if self._num_scores == 1 else scores
-        # code of others may raise anything, and may even end the program with success
-        raised: tuple[type[BaseException], ...] = (Exception, SystemExit)
-        if self.is_ours:
-            raised = (KeyError, TypeError, ValueError)
         module = self.module  # refuses by itself
-        try:
-            result = self._result(module, inputs, options)
-        except raised as error:
-            kind = self.labels.problem_type
-            raise RecipeError(
-                f"metric '{self.name}' cannot score {kind}: {_describe(error)}"
-            ) from error
+        problem = f"metric '{self.name}' cannot score {self.labels.problem_type}"
+        if self.is_ours:
+            try:
+                result = self._result(module, inputs, options)
+            except (KeyError, TypeError, ValueError) as error:
+                raise RecipeError(f"{problem}: {metric_code.describe(error)}") from error
+        else:
+            with metric_code.contained(problem):
+                result = module.compute(**inputs, **options)
         if not isinstance(result, Mapping):
             raise RecipeError(
-                f"metric '{self.name}' gives {result!r}; expected a dictionary of numbers"
+                f"metric '{self.name}' gives {reprlib.repr(result)}; expected a dictionary of "
+                "numbers"
             )
-        # lists and arrays (scores by class, say) cannot be compared or drawn
-        numbers = {key: float(score) for key, score in result.items() if isinstance(score, Real)}
+        with metric_code.contained(problem):  # numbers are objects of others, too
+            # lists and arrays (scores by class, say) cannot be compared or drawn
+            numbers = {
+                str(key): float(score) for key, score in result.items() if isinstance(score, Real)
+            }
         if not numbers:
-            raise RecipeError(f"metric '{self.name}' gives no number: {result}")
+            raise RecipeError(f"metric '{self.name}' gives no number: {reprlib.repr(result)}")
         return numbers
 
     def _result(self, module: Any, inputs: dict[str, Any], options: dict[str, Any]) -> Any:
-        if not self.is_ours:
-            return module.compute(**inputs, **options)
+        """Compute one of ours without what `evaluate` does around it."""
         inputs = {name: inputs[name] for name in self.declaration.inputs}
         if not self.declaration.takes_scores:
             inputs = metric_inputs.convert(module.features, inputs)
         return compute_directly(module, **inputs, **options)
-
-
-def _describe(error: BaseException) -> str:
-    """Return the first line of an error's text, and its class where the text alone says little."""
-    text = first_line(error)
-    if isinstance(error, SystemExit):
-        return f"it calls sys.exit({text})"
-    is_clear = isinstance(error, TypeError | ValueError | ImportError) and text
-    return text if is_clear else f"{type(error).__name__}: {text}".removesuffix(": ")

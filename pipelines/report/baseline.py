@@ -16,6 +16,7 @@ def warnings(evidence: Evidence) -> Iterator[str]:
     as mse: correlations do not show that numbers are of another size. Of other scores a constant
     may have high ones (F1 of the class that it names).
     """
+    yield from _undefined(evidence)
     below = [*_comparisons(evidence, evidence.baseline)]
     for split, metric, score, baseline in below:
         relation = "no better than" if score == baseline else "worse than"
@@ -33,6 +34,17 @@ def warnings(evidence: Evidence) -> Iterator[str]:
 def others(evidence: Evidence) -> Iterator[str]:
     """Yield a sentence for the simple model and one for zero-shot, where there are any."""
     yield from filter(None, [_simple_model(evidence), _zero_shot(evidence)])
+
+
+def _undefined(evidence: Evidence) -> Iterator[str]:
+    """Yield a line for each split whose main score a metric of somebody left undefined."""
+    for split, scores in evidence.splits.items():
+        score = scores.get(evidence.main_metric)
+        if not is_number(score):
+            yield (
+                f"WARNING: {split} {evidence.main_metric} is {score}: nothing can be chosen or "
+                "compared by it; let its metric give a number, or list another one first"
+            )
 
 
 def _simple_model(evidence: Evidence) -> str:

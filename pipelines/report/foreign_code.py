@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.evaluation import metric_code
 from pipelines.evaluation.metric_location import is_remote
 from pipelines.report.markdown_text import escape
 
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
 
-def identify(recipe: "Recipe") -> list[dict[str, str]]:
-    """Identify each such metric of a recipe: by its commit, or by the hash of its file."""
+def identify(recipe: "Recipe") -> list[dict[str, Any]]:
+    """Identify each such metric of a recipe: by its commit, or by the hashes of its files."""
     entries = [{"name": m} if isinstance(m, str) else m for m in recipe.metrics]
     identified = []
     for entry in entries:
@@ -20,8 +21,14 @@ def identify(recipe: "Recipe") -> list[dict[str, str]]:
         if is_remote(name):
             identified.append({"name": name, "commit": str(entry["revision"])})
         elif name.endswith(".py"):
-            digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
-            identified.append({"name": Path(name).name, "sha256": digest})
+            imports = {file.name: _digest(file) for file in metric_code.files_beside(Path(name))}
+            identified.append(
+                {
+                    "name": Path(name).name,
+                    "sha256": _digest(Path(name)),
+                    **({"imports": imports} if imports else {}),
+                }
+            )
     return identified
 
 
@@ -34,3 +41,7 @@ def sentence(lock: dict[str, Any]) -> str:
         for metric in lock.get("metrics", [])
     ]
     return f" Metrics of other code: {', '.join(places)}." if places else ""
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

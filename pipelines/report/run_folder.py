@@ -108,7 +108,9 @@ class RunFolder(RunPaths):
         """The newest complete checkpoint; None if there is none."""
         # the Trainer writes trainer_state.json last: without it the checkpoint is not whole
         states = [*self.checkpoints.glob("checkpoint-*/trainer_state.json")]
-        states.sort(key=lambda state: int(state.parent.name.split("-")[1]), reverse=True)
+        steps = {state: state.parent.name.partition("-")[2] for state in states}
+        states = [state for state in states if steps[state].isdecimal()]  # no copy of the user
+        states.sort(key=lambda state: int(steps[state]), reverse=True)
         # nor with half of it, as a full disk or a run that was killed leaves it
         whole = next(filter(_is_whole, states), None)
         return whole and whole.parent
@@ -144,7 +146,10 @@ class RunFolder(RunPaths):
     def stages_before(self) -> list[Self]:
         """The stages from whose models this one comes, the first one first."""
         whole = self.whole
-        stages = {int(path.name.split("-")[0]): path for path in whole.path.glob("[0-9]*-*/")}
+        if not whole.staged_recipe.is_file():  # then such folders are the user's
+            return []
+        numbered = ((path.name.partition("-")[0], path) for path in whole.path.glob("[0-9]*-*/"))
+        stages = {int(number): path for number, path in numbered if number.isdecimal()}
         numbers = {path: number for number, path in stages.items()}
         end = numbers.get(self.path, len(stages) + 1)
         return [type(self)(stages[number]) for number in sorted(stages) if number < end]

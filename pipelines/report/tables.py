@@ -31,7 +31,7 @@ def score_rows(evidence: Evidence) -> Iterator[list[str]]:
     for metric in evidence.validation:
         scores = [column.get(metric) for column in columns]
         # a confusion matrix has no cell; metrics.json holds it
-        if any(map(is_number, scores)):
+        if metric == evidence.main_metric or any(map(is_number, scores)):
             bounds = intervals if metric == evidence.main_metric else []
             cells = zip_longest(scores, bounds)
             yield [metric, *(_cell(*pair) for pair in cells)]

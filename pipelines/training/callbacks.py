@@ -5,14 +5,16 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from pipelines.core import stopping
+from pipelines.core import processes, stopping
 from pipelines.core.console import say
+from pipelines.training import checkpoint_files
 from pipelines.training.progress import Progress
 
 
@@ -155,6 +157,17 @@ class WaitingTime(TrainerCallback, ExportableState):
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
         return {"args": {"seconds": self.seconds, "elapsed": self.elapsed}, "attributes": {}}
+
+
+class NoteFiles(TrainerCallback):
+    """Notes which files a checkpoint has, once all processes have written their parts of it."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Note those of the checkpoint that was saved at this step."""
+        processes.wait()
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if processes.is_main() and folder.is_dir():
+            checkpoint_files.note(folder)
 
 
 class Continuation(TrainerCallback):

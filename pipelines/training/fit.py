@@ -72,13 +72,14 @@ def _train(
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
     """
-    from pipelines.training.callbacks import Continuation, StopOnSignal, WaitingTime
+    from pipelines.training.callbacks import Continuation, NoteFiles, StopOnSignal, WaitingTime
 
     stop, waiting = StopOnSignal(), WaitingTime(progress.waited, progress.seconds)
     with ExitStack() as stack:
         trainer, decisions = _prepare(job, setup, stack)
         trainer.add_callback(stop)
         trainer.add_callback(waiting)
+        trainer.add_callback(NoteFiles())
         if progress.max_steps is not None:
             trainer.add_callback(Continuation(progress, trainer.callback_handler.callbacks))
         stack.enter_context(stop)

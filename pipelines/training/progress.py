@@ -59,7 +59,8 @@ def naming_step(trainer: "Trainer") -> Iterator[None]:
         yield
     except DivergedError as error:
         saved = [*Path(str(trainer.args.output_dir)).glob(f"checkpoint-*/{STATE}")]
-        steps = [int(state.parent.name.split("-")[1]) for state in saved]
+        names = [state.parent.name.partition("-")[2] for state in saved]
+        steps = [int(name) for name in names if name.isdecimal()]
         last = f"; checkpoint-{max(steps)} was saved before that" if steps else ""
         raise DivergedError(f"step {trainer.state.global_step:,}: {error}{last}") from None
 

@@ -1,14 +1,18 @@
 """Whether training can go on from a checkpoint, before anything of it is loaded."""
 
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import BadZipFile, ZipFile
 
-from pipelines.core import processes
-from pipelines.core.errors import RunError
+from pipelines.core import processes, regular_files
+from pipelines.core.errors import RunError, listed
 from pipelines.core.sharding import NAMES, saved_sharding, sharding_key
 from pipelines.report import strict_json
+from pipelines.training import checkpoint_files
+from pipelines.training.checkpoint_files import ARCHIVES, NAME
 
 
 def refuse_damaged(checkpoint: Path) -> None:
@@ -17,15 +21,21 @@ def refuse_damaged(checkpoint: Path) -> None:
     Raises:
         RunError: names the file, and what to do without it.
     """
-    remedy = "resume from an older checkpoint of the run, if there is one, or start it anew"
+    remedy = "resume from an older one of the run, if there is one, or start it anew"
     for file in sorted(checkpoint.rglob("*")):
+        if problem := regular_files.problem(file, or_folder=True):
+            raise RunError(f"{file}: {problem}; {remedy}")
         if file.suffix == ".json":
             strict_json.read(file, remedy)
         elif file.suffix == ".safetensors":
             _open_tensors(file, remedy)
-        # what torch saves is a zip archive, whose table of contents stands at its end
-        elif file.suffix in {".bin", ".pt", ".pth"} and not is_zipfile(file):
-            raise RunError(f"{file}: damaged: cut short or not written by torch; {remedy}")
+        elif file.suffix in ARCHIVES:
+            _check_archive(file, remedy)
+    noted = checkpoint / NAME
+    if noted.is_file():  # those of older versions have none
+        problems = [*checkpoint_files.problems(checkpoint, strict_json.read(noted, remedy))]
+        if problems:
+            raise RunError(f"{checkpoint}: damaged: {listed(problems)}; {remedy}")
 
 
 def refuse_other_sharding(checkpoint: Path, training: Mapping[str, Any]) -> None:
@@ -44,6 +54,17 @@ def refuse_other_sharding(checkpoint: Path, training: Mapping[str, Any]) -> None
             f"optimizer in files of its own, and now there is {NAMES[now]}; launch it as before, "
             "or begin a new run"
         )
+
+
+def _check_archive(file: Path, remedy: str) -> None:
+    """Read a zip archive, which is what torch saves, and compare its checksums."""
+    damage = "cut short or not written by torch"
+    with suppress(BadZipFile, OSError, EOFError, zlib.error), ZipFile(file) as archive:
+        name = archive.testzip()  # the first entry that differs
+        if name is None:
+            return
+        damage = f"{name} in it has another checksum"
+    raise RunError(f"{file}: damaged: {damage}; {remedy}")
 
 
 def _open_tensors(file: Path, remedy: str) -> None:

@@ -1,15 +1,7 @@
-"""What may change of a recipe between two parts of one run, and what may not.
+"""Whether a run goes on with a recipe, and what that has changed.
 
 The first part trained by its own recipe. What came of that cannot have another learning rate, data
 set or checkpoint now: the run's record would name what was not trained.
-
-    training longer     `training.num_train_epochs` or `training.max_steps`, upwards
-    what is logged      `training.logging_steps`, `report_to` …
-    where it goes       `name`, `hub`, `training.output_dir`, `save_total_limit`
-    when it stops       `early_stopping`
-    what follows        `calibration`, `evaluation`, `simple_model`, `printed_lines`
-    who trains          the number of processes, and how they connect (`ddp_backend` …); batches
-                        may change with them while the rows of a step are as many as before
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +15,7 @@ from pipelines.recipe.differences import LEFT_OUT, Difference, differences
 from pipelines.report import lock_differences, requested, strict_json
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow import step_size
-from pipelines.workflow.free_keys import is_free
+from pipelines.workflow.free_keys import is_free, is_place
 from pipelines.workflow.step_size import StepSize
 
 T = TypeVar("T")
@@ -37,26 +29,36 @@ REVISIONS = {  # key -> the section of the lock that names the commit it meant
 ADVICE = "or begin a new run: leave --resume (training.resume_from_checkpoint) out"
 
 
-def choose(runs: list[RunFolder], check: Callable[[RunFolder], T]) -> tuple[RunFolder, T]:
+def choose(
+    runs: list[RunFolder], check: Callable[[RunFolder], T], is_elsewhere: Callable[[T], bool]
+) -> tuple[RunFolder, T]:
     """Return the first run that goes on with the recipe, and what `check` makes of it.
 
     Args:
         check: raises a RunError where the run is one of another recipe.
+        is_elsewhere: whether that run read files of other places; one that did not goes first.
 
     Raises:
         RunError: there is none; says why not of the first one.
     """
+    fitting: list[tuple[RunFolder, T]] = []
     problems: list[tuple[RunFolder, RunError]] = []
     for run in runs:
         try:
-            checked = check(run)
+            fitting.append((run, check(run)))
         except RunError as error:
             problems.append((run, error))
             continue
-        for other, _ in problems:
+        if not is_elsewhere(fitting[-1][1]):
+            fitting = fitting[-1:]
+            break
+    if not fitting:
+        raise problems[0][1]
+    chosen = fitting[0]
+    for other, _ in problems:
+        if runs.index(other) < runs.index(chosen[0]):
             say(f"note: {other} is unfinished, too, and was begun with another recipe")
-        return run, checked
-    raise problems[0][1]
+    return chosen
 
 
 def check(run: RunFolder, recipe: Recipe) -> tuple[Difference, ...]:
@@ -105,6 +107,8 @@ def refused(
     """
     for change in changes:
         if is_free(change.key) or _is_what_it_was(run, change):
+            continue
+        if run.lock.is_file() and is_place(change):
             continue
         if change.key in LENGTHS:
             reason = _length_problem(run, recipe, change)

@@ -16,12 +16,12 @@ from pipelines.recipe import Recipe, StagedRecipe, reading, staged
 from pipelines.recipe import build as build_recipe
 from pipelines.recipe.differences import Difference, differences
 from pipelines.recipe.yaml_reader import parse_override
-from pipelines.workflow.free_keys import FREE_TRAINING
+from pipelines.workflow.free_keys import FREE_TRAINING, PLACES
 from pipelines.workflow.original import Original
 
 # where results go, what is logged, and where that lies whose content is compared
 FREE = re.compile(
-    r"name|hub(\..*)?|printed_lines|model\.checkpoint|data\.((target|sources\.[^.]+)\.)?path"
+    rf"name|hub(\..*)?|printed_lines|{PLACES.pattern}"
     rf"|training\.(logging_.*|{'|'.join(sorted(FREE_TRAINING))})"
 )
 ALLOWED = (

@@ -1,6 +1,7 @@
 """Which unfinished run to go on with, and what it had resolved already."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from pipelines.report.run_folder import RunFolder
 from pipelines.workflow import step_size
 from pipelines.workflow.checkpoint_checks import refuse_damaged, refuse_other_sharding
 from pipelines.workflow.continuation import changes_since, check, choose
-from pipelines.workflow.free_keys import is_free
+from pipelines.workflow.free_keys import is_free, is_place, read_elsewhere
 from pipelines.workflow.stopped import kept_passes
 
 # of `training:`, which the run may have chosen
@@ -48,7 +49,7 @@ class Resumed:
             runs = RunFolder.unfinished(runs_folder(recipe), recipe.name)
         else:
             runs = [RunFolder.resumable(place)]
-        run, changes = choose(runs, lambda run: _check(run, recipe))
+        run, changes = choose(runs, lambda run: _check(run, recipe), read_elsewhere)
         return cls(run, place if place is True else str(place), changes)
 
     @classmethod
@@ -59,7 +60,11 @@ class Resumed:
             RunError: a file of the checkpoint is damaged.
         """
         changes = changes_since(run, recipe)
-        shown = (each for each in changes if is_free(each.key) or each.key in step_size.KEYS)
+        shown = (
+            each
+            for each in changes
+            if is_free(each.key) or is_place(each) or each.key in step_size.KEYS
+        )
         resumed = cls(run, requested, tuple(shown))
         resumed.announce()
         return resumed
@@ -73,7 +78,7 @@ class Resumed:
         if self.folder.done:
             raise RunError(f"{self.folder}: nothing to resume: {self.folder.done_advice}")
         if self.checkpoint:
-            refuse_damaged(self.checkpoint)
+            processes.from_main(partial(refuse_damaged, self.checkpoint))
             say(f"resume: {self.folder} goes on from {self.checkpoint.name}")
         else:
             stopped = "it was stopped before its first checkpoint, and begins anew"

@@ -12,6 +12,7 @@ from pipelines.recipe.staged import load
 from pipelines.report.requested import as_written
 from pipelines.report.run_folder import RunFolder
 from pipelines.workflow.continuation import choose, refusal, refused
+from pipelines.workflow.free_keys import read_elsewhere
 from pipelines.workflow.resume import runs_folder
 
 
@@ -22,11 +23,13 @@ class ResumedStages:
     Attributes:
         staged: what goes on: stages that are finished are those that were run.
         notes: what of the recipe has no effect on them, or changes a stage that is not begun.
+        is_elsewhere: whether files lie in other places than when it began.
     """
 
     folder: RunFolder
     staged: StagedRecipe
     notes: tuple[str, ...]
+    is_elsewhere: bool = False
 
     @classmethod
     def of(cls, staged: StagedRecipe, place: bool | str) -> Self:
@@ -44,7 +47,7 @@ class ResumedStages:
             ]
             if not runs:
                 raise RunError(f"{place}: not in the folder of a run with stages")
-        return choose(runs, lambda run: cls.in_folder(run, staged))[1]
+        return choose(runs, lambda run: cls.in_folder(run, staged), lambda run: run.is_elsewhere)[1]
 
     @classmethod
     def in_folder(cls, folder: RunFolder, staged: StagedRecipe) -> Self:
@@ -64,12 +67,13 @@ class ResumedStages:
                 f"{folder}: its stages are {', '.join(then)}, and the recipe's {', '.join(now)}; "
                 "leave training.resume_from_checkpoint out"
             )
-        stages, notes = [], []
+        stages, notes, is_elsewhere = [], [], False
         problems: list[str] = []
         for number, pair in enumerate(zip(before.stages, staged.stages, strict=True)):
             old, new = map(as_written, pair)
             place, key = place_of(staged, number, folder), f"stages.{number}"
             changes = differences(old, new)
+            is_elsewhere |= read_elsewhere(changes)
             stages.append(pair[0] if place.done else pair[1])
             if changes and place.done:
                 notes.append(
@@ -82,7 +86,7 @@ class ResumedStages:
                 problems += refused(place, new, changes, f"{key}.")
         if problems:
             raise RunError(refusal(folder, problems))
-        return cls(folder, staged.replace(stages=tuple(stages)), tuple(notes))
+        return cls(folder, staged.replace(stages=tuple(stages)), tuple(notes), is_elsewhere)
 
     def announced(self) -> StagedRecipe:
         """Say which run goes on, and return its stages.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pipelines.core import cache_folder, stopping
 from pipelines.core.disk import write_failure
@@ -43,22 +44,34 @@ def advising(folder: RunFolder | None = None) -> Iterator[None]:
 def explaining_full_disk(folder: RunFolder) -> Iterator[None]:
     """Say what is left of a run for whose checkpoints or results there is no room.
 
+    The same for one whose files somebody has removed, or forbidden, under way.
+
     Raises:
         RunError: something could not be written inside the block.
     """
     try:
         yield
     except Exception as error:
-        reason = write_failure(error)
-        if reason is None:
+        full, lost = write_failure(error), _failure_inside(folder, error)
+        if full is None and lost is None:
             raise
-        advice = f"make room, and run it again{kept_passes()}"
+        remedy = "make room" if full else "put it back, or leave it alone"
+        advice = f"{remedy}, and run it again{kept_passes()}"
         if folder.checkpoint:
             advice = (
-                f"{folder.checkpoint.name} is whole: make room, and run the same recipe with "
+                f"{folder.checkpoint.name} is whole: {remedy}, and run the same recipe with "
                 "training.resume_from_checkpoint=true"
             )
-        raise RunError(f"{folder}: cannot be written ({reason}); {advice}") from None
+        problem = f"cannot be written ({full})" if full else f"cannot be used any more ({lost})"
+        raise RunError(f"{folder}: {problem}; {advice}") from None
+
+
+def _failure_inside(folder: RunFolder, error: Exception) -> str | None:
+    """Return what the system refused of a file in the run folder; None for another error."""
+    if not isinstance(error, OSError) or not isinstance(error.filename, str):
+        return None
+    is_inside = Path(error.filename).absolute().is_relative_to(folder.path.absolute())
+    return f"{error.filename}: {error.strerror}" if is_inside else None
 
 
 def kept_passes() -> str:

@@ -305,6 +305,12 @@ def test_what_a_run_cannot_do_is_not_suggested(tmp_path: Path) -> None:
     assert not next_commands.pushing(str(run), "side-by-side")
 
 
+def test_a_main_score_that_is_no_number_is_stated(tmp_path: Path) -> None:
+    text = summarize(finished(tmp_path), evidence(validation={"accuracy": float("nan")}))
+    assert re.search(r"accuracy +- +0\.8000 +0\.5000", text)
+    assert "WARNING: validation accuracy is nan: nothing can be chosen or compared by it" in text
+
+
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [

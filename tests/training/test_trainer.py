@@ -23,6 +23,7 @@ from pipelines.core import registry
 from pipelines.core.errors import DivergedError, Interrupted, RecipeError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
+from pipelines.training import checkpoint_files
 from pipelines.training.callbacks import WaitingTime, follow_schedule
 from pipelines.training.progress import Progress
 from pipelines.training.speed import Speed
@@ -444,6 +445,9 @@ def test_patience_goes_on_where_it_stopped(prepared, send, tmp_path):
         fit(prepared(**sections), tmp_path)
     before = Progress.at(tmp_path / "checkpoint-10")
     assert before.evaluations == 1
+    saved = {path.name for path in (tmp_path / "checkpoint-10").iterdir()}
+    noted = json.loads((tmp_path / "checkpoint-10" / checkpoint_files.NAME).read_text())
+    assert {*noted, checkpoint_files.NAME} == saved
     sections["early_stopping"] = {"patience": 4}  # which may change; the count stays
     resumed = fit(prepared(**sections), tmp_path, resume_from=tmp_path / "checkpoint-10")
     assert len(logged(resumed, "eval_accuracy")) == 5

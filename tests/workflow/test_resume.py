@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from pipelines.core.errors import Interrupted, RunError
 from pipelines.recipe import staged
 from pipelines.report import requested
 from pipelines.report.run_folder import RunFolder
+from pipelines.training import checkpoint_files
 from pipelines.workflow.continuation import refuse_other_contents
 from pipelines.workflow.resume import Resumed, without_request
 from pipelines.workflow.resumed_stages import ResumedStages
@@ -43,10 +45,9 @@ EDITS = {
     "training.metric_for_best_model=loss": 'metric_for_best_model: left out -> "loss"',
     "training.num_train_epochs=2": "training.num_train_epochs: 3 -> 2 (it can only be raised)",
     "training.max_steps=100": "max_steps: left out -> 100 (the length of this run is training.num",
-    "model=other/checkpoint": '/bert" -> "other/checkpoint"',
     "model.revision=v2": 'model.revision: "main" -> "v2"',
     "model.config.hidden_dropout_prob=0.5": "model.config.hidden_dropout_prob: left out -> 0.5",
-    "data.path=elsewhere": '-> "elsewhere"',
+    "data.source=hub": 'data.source: "files" -> "hub"',
     "data.limit.train=10": "data.limit.train: null -> 10",
     "data.splits.test=other": "data.splits.test: left out -> ",
     "data.folds=3": "data.folds: ",
@@ -68,6 +69,9 @@ FREE = [
     "calibration=null",
     "simple_model=false",
     "hub.repo_id=me/it",
+    # whose contents are compared with the lock
+    "model.checkpoint=elsewhere/bert",
+    "data.path=elsewhere",
 ]
 
 
@@ -159,6 +163,22 @@ def test_the_newest_run_of_this_recipe_goes_on(begin, path, capsys):
     assert resume(path, "training.learning_rate=0.5").folder == newer
 
 
+def test_files_may_lie_elsewhere_and_a_run_that_read_them_here_goes_first(begin, path, tmp_path):
+    merged = "averaging.merge.checkpoints=[{0}/a, {0}/b]"
+    here, moved = merged.format("/here"), merged.format("/moved")
+    older, newer = begin(here), begin(moved)
+    assert resume(path, moved).folder == newer
+    assert resume(path, here).folder == older
+    newer.metrics.write_text("{}", encoding="utf-8")
+    resumed = resume(path, moved)
+    assert (resumed.folder, len(resumed.changes)) == (older, 1)
+    with pytest.raises(RunError, match=r"averaging\.merge\.checkpoints: "):
+        resume(path, "averaging.merge.checkpoints=[/here/a, /moved/other]")
+    older.lock.unlink()  # there is nothing to compare with
+    with pytest.raises(RunError, match=r"averaging\.merge\.checkpoints: "):
+        resume(path, moved)
+
+
 def test_the_recipe_that_a_run_recorded_goes_on_with_it(begin, path):
     run = begin()
     again = recipes.load(run.recipe, [RESUME, "name=recipe"])
@@ -240,6 +260,48 @@ def test_a_recorded_recipe_is_not_one_to_resume(path):
     recipe = recipes.load(path, [RESUME])
     assert "resume_from_checkpoint" not in without_request(recipe).training
     assert without_request(without_request(recipe)) == without_request(recipe)
+
+
+DAMAGES = {
+    "optimizer.pt is missing": lambda folder: (folder / "optimizer.pt").unlink(),
+    "part/weights.distcp is missing": lambda folder: shutil.rmtree(folder / "part"),
+    "part/weights.distcp is not what was saved": lambda folder: (
+        folder / "part" / "weights.distcp"
+    ).write_bytes(b"other numbers"),
+    "trainer_state.json is not what was saved": lambda folder: (
+        folder / "trainer_state.json"
+    ).write_text('{"max_steps": 99}'),
+    "data in it has another checksum": lambda folder: (folder / "optimizer.pt").write_bytes(
+        (folder / "optimizer.pt").read_bytes().replace(b"moments", b"momentS")
+    ),
+    "scheduler.pt: is a pipe": lambda folder: os.mkfifo(folder / "scheduler.pt"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_checkpoint_that_is_not_what_was_saved_is_refused(begin, path, damage):
+    folder = begin().checkpoint
+    (folder / "part").mkdir()
+    (folder / "part" / "weights.distcp").write_bytes(b"equal numbers")
+    with ZipFile(folder / "optimizer.pt", "w") as archive:  # as torch saves it
+        archive.writestr("data", b"moments")
+    checkpoint_files.note(folder)
+    resume(path).announce()
+    DAMAGES[damage](folder)
+    with pytest.raises(RunError) as refused:
+        resume(path).announce()
+    assert re.fullmatch(f"{folder}.*{damage}; resume from an older one .*", str(refused.value))
+
+
+def test_folders_of_the_user_are_no_checkpoints_and_no_stages(begin, path):
+    run = begin()
+    shutil.copytree(run.checkpoint, run.checkpoints / "checkpoint-4.copy")
+    shutil.copytree(run.checkpoint, run.checkpoints / "checkpoint-best")
+    for name in ("3d-pictures", "2025-06-notes"):
+        (run.path / name).mkdir()
+    resumed = resume(path)
+    assert resumed.checkpoint.name == "checkpoint-4"
+    assert run.stages_before == []
 
 
 def test_other_files_or_commits_are_refused(tmp_path, capsys):
@@ -381,6 +443,17 @@ def test_a_full_disk_names_what_is_whole(begin, monkeypatch, tmp_path):
         raise full
     with pytest.raises(OSError, match="no file"), explaining_full_disk(run):
         raise FileNotFoundError(errno.ENOENT, "no file")
+
+
+def test_a_run_whose_files_somebody_removes_is_one_message(begin):
+    run = begin()
+    advice = r"1: cannot be used any more \(.*/gone: No such file.*\); checkpoint-4 is whole"
+    with pytest.raises(RunError, match=advice), explaining_full_disk(run):
+        (run.checkpoints / "gone").read_bytes()
+    shutil.rmtree(run.path)
+    again = r"\(.*/1: No such file.*\); put it back, or leave it alone, and run it again"
+    with pytest.raises(RunError, match=again), explaining_full_disk(run):
+        os.listdir(run.path)
 
 
 def test_another_ctrl_c_does_not_take_the_place_of_the_advice(monkeypatch):
