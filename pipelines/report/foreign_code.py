@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def identify(recipe: "Recipe") -> list[dict[str, Any]]:
     """Identify each such metric of a recipe: by its commit, or by the hashes of its files."""
     entries = [{"name": m} if isinstance(m, str) else m for m in recipe.metrics]
-    identified = []
+    identified: list[dict[str, Any]] = []
     for entry in entries:
         name = str(entry["name"])
         if is_remote(name):
