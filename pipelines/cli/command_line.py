@@ -10,6 +10,7 @@ from typing import NoReturn
 from pipelines.core import lost_machines, registry, stopping
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.memory_errors import memory_reason
+from pipelines.core.redaction import redact
 from pipelines.core.version import __version__
 
 # commands of other tools -> ours
@@ -68,7 +69,7 @@ def _of_system(error: Exception) -> str | None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse one command and its arguments; key=value may stand before options and after them."""
-    parser = argparse.ArgumentParser(prog="graft", description="One recipe, one command, a model.")
+    parser = _Parser(prog="graft", description="One recipe, one command, a model.")
     parser.add_argument("--version", action="version", version=f"graft {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in registry.names("commands"):
@@ -86,6 +87,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         parsed.overrides += rest
     return parsed
+
+
+class _Parser(argparse.ArgumentParser):
+    """Hides tokens and passwords of a command line in the message about a mistake in it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message; exit code 2."""
+        super().error(redact(message))
 
 
 def _check_command(word: str) -> None:

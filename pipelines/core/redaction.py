@@ -5,9 +5,11 @@ import re
 import sys
 
 HIDDEN = "***"
-TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")  # of Hugging Face
-# user:password of an address; a password may hold an @ itself
-PASSWORD = re.compile(r"(?<=://)[^/\s'\"]+(?=@)")
+# of Hugging Face; a whole one behind other letters, too, as in run_hf_…
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}|hf_[A-Za-z0-9]{30,}")
+# user:password of an address, of which a path keeps one slash; a password may hold an @ itself,
+# or a slash where what is before it is no port
+PASSWORD = re.compile(r"(:/{1,2})(?:[^/\s'\"]+|[^/\s'\"@:]*:[^/\s'\"]*[^/\s'\"\d][^\s'\"]*)(?=@)")
 # ?token=… of an address, and what storage signs its addresses with
 QUERY = re.compile(
     r"(?i)([?&][\w.-]*(?:token|secret|password|passwd|signature|credential|api[_-]?key)=)"
@@ -21,7 +23,7 @@ def redact(text: str) -> str:
         # a token may have another form, such as that of an enterprise hub
         text = re.sub(rf"(?<!\w){re.escape(token)}(?!\w)", HIDDEN, text)
     text = TOKEN.sub(HIDDEN, text)
-    return QUERY.sub(rf"\1{HIDDEN}", PASSWORD.sub(HIDDEN, text))
+    return QUERY.sub(rf"\1{HIDDEN}", PASSWORD.sub(rf"\1{HIDDEN}", text))
 
 
 def holds_secret(text: str) -> bool:

@@ -21,6 +21,7 @@ NAMES: tuple[Key, ...] = (
     ("hub", "repo_id"),
     ("training", "output_dir"),
 )
+SAVED: tuple[Key, ...] = (("model", "config"), ("data", "label_names"))
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -54,8 +55,14 @@ def name_problems(document: Document) -> Iterator[str]:
         )
 
 
-def secrets_in_names(document: Document) -> Iterator[str]:
-    """Report a token or a password where it would name a folder or a repository."""
+def published_secrets(document: Document) -> Iterator[str]:
+    """Report a token or a password where everybody would read it: in a name, in a saved model."""
+    for path, value in _leaves(document.values, ()):
+        if path[:2] in SAVED and isinstance(value, str) and holds_secret(value):
+            yield (
+                f"{document.place(path[:2])}: {'.'.join(path[:2])}: holds a token or a password, "
+                "which the saved model would hold, too; leave it out"
+            )
     for key in NAMES:
         value = document.get(key)
         if isinstance(value, str) and holds_secret(value):

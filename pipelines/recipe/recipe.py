@@ -128,7 +128,7 @@ def build(document: Document) -> Recipe:
     problems: list[str] = [
         *checks.meaningless(document),
         *checks.name_problems(document),
-        *checks.secrets_in_names(document),
+        *checks.published_secrets(document),
         *checks.set_modality(document),
     ]
     sections = {

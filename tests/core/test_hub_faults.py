@@ -371,3 +371,11 @@ def test_a_token_names_nothing(key, secret, tmp_path) -> None:
         recipes.load(path, [f"{key}={secret}"])
     assert "aaa" not in str(refusal.value)
     assert "sesame" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", ["model.config.field", "data.label_names"])
+def test_a_token_is_in_no_saved_model(key, tmp_path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE.format(model="owner/name", data="{path: /nowhere}"))
+    with pytest.raises(RecipeError, match=r"holds a token or .*, which the saved model would"):
+        recipes.load(path, [f"{key}=[hf_{'a' * 34}, other]"])

@@ -1,5 +1,6 @@
 """What a path holds: tables of splits, images or sounds, or text files in class folders."""
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import chain
@@ -16,6 +17,7 @@ from pipelines.data.sources._text_folder import TextFolder
 from pipelines.data.sources._text_form import LINES
 from pipelines.data.split_names import SplitNames
 
+ADDRESS = re.compile(r"[A-Za-z0-9+.-]{2,}:/")  # a path keeps one slash of two
 MAX_NAMES_SHOWN = 20  # of a folder's content, in an error message
 
 
@@ -61,6 +63,11 @@ def look(root: Path, requested: SplitNames) -> Contents:
 
 
 def _look(root: Path, requested: SplitNames) -> Contents:
+    if ADDRESS.match(str(root)):
+        raise DataError(
+            f"data.path: {root}: is an address; download what it names and give its path, or name "
+            "a data set of the Hub: data.source=hub data.path=OWNER/NAME"
+        )
     if not root.exists():
         raise DataError(f"data.path: {root}: no such file or folder; {_siblings(root)}")
     names = [*requested.names.values()]
