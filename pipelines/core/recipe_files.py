@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from pipelines.core import registry
+from pipelines.core import registry, regular_files
 from pipelines.core.errors import RecipeError, suggest
 
 LAUNCH = "launch"  # the folder beside the recipes: for accelerate, Slurm and Kubernetes
@@ -71,6 +71,8 @@ def _unread(text: str, name: str, known: Iterable[str]) -> Path:
     if os.path.isdir(text):
         raise RecipeError(f"{text}: {_folder_problem(Path(text))}")
     shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    if not os.path.exists(text) and (problem := regular_files.problem(text)):
+        raise RecipeError(f"{shown}: {problem}; expected a YAML file")
     if not os.path.exists(text) and (near := _similar_file(text)):
         raise RecipeError(f"{shown}: no such file; did you mean '{near}'?")
     for suffix in TABLES:

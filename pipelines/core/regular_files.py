@@ -14,6 +14,14 @@ KINDS = {
 }
 
 
+def real_path(path: str | Path) -> Path:
+    """Follow the links of a path; one that leads back to itself stays, and is no error here.
+
+    `Path.resolve` raises RuntimeError of it.
+    """
+    return Path(os.path.realpath(path))
+
+
 def problem(path: str | Path, *, or_folder: bool = False) -> str:
     """Say what a path names instead of a file, such as "is a pipe"; empty for a file.
 

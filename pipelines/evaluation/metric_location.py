@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import hub_files, hub_session, registry
+from pipelines.core import hub_files, hub_session, registry, regular_files
 from pipelines.core.errors import HubError, RecipeError, RequestError, suggest
 from pipelines.core.hub_client import COMMIT_DIGITS, is_commit
 from pipelines.evaluation import averages
@@ -41,6 +41,8 @@ def locate(name: str, revision: str) -> Path:
     if name in registry.names("metrics"):
         return registry.folder("metrics") / f"{name}.py"
     if name.endswith(".py"):
+        if problem := regular_files.problem(name):
+            raise RecipeError(f"metric '{name}': {problem}; expected a Python file")
         if not Path(name).is_file():
             raise RecipeError(f"metric '{name}': no such file")
         return Path(name)

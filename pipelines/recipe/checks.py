@@ -48,7 +48,9 @@ def _is_too_long(path: str) -> bool:
 def name_problems(document: Document) -> Iterator[str]:
     """Report a name that no folder of runs can have; other problems with it are its type's."""
     name = document.values.get("name")
-    if isinstance(name, str) and (name in {"", ".", ".."} or Path(name).name != name):
+    is_odd = isinstance(name, str) and (name in {"", ".", ".."} or Path(name).name != name)
+    # marks that turn the direction of text, say: the name stands in messages and in a card
+    if is_odd or (isinstance(name, str) and not CONTROL.sub("", name).isprintable()):
         where = document.place(("name",))
         yield (
             f"{where}: name: {name!r}: cannot name a run folder; expected a word such as bert_sst2"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.console import say
+from pipelines.core.regular_files import real_path
 from pipelines.recipe.document import Document, Key, children
 
 
@@ -34,10 +35,10 @@ def _find_beside(document: Document, section: Key, folder: Path) -> None:
         return
     beside = next((name for name in relative if _exists(name, folder)), None)
     if beside is not None:
-        data["path"] = str((folder / data.get("path", "")).resolve())
+        data["path"] = str(real_path(folder / data.get("path", "")))
         say(
             f"note: {document.place(key)}: {'.'.join(key)}: '{beside}' is not in the working "
-            f"directory, and read from the recipe's folder, {folder.resolve()}"
+            f"directory, and read from the recipe's folder, {real_path(folder)}"
         )
 
 

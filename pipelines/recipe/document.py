@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.core.errors import RecipeError
+from pipelines.core.regular_files import real_path
 
 Key = tuple[str, ...]
 
@@ -114,4 +115,4 @@ def anchored(value: Any, folder: Path) -> Any:
         return [anchored(child, folder) for child in value]
     # nothing else is taken for a path: `owner/name` is a Hub id
     is_path = isinstance(value, str) and value.startswith(("./", "../"))
-    return str((folder / value).resolve()) if is_path else value
+    return str(real_path(folder / value)) if is_path else value

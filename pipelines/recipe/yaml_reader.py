@@ -15,6 +15,7 @@ import yaml
 
 from pipelines.core import recipe_files, regular_files
 from pipelines.core.errors import RecipeError
+from pipelines.core.regular_files import real_path
 from pipelines.recipe.document import COMMAND_LINE, Document, Key, Override, anchored
 from pipelines.recipe.yaml_nodes import MAX_DEPTH, NodeBuilder, RefusedNode, too_deep
 
@@ -57,7 +58,8 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
         RecipeError: no such file, not YAML, not a mapping, a key twice, a circle of `extends`.
     """
     prefix = f"{wanted}: extends: " if wanted else ""
-    if path.resolve() in above:
+    above = (*above, real_path(path))
+    if above[-1] in above[:-1]:
         raise RecipeError(f"{prefix}{path} leads back to itself")
     document = read(path, f"{prefix}{path}: cannot read the recipe")
     base = document.values.pop("extends", None)
@@ -66,7 +68,7 @@ def layers(path: Path, above: tuple[Path, ...] = (), wanted: str = "") -> list[D
     place = document.place(("extends",))
     if not isinstance(base, str):
         raise RecipeError(f"{place}: extends: {base!r}: expected the path of one recipe")
-    return [*layers(_extended(path.parent, base, place), (*above, path.resolve()), place), document]
+    return [*layers(_extended(path.parent, base, place), above, place), document]
 
 
 def _extended(folder: Path, name: str, place: str) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipelines.core import hub_cache
+from pipelines.core.regular_files import real_path
 from pipelines.report import foreign_code, machine, strict_json
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder
@@ -172,7 +173,7 @@ def _model(
 ) -> dict[str, Any]:
     folder = Path(section.checkpoint)
     if folder.is_dir():
-        return {"checkpoint": folder.resolve().name, "files": dict(_file_hashes(folder))}
+        return {"checkpoint": real_path(folder).name, "files": dict(_file_hashes(folder))}
     identity = {"checkpoint": section.checkpoint, "revision": section.revision, "commit": commit}
     weights = hub_cache.weight_hashes(section.checkpoint, commit) if is_pretrained else {}
     return {**identity, **({"weights": weights} if weights else {})}

@@ -6,9 +6,11 @@ import socket
 import pytest
 
 from pipelines import recipe
-from pipelines.core import regular_files
+from pipelines.cli import main
+from pipelines.core import recipe_files, regular_files
 from pipelines.core.errors import DataError, GraftError, RecipeError
 from pipelines.data.sources.files import Files
+from pipelines.evaluation import metric_location
 from pipelines.models.revision import resolve_commit
 from pipelines.models.section import Model
 from pipelines.tasks.audio import files as sounds
@@ -63,6 +65,24 @@ def test_each_kind_has_its_name(place, kind):
 def test_a_recipe_is_a_file(place, kind):
     with pytest.raises(RecipeError, match=rf"^it\.yaml: cannot read the recipe \(it {KINDS[kind]}"):
         recipe.load(place(kind, "it.yaml"))
+
+
+@pytest.mark.parametrize("kind", ["gone", "loop"])
+def test_a_link_that_leads_nowhere_is_named_wherever_a_recipe_has_one(place, kind):
+    problem = KINDS[kind].replace("to nowhere, which", "to .*nowhere, which")
+    place(kind, "it.yaml")
+    for load in (recipe_files.resolve, recipe.load):
+        with pytest.raises(RecipeError, match=rf"^it\.yaml: {problem}; expected a YAML file"):
+            load("it.yaml")
+    with open("of.yaml", "w", encoding="utf-8") as file:
+        file.write("task: text_classification\nmodel: m\ndata: {source: files, path: ./place}\n")
+    place(kind, "place")
+    source = recipe.load("of.yaml").data
+    with pytest.raises(DataError, match=rf"data\.path: .*({problem}|nowhere: no such file)"):
+        source.load()
+    with pytest.raises(RecipeError, match=rf"metric '\./m\.py': {problem}; expected a Python file"):
+        metric_location.locate("./" + place(kind, "m.py"), "main")
+    assert main(["cp", "quickstart", "it.yaml"]) == 2  # nothing is written behind a link
 
 
 @pytest.mark.parametrize("kind", ["pipe", "gone", "zero", "socket", "folder"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipelines.cli.commands import Command
 from pipelines.core import recipe_files
 from pipelines.core.errors import RunError
+from pipelines.core.regular_files import real_path
 
 if TYPE_CHECKING:
     import yaml
@@ -49,7 +50,7 @@ class CpCommand(Command):
         # all of it: to look for a target whose name is too long is an error, too
         with writing(Path(parsed.target)):
             target = _target(parsed.target, source)
-            if target.exists() and not parsed.force:
+            if os.path.lexists(target) and not parsed.force:
                 raise RunError(f"{target}: exists already; --force overwrites it")
             target.write_text(text, encoding="utf-8")
         run = (
@@ -67,7 +68,7 @@ def _copied(source: Path) -> str:
     from pipelines.recipe import yaml_reader
 
     yaml_reader.read(source, f"{source}: cannot read the recipe")
-    return _relocate(source.read_text(encoding="utf-8"), source.parent.resolve())
+    return _relocate(source.read_text(encoding="utf-8"), real_path(source.parent))
 
 
 def _target(text: str, source: Path) -> Path:
@@ -122,11 +123,11 @@ def _values(node: "yaml.Node | None", folder: Path, key: str = "") -> Iterator[E
 
 def _scalar(path: Path) -> str:
     """Write an absolute path as YAML, quoted where it could be read as something else."""
-    text = str(path.resolve())
+    text = str(real_path(path))
     return text if re.fullmatch(r"[\w./+@-]+", text) else "'" + text.replace("'", "''") + "'"
 
 
 def _schema(text: str, folder: Path) -> Iterator[Edit]:
     """Find the schema that an editor checks the recipe by: `$schema=./schema.json`."""
     for match in SCHEMA.finditer(text):
-        yield match.start(), match.end(), str((folder / match.group()).resolve())
+        yield match.start(), match.end(), str(real_path(folder / match.group()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipelines.core import regular_files
 from pipelines.core.errors import DataError, suggest
+from pipelines.core.regular_files import real_path
 from pipelines.data.sources._dialect import kind
 from pipelines.data.sources._tables import SUFFIXES
 from pipelines.data.split_names import SplitNames
@@ -59,7 +60,8 @@ def _files(folder: Path, split: str, name: str) -> list[Path]:
     if not files:
         tables = sorted(str(f.relative_to(folder)) for f in folder.glob("*") if is_table(f))
         raise DataError(
-            f"data.splits.{split}: no table '{name}' in {folder.resolve()}; {suggest(name, tables)}"
+            f"data.splits.{split}: no table '{name}' in {real_path(folder)}; "
+            f"{suggest(name, tables)}"
         )
     if not is_table(files[0]):
         raise DataError(

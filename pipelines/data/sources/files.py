@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.core.errors import DataError
+from pipelines.core.regular_files import real_path
 from pipelines.data.sources import LoadedSplits, StreamedSource
 from pipelines.data.sources import _media_folder as media_folder
 from pipelines.data.sources._content import digest
@@ -142,7 +143,7 @@ class Files(StreamedSource):
         by_name = dict(zip(names, digests, strict=True))
         lines = (f"{hashed}  {name}\n" for name, hashed in by_name.items())
         total = hashlib.sha256("".join(lines).encode()).hexdigest()
-        identity = {"source": self.source, "path": self._path.resolve().name, "sha256": total}
+        identity = {"source": self.source, "path": real_path(self._path).name, "sha256": total}
         return {**identity, "files": by_name} if len(by_name) <= MAX_LISTED_FILES else identity
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.core import startup
 from pipelines.core.console import duration, shows_bars, warn
 from pipelines.core.errors import RunError
+from pipelines.core.regular_files import real_path
 from pipelines.report.prediction_files import PredictionFile
 from pipelines.workflow.inference import given as inputs_given
 from pipelines.workflow.inference.answered_rows import AnsweredRows, Tally
@@ -62,9 +63,9 @@ def predict(
 
 def _check_paths(given: Sequence[str], output: Path | None, bad_path: Path | None) -> None:
     """Refuse to write over an input, or over a file that no prediction wrote."""
-    inputs = {Path(word).resolve() for word in given if word}
+    inputs = {real_path(word) for word in given if word}
     for path in filter(None, (output, bad_path)):
-        if path.resolve() in inputs:
+        if real_path(path) in inputs:
             raise RunError(
                 f"{path}: is the input, and would be written over; name another file: -o FILE"
             )
