@@ -88,7 +88,8 @@ def is_incomplete(error: BaseException) -> bool:
     library = hub_faults.http_library()
     # an OSError of no kind of its own (huggingface_hub 2.4)
     is_short = isinstance(error, OSError) and str(error).startswith("Consistency check failed")
-    return is_short or isinstance(error, library.ReadError | library.RemoteProtocolError)
+    broken = library.ReadError | library.RemoteProtocolError | library.DecodingError
+    return is_short or isinstance(error, broken)
 
 
 def _near_revision(kind: Kind, repo_id: str, revision: str) -> str:

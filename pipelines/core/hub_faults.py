@@ -12,14 +12,15 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+from pipelines.core import hub_answers
 from pipelines.core.console import printable
+from pipelines.core.hub_answers import COMMIT
 
 MAX_WAIT = 300.0  # seconds that a run waits because the Hub asks it to
 PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 FINAL = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED}
 UNDERSTOOD = {"RepoNotFound", "RevisionNotFound", "EntryNotFound", "GatedRepo"}  # by libraries
 HUB_HOSTS = ("huggingface.co", "hf.co")  # where mirrors send what they do not hold
-COMMIT = "X-Repo-Commit"  # what every answer about a file of a Hub carries
 LOGIN = "set HF_TOKEN or run `hf auth login`"
 LATER = "try again later, or set HF_ENDPOINT to a mirror"
 NETWORK = (
@@ -72,10 +73,28 @@ def of_response(response: Any) -> Fault | None:
         return Fault(_answer(response), advice)
     if _is_file(request) and status >= 400:
         return Fault(_answer(response), f"expected a Hub; {LATER}")
+    if _leads_nowhere(response):
+        return Fault(_answer(response), "it leads nowhere, as no Hub does; set HF_ENDPOINT")
+    return _of_content(response)
+
+
+def _of_content(response: Any) -> Fault | None:
+    """Return what is wrong with an answer that arrived, and whose status is that of a success."""
+    request, headers = response.request, response.headers
     if _lacks_commit(response):
         return Fault(f"{_place(request)} comes without {COMMIT}, as from no Hub", PORTAL)
-    if _is_damaged(response):
+    if commit := hub_answers.other_commit(request.url.path, headers):
+        return Fault(f"{_place(request)} comes from commit {commit}, and not from its own", LATER)
+    if not ("/api/" in request.url.path and response.is_success):
+        return None
+    try:
+        content = response.content
+    except http_library().ResponseNotRead:
+        return None
+    if not hub_answers.is_json(content):
         return Fault(f"{_place(request)} is no JSON", LATER, may_pass=True)
+    if not hub_answers.has_its_form(request.url.path, request.url.query, content):
+        return Fault(f"{_place(request)} is JSON, but not what a Hub answers", PORTAL)
     return None
 
 
@@ -157,18 +176,13 @@ def _lacks_commit(response: Any) -> bool:
     return is_description and response.is_success and COMMIT not in response.headers
 
 
-def _is_damaged(response: Any) -> bool:
-    """Return whether an answer of the API, which is JSON, cannot be read."""
-    if not ("/api/" in response.request.url.path and response.is_success):
+def _leads_nowhere(response: Any) -> bool:
+    """Return whether a redirect names no address, or the one that was asked for."""
+    if not 300 <= response.status_code < 400:
         return False
-    try:
-        if response.content:
-            response.json()
-    except http_library().ResponseNotRead:
-        return False
-    except ValueError:
-        return True
-    return False
+    target = response.next_request
+    is_loop = target is not None and target.url == response.request.url
+    return is_loop or "Location" not in response.headers
 
 
 def _is_file(request: Any) -> bool:

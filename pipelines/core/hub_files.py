@@ -9,7 +9,7 @@ from pipelines.core.console import warn
 from pipelines.core.errors import HubError, Interrupted, listed
 from pipelines.core.hub_cache import DAMAGED, remove_damaged
 from pipelines.core.hub_client import Kind
-from pipelines.core.hub_faults import http_library
+from pipelines.core.hub_faults import LATER, http_library
 
 T = TypeVar("T")
 
@@ -41,6 +41,9 @@ def load_whole(kind: Kind, repo_id: str, commit: str | None, load: Callable[[boo
             f"{repo_id}: {listed(damaged)}: twice {DAMAGED}; a proxy or a mirror in between "
             "changes files, or the disk does; nothing of it is kept"
         ) from second.failure
+    if broken := _broken_off(second.failure):
+        reason = hub_client.first_line(broken)
+        raise HubError(f"{repo_id}: a file arrived in part, twice ({reason}); {LATER}") from broken
     return second.result()
 
 
@@ -71,7 +74,7 @@ class _Attempt(Generic[T]):
 def _broken_off(error: BaseException | None) -> BaseException | None:
     """Find a download that broke off, and that nobody has resumed, among the causes of an error."""
     while error and not hub_client.is_incomplete(error):
-        error = error.__cause__
+        error = error.__cause__ or error.__context__  # some libraries name no cause
     # huggingface_hub has resumed it as often as it does (2.4)
     was_resumed = isinstance(error, http_library().RemoteProtocolError)
     return None if was_resumed else error

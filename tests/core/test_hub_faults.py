@@ -91,6 +91,16 @@ NAMED: dict[int | str, str] = {
     403: "the token may not (read|write to) it",
 }
 DAMAGES = ("flip", "short")
+# (kind of a fault, what it befalls) -> what the message says
+ODD = {
+    **{("json", what): "is JSON, but not what a Hub answers" for what in (*DATA[1:], "model")},
+    ("json", "files of a model"): "is JSON, but not what a Hub answers",
+    ("other commit", "weights"): f"comes from commit {'b' * 40}, and not from its own",
+    ("other commit", "config"): f"comes from commit {'b' * 40}, and not from its own",
+    ("nowhere", "weights"): "answers 302 .*; it leads nowhere, as no Hub does",
+    ("loop", "config"): "answers 302 .*; it leads nowhere, as no Hub does",
+    ("gzip", "config"): r"a file arrived in part, twice \(",
+}
 
 
 @route("POST", "/faults")
@@ -229,6 +239,9 @@ def results(site: Site) -> dict[str, Result]:
     for what, path in DESCRIPTIONS.items():
         recipe = site.recipe_of(what, f"garbage {what}")
         site.add(f"lasting garbage {what}", ["check", recipe], fault(path, "garbage"))
+    for kind, what in ODD:
+        recipe = site.recipe_of(what, f"odd {kind} {what}")
+        site.add(f"odd {kind} {what}", ["check", recipe], fault(READS[what], kind))
     case = "long wait"
     limit = Fault("/config.json", 429, headers={"Retry-After": "86400"})
     site.add(case, ["check", site.recipe(case)], limit)
@@ -283,6 +296,15 @@ def test_a_file_that_stays_damaged_is_refused_and_not_kept(kind, what, results) 
 def test_a_description_that_is_no_json_is_named(what, results) -> None:
     result = results[f"lasting garbage {what}"]
     expect_refusal(result, "is no JSON, 5 times")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "what"), ODD)
+def test_an_answer_that_no_hub_gives_is_named(kind, what, results) -> None:
+    result = results[f"odd {kind} {what}"]
+    assert result.code == 2, result.err
+    assert re.search(ODD[kind, what], result.err.splitlines()[-1])
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.slow

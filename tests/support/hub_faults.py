@@ -26,6 +26,11 @@ class Fault:
             `html`: a web page, with status 200;
             `redirect`: to a web page on another host;
             `garbage`: no JSON, with the content type of JSON;
+            `json`: what a login page for programs would answer, with status 200;
+            `other commit`: a file of another commit than the one that was asked for;
+            `nowhere`: a redirect without an address;
+            `loop`: one to the same address;
+            `gzip`: a body that is not what its encoding says;
             `drop`: the connection ends without an answer;
             `cut`: it ends in the middle of the body;
             `short`: half of the body, with the length of that half;
@@ -65,6 +70,16 @@ class Fault:
             return Answer(status=HTTPStatus.FOUND, headers={"Location": away})
         if self.kind == "html":
             return login_page()
+        if self.kind == "json":
+            return as_json({"error": "Please log in to this network."})
+        if self.kind in ("nowhere", "loop"):
+            place = {"Location": call.target} if self.kind == "loop" else {}
+            return Answer(status=HTTPStatus.FOUND, headers=place)
+        if self.kind in ("other commit", "gzip"):
+            asked = call.target.partition("/resolve/")[2].partition("/")[0]
+            commit = asked if self.kind == "gzip" else "b" * 40
+            encoding = {"Content-Encoding": "gzip"} if self.kind == "gzip" else {}
+            return Answer(b"{}", headers={"X-Repo-Commit": commit, "ETag": '"a"', **encoding})
         if self.kind == "garbage":
             return Answer(b'{"sha": ', headers={"Content-Type": "application/json"})
         return None
