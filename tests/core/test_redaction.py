@@ -7,17 +7,17 @@ from pipelines.core.errors import DataError
 from pipelines.core.redaction import HIDDEN, redact
 from pipelines.data.sources.files import Files
 
-SECRET = "open-sesame"
+PHRASE = "open-sesame"
 TOKEN = "hf_" + "aB3" * 11 + "x"  # as long as a real one
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (f"https://me:{SECRET}@host/x", f"https://{HIDDEN}@host/x"),
-        (f"postgresql://me:{SECRET}@x@host:5432/x", f"postgresql://{HIDDEN}@host:5432/x"),
-        (f"s3://me:{SECRET}/again@host/x", f"s3://{HIDDEN}@host/x"),
-        (f"https:/me:{SECRET}@host/x", f"https:/{HIDDEN}@host/x"),  # as a path spells it
+        (f"https://me:{PHRASE}@host/x", f"https://{HIDDEN}@host/x"),
+        (f"postgresql://me:{PHRASE}@x@host:5432/x", f"postgresql://{HIDDEN}@host:5432/x"),
+        (f"s3://me:{PHRASE}/again@host/x", f"s3://{HIDDEN}@host/x"),
+        (f"https:/me:{PHRASE}@host/x", f"https:/{HIDDEN}@host/x"),  # as a path spells it
         (f"run {TOKEN}", f"run {HIDDEN}"),
         (f"run_{TOKEN}", f"run_{HIDDEN}"),
         (f"run{TOKEN}", f"run{HIDDEN}"),
@@ -32,8 +32,8 @@ def test_secrets_are_hidden_and_nothing_else(text, shown):
 
 def test_an_address_in_the_place_of_a_path_is_named_as_one():
     with pytest.raises(DataError, match="is an address; download what it names") as refused:
-        Files(source="files", path=f"https://me:{SECRET}@host/x.csv").load()
-    assert SECRET not in str(refused.value)
+        Files(source="files", path=f"https://me:{PHRASE}@host/x.csv").load()
+    assert PHRASE not in str(refused.value)
 
 
 def test_a_mistake_in_the_command_line_shows_no_token(capsys):
