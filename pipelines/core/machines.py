@@ -14,10 +14,14 @@ MAX_PIECE = 2**28  # bytes of a file that are sent at once
 
 
 @contextmanager
-def visible(folder: Path) -> Iterator[Path]:
+def visible(folder: Path, without: str = "") -> Iterator[Path]:
     """Give every process a folder of the main one: itself, or a copy where the disk is another.
 
     The copy is the machine's own, and goes away with all that was written to it.
+
+    Args:
+        without: a file that is not copied, such as one that is locked: to close it would end a
+            lock of this process.
 
     Raises:
         OSError: the folder cannot be read, or there is no room for a copy.
@@ -30,7 +34,7 @@ def visible(folder: Path) -> Iterator[Path]:
     is_copied = machine in missing and processes.is_first_of_machine()
     copy = Path(tempfile.mkdtemp(prefix="graft-")) if is_copied else None
     try:
-        _send(folder, copy)
+        _send(folder, copy, without)
         # the processes of a machine have one copy
         copies = {name: place for name, place in processes.gather((machine, copy)) if place}
         yield copies.get(machine, folder)
@@ -74,12 +78,14 @@ def _write_token(folder: Path) -> str:
     return name
 
 
-def _send(folder: Path, copy: Path | None) -> None:
+def _send(folder: Path, copy: Path | None, without: str) -> None:
     """Send all files of a folder of the main process, piece by piece; write them below `copy`."""
     names = processes.from_main(
         lambda: [f.relative_to(folder).as_posix() for f in sorted(folder.rglob("*")) if f.is_file()]
     )
     for name in names:
+        if name == without:
+            continue
         if copy:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).touch()

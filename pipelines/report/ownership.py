@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,7 +25,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 MAX_BYTES = 1000  # of owner.json, which anyone may have written
-_owned: set[Path] = set()  # folders of this process: POSIX locks do not keep itself out
+# folder -> the thread of this process that owns it: POSIX locks do not keep a process itself out
+_owned: dict[Path, int] = {}
 
 
 @contextmanager
@@ -39,17 +41,31 @@ def owning(folder: RunFolder) -> Iterator[None]:
     """
     path = folder.whole.path.resolve()
     # as the main one has it: on a machine that does not see the folder, it is one of another name
-    if processes.from_main(lambda: path in _owned):
+    if processes.from_main(lambda: _is_owned(path, folder)):
         yield
         return
     lock = _Lock(folder.whole)
     processes.from_main(lock.acquire)
-    _owned.add(path)
+    _owned[path] = threading.get_ident()
     try:
         yield
     finally:
-        _owned.discard(path)
+        del _owned[path]
         lock.release()
+
+
+def _is_owned(path: Path, folder: RunFolder) -> bool:
+    """Return whether this thread owns a folder.
+
+    Raises:
+        RunError: another thread of this process does.
+    """
+    owner = _owned.get(path, threading.get_ident())
+    if owner != threading.get_ident():
+        raise RunError(
+            f"{folder.whole}: is still training, in another thread; wait until it is done"
+        )
+    return path in _owned
 
 
 class _Lock:

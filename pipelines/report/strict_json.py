@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from pipelines.core import regular_files
 from pipelines.core.disk import replacing
 from pipelines.core.errors import RunError
 
@@ -19,6 +20,8 @@ def read(path: Path, remedy: str) -> dict[str, Any]:
     Raises:
         RunError: the file is missing, cannot be read, or holds no JSON object.
     """
+    if problem := regular_files.problem(path):
+        raise RunError(f"{path}: {problem}; {remedy}")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

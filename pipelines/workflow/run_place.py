@@ -35,7 +35,8 @@ def resumed_place(recipe: Recipe, stack: ExitStack) -> Resumed | None:
     if not recipe.training.get("resume_from_checkpoint"):
         return None
     resumed = take_over(partial(Resumed.of, recipe), recipe, stack)
-    return resumed.seen_at(stack.enter_context(machines.visible(resumed.folder.path)))
+    run = resumed.folder
+    return resumed.seen_at(stack.enter_context(machines.visible(run.path, without=run.owner.name)))
 
 
 def take_over(find: Callable[[], Any], recipe: Recipe, stack: ExitStack) -> Any:

@@ -49,7 +49,7 @@ class StepSize:
             return None
         count = strict_json.read(run.lock, "start the run anew").get("num_processes")
         training = requested.read(run.recipe).training
-        return cls.of(training, count if isinstance(count, int) else 1)
+        return cls.of(training, count if isinstance(count, int) and count > 0 else 1)
 
     @property
     def num_rows(self) -> int:

@@ -1,5 +1,9 @@
 """Machines that see the run folder of the main one, or not; the other answers from the test."""
 
+import fcntl
+import subprocess
+import sys
+
 import pytest
 
 from pipelines.core import machines
@@ -35,3 +39,19 @@ def test_what_goes_through_the_folder_is_refused_where_a_machine_does_not_see_it
     with pytest.raises(RunError, match=r"is not seen by machine 1 \(other\); a soup goes through"):
         machines.require_shared(tmp_path, "a soup")
     assert not [*tmp_path.iterdir()]  # nothing is left of the question
+
+
+LOCK = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+
+
+def test_what_is_sent_to_a_machine_leaves_out_the_file_that_is_locked(other_sees, tmp_path):
+    """A lock of POSIX ends when its process closes the file, through whatever descriptor."""
+    other_sees(False)
+    owner = tmp_path / "owner.json"
+    (tmp_path / "lock.json").write_text("{}")
+    with owner.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        with machines.visible(tmp_path, without=owner.name) as folder:
+            assert folder == tmp_path
+        other = subprocess.run([sys.executable, "-c", LOCK, owner], capture_output=True, text=True)
+    assert "BlockingIOError" in other.stderr

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -61,6 +62,15 @@ def test_a_stage_is_its_whole_runs(run):
     with owning(run), owning(stage), owning(run):
         assert not stage.owner.exists()
     assert not run.owner.exists()
+
+
+def test_another_thread_of_a_process_is_another_owner(run):
+    with ThreadPoolExecutor(1) as threads, owning(run):
+        refused = threads.submit(owning(run).__enter__)
+        with pytest.raises(RunError, match="is still training, in another thread; wait until"):
+            refused.result()
+    with owning(run):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,16 @@ def test_a_checkpoint_that_is_not_what_was_saved_is_refused(begin, path, damage)
     assert re.fullmatch(f"{folder}.*{damage}; resume from an older one .*", str(refused.value))
 
 
+def test_a_lock_that_is_no_file_or_names_no_process_is_no_traceback(begin, path):
+    run = begin()
+    with_processes(run, 0)
+    assert resume(path).apply(recipes.load(path)).training["num_train_epochs"] == 3
+    run.lock.unlink()
+    os.mkfifo(run.lock)
+    with pytest.raises(RunError, match=r"lock\.json: is a pipe; start the run anew"):
+        _ = resume(path).lock
+
+
 def test_folders_of_the_user_are_no_checkpoints_and_no_stages(begin, path):
     run = begin()
     shutil.copytree(run.checkpoint, run.checkpoints / "checkpoint-4.copy")
