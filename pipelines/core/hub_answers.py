@@ -40,8 +40,8 @@ def has_its_form(path: str, query: bytes, text: bytes) -> bool:
 
 def other_commit(path: str, headers: Mapping[str, str]) -> str | None:
     """Return the commit that a file comes from, where it was asked for at another one."""
-    asked, given = AT_COMMIT.search(path), headers.get(COMMIT)
-    return given if asked and given and given != asked[1] else None
+    wanted, given = AT_COMMIT.search(path), headers.get(COMMIT)
+    return given if wanted and given and given != wanted[1] else None
 
 
 def _is_listed(entry: Any) -> bool:

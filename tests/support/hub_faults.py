@@ -76,8 +76,8 @@ class Fault:
             place = {"Location": call.target} if self.kind == "loop" else {}
             return Answer(status=HTTPStatus.FOUND, headers=place)
         if self.kind in ("other commit", "gzip"):
-            asked = call.target.partition("/resolve/")[2].partition("/")[0]
-            commit = asked if self.kind == "gzip" else "b" * 40
+            revision = call.target.partition("/resolve/")[2].partition("/")[0]
+            commit = revision if self.kind == "gzip" else "b" * 40
             encoding = {"Content-Encoding": "gzip"} if self.kind == "gzip" else {}
             return Answer(b"{}", headers={"X-Repo-Commit": commit, "ETag": '"a"', **encoding})
         if self.kind == "garbage":
