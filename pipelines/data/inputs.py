@@ -8,20 +8,16 @@ from typing import TYPE_CHECKING
 from pipelines.core.errors import DataError, suggest
 from pipelines.core.labels import IGNORED
 from pipelines.core.upstream import dataset_fingerprint
-from pipelines.data import columns, media_columns
+from pipelines.data import columns, input_columns, media_columns
 from pipelines.data.columns import Columns
 from pipelines.data.dataset import Note
 from pipelines.data.spelled_texts import as_spelled
-from pipelines.data.usual_columns import names_in
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.data.sources import Source
     from pipelines.tasks import Task
-
-NAMES = ("text", "sentence")  # of columns of texts, where a task reads words
-OF_WORDS = "sentence"  # the role of a table with a word in each row
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def load(
     if spelled and read_again:
         available = read_again(available[name].column_names)
     unreadable = getattr(available, "unreadable", {})
-    roles = assign(available[name], task, trained, source.columns)
+    roles = input_columns.assign(available[name], task, trained, source.columns)
     columns.check_readable(available[name], roles, unreadable, skip=False)
     dataset = as_spelled({name: available[name]}, {name: name}, available, roles, note)[name]
     return named(dataset, task, roles, source.folder, note, title)
@@ -101,31 +97,6 @@ def named(
     if task.modality in media_columns.KINDS:
         examples = media_columns.read(examples, task.modality, folder, split, note)
     return Inputs(dataset, _split_texts(examples, note))
-
-
-def assign(dataset: "Dataset", task: "Task", trained: Columns, explicit: Columns) -> Columns:
-    """Assign a column to each input: the recipe's, that of training, a usual name, the only one.
-
-    Raises:
-        DataError: there is none for an input.
-    """
-    usual = {role: names for role, names in task.roles.items() if _is_input(role, task, trained)}
-    if "tokens" in usual:
-        usual["tokens"] = (*usual["tokens"], *NAMES)
-    plain = {role.rstrip("?+"): role for role in usual}
-    explicit = {role: column for role, column in explicit.items() if role != task.target}
-    available = columns.with_fields(dataset, {**trained, **explicit}).column_names
-    same = {role: c for role, c in trained.items() if role in plain and role not in explicit}
-    same = {role: c for role, c in same.items() if {*names_in({role: c})} <= {*available}}
-    chosen = {**same, **explicit}
-    if not chosen and len(available) == len(plain) == 1:
-        return dict.fromkeys(plain, available[0])
-    # where training is known, its inputs are all needed, also the optional ones
-    roles = {role.rstrip("?") if trained else role: names for role, names in usual.items()}
-    targets = {*task.roles.get(task.target or "", ())} - {*names_in(chosen)}
-    candidates = [name for name in available if name not in targets]
-    layouts = [layout for layout in task.layouts if layout.columns.keys() <= plain.keys()]
-    return columns.assign(candidates, roles, chosen, layouts)[0]
 
 
 def with_blank_targets(examples: "Dataset", task: "Task") -> "Dataset":
@@ -158,11 +129,6 @@ def title_of(source: "Source", available: "Mapping[str, Dataset]", split: str) -
     path = getattr(source, "path", None)
     is_path = source.source == "files" and path and len(available) == 1
     return Path(str(path)).name if is_path else split
-
-
-def _is_input(role: str, task: "Task", trained: Columns) -> bool:
-    name = role.rstrip("?+")
-    return name not in (task.target, OF_WORDS) and (not trained or name in trained)
 
 
 def _split_texts(examples: "Dataset", note: Note) -> "Dataset":

@@ -11,6 +11,7 @@ from pipelines.core.labels import CHOICE, REGRESSION, Labels
 from pipelines.data import (
     columns,
     group_column,
+    input_columns,
     inputs,
     known_labels,
     label_checks,
@@ -144,16 +145,16 @@ def _roles(
         )
     note(f"{target}: column {', '.join(map(repr, names))}")
     others = dataset.remove_columns([name for name in names if name in dataset.column_names])
-    roles = inputs.assign(others, task, known.columns, explicit)
-    sentence = explicit.get(inputs.OF_WORDS) or known.columns.get(inputs.OF_WORDS)
+    roles = input_columns.assign(others, task, known.columns, explicit)
+    sentence = explicit.get(input_columns.OF_WORDS) or known.columns.get(input_columns.OF_WORDS)
     if isinstance(sentence, str) and sentence in others.column_names:
-        roles[inputs.OF_WORDS] = sentence
+        roles[input_columns.OF_WORDS] = sentence
     return {**roles, target: label}
 
 
 def _usual_target(dataset: "Dataset", target: str, task: "Task", known: KnownData) -> Column:
     """Find the column of the target: that of training, else one with a usual name."""
-    trained = known.columns.get(target)
+    trained = input_columns.in_any_case(dataset, known.columns).get(target)
     available = columns.with_fields(dataset, {target: trained or []}).column_names
     if trained and {*names_in({target: trained})} <= {*available}:
         return trained

@@ -206,6 +206,14 @@ def test_one_text_in_any_form_of_python(tiny: TinyRun, inputs: Any) -> None:
     assert table.probability.item() == pytest.approx(expected, abs=1e-5)
 
 
+def test_columns_are_those_of_training_whatever_their_capitals(tiny: TinyRun) -> None:
+    table = tiny.run.predict({"Review": TEXTS, "text": ["no"] * len(TEXTS)})
+    assert [*table.columns[:2]] == ["Review", "text"]
+    assert [*table.prediction] == [*tiny.run.predict(TEXTS).prediction]
+    with pytest.raises(DataError, match=r"obviously the text \(looked for review, text, sentence"):
+        tiny.run.predict({"a": ["bad"], "b": ["fine"]})
+
+
 def test_a_list_holds_texts_even_those_that_look_like_files(tiny, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad").mkdir()

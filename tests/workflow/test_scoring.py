@@ -113,6 +113,12 @@ def test_a_draw_names_its_key(tiny: TinyRun, reviews: Path, capsys) -> None:
     assert "train" not in shown.err + shown.out
 
 
+def test_columns_are_those_of_training_whatever_their_capitals(tiny, tmp_path, right) -> None:
+    columns = {name.upper(): values for name, values in COLUMNS.items()}
+    Dataset.from_dict(columns).to_parquet(tmp_path / "new.parquet")
+    assert tiny.run.evaluate(tmp_path / "new.parquet").scores["accuracy"] == right.mean()
+
+
 def test_rows_without_a_label_or_a_text_are_left_out(tiny: TinyRun, capsys) -> None:
     folder = tiny.folder.path.parent
     path = folder / "gaps.jsonl"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import printable
 from pipelines.core.errors import DataError
+from pipelines.data import input_columns, media_inputs
 from pipelines.data import inputs as data_inputs
-from pipelines.data import media_inputs
 from pipelines.data.dataset import Note
 from pipelines.data.inputs import Inputs
 from pipelines.data.media_columns import KINDS
@@ -125,5 +125,5 @@ def _of_dataset(
     explicit = data_section.explicit_columns(overrides)
     if not len(dataset):
         raise DataError("input: there are no rows to predict")
-    roles = data_inputs.assign(dataset, predictor.task, predictor.columns, explicit)
+    roles = input_columns.assign(dataset, predictor.task, predictor.columns, explicit)
     return data_inputs.named(dataset, predictor.task, roles, Path(), note)
