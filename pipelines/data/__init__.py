@@ -23,6 +23,7 @@ train split, which go through all of this.
 from pipelines.data.dataset import Data
 from pipelines.data.held_out import without_texts
 from pipelines.data.load import load
+from pipelines.data.sources._content import forget_digests
 from pipelines.data.unsupported_rows import drop_unsupported_rows
 
-__all__ = ["Data", "drop_unsupported_rows", "load", "without_texts"]
+__all__ = ["Data", "drop_unsupported_rows", "forget_digests", "load", "without_texts"]

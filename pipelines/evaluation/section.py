@@ -1,5 +1,6 @@
 """The recipe's section on evidence beside the scores."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -17,6 +18,9 @@ class OtherRows(Section):
     source: Literal["files", "hub"] = Field("files", description="as of data.source")
     path: str = Field(description="as of data.path")
     name: str | None = Field(None, description="of a data set on the Hub with several parts")
+    revision: str | None = Field(
+        None, description="of a data set on the Hub: branch, tag or commit; null: main"
+    )
     split: str | None = Field(
         None, description="name of a split of that source; null: test, or else what there is"
     )
@@ -24,12 +28,14 @@ class OtherRows(Section):
         {}, description="role -> column; left out: the usual names of the task's inputs"
     )
 
-    @property
+    # cached: a source that is loaded and then identified has to be the same one
+    @cached_property
     def data(self) -> "Source":
         """The source that reads them."""
         values: dict[str, Any] = {"source": self.source, "path": self.path, "columns": self.columns}
-        if self.name and self.source == "hub":
-            values["name"] = self.name
+        if self.source == "hub":
+            named = {"name": self.name, "revision": self.revision}
+            values |= {key: value for key, value in named.items() if value}
         source: Source = registry.find("sources", self.source).model_validate(values)
         return source
 
@@ -66,3 +72,18 @@ class Evaluation(Section):
     def requested(self) -> list[str]:
         """The keys that ask for something."""
         return [key for key, value in self if value]
+
+    def identities(self) -> dict[str, dict[str, Any]]:
+        """Identify the rows that each key reads, for the lock: key -> what was read.
+
+        Raises:
+            GraftError: they cannot be read.
+        """
+        from pipelines.data.renamed_keys import named
+
+        identities = {}
+        for key, section in self:
+            if isinstance(section, OtherRows):
+                with named(f"evaluation.{key}"):
+                    identities[key] = section.data.identity()
+        return identities

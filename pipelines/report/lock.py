@@ -113,6 +113,8 @@ def with_commits(values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]
     target_commit = lock.get("target", {}).get("commit")
     if target_commit:
         values["data"]["target"]["revision"] = target_commit
+    for key, identity in lock.get("evaluation", {}).items():
+        pin(values["evaluation"][key], identity)
     return values
 
 
@@ -139,6 +141,7 @@ def _contents(
 ) -> dict[str, Any]:
     """Identify what is read: checkpoints, data, and metrics of other code."""
     metrics = foreign_code.identify(recipe)
+    evaluation = recipe.evaluation.identities()
     return {
         "model": {
             **_model(recipe.model, commit, recipe.strategy.pretrained),
@@ -148,6 +151,7 @@ def _contents(
         **_merged(recipe, merged_commits),
         "data": recipe.data.identity(),
         **({"target": recipe.data.target.identity()} if recipe.data.target else {}),
+        **({"evaluation": evaluation} if evaluation else {}),
         **({"metrics": metrics} if metrics else {}),
     }
 

@@ -1,12 +1,13 @@
 """Two locks side by side: whether the same was read, and what it was computed with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.recipe.differences import LEFT_OUT, Difference, of_values
 
 # sections of a lock that identify what a run read
-CONTENTS = ("model", "beside", "merged", "data", "target", "metrics")
+TRAINED = ("model", "beside", "merged", "data", "target", "metrics")
+CONTENTS = (*TRAINED, "evaluation")
 # a branch, of which the commit is compared; what the card of a checkpoint says of its license
 UNREAD = ("revision", "card")
 HASHES = ("files", "sha256")
@@ -18,12 +19,14 @@ NAMES = ("checkpoint", "path")  # of files, which may lie elsewhere now
 ENVIRONMENT = ("num_processes", "graft", "python", "packages", "hardware")
 
 
-def contents(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def contents(
+    before: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str] = CONTENTS
+) -> Iterator[Difference]:
     """Yield where what was read is not what it was: a commit, or the hash of a file.
 
     What a lock of an older version does not identify is not compared.
     """
-    for section in CONTENTS:
+    for section in sections:
         if section in before:
             yield from _of_identity(before[section], now.get(section, LEFT_OUT), "lock", section)
 

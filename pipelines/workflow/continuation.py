@@ -138,7 +138,9 @@ def refuse_other_contents(
     Raises:
         RunError: names what differs.
     """
-    lines = "\n".join(f"  {each}" for each in lock_differences.contents(before, now))
+    # what only the end of a run reads may be others: `evaluation` is free
+    changed = lock_differences.contents(before, now, lock_differences.TRAINED)
+    lines = "\n".join(f"  {each}" for each in changed)
     if lines:
         raise RunError(
             f"{folder}: data or checkpoint have changed since the run began; put back what they "

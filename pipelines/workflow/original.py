@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipelines import data
 from pipelines.core.errors import RunError
 from pipelines.recipe import Recipe
 from pipelines.recipe.differences import Difference
@@ -116,6 +117,7 @@ class Original:
         Raises:
             GraftError: data cannot be read.
         """
+        data.forget_digests()
         # the model of the stage before comes of the repetition
         before = {key: self.lock[key] for key in self.lock if not (self.follows and key == "model")}
         return lock_differences.contents(before, locks.contents(recipe))

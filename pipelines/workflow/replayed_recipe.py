@@ -22,6 +22,7 @@ from pipelines.workflow.original import Original
 # where results go, what is logged, and where that lies whose content is compared
 FREE = re.compile(
     rf"name|hub(\..*)?|printed_lines|{PLACES.pattern}"
+    r"|evaluation\.(out_of_distribution|forgetting)\.path"
     rf"|training\.(logging_.*|{'|'.join(sorted(FREE_TRAINING))})"
 )
 ALLOWED = (

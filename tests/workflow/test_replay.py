@@ -33,6 +33,7 @@ KINDS = {
     "auto": {"strategy": "auto"},
     "soup": {"averaging": {"soup": {"seed": [1, 2]}}},
 }
+PATHS = {"forgetting": "news", "out_of_distribution": "odd"}
 PARAMETERS = [pytest.param(kind, marks=() if kind == "probe" else SLOW) for kind in KINDS]
 
 
@@ -42,13 +43,15 @@ def make(checkpoint, text_data, tmp_path_factory):
 
     def make(**sections):
         root, models = tmp_path_factory.mktemp("replay"), sections.get("model", ())
+        data = sections.pop("data", None)
         if models:
             sections["model"] = [str(checkpoint(name)) for name in models]
         path = write_recipe(root, checkpoint("bert"), text_data, **{**QUICK, **sections})
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
         if "stages" in sections:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
             del values["task"]
-            path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        values["data"] = data or values["data"]
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
         assert main(["run", str(path)]) == 0
         return RunFolder(root / "runs" / "recipe" / "1")
 
@@ -132,6 +135,57 @@ def test_another_file_is_refused_by_its_name_and_both_hashes(run, text_data, tmp
     before = sha256(text_data / "train.csv")
     assert lines == [f'  lock.data.files.train.csv: "{before}" -> "{sha256(changed)}"']
     assert len([*run.path.parent.iterdir()]) == runs_before
+
+
+@pytest.fixture(scope="module")
+def several(make, text_data, tmp_path_factory):
+    """(folder, run): data of a run that reads five sources, and the run."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in ("books", "films", "target"):
+        shutil.copytree(text_data, folder / name)
+    for name in PATHS.values():
+        shutil.copy(text_data / "train.csv", folder / f"{name}.csv")
+    sources = {each: {"source": "files", "path": str(folder / each)} for each in ("books", "films")}
+    target = {"source": "files", "path": str(folder / "target")}
+    run = make(
+        strategy="linear_probe",
+        data={"source": "several", "sources": sources, "target": target},
+        evaluation={key: {"path": str(folder / f"{file}.csv")} for key, file in PATHS.items()},
+    )
+    return folder, run
+
+
+OTHER_SOURCES = {
+    "films/train.csv": "lock.data.sources.films.files.train.csv",
+    "target/test.csv": "lock.target.files.test.csv",
+    "news.csv": "lock.evaluation.forgetting.files.news.csv",
+    "odd.csv": "lock.evaluation.out_of_distribution.files.odd.csv",
+}
+
+
+@pytest.mark.parametrize(("file", "key"), OTHER_SOURCES.items())
+def test_every_source_that_a_run_reads_is_compared(several, refusal, file, key):
+    folder, run = several
+    whole = (folder / file).read_bytes()
+    try:
+        (folder / file).write_bytes(whole + b"one more,negative\n")
+        lines = refusal(run).splitlines()[1:]
+        (folder / file).unlink()
+        missing = refusal(run)
+    finally:
+        (folder / file).write_bytes(whole)
+    assert [line.partition(": ")[0] for line in lines] == [f"  {key}"]
+    if key.startswith("lock.evaluation"):
+        assert f"{key.split('.')[2]}.path: " in missing
+
+
+def test_sources_that_lie_elsewhere_are_the_same(several, tmp_path, capsys):
+    folder, run = several
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    keys = {"data.sources.books.path": "books", "data.target.path": "target"}
+    keys |= {f"evaluation.{key}.path": f"{file}.csv" for key, file in PATHS.items()}
+    assert main(["run", str(run), *(f"{key}={moved}/{name}" for key, name in keys.items())]) == 0
+    assert "replay: weights equal" in capsys.readouterr().out
 
 
 def test_another_checkpoint_is_refused_by_its_file(run, text_checkpoint, tmp_path, refusal):
@@ -231,6 +285,15 @@ def test_revisions_are_the_commits_of_the_lock(copy):
     edit(copy.lock, lambda lock: lock.update(beside=[{"commit": "c"}]))
     with pytest.raises(RunError, match="it does not fit"):
         Original(copy).values  # noqa: B018
+
+
+def test_revisions_of_other_rows_are_the_commits_of_the_lock(several, tmp_path):
+    shutil.copytree(several[1].path, tmp_path / "runs" / "recipe" / "1")
+    run = RunFolder(tmp_path / "runs" / "recipe" / "1")
+    edit(run.lock, lambda lock: lock["evaluation"]["forgetting"].update(commit="c" * 40))
+    evaluation = Original(run).values["evaluation"]
+    assert evaluation["forgetting"]["revision"] == "c" * 40
+    assert evaluation["out_of_distribution"]["revision"] is None
 
 
 def test_contents_are_compared_without_names_and_branches():

@@ -37,6 +37,14 @@ def digest(file: Path) -> str:
     return _READ.get(file.absolute()) or _sha256(file)
 
 
+def forget_digests() -> None:
+    """Forget what was read, before another run of this process reads files that may have changed.
+
+    A run that compares files with a lock does so before it reads them.
+    """
+    _READ.clear()
+
+
 def cached(kind: str, *key: Any, write: Callable[[Path], None]) -> Path:
     """Return the file that `write` made for this key, in this run or an earlier one."""
     from datasets.fingerprint import Hasher
