@@ -40,7 +40,7 @@ def load(path: Path, config_name: str | None) -> Any:
 
 
 def files_beside(path: Path) -> list[Path]:
-    """List the files beside a metric's that it imports as `from .name import …`, and they others.
+    """List the files that a metric's imports as `from .name import …`, and those that they do.
 
     Raises:
         RecipeError: one cannot be read, or is not Python.

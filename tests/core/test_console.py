@@ -3,8 +3,8 @@
 import io
 from contextlib import nullcontext, redirect_stderr
 
+import datasets
 import pytest
-from datasets import Dataset
 
 from pipelines.core.console import busy, duration
 
@@ -33,10 +33,21 @@ def test_a_terminal_shows_what_takes_its_time_and_a_log_does_not(stream, shows, 
     assert not stream.getvalue() or stream.getvalue().rstrip("\n").endswith("\x1b[2K")
 
 
+@pytest.fixture
+def bars():
+    """Show the bars of `datasets`, which a command that wrote to a log has turned off for good."""
+    were_off = datasets.utils.are_progress_bars_disabled()
+    datasets.enable_progress_bars()
+    yield
+    if were_off:
+        datasets.disable_progress_bars()
+
+
+@pytest.mark.usefixtures("bars")
 def test_a_bar_leaves_no_lines_where_something_else_is_shown(monkeypatch):
     """Each of its states would be one: rich prints what others write above its own line."""
     monkeypatch.setenv("TERM", "xterm")
-    rows = Dataset.from_dict({"n": [1, 2]})
+    rows = datasets.Dataset.from_dict({"n": [1, 2]})
     shown = []
     for what in (busy("loading"), nullcontext()):
         stream = Terminal()
