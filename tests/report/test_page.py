@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -320,6 +321,17 @@ def test_pictures_of_explanations_are_shown(tmp_path: Path) -> None:
     (picture,) = draw(folder).all("img")
     assert picture.attributes["src"] == "data:image/png;base64,b25l"
     assert picture.attributes["alt"].startswith("Explanation 1")
+
+
+def test_of_many_explanations_the_latest_are_shown(tmp_path: Path) -> None:
+    folder = run_of(tmp_path, ROWS, NAMES)
+    folder.explanations.mkdir()
+    for number in range(1, 16):
+        (folder.explanations / f"{number}.png").write_bytes(b"%d" % number)
+    page = draw(folder)
+    shown = [each.attributes["src"].rpartition(",")[2] for each in page.all("img")]
+    assert [*map(b64decode, shown)] == [b"%d" % number for number in range(15, 3, -1)]
+    assert "and 3 earlier ones in the folder" in page.source
 
 
 def test_numbers_have_no_right_and_wrong_but_largest_errors(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hub_files, registry
 from pipelines.core.errors import ModelError
-from pipelines.core.labels import PROBLEM_TYPES
+from pipelines.core.labels import PROBLEM_TYPES, Labels
 from pipelines.models import outline
 from pipelines.models.output import side_by_side
 from pipelines.models.output.reload import LoadedModel, library_of, opening, reload
 from pipelines.models.revision import ENCODER, encoder_folder
 from pipelines.models.section import Model
+from pipelines.workflow.inference.answers import Wanted
 from pipelines.workflow.inference.config_labels import labels_of
 from pipelines.workflow.inference.predictor import Predictor
 
@@ -109,6 +110,7 @@ def _adapter(name: str, folder: Path) -> Predictor:
     trained = (adapter.get("auto_mapping") or {}).get("base_model_class")
     config.architectures = [trained] if trained else config.architectures
     task = outline.trained_task(config, Model(checkpoint=name))
+    Wanted().check(task, Labels(""))  # before weights are fetched
     labels = labels_of(config, task, name)
     loaded = LoadedModel.of(folder, "peft", task, labels.unlabeled)
     return Predictor(name, task, labels, {}, loaded=loaded)
