@@ -1,5 +1,6 @@
 """Python that runs an exported file with onnxruntime and the saved processor."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,19 @@ SETUP = {"audio": 'waveform, _ = soundfile.read("clip.wav")  # mono, 16 kHz\n'}
 def usage(folder: "RunFolder", task: "Task", path: Path) -> str:
     """Write lines that print the outputs for one example."""
     reader, example = READERS[task.modality]
-    processor = encoder_folder(folder.model).as_posix()
+    processor = encoder_folder(folder.model)
     return (
         f"{IMPORTS.get(task.modality, '')}"
         "from onnxruntime import InferenceSession\n"
         f"from transformers import {reader}\n"
-        f'session = InferenceSession("{path.as_posix()}")\n'
-        f'read = {reader}.from_pretrained("{processor}")\n'
+        f"session = InferenceSession({_quoted(path)})\n"
+        f"read = {reader}.from_pretrained({_quoted(processor)})\n"
         f"{SETUP.get(task.modality, '')}"
         f'inputs = read({example}, return_tensors="np")\n'
         "print(session.run(None, {each.name: inputs[each.name] for each in session.get_inputs()}))"
     )
+
+
+def _quoted(path: Path) -> str:
+    """Write a path as a text of Python."""
+    return json.dumps(path.as_posix(), ensure_ascii=False)

@@ -1,5 +1,6 @@
 """`graft export`: the file gives what the saved model gives, for any number and length of rows."""
 
+import ast
 import re
 
 import numpy as np
@@ -11,6 +12,9 @@ from tiny_run import TinyRun
 from transformers import AutoTokenizer
 
 from pipelines.cli import main
+from pipelines.report import onnx_usage
+from pipelines.report.run_folder import RunFolder
+from pipelines.tasks.text_classification import TextClassification
 
 ONE = {"max_steps": 1}
 
@@ -74,6 +78,13 @@ def test_speech_is_one_pass_of_sounds_of_any_length(run, tmp_path, capsys):
         for size in (3_000, 9_000)
     ]
     assert frames[0] < frames[1]
+
+
+def test_the_lines_are_python_whatever_the_folder_is_called(tmp_path):
+    folder, task = RunFolder(tmp_path / 'my "runs"' / "1"), TextClassification()
+    lines = onnx_usage.usage(folder, task, folder.path / "model.onnx")
+    texts = [node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)]
+    assert {str(folder.path / "model.onnx"), str(folder.model)} <= {*texts}
 
 
 def test_what_has_no_graph_of_its_own_is_refused(run, capsys):
