@@ -3,19 +3,15 @@
 import operator
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from pipelines.core import processes, stopping
-from pipelines.core.console import say
-from pipelines.training import checkpoint_files
-from pipelines.training.progress import Progress
+from pipelines.core import stopping
 
 
 class StopOnSignal(TrainerCallback):
@@ -157,58 +153,3 @@ class WaitingTime(TrainerCallback, ExportableState):
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
         return {"args": {"seconds": self.seconds, "elapsed": self.elapsed}, "attributes": {}}
-
-
-class NoteFiles(TrainerCallback):
-    """Notes which files a checkpoint has, once all processes have written their parts of it."""
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Note those of the checkpoint that was saved at this step."""
-        processes.wait()
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if processes.is_main() and folder.is_dir():
-            checkpoint_files.note(folder)
-
-
-class Continuation(TrainerCallback):
-    """Lets a training go on by its own arguments, some of which upstream takes from the checkpoint.
-
-    These are the steps between logs, and the first rate of a schedule of another length.
-
-    Args:
-        progress: at the checkpoint.
-        callbacks: all of the training's; later checkpoints keep the state of those that have one.
-    """
-
-    def __init__(self, progress: Progress, callbacks: Sequence[TrainerCallback]) -> None:
-        self.progress = progress
-        self.stateful = [each for each in callbacks if isinstance(each, ExportableState)]
-
-    def on_train_begin(
-        self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any
-    ) -> None:
-        """Bring state and rates in line, once the checkpoint is loaded; print a new length."""
-        state.compute_steps(args, state.max_steps)
-        for callback in self.stateful:  # upstream saves only those that the checkpoint had
-            state.stateful_callbacks.setdefault(type(callback).__name__, callback.state())
-        if state.max_steps != self.progress.max_steps:
-            say(
-                f"resume: from step {state.global_step:,} of {self.progress.max_steps:,} to "
-                f"{state.max_steps:,}, by the schedule of the new length"
-                f"{follow_schedule(lr_scheduler)}"
-            )
-
-
-def follow_schedule(scheduler: Any) -> str:
-    """Set the rates of the next step as the schedule has them; say how that changes the first.
-
-    A schedule that counts evaluations, and no steps, stays as it is.
-    """
-    factors = getattr(scheduler, "lr_lambdas", None)
-    if not factors:
-        return ""
-    groups, step = scheduler.optimizer.param_groups, scheduler.last_epoch
-    before = groups[0]["lr"]
-    for group, base, factor in zip(groups, scheduler.base_lrs, factors, strict=True):
-        group["lr"] = base * factor(step)
-    return f": the learning rate is {groups[0]['lr']:.3g} now, and was {before:.3g}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.core import regular_files
 from pipelines.core.disk import replacing
+from pipelines.core.errors import RunError, listed
 
 NAME = "files.json"
 BLOCK_BYTES = 1 << 20
@@ -49,6 +50,32 @@ def problems(checkpoint: Path, noted: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is missing"
         elif _state(file) != state:
             yield f"{name} is not what was saved"
+
+
+def require_best(folder: Path, step: int | None) -> None:
+    """Refuse to go on, or to end, without the weights that were the best so far.
+
+    The Trainer would take the last ones in their place, with a line in a log.
+
+    Args:
+        folder: of all checkpoints.
+        step: at which they were saved; None where none were chosen yet.
+
+    Raises:
+        RunError: their checkpoint is gone, or not what was saved.
+    """
+    if step is None:
+        return
+    best = folder / f"checkpoint-{step}"
+    noted = best / NAME
+    damage = ["it is gone"] if not best.is_dir() else []
+    if noted.is_file():
+        damage = [*problems(best, json.loads(noted.read_text(encoding="utf-8")))]
+    if damage:
+        raise RunError(
+            f"{best}: has the weights with the best score so far, which a run ends with, and "
+            f"{listed(damage)}; put it back, or begin a new run"
+        )
 
 
 def _state(file: Path) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Train by gradient steps with `transformers.Trainer`, in the shortest time."""
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hardware, processes
@@ -8,6 +9,7 @@ from pipelines.core.console import busy, say
 from pipelines.core.errors import Interrupted
 from pipelines.core.sharding import sharding_key
 from pipelines.training import whole_model
+from pipelines.training.checkpoint_files import require_best
 from pipelines.training.fitted import Fitted
 from pipelines.training.job import Job
 from pipelines.training.preconditions import check_adaptation, decide_frozen_blocks
@@ -71,9 +73,14 @@ def _train(
 
     Raises:
         Interrupted: a signal asked to stop; a checkpoint to resume from was saved.
+        RunError: the checkpoint with the best weights so far is gone or damaged.
     """
-    from pipelines.training.callbacks import Continuation, NoteFiles, StopOnSignal, WaitingTime
+    from pipelines.training.callbacks import StopOnSignal, WaitingTime
+    from pipelines.training.going_on import Continuation, NoteFiles
 
+    keeps_best = job.arguments.load_best_model_at_end
+    if job.resume_from and keeps_best:
+        require_best(job.resume_from.parent, progress.best_step)
     stop, waiting = StopOnSignal(), WaitingTime(progress.waited, progress.seconds)
     with ExitStack() as stack:
         trainer, decisions = _prepare(job, setup, stack)
@@ -81,13 +88,16 @@ def _train(
         trainer.add_callback(waiting)
         trainer.add_callback(NoteFiles())
         if progress.max_steps is not None:
-            trainer.add_callback(Continuation(progress, trainer.callback_handler.callbacks))
+            callbacks = trainer.callback_handler.callbacks
+            trainer.add_callback(Continuation(progress, job.resume_from, callbacks))
         stack.enter_context(stop)
         with naming_step(trainer):
             trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)
         waited = waiting.seconds / waiting.elapsed
     if stop.stopped_by:
         raise Interrupted(f"stopped by {stop.stopped_by} at step {trainer.state.global_step}")
+    if keeps_best and processes.is_main():
+        require_best(Path(str(job.arguments.output_dir)), trainer.state.best_global_step)
     return trainer, decisions, waited
 
 

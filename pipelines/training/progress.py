@@ -24,12 +24,14 @@ class Progress:
         evaluations: without improvement, by which early stopping counts.
         seconds: of training so far.
         waited: seconds of these, for batches.
+        best_step: the step with the best score; None without one.
     """
 
     max_steps: int | None = None
     evaluations: int = 0
     seconds: float = 0.0
     waited: float = 0.0
+    best_step: int | None = None
 
     @classmethod
     def at(cls, checkpoint: Path | None) -> Self:
@@ -45,6 +47,7 @@ class Progress:
             evaluations=counted.get("early_stopping_patience_counter", 0),
             seconds=times.get("elapsed", 0.0),
             waited=times.get("seconds", 0.0),
+            best_step=state.get("best_global_step"),
         )
 
 

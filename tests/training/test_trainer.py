@@ -20,11 +20,12 @@ from transformers import Trainer
 
 from pipelines.cli import main
 from pipelines.core import registry
-from pipelines.core.errors import DivergedError, Interrupted, RecipeError
+from pipelines.core.errors import DivergedError, Interrupted, RecipeError, RunError
 from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
 from pipelines.training import checkpoint_files
-from pipelines.training.callbacks import WaitingTime, follow_schedule
+from pipelines.training.callbacks import WaitingTime
+from pipelines.training.going_on import follow_schedule
 from pipelines.training.progress import Progress
 from pipelines.training.speed import Speed
 from pipelines.workflow.train import check_training
@@ -448,6 +449,19 @@ def test_patience_goes_on_where_it_stopped(prepared, send, tmp_path):
     saved = {path.name for path in (tmp_path / "checkpoint-10").iterdir()}
     noted = json.loads((tmp_path / "checkpoint-10" / checkpoint_files.NAME).read_text())
     assert {*noted, checkpoint_files.NAME} == saved
+    best = tmp_path / f"checkpoint-{before.best_step}"
+    best.rename(tmp_path / "away")  # the Trainer would end with the last weights
+    gone = f"checkpoint-{before.best_step}: has the weights .* score so far, .* and it is gone; put"
+    with pytest.raises(RunError, match=gone):
+        fit(prepared(**sections), tmp_path, resume_from=tmp_path / "checkpoint-10")
+    best = (tmp_path / "away").rename(best)
+    weights = (best / "model.safetensors").read_bytes()
+    (best / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(
+        RunError, match=r"and model\.safetensors is not what was saved; put it back"
+    ):
+        fit(prepared(**sections), tmp_path, resume_from=tmp_path / "checkpoint-10")
+    (best / "model.safetensors").write_bytes(weights)
     sections["early_stopping"] = {"patience": 4}  # which may change; the count stays
     resumed = fit(prepared(**sections), tmp_path, resume_from=tmp_path / "checkpoint-10")
     assert len(logged(resumed, "eval_accuracy")) == 5
