@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pipelines.core import lost_machines, registry, stopping
+from pipelines.core.disk import write_failure
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.memory_errors import memory_reason
 from pipelines.core.redaction import redact
@@ -29,6 +30,12 @@ COMMANDS = {
 
 def execute(arguments: Sequence[str] | None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
+    code = _execute(arguments)
+    _drop_unwritten()
+    return code
+
+
+def _execute(arguments: Sequence[str] | None) -> int:
     try:
         with stopping.handling(stopping.leave):
             parsed = _parse(arguments)
@@ -37,7 +44,6 @@ def execute(arguments: Sequence[str] | None) -> int:
         lost_machines.say_goodbye(failed=False)
         return 0
     except BrokenPipeError:  # `graft list | head` has read enough; a run would not be done
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except GraftError as error:
         _report(f"error: {error}")
@@ -63,8 +69,19 @@ def _of_system(error: Exception) -> str | None:
     """Say what the system refused, where that is no mistake of the program; else None."""
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return f"'{str(error.filename)[:40]}…': too long to name a file or a folder"
+    if full := write_failure(error):
+        place = error.filename if isinstance(error, OSError) and error.filename else "the output"
+        return f"{place}: cannot be written ({full}); make room"
     reason = memory_reason(error)
     return reason and f"out of memory: {reason}; give this process more, or end others"
+
+
+def _drop_unwritten() -> None:
+    """Drop what standard output does not take, or Python would try once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

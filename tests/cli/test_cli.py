@@ -290,6 +290,19 @@ def test_a_reader_that_has_read_enough_is_no_traceback() -> None:
     assert running.returncode == 1
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["schema"], ["train", "quickstart"]])
+def test_a_full_disk_below_the_output_is_one_message(arguments) -> None:
+    code = "import sys; from pipelines.cli import main; sys.exit(main(sys.argv[1:]))"
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    if arguments[0] != "train":  # a mistake of its own
+        assert done.stderr.startswith("error: the output: cannot be written (No space left")
+
+
 @pytest.mark.slow
 def test_run_py_works_from_any_folder(bad: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
