@@ -146,9 +146,8 @@ def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
 def _report(text: str) -> None:
     """Print an error; of several processes one speaks on each machine, which may fail alone."""
     from pipelines.core import processes
+    from pipelines.core.console import shown
 
     is_other_machine = processes.num_machines() > 1 and processes.is_first_of_machine()
     if processes.is_main() or is_other_machine:
-        # names in it come from files and the command line: none of them may steer the terminal
-        shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-        print(shown, file=sys.stderr, flush=True)
+        print(shown(text), file=sys.stderr, flush=True)

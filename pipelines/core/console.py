@@ -4,6 +4,7 @@ Bars appear on terminals and in notebooks only; a log file gets plain lines.
 """
 
 import io
+import re
 import shutil
 import sys
 import warnings
@@ -13,17 +14,26 @@ from contextlib import contextmanager, redirect_stdout
 from pipelines.core.processes import is_main
 from pipelines.core.redaction import redact
 
+# control characters but tabs and ends of lines, marks that turn the direction of text, halves of
+# characters, which no terminal takes
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Return a text as a terminal may have it: names in it come from data, files and the Hub."""
+    return STEERING.sub("?", redact(text))
+
 
 def say(text: str) -> None:
     """Print a line for the user, on the main process."""
     if is_main():
-        print(redact(text), flush=True)
+        print(shown(text), flush=True)
 
 
 def warn(text: str) -> None:
     """Print a line to stderr, on the main process: stdout may be JSON."""
     if is_main():
-        print(redact(text), file=sys.stderr, flush=True)
+        print(shown(text), file=sys.stderr, flush=True)
 
 
 def line_width() -> int | None:
@@ -86,7 +96,7 @@ def capture_stdout() -> Iterator[Callable[[str], None]]:
     def say_aloud(text: str) -> None:
         """Print to the original stdout, on the main process."""
         if is_main():
-            print(redact(text), file=out, flush=True)
+            print(shown(text), file=out, flush=True)
 
     with redirect_stdout(io.StringIO()):
         yield say_aloud

@@ -6,7 +6,7 @@ from contextlib import nullcontext, redirect_stderr
 import datasets
 import pytest
 
-from pipelines.core.console import busy, duration
+from pipelines.core.console import busy, duration, say, warn
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,21 @@ from pipelines.core.console import busy, duration
 )
 def test_no_time_is_rounded_to_nothing(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("\x1b[31mred\x07\rover", "?[31mred??over"),
+        ("\u202eevas", "?evas"),
+        ("half \ud83d", "half ?"),
+        ("a\tb\nc 犬\u3000é\xa0", "a\tb\nc 犬\u3000é\xa0"),
+    ],
+)
+def test_no_line_steers_the_terminal(capsys, text, printed):
+    say(text)
+    warn(text)
+    assert capsys.readouterr() == (f"{printed}\n", f"{printed}\n")
 
 
 class Terminal(io.StringIO):

@@ -55,6 +55,18 @@ def test_texts_are_counted_by_label_and_shown_as_tokens(check: Check) -> None:
     assert len(examples) == 3
 
 
+def test_names_in_data_do_not_steer_the_terminal(
+    check: Check, text_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "red").mkdir()
+    for file in text_data.iterdir():
+        text = file.read_text(encoding="utf-8").replace("positive", "\x1b[31mred\x07")
+        (tmp_path / "red" / file.name).write_text(text, encoding="utf-8")
+    shown = check("bert", f"data.path={tmp_path}/red")
+    assert re.search(r"train +64 examples +\?\[31mred\? 32, negative 32", shown)
+    assert "\x1b" not in shown
+
+
 def test_images_are_counted_by_class_and_shown_as_pixels(check: Check) -> None:
     shown = check("resnet")
     assert re.search(r"train +63 examples +dark 21, light 21, middle 21", shown)

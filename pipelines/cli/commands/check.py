@@ -3,6 +3,7 @@
 import argparse
 
 from pipelines.cli.commands._recipe import RecipeCommand, load
+from pipelines.core.console import say
 
 
 class CheckCommand(RecipeCommand):
@@ -22,4 +23,4 @@ class CheckCommand(RecipeCommand):
         loaded = load(parsed)
         from pipelines.workflow import session
 
-        print(session.check(loaded, shift=parsed.shift))
+        say(session.check(loaded, shift=parsed.shift))
