@@ -182,21 +182,18 @@ class Metric:
         if self.is_ours:
             try:
                 result = self._result(module, inputs, options)
+                numbers = _numbers(result)
             except (KeyError, TypeError, ValueError) as error:
                 raise RecipeError(f"{problem}: {metric_code.describe(error)}") from error
         else:
             with metric_code.contained(problem):
                 result = module.compute(**inputs, **options)
+                numbers = _numbers(result)  # which are objects of others, too
         if not isinstance(result, Mapping):
             raise RecipeError(
                 f"metric '{self.name}' gives {reprlib.repr(result)}; expected a dictionary of "
                 "numbers"
             )
-        with metric_code.contained(problem):  # numbers are objects of others, too
-            # lists and arrays (scores by class, say) cannot be compared or drawn
-            numbers = {
-                str(key): float(score) for key, score in result.items() if isinstance(score, Real)
-            }
         if not numbers:
             raise RecipeError(f"metric '{self.name}' gives no number: {reprlib.repr(result)}")
         return numbers
@@ -207,3 +204,9 @@ class Metric:
         if not self.declaration.takes_scores:
             inputs = metric_inputs.convert(module.features, inputs)
         return compute_directly(module, **inputs, **options)
+
+
+def _numbers(result: Any) -> dict[str, float]:
+    """Select what can be compared and drawn: no lists and arrays, such as scores by class."""
+    entries = result.items() if isinstance(result, Mapping) else ()
+    return {str(key): float(score) for key, score in entries if isinstance(score, Real)}

@@ -70,7 +70,11 @@ def contained(problem: str) -> Iterator[None]:
     Raises:
         RecipeError: the code raises something, or ends the program.
     """
-    owner, folder = os.getpid(), os.getcwd()
+    owner = os.getpid()
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # somebody has removed it
+        folder = ""
     try:
         with exits_raise():
             yield
@@ -81,7 +85,8 @@ def contained(problem: str) -> Iterator[None]:
     finally:
         if os.getpid() != owner:
             exit_at_once(1)
-        os.chdir(folder)
+        if folder:
+            os.chdir(folder)
 
 
 def describe(error: BaseException) -> str:
