@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.data import media_columns
+from pipelines.data import media_paths
 from pipelines.data.inputs import Inputs
 from pipelines.data.sources._media_files import SUFFIXES, MediaFiles, check_name
 
@@ -42,7 +42,7 @@ def read(paths: Sequence[Path], kind: str, note: "Note") -> Inputs:
             check_name(path)
             files.append(path)
     table = Dataset.from_dict({COLUMN: [str(file) for file in files]})
-    return Inputs(table, media_columns.with_files(table, kind, files).select_columns([kind]))
+    return Inputs(table, media_paths.with_files(table, kind, files).select_columns([kind]))
 
 
 def _holds(path: Path, kind: str) -> bool:

@@ -27,7 +27,7 @@ from tiny_run import TinyRun
 from pipelines import cli
 from pipelines.core.errors import DataError, ModelError
 from pipelines.core.labels import CHOICE, MULTI, REGRESSION, SINGLE, TOKENS, Labels
-from pipelines.data import media_columns
+from pipelines.data import media_paths
 from pipelines.tasks.text.answerability import ANSWERABLE, PARTLY_ANSWERABLE
 from pipelines.workflow import whole_examples
 from pipelines.workflow.demo import answers, example_rows, fields, server
@@ -201,7 +201,7 @@ def test_examples_whose_bytes_stand_in_a_table_are_files_of_the_run(
     suffix = {"image": ".png", "audio": ".wav"}[role]
     names = [f"{number}{suffix}" for number in range(20)]
     media = [{"bytes": c, "path": n} for c, n in zip(contents, names, strict=True)]
-    dataset = Dataset.from_dict({role: media}).cast_column(role, media_columns.feature(role))
+    dataset = Dataset.from_dict({role: media}).cast_column(role, media_paths.feature(role))
     run.predictions.mkdir(exist_ok=True)
     table = pa.table({"row": range(20), "input": names})
     pq.write_table(table, run.predictions / "test.parquet")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
 from pipelines.core.natural_order import natural
-from pipelines.data import media_columns
+from pipelines.data import media_paths
 from pipelines.data.sources import LoadedSplits
 from pipelines.data.sources import _media_metadata as media_metadata
 from pipelines.data.sources._media_files import MediaFiles
@@ -101,4 +101,4 @@ def _dataset(kind: str, rows: list[MediaFile], classes: list[str]) -> "Dataset":
     features = Features({"label": ClassLabel(names=classes)})
     table = pa.table([pa.array(labels, type=pa.int64())], schema=features.arrow_schema)
     labeled = Dataset(table, fingerprint=Hasher.hash([labels, classes]))
-    return media_columns.with_files(labeled, kind, [row.file for row in rows])
+    return media_paths.with_files(labeled, kind, [row.file for row in rows])

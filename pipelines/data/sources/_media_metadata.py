@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.data import media_columns
+from pipelines.data import media_paths
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -76,4 +76,4 @@ def _describe(
         columns = ", ".join(rows.column_names)
         raise DataError(f"{table}: no column '{COLUMN}', which names the files; columns: {columns}")
     files = [table.parent / str(name) if name else None for name in rows[COLUMN][:]]
-    return media_columns.with_files(rows.remove_columns(COLUMN), kind, files), files
+    return media_paths.with_files(rows.remove_columns(COLUMN), kind, files), files

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DataError
-from pipelines.data import media_columns
+from pipelines.data import media_paths
 from pipelines.data.sources._dialect import kind
 from pipelines.data.sources._encoding import open_bytes
 from pipelines.data.sources._media_files import IMAGES, SOUNDS, MediaFiles
@@ -58,10 +58,10 @@ def named_files(dataset: "Dataset", folder: Path, split: str) -> list[Path]:
     """List the images and sounds that columns of paths name, as far as they exist."""
     files: dict[Path, None] = {}
     for column in dataset.column_names:
-        if NAME.search(" ".join(filter(None, media_columns.paths(dataset, column, MAX_ROWS)))):
-            paths = [path for path in media_columns.paths(dataset, column) if path]
+        if NAME.search(" ".join(filter(None, media_paths.paths(dataset, column, MAX_ROWS)))):
+            paths = [path for path in media_paths.paths(dataset, column) if path]
             with suppress(DataError):  # said where the column is used
-                base = media_columns.find_base(folder, paths, split)
+                base = media_paths.find_base(folder, paths, split)
                 files.update(dict.fromkeys(base / path for path in paths))
     return [file for file in files if file.is_file()]
 

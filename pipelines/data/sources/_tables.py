@@ -1,21 +1,14 @@
 """Table files of each split -> data sets, every file by itself, so that an error can name it."""
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import cache, cache_folder
 from pipelines.core.errors import DataError
-from pipelines.core.hub_client import first_line
-from pipelines.data.sources import LoadedSplits, _dialect
-from pipelines.data.sources._content import (
-    read_digests,
-    uncompressed,
-    with_fingerprint,
-)
+from pipelines.data.sources import LoadedSplits, _dialect, _parquet
+from pipelines.data.sources._content import read_digests
 from pipelines.data.sources._delimited import TextTable
 from pipelines.data.sources._dialect import kind
 from pipelines.data.sources._joined_shards import join
@@ -36,7 +29,6 @@ DELIMITED = (".csv", ".tsv")
 TEXT = (*DELIMITED, *PLAIN)
 JSON = (".jsonl", ".json")
 PARQUET = ".parquet"
-NUM_DIGITS = 32  # of a hash, in the name of a folder
 ARROW = ".arrow"  # as `save_to_disk` writes it, and mapped into memory where it is
 SUFFIXES = (PARQUET, *JSON, *DELIMITED, ARROW, *PLAIN)
 
@@ -138,42 +130,8 @@ def _read(file: Path, known: Known, json_schema: "pa.Schema") -> "Dataset":
         return known.texts[file].read(known.text_kinds)
     if file in known.jsons:
         return known.jsons[file].read(json_schema, known.json_kinds)
-    digest = known.digests[file]
-    if kind(file) == ARROW:
-        return _map_arrow(file, digest)
-    _silence_parquet()
-    try:
-        # the cache of `datasets` goes by path, size and time: a folder for each content
-        folder = cache_folder.use_table(digest[:NUM_DIGITS])
-        path = uncompressed(file, digest).absolute()
-        dataset = Dataset.from_parquet(str(path), cache_dir=str(folder))
-    except Exception as error:  # pyarrow and the operating system raise their own
-        explained = _not_parquet(file, error)
-        if "corresponds to no data" in str(explained):  # a table without rows
-            return Dataset.from_dict({})
-        raise explained from error
-    cache.make_room()
-    return with_fingerprint(dataset, "parquet", digest)
-
-
-def _silence_parquet() -> None:
-    # `datasets` prints what it then raises
-    logging.getLogger("datasets.packaged_modules.parquet.parquet").setLevel(logging.CRITICAL)
-
-
-def _not_parquet(file: Path, error: BaseException) -> DataError:
-    while error.__cause__:  # `datasets` wraps the error that says what is wrong
-        error = error.__cause__
-    return DataError(f"{file}: cannot be read as parquet: {first_line(error)}")
-
-
-def _map_arrow(file: Path, digest: str) -> "Dataset":
-    from datasets import Dataset
-
-    try:
-        return with_fingerprint(Dataset.from_file(str(file)), "arrow", digest)
-    except Exception as error:  # pyarrow and the operating system raise their own
-        raise DataError(f"{file}: cannot be read as arrow: {first_line(error)}") from error
+    read = _parquet.map_arrow if kind(file) == ARROW else _parquet.read
+    return read(file, known.digests[file])
 
 
 def _stream(files: list[Path], known: Known) -> "IterableDataset":
@@ -189,11 +147,7 @@ def _stream(files: list[Path], known: Known) -> "IterableDataset":
     if suffix == ARROW:
         raise DataError(f"{files[0]}: is mapped into memory, not streamed; remove data.streaming")
     if suffix == PARQUET:
-        _silence_parquet()
-        try:
-            return IterableDataset.from_parquet([str(file.absolute()) for file in files])
-        except Exception as error:  # pyarrow and the operating system raise their own
-            raise _not_parquet(files[0], error) from error
+        return _parquet.stream(files)
     if suffix in TEXT:
         texts = [known.texts[file] for file in files if file in known.texts]
         schema = texts[0].schema(known.text_kinds)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head, Linear
     from pipelines.models.output.side_by_side import SideBySideModel
-    from pipelines.strategies.probing.search import HeadDataset, HeadSearch
+    from pipelines.strategies.probing.head_dataset import HeadDataset
+    from pipelines.strategies.probing.search import HeadSearch
     from pipelines.strategies.probing.trial import HeadTrial, SolvedTrial
     from pipelines.training.fitted import Fitted
     from pipelines.training.job import Job

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pipelines.features.heads import Head
     from pipelines.features.pair_extractor import PairExtractor
     from pipelines.models.output import Output
-    from pipelines.strategies.probing.search import HeadDataset, HeadSearch
+    from pipelines.strategies.probing.head_dataset import HeadDataset
+    from pipelines.strategies.probing.search import HeadSearch
     from pipelines.strategies.probing.trial import HeadTrial, SolvedTrial
     from pipelines.training.job import Job
 
@@ -140,7 +141,7 @@ def _dataset(
     options: dict[str, Any],
 ) -> "HeadDataset":
     """Extract the features of a split."""
-    from pipelines.strategies.probing.search import HeadDataset
+    from pipelines.strategies.probing.head_dataset import HeadDataset
 
     features, labels = extractor.extract(rows, job.collate, title=title, **options)
     if plain:

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import DataError
-from pipelines.data import media_columns
+from pipelines.data import media_paths
 from pipelines.data.media_columns import KINDS
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _of_examples(given: list[Any], predictor: "Predictor") -> "Dataset":
     if task.modality == "audio" and any(hasattr(each, "ndim") or _is_sound(each) for each in given):
         return Dataset.from_dict({needed[0]: _sounds(given)})
     if task.modality in KINDS:
-        feature = media_columns.feature(task.modality)
+        feature = media_paths.feature(task.modality)
         return Dataset.from_dict({needed[0]: given}, features=Features({needed[0]: feature}))
     if needed == ["tokens"] and all(isinstance(each, list) for each in given):
         return Dataset.from_dict({needed[0]: given})
