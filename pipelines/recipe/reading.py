@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core import recipe_files, registry
-from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
 from pipelines.recipe import document as documents
 from pipelines.recipe import yaml_reader
 from pipelines.recipe.data_paths import find_beside
 from pipelines.recipe.document import Document, Override, children
+from pipelines.recipe.old_keys import drop_removed_keys, rename_sections, renamed
 from pipelines.recipe.source_names import SECTION, SEVERAL, name_sources
 
 # `strategy: lora` is short for `strategy: {name: lora}`
@@ -26,12 +26,6 @@ KINDS = {
 }
 DEFAULT_STRATEGY = "auto"
 KIND_KEYS = {(section, kind_key) for section, (kind_key, _) in KINDS.items()}
-RENAMED = {"regularisation": "regularization"}  # old spelling of a section -> the new one
-# section and key that `recipe.yaml` of older run folders holds
-REMOVED = {
-    ("strategy", "because"): "the lock records it",
-    ("strategy", "cache_activations"): "`speed.frozen_blocks` decides",
-}
 
 
 def read(path: str | Path, overrides: Iterable[str | Override] = ()) -> Document:
@@ -67,8 +61,8 @@ def layered(file: Path) -> Document:
 
 def lay(document: Document, layer: Document) -> None:
     """Lay a layer over a document, section by section."""
-    _rename_sections(layer)
-    _drop_removed_keys(layer)
+    rename_sections(layer)
+    drop_removed_keys(layer)
     if name_sources(layer):  # a list replaces what is below it, and is not added to it
         children(document.values.get("data")).pop("sources", None)
     for section in KINDS:
@@ -100,7 +94,7 @@ def from_values(
 def override(document: Document, overrides: Iterable[str | Override]) -> None:
     """Lay overrides over a document, whole sections before their keys."""
     parsed = (yaml_reader.parse_override(o) if isinstance(o, str) else o for o in overrides)
-    for key, value, place in sorted(map(_renamed, parsed), key=_is_detail):
+    for key, value, place in sorted(map(renamed, parsed), key=_is_detail):
         if key in KIND_KEYS:
             _drop_keys_of_old_kind(document, key[0], {key[1]: value})
         if key == SECTION:
@@ -109,46 +103,6 @@ def override(document: Document, overrides: Iterable[str | Override]) -> None:
         document.put(key, value, place)
         name_sources(document)
         _expand(document)
-
-
-def _rename_sections(document: Document) -> None:
-    """Accept the old spelling of a section, with a note.
-
-    Raises:
-        RecipeError: both spellings stand in one file.
-    """
-    for old, new in RENAMED.items():
-        if old not in document.values:
-            continue
-        place = document.place((old,))
-        if new in document.values:
-            raise RecipeError(f"{place}: '{old}' is the old spelling of '{new}'; remove one")
-        document.values[new] = document.values.pop(old)
-        for key in [key for key in document.places if key[0] == old]:
-            document.places[(new, *key[1:])] = document.places.pop(key)
-        _note_renamed(place, old)
-
-
-def _drop_removed_keys(document: Document) -> None:
-    """Accept the keys that older runs recorded, with a note."""
-    for (section, name), successor in REMOVED.items():
-        if name in children(document.values.get(section)):
-            del document.values[section][name]
-            place = document.place((section, name))
-            say(f"note: {place}: '{section}.{name}' is no key any more: {successor}; remove it")
-
-
-def _renamed(override: Override) -> Override:
-    """Accept the old spelling of a section in an override, with a note."""
-    old = override.key[0]
-    if old not in RENAMED:
-        return override
-    _note_renamed(override.place, old)
-    return override._replace(key=(RENAMED[old], *override.key[1:]))
-
-
-def _note_renamed(place: str, old: str) -> None:
-    say(f"note: {place}: '{old}' is now spelled '{RENAMED[old]}'; please rename it")
 
 
 def _expand(document: Document) -> None:

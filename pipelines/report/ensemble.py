@@ -5,14 +5,13 @@ ensemble.json   the weight of each, the classes in the order of the logits, the 
 README.md       the table, and lines that predict with all of them
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.report import strict_json, tables
+from pipelines.report import ensemble_usage, strict_json, tables
 from pipelines.report.writing import require_new, writing
 
 if TYPE_CHECKING:
@@ -33,11 +32,6 @@ this folder. Test chose nothing.
 {usage}
 ```
 """
-EXAMPLES = {
-    "text": '"…"',
-    "image": '"image.jpg"',
-    "audio": '{"raw": samples, "sampling_rate": rate}',
-}
 
 
 @dataclass(frozen=True)
@@ -110,6 +104,11 @@ class Ensemble:
         if sign * alone >= sign * self.chosen["validation"][self.main_metric]:
             yield f"on validation {best.run} alone is as good, and {len(self.used)} times as fast"
 
+    def usage(self, folder: Path) -> str:
+        """Write Python that predicts with what `write` leaves in a folder, without Graft."""
+        libraries = {member.library for member in self.used.values()}
+        return ensemble_usage.write(self.task, self.labels.num_labels, libraries, folder)
+
 
 def check(folder: Path) -> None:
     """Refuse a folder that holds something, before models predict.
@@ -135,7 +134,7 @@ def write(ensemble: Ensemble, folder: Path) -> None:
             count=len(ensemble.used),
             table=tables.markdown([*map(_without_markup, ensemble.rows())]),
             origin="all the same" if ensemble.is_folded else "chosen on validation",
-            usage=usage(ensemble, Path(folder.name)),
+            usage=ensemble.usage(Path(folder.name)),
         )
         (folder / "README.md").write_text(readme, encoding="utf-8")
         # last: it marks the folder as whole
@@ -148,51 +147,6 @@ def write(ensemble: Ensemble, folder: Path) -> None:
                 "scores": ensemble.chosen,
             },
         )
-
-
-def usage(ensemble: Ensemble, folder: Path) -> str:
-    """Write Python that adds the weighed probabilities of all models up, without Graft."""
-    example = EXAMPLES[ensemble.task.modality]
-    libraries = {member.library for member in ensemble.used.values()}
-    truncation = ", truncation=True" if ensemble.task.modality == "text" else ""
-    plain = [
-        f'classify = pipeline("{ensemble.task.pipeline}", model=f"{{folder}}/{{name}}", '
-        f"top_k={ensemble.labels.num_labels}{truncation})",
-        "for answer in classify([example])[0]:",
-        '    totals[answer["label"]] += weight * answer["score"]',
-    ]
-    pooled = [
-        'scores = softmax(SentenceTransformer(f"{folder}/{name}").encode([example])[0])',
-        'for label, score in zip(ensemble["labels"], scores):',
-        "    totals[label] += weight * score",
-    ]
-    body = plain if libraries == {"transformers"} else pooled
-    if len(libraries) > 1:
-        body = [
-            'if "sentence" not in name:',
-            *(f"    {line}" for line in plain),
-            "else:",
-            *(f"    {line}" for line in pooled),
-        ]
-    imports = ["import json", "from pathlib import Path"]
-    if "transformers" in libraries:
-        imports += ["from transformers import pipeline"]
-    if "sentence-transformers" in libraries:
-        imports += [
-            "from scipy.special import softmax",
-            "from sentence_transformers import SentenceTransformer",
-        ]
-    return "\n".join(
-        [
-            *imports,
-            f"folder, example = {json.dumps(folder.as_posix())}, {example}",
-            'ensemble = json.loads(Path(folder, "ensemble.json").read_text(encoding="utf-8"))',
-            'totals = dict.fromkeys(ensemble["labels"], 0.0)',
-            'for name, weight in ensemble["weights"].items():',
-            *(f"    {line}" for line in body),
-            "print(max(totals, key=totals.get), totals)",
-        ]
-    )
 
 
 def _without_markup(cells: list[str]) -> list[str]:

@@ -30,4 +30,4 @@ class EnsembleCommand(Command):
         for line in built.lines():
             say(line)
         report.write(built, folder)
-        say(f"model: {folder}\n\n{report.usage(built, folder)}")
+        say(f"model: {folder}\n\n{built.usage(folder)}")

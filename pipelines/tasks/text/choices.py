@@ -7,7 +7,6 @@ choices                                      key
 {A: "Oslo", B: "Rome"}                       the name of a field
 """
 
-import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,12 +14,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines.tasks.text.choice_places import in_order, letter_place, place_by_text
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
 MAX_SHOWN_CHARACTERS = 80  # of a value in a message
-MAX_DIGITS = 3  # of the number of a choice
-AROUND_A_LETTER = " ().:"
 
 
 class RowChoices(NamedTuple):
@@ -80,14 +79,14 @@ class ChoiceKeys:
         """Infer from the labels of all rows; those without one do not count."""
         texts = [key(label) for label in labels]
         numbers = {text for text in texts if text.isdecimal()}
-        letters = {text for text in texts if _letter(text) is not None}
+        letters = {text for text in texts if letter_place(text) is not None}
         # without a 0, the number of choices itself shows that they count from 1, and so do letters
         first = int("0" not in numbers and (str(num_choices) in numbers or bool(letters)))
         if declared := next((row.labels for row in rows if len(row.labels) == num_choices), ()):
             return cls(tuple(declared), first=first)
         pairs = [(text, row.texts) for text, row in zip(texts, rows, strict=True) if text]
-        num_texts = sum(_place_of(*pair) is not None for pair in pairs)
-        num_places = sum(_in_order(*pair, first) is not None for pair in pairs)
+        num_texts = sum(place_by_text(*pair) is not None for pair in pairs)
+        num_places = sum(in_order(*pair, first) is not None for pair in pairs)
         # "2" may be a place or the text of a choice, and 2 is rather a place
         if num_texts + any(isinstance(label, str) for label in labels) > max(num_places, 1):
             return cls(tuple(map(str, range(num_choices))), are_texts=True, first=first)
@@ -101,9 +100,9 @@ class ChoiceKeys:
         text = key(label)
         if text in row.labels:
             return row.labels.index(text)
-        in_order = _in_order(text, row.texts, self.first)
-        in_texts = _place_of(text, row.texts)
-        places = (in_texts, in_order) if self.are_texts else (in_order, in_texts)
+        places = [in_order(text, row.texts, self.first), place_by_text(text, row.texts)]
+        if self.are_texts:
+            places.reverse()
         return next((place for place in places if place is not None), None)
 
     def mismatch(self, row: RowChoices, label: Any) -> str:
@@ -172,35 +171,6 @@ def _arranged(
     others = dataset.remove_columns(["choices", "label"])
     arranged = others.add_column("choices", texts, feature=List(Value("string")))
     return arranged.add_column("label", labels, feature=feature), problems
-
-
-def _in_order(text: str, texts: Any, first: int) -> int | None:
-    """Return the place of a choice by its letter, or by its number counted from `first`."""
-    is_number = text.isdecimal() and len(text) <= MAX_DIGITS
-    place = int(text) - first if is_number else _letter(text)
-    return place if place is not None and 0 <= place < len(texts or ()) else None
-
-
-def _letter(text: str) -> int | None:
-    """Return the place of a letter in the alphabet, from 0: "A", "b", "(C)", "d."; else None."""
-    letter = text.strip(AROUND_A_LETTER).lower()
-    return string.ascii_lowercase.find(letter) if re.fullmatch("[a-z]", letter) else None
-
-
-def _place_of(text: str, texts: Any) -> int | None:
-    """Find the one choice with this text; case and white space count only in a tie."""
-    if not isinstance(texts, list):
-        return None
-    for spelled in (str, _folded):
-        wanted = spelled(text)
-        equal = [i for i, each in enumerate(texts) if spelled(each) == wanted]
-        if equal:
-            return equal[0] if len(equal) == 1 else None
-    return None
-
-
-def _folded(text: Any) -> str:
-    return str(text).strip().casefold()
 
 
 def _shown(value: Any) -> str:
