@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core.console import say
+from pipelines.core.console import capture_stdout, say
 from pipelines.core.disk import require_writable
 from pipelines.core.errors import ModelError, RunError
 from pipelines.models import forward
@@ -85,7 +85,8 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
     folder = to or run.path / "onnx"
     for name in (FILE, *[INT8_FILE] * int8):
         require_writable(folder / name)
-    prepared = prepare(run.recipe, test=False)
+    with capture_stdout():  # which new weights were trained, and how long, is no news
+        prepared = prepare(run.recipe, test=False)
     model = run.model().eval()
     batches = [*_batches(prepared)]
     graph = Graph.of(model, batches[0])
