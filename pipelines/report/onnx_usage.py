@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.models.revision import encoder_folder
+from pipelines.report import strict_json
 
 if TYPE_CHECKING:
     from pipelines.report.run_folder import RunFolder
@@ -25,6 +26,8 @@ SETUP = {"audio": 'waveform, _ = soundfile.read("clip.wav")  # mono, 16 kHz\n'}
 def usage(folder: "RunFolder", task: "Task", path: Path) -> str:
     """Write lines that print the outputs for one example."""
     reader, example = READERS[task.modality]
+    if _reads_two(folder, task):
+        example = example.replace('"…"', '"…", "…"')
     processor = encoder_folder(folder.model)
     return (
         f"{IMPORTS.get(task.modality, '')}"
@@ -41,3 +44,9 @@ def usage(folder: "RunFolder", task: "Task", path: Path) -> str:
 def _quoted(path: Path) -> str:
     """Write a path as a text of Python."""
     return json.dumps(path.as_posix(), ensure_ascii=False)
+
+
+def _reads_two(folder: "RunFolder", task: "Task") -> bool:
+    """Return whether the model reads two texts together: a pair, a question with its context."""
+    columns = strict_json.read(folder.data, "train the run again").get("columns") or {}
+    return "text_pair" in columns or "question" in task.roles

@@ -7,11 +7,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import tiny_audio
+from example_run import finished
 from grafting import write_recipe
 from tiny_run import TinyRun
 from transformers import AutoTokenizer
 
 from pipelines.cli import main
+from pipelines.core import registry
 from pipelines.report import onnx_usage
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.text_classification import TextClassification
@@ -113,3 +115,13 @@ def test_a_missing_library_is_named_with_how_to_install_it(tmp_path, monkeypatch
     monkeypatch.setattr("pipelines.models.output.onnx_file.find_spec", lambda _: None)
     assert main(["export", str(tmp_path)]) == 2
     assert "pip install 'graft-finetune[export]'" in capsys.readouterr().err
+
+
+def test_the_lines_for_two_texts_give_the_model_both(tmp_path):
+    folder, text = finished(tmp_path), registry.find("tasks", "text_classification")()
+    folder.data.write_text('{"columns": {"text": "a", "text_pair": "b"}}')
+    assert 'read("…", "…", truncation=True' in onnx_usage.usage(folder, text, tmp_path / "m.onnx")
+    folder.data.write_text('{"columns": {"text": "a"}}')
+    assert 'read("…", truncation=True' in onnx_usage.usage(folder, text, tmp_path / "m.onnx")
+    questions = registry.find("tasks", "question_answering")()
+    assert 'read("…", "…",' in onnx_usage.usage(folder, questions, tmp_path / "m.onnx")
