@@ -96,8 +96,9 @@ def _train(
         waited = waiting.seconds / waiting.elapsed
     if stop.stopped_by:
         raise Interrupted(f"stopped by {stop.stopped_by} at step {trainer.state.global_step}")
-    if keeps_best and processes.is_main():
-        require_best(Path(str(job.arguments.output_dir)), trainer.state.best_global_step)
+    best = trainer.state.best_model_checkpoint
+    if keeps_best and best and processes.is_main():
+        require_best(Path(best).parent, trainer.state.best_global_step)
     return trainer, decisions, waited
 
 

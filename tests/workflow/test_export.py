@@ -87,6 +87,8 @@ def test_speech_is_one_pass_of_sounds_of_any_length(run, tmp_path, capsys):
 
 def test_the_lines_are_python_whatever_the_folder_is_called(tmp_path):
     folder, task = RunFolder(tmp_path / 'my "runs"' / "1"), TextClassification()
+    folder.path.mkdir(parents=True)
+    folder.data.write_text("{}")
     lines = onnx_usage.usage(folder, task, folder.path / "model.onnx")
     texts = [node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)]
     assert {str(folder.path / "model.onnx"), str(folder.model)} <= {*texts}
