@@ -59,14 +59,19 @@ def match(
     order = None if section.head == "new" else _order(names, labels, section)
     layer = model.get_submodule(output)
     if order is None:
-        layer.load_state_dict(draw().get_submodule(output).state_dict())
-        tensors = [f"{output}.{name}" for name, _ in layer.named_parameters()]
-        all_new = [*dict.fromkeys((*new, *tensors))]
+        drawn = _draw_anew(layer, output, draw)
+        all_new = [*dict.fromkeys((*new, *drawn))]
         reason = "" if section.head == "new" else _other_names(names, labels)
         return all_new, _new_tensors(all_new) + reason
     _permute(layer, order)
     matched = ", its outputs matched to the labels by name" if labels.names else ""
     return list(new), f"head: the checkpoint's own ({output}){matched}"
+
+
+def _draw_anew(layer: Any, output: str, draw: Callable[[], Any]) -> list[str]:
+    """Give the output layer random weights; returns the names of its parameters."""
+    layer.load_state_dict(draw().get_submodule(output).state_dict())
+    return [f"{output}.{name}" for name, _ in layer.named_parameters()]
 
 
 def _check_auto(section: "Model") -> None:

@@ -40,6 +40,14 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
     # before defaults are filled in: a note is about keys that the user wrote
     _note_ignored_keys(recipe)
     _note_unused_head(recipe, context)
+    changes = _training(recipe, context, explicit, is_folded=prepared.data.is_folded)
+    return replace(prepared, recipe=recipe.replace(**changes), reason=reason)
+
+
+def _training(
+    recipe: Recipe, context: AutoContext, explicit: frozenset[str], *, is_folded: bool
+) -> dict[str, Any]:
+    """Return `training:` with every default, and `early_stopping:` where nothing stops early."""
     defaults = recipe.strategy.training_defaults(recipe.task.modality, context.anatomy)
     if context.streams:
         defaults |= training_arguments.STREAMED
@@ -52,12 +60,12 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
     if longer and "early_stopping" not in explicit:
         changes["early_stopping"] = None
     # no rows are set aside that could choose a checkpoint: it is the last
-    if prepared.data.is_folded and recipe.strategy.no_gradient_reason is None:
+    if is_folded and recipe.strategy.no_gradient_reason is None:
         training["eval_strategy"] = "no"
         training.pop("eval_steps", None)
     # there is nothing that it could count; one that the recipe has itself is refused
     has_none = training.get("eval_strategy") == "no" or not recipe.strategy.trains_on_task_loss
-    if has_none or prepared.data.is_folded:
+    if has_none or is_folded:
         changes["early_stopping"] = None
     elif _ends_adapted(recipe, explicit):
         say(
@@ -66,7 +74,7 @@ def resolve(prepared: Prepared, explicit: frozenset[str]) -> Prepared:
         )
         training["load_best_model_at_end"] = False
         changes["early_stopping"] = None
-    return replace(prepared, recipe=recipe.replace(**changes), reason=reason)
+    return changes
 
 
 def _ends_adapted(recipe: Recipe, explicit: frozenset[str]) -> bool:
