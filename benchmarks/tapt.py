@@ -103,8 +103,6 @@ def recipes(
     adapting = {
         "task": MASKED,
         "strategy": "full",
-        # texts of the last stage's test are left out of it: it needs none of its own
-        "data": {"splits": {"validation": 0.05, "test": None}},
         "training": training(ADAPTING, 32, seed),
     }
     common = {**QUIET, "model": str(model)}

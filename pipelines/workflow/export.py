@@ -8,6 +8,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from pipelines.core.console import capture_stdout, say
 from pipelines.core.disk import require_writable
 from pipelines.core.errors import ModelError, RunError
+from pipelines.core.labels import MULTI
 from pipelines.models import forward
 from pipelines.models.output import onnx_file
 from pipelines.models.output.graph import Graph
@@ -46,7 +48,8 @@ class Exported:
     Attributes:
         rows: how many rows of validation were compared.
         difference: the largest one between two outputs.
-        same: share of the rows with the same largest output; 1 for numbers.
+        same: share of the answers that are the same: the largest output, or of several labels
+            whether each is above a half; 1 for numbers.
         speed: how many times as fast as the saved model in torch.
         ok: whether outputs differ by no more than kernels do; of 8 bits they may.
     """
@@ -90,16 +93,18 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
     model = run.model().eval()
     batches = [*_batches(prepared)]
     graph = Graph.of(model, batches[0])
+    several = prepared.data.labels.problem_type == MULTI
+    decide = partial(decisions, several=several)
     batches = [graph.select(batch) for batch in batches]
     path = folder / FILE
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         say(f"export: {type(model).__name__} to {path}")
         onnx_file.write(graph, batches[0], prepared.recipe.task.modality, path)
-        exported = [_compare(graph, path, batches)]
+        exported = [_compare(graph, path, batches, decide)]
         if int8:
             onnx_file.quantize(path, folder / INT8_FILE)
-            exported.append(_compare(graph, folder / INT8_FILE, batches))
+            exported.append(_compare(graph, folder / INT8_FILE, batches, decide))
     if not exported[0].ok:
         raise ModelError(f"{exported[0]}: do not use it, and please report the recipe")
     return exported
@@ -131,7 +136,14 @@ def _batches(prepared: "Prepared") -> Iterator[Batch]:
         yield forward.without_labels(prepared.collate(forward.take(rows, chosen)))
 
 
-def _compare(graph: Graph, path: Path, batches: list[Batch]) -> Exported:
+def decisions(logits: np.ndarray, *, several: bool) -> np.ndarray:
+    """Return the answers that outputs (…, num_labels) give: one a row, or one a label."""
+    return (logits > 0 if several else logits.argmax(-1)).ravel()
+
+
+def _compare(
+    graph: Graph, path: Path, batches: list[Batch], decide: Callable[[np.ndarray], np.ndarray]
+) -> Exported:
     """Compute all batches by both, in turn."""
     import torch
 
@@ -152,7 +164,7 @@ def _compare(graph: Graph, path: Path, batches: list[Batch]) -> Exported:
     pairs = [(of_torch(batch), session.run(batch)) for batch in batches]
     largest = max(float(np.abs(a[n] - b[n]).max()) for a, b in pairs for n in a)
     magnitude = max(float(np.abs(a[n]).max()) for a, _ in pairs for n in a)
-    answers = [(a[n].argmax(-1) == b[n].argmax(-1)).ravel() for a, b in pairs for n in a]
+    answers = [decide(a[n]) == decide(b[n]) for a, b in pairs for n in a]
     return Exported(
         path=path,
         rows=sum(len(next(iter(batch.values()))) for batch in batches),

@@ -17,6 +17,7 @@ from pipelines.core import registry
 from pipelines.report import onnx_usage
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.text_classification import TextClassification
+from pipelines.workflow.export import decisions
 
 ONE = {"max_steps": 1}
 
@@ -92,6 +93,12 @@ def test_the_lines_are_python_whatever_the_folder_is_called(tmp_path):
     lines = onnx_usage.usage(folder, task, folder.path / "model.onnx")
     texts = [node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)]
     assert {str(folder.path / "model.onnx"), str(folder.model)} <= {*texts}
+
+
+def test_of_several_labels_each_is_an_answer():
+    logits = np.array([[2.0, 1.0], [2.0, -1.0]])
+    assert decisions(logits, several=True).tolist() == [True, True, True, False]
+    assert decisions(logits, several=False).tolist() == [0, 0]
 
 
 def test_what_has_no_graph_of_its_own_is_refused(run, capsys):
