@@ -1,8 +1,9 @@
 """Files of the Hub in the local cache, and their hashes.
 
 huggingface_hub keeps a file under the hash that the Hub gives for it (sha256 for files in LFS, such
-as weights and tables, git's sha1 for others), but looks at its size alone. What was checked is
-noted beside it, so that it is read once.
+as weights and tables, git's sha1 for others), but looks at its size alone. Where there are no links
+(HF_HUB_DISABLE_SYMLINKS) a file has no name but its own, and the Hub is asked for its hash. What
+was checked is noted beside it, so that it is read once.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.core import hub_client
 from pipelines.core.console import busy
@@ -37,15 +38,18 @@ def remove_damaged(kind: Kind, repo_id: str, commit: str) -> list[str]:
     note = folder.parents[1] / CHECKED
     checked = _read(note)
     before, damaged = dict(checked), []
+    files = [each for each in _files(folder) if checked.get(each.key) != _state(each.blob)]
+    copies = [each.key for each in files if each.is_copy]
+    stated = _stated_hashes(kind, repo_id, commit, copies) if copies else {}
     with busy(f"checking the files of {repo_id}"):
-        for link, blob in _blobs(folder):
-            state = _state(blob)
-            if checked.get(blob.name) == state:
+        for each in files:
+            expected = stated.get(each.key) if each.is_copy else each.key
+            if expected is None:
                 continue
-            if _is_whole(blob):
-                checked[blob.name] = state
+            if _is_whole(each.blob, expected):
+                checked[each.key] = _state(each.blob)
             else:
-                damaged.append((link, blob))
+                damaged.append((each.path, each.blob))
     if checked != before:
         _write(note, checked)
     for link, blob in damaged:
@@ -90,20 +94,50 @@ def _remove(link: Path, blob: Path, repo_id: str) -> None:
         raise HubError(f"{problem}, and cannot be removed ({error}); remove it yourself") from error
 
 
-def _blobs(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the links of a snapshot and what they lead to.
+class _File(NamedTuple):
+    """A file of a snapshot.
 
-    Where the file system has no links, a file does not tell its hash, and is not checked.
+    Attributes:
+        blob: where its content lies: what it links to, or itself where there are no links.
+        key: the name of the blob, which is its hash, or of the file in the repository.
     """
+
+    path: Path
+    blob: Path
+    key: str
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it tells nothing of its hash, since the file system has no links."""
+        return self.path == self.blob
+
+
+def _files(folder: Path) -> Iterator[_File]:
+    """Yield the files of a snapshot."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() and path.is_file():
             # one step only: the blob itself may be a link
-            yield path, path.parent / os.readlink(path)
+            blob = path.parent / os.readlink(path)
+            yield _File(path, blob, blob.name)
+        elif path.is_file():
+            yield _File(path, path, path.relative_to(folder.parent).as_posix())
 
 
-def _is_whole(blob: Path) -> bool:
-    """Return whether a blob has the hash that is its name; True for a name that is no hash."""
-    name = blob.name
+def _stated_hashes(kind: Kind, repo_id: str, commit: str, keys: list[str]) -> dict[str, str]:
+    """Ask the Hub for the hashes of files that do not tell theirs; offline there are none."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    if hub_client.is_offline():
+        return {}
+    names = {key.partition("/")[2]: key for key in keys}
+    known = HfApi().get_paths_info(repo_id, [*names], revision=commit, repo_type=kind)
+    files = [each for each in known if isinstance(each, RepoFile)]
+    return {names[each.path]: each.lfs.sha256 if each.lfs else each.blob_id for each in files}
+
+
+def _is_whole(blob: Path, name: str) -> bool:
+    """Return whether a file has a hash, sha256 or git's; True for a name that is no hash."""
     if not set(name) <= hub_client.HEXADECIMAL:
         return True
     if len(name) == SHA256_DIGITS:

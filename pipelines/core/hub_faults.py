@@ -4,6 +4,7 @@ What the libraries understand by themselves is no fault: a file, a revision or a
 does not exist, and a gated one.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ def _of_content(response: Any) -> Fault | None:
     request, headers = response.request, response.headers
     if _lacks_commit(response):
         return Fault(f"{_place(request)} comes without {COMMIT}, as from no Hub", PORTAL)
+    if _is_cut(response):
+        return Fault(f"{_place(request)} arrived in part", LATER, may_pass=True)
     if commit := hub_answers.other_commit(request.url.path, headers):
         return Fault(f"{_place(request)} comes from commit {commit}, and not from its own", LATER)
     if not ("/api/" in request.url.path and response.is_success):
@@ -174,6 +177,16 @@ def _leads_away(response: Any) -> bool:
 def _lacks_commit(response: Any) -> bool:
     is_description = response.request.method == "HEAD" and _is_file(response.request)
     return is_description and response.is_success and COMMIT not in response.headers
+
+
+def _is_cut(response: Any) -> bool:
+    """Return whether a part of a file, as streams read them, is shorter than it says."""
+    headers = response.headers
+    span = re.match(r"bytes (\d+)-(\d+)/", headers.get("Content-Range", ""))
+    length = headers.get("Content-Length", "")
+    if not span or not length.isdecimal() or "Content-Encoding" in headers:
+        return False
+    return int(span[2]) - int(span[1]) + 1 != int(length)
 
 
 def _leads_nowhere(response: Any) -> bool:

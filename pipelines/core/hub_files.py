@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar, cast
 
-from pipelines.core import hub_client
+from pipelines.core import hub_client, xet_storage
 from pipelines.core.console import warn
 from pipelines.core.errors import HubError, Interrupted, listed
 from pipelines.core.hub_cache import DAMAGED, remove_damaged
@@ -31,6 +31,8 @@ def load_whole(kind: Kind, repo_id: str, commit: str | None, load: Callable[[boo
     damaged = remove_damaged(kind, repo_id, commit)
     if damaged:
         warn(f"{repo_id}: {listed(damaged)}: {DAMAGED}; downloading once more")
+    elif reason := xet_storage.failure(first.failure):
+        xet_storage.leave_out(repo_id, reason)
     elif broken := _broken_off(first.failure):
         warn(f"{repo_id}: {hub_client.first_line(broken)}; downloading once more")
     else:

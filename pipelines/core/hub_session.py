@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from pipelines.core import hub_faults
+from pipelines.core import hub_faults, xet_storage
 from pipelines.core.console import warn
 from pipelines.core.errors import RequestError
 from pipelines.core.hub_faults import Fault
@@ -46,6 +46,7 @@ def watched(num_tries: int = NUM_TRIES) -> Iterator[list[RequestError]]:
     """
     from huggingface_hub.utils import get_session
 
+    xet_storage.limit_waiting()
     first_wait = _first_wait()
     client: Any = get_session()
     with _lock:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from http import HTTPStatus
 from shlex import join
 from typing import Any
 
-from pipelines.core import hub_session
+from pipelines.core import hub_session, xet_storage
 from pipelines.core.console import shows_bars
 from pipelines.core.errors import HubError, RequestError, RunError
 from pipelines.core.hub_client import first_line
@@ -65,12 +66,14 @@ def push(folder: RunFolder, repo_id: str, *, private: bool = True) -> str:
         url = api.create_repo(repo_id, private=private, exist_ok=True)
         # before the upload: the card that arrives must load the model from where it is
         model_address.set_in_card(folder.card, repo_id)
-        api.upload_folder(
+        upload = partial(
+            api.upload_folder,
             repo_id=repo_id,
             folder_path=folder.model,
             commit_message=f"Model and card of run {folder.path.name}",
             ignore_patterns=IGNORED_FILES,
         )
+        xet_storage.avoiding(repo_id, upload)
     return str(url)
 
 

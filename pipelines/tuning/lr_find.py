@@ -117,7 +117,7 @@ def _test(prepared: "Prepared", sweep: Sweep) -> RangeTestResult:
         echo(f"range test of {strategy.name}, at most {sweep.steps} steps, {device}")
         echo(f"{'step':>5}  {'rate':>9}  {'loss':>9}  {'smoothed':>9}")
         # the test is over when a head would be solved, and may have ended in NaN as it should
-        with suppress(DivergedError):
+        with suppress(DivergedError), prepared.recipe.data.reading():
             strategy.fit(replace(job, callbacks=(test,)))
         if test.diverged:
             echo(f"stopped after {len(test.losses)} steps: the loss diverged")

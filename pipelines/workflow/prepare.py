@@ -123,7 +123,8 @@ def _set_aside(recipe: Recipe) -> Recipe:
 def _load_data(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> "Data":
     """Load the splits and print the decisions that were made for the user."""
     max_fold_rows = folds.max_rows(recipe)
-    loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_fold_rows)
+    with recipe.data.reading():
+        loaded = data.load(recipe.data, recipe.task, recipe.seed, max_fold_rows=max_fold_rows)
     if held_out is not None:
         loaded = data.without_texts(loaded, held_out)
     for note in loaded.notes:

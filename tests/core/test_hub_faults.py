@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ PROGRAM = """
 import io, json, os, sys, traceback
 from contextlib import redirect_stderr, redirect_stdout
 from urllib.request import Request, urlopen
+from huggingface_hub import constants
 from pipelines.cli import main
 
 def befall(faults):
@@ -42,6 +43,8 @@ results = {}
 for case, (arguments, faults) in json.load(sys.stdin).items():
     out, err = io.StringIO(), io.StringIO()
     befall(faults)
+    constants.HF_HUB_DISABLE_XET = not case.startswith("xet")
+    constants.HF_HUB_DISABLE_SYMLINKS = case.startswith("copies")
     with redirect_stdout(out), redirect_stderr(err):
         try:
             code = main(arguments)
@@ -101,6 +104,15 @@ ODD = {
     ("loop", "config"): "answers 302 .*; it leads nowhere, as no Hub does",
     ("gzip", "config"): r"a file arrived in part, twice \(",
 }
+# kind of a fault that befalls streamed rows for good -> what the message says
+STREAMED: dict[int | str, str] = {
+    **{kind: NAMED[kind] for kind in (500, 429, "html", "drop")},
+    "cut": "the connection broke off before .* had arrived",
+    "short": "arrived in part",
+}
+TRAIN = "/train.parquet"
+SHORT = ("training.max_steps=1", "simple_model=false", "printed_lines=false")
+STREAM = (*SHORT, "data.streaming=true")
 
 
 @route("POST", "/faults")
@@ -135,6 +147,7 @@ class Site:
             **hub.environment,
             "HF_HOME": str(root / "home"),
             "GRAFT_HUB_WAIT": "0",
+            "HF_XET_CLIENT_RETRY_BASE_DELAY": "1ms",
             "PYTHONPATH": str(ROOT),
         }
         self.python = Path()
@@ -163,6 +176,11 @@ class Site:
         run = finished(self.root / re.sub("[^a-z0-9]+", "-", case))
         (run.model / "model.safetensors").write_bytes(case.encode())
         return run.path
+
+    def cached(self, name: str) -> list[Path]:
+        """List the files of a repository's snapshots in the cache."""
+        folders = (self.root / "home" / "hub").glob(f"*--lab--{name}/snapshots")
+        return [file for folder in folders for file in folder.rglob("*") if file.is_file()]
 
     def add(self, case: str, arguments: list[Any], *faults: Fault) -> None:
         """Add a command line, and what befalls it."""
@@ -246,6 +264,38 @@ def results(site: Site) -> dict[str, Result]:
     limit = Fault("/config.json", 429, headers={"Retry-After": "86400"})
     site.add(case, ["check", site.recipe(case)], limit)
     return site.run()
+
+
+@pytest.fixture(scope="module")
+def streamed(site: Site) -> dict[str, Result]:
+    """Faults of rows that are streamed, from the first on, or after those that checks read."""
+    site.add("first", ["check", site.recipe("stream first", model=False), *STREAM])
+    num_first = site.run()["first"].count(TRAIN)
+    assert num_first
+    for kind in STREAMED:
+        for place, after in (("first", 0), ("later", num_first)):
+            case = f"stream {kind} {place}"
+            lasting = replace(fault(TRAIN, kind), after=after)
+            site.add(case, ["run", site.recipe(case, model=False), *STREAM], lasting)
+    case = "stream passing"
+    kinds = (500, 429, "drop", "short")
+    passing = [replace(fault(TRAIN, kind, 1), after=num_first) for kind in kinds]
+    site.add(case, ["run", site.recipe(case, model=False), *STREAM], *passing)
+    return site.run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["first", "later"])
+@pytest.mark.parametrize("kind", STREAMED)
+def test_streamed_rows_that_cannot_be_had_are_named(kind, place, streamed) -> None:
+    expect_refusal(streamed[f"stream {kind} {place}"], STREAMED[kind])
+
+
+@pytest.mark.slow
+def test_streamed_rows_that_come_later_are_waited_for(streamed) -> None:
+    result = streamed["stream passing"]
+    assert result.code == 0, result.err
+    assert result.err.count("trying again in 0 s") == 4
 
 
 @pytest.mark.slow
@@ -337,9 +387,8 @@ def test_a_download_that_breaks_off_is_resumed(site) -> None:
 @pytest.mark.slow
 def test_a_file_is_hashed_once_and_its_hash_is_in_the_lock(site) -> None:
     recipe = site.recipe("locked")
-    short = ["training.max_steps=1", "simple_model=false", "printed_lines=false"]
     folder = f"training.output_dir={site.root / 'runs'}"
-    site.add("run", ["run", recipe, folder, *short])
+    site.add("run", ["run", recipe, folder, *SHORT])
     assert (result := site.run()["run"]).code == 0, result.err
     lock = json.loads((site.root / "runs/locked/1/lock.json").read_text())
     weights = (site.model / "model.safetensors").read_bytes()
@@ -358,6 +407,66 @@ def test_a_file_is_hashed_once_and_its_hash_is_in_the_lock(site) -> None:
     site.add("touched", ["check", recipe])
     assert "model.safetensors: damaged" in site.run()["touched"].err
     assert blob.read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_files_of_a_cache_without_links_are_held_against_the_hub(site) -> None:
+    flips = [fault(f"/{name}", "flip", 1) for name in ("model.safetensors", "train.parquet")]
+    site.add("copies damaged", ["check", site.recipe("copies")], *flips)
+    site.add("copies again", ["check", site.root / "copies.yaml"])
+    results = site.run()
+    result = results["copies damaged"]
+    assert result.code == 0, result.err
+    assert result.err.count("downloading once more") == 2
+    assert not [each for each in site.cached("copies") if each.is_symlink()]
+    # whose hashes are known by now
+    assert results["copies again"].count("/paths-info/") == 0
+
+
+@pytest.mark.slow
+def test_a_storage_that_fails_is_done_without(site) -> None:
+    """Its client raises RuntimeErrors, which read as a checkpoint without weights."""
+    site.hub.xet_storage = f"{site.hub.endpoint}/storage"
+    cases = {"xet status": 500, "xet page": "html", "xet missing": 404}
+    for case, kind in cases.items():
+        site.add(case, ["check", site.recipe(case)], fault("/storage/", kind))
+    push = ["push", site.run_folder("xet push"), "lab/xet-pushed"]
+    site.add("xet push", push, fault("/storage/", 500))
+    results = site.run()
+    site.hub.xet_storage = ""
+    for case in (*cases, "xet push"):
+        result = results[case]
+        assert result.code == 0, result.err
+        assert result.err.count("the Hub's Xet storage fails (") == 1
+        assert "secret" not in result.err
+        assert result.count("/storage/") > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [[], ["-m", "torch.distributed.run", "--nproc_per_node", "2"]])
+def test_processes_of_a_machine_download_once(site, launcher) -> None:
+    """Two of one run, and two that know nothing of each other."""
+    case = f"downloads of {len(launcher)}"
+    words = [*launcher, str(ROOT / "pipelines" / "run.py"), str(site.recipe(case)), *SHORT]
+    site.hub.faults.clear()
+    site.hub.requests.clear()
+    folders = [site.root / case / str(number) for number in range(1 if launcher else 2)]
+    running = [
+        subprocess.Popen(
+            [site.python, *words, f"training.output_dir={folder}"],
+            env={**site.environment, "PYTHON_EXEC": str(site.python)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for folder in folders
+    ]
+    for each in running:
+        out, _ = each.communicate(timeout=200)
+        assert each.returncode == 0, out
+    for file in (*FILES.values(), "/validation.parquet"):
+        gets = [path for method, path in site.hub.requests if method == "GET" and file in path]
+        assert len(gets) == 1, gets
 
 
 @pytest.mark.slow

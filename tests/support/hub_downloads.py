@@ -29,10 +29,24 @@ def resolve(call: Call, kind: str, name: str, revision: str, path: str) -> Answe
     headers = {"X-Repo-Commit": commit.sha, "ETag": f'"{blob.etag}"', "Accept-Ranges": "bytes"}
     if blob.lfs:
         headers |= {"X-Linked-Etag": f'"{blob.etag}"', "X-Linked-Size": str(blob.size)}
+        if call.hub.xet_storage:
+            token = f"{call.hub.endpoint}/api/models/{name}/xet-read-token/{revision}"
+            headers |= {"X-Xet-Hash": blob.sha256, "X-Xet-Refresh-Route": token}
     if call.method == "HEAD":
         return Answer(headers=headers | {"Content-Length": str(blob.size)})
     content = call.hub.store.path(blob.sha256).read_bytes()
     return cut(content, call.headers.get("Range"), headers)
+
+
+@route("GET", rf"{API}/xet-(?:read|write)-token/{AT}")
+def xet_token(call: Call, kind: str, name: str, revision: str) -> Answer:
+    """What a client of Xet storage needs."""
+    call.repo(kind, name)
+    place, token, until = call.hub.xet_storage, "xet_secret", 2**40
+    answer = as_json({"casUrl": place, "accessToken": token, "exp": until})
+    answer.headers |= {"X-Xet-Cas-Url": place, "X-Xet-Access-Token": token}
+    answer.headers["X-Xet-Token-Expiration"] = str(until)
+    return answer
 
 
 def refuse_gated(call: Call, repo: Repo) -> None:

@@ -37,6 +37,7 @@ class Fault:
             `flip`: the body with one bit changed.
         method: a regular expression for all of it.
         times: how often; -1 for always.
+        after: so many requests that pass before.
         headers: of an answer with a status, such as Retry-After.
     """
 
@@ -44,6 +45,7 @@ class Fault:
     kind: int | str
     method: str = ".*"
     times: int = -1
+    after: int = 0
     headers: dict[str, str] = field(default_factory=dict)
 
     def applies(self, call: Call) -> bool:
@@ -52,6 +54,9 @@ class Fault:
         # the answer to HEAD has no body that could be damaged
         is_empty = call.method == "HEAD" and self.kind in ("cut", "short", "flip")
         if not is_meant or is_empty or self.times == 0:
+            return False
+        self.after -= 1
+        if self.after >= 0:
             return False
         self.times -= 1
         return True

@@ -37,6 +37,7 @@ class HubServer:
         failures: status to answer instead, by the name of the endpoint's function
             (`{"create_repo": 403, "resolve": 503}`).
         faults: what befalls requests by their path, for some time or for good.
+        xet_storage: where clients of Xet are sent for files in LFS; none is there. Empty: nowhere.
     """
 
     def __init__(self, root: Path, token: str = "hf_test", user: str = "hub-user") -> None:
@@ -45,6 +46,7 @@ class HubServer:
         self.requests: list[tuple[str, str]] = []
         self.failures: dict[str, int] = {}
         self.faults: list[Fault] = []
+        self.xet_storage = ""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Connection, self))
         self._http.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._http.server_port}"

@@ -4,7 +4,8 @@ A source loads all its splits, under their own names and with their own columns;
 chooses among them, names columns by role and checks them.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -183,6 +184,15 @@ class Source(Section):
     def folder(self) -> "Path | None":
         """The folder that paths in its tables are relative to; None where there is none."""
         return None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Explain what goes wrong with rows that are streamed inside the block.
+
+        Raises:
+            HubError: they can be had no longer.
+        """
+        yield
 
     def identity(self) -> dict[str, Any]:
         """Identify exactly what was read, for the lock: id and commit, or path and content hash."""

@@ -45,6 +45,25 @@ class Hub(StreamedSource):
             hub_files.load_whole("dataset", self.path, builder.hash, partial(_prepare, builder))
             return builder.as_dataset()
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Try requests for streamed rows again inside the block, and explain what lasts.
+
+        Raises:
+            HubError: a request failed for good, or a file arrived damaged.
+        """
+        if not self.streaming:
+            yield
+            return
+        with hub_session.watched():
+            try:
+                yield
+            except Exception as error:
+                reason = _lost_rows(error)
+                if reason is None:
+                    raise
+                raise HubError(f"'{self.path}': rows that are streamed: {reason}") from error
+
     def identity(self) -> dict[str, Any]:
         """Give id, configuration, the commit of `revision` when the run began, hashes of tables."""
         builder = self._builder
@@ -138,6 +157,18 @@ class Hub(StreamedSource):
 def _prepare(builder: "DatasetBuilder", again: bool) -> None:
     """Download and read tables; `again`, whatever was read from damaged files before."""
     builder.download_and_prepare(download_mode="reuse_cache_if_exists" if again else None)
+
+
+def _lost_rows(error: BaseException | None) -> str | None:
+    """Say why rows that are streamed cannot be read; None for an error of another kind."""
+    while error:
+        if isinstance(error, RequestError):
+            # a worker of a data loader sends its traceback along
+            return str(error).strip().splitlines()[-1].rpartition("RequestError: ")[2]
+        if type(error).__module__.partition(".")[0] == "pyarrow":
+            return f"a file arrived damaged ({hub_client.first_line(error)}); {ALTERNATIVE}"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _is_commit(revision: str) -> bool:
