@@ -1,8 +1,9 @@
 """The end of a run when a process or a machine of it is lost: at once, with one message.
 
 Processes that wait for one another would wait for half an hour (`training.ddp_timeout`). So one
-process of each machine holds a connection to the main one. Nothing is sent over it until the end;
-the kernel notices within MAX_SILENCE that the other side no longer answers.
+process of each machine holds a connection to the main one. The kernel notices within MAX_SILENCE
+that the other machine no longer answers. Of a process that stands still on a machine that does
+answer only the beats stop, which both sides send: after MAX_BEATS without one it counts as lost.
 """
 
 import atexit
@@ -13,7 +14,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from pipelines.core import processes
 from pipelines.core.upstream import exit_at_once
@@ -25,11 +28,15 @@ MAX_SILENCE = IDLE + INTERVAL * PROBES
 MAX_CONNECT_SECONDS = 30.0
 GRACE_SECONDS = 20.0  # to end by itself, after another machine has failed and told so
 NAMING_SECONDS = 2.0  # in which a connection that was cut names the machine
-DONE, FAILED = b"d", b"f"
+DONE, FAILED, BEAT = b"d", b"f", b"b"
+# a process that computes may be late; one that a scheduler has stopped and goes on with all others
+# has missed one beat, however long it stood still
+BEAT_SECONDS, MAX_BEATS = 10.0, 30
 NUM_TOKEN_BYTES, NUM_NAME_BYTES = 16, 100
 EXIT_CODE = 1
 
 _connections: list[socket.socket] = []
+_failed: list[str] = []  # machines that have said so
 _is_watching = False
 _speaking = threading.Lock()
 
@@ -101,7 +108,7 @@ def end_of_cut_connection() -> None:
     """End this process; whoever watches the machines may name the lost one before."""
     if _is_watching:
         time.sleep(NAMING_SECONDS)
-    end("a process of this run is lost")
+    end(f"{_failed[0]} has failed" if _failed else "a process of this run is lost")
 
 
 def follow(address: str, port: int, token: bytes) -> None:
@@ -116,8 +123,8 @@ def follow(address: str, port: int, token: bytes) -> None:
     _keep_alive(connection)
     _connections.append(connection)
     atexit.register(_at_exit)
-    arguments = (connection, "the main machine")
-    threading.Thread(target=_watch, args=arguments, daemon=True).start()
+    _start(_beat, connection)
+    _start(_watch, connection, "the main machine")
 
 
 def serve() -> tuple[int, bytes]:
@@ -128,14 +135,14 @@ def serve() -> tuple[int, bytes]:
         server = socket.create_server(("", 0))  # a machine without IPv6
     token = secrets.token_bytes(NUM_TOKEN_BYTES)
     atexit.register(_at_exit)
-    threading.Thread(target=_accept, args=(server, token), daemon=True).start()
+    _start(_accept, server, token)
     return server.getsockname()[1], token
 
 
 def _accept(server: socket.socket, token: bytes) -> None:
     while True:
         connection, _ = server.accept()
-        threading.Thread(target=_admit, args=(connection, token), daemon=True).start()
+        _start(_admit, connection, token)
 
 
 def _admit(connection: socket.socket, token: bytes) -> None:
@@ -149,20 +156,46 @@ def _admit(connection: socket.socket, token: bytes) -> None:
         if hmac.compare_digest(greeting[:NUM_TOKEN_BYTES], token):
             _keep_alive(connection)
             _connections.append(connection)
+            _start(_beat, connection)
             _watch(connection, greeting[NUM_TOKEN_BYTES:].decode(errors="replace").strip())
 
 
 def _watch(connection: socket.socket, name: str) -> None:
-    """Wait for what comes over a connection: a goodbye, or its end."""
-    try:
-        goodbye = connection.recv(1)
-    except OSError:
-        goodbye = b""
-    if goodbye == DONE or connection not in _connections:  # or this machine has said goodbye
+    """Wait for what comes over a connection: beats, then a goodbye, or its end."""
+    last, num_missed = BEAT, 0
+    while last == BEAT and num_missed < MAX_BEATS:
+        try:
+            connection.settimeout(BEAT_SECONDS)
+            last, num_missed = connection.recv(1), 0
+            if last == BEAT:
+                continue
+        except TimeoutError:
+            num_missed += 1
+        except OSError:
+            last = b""
+        if connection not in _connections:  # this machine has said goodbye
+            return
+    if last == DONE:
         return
-    if goodbye == FAILED:
+    if last == FAILED:
+        _failed.append(name)
         time.sleep(GRACE_SECONDS)
-    end(f"{name} has failed" if goodbye == FAILED else f"{name} is lost")
+    problems = {FAILED: "has failed", BEAT: f"stands still for {BEAT_SECONDS * MAX_BEATS:,.0f} s"}
+    end(f"{name} {problems.get(last, 'is lost')}")
+
+
+def _beat(connection: socket.socket) -> None:
+    """Show the other side that this process goes on, until one of both ends."""
+    while connection in _connections:
+        try:
+            connection.sendall(BEAT)
+        except OSError:  # which whoever watches the connection explains
+            return
+        time.sleep(BEAT_SECONDS)
+
+
+def _start(work: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
 def _keep_alive(connection: socket.socket) -> None:

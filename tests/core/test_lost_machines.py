@@ -1,8 +1,11 @@
 """A machine that is lost ends the others, seen from one of them: the other side is the test."""
 
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -15,6 +18,7 @@ WAITS = """
 import sys
 from pipelines.core import lost_machines
 lost_machines.GRACE_SECONDS = 0.1
+lost_machines.BEAT_SECONDS, lost_machines.MAX_BEATS = 0.1, 30
 {start}
 print(*{prints}, flush=True)
 sys.stdin.read()
@@ -86,8 +90,30 @@ def test_a_machine_that_is_done_says_so():
             connection, _ = server.accept()
             with connection, connection.makefile("rb") as reader:
                 machine.communicate("go on", timeout=20)
-                assert reader.read()[NUM_TOKEN_BYTES + NUM_NAME_BYTES :] == b"d"
+                assert reader.read()[NUM_TOKEN_BYTES + NUM_NAME_BYTES :].strip(b"b") == b"d"
             assert machine.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_machine_that_stands_still_is_lost_and_one_that_goes_on_is_not():
+    """Stopped, its kernel still answers; who was stopped with it does not count that time."""
+    with start(WAITS.format(start=MAIN, prints="[port, token.hex()]")) as machine:
+        port, token = machine.stdout.readline().split()
+        follower = f"lost_machines.follow('127.0.0.1', {port}, bytes.fromhex('{token}'))"
+        with start(WAITS.format(start=follower, prints="[1]"), rank=1) as other:
+            other.stdout.readline()
+            for each in (machine, other):
+                each.send_signal(signal.SIGSTOP)
+            time.sleep(4)
+            for each in (machine, other):
+                each.send_signal(signal.SIGCONT)
+            time.sleep(1)
+            assert (machine.poll(), other.poll()) == (None, None)
+            other.send_signal(signal.SIGSTOP)
+            assert machine.wait(timeout=20) == lost_machines.EXIT_CODE
+            other.kill()
+        err = machine.stderr.read()
+    assert re.match(r"error: machine 1 \(.*\) stands still for 3 s, so that this one ends, ", err)
 
 
 def test_silence_is_noticed_within_the_minute():

@@ -64,12 +64,12 @@ class Machine:
         return self.launched.returncode, out, err
 
 
-def two(python, folder, recipe, *overrides):
+def two(python, folder, recipe, *overrides, of_last=()):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return [
-        Machine(python, folder / f"machine{rank}", rank, port, recipe, *overrides)
-        for rank in range(2)
+        Machine(python, folder / f"machine{rank}", rank, port, recipe, *overrides, *words)
+        for rank, words in enumerate(((), of_last))
     ]
 
 
@@ -90,6 +90,24 @@ def feature_rows(machine):
     """(key of the cache, row) of all of which a machine has computed features."""
     files = (machine.folder / "cache" / "features").rglob("*.safetensors")
     return {(f.parent.name, row) for f in files for row in load_file(f)[".rows"].tolist()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
+def test_a_machine_that_fails_alone_says_why_and_is_named_by_the_other(
+    checkpoint, text_data, python_offline, tmp_path
+):
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=TRAINING)
+    main_one, other = two(python_offline, tmp_path, recipe, of_last=["data.path=/nowhere"])
+    code, out, err = other.finish()
+    assert code == 1, out + err
+    assert err.startswith("error: data.path: /nowhere: no such file or folder"), err
+    started = time.monotonic()
+    code, out, err = main_one.finish()
+    assert time.monotonic() - started < MAX_SECONDS
+    assert code == 1, out + err
+    assert re.match(r"error: machine 1 \(.*\) has failed, so that this one ends, too; ", err), err
+    assert err.count("error: ") == 1
 
 
 @pytest.mark.numerical
