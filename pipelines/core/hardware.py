@@ -3,21 +3,12 @@
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 MAX_WORKERS = 8  # of a data loader
 # malloc.h: M_TRIM_THRESHOLD never; M_TOP_PAD; M_MMAP_THRESHOLD, so that large tensors count too
 MALLOC_OPTIONS = {-1: -1, -2: 2**26, -3: 2**30}
 AMPERE = (8, 0)  # the first compute capability whose tensor cores multiply bfloat16 and tf32
-
-# of a container, where the root of its cgroup is mounted; version 2, then 1
-CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
-NO_LIMIT = 2**60  # bytes: version 1 of cgroups writes a huge number for none
 
 
 def defaults(training: Mapping[str, Any], *, decodes: bool = False) -> dict[str, Any]:
@@ -107,31 +98,6 @@ def bfloat16(training: Mapping[str, Any]) -> str | None:
     capabilities = torch.cpu.get_capabilities()
     names = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
     return next((name for key, name in names.items() if capabilities.get(key)), None)
-
-
-def memory(training: Mapping[str, Any]) -> float:
-    """Return the bytes that are free where this process trains."""
-    import psutil
-    import torch
-
-    if not trains_on_cpu(training) and torch.cuda.is_available():
-        return float(torch.cuda.mem_get_info()[0])
-    # processes of a machine share its memory; a GPU is a process's own
-    return psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
-def memory_limit() -> int | None:
-    """Return the bytes that this process may have, if a limit says so (`ulimit -v`, a cgroup)."""
-    limits = []
-    with suppress(ImportError):  # of Unix
-        import resource
-
-        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
-    for file in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # "max": none
-            limits.append(int(file.read_text(encoding="ascii")))
-    bounds = [limit for limit in limits if 0 < limit < NO_LIMIT]
-    return min(bounds, default=None)
 
 
 def describe(arguments: Any) -> str:

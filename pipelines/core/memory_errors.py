@@ -10,6 +10,7 @@ WORDS = (
     "not enough memory",
     "can't start new thread",
     "std::bad_alloc",
+    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
 )
 MAX_LETTERS = 200  # of a library's own explanation
 

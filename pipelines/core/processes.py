@@ -98,6 +98,21 @@ def gather(value: T) -> list[T]:
     return values
 
 
+def any_of(value: bool, device: Any) -> bool:
+    """Return, on all processes, whether it is true of one of them.
+
+    Args:
+        device: of their tensors.
+    """
+    if num_processes() == 1:
+        return value
+    import torch
+
+    count = torch.tensor(int(value), device=device)
+    torch.distributed.all_reduce(count)
+    return bool(count)
+
+
 @contextmanager
 def temporary_folder(parent: Path | None = None, prefix: str = "graft-") -> Iterator[Path]:
     """Make a folder that all processes use inside the block; the main one removes it.

@@ -57,6 +57,8 @@ def arguments(training: dict[str, Any], scorer: "Scorer", checkpoints: Path) -> 
         **_defaults(training),
         **_with_new_names(training, TrainingArguments),
         "output_dir": str(checkpoints),
+        # upstream would begin anew with a smaller batch: `batch_parts` computes the same step
+        "auto_find_batch_size": False,
         # Trainer.train gets it, as the checkpoint of the run folder that it resolves to
         "resume_from_checkpoint": None,
     }
@@ -134,6 +136,8 @@ def _defaults(training: dict[str, Any]) -> dict[str, Any]:
     return {
         "eval_strategy": "epoch",
         "logging_steps": 0.05,  # below 1: a share of all steps
+        "logging_nan_inf_filter": False,  # `FiniteSteps` looks at each loss
+        "log_level_replica": "error",  # what upstream has to say, the main process may say
         "save_total_limit": 1,
         "per_device_eval_batch_size": 64,
         "report_to": "none",

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import torch
 from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from pipelines.core import stopping
+from pipelines.core import processes, stopping
 
 
 class StopOnSignal(TrainerCallback):
@@ -46,7 +45,10 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Save and stop, if a process got a signal."""
-        if state.global_step < state.max_steps and self._any_process_was_signaled(args):
+        if state.global_step >= state.max_steps:
+            return
+        # a process that stopped alone would leave the others waiting for its gradients
+        if processes.any_of(self.signal is not None, args.device):
             self.stopped_by = self.signal or "a signal to another process"
             control.should_save = control.should_training_stop = True
             # with a limit of 1 the Trainer would end by deleting all but the best checkpoint
@@ -57,14 +59,6 @@ class StopOnSignal(TrainerCallback):
         # the checkpoint is saved: no time for an evaluation, unless it is due at this very step
         if self.stopped_by and not float(state.epoch).is_integer():
             control.should_evaluate = control.should_save = False
-
-    def _any_process_was_signaled(self, args: Any) -> bool:
-        if args.world_size <= 1:
-            return self.signal is not None
-        # a process that stopped alone would leave the others waiting for its gradients
-        flag = torch.tensor(int(self.signal is not None), device=args.device)
-        torch.distributed.all_reduce(flag)
-        return bool(flag)
 
 
 class DelayedEarlyStopping(TrainerCallback):

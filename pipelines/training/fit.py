@@ -31,6 +31,7 @@ def fit(job: Job, setup: Setup) -> Fitted:
     """
     from pipelines.models.anatomy import count, stay_in_eval
     from pipelines.models.output.plain import PlainModel
+    from pipelines.training import batch_parts
     from pipelines.training.averaging import wise_ft
 
     if setup.target_scale:
@@ -38,6 +39,8 @@ def fit(job: Job, setup: Setup) -> Fitted:
     if job.adaptation:
         check_adaptation(job, setup.anatomy)
         job = job.with_loss
+    if job.finds_batch_size:
+        batch_parts.check(job)
     # a copy, and now: training changes these weights in place
     start = wise_ft.state(job.checkpoint.model) if job.averaging.wise_ft else None
     trainable, _ = count(setup.model)

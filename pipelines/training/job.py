@@ -61,6 +61,7 @@ class Job:
         shifted: name -> rows that are unlike train, with their targets: each point of WiSE-FT's
             line is scored on them, too, and they choose nothing.
         adaptation: how training brings source and target together; None: it does not.
+        finds_batch_size: whether a batch that memory does not suffice for is computed in parts.
         identity: what the recipe says of training, as text: beside rows and weights, all that the
             result follows from.
     """
@@ -94,6 +95,7 @@ class Job:
     target: Any | None = None
     shifted: Mapping[str, LabeledRows] = field(default_factory=dict)
     adaptation: "WhileTraining | None" = None
+    finds_batch_size: bool = False
     identity: str = ""
 
     def standardized(self, scale: "TargetScale") -> "Job":

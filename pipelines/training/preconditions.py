@@ -15,14 +15,17 @@ def check(job: Job, anatomy: "Anatomy") -> None:
     """Refuse what `fit` would refuse; nothing trains or is written.
 
     Raises:
-        ModelError, RecipeError: as `check_adaptation`.
+        ModelError, RecipeError: as `check_adaptation` and `batch_parts.check`.
         RecipeError: a switch of `speed` says `on`, and it cannot be done.
     """
+    from pipelines.training import batch_parts
     from pipelines.training.speed.length_buckets import decide_buckets
     from pipelines.training.speed.packing import decide_packing
 
     if job.adaptation:
         check_adaptation(job, anatomy)
+    if job.finds_batch_size:
+        batch_parts.check(job)
     decide_frozen_blocks(job)
     # the self-test of packing takes time, which `auto` would spend twice
     if "on" in (job.speed.packing, job.speed.length_buckets):

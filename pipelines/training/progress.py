@@ -25,6 +25,7 @@ class Progress:
         seconds: of training so far.
         waited: seconds of these, for batches.
         best_step: the step with the best score; None without one.
+        batch_parts: into which memory needed batches to be cut.
     """
 
     max_steps: int | None = None
@@ -32,6 +33,7 @@ class Progress:
     seconds: float = 0.0
     waited: float = 0.0
     best_step: int | None = None
+    batch_parts: int = 1
 
     @classmethod
     def at(cls, checkpoint: Path | None) -> Self:
@@ -41,6 +43,7 @@ class Progress:
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         callbacks = state.get("stateful_callbacks") or {}
         times = _of(callbacks, "WaitingTime", "args")
+        parts = _of(callbacks, "BatchParts", "args")
         counted = _of(callbacks, "EarlyStoppingCallback", "attributes")
         return cls(
             max_steps=state.get("max_steps"),
@@ -48,6 +51,7 @@ class Progress:
             seconds=times.get("elapsed", 0.0),
             waited=times.get("seconds", 0.0),
             best_step=state.get("best_global_step"),
+            batch_parts=parts.get("number", 1),
         )
 
 

@@ -15,14 +15,15 @@ from transformers.trainer_utils import speed_metrics
 from pipelines.core import processes
 from pipelines.core.labels import IGNORED
 from pipelines.core.upstream import is_batch_norm
-from pipelines.tasks.encoding import LENGTHS
-from pipelines.training import row_order
+from pipelines.training import pieces, row_order
 from pipelines.training.adaptation_term import AdaptationTerm
 from pipelines.training.averaging.ema import Ema
+from pipelines.training.batch_parts import BatchParts
 from pipelines.training.finite_steps import FiniteSteps
+from pipelines.training.progress import Progress
 from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
-from pipelines.training.scored_pass import num_loss_terms, score
-from pipelines.training.speed.length_buckets import overhead_tokens, split_by_length
+from pipelines.training.scored_pass import score
+from pipelines.training.speed.length_buckets import overhead_tokens
 
 if TYPE_CHECKING:
     from pipelines.training.job import Job, LabeledRows
@@ -37,7 +38,9 @@ class GraftTrainer(Trainer):
         uses_buckets: whether steps are computed bucket by bucket; `fit` sets it.
         adaptation: the term that compares source and target; None: there is no target.
         ema: the mean of the weights, which is evaluated and saved beside them; None: without.
-        share: the weight in its batch of the bucket that is being computed.
+        finite: leaves out steps whose gradients are not finite.
+        parts: those of a batch, where memory decides on them; None: a batch is one.
+        share: the weight in its batch of the piece that is being computed.
     """
 
     def __init__(self, job: "Job", setup: "Setup") -> None:
@@ -58,6 +61,8 @@ class GraftTrainer(Trainer):
             self.model_accepts_loss_kwargs = False
         self.job, self.setup = job, setup
         self.uses_buckets, self.share = False, 1.0
+        parts = Progress.at(job.resume_from).batch_parts
+        self.parts = BatchParts(parts) if job.finds_batch_size else None
         self.overhead = overhead_tokens(model, self.args.device.type)
         self.anchor = None
         if job.regularization.l2_sp:
@@ -68,10 +73,10 @@ class GraftTrainer(Trainer):
         self.adaptation = AdaptationTerm(job, setup, self.args) if job.adaptation else None
         decay = job.averaging.ema
         self.ema = Ema(model, decay, job.resume_from) if decay else None
-        for callback in filter(None, (self.adaptation, self.ema)):
+        for callback in filter(None, (self.adaptation, self.ema, self.parts)):
             self.add_callback(callback)
-        if not (self.args.fp16 or self.is_sharded):  # a scaler looks itself; shards differ
-            self.add_callback(FiniteSteps())
+        self.finite = FiniteSteps(is_scaled=self.args.fp16, is_sharded=self.is_sharded)
+        self.add_callback(self.finite)
 
     @property
     def is_sharded(self) -> bool:
@@ -102,22 +107,31 @@ class GraftTrainer(Trainer):
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """Run forward and backward on each bucket of a batch, as long as its own rows."""
-        buckets = split_by_length(inputs, self.overhead) if self.uses_buckets else []
-        counts = [num_loss_terms(self.job.task, bucket) for bucket in buckets]
-        if len(buckets) <= 1 or not any(counts):
-            inputs.pop(LENGTHS, None)
-            return super().training_step(model, inputs, num_items_in_batch)
-        # the mean of N terms is the sum over buckets of n / N times the bucket's mean; so is its
-        # gradient, so that the step is that of the whole batch
-        weighted = [(b, n / sum(counts)) for b, n in zip(buckets, counts, strict=True) if n]
+        """Run forward and backward on each piece of a batch: of its length, or for its memory."""
+
+        def compute(num_parts: int) -> torch.Tensor:
+            return self._step_of_parts(model, inputs, num_parts, num_items_in_batch)
+
+        if self.parts is None:
+            return self.finite.counted(compute(1))
+        num_rows = pieces.num_rows(inputs)
+        return self.finite.counted(self.parts.compute(model, num_rows, compute, self.accelerator))
+
+    def _step_of_parts(
+        self, model: Any, inputs: dict[str, Any], num_parts: int, num_items: Any
+    ) -> torch.Tensor:
+        """Run forward and backward on a batch in parts, each in buckets as long as their rows."""
+        overhead = self.overhead if self.uses_buckets else None
+        weighted = pieces.weighted(inputs, self.job.task, num_parts, overhead)
         loss = torch.zeros((), device=self.args.device)
-        for number, (bucket, share) in enumerate(weighted, 1):
-            self.share = share
-            # processes add their gradients up once
-            with nullcontext() if number == len(weighted) else self.accelerator.no_sync(model):
-                loss += super().training_step(model, bucket, num_items_in_batch)
-        self.share = 1.0
+        try:
+            for number, (piece, share) in enumerate(weighted, 1):
+                self.share = share
+                # processes add their gradients up once
+                with nullcontext() if number == len(weighted) else self.accelerator.no_sync(model):
+                    loss += super().training_step(model, piece, num_items)
+        finally:
+            self.share = 1.0
         return loss
 
     def compute_loss(
@@ -185,6 +199,10 @@ class GraftTrainer(Trainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log a loss that tells of steps without one."""
+        super().log(self.finite.corrected(logs), start_time)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the mean of the weights beside them, and what trains beside the model.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core import hardware
+from pipelines.core import memory_limits
 from pipelines.core.errors import ModelError
 from pipelines.core.memory_errors import memory_reason
 from pipelines.models.anatomy import count
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 MIB = 2**20
+FINDS = "auto_find_batch_size"  # parts of a batch had been found, down to a row
 SHARE = 8  # of a batch, by which its activations are estimated
 
 
@@ -45,12 +46,13 @@ def _needed(prepared: "Prepared") -> str:
     if prepared.recipe.strategy.no_gradient_reason is not None:
         return ""
     arguments = prepared.arguments()
-    size = arguments.per_device_train_batch_size
+    finds = prepared.recipe.training.get(FINDS)
+    size = 1 if finds else arguments.per_device_train_batch_size
     parts, is_whole = _parts(prepared, size)
     shown = ", ".join(f"{name} {num_bytes / MIB:,.1f}" for name, num_bytes in parts.items())
     about = "about" if is_whole else "its activations and"
     # a GPU names its own memory in the error
-    limit = hardware.memory_limit() if arguments.device.type == "cpu" else None
+    limit = memory_limits.limit() if arguments.device.type == "cpu" else None
     available = f"; this process may have {(limit or 0) / MIB:,.0f} MiB, libraries included"
     needed = f"{about} {sum(parts.values()) / MIB:,.1f} MiB ({shown} for a batch of {size})"
     return f"a step needs {needed}{available if limit else ''}; "
@@ -82,13 +84,14 @@ def _settings(recipe: "Recipe", arguments: Any) -> Iterator[str]:
     """Yield settings that need less memory, those that change no result first."""
     if recipe.strategy.no_gradient_reason is None:
         size = arguments.per_device_train_batch_size
-        if size > 1:
+        if size > 1 and not recipe.training.get(FINDS):
             num_batches = 2 * arguments.gradient_accumulation_steps
             yield (
                 f"training.per_device_train_batch_size={size // 2} "
                 f"training.gradient_accumulation_steps={num_batches}, which has the same steps "
                 "with half of the activations"
             )
+            yield f"training.{FINDS}=true, which finds such parts while training"
         if not arguments.gradient_checkpointing:
             yield "training.gradient_checkpointing=true, which computes activations twice"
     size = arguments.per_device_eval_batch_size

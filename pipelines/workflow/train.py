@@ -61,6 +61,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         speed=recipe.speed,
         target_scale=prepared.target_scale,
         target=target,
+        finds_batch_size=bool(recipe.training.get("auto_find_batch_size")),
         identity=_identity(recipe) + adapts_to,
         **fields,
     )
@@ -96,7 +97,9 @@ def check_training(prepared: "Prepared") -> None:
 
 def train(recipe: "Recipe", job: Job) -> "Fitted":
     """Train, and adapt what was trained to the target, if the recipe asks for it."""
-    fitted, section = _fit(recipe, job), recipe.adaptation
+    with recipe.data.reading():
+        fitted = _fit(recipe, job)
+    section = recipe.adaptation
     if isinstance(section, AfterTraining):
         return after_training.adapt(section, fitted, job)
     return fitted

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import small_memory
 import tiny
 import tiny_tasks
 import torch
@@ -49,6 +50,7 @@ IMAGE = {**TEXT, "model": "vit", "data": "image", "task": "image_classification"
 WORDS = {**TEXT, "data": "words", "task": "token_classification", "metrics": ["token_accuracy"]}
 WEIGHTED = {"name": "text_classification", "class_weights": "balanced"}
 STREAM = ("data.streaming=true", "data.shuffle_buffer=16")
+FINDS = ("training.auto_find_batch_size=true",)
 # feature -> sections of its recipe
 FEATURES: dict[str, dict[str, Any]] = {
     "full, ema": {**TEXT, "averaging": {"ema": 0.5}},
@@ -72,6 +74,8 @@ FEATURES: dict[str, dict[str, Any]] = {
     "class_weights, r_drop": {**TEXT, "task": WEIGHTED, "regularization": {"r_drop": 2.0}},
     "focal, accumulation": {**TEXT, "regularization": {"focal": 2.0}, "accumulation": 2},
     "mixup": {**IMAGE, "augmentation": {"mixup": 1.0}},
+    # one process runs out of memory, in the middle of a backward pass, and others follow it
+    "auto_find_batch_size": {**TEXT, "overrides": FINDS, "max_rows": 3, "accumulation": 2},
 }
 # each process normalizes its own rows, so that one process gives something else
 NORMALIZED: dict[str, dict[str, Any]] = {
@@ -120,14 +124,17 @@ def train(name: str, folder: Path, *, num_rows: int) -> dict[str, Any]:
 
     sections = {**FEATURES, **NORMALIZED}[name].copy()
     place = folder / f"{name} on {processes.num_processes()}"
+    max_rows = sections.pop("max_rows", None)
     overrides, data = sections.pop("overrides", ()), folder / sections.pop("data")
     path = write_recipe(
         place / os.environ.get("RANK", "0"), Path(), data, **_sections(sections, folder, num_rows)
     )
     set_seed(0)
     prepared = prepare(recipe.load(path, overrides))
+    model: Any = prepared.checkpoint.model
+    if max_rows and os.environ.get("RANK", "1") == "1":
+        small_memory.limit(model.get_input_embeddings(), max_rows, backward=True)
     if "r_drop" in sections.get("regularization", {}):
-        model: Any = prepared.checkpoint.model
         model.dropout = AlternateDropout(0.5)
     set_seed(0)
     (place / "checkpoints").mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from importlib.util import find_spec
@@ -33,10 +34,11 @@ def recipe(checkpoint, text_data, tmp_path):
     )
 
 
-def launch(python, recipe, *overrides):
-    """Start it as recipes/launch/fsdp2.yaml does, on two processes."""
+def launch(python, recipe, *overrides, num_processes=2):
+    """Start it as recipes/launch/fsdp2.yaml does."""
     config = str(ROOT / "recipes" / "launch" / "fsdp2.yaml")
     launcher = ["-m", "accelerate.commands.launch", "--quiet", "--config_file", config]
+    launcher += ["--num_processes", str(num_processes)]
     return subprocess.Popen(
         [python.path, *launcher, "pipelines/run.py", str(recipe), *overrides],
         env={**os.environ, "PYTHON_EXEC": str(python.path)},
@@ -72,9 +74,11 @@ def test_spread_weights_train_stop_and_go_on_as_whole_ones_do(
     refusal = f"error: {stopped.checkpoint}: was saved by a training with FSDP, which keeps its "
     assert refusal in capsys.readouterr().err
 
-    running = launch(python_offline, recipe, half, RESUME)
+    running = launch(python_offline, recipe, half, RESUME, num_processes=4)
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, out + err
+    assert "a step has 16 rows as before: of each process 1 x 4" in out
+    assert not err
     assert "packing off: weights that are spread" in out
     assert "reload parity: ok" in out
     assert main(["run", str(recipe), "name=whole"]) == 0
@@ -82,6 +86,19 @@ def test_spread_weights_train_stop_and_go_on_as_whole_ones_do(
     for a, b in zip(history(stopped), history(whole), strict=True):
         for key in ("loss", "grad_norm", "eval_loss", "eval_accuracy"):
             assert a.get(key, 0) == pytest.approx(b.get(key, 0), rel=1e-3, abs=1e-5), (key, a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
+def test_spread_gradients_that_are_not_finite_end_training(recipe, python_offline):
+    """Found by all processes, whose shards differ."""
+    # nothing else would see it first
+    keys = "learning_rate=1e30 max_grad_norm=0 warmup_steps=0 eval_strategy=no num_train_epochs=4"
+    running = launch(python_offline, recipe, *(f"training.{key}" for key in keys.split()))
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 1, out + err
+    says = r"error: step \d: the gradients of 3 steps in a row are not finite: training diverged; "
+    assert re.match(says, err), err
 
 
 def test_a_checkpoint_tells_how_its_weights_were_spread(tmp_path):

@@ -4,6 +4,7 @@ The tests that start a run in an interpreter of its own, or in two, are slow.
 """
 
 import json
+import math
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import yaml
 from closeness import close
 from grafting import changed, fit, prepare, problem, state, write_recipe
 from grafting import logits as logits_of
-from transformers import Trainer
+from transformers import Trainer, TrainerState
 
 from pipelines.cli import main
 from pipelines.core import registry
@@ -25,6 +26,7 @@ from pipelines.report.run_folder import RunFolder
 from pipelines.training import arguments as stage
 from pipelines.training import checkpoint_files
 from pipelines.training.callbacks import WaitingTime
+from pipelines.training.finite_steps import FiniteSteps
 from pipelines.training.going_on import follow_schedule
 from pipelines.training.progress import Progress
 from pipelines.training.speed import Speed
@@ -148,6 +150,57 @@ def test_steps_in_a_row_without_finite_gradients_end_training(prepared, tmp_path
     expected = r"^step 5: the gradients of 3 steps in a row are not finite: training diverged; "
     with pytest.raises(DivergedError, match=expected):
         fit(ready, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_loss_that_is_not_finite_is_logged_as_what_it_is(prepared, tmp_path, capsys, every):
+    """Upstream logs 0 instead, or what it was before."""
+    made = prepared(training={"max_steps": 4, "logging_steps": every, **STEADY})
+    taken = iter(range(1, 100))
+
+    def spoil(_module, _inputs, logits):
+        return logits * torch.nan if torch.is_grad_enabled() and next(taken) == 2 else logits
+
+    made.checkpoint.model.classifier.register_forward_hook(spoil)
+    fitted = fit(made, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
+    losses, shown = logged(fitted, "loss"), capsys.readouterr().out
+    if every == 1:
+        assert [math.isfinite(loss) for loss in losses] == [True, False, True, True]
+        assert re.search(r"step 2/4 .* loss nan ", shown)
+    else:  # of untrained models: the mean over one step is that of one, not half of it
+        assert 0.6 < losses[0] < 0.8
+        assert 0.6 < losses[1] < 0.8
+    assert shown.count("this step is left out") == 1
+    assert all(value.isfinite().all() for value in state(fitted.output.model).values())
+
+
+def test_a_training_of_which_no_step_was_taken_is_no_result(prepared, tmp_path):
+    made = prepared(training={"max_steps": 2})
+    without_gradient(made, {1, 2})
+    expected = r"^step 2: none of 2 steps was taken, since no gradients were finite: training div"
+    with pytest.raises(DivergedError, match=expected):
+        fit(made, tmp_path / "checkpoints", speed=Speed(length_buckets="off", packing="off"))
+
+
+def test_float16_finds_its_scale_or_ends(capsys):
+    """On a GPU alone; its scaler leaves the steps out, and would do so for ever."""
+    weight = torch.nn.Parameter(torch.ones(1))
+    weight.grad = torch.full((1,), torch.inf)
+    optimizer = torch.optim.SGD([weight])
+    steps = FiniteSteps(is_scaled=True)
+
+    def step(times):
+        for _ in range(times):
+            steps.on_pre_optimizer_step(None, TrainerState(), None, optimizer)
+
+    step(5)
+    steps.on_train_end(None, TrainerState(), None)
+    assert "none of 5 steps was taken, since no gradients were finite: float16 needs more" in (
+        capsys.readouterr().out
+    )
+    assert weight.grad is not None  # the scaler looks at it
+    with pytest.raises(DivergedError, match="the gradients of 20 steps in a row are not finite"):
+        step(15)
 
 
 # Order

@@ -17,7 +17,7 @@ FULL_GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total ca
 LESS = (
     "less is needed with: training.per_device_train_batch_size=8 "
     "training.gradient_accumulation_steps=2, which has the same steps with half of the "
-    "activations; "
+    "activations; training.auto_find_batch_size=true, which finds such parts while training; "
     "training.gradient_checkpointing=true, "
 )
 

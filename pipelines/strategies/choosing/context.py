@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core import hardware, processes
+from pipelines.core import memory_limits, processes
 from pipelines.core.labels import SINGLE
 from pipelines.core.sharding import sharding_key
 from pipelines.models import forward
@@ -93,7 +93,7 @@ class AutoContext:
         """Memory that is free where this process trains, the same number on all processes."""
         # it changes from one look to the next: processes that saw different numbers could choose
         # different strategies, and would wait for each other forever
-        return processes.from_main(lambda: hardware.memory(self.training))
+        return processes.from_main(lambda: memory_limits.free(self.training))
 
     @cached_property
     def length(self) -> Length:
