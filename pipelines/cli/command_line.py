@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,6 +14,8 @@ from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.memory_errors import memory_reason
 from pipelines.core.redaction import redact
 from pipelines.core.version import __version__
+
+SPEAKER_SECONDS = 5.0  # in which the process that speaks for a machine reports and ends
 
 # commands of other tools -> ours
 COMMANDS = {
@@ -46,22 +49,22 @@ def _execute(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:  # `graft list | head` has read enough; a run would not be done
         return 1
     except GraftError as error:
-        _report(f"error: {error}")
+        _report_error(str(error))
         lost_machines.say_goodbye(failed=True)
         return 2
     except (Interrupted, KeyboardInterrupt) as stop:
-        _report(str(stop) or "interrupted")
+        _report_stop(str(stop) or "interrupted")
         return 130
     except Exception as error:
         if reason := stopping.interrupted_by():
-            _report(reason)
+            _report_stop(reason)
             return 130
         if lost_machines.is_cut(error):
             lost_machines.end_of_cut_connection()
         problem = _of_system(error)
         if problem is None:
             raise
-        _report(f"error: {problem}")
+        _report_error(problem)
         return 2
 
 
@@ -143,11 +146,30 @@ def _add_command(parser: argparse.ArgumentParser, name: str) -> None:
     parser.set_defaults(command=command.run)
 
 
-def _report(text: str) -> None:
-    """Print an error; of several processes one speaks on each machine, which may fail alone."""
+def _report_error(problem: str) -> None:
+    """Print an error; of several processes one speaks on each machine, which may fail alone.
+
+    Most mistakes are made by all processes, and a launcher ends the others as soon as one of them
+    has failed: so these wait, and speak if nobody ended them, since the error is then their own.
+    """
     from pipelines.core import processes
+
+    name = ""
+    if not processes.is_first_of_machine():
+        time.sleep(SPEAKER_SECONDS)
+        name = f"process {os.environ['LOCAL_RANK']} of {processes.machine_name()}: "
+    _print(f"error: {name}{problem}")
+
+
+def _report_stop(text: str) -> None:
+    """Print that all processes were stopped, once on each machine."""
+    from pipelines.core import processes
+
+    if processes.is_first_of_machine():
+        _print(text)
+
+
+def _print(text: str) -> None:
     from pipelines.core.console import shown
 
-    is_other_machine = processes.num_machines() > 1 and processes.is_first_of_machine()
-    if processes.is_main() or is_other_machine:
-        print(shown(text), file=sys.stderr, flush=True)
+    print(shown(text), file=sys.stderr, flush=True)

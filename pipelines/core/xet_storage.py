@@ -18,7 +18,8 @@ LIMITS = {
     "HF_XET_CLIENT_CONNECT_TIMEOUT": "10s",
     "HF_XET_CLIENT_RETRY_MAX_DURATION": "30s",
 }
-WORDS = ("CAS Client Error", "reconstruction error", "Xet", ", domain: ")  # in its RuntimeErrors and OSErrors
+# in its RuntimeErrors and OSErrors
+WORDS = ("CAS Client Error", "reconstruction error", "Xet", ", domain: ")
 MAX_LETTERS = 200
 
 

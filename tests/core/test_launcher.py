@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,3 +100,19 @@ def test_a_mistake_is_one_message_and_the_launcher_s_exit_code(
     assert done.stderr.count("error: nothing: no such file, and no recipe of that name") == 1
     assert ("Traceback" in done.stderr) == has_traceback
     assert ("exitcode  : 2" in done.stderr) == has_traceback
+
+
+@pytest.mark.slow
+def test_an_error_of_one_process_alone_is_told(
+    tmp_path: Path, python_offline: WarmPython, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that speaks for its machine goes on here, so that nobody ends this one."""
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    command = [python_offline.path, str(ROOT / "pipelines" / "run.py"), "nothing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"error: process 1 of machine 0 \(.+\): nothing: no such file, and no recipe of that name",
+        done.stderr.splitlines()[0].partition(";")[0],
+    )
