@@ -84,8 +84,13 @@ def from_values(
     Raises:
         RecipeError: `values` is no mapping, or contains itself.
     """
-    document = Document(origin)
-    lay(document, documents.from_values(values, origin))
+    return from_layer(documents.from_values(values, origin), overrides)
+
+
+def from_layer(layer: Document, overrides: Iterable[Override] = ()) -> Document:
+    """Make a recipe's document of what one file or one mapping holds, and apply overrides."""
+    document = Document(layer.origin)
+    lay(document, layer)
     override(document, overrides)
     document.values.setdefault("name", "recipe")
     return document

@@ -13,6 +13,7 @@ from pipelines.recipe.document import Key
 
 MAX_DEPTH = 50  # levels of nesting; the deepest key of a recipe is on the fifth
 MAX_NODES = 100_000  # keys and items, counted at each alias of an anchor
+MAX_CHARACTERS = 5_000_000  # of all values, counted as keys and items are
 PLAIN_TAGS: dict[type[yaml.Node], str] = {
     yaml.MappingNode: "tag:yaml.org,2002:map",
     yaml.SequenceNode: "tag:yaml.org,2002:seq",
@@ -40,6 +41,7 @@ class NodeBuilder:
 
     def __init__(self, scalar: Callable[[yaml.Node], Any]) -> None:
         self.lines: dict[Key, int] = {}
+        self._num_characters = 0
         self._scalar = scalar
 
     def build(self, node: yaml.Node, key: Key = (), above: tuple[yaml.Node, ...] = ()) -> Any:
@@ -68,6 +70,9 @@ class NodeBuilder:
         return built if isinstance(node, yaml.MappingNode) else [*built.values()]
 
     def _build_scalar(self, node: yaml.Node) -> Any:
+        self._num_characters += len(node.value)
+        if self._num_characters > MAX_CHARACTERS:
+            raise RefusedNode(node, f"more than {MAX_CHARACTERS:,} characters, aliases included")
         try:
             return self._scalar(node)
         except yaml.constructor.ConstructorError:

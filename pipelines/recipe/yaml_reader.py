@@ -24,9 +24,11 @@ class _Loader(yaml.SafeLoader):
     """The safe loader with the numbers and the truth values of YAML 1.2."""
 
 
+MAX_BYTES = 1_000_000  # of a file; PyYAML reads about 50,000 of them in a second
 MAX_SHOWN = 80  # characters of a wrong override in a message
 BOOL, FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
+FLOAT_STARTS = list("-+0123456789")
 NUMBER, TRUTH = r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", "true|True|TRUE|false|False|FALSE"
 
 
@@ -41,7 +43,7 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 # PyYAML asks only the resolvers of a text's first character, which are the last argument
-_Loader.add_implicit_resolver(FLOAT, re.compile(f"^({NUMBER})$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(FLOAT, re.compile(f"^({NUMBER})$"), FLOAT_STARTS)
 _Loader.add_implicit_resolver(BOOL, re.compile(f"^({TRUTH})$"), list("tTfF"))
 
 
@@ -81,17 +83,35 @@ def _extended(folder: Path, name: str, place: str) -> Path:
 
 
 def read(path: Path, refusal: str) -> Document:
-    """Read one YAML file; `./x` and `../x` in it are meant from its folder."""
+    """Read one YAML file; `./x` and `../x` in it are meant from its folder.
+
+    Raises:
+        RecipeError: as of `as_written`.
+    """
+    document = as_written(path, refusal)
+    document.values = anchored(document.values, path.parent)
+    return document
+
+
+def as_written(path: Path, refusal: str) -> Document:
+    """Read one YAML file; relative paths in it stay as they are.
+
+    Args:
+        refusal: begins the message where it cannot be read.
+
+    Raises:
+        RecipeError: it cannot be read, is too large, is not YAML, or no mapping of keys to values.
+    """
     if reason := regular_files.problem(path):  # reading a pipe or a device might never end
         raise RecipeError(f"{refusal} (it {reason})")
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RecipeError(f"{refusal} (it is larger than {MAX_BYTES:,} bytes)")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise RecipeError(f"{refusal} ({reason})") from None
-    document = parse(text, str(path))
-    document.values = anchored(document.values, path.parent)
-    return document
+    return parse(text, str(path))
 
 
 def parse(text: str, origin: str) -> Document:

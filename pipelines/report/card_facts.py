@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import yaml
-
 from pipelines.core.labels import REGRESSION, Labels
+from pipelines.recipe import yaml_writer
 from pipelines.report import (
     adaptation_text,
     baseline,
@@ -118,5 +117,5 @@ def _hardware(hardware: dict[str, Any]) -> str:
 
 def as_yaml(values: Any) -> str:
     """Show plain values as a block of YAML in Markdown."""
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True).strip()
+    text = yaml_writer.text_of(values).strip()
     return fence(text, "yaml")

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from pipelines.core import hub_cache
 from pipelines.core.regular_files import real_path
+from pipelines.recipe import yaml_writer
 from pipelines.report import foreign_code, machine, strict_json
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder
@@ -78,8 +77,7 @@ def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
     Raises:
         RunError: the folder cannot be written.
     """
-    # in the order of the sections, as people write and read a recipe
-    text = yaml.safe_dump(resolved(recipe), sort_keys=False, allow_unicode=True)
+    text = yaml_writer.text_of(resolved(recipe))
     with writing(folder.path):
         folder.recipe.write_text(text, encoding="utf-8")
         strict_json.write(folder.lock, lock)

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import yaml
-
-from pipelines.report import strict_json
+from pipelines.core.errors import RunError
+from pipelines.report import requested, strict_json
 from pipelines.report.lock import pin
 from pipelines.report.privacy import without_paths
 from pipelines.report.run_folder import RunFolder
@@ -37,16 +36,24 @@ def whole_recipe(folder: RunFolder, values: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         values: the recipe of this stage, which is all of it without stages.
+
+    Raises:
+        RunError: the file of all stages, or the lock of one, is damaged.
     """
     if not folder.staged_recipe.is_file():
         return values
     # as run.py wrote it: it holds no tokens
-    whole = yaml.safe_load(folder.staged_recipe.read_text(encoding="utf-8"))
+    whole = requested.document(folder.staged_recipe, REMEDY).values
     locks = [_read(stage.lock) for stage in (*folder.stages_before, folder)]
-    for stage, lock in zip(whole["stages"], locks, strict=True):
-        pin(stage["data"], lock["data"])
-    if commit := locks[0]["model"].get("commit"):
-        whole["stages"][0]["model"]["revision"] = commit
+    try:
+        for stage, lock in zip(whole["stages"], locks, strict=True):
+            pin(stage["data"], lock["data"])
+        if commit := locks[0]["model"].get("commit"):
+            whole["stages"][0]["model"]["revision"] = commit
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RunError(
+            f"{folder.staged_recipe}: damaged: not what a run writes; {REMEDY}"
+        ) from None
     return without_paths({key: value for key, value in whole.items() if key != "hub"})
 
 

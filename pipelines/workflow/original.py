@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import yaml
-
 from pipelines import data
 from pipelines.core.errors import RunError
 from pipelines.recipe import Recipe
 from pipelines.recipe.differences import Difference
 from pipelines.report import lock as locks
-from pipelines.report import lock_differences, machine, strict_json
+from pipelines.report import lock_differences, machine, requested, strict_json
 from pipelines.report.run_folder import RunFolder
 
 ADVICE = "to train by its recipe instead, with what is here now:"
@@ -54,19 +52,10 @@ class Original:
             RunError: the file is missing or damaged, or is not what the lock was written with.
         """
         file = self.folder.recipe
-        try:
-            values = yaml.safe_load(file.read_text(encoding="utf-8"))
-            expected = self.lock["recipe"].get("sha256")
-            is_recorded = locks.digest(values) == expected
-        except OSError as error:
-            raise RunError(
-                f"{file}: cannot be read ({error.strerror}); a run is repeated from its lock.json "
-                "and the recipe.yaml beside it"
-            ) from None
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise RunError(f"{file}: damaged: {reason}") from None
-        if not is_recorded:
+        remedy = "a run is repeated from its lock.json and the recipe.yaml beside it"
+        values = requested.document(file, remedy).values
+        expected = self.lock["recipe"].get("sha256")
+        if locks.digest(values) != expected:
             raise RunError(
                 f"{file}: is not the recipe that the lock beside it was written with (sha256 "
                 f"{expected} -> {locks.digest(values)}); {ADVICE} graft run {file}"

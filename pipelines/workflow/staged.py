@@ -11,14 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from pipelines.core import machines, processes
 from pipelines.core.console import capture_stdout, say
 from pipelines.core.disk import replacing
 from pipelines.core.errors import GraftError
 from pipelines.models.revision import encoder_folder
-from pipelines.recipe import Recipe, StagedRecipe
+from pipelines.recipe import Recipe, StagedRecipe, yaml_writer
 from pipelines.report import push
 from pipelines.report.ownership import owning
 from pipelines.report.privacy import without_tokens
@@ -151,7 +149,7 @@ def _from_origin(stage: Recipe) -> Recipe:
 
 def _write(folder: RunFolder, staged: StagedRecipe) -> None:
     values = without_tokens(staged.values())
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    text = yaml_writer.text_of(values)
     with writing(folder.path), replacing(folder.staged_recipe) as partial:
         partial.write_text(text, encoding="utf-8")
 

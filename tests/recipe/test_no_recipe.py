@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from recipe_text import BASE, NEXT, Problems
+from recipe_text import BASE, NEXT, Problems, multiplied_aliases
 
 from pipelines import recipe
 from pipelines.cli import main
@@ -102,12 +102,22 @@ def test_a_command_refuses_what_is_too_long_to_name_a_file(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_aliases_that_multiply_are_refused_before_they_fill_the_memory(problems, file) -> None:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    for i in range(1, 10):
-        lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
-    (line,) = problems("\n".join(lines))
-    assert line.endswith(": more than 100,000 keys and items, aliases included")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (multiplied_aliases(), ":1: more than 100,000 keys and items, aliases included"),
+        (
+            f"a: &a {LONG}\nb: &b [{', '.join(['*a'] * 50)}]\nc: [{', '.join(['*b'] * 50)}]",
+            ":1: more than 5,000,000 characters, aliases included",
+        ),
+        ("# " + "x" * 1_000_000, ": cannot read the recipe (it is larger than 1,000,000 bytes)"),
+    ],
+    ids=["items", "characters", "file"],
+)
+def test_what_would_fill_the_memory_is_refused_before(
+    problems: Problems, file: Path, text: str, reason: str
+) -> None:
+    assert problems(text) == [f"{file}{reason}"]
 
 
 def test_a_recipe_of_the_other_suffix_and_a_near_name_are_found(

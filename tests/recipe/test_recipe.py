@@ -9,6 +9,7 @@ from recipe_text import BASE, Load
 
 from pipelines import recipe
 from pipelines.core.errors import RecipeError
+from pipelines.recipe import yaml_reader, yaml_writer
 from pipelines.report import lock
 from pipelines.report.run_folder import RunFolder
 
@@ -53,10 +54,16 @@ def test_the_same_recipe_in_json_is_a_recipe_too(load: Load) -> None:
     assert load(json.dumps(yaml.safe_load(BASE))) == load(BASE)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("2e-5", 2e-5), ("1E3", 1000.0), ("+1e-2", 0.01), ("1.5e0", 1.5), ("3", 3), (".5", 0.5)],
-)
+NUMBERS = [("2e-5", 2e-5), ("1E3", 1000.0), ("+1e-2", 0.01), ("1.5e0", 1.5), ("3", 3), (".5", 0.5)]
+
+
+@pytest.mark.parametrize(("text", "value"), NUMBERS)
+def test_what_is_written_is_read_back(text: str, value: float) -> None:
+    written = yaml_writer.text_of({"number": value, "text": text})
+    assert yaml_reader.parse(written, "").values == {"number": value, "text": text}
+
+
+@pytest.mark.parametrize(("text", "value"), NUMBERS)
 def test_numbers_are_numbers(load: Load, text: str, value: float) -> None:
     assert load(f"{BASE}training: {{adam_epsilon: {text}}}").training == {"adam_epsilon": value}
     assert load(BASE, f"training.adam_epsilon={text}").training == {"adam_epsilon": value}

@@ -14,3 +14,11 @@ NEXT = BASE.count("\n") + 1  # the line on which a test's own text starts
 
 Load = Callable[..., Recipe]
 Problems = Callable[..., list[str]]
+
+
+def multiplied_aliases() -> str:
+    """Write ten lines that mean ten billion items ("billion laughs")."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for i in range(1, 10):
+        lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
+    return "\n".join(lines)

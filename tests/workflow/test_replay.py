@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from grafting import write_recipe
+from recipe_text import multiplied_aliases
 from safetensors.torch import load_file, save_file
 
 import pipelines as graft
@@ -257,7 +258,8 @@ def test_a_stage_is_not_repeated_alone(copy, refusal):
     ("file", "content", "problem"),
     [
         ("recipe.yaml", "task: other", "is not the recipe that the lock beside it was written wi"),
-        ("recipe.yaml", "[", "recipe.yaml: damaged: "),
+        ("recipe.yaml", "[", "recipe.yaml:1: not YAML: "),
+        ("recipe.yaml", multiplied_aliases(), "recipe.yaml:1: more than 100,000 keys and items"),
         ("recipe.yaml", None, "recipe.yaml: cannot be read (No such file"),
         ("lock.json", "[", "lock.json: damaged: not JSON"),
         ("lock.json", "{}", "lock.json: damaged: no section 'recipe'; name the lock.json of a run"),

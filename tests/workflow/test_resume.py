@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from grafting import write_recipe
+from recipe_text import multiplied_aliases
 
 from pipelines import recipe as recipes
 from pipelines.cli import main
@@ -198,11 +199,21 @@ def test_of_an_older_version_what_the_recipe_names_is_compared(begin, path):
     assert resume(path).changes == ()
 
 
-@pytest.mark.parametrize("content", ["[", "", "task: nonsense"])
-def test_a_damaged_recipe_of_a_run_is_named(begin, path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("name: x\ntask: [", r":2: not YAML: .*"),
+        ("", ": missing key 'task'; .*"),
+        ("task: nonsense", ":1: unknown task 'nonsense'; .*"),
+        (multiplied_aliases(), ":1: more than 100,000 keys and items, aliases included"),
+    ],
+    ids=["no YAML", "empty", "no task", "aliases"],
+)
+def test_a_damaged_recipe_of_a_run_is_named(begin, path, content, reason):
     run = begin()
     run.requested.write_text(content, encoding="utf-8")
-    with pytest.raises(RunError, match=r"requested\.yaml: damaged: .*; begin a new run: leave"):
+    remedy = "; the file is damaged, or of another version: begin a new run: leave"
+    with pytest.raises(RunError, match=rf"requested\.yaml{reason}{remedy}"):
         resume(path)
     run.requested.unlink()
     run.requested.mkdir()

@@ -8,9 +8,12 @@ import signal
 import pytest
 import tiny
 import yaml
+from recipe_text import multiplied_aliases
 
 from pipelines import Run, recipe
 from pipelines.cli import main
+from pipelines.core.errors import RunError
+from pipelines.report import stages_text
 from pipelines.report.run_folder import RunFolder
 from pipelines.tasks.masked_lm import MaskingCollator
 from pipelines.workflow import staged
@@ -94,6 +97,24 @@ def test_the_card_names_the_stages_the_first_checkpoint_and_the_whole_recipe(sto
     assert "\nbert, fine-tuned by" in card
     assert "- task:\n    name: masked_lm\n" in card
     assert str(run.path.parent) not in card
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("stages: []", ": damaged: not what a run writes; "),
+        ("stages: [", r":1: not YAML: .*; the file is damaged, "),
+        (multiplied_aliases(), ":1: more than 100,000 keys and items, aliases included; "),
+    ],
+    ids=["no stages", "no YAML", "aliases"],
+)
+def test_a_damaged_recipe_of_all_stages_is_named(stopped_and_resumed, content, reason):
+    run, _ = stopped_and_resumed
+    text = run.staged_recipe.read_text(encoding="utf-8")
+    run.staged_recipe.write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=rf"stages\.yaml{reason}"):
+        stages_text.whole_recipe(run, {})
+    run.staged_recipe.write_text(text, encoding="utf-8")
 
 
 def test_a_finished_run_is_not_resumed(stopped_and_resumed, capsys):

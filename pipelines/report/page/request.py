@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import yaml
-
+from pipelines.recipe import yaml_writer
 from pipelines.report import lock
 from pipelines.report.page import wording
 from pipelines.report.page.run_files import RunFiles
@@ -44,5 +43,5 @@ def _inferred(files: RunFiles) -> list[str]:
 
 
 def _yaml(values: Any) -> str:
-    text = yaml.safe_dump(without_paths(values), sort_keys=False, allow_unicode=True)
+    text = yaml_writer.text_of(without_paths(values))
     return wording.plain(text.strip(), MAX_CHARACTERS)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from pipelines import recipe
 from pipelines.core.console import say
+from pipelines.recipe import yaml_writer
 from pipelines.recipe.document import anchored
 from pipelines.report.privacy import without_tokens
 from pipelines.report.tables import align
@@ -63,7 +63,7 @@ def _best_recipe(request: SearchRequest, best: FrozenTrial) -> str:
     values = recipe.read(request.path, (*request.overrides, *chosen)).values
     # `./x` in an override is relative to the working directory, not to best.yaml
     values = without_tokens(anchored(values, Path()))
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return yaml_writer.text_of(values)
 
 
 def _table(study: "Study", request: SearchRequest, metric: str) -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import yaml
-
+from pipelines.recipe import yaml_writer
 from pipelines.report.page import wording
 from pipelines.report.page.comparison.comparison_files import ComparisonFiles
 from pipelines.report.privacy import without_paths, without_tokens
@@ -18,7 +17,7 @@ def view(files: ComparisonFiles) -> dict[str, Any] | None:
     if not isinstance(recipe, dict) or not isinstance(varied, dict):
         return None
     clean = without_paths(without_tokens(recipe))
-    text = yaml.safe_dump(clean, sort_keys=False, allow_unicode=True)
+    text = yaml_writer.text_of(clean)
     return {
         "recipe": wording.plain(text.strip(), MAX_CHARACTERS),
         "varied": {
