@@ -8,9 +8,11 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm_python import WarmPython
 
 from pipelines.core import recipe_files
 from pipelines.core.version import __version__
@@ -54,15 +56,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(installed: Path, tmp_path: Path):
-    """start("graft", …): run what is installed in an empty folder."""
+def start(installed: Path, tmp_path: Path) -> Callable[..., str]:
+    """start("graft", …): run what is installed, a program or a path, in an empty folder."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
-    def run(program: str, *arguments: str, code: int = 0) -> str:
+    def run(program: str | Path, *arguments: str, code: int = 0, **variables: str) -> str:
         done = subprocess.run(
             [installed / program, *arguments],
             cwd=tmp_path,
-            env=environment,
+            env={**environment, **variables},
             capture_output=True,
             text=True,
         )
@@ -89,7 +91,9 @@ def test_a_wheel_holds_the_recipes_and_what_they_need(wheel: Path) -> None:
     assert wheel.stat().st_size < 2.5e6
 
 
-def test_the_first_commands_from_an_empty_folder(start, installed: Path, tmp_path: Path) -> None:
+def test_the_first_commands_from_an_empty_folder(
+    start: Callable[..., str], installed: Path, tmp_path: Path, python_offline: WarmPython
+) -> None:
     assert start("graft", "--version") == f"graft {__version__}\n"
     listed = start("graft", "list")
     for name in recipe_files.shipped():
@@ -101,7 +105,8 @@ def test_the_first_commands_from_an_empty_folder(start, installed: Path, tmp_pat
     (tmp_path / "mine").mkdir()
     start("graft", "cp", "quickstart", "mine")
 
-    # one interpreter runs a recipe by its name, and checks a copy from where it lies
+    # one interpreter runs a recipe by its name, and checks a copy from where it lies; the libraries
+    # are those of the fresh environment, imported before
     short = ["training.max_steps=2", "data.limit.test=50", "training.use_cpu=true"]
     commands = [["run", "quickstart", *short], ["check", "mine/quickstart.yaml", *short]]
     code = f"""
@@ -109,7 +114,9 @@ import pipelines, pipelines.cli
 print([pipelines.cli.main(command) for command in {commands}])
 print(pipelines.__file__)
 """
-    ran, _, checked = start("python", "-c", code).partition("reload parity: ok")
+    (packages,) = installed.parent.glob("lib/python*/site-packages")
+    printed = start(python_offline.path, "-c", code, PYTHONPATH=str(packages))
+    ran, _, checked = printed.partition("reload parity: ok")
     assert ran
     assert "model      " in checked
     *_, codes, imported = checked.splitlines()

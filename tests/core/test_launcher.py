@@ -85,6 +85,12 @@ ROOT = Path(__file__).parents[2]
 ACCELERATE = ("accelerate.commands.launch", "--quiet", "--num_processes", "1", "--cpu")
 ACCELERATE += ("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+# a run that waits less for the process that speaks for its machine
+IMPATIENT = """
+from pipelines.cli import command_line, main
+command_line.SPEAKER_SECONDS = 0.2
+exit(main(["run", "nothing"]))
+"""
 
 
 @pytest.mark.slow
@@ -109,7 +115,8 @@ def test_an_error_of_one_process_alone_is_told(
     """The process that speaks for its machine goes on here, so that nobody ends this one."""
     for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
-    command = [python_offline.path, str(ROOT / "pipelines" / "run.py"), "nothing"]
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [python_offline.path, "-c", IMPATIENT]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert done.returncode == 2
     assert re.fullmatch(

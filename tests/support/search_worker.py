@@ -4,6 +4,7 @@ A trial's score is the number of characters of its values, and takes a moment. W
 worker draws one trial, says so, and never ends it.
 """
 
+import os
 import sys
 import time
 
@@ -19,7 +20,7 @@ def work(storage: str, space: str, max_trials: int, *, hangs: bool) -> None:
     searched = space_reader.load([space])
     identity = {"space": space}
     study = Study(storage, "worked", identity, searched, max_trials, seed=0, greater=True)
-    print("open", flush=True)
+    print("open", os.getpid(), flush=True)
     while not study.is_over:
         trial = study.next_trial()
         if trial is None:

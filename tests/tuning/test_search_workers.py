@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 from optuna import create_study
+from warm_python import WarmPython
 
 from pipelines.core.errors import RunError
 from pipelines.tuning.search.storage import open_storage, shown
@@ -21,22 +24,72 @@ GRID, RANGE = "training.max_steps=1..8", "training.learning_rate=1e-5..1e-2"
 NUM_WORKERS = 4
 
 
-def start(storage, space, *options, trials=8):
-    return subprocess.Popen(
-        [sys.executable, str(WORKER), storage, space, str(trials), *options],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+LIBRARIES = ("optuna.storages", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm")
 
 
-def drawn(workers):
-    """The trials that workers ran: (number, values)."""
-    outputs = [worker.communicate(timeout=120) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * len(workers), outputs
-    lines = [line for out, _ in outputs for line in out.splitlines() if line.startswith("trial")]
-    return sorted((int(number), values) for _, number, values in (x.split(" ", 2) for x in lines))
+class Worker:
+    """A process that works on a search, and what it has printed so far."""
+
+    def __init__(self, python, folder, storage, space, *options, trials=8):
+        self._out = folder / f"worker-{time.monotonic_ns()}"
+        with self._out.open("w") as out:
+            self.process = subprocess.Popen(
+                [python.path, WORKER, storage, space, str(trials), *options],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+                },
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
+    def lines(self, start):
+        """The lines that begin with a word, without it."""
+        lines = self._out.read_text().splitlines(keepends=True)
+        return [
+            line[len(start) :].strip()
+            for line in lines
+            if line.startswith(start) and line[-1] == "\n"
+        ]
+
+    def end(self):
+        """Wait for its end; returns the exit code and the errors."""
+        _, errors = self.process.communicate(timeout=120)
+        return self.process.returncode, errors
+
+
+@pytest.fixture(scope="module")
+def libraries(python):
+    with WarmPython(LIBRARIES, python.path) as warm:
+        yield warm
+
+
+@pytest.fixture
+def start(libraries, tmp_path):
+    """start(storage, space, …): a worker."""
+    return partial(Worker, libraries, tmp_path)
+
+
+def begun(workers):
+    """The trials that workers have begun: (number, values)."""
+    lines = [line.split(" ", 1) for worker in workers for line in worker.lines("trial")]
+    return sorted((int(number), values) for number, values in lines)
+
+
+def finished(workers):
+    """The trials of workers that have come to their end."""
+    assert [worker.end() for worker in workers] == [(0, "")] * len(workers)
+    return begun(workers)
+
+
+def wait_for(workers, num_trials):
+    """Wait until workers have begun a number of trials."""
+    limit = time.monotonic() + 60
+    while len(begun(workers)) < num_trials:
+        assert all(worker.process.poll() is None for worker in workers), [w.end() for w in workers]
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def find_program(name):
@@ -81,33 +134,31 @@ def storage(request, tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_share_the_points_of_a_grid_and_take_over_from_one_that_is_killed(storage):
+def test_workers_share_the_points_of_a_grid_and_take_over_from_one_that_is_killed(storage, start):
     lost = start(storage, GRID, "hang")
-    while not (line := lost.stdout.readline()).startswith("trial"):
-        assert line, lost.stderr.read()
+    wait_for([lost], 1)
     workers = [start(storage, GRID) for _ in range(NUM_WORKERS)]
-    time.sleep(2)  # by then they run the points that are left
-    lost.kill()
-    lost.communicate()
-    trials = drawn(workers)
+    wait_for(workers, 7)  # the points that are left
+    os.kill(int(lost.lines("open")[0]), signal.SIGKILL)
+    lost.end()
+    trials = finished(workers)
     assert [number for number, _ in trials] == [*range(1, 9)]
     assert Counter(values for _, values in trials) == {
         f"training.max_steps={steps}": 1 for steps in range(1, 9)
     }
     # and one that comes later finds all of it done
-    assert drawn([start(storage, GRID)]) == []
+    assert finished([start(storage, GRID)]) == []
 
 
 @pytest.mark.slow
-def test_workers_draw_what_no_other_has_drawn(tmp_path):
+def test_workers_draw_what_no_other_has_drawn(start, tmp_path):
     place = str(tmp_path / "study.log")
-    trials = drawn([start(place, RANGE, trials=12) for _ in range(NUM_WORKERS)])
+    trials = finished([start(place, RANGE, trials=12) for _ in range(NUM_WORKERS)])
     assert [number for number, _ in trials] == [*range(1, 13)]
     assert len({values for _, values in trials}) == 12
-    other = start(place, GRID)
-    _, error = other.communicate(timeout=60)
-    assert other.returncode == 1
-    assert error.startswith(f"error: {place}: holds the trials of another search (space: ")
+    code, errors = start(place, GRID).end()
+    assert code == 1
+    assert errors.startswith(f"error: {place}: holds the trials of another search (space: ")
 
 
 @pytest.mark.parametrize(
