@@ -30,7 +30,7 @@ def device(small: bool) -> dict[str, Any]:
     flops = {}
     for precision in ("float32", *["tf32"] * is_new, *["bf16"] * bool(hardware.bfloat16({}))):
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-        flops[precision] = product(precision == "bf16")["flops"]
+        flops[precision] = product(precision == "bf16", 256 if small else None)["flops"]
     return {
         "name": torch.cuda.get_device_name() if has_gpu else "CPU",
         "is_gpu": has_gpu,

@@ -84,12 +84,12 @@ def forward(work: dict[str, Any], bf16: bool) -> dict[str, Any]:
     return {"seconds": seconds}
 
 
-def product(bf16: bool) -> dict[str, Any]:
-    """Measure FLOP/s of a large product of matrices: what this machine can do."""
+def product(bf16: bool, size: int | None = None) -> dict[str, Any]:
+    """Measure FLOP/s of a product of matrices, which are large: what this machine can do."""
     import torch
 
     device = "cuda" if has_gpu() else "cpu"
-    size = 8192 if has_gpu() else 2048
+    size = size or (8192 if has_gpu() else 2048)
     matrix = torch.randn(size, size, device=device, dtype=torch.bfloat16 if bf16 else torch.float32)
     taken = []
     for _ in range(8):

@@ -20,6 +20,10 @@ CACHE = tempfile.TemporaryDirectory(prefix="graft-tests-")
 atexit.register(CACHE.cleanup)
 for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "RANK", "WORLD_SIZE"):
     os.environ.pop(name, None)
+# containers often set this: each of the many processes would compile all modules again, and each
+# worker all tests
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ |= {
     "HF_HOME": CACHE.name,
     "GRAFT_CACHE": f"{CACHE.name}/graft",

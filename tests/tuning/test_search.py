@@ -169,7 +169,7 @@ def test_trials_that_fall_behind_are_pruned(config):
 @pytest.mark.slow
 def test_an_interrupted_search_goes_on_with_the_same_trial(config, python_offline, tmp_path):
     spaces = items("training.learning_rate=1e-4..1e-1")
-    command = [str(config), *spaces, "--trials", "2", "training.num_train_epochs=40"]
+    command = [str(config), *spaces, "--trials", "2", "training.num_train_epochs=16"]
     command += ["early_stopping=null"]
     with subprocess.Popen(
         [python_offline.path, "-u", "-m", "pipelines.cli", "search", *command],
