@@ -12,6 +12,8 @@ WORDS = (
     "std::bad_alloc",
     "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
 )
+# of oneDNN, whole: it tells no reason, and lacks an operation with other words
+TEXTS = ("could not create a primitive", "could not execute a primitive")
 MAX_LETTERS = 200  # of a library's own explanation
 
 
@@ -21,4 +23,5 @@ def memory_reason(error: BaseException) -> str | None:
     is_refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if isinstance(error, MemoryError) or is_refused:
         return text[:MAX_LETTERS] or "the system gave none"
-    return text[:MAX_LETTERS] if any(words in text for words in WORDS) else None
+    is_memory = text in TEXTS or any(words in text for words in WORDS)
+    return text[:MAX_LETTERS] if is_memory else None

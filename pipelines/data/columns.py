@@ -75,8 +75,8 @@ def has_inputs(explicit: Columns) -> bool:
 
 
 def may_take_more(roles: Roles) -> bool:
-    """Return whether a task reads one text or several: it has an optional input."""
-    return any(role.endswith("?") for role in roles)
+    """Return whether a task reads one text or several: beside a text it has an optional input."""
+    return "text" in roles and any(role.endswith("?") for role in roles)
 
 
 def _guess(available: list[str], taken: set[str], wanted: Roles) -> Columns:

@@ -92,7 +92,9 @@ def _train(
         trainer.add_callback(NoteFiles())
         if progress.max_steps is not None:
             callbacks = trainer.callback_handler.callbacks
-            trainer.add_callback(Continuation(progress, job.resume_from, callbacks))
+            early = job.early_stopping if keeps_best else None
+            patience = early.patience if early else None
+            trainer.add_callback(Continuation(progress, job.resume_from, callbacks, patience))
         stack.enter_context(stop)
         with naming_step(trainer):
             trainer.train(resume_from_checkpoint=str(job.resume_from) if job.resume_from else None)

@@ -28,18 +28,24 @@ class Continuation(TrainerCallback):
     """Lets a training go on by its own arguments, some of which upstream takes from the checkpoint.
 
     These are the steps between logs, the first rate of a schedule of another length, and where the
-    best weights so far lie: a run folder may have been moved.
+    best weights so far lie: a run folder may have been moved. A training that had come to its end
+    takes no further step.
 
     Args:
         progress: at the checkpoint.
         checkpoint: its folder.
         callbacks: all of the training's; later checkpoints keep the state of those that have one.
+        patience: evaluations without improvement that end it; None: none do.
     """
 
     def __init__(
-        self, progress: Progress, checkpoint: Path | None, callbacks: Sequence[TrainerCallback]
+        self,
+        progress: Progress,
+        checkpoint: Path | None,
+        callbacks: Sequence[TrainerCallback],
+        patience: int | None,
     ) -> None:
-        self.progress, self.checkpoint = progress, checkpoint
+        self.progress, self.checkpoint, self.patience = progress, checkpoint, patience
         self.stateful = [each for each in callbacks if isinstance(each, ExportableState)]
 
     def on_train_begin(
@@ -58,6 +64,10 @@ class Continuation(TrainerCallback):
                 f"{state.max_steps:,}, by the schedule of the new length"
                 f"{follow_schedule(lr_scheduler)}"
             )
+        is_stopped = self.patience is not None and self.progress.evaluations >= self.patience
+        if is_stopped:
+            say(f"resume: early stopping had ended the training at step {state.global_step:,}")
+        control.should_training_stop = is_stopped or state.global_step >= state.max_steps
 
 
 def follow_schedule(scheduler: Any) -> str:

@@ -104,6 +104,11 @@ class GraftTrainer(Trainer):
 
     # Steps
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Train an epoch, unless there is none to train: upstream notices after a step."""
+        if not self.control.should_training_stop:
+            super()._run_epoch(*args, **kwargs)
+
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:

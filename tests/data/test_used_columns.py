@@ -8,6 +8,7 @@ from pipelines.core.errors import DataError
 from pipelines.data.sources.files import Files
 from pipelines.tasks.multiple_choice import MultipleChoice
 from pipelines.tasks.text_classification import TextClassification
+from pipelines.tasks.token_classification import TokenClassification
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -132,6 +133,12 @@ def test_what_is_no_text_of_its_own_stops_nothing(load, others):
     others = {**others, **({"start": ["the ferry left"] * NUM_ROWS} if "start" in others else {})}
     loaded = load(TextClassification, text=SENTENCE, **others, label=LABELS)
     assert loaded.train.column_names == ["text", "label"]
+
+
+def test_a_task_that_reads_words_leaves_texts_out(load):
+    words = {"tokens": [["a", "ship"]] * NUM_ROWS, "ner_tags": [["O", "B-x"]] * NUM_ROWS}
+    loaded = load(TokenClassification, **words, text=SENTENCE, reply="no it did not")
+    assert list(loaded.unused_texts) == ["text", "reply"]
 
 
 def test_long_texts_count_under_any_name_and_in_scripts_without_spaces(load):

@@ -523,6 +523,28 @@ def test_patience_goes_on_where_it_stopped(prepared, send, tmp_path):
     assert WaitingTime(before.waited, before.seconds).state()["args"]["elapsed"] > before.seconds
 
 
+@pytest.mark.parametrize("reason", ["patience", "max_steps"])
+def test_a_training_that_had_come_to_its_end_takes_no_further_step(
+    prepared, tmp_path, capsys, reason
+):
+    """What is left of a run that was killed between its last checkpoint and its result."""
+    training = {**STEADY, "learning_rate": 1e-12, "eval_strategy": "steps", "save_steps": 3}
+    training |= {"save_total_limit": 2}  # else the best one alone stays
+    training |= {"eval_steps": 3, "num_train_epochs": 20} if reason == "patience" else {}
+    training |= {"eval_steps": 3, "max_steps": 6} if reason == "max_steps" else {}
+    sections = {"training": training, "early_stopping": {"patience": 2}}
+    whole = fit(prepared(**sections), tmp_path)
+    num_steps = max(int(path.name.split("-")[1]) for path in tmp_path.glob("checkpoint-*"))
+    assert num_steps % 4  # in the middle of an epoch
+    last = tmp_path / f"checkpoint-{num_steps}"
+    resumed = fit(prepared(**sections), tmp_path, resume_from=last)
+    assert not changed(state(whole.output.model), state(resumed.output.model))
+    assert resumed.chosen == whole.chosen
+    assert logged(resumed, "loss") == logged(whole, "loss")
+    printed = "resume: early stopping had ended the training at step" in capsys.readouterr().out
+    assert printed == (reason == "patience")
+
+
 def test_a_longer_training_goes_on_by_the_schedule_of_its_whole_length(
     prepared, send, tmp_path, capsys
 ):
