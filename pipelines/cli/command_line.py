@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from pipelines.core import lost_machines, registry, stopping
+from pipelines.core import lost_machines, registry, standard_streams, stopping
 from pipelines.core.disk import write_failure
 from pipelines.core.errors import GraftError, Interrupted, RecipeError, suggest
 from pipelines.core.memory_errors import memory_reason
@@ -33,6 +33,7 @@ COMMANDS = {
 
 def execute(arguments: Sequence[str] | None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
+    standard_streams.open_missing()
     code = _execute(arguments)
     _drop_unwritten()
     return code
@@ -42,7 +43,8 @@ def _execute(arguments: Sequence[str] | None) -> int:
     try:
         with stopping.handling(stopping.leave):
             parsed = _parse(arguments)
-        parsed.command(parsed)
+        with standard_streams.restored():
+            parsed.command(parsed)
         sys.stdout.flush()
         lost_machines.say_goodbye(failed=False)
         return 0

@@ -7,7 +7,8 @@ GraftError               a mistake with one clear message: stderr, exit code 2, 
 │   └── DivergedError    training came to numbers that are not finite
 ├── HubError             the Hub: unreachable, refused, not found
 │   └── RequestError     one request of the libraries, after all tries
-└── RunError             the run folder: unwritable, nothing to resume
+├── RunError             the run folder: unwritable, nothing to resume
+└── StreamError          standard output or standard error was closed by code of others
 Interrupted              Ctrl-C or SIGTERM; says how to go on (exit code 130)
 """
 
@@ -52,6 +53,10 @@ class RequestError(HubError):
 
 class RunError(GraftError):
     """The run folder cannot be written, read or resumed."""
+
+
+class StreamError(GraftError):
+    """Code of others has closed standard output or standard error."""
 
 
 class Interrupted(Exception):  # noqa: N818 (an event, not an error)

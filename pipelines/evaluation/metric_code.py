@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipelines.core import python_source
-from pipelines.core.errors import RecipeError
+from pipelines.core import python_source, standard_streams
+from pipelines.core.errors import RecipeError, StreamError
 from pipelines.core.hub_client import first_line
 from pipelines.core.upstream import exit_at_once, exits_raise
 
@@ -61,8 +61,8 @@ def files_beside(path: Path) -> list[Path]:
 def contained(problem: str) -> Iterator[None]:
     """Turn whatever code of others does inside the block into one message.
 
-    Ctrl-C passes. A process that the code forks does not go on as a second run, and the working
-    folder, which paths of a run start from, is the same after the block.
+    Ctrl-C passes. A process that the code forks does not go on as a second run. The working folder,
+    which paths of a run start from, and the standard streams are the same after the block.
 
     Args:
         problem: begins the message.
@@ -76,7 +76,7 @@ def contained(problem: str) -> Iterator[None]:
     except FileNotFoundError:  # somebody has removed it
         folder = ""
     try:
-        with exits_raise():
+        with standard_streams.restored(), exits_raise():
             yield
     except KeyboardInterrupt:
         raise
@@ -94,7 +94,7 @@ def describe(error: BaseException) -> str:
     text = first_line(error)
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({text})"
-    is_clear = isinstance(error, TypeError | ValueError | ImportError) and text
+    is_clear = isinstance(error, TypeError | ValueError | ImportError | StreamError) and text
     return text if is_clear else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 

@@ -31,7 +31,13 @@ def inherited(section: "Model", commit: str | None) -> dict[str, Any]:
     # a card that people wrote may hold anything before its first line of text
     except (OSError, ValueError, TypeError, yaml.YAMLError):
         return {}
-    return {key: metadata[key] for key in INHERITED if metadata.get(key)}
+    return {key: metadata[key] for key in INHERITED if _is_text(metadata.get(key))}
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether it is a text, or texts; lists of lists may mean millions of them."""
+    texts = value if isinstance(value, list) else [value]
+    return bool(value) and all(isinstance(text, str) for text in texts)
 
 
 def _path(section: "Model", commit: str | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -63,6 +64,32 @@ def test_a_metric_leaves_the_process_as_it_was(odd, tmp_path, monkeypatch):
     assert odd("os.chdir('/'); return {3: True}") == {"3": 1.0}
     assert os.getcwd() == str(tmp_path)
     assert os._exit.__module__ == "posix"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("sys.stdout.close()", r"closes sys\.stdout; take that out"),
+        ("sys.stderr.detach()", r"closes sys\.stderr; take that out"),
+        ("sys.stdout.close(); sys.stderr.close(); print()", r"closes sys\.stdout and sys\.stderr"),
+        ("sys.stdout = None", None),
+        ("sys.stdout = sys.stderr = 3", None),
+        ("os.close(1)", None),
+        ("os.close(2)", None),
+        ("os.dup2(os.open(os.devnull, os.O_WRONLY), 1)", None),
+    ],
+)
+@pytest.mark.parametrize("imported", [False, True])
+def test_standard_streams_are_as_before(odd, capfd, monkeypatch, line, problem, imported):
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        monkeypatch.setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
+    body = "return {'odd': 1}"
+    source = (body, line) if imported else (f"{line}; {body}",)
+    with pytest.raises(RecipeError, match=problem) if problem else nullcontext():
+        odd(*source)
+    for name in ("stdout", "stderr"):
+        print(f"to {name}", file=getattr(sys, name), flush=True)
+    assert capfd.readouterr() == ("to stdout\n", "to stderr\n")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
