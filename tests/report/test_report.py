@@ -559,8 +559,9 @@ def test_license_and_language_are_those_of_the_checkpoint(tmp_path: Path) -> Non
     (base / "README.md").write_text("---\nlicense: mit\nlanguage: en\ntags: [a]\n---\n# Base\n")
     result = base_card.inherited(Model(checkpoint=str(base)), None)
     assert result == {"license": "mit", "language": "en"}
-    (base / "README.md").write_text("---\nlicense: [\n---\n")
-    assert base_card.inherited(Model(checkpoint=str(base)), None) == {}
+    for damaged in ("license: [", "a: &a [x, x]\nb: &b [*a, *a]\nlicense: *b"):
+        (base / "README.md").write_text(f"---\n{damaged}\n---\n")
+        assert base_card.inherited(Model(checkpoint=str(base)), None) == {}
     loaded = load_recipe(tmp_path)
     run = RunFolder.create(tmp_path / "runs", "quick")
     run.model.mkdir()

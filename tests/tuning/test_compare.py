@@ -166,6 +166,23 @@ def test_where_every_run_fails_the_first_reason_is_the_message(config, capsys, m
     assert message.endswith("no run was finished: there is no such checkpoint")
 
 
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("missing", "no such folder; expected a Hub id or a folder with config.json"),
+        ("empty", "not a checkpoint for text_classification: "),
+    ],
+)
+def test_a_checkpoint_of_a_later_arm_that_is_none_is_refused_before_the_first_trains(
+    config, text_checkpoint, capsys, measured, tmp_path, folder, reason
+):
+    (tmp_path / "empty").mkdir()
+    models = f"model={text_checkpoint},{tmp_path / folder}"
+    (*_, message) = compare(capsys, config, "--vary", models, "strategy=full", code=2)
+    assert message.startswith(f"error: {folder}: {tmp_path / folder}: {reason}")
+    assert not measured
+
+
 def test_a_mistake_in_the_data_is_one_message_before_any_run(config, capsys, measured):
     words = [config, "--vary", "strategy=full,scratch", "data.columns.label=stars"]
     (message,) = compare(capsys, *words, code=2)

@@ -231,6 +231,18 @@ def test_processes_that_train_together_try_the_same(
     assert scores(lines) == pytest.approx(scores(alone), abs=2e-3)
 
 
+def test_a_checkpoint_that_is_none_is_refused_before_the_first_trial(
+    config, text_checkpoint, tmp_path, capsys
+):
+    space = f"model={text_checkpoint},{tmp_path}/missing"
+    assert main(["search", str(config), "--space", space]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.endswith(
+        "/missing: no such folder; expected a Hub id or a folder with config.json\n"
+    )
+    assert "trial 1" not in shown.out
+
+
 def test_a_study_of_another_search_is_refused(config, capsys):
     study = [*items("training.learning_rate=1e-4..1e-1"), "--timeout", "-1"]
     lines = search(config, *study)

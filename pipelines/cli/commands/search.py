@@ -49,7 +49,7 @@ class SearchCommand(RecipeCommand):
             raise RecipeError(f"command line: --trials {parsed.trials}: expected at least 1")
         space = space_reader.load(parsed.space)
         fixed = [*map(parse_override, parsed.overrides)]
-        first = checks.validate(space, partial(recipe.load, parsed.recipe), fixed)
+        built = checks.validate(space, partial(recipe.load, parsed.recipe), fixed)
         import_libraries()
         from pipelines.tuning.search import trials
 
@@ -58,5 +58,5 @@ class SearchCommand(RecipeCommand):
             SearchRequest(
                 parsed.recipe, overrides, space, parsed.trials, parsed.timeout, parsed.storage
             ),
-            first,
+            built,
         )

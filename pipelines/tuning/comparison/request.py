@@ -59,7 +59,7 @@ class ComparisonRequest:
                     f"{dimension.place}: {dimension.name}: {dimension.values} is a range; expected "
                     "values to compare, a,b,c (graft search searches ranges)"
                 )
-        recipe = checks.validate(self.space, self.load, self.fixed)
+        recipe = checks.validate(self.space, self.load, self.fixed)[0]
         trackers.check(recipe.training)
         return recipe
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from pipelines.core import console, hardware, processes, startup
@@ -22,6 +22,7 @@ from pipelines.tuning.comparison.cells import CellResults, ComparisonCell
 from pipelines.tuning.comparison.folder import ComparisonFolder
 from pipelines.tuning.comparison.request import ComparisonRequest
 from pipelines.workflow import run as workflow
+from pipelines.workflow.rehearsal import rehearse
 from pipelines.workflow.resume import runs_folder
 
 # sections whose values change what a simple model learns from, so that each arm has its own
@@ -77,6 +78,17 @@ class ComparisonRunner:
     def group(self) -> str:
         """How trackers name the comparison: `compare/<recipe>/<n>`."""
         return "/".join(self.folder.path.absolute().parts[-3:])
+
+    def rehearse(self) -> None:
+        """Load the checkpoint of each arm that is not done, before the first one trains.
+
+        Raises:
+            GraftError: a checkpoint is wrong, or does not fit; names the arm.
+        """
+        left = {cell.arm.number for cell in self.cells if not self.results.is_done(cell)}
+        as_run = partial(on_rows, seed=self.budgets.seed, with_folds=self.request.is_by_folds)
+        named = ((arm.shown.name, as_run(arm.recipe)) for arm in self.arms if arm.number in left)
+        rehearse(named, as_run(self.budgets.deciding.recipe))
 
     def run_cell(self, cell: ComparisonCell) -> None:
         """Run an arm; a failure is a result, too.
@@ -158,6 +170,7 @@ def run(request: ComparisonRequest) -> Comparison:
     # a mistake in data or checkpoint ends here in one message, and not in each run
     for fraction in {cell.fraction: None for cell in cells if not results.is_done(cell)}:
         runner.budgets.of(fraction, with_folds=request.is_by_folds)
+    runner.rehearse()
     for number, cell in enumerate(cells, 1):
         if not results.is_done(cell):
             say(f"run {number} of {len(cells)}  {cell}")

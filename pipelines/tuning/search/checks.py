@@ -20,14 +20,14 @@ SCORING_ARGUMENTS = (
 )
 
 
-def validate(space: Space, load: Load, fixed: Sequence[Override]) -> Recipe:
+def validate(space: Space, load: Load, fixed: Sequence[Override]) -> list[Recipe]:
     """Build the recipe at the ends of every dimension, for every strategy.
 
     Args:
         fixed: overrides that hold for all trials.
 
     Returns:
-        One of the recipes.
+        The recipes.
 
     Raises:
         RecipeError: one line for each mistake in recipe, overrides or space.
@@ -45,7 +45,7 @@ def validate(space: Space, load: Load, fixed: Sequence[Override]) -> Recipe:
     problems = problems or [*_training_problems(space, built)]
     if problems:
         raise RecipeError("\n".join(dict.fromkeys(problems)))
-    return built[0]
+    return built
 
 
 def _build_ends(

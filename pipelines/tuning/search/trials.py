@@ -1,7 +1,7 @@
 """Running trials one after the other, until there are enough or the time is up."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipelines.tuning.search.draws import SearchTrial
 from pipelines.tuning.search.request import SearchRequest
 from pipelines.tuning.search.study import Study
 from pipelines.workflow.prepare import prepare
+from pipelines.workflow.rehearsal import rehearse
 from pipelines.workflow.resume import runs_folder
 from pipelines.workflow.trial import trial as run_trial
 
@@ -27,17 +28,19 @@ WAITING_SECONDS = 2.0  # between two looks at the trials of other workers
 COMPLETE, PRUNED, FAILED = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 
 
-def run(request: SearchRequest, first: Recipe) -> None:
+def run(request: SearchRequest, built: Sequence[Recipe]) -> None:
     """Continue a search up to `max_trials`; print each trial and report the best.
 
     Args:
-        first: the recipe at some point of the space.
+        built: the recipe at the ends of the space.
 
     Raises:
         GraftError: recipe, data or checkpoint are wrong, in a trial or before the first.
         Interrupted: on a signal; all finished trials are on disk.
     """
-    metric, baseline, greater = _score_baseline(request.comparable(first))
+    first, *others = map(request.comparable, built)
+    metric, baseline, greater = _score_baseline(first)
+    rehearse(((f"model={recipe.model.checkpoint}", recipe) for recipe in others), first)
     folder = Path(runs_folder(first)) / f"{first.name}_search"
     study = Study(
         request.storage or str(folder / "study.log"),
