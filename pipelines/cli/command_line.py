@@ -91,15 +91,17 @@ def _drop_unwritten() -> None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse one command and its arguments; key=value may stand before options and after them."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    known = {name.replace("_", "-"): name for name in registry.names("commands")}
+    word = arguments[0] if arguments else ""
+    _check_command(word, list(known))
     parser = _Parser(prog="graft", description="One recipe, one command, a model.")
     parser.add_argument("--version", action="version", version=f"graft {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name in registry.names("commands"):
-        summary = registry.summary("commands", name).replace("%", "%%")  # argparse formats it
-        sub = commands.add_parser(name.replace("_", "-"), help=summary, description=summary)
-        _add_command(sub, name)
-    arguments = sys.argv[1:] if arguments is None else arguments
-    _check_command(arguments[0] if arguments else "")
+    for command in [word] if word in known else known:  # the others would only take time
+        summary = registry.summary("commands", known[command]).replace("%", "%%")  # a format
+        sub = commands.add_parser(command, help=summary, description=summary)
+        _add_command(sub, known[command])
     parsed, rest = parser.parse_known_args(arguments)
     # argparse takes positional arguments in one run only: what stands behind an option is left over
     if rest and (not hasattr(parsed, "overrides") or any(word.startswith("-") for word in rest)):
@@ -119,13 +121,12 @@ class _Parser(argparse.ArgumentParser):
         super().error(redact(message))
 
 
-def _check_command(word: str) -> None:
+def _check_command(word: str, known: list[str]) -> None:
     """Refuse a command that does not exist, by the nearest spelling or by what is meant.
 
     Raises:
         GraftError: names it and the commands that there are.
     """
-    known = [name.replace("_", "-") for name in registry.names("commands")]
     if word and word not in known and not word.startswith("-"):
         hint = f"did you mean '{COMMANDS[word]}'?" if word in COMMANDS else suggest(word, known)
         raise GraftError(f"unknown command '{word}'; {hint}")

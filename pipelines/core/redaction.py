@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from collections.abc import Callable
+from functools import partial
 
 HIDDEN = "***"
 # of Hugging Face; a whole one behind other letters, too, as in run_hf_…
@@ -19,7 +21,16 @@ QUERY = re.compile(
 
 def redact(text: str) -> str:
     """Hide passwords in addresses, every Hugging Face token, and the token in use."""
-    if token := _token_in_use():
+    return _redact(text, _token_in_use())
+
+
+def redactor() -> Callable[[str], str]:
+    """Return a `redact` for many texts: it looks for the token in use, in a file, only now."""
+    return partial(_redact, token=_token_in_use())
+
+
+def _redact(text: str, token: str | None) -> str:
+    if token:
         # a token may have another form, such as that of an enterprise hub
         text = re.sub(rf"(?<!\w){re.escape(token)}(?!\w)", HIDDEN, text)
     text = TOKEN.sub(HIDDEN, text)

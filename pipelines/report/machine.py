@@ -6,7 +6,9 @@ import platform
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ PACKAGES = (
 def describe() -> dict[str, Any]:
     """Describe code, versions and hardware, without importing any of the packages."""
     return {
-        "graft": _graft(),
+        "graft": dict(_graft()),
         "python": platform.python_version(),
         "packages": dict(_packages()),
         "hardware": {
@@ -47,7 +49,8 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _graft() -> dict[str, Any]:
+@cache  # a process goes on with the code and the packages that it has loaded
+def _graft() -> Mapping[str, Any]:
     """Identify Graft by its version and its working tree's commit: null in a wheel."""
     top = _git("rev-parse", "--show-toplevel")
     # inside another repository, git would report the commit of that one
@@ -72,12 +75,13 @@ def _git(*command: str) -> str | None:
     return finished.stdout.strip() if finished.returncode == 0 else None
 
 
-def _packages() -> Iterator[tuple[str, str]]:
+@cache
+def _packages() -> Mapping[str, str]:
+    versions = {}
     for name in PACKAGES:
-        try:
-            yield name, importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _cpu() -> str:

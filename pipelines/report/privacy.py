@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.redaction import redact
+from pipelines.core.redaction import redactor
 
 
 def without_tokens(value: Any) -> Any:
     """Hide tokens and passwords in text or a tree of values, also a token that a login stored."""
-    import huggingface_hub  # noqa: F401  (where it is not loaded, `redact` knows of no login)
+    import huggingface_hub  # noqa: F401  (it knows of logins)
 
-    return _map_texts(value, redact)
+    return _map_texts(value, redactor())
 
 
 def without_paths(value: Any) -> Any:

@@ -32,8 +32,12 @@ PROGRAM = """
 import io, json, os, sys, traceback
 from contextlib import redirect_stderr, redirect_stdout
 from urllib.request import Request, urlopen
+import datasets
 from huggingface_hub import constants
 from pipelines.cli import main
+
+# in which threads of pyarrow end, whose files are tiny here
+datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.5
 
 def befall(faults):
     address = os.environ["HF_ENDPOINT"] + "/faults"
