@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.core import startup
-from pipelines.core.console import printable, say
+from pipelines.core.console import busy, printable, say
 from pipelines.core.disk import require_writable
 from pipelines.core.errors import DataError, RunError, suggest
 from pipelines.core.labels import MULTI, PROBLEM_TYPES, REGRESSION
@@ -113,7 +113,8 @@ def _explained(
         batch, path = graph.select(batch), folder / f"{first + number}.png"
         column, answer = _answer(opened, graph, batch, label)
         explain = _text if task.modality == "text" else _image
-        tokens, attributed = explain(graph, batch, column, processor, path, answer)
+        with busy(f"explaining input {number + 1} of {len(encoded)}"):
+            tokens, attributed = explain(graph, batch, column, processor, path, answer)
         yield Explained(path, answer, tokens, attributed)
 
 

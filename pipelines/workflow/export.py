@@ -7,6 +7,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.core.console import capture_stdout, say
+from pipelines.core.console import busy, capture_stdout, say
 from pipelines.core.disk import require_writable
 from pipelines.core.errors import ModelError, RunError
 from pipelines.core.labels import MULTI
@@ -88,6 +89,7 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
     folder = to or run.path / "onnx"
     for name in (FILE, *[INT8_FILE] * int8):
         require_writable(folder / name)
+    say(f"export: reads validation of {run.folder}")
     with capture_stdout():  # which new weights were trained, and how long, is no news
         prepared = prepare(run.recipe, test=False)
     model = run.model().eval()
@@ -99,15 +101,24 @@ def export(run: Run, to: Path | None = None, *, int8: bool = False) -> list[Expo
     path = folder / FILE
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        say(f"export: {type(model).__name__} to {path}")
-        onnx_file.write(graph, batches[0], prepared.recipe.task.modality, path)
+        with _step(f"writes {type(model).__name__} to {path}"):
+            onnx_file.write(graph, batches[0], prepared.recipe.task.modality, path)
         exported = [_compare(graph, path, batches, decide)]
         if int8:
-            onnx_file.quantize(path, folder / INT8_FILE)
+            with _step(f"writes weights in 8 bits to {folder / INT8_FILE}"):
+                onnx_file.quantize(path, folder / INT8_FILE)
             exported.append(_compare(graph, folder / INT8_FILE, batches, decide))
     if not exported[0].ok:
         raise ModelError(f"{exported[0]}: do not use it, and please report the recipe")
     return exported
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what takes minutes on a busy machine, and show on a terminal that it is under way."""
+    say(f"export: {what}")
+    with busy(f"export: {what}"):
+        yield
 
 
 def _check(run: Run) -> None:
@@ -154,14 +165,15 @@ def _compare(
             outputs = graph(*batch.values())
         return dict(zip(graph.names, (each.numpy() for each in outputs), strict=True))
 
-    seconds: dict[str, list[float]] = {"torch": [], "onnx": []}
-    for _ in range(NUM_TIMED):
-        for name, compute in {"torch": of_torch, "onnx": session.run}.items():
-            started = time.perf_counter()
-            for batch in batches:
-                compute(batch)
-            seconds[name].append(time.perf_counter() - started)
-    pairs = [(of_torch(batch), session.run(batch)) for batch in batches]
+    with _step(f"compares {path} with the saved model, {NUM_TIMED} times each"):
+        seconds: dict[str, list[float]] = {"torch": [], "onnx": []}
+        for _ in range(NUM_TIMED):
+            for name, compute in {"torch": of_torch, "onnx": session.run}.items():
+                started = time.perf_counter()
+                for batch in batches:
+                    compute(batch)
+                seconds[name].append(time.perf_counter() - started)
+        pairs = [(of_torch(batch), session.run(batch)) for batch in batches]
     largest = max(float(np.abs(a[n] - b[n]).max()) for a, b in pairs for n in a)
     magnitude = max(float(np.abs(a[n]).max()) for a, _ in pairs for n in a)
     answers = [decide(a[n]) == decide(b[n]) for a, b in pairs for n in a]

@@ -53,6 +53,8 @@ def test_texts_of_any_number_and_length(run, strategy, capsys):
     out = capsys.readouterr().out
     assert len(re.findall(r"outputs differ by at most [\d.e-]+, [\d.]+% of the answers", out)) == 2
     assert (folder / "onnx" / "model_int8.onnx").is_file()
+    steps = re.findall("^export: ([a-z]+)", out, re.MULTILINE)
+    assert steps == ["reads", "writes", "compares", "writes", "compares"]
     texts = ["good", "bad and then some more words", "good bad good"]
     together = outputs(folder, texts)
     alone = np.concatenate([outputs(folder, [text]) for text in texts])

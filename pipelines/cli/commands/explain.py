@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.commands import Command
+from pipelines.cli.commands._recipe import import_libraries
 
 
 class ExplainCommand(Command):
@@ -30,6 +31,7 @@ class ExplainCommand(Command):
         from pipelines.evaluation import attribution
 
         attribution.check_installed()
+        import_libraries()
         from pipelines.workflow import explain
         from pipelines.workflow.finished_run import Run
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.commands import Command
+from pipelines.cli.commands._recipe import import_libraries
 
 
 class ExportCommand(Command):
@@ -29,6 +30,7 @@ class ExportCommand(Command):
         from pipelines.models.output import onnx_file
 
         onnx_file.check_installed()
+        import_libraries()
         from pipelines.report import onnx_usage
         from pipelines.workflow import export
         from pipelines.workflow.finished_run import Run

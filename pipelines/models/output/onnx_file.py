@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from pipelines.core.errors import ModelError
-from pipelines.models.output.graph import Graph
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
+
+    from pipelines.models.output.graph import Graph
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = "pip install 'graft-finetune[export]'"
@@ -31,7 +31,7 @@ def check_installed() -> None:
         raise ModelError(f"{', '.join(missing)}: not installed: {INSTALL}")
 
 
-def write(graph: Graph, batch: Mapping[str, torch.Tensor], modality: str, path: Path) -> None:
+def write(graph: "Graph", batch: Mapping[str, "torch.Tensor"], modality: str, path: Path) -> None:
     """Write a graph that takes any number of rows, and texts and sounds of any length.
 
     Args:
@@ -40,6 +40,8 @@ def write(graph: Graph, batch: Mapping[str, torch.Tensor], modality: str, path: 
     Raises:
         ModelError: torch cannot trace this model.
     """
+    import torch
+
     # a dimension of 1 would be taken for a constant
     dimensions = {0: torch.export.Dim.DYNAMIC}
     if modality in VARYING_LENGTH:
@@ -86,7 +88,7 @@ class Session:
         self.inputs = [each.name for each in self.session.get_inputs()]
         self.outputs = [each.name for each in self.session.get_outputs()]
 
-    def run(self, batch: Mapping[str, torch.Tensor]) -> "dict[str, np.ndarray]":
+    def run(self, batch: Mapping[str, "torch.Tensor"]) -> "dict[str, np.ndarray]":
         """Compute the outputs of a batch by name."""
         inputs = {name: batch[name].cpu().numpy() for name in self.inputs}
         return dict(zip(self.outputs, self.session.run(None, inputs), strict=True))
