@@ -8,12 +8,13 @@
 Names are imported when they are first used: `import pipelines` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from pipelines.core.version import __version__
 
+# as in `typing`, whose import takes longer than all that a command does before it hears Ctrl-C
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pipelines.core.errors import GraftError
     from pipelines.recipe import Recipe
     from pipelines.tuning.comparison.session import compare
@@ -42,7 +43,9 @@ MODULES = {
 FUNCTIONS = "workflow.session"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in __all__:
         raise AttributeError(f"module 'pipelines' has no attribute '{name}'")
     module = import_module(f"pipelines.{MODULES.get(name, FUNCTIONS)}")

@@ -1,13 +1,13 @@
-"""The command line, loaded in a moment: Ctrl-C is one message from here on."""
+"""The command line, loaded in a moment: modules are imported where a signal has its message."""
 
 from collections.abc import Sequence
-
-from pipelines.core import stopping
-from pipelines.core.launcher import follow_launcher
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (0, 2 for a mistake, 130 when interrupted)."""
+    from pipelines.core import stopping
+    from pipelines.core.launcher import follow_launcher
+
     with stopping.handling(stopping.interrupt):
         follow_launcher()
         with stopping.handling(stopping.leave):

@@ -366,13 +366,20 @@ def test_a_message_does_not_steer_the_terminal(capsys):
 
 
 @pytest.mark.parametrize("entry", ["-m pipelines.cli list", "pipelines/run.py quickstart"])
-def test_ctrl_c_while_modules_load_is_one_message(entry) -> None:
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("pipelines.cli.command_line", 130),
+        ("pipelines.core.stopping", -signal.SIGINT),  # of which a shell makes 130
+    ],
+)
+def test_ctrl_c_while_modules_load_is_one_message(entry, module, code) -> None:
     """From the moment on in which the command line has its first module."""
     script = (
         "import os, runpy, signal, sys\n"
         "class Press:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'pipelines.cli.command_line':\n"
+        f"        if name == '{module}':\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Press())\n"
         "sys.argv = sys.argv[1:]\n"
@@ -383,4 +390,13 @@ def test_ctrl_c_while_modules_load_is_one_message(entry) -> None:
     )
     command = [sys.executable, "-c", script, *entry.split()]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "interrupted\n")
+
+
+def test_nothing_heavy_is_imported_before_ctrl_c_is_one_message() -> None:
+    """Until then Python prints a traceback: `typing` alone takes longer than all of these."""
+    code = "import signal, sys; before = {*sys.modules}; import pipelines.cli.program"
+    shown = "; print(*{*sys.modules} - before); print(signal.getsignal(signal.SIGINT))"
+    modules, action = python("-c", code + shown).stdout.splitlines()
+    assert {name.partition(".")[0] for name in modules.split()} <= {"pipelines", "collections"}
+    assert "_leave" in action
