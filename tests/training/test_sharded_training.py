@@ -31,6 +31,8 @@ def recipe(checkpoint, text_data, tmp_path):
         model={"checkpoint": str(checkpoint("bert")), "config": CALM},
         strategy={"name": "full", "head_lr_ratio": 1},
         training={"num_train_epochs": 2, "logging_steps": 1, "learning_rate": 1e-3},
+        printed_lines=False,
+        simple_model=False,
     )
 
 

@@ -629,6 +629,8 @@ LONG = {
     **STEADY,
 }
 TWO = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+# what takes longer than a tiny training, and is tried by two processes in one test
+BRIEF = {"printed_lines": False, "simple_model": False}
 
 
 def start(python, module, recipe, *overrides, **environment):
@@ -689,7 +691,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(
 ):
     from safetensors.torch import load_file
 
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG)
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, training=LONG, **BRIEF)
     running = start(python_offline, [], recipe)
     for line in running.stdout:
         if line.startswith("step 20/"):
@@ -766,7 +768,8 @@ def test_two_processes_make_one_run(checkpoint, text_data, python_offline, tmp_p
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is more than a CPU")
 def test_two_processes_probe_as_one_does(checkpoint, text_data, python_offline, tmp_path):
     """Though they have no disk to share; nor has the recipe to say that there is only a CPU."""
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    sections = {"strategy": "linear_probe", **BRIEF}
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     recipe.write_text(recipe.read_text().replace("use_cpu: true", ""))
     finish(start(python_offline, TWO, recipe, GRAFT_CACHE="/dev/null/cache"))
     assert main(["run", str(recipe)]) == 0
@@ -784,7 +787,8 @@ def test_two_processes_stop_at_the_same_step_and_one_goes_on(
 ):
     training = {**LONG, "num_train_epochs": 10, "eval_steps": 10, "learning_rate": 1e-3}
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, model=model, training=training)
+    sections = {"model": model, "training": training, **BRIEF}
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     running = start(python_offline, TWO, recipe, "training.ddp_backend=gloo")
     for line in running.stdout:
         if line.startswith("step 5/"):
@@ -818,7 +822,8 @@ def test_a_launcher_that_starts_fewer_processes_than_it_was_asked_for(
     }
     (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(config))
     launcher = ["accelerate.commands.launch", "--config_file", str(tmp_path / "accelerate.yaml")]
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, strategy="linear_probe")
+    sections = {"strategy": "linear_probe", **BRIEF}
+    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
     output = finish(start(python_offline, launcher, recipe)).splitlines()
     assert output[0].startswith("note: accelerate was asked for several processes and started one")
     assert "torchrun --nproc_per_node 2 pipelines/run.py" in output[0]

@@ -118,6 +118,7 @@ def test_one_of_two_machines_is_lost_and_both_go_on(
 ):
     model = {"checkpoint": str(checkpoint("bert")), "config": CALM}
     sections = {"model": model, "training": TRAINING, "strategy": "lp_ft"}
+    sections |= {"printed_lines": False, "simple_model": False}
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
 
     # one is lost
