@@ -7,6 +7,7 @@ import io
 import re
 import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -39,6 +40,22 @@ def warn(text: str) -> None:
 def line_width() -> int | None:
     """Return how many characters a line of the terminal holds; None where output is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, indent: str = "  ") -> str:
+    """Break a line of prose between words where the terminal would break it within one.
+
+    Not for code and commands: a piece of them that is copied would not run.
+
+    Args:
+        indent: begins each further line.
+    """
+    width = line_width()
+    if width is None or len(text) <= width:
+        return text
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import machines, processes
-from pipelines.core.console import busy, say
+from pipelines.core.console import busy, say, wrapped
 from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
@@ -156,7 +156,7 @@ def prepare_run(recipe: Recipe, *, held_out: "Dataset | None" = None) -> Prepare
     """
     prepared = prepare(recipe, held_out=held_out)
     for finding in prepared.findings.findings():
-        say(f"data: {finding}")
+        say(wrapped(f"data: {finding}"))
     check_training(prepared)  # before anything is trained, or there is a folder
     return prepared
 

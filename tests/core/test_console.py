@@ -1,12 +1,13 @@
 """What a run shows."""
 
 import io
-from contextlib import nullcontext, redirect_stderr
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 
 import datasets
 import pytest
 
-from pipelines.core.console import busy, duration, say, warn
+from pipelines.cli import main
+from pipelines.core.console import busy, duration, say, warn, wrapped
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,29 @@ class Terminal(io.StringIO):
 
     def isatty(self):
         return True
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_prose_breaks_between_words_on_a_narrow_terminal(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    prose = "data: 3 of 100 rows of train are duplicates; data.on_bad_row: skip leaves them out"
+    assert wrapped(prose) == prose  # a log has no width
+    with redirect_stdout(Terminal()):
+        lines = wrapped(prose).splitlines()
+    assert " ".join(map(str.strip, lines)) == prose
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_a_list_breaks_between_words_on_a_narrow_terminal(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    with redirect_stdout(Terminal()) as narrow:
+        assert main(["list"]) == 0
+    with redirect_stdout(io.StringIO()) as log:
+        assert main(["list"]) == 0
+    assert narrow.getvalue().split() == log.getvalue().split()
+    lines = narrow.getvalue().splitlines()
+    assert all(len(line) <= width or " " not in line.strip() for line in lines[1:])
 
 
 @pytest.mark.parametrize(("stream", "shows"), [(Terminal(), True), (io.StringIO(), False)])

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.cli.commands import Command
 from pipelines.core import registry
+from pipelines.core.console import wrapped
 
 Cells = dict[str, str | None]  # strategy -> why not; None: it goes
 NEEDED: dict[str, dict[str, Any]] = {"peft": {"peft_type": "OFT"}}  # has no default
@@ -30,7 +31,8 @@ class CombinationsCommand(Command):
         for names, cells in groups.items():
             for strategy, reason in cells.items():
                 if reason:
-                    print(f"\n{strategy} with {', '.join(names)}: {reason}", end="")
+                    line = f"{strategy} with {', '.join(names)}: {reason}"
+                    print(f"\n{wrapped(line)}", end="")
         print()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.cli.commands import Command
 from pipelines.core import registry
-from pipelines.core.console import say
+from pipelines.core.console import say, wrapped
 from pipelines.core.errors import RecipeError, RunError
 
 ONLY_DATA = "graft init takes data.KEY=VALUE; all other keys are for `graft run`, or for the recipe"
@@ -64,7 +64,7 @@ class InitCommand(Command):
             target.write_text("\n".join(lines) + "\n", encoding="utf-8")
         recipe.load(target)  # what was written is what was meant
         for note in drawn.data.notes:
-            say(note)
+            say(wrapped(note))
         say("\n".join(lines))
         print(f"wrote {target}; to run it: {shlex.join(['graft', 'run', str(target)])}")
 

@@ -4,6 +4,7 @@ import argparse
 
 from pipelines.cli.commands import Command
 from pipelines.core import recipe_files, registry
+from pipelines.core.console import line_width, wrapped
 
 
 class ListCommand(Command):
@@ -14,13 +15,20 @@ class ListCommand(Command):
         for package in registry.PACKAGES:
             print(f"{package}:")
             for name in registry.names(package):
-                print(f"  {name:22} {registry.summary(package, name)}")
-        print("recipes (graft run NAME, graft cp NAME):")
+                _print_row(f"  {name:22} ", registry.summary(package, name))
+        print(wrapped("recipes (graft run NAME, graft cp NAME):"))
         for name, path in recipe_files.shipped().items():
             lines = path.read_text(encoding="utf-8").splitlines()
             comments = (text for text in lines if text.startswith("# ") and "$schema" not in text)
-            print(f"  {name:26} {next(comments, '').removeprefix('# ')}")
-        print("launch files, for several GPUs and machines (graft cp NAME):")
+            _print_row(f"  {name:26} ", next(comments, "").removeprefix("# "))
+        print(wrapped("launch files, for several GPUs and machines (graft cp NAME):"))
         for name, path in recipe_files.launch_files().items():
             lines = path.read_text(encoding="utf-8").splitlines()
-            print(f"  {name:28} {next(text for text in lines if text.startswith('# '))[2:]}")
+            _print_row(f"  {name:28} ", next(text for text in lines if text.startswith("# "))[2:])
+
+
+def _print_row(start: str, summary: str) -> None:
+    """Print a name and what it is, further lines below the summary where they have room there."""
+    width = line_width()
+    has_room = width is None or width >= 2 * len(start)
+    print(wrapped(start + summary, " " * (len(start) if has_room else 4)))

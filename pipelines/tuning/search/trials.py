@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from transformers import TrainerCallback
 
 from pipelines.core import console, hardware, processes
-from pipelines.core.console import say
+from pipelines.core.console import say, wrapped
 from pipelines.core.errors import DivergedError, GraftError, Interrupted
 from pipelines.recipe import Recipe
 from pipelines.tuning.search import outcome
@@ -68,7 +68,7 @@ def _score_baseline(recipe: Recipe) -> tuple[str, float, bool]:
     """
     prepared = prepare(recipe, test=False)
     for finding in prepared.findings.findings():
-        say(f"data: {finding}")
+        say(wrapped(f"data: {finding}"))
     scorer, targets = prepared.scorer, prepared.targets
     score = scorer.baseline(targets["train"], targets["validation"])[scorer.main]
     return scorer.main, score, scorer.greater_is_better
