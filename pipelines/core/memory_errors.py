@@ -2,7 +2,7 @@
 
 import errno
 
-# of torch, by device; of Python, whose threads need a stack each
+# of torch, by device; of Python, whose threads need a stack each; of the system's loader
 WORDS = (
     "out of memory",
     "can't allocate memory",
@@ -10,6 +10,7 @@ WORDS = (
     "not enough memory",
     "can't start new thread",
     "std::bad_alloc",
+    "failed to map segment from shared object",
     "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
 )
 # of oneDNN, whole: it tells no reason, and lacks an operation with other words

@@ -22,6 +22,9 @@ LESS = (
 )
 
 
+UNMAPPED = "failed to map segment from shared object"
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -81,6 +84,7 @@ def test_another_error_stays_what_it_is(checkpoint, text_data, tmp_path, monkeyp
         (RuntimeError("can't start new thread"), "can't start new thread"),
         (RuntimeError("std::bad_alloc"), "std::bad_alloc"),
         (RuntimeError("could not create a primitive"), "could not create a primitive"),
+        (ImportError(f"x.so: {UNMAPPED}"), f"x.so: {UNMAPPED}"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
         (MemoryError(), "the system gave none"),
     ],
