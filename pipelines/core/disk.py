@@ -35,11 +35,10 @@ def write_failure(error: BaseException) -> str | None:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to write to, which takes the place of `folder` once it is whole."""
     partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    _remove(partial)  # of a run that was killed
     try:
         yield partial
-        if folder.exists():
-            shutil.rmtree(folder)
+        _remove(folder)
         partial.replace(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -60,6 +59,14 @@ def replacing(file: Path) -> Iterator[Path]:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or a file or a link in its place, and never what a link leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def require_writable(file: Path) -> None:

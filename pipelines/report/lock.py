@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core import hub_cache
+from pipelines.core.disk import replacing
 from pipelines.core.regular_files import real_path
 from pipelines.recipe import yaml_writer
 from pipelines.report import foreign_code, machine, strict_json
@@ -79,7 +80,8 @@ def write(folder: RunFolder, recipe: "Recipe", lock: dict[str, Any]) -> None:
     """
     text = yaml_writer.text_of(resolved(recipe))
     with writing(folder.path):
-        folder.recipe.write_text(text, encoding="utf-8")
+        with replacing(folder.recipe) as partial:  # a resume writes it, too, and may be killed
+            partial.write_text(text, encoding="utf-8")
         strict_json.write(folder.lock, lock)
 
 

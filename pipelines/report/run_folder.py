@@ -1,13 +1,13 @@
 """The folder of one run: made, found again, and what there is to go on from."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Self
 
 from pipelines.core.errors import RunError, suggest
+from pipelines.report import newest_checkpoint
 from pipelines.report.run_paths import RunPaths
 from pipelines.report.writing import writing
 
@@ -106,14 +106,7 @@ class RunFolder(RunPaths):
     @property
     def checkpoint(self) -> Path | None:
         """The newest complete checkpoint; None if there is none."""
-        # the Trainer writes trainer_state.json last: without it the checkpoint is not whole
-        states = [*self.checkpoints.glob("checkpoint-*/trainer_state.json")]
-        steps = {state: state.parent.name.partition("-")[2] for state in states}
-        states = [state for state in states if steps[state].isdecimal()]  # no copy of the user
-        states.sort(key=lambda state: int(steps[state]), reverse=True)
-        # nor with half of it, as a full disk or a run that was killed leaves it
-        whole = next(filter(_is_whole, states), None)
-        return whole and whole.parent
+        return newest_checkpoint.newest(self.checkpoints)
 
     def checkpoint_at(self, path: str | Path) -> Path | None:
         """Return `path` if it names one of the checkpoints, else the newest complete one."""
@@ -157,14 +150,6 @@ class RunFolder(RunPaths):
     def stage(self, number: int, task: str) -> Self:
         """Return the folder of the stage of this number, counted from 0, if it is not the last."""
         return type(self)(self.path / f"{number + 1}-{task}")
-
-
-def _is_whole(state: Path) -> bool:
-    """Return whether a JSON object has its end."""
-    with suppress(OSError), state.open("rb") as file:
-        file.seek(max(0, state.stat().st_size - 8))
-        return file.read().rstrip().endswith(b"}")
-    return False
 
 
 def _numbers(runs: Path) -> Iterator[int]:

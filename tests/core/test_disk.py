@@ -69,3 +69,19 @@ def test_a_folder_becomes_visible_when_it_is_whole(tmp_path):
         (partial / "new").touch()
         assert (folder / "old").exists()
     assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_stands_where_a_folder_belongs_is_replaced_and_no_link_is_followed(tmp_path, kind):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept").touch()
+    folder = tmp_path / "model"
+    for path in (folder, tmp_path / "model.partial"):
+        path.touch() if kind == "file" else path.symlink_to(other)
+    with replacing_folder(folder) as partial:
+        partial.mkdir()
+        (partial / "new").touch()
+    assert not folder.is_symlink()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert [path.name for path in other.iterdir()] == ["kept"]

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipelines import recipe
 from pipelines.core.console import say
+from pipelines.core.disk import replacing
 from pipelines.recipe import yaml_writer
 from pipelines.recipe.document import anchored
 from pipelines.report.privacy import without_tokens
@@ -50,9 +51,9 @@ def report(
         "It was chosen on validation, so this score is too optimistic; no trial has used test.",
     ]
     path = folder / "best.yaml"
-    with writing(path):
-        header = "".join(f"# {line}\n" for line in comments)
-        path.write_text(header + _best_recipe(request, best), encoding="utf-8")
+    header = "".join(f"# {line}\n" for line in comments)
+    with writing(path), replacing(path) as partial:
+        partial.write_text(header + _best_recipe(request, best), encoding="utf-8")
     for line in ("", *comments, shlex.join(["graft", "run", path.as_posix()])):
         say(line)
 
