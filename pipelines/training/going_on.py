@@ -24,6 +24,17 @@ class NoteFiles(TrainerCallback):
             checkpoint_files.note(folder)
 
 
+class NoteIngredient(TrainerCallback, ExportableState):
+    """Notes in checkpoints which ingredient of a soup they are of."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"args": {"number": self.number}, "attributes": {}}
+
+
 class Continuation(TrainerCallback):
     """Lets a training go on by its own arguments, some of which upstream takes from the checkpoint.
 

@@ -26,6 +26,7 @@ class Progress:
         waited: seconds of these, for batches.
         best_step: the step with the best score; None without one.
         batch_parts: into which memory needed batches to be cut.
+        ingredient: of a soup, counted from 0; None where the checkpoint is of none.
     """
 
     max_steps: int | None = None
@@ -34,6 +35,7 @@ class Progress:
     waited: float = 0.0
     best_step: int | None = None
     batch_parts: int = 1
+    ingredient: int | None = None
 
     @classmethod
     def at(cls, checkpoint: Path | None) -> Self:
@@ -52,6 +54,7 @@ class Progress:
             waited=times.get("seconds", 0.0),
             best_step=state.get("best_global_step"),
             batch_parts=parts.get("number", 1),
+            ingredient=_of(callbacks, "NoteIngredient", "args").get("number"),
         )
 
 

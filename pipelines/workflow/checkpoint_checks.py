@@ -8,15 +8,20 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from pipelines.core import processes, regular_files
+from pipelines.core.console import say
 from pipelines.core.errors import RunError, listed
 from pipelines.core.sharding import NAMES, saved_sharding, sharding_key
 from pipelines.report import strict_json
 from pipelines.training import checkpoint_files
-from pipelines.training.checkpoint_files import ARCHIVES, NAME
+from pipelines.training.checkpoint_files import NAME
+
+ARCHIVES = frozenset({".bin", ".pt", ".pth"})  # as torch saves them
 
 
 def refuse_damaged(checkpoint: Path) -> None:
     """Open every file of a checkpoint: a full disk or a copy that broke off cuts files short.
+
+    Each is compared with what was saved. Without a list of that, all parts have to be there.
 
     Raises:
         RunError: names the file, and what to do without it.
@@ -32,10 +37,17 @@ def refuse_damaged(checkpoint: Path) -> None:
         elif file.suffix in ARCHIVES:
             _check_archive(file, remedy)
     noted = checkpoint / NAME
-    if noted.is_file():  # those of older versions have none
+    if noted.is_file():
         problems = [*checkpoint_files.problems(checkpoint, strict_json.read(noted, remedy))]
-        if problems:
-            raise RunError(f"{checkpoint}: damaged: {listed(problems)}; {remedy}")
+    else:
+        problems = [*checkpoint_files.missing_parts(checkpoint)]
+    if problems:
+        raise RunError(f"{checkpoint}: damaged: {listed(problems)}; {remedy}")
+    if not noted.is_file():
+        say(
+            f"note: {checkpoint.name} has no {NAME}: its run was killed right before that was "
+            "written, or an older version of Graft saved it; its files are not compared"
+        )
 
 
 def refuse_other_sharding(checkpoint: Path, training: Mapping[str, Any]) -> None:

@@ -1,17 +1,15 @@
 """Means of weights: along the way, at both ends, of several runs."""
 
 import json
-import shutil
 
 import pytest
 import torch
 from closeness import close
-from grafting import changed, fit, job, prepare, write_recipe
+from grafting import changed, fit, prepare, write_recipe
 from safetensors.torch import load_file
 
 from pipelines.cli import main
 from pipelines.report.run_folder import RunFolder
-from pipelines.training.averaging import soup
 
 STEADY = {"learning_rate": 1e-3, "num_train_epochs": 2, "logging_steps": 1}
 EACH = {"save_strategy": "epoch", "eval_strategy": "epoch", "save_total_limit": None}
@@ -156,34 +154,6 @@ def test_a_soup_is_the_mean_of_runs_that_help_validation(
     assert metrics["validation"][metrics["main_metric"]] == metrics["training"]["chosen"][key]
     assert metrics["parity"]["ok"]
     assert not run.checkpoints.exists()
-
-
-@pytest.mark.slow
-def test_a_soup_that_was_stopped_goes_on_where_it_was(checkpoint, text_data, tmp_path, capsys):
-    """With two of three ingredients done, the third half done."""
-    section = {"seed": [1, 2, 3]}
-    sections = {"training": {**STEADY, **EACH}, "averaging": {"soup": section}}
-    recipe = write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
-    assert main(["run", str(recipe)]) == 0
-    whole = RunFolder(tmp_path / "runs/recipe/1")
-
-    ready = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
-    run = RunFolder.create(tmp_path / "runs", "recipe")
-    two = soup.Soup(seed=(1, 2))
-    soup.fit(ready.recipe.strategy.train, job(ready, run.checkpoints), two)
-    # the head is drawn by the recipe's seed, the rest of a run by the ingredient's
-    third = prepare(tmp_path, checkpoint("bert"), text_data, **sections)
-    arguments = job(third, tmp_path / "third").arguments
-    arguments.seed = 3
-    fit(third, tmp_path / "third", arguments=arguments)
-    # the first one, whose weights are the best so far
-    half = min((tmp_path / "third").glob("checkpoint-*"), key=lambda p: int(p.name[11:]))
-    shutil.copytree(half, run.checkpoints / half.name)
-    run.lock.write_text("{}")
-    write_recipe(tmp_path, checkpoint("bert"), text_data, **sections)
-    capsys.readouterr()
-    assert main(["run", str(recipe), "training.resume_from_checkpoint=true"]) == 0
-    assert not changed(weights(whole.model), weights(run.model))
 
 
 @pytest.mark.parametrize("soup", [{}, {"seed": [1]}, {"rates": [1]}])

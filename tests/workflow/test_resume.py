@@ -8,10 +8,12 @@ import shutil
 import signal
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 import yaml
 from grafting import write_recipe
 from recipe_text import multiplied_aliases
+from safetensors.numpy import save_file
 
 from pipelines import recipe as recipes
 from pipelines.cli import main
@@ -104,6 +106,7 @@ def add_checkpoint(run, step=4):
     folder = run.checkpoints / f"checkpoint-{step}"
     folder.mkdir(parents=True)
     (folder / "trainer_state.json").write_text('{"max_steps": 12}', encoding="utf-8")
+    checkpoint_files.note(folder)
 
 
 def resume(path, *overrides):
@@ -282,6 +285,9 @@ DAMAGES = {
     "trainer_state.json is not what was saved": lambda folder: (
         folder / "trainer_state.json"
     ).write_text('{"max_steps": 99}'),
+    "optimizer.pt is not what was saved": lambda folder: shutil.copy(
+        folder / "other.pt", folder / "optimizer.pt"
+    ),
     "data in it has another checksum": lambda folder: (folder / "optimizer.pt").write_bytes(
         (folder / "optimizer.pt").read_bytes().replace(b"moments", b"momentS")
     ),
@@ -294,14 +300,46 @@ def test_a_checkpoint_that_is_not_what_was_saved_is_refused(begin, path, damage)
     folder = begin().checkpoint
     (folder / "part").mkdir()
     (folder / "part" / "weights.distcp").write_bytes(b"equal numbers")
-    with ZipFile(folder / "optimizer.pt", "w") as archive:  # as torch saves it
-        archive.writestr("data", b"moments")
+    for name, content in {"optimizer.pt": b"moments", "other.pt": b"Moments"}.items():
+        with ZipFile(folder / name, "w") as archive:  # as torch saves it
+            archive.writestr("data", content)
     checkpoint_files.note(folder)
     resume(path).announce()
     DAMAGES[damage](folder)
     with pytest.raises(RunError) as refused:
         resume(path).announce()
     assert re.fullmatch(f"{folder}.*{damage}; resume from an older one .*", str(refused.value))
+
+
+PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+
+
+@pytest.mark.parametrize("lost", [None, *PARTS])
+def test_a_checkpoint_without_a_list_of_its_files_needs_all_parts(begin, path, lost, capsys):
+    """A run is killed right before it is written; half of one is left of a removal."""
+    folder = begin().checkpoint
+    (folder / checkpoint_files.NAME).unlink()
+    save_file({"weight": np.zeros(1, np.float32)}, folder / PARTS[0])
+    for name in PARTS[1:]:
+        with ZipFile(folder / name, "w") as archive:
+            archive.writestr("data", b"")
+    if lost is None:
+        resume(path).announce()
+        assert f"note: {folder.name} has no files.json: " in capsys.readouterr().out
+        return
+    (folder / lost).unlink()
+    with pytest.raises(RunError, match=rf"{folder}: damaged: .* missing; resume from an older"):
+        resume(path).announce()
+
+
+@pytest.mark.parametrize("state", [{"bytes": 17}, {"bytes": 17, "crc32": 7}])
+def test_what_an_older_version_noted_is_compared_by_size(begin, path, state):
+    folder = begin().checkpoint
+    (folder / checkpoint_files.NAME).write_text(json.dumps({"trainer_state.json": state}))
+    resume(path).announce()
+    (folder / "trainer_state.json").write_text('{"max_steps": 120}')
+    with pytest.raises(RunError, match="is not what was saved"):
+        resume(path).announce()
 
 
 def test_a_lock_that_is_no_file_or_names_no_process_is_no_traceback(begin, path):

@@ -3,6 +3,7 @@
 ema.py       over the steps of a run
 wise_ft.py   between the probe that training started from and the fine-tuned weights
 soup.py      over runs that differ in seed or learning rate
+ingredient.py  one of these runs: what is saved of it, and where it goes on
 merge.py     of fine-tuned checkpoints, before training: the section
 merging.py   its checkpoints -> the model that training starts from
 task_vectors.py   what they changed of their base -> one change
