@@ -1,7 +1,8 @@
 """Of few rows: `auto` cross-validates strategies, and the best one becomes the run's.
 
-entrants, simple first ── each fold in turn ── clearly behind, or out of time? ──▶ left out
-                                            └─ all folds ──▶ score on all rows ──▶ the best
+entrants, simple first ── each fold in turn ── behind, or no time for two? ──▶ left out
+                                            ├─ no time for all, and clearly ahead? ──┐
+                                            └─ all folds ──▶ score on all rows ──────┴──▶ the best
 
 A run of the winner finds its folds in the cache.
 """
@@ -10,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
 
 from pipelines.core import processes, registry
@@ -19,20 +19,19 @@ from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
 from pipelines.strategies import Strategy
 from pipelines.strategies.auto import RACE_MINUTES, Auto
+from pipelines.strategies.choosing.comparable import MIN_FOLDS
 from pipelines.training.cross_validation import CrossValidation
 from pipelines.training.fold_cache import Logits
 from pipelines.training.job import Job
 from pipelines.workflow import race_scores, simple_model
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
-from pipelines.workflow.race_scores import Entrant
+from pipelines.workflow.race_scores import NO_TIME, Entrant
 from pipelines.workflow.train import job_of
 
-MIN_FOLDS = 2  # before which one entrant cannot be said to be behind another
-# times what is allowed, before an entrant is stopped: its folds are lost then, and beside other
-# work on the machine it takes longer than was estimated
+# times what is allowed, before an entrant is stopped that could still go through all folds: beside
+# other work on the machine it takes longer than was estimated
 MAX_OVERRUN = 2.0
-MAX_STANDARD_ERRORS = 1.0  # of the difference to the leader, by which an entrant may be behind
 
 
 def race(recipe: Recipe, prepared: Prepared) -> Prepared:
@@ -100,7 +99,7 @@ class _Course:
             self.entrants.append(Entrant(name, reason=f"{self.leader.name} makes no mistake"))
             return
         if self.leader and processes.from_main(lambda: self._is_late(0.0)):
-            self.entrants.append(Entrant(name, reason="no time is left"))
+            self.entrants.append(Entrant(name, reason=NO_TIME))
             return
         # all that is worth printing was printed of `auto`, whose data are the same
         with TemporaryDirectory() as folder, capture_stdout() as echo:
@@ -136,7 +135,8 @@ class _Course:
                 break
             reason = self._reason_to_stop(scores, time.monotonic() - started, len(validation.folds))
             if reason:
-                return Entrant(name, tuple(scores), reason=reason)
+                stopped = Entrant(name, tuple(scores), reason=reason)
+                return race_scores.clearly_ahead(stopped, self.leader, self.sign) or stopped
         return Entrant(name, tuple(scores), validation.score(by_row))
 
     def _reason_to_stop(self, scores: list[float], seconds: float, num_folds: int) -> str:
@@ -144,27 +144,26 @@ class _Course:
 
         All processes get the answer of the main one, by whose clock they train or do not.
         """
-        left = seconds / len(scores) * (num_folds - len(scores))
-        if self.leader and processes.from_main(lambda: self._is_late(left, MAX_OVERRUN)):
-            return "no time is left"
-        if self.leader and len(scores) >= MIN_FOLDS and self._is_behind(scores):
-            return f"behind {self.leader.name}"
-        return ""
+        leader = self.leader
+        if leader is None:
+            return ""
+        if processes.from_main(lambda: self._is_too_late(scores, seconds, num_folds)):
+            return NO_TIME
+        # a training that is no better than one before is not worth the rest of its time
+        by_chance = not registry.find("strategies", leader.name).cross_validates
+        is_behind = race_scores.is_behind(scores, leader, self.sign, by_chance=by_chance)
+        return f"behind {leader.name}" if is_behind else ""
+
+    def _is_too_late(self, scores: list[float], seconds: float, num_folds: int) -> bool:
+        """Return whether there is time neither for all other folds nor for the next one."""
+        of_fold = seconds / len(scores)
+        if not self._is_late(of_fold * (num_folds - len(scores)), MAX_OVERRUN):
+            return False
+        return self._is_late(of_fold, MAX_OVERRUN if len(scores) < MIN_FOLDS else 1.0)
 
     def _is_late(self, seconds: float, factor: float = 1.0) -> bool:
         """Return whether so many seconds more are over a multiple of the time that is allowed."""
         return time.monotonic() - self.started + seconds > factor * self.seconds
-
-    def _is_behind(self, scores: list[float]) -> bool:
-        """Return whether the leader is better on the same folds by more than chance."""
-        assert self.leader
-        pairs = zip(self.leader.fold_scores, scores, strict=False)
-        # paired: what makes a fold hard, it does for both
-        lead = [self.sign * (leading - score) for leading, score in pairs]
-        standard_error = stdev(lead) / len(lead) ** 0.5
-        # a training that is no better than one before is not worth the rest of its time
-        trained = not registry.find("strategies", self.leader.name).cross_validates
-        return fmean(lead) >= (0.0 if trained else MAX_STANDARD_ERRORS * standard_error + 1e-9)
 
 
 def _with_strategy(recipe: Recipe, name: str, num_folds: int) -> Recipe:

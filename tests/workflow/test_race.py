@@ -15,7 +15,7 @@ from pipelines.core.errors import DivergedError, Interrupted, RecipeError
 from pipelines.core.registry import find
 from pipelines.recipe import load
 from pipelines.report.run_folder import RunFolder
-from pipelines.strategies.choosing.comparable import ENTRANTS
+from pipelines.strategies.choosing.comparable import ENTRANTS, in_time
 from pipelines.training.length import Length
 from pipelines.workflow.prepare import prepare as prepare_recipe
 from pipelines.workflow.race import race as compare
@@ -257,3 +257,27 @@ def test_how_long_a_training_takes_follows_from_what_it_reads(rows, share):
     assert minutes["linear_probe"] == 0
     assert minutes["full"] == minutes["lp_ft"] == 10
     assert minutes["contrastive"] == pytest.approx(10 * share, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected", "late"),
+    [
+        (14, ("linear_probe", "lp_ft", "full"), ""),  # on 5 folds, and on 2
+        (6, ("linear_probe", "lp_ft"), "full 10 min"),  # on 3 folds, and on 0
+        (3, (), "lp_ft 10 min, full 10 min"),
+    ],
+)
+def test_a_training_needs_time_for_two_folds_to_be_compared(minutes, expected, late, capsys):
+    full = {"per_device_train_batch_size": 32, "num_train_epochs": 3}
+    context = SimpleNamespace(
+        minutes=2.0,
+        num_folds=5,
+        targets=[0] * 400,
+        training={},
+        anatomy=SimpleNamespace(width=None, is_convolutional=False),
+        labels=SimpleNamespace(num_labels=2),
+        length=Length(num_rows=400, num_classes=2, arguments=full, explicit=frozenset()),
+    )
+    assert in_time(context, ("linear_probe", "lp_ft", "full"), minutes) == expected
+    printed = capsys.readouterr().out
+    assert (f"no time to compare by 5 folds: {late}; all" in printed) == bool(late)

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from pipelines.workflow.race_scores import Entrant, nested_score, reason
+from pipelines.workflow.race_scores import (
+    NO_TIME,
+    Entrant,
+    clearly_ahead,
+    is_behind,
+    nested_score,
+    reason,
+    table,
+)
 
 
 def entrants_of(*scores: tuple[float, ...]) -> list[Entrant]:
@@ -39,3 +47,43 @@ def test_without_a_choice_there_is_no_nested_score() -> None:
     assert reason([finished, stopped], finished, "f1", 1) == (
         "f1 0.7500 out of fold, the best of strategy0, full"
     )
+
+
+LEADER = Entrant("linear_probe", (0.6, 0.7, 0.8, 0.6, 0.7), 0.68)
+
+
+def test_one_that_is_clearly_ahead_when_time_is_over_wins_by_the_folds_of_both() -> None:
+    stopped = Entrant("lp_ft", (0.7, 0.82), reason=NO_TIME)
+    ahead = clearly_ahead(stopped, LEADER, 1)
+    assert ahead is not None
+    assert ahead.score == pytest.approx(0.68 + 0.11)
+    _, line = table([LEADER, ahead])
+    assert line.endswith("; stopped after 2 folds: ahead of linear_probe, and no time is left")
+    assert nested_score([LEADER, ahead], 1) == pytest.approx(0.76)
+    assert reason([LEADER, ahead], ahead, "accuracy", 1).startswith(
+        "accuracy 0.7900 out of fold, by 2 folds, the best of linear_probe, lp_ft"
+    )
+    errors = Entrant("linear_probe", (0.4, 0.3, 0.2), 0.3)
+    better = clearly_ahead(Entrant("lp_ft", (0.3, 0.18), reason=NO_TIME), errors, -1)
+    assert better is not None
+    assert better.score == pytest.approx(0.19)
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        ((0.9,), NO_TIME),  # one fold tells nothing
+        ((0.59, 0.8), NO_TIME),  # by less than the standard error
+        ((0.5, 0.6), NO_TIME),
+        ((0.7, 0.82), "the model's outputs are not finite"),
+    ],
+)
+def test_one_that_may_be_ahead_by_chance_is_left_out(scores: tuple[float, ...], why: str) -> None:
+    assert clearly_ahead(Entrant("lp_ft", scores, reason=why), LEADER, 1) is None
+
+
+def test_behind_is_by_more_than_chance_or_by_anything_where_both_train() -> None:
+    assert is_behind((0.5, 0.61), LEADER, 1, by_chance=False)
+    assert not is_behind((0.59, 0.7), LEADER, 1, by_chance=False)
+    assert is_behind((0.59, 0.7), LEADER, 1, by_chance=True)
+    assert not is_behind((0.1,), LEADER, 1, by_chance=True)
