@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipelines.core.errors import RunError
+from pipelines.core.errors import RunError, text_of
 
 # an OSError of another kind may be about a file that was to be read
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
@@ -22,7 +22,7 @@ def write_failure(error: BaseException) -> str | None:
     """
     if isinstance(error, OSError):
         return error.strerror if error.errno in FULL else None
-    text = str(error)
+    text = text_of(error)
     is_tensors = type(error).__name__ == "SafetensorError"
     if is_tensors and any(words in text for words in SAFETENSORS):
         return text.rpartition(": ")[2]

@@ -71,6 +71,16 @@ class Interrupted(Exception):  # noqa: N818 (an event, not an error)
         self.has_checkpoint = has_checkpoint
 
 
+def text_of(error: BaseException) -> str:
+    """Return an error's text; empty where its class, which may be code of others, fails to."""
+    try:
+        return str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return ""
+
+
 def listed(names: Iterable[str], limit: int = 20) -> str:
     """Write `a, b, c`; of more than `limit` names the first ones, and how many follow."""
     shown = [*names]

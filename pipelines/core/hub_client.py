@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from pipelines.core import hub_faults, hub_session
-from pipelines.core.errors import HubError, RequestError, suggest
+from pipelines.core.errors import HubError, RequestError, suggest, text_of
 
 Kind = Literal["model", "dataset", "space"]
 
@@ -80,14 +80,14 @@ def is_offline() -> bool:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text."""
-    return str(error).strip().partition("\n")[0]
+    return text_of(error).strip().partition("\n")[0]
 
 
 def is_incomplete(error: BaseException) -> bool:
     """Return whether a file broke off while it was downloaded."""
     library = hub_faults.http_library()
     # an OSError of no kind of its own (huggingface_hub 2.4)
-    is_short = isinstance(error, OSError) and str(error).startswith("Consistency check failed")
+    is_short = isinstance(error, OSError) and text_of(error).startswith("Consistency check failed")
     broken = library.ReadError | library.RemoteProtocolError | library.DecodingError
     return is_short or isinstance(error, broken)
 

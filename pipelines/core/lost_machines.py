@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from pipelines.core import processes
+from pipelines.core.errors import text_of
 from pipelines.core.upstream import exit_at_once
 
 # seconds of silence, then between probes, and their number: a launcher then takes half a minute
@@ -83,7 +84,7 @@ def is_cut(error: BaseException) -> bool:
         return False
     if isinstance(error, torch.distributed.DistError):
         return True
-    return isinstance(error, RuntimeError) and "gloo/transport" in str(error)
+    return isinstance(error, RuntimeError) and "gloo/transport" in text_of(error)
 
 
 def end(reason: str) -> None:

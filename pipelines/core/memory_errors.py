@@ -2,6 +2,8 @@
 
 import errno
 
+from pipelines.core.errors import text_of
+
 # of torch, by device; of Python, whose threads need a stack each; of the system's loader
 WORDS = (
     "out of memory",
@@ -20,7 +22,7 @@ MAX_LETTERS = 200  # of a library's own explanation
 
 def memory_reason(error: BaseException) -> str | None:
     """Return what was asked for, if an error says that there is no memory for it; else None."""
-    text = " ".join(str(error).split())
+    text = " ".join(text_of(error).split())
     is_refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if isinstance(error, MemoryError) or is_refused:
         return text[:MAX_LETTERS] or "the system gave none"

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 HIDDEN = "***"
@@ -45,4 +46,7 @@ def holds_secret(text: str) -> bool:
 def _token_in_use() -> str | None:
     # a message about a recipe does not wait for the library: the variable is what it reads first
     library = sys.modules.get("huggingface_hub")
-    return library.get_token() if library else os.environ.get("HF_TOKEN")
+    # it reads files and may ask a server: whatever stops it stops no message
+    with suppress(Exception):
+        return library.get_token() if library else os.environ.get("HF_TOKEN")
+    return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipelines.core import python_source, standard_streams
+from pipelines.core import process_state, python_source, standard_streams
 from pipelines.core.errors import RecipeError, StreamError
 from pipelines.core.hub_client import first_line
 from pipelines.core.upstream import exit_at_once, exits_raise
@@ -61,8 +61,8 @@ def files_beside(path: Path) -> list[Path]:
 def contained(problem: str) -> Iterator[None]:
     """Turn whatever code of others does inside the block into one message.
 
-    Ctrl-C passes. A process that the code forks does not go on as a second run. The working folder,
-    which paths of a run start from, and the standard streams are the same after the block.
+    Ctrl-C passes. A process that the code forks does not go on as a second run. The standard
+    streams, and what else a run relies on in its process, are the same after the block.
 
     Args:
         problem: begins the message.
@@ -72,11 +72,7 @@ def contained(problem: str) -> Iterator[None]:
     """
     owner = os.getpid()
     try:
-        folder = os.getcwd()
-    except FileNotFoundError:  # somebody has removed it
-        folder = ""
-    try:
-        with standard_streams.restored(), exits_raise():
+        with standard_streams.restored(), process_state.preserved(), exits_raise():
             yield
     except KeyboardInterrupt:
         raise
@@ -85,8 +81,6 @@ def contained(problem: str) -> Iterator[None]:
     finally:
         if os.getpid() != owner:
             exit_at_once(1)
-        if folder:
-            os.chdir(folder)
 
 
 def describe(error: BaseException) -> str:

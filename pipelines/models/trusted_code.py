@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.errors import ModelError
+from pipelines.core.errors import ModelError, text_of
 
 if TYPE_CHECKING:
     from pipelines.models.section import Model
@@ -47,7 +47,7 @@ def check(section: "Model", revision: str, *, pretrained: bool = True) -> None:
 
 def explanation(section: "Model", error: Exception) -> str | None:
     """Explain that code did not run; None for an error of another kind."""
-    if section.trust_remote_code or "custom code" not in str(error):
+    if section.trust_remote_code or "custom code" not in text_of(error):
         return None
     pinned = "" if Path(section.checkpoint).is_dir() else ", and model.revision to its commit,"
     return (

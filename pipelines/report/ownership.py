@@ -96,9 +96,11 @@ class _Lock:
         """Remove the file, then the lock: whoever comes between finds that it is gone."""
         if self.descriptor is None:
             return
+        is_same = _leads_to(self.descriptor, self.file)  # code of others may have closed it
         with suppress(OSError):
             self.file.unlink()
-        os.close(self.descriptor)
+        if is_same:
+            os.close(self.descriptor)
         self.descriptor = None
 
     def _locked(self) -> int:
@@ -128,6 +130,12 @@ class _Lock:
             f"{self.folder}: is still training{_owner(content)}; wait until it is done, or stop it "
             "and resume then"
         )
+
+
+def _leads_to(descriptor: int, file: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), file.lstat())
+    return False
 
 
 def _this_process() -> dict[str, str | int]:

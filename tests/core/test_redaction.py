@@ -1,9 +1,10 @@
 """Tokens and passwords in what people read, in whatever form they come."""
 
+import huggingface_hub
 import pytest
 
 from pipelines.cli import main
-from pipelines.core.errors import DataError
+from pipelines.core.errors import DataError, RunError
 from pipelines.core.redaction import HIDDEN, redact
 from pipelines.data.sources.files import Files
 
@@ -42,3 +43,14 @@ def test_a_mistake_in_the_command_line_shows_no_token(capsys):
     error = capsys.readouterr().err
     assert f"unrecognized arguments: --token={HIDDEN}" in error
     assert TOKEN not in error
+
+
+@pytest.mark.parametrize("library", ["HF_TOKEN_PATH", "HF_OIDC_RESOURCE"])
+def test_a_message_comes_whatever_keeps_the_library_from_its_token(library, tmp_path, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_OIDC_ID_TOKEN", raising=False)
+    monkeypatch.setenv("HF_OIDC_RESOURCE", "me/model" * (library == "HF_OIDC_RESOURCE"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path))  # no file
+    with pytest.raises(Exception, match=r"directory|OIDC"):
+        huggingface_hub.get_token()
+    assert str(RunError(f"run {TOKEN}")) == f"run {HIDDEN}"

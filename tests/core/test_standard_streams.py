@@ -43,3 +43,27 @@ def test_a_command_runs_without_streams(closed: str, arguments: str, code: int) 
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["0, 1", "0, 3", "1, 3", "3, 50", "0, 50"])
+def test_no_file_gets_the_number_of_a_stream_that_was_closed(closed: str) -> None:
+    program = (
+        "import os, sys\nfrom pipelines.core import standard_streams\n"
+        f"with standard_streams.restored():\n    os.closerange({closed})\n"
+        "print('to stdout', flush=True)\nsys.exit(os.open(os.devnull, os.O_RDONLY))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode > 2
+    assert not done.stderr
+    assert done.stdout == ("" if closed == "0, 50" else "to stdout\n")  # all copies, too
+
+
+def test_a_file_that_has_got_the_number_of_a_copy_stays_open() -> None:
+    program = (
+        "import os, sys\nfrom pipelines.core import standard_streams\n"
+        "with standard_streams.restored():\n    os.closerange(1, 50)\n"
+        "    files = [os.open(sys.argv[1], os.O_RDONLY) for _ in range(40)]\n"
+        "for file in files:\n    os.fstat(file)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, __file__], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

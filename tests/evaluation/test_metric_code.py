@@ -1,12 +1,16 @@
 """Metrics that are not ours: whatever their code does is one message, and it runs from its file."""
 
 import os
+import random
+import signal
 import sys
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
+import torch
 
-from pipelines.core import registry
+from pipelines.core import registry, stopping
 from pipelines.core.errors import RecipeError
 from pipelines.core.labels import SINGLE, Labels
 from pipelines.evaluation import metric_code
@@ -50,6 +54,8 @@ def odd(tmp_path):
         ("os._exit(0)", r"it calls sys.exit\(0\)"),
         ("raise GeneratorExit", "GeneratorExit"),
         ("raise type('Own', (BaseException,), {})('stop')", "Own: stop"),
+        ("raise type('Own', (Exception,), {'__str__': lambda self: 1 / 0})", "Own$"),
+        ("raise type('Own', (Exception,), {'__str__': sys.exit})", "Own$"),
         ("return {'odd': 10**400}", "OverflowError: int too large"),
         ("return {'odd': list(range(9**6))}", r"gives no number: \{'odd': \[0, 1, .*\.\.\.\]\}$"),
     ],
@@ -64,6 +70,47 @@ def test_a_metric_leaves_the_process_as_it_was(odd, tmp_path, monkeypatch):
     assert odd("os.chdir('/'); return {3: True}") == {"3": 1.0}
     assert os.getcwd() == str(tmp_path)
     assert os._exit.__module__ == "posix"
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("random.seed(0)", random.getstate),
+        ("np.random.rand()", lambda: np.random.get_state()[2]),
+        ("torch.manual_seed(0)", lambda: torch.get_rng_state().tolist()),
+        ("torch.rand(1)", lambda: torch.get_rng_state().tolist()),
+        ("torch.set_grad_enabled(False)", torch.is_grad_enabled),
+        ("torch.set_default_dtype(torch.float64)", torch.get_default_dtype),
+        ("torch.set_default_device('meta')", torch.get_default_device),
+        ("torch.set_num_threads(torch.get_num_threads() + 1)", torch.get_num_threads),
+        ("torch.use_deterministic_algorithms(True)", torch.are_deterministic_algorithms_enabled),
+        ("np.seterr(all='raise')", np.geterr),
+        ("os.environ.clear()", lambda: dict(os.environ)),
+        ("os.umask(0o777)", lambda: [os.umask(0o022), os.umask(0o022)][0]),
+        ("signal.signal(signal.SIGINT, signal.SIG_IGN)", lambda: signal.getsignal(signal.SIGINT)),
+    ],
+)
+@pytest.mark.parametrize("end", ["return {'odd': 1}", "raise ValueError('end')"])
+def test_what_a_run_relies_on_is_as_before(odd, line, read, end):
+    os.umask(0o022)
+    with stopping.handling(stopping.interrupt):
+        before = read()
+        with pytest.raises(RecipeError, match=r"end$") if "end" in end else nullcontext():
+            odd(f"{line}; {end}", "import random, signal, torch; import numpy as np")
+        assert read() == before
+
+
+def test_a_variable_that_a_metric_sets_is_its_own_to_read(odd, monkeypatch):
+    monkeypatch.delenv("ODD", raising=False)
+    assert odd("return {'odd': int(os.environ['ODD'])}", "os.environ['ODD'] = '3'") == {"odd": 3}
+    monkeypatch.setenv("ODD", "")  # taken away at the end
+
+
+def test_a_working_folder_that_a_metric_removes_is_one_message(odd, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(RecipeError, match=r"cannot score .*: FileNotFoundError: .*here'"):
+        odd(f"os.chdir('/'); os.rmdir({str(tmp_path / 'here')!r}); return {{'odd': 1}}")
 
 
 @pytest.mark.parametrize(

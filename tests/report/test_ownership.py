@@ -44,6 +44,13 @@ def fail(monkeypatch):
     return fail
 
 
+def leads_to(descriptor, file):
+    try:
+        return os.path.samestat(os.fstat(int(descriptor)), file.stat())
+    except OSError:  # that of the listing
+        return False
+
+
 def test_an_owner_says_who_it_is_until_it_ends(run):
     with owning(run):
         owner = json.loads(run.owner.read_text(encoding="utf-8"))
@@ -62,6 +69,18 @@ def test_a_stage_is_its_whole_runs(run):
     with owning(run), owning(stage), owning(run):
         assert not stage.owner.exists()
     assert not run.owner.exists()
+
+
+@pytest.mark.parametrize("is_reused", [False, True])
+def test_a_lock_that_code_of_others_closes_ends_without_it(run, is_reused):
+    with owning(run):
+        (lock,) = (int(name) for name in os.listdir("/dev/fd") if leads_to(name, run.owner))
+        os.close(lock)
+        if is_reused:
+            os.dup2(os.open(run.lock, os.O_RDONLY), lock)
+    assert not run.owner.exists()
+    if is_reused:
+        os.close(lock)
 
 
 def test_another_thread_of_a_process_is_another_owner(run):
