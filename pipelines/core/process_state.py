@@ -105,6 +105,6 @@ def _handle_by(handlers: dict[signal.Signals, Any]) -> None:
     """Set the handlers of signals, unless one has come, which changes them by itself."""
     if stopping.interrupted_by() or threading.current_thread() is not threading.main_thread():
         return
-    for number, handler in handlers.items():
-        if handler is not None:  # of a library in C
-            signal.signal(number, handler)
+    for number, action in handlers.items():
+        if action is not None:  # of a library in C
+            signal.signal(number, action)
