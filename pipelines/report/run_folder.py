@@ -72,8 +72,8 @@ class RunFolder(RunPaths):
         run = cls.of(path)
         if run.done:
             raise RunError(f"{path}: nothing to resume: {run.done_advice}")
-        is_at_its_begin = run.path == Path(path) and not [*run.checkpoints.glob("checkpoint-*")]
-        if is_at_its_begin:
+        is_at_its_begin = run.has_ingredients or not [*run.checkpoints.glob("checkpoint-*")]
+        if is_at_its_begin and run.path == Path(path):
             return run
         state = (run.checkpoint_at(path) or Path(path)) / "trainer_state.json"
         if not state.is_file():
@@ -125,9 +125,19 @@ class RunFolder(RunPaths):
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is something to go on from: a checkpoint, or a finished stage."""
+        """Whether there is something to go on from, of this stage or one before."""
         stages = self.stages_before
-        return bool(self.checkpoint) or any(each.checkpoint or each.done for each in stages)
+        return self.is_trained or any(each.is_trained or each.done for each in stages)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether steps were saved: a checkpoint, or a finished run of a soup."""
+        return bool(self.checkpoint) or self.has_ingredients
+
+    @property
+    def has_ingredients(self) -> bool:
+        """Whether a run of its soup has finished."""
+        return any(self.checkpoints.glob("soup/*/files.json"))
 
     @property
     def whole(self) -> Self:

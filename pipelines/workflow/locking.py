@@ -29,7 +29,7 @@ def write_lock(
     Raises:
         RunError: of a run that goes on, data or checkpoint are not what they were.
     """
-    before = resumed.lock if resumed and resumed.checkpoint else {}
+    before = resumed.lock if resumed and resumed.is_trained else {}
     locked = lock.collect(
         prepared.recipe,
         commit=prepared.checkpoint.commit,

@@ -80,6 +80,8 @@ class Resumed:
         if self.checkpoint:
             processes.from_main(partial(refuse_damaged, self.checkpoint))
             say(f"resume: {self.folder} goes on from {self.checkpoint.name}")
+        elif self.folder.has_ingredients:
+            say(f"resume: {self.folder} goes on after the finished runs of its soup")
         else:
             stopped = "it was stopped before its first checkpoint, and begins anew"
             say(f"{self.folder}: {stopped}{kept_passes()}")
@@ -100,6 +102,11 @@ class Resumed:
         """The checkpoint to load, if there is one."""
         return self.folder.checkpoint_at(str(self.requested))
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether what follows has to fit what was trained already."""
+        return bool(self.checkpoint) or self.folder.has_ingredients
+
     def apply(self, recipe: Recipe) -> Recipe:
         """Keep what the run had resolved: the strategy of `auto`, its length, when it evaluates.
 
@@ -109,9 +116,10 @@ class Resumed:
         Raises:
             RunError: the checkpoint is of weights that were spread in another way over processes.
         """
-        if not self.checkpoint or not self.folder.recipe.is_file():
+        if not self.is_trained or not self.folder.recipe.is_file():
             return recipe
-        refuse_other_sharding(self.checkpoint, recipe.training)
+        if self.checkpoint:
+            refuse_other_sharding(self.checkpoint, recipe.training)
         before = requested.read(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
         step = step_size.resumed_training(self.folder, self.changes, processes.num_processes())
@@ -131,7 +139,7 @@ class Resumed:
         Raises:
             RunError: the lock is missing or damaged.
         """
-        choice = self.lock.get("auto") if self.checkpoint else None
+        choice = self.lock.get("auto") if self.is_trained else None
         return str(choice.get("reason", "")) if isinstance(choice, dict) else ""
 
     @property

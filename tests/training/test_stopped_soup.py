@@ -1,5 +1,6 @@
 """A soup that was killed or copied in part: it goes on with equal bits, or is refused."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -134,3 +135,19 @@ def test_what_was_saved_of_an_ingredient_is_compared(made, folder, damage, capsy
     assert "soup/0: " in error
     assert "or begin a new run" in error
     assert re.search(damage, error)
+
+
+def test_between_two_ingredients_it_goes_on_with_the_same_data_only(made, folder, capsys):
+    """No checkpoint is there."""
+    left_in_part(made, folder)
+    run = RunFolder(folder / "runs/recipe/2")
+    shutil.copy(folder / "runs/recipe/1/recipe.yaml", run.recipe)
+    before = json.loads((folder / "runs/recipe/1/lock.json").read_text())
+    before["data"]["sha256"] = before["data"]["files"] = {"train.csv": "another"}
+    run.lock.write_text(json.dumps(before))
+    capsys.readouterr()
+    assert resume(folder) == 2
+    output = capsys.readouterr()
+    assert "resume: " in output.out
+    assert "goes on after the finished runs of its soup" in output.out
+    assert "data or checkpoint have changed since the run began" in output.err
