@@ -150,8 +150,8 @@ class _Course:
         if processes.from_main(lambda: self._is_too_late(scores, seconds, num_folds)):
             return NO_TIME
         # a training that is no better than one before is not worth the rest of its time
-        by_chance = not registry.find("strategies", leader.name).cross_validates
-        is_behind = race_scores.is_behind(scores, leader, self.sign, by_chance=by_chance)
+        trains = not registry.find("strategies", leader.name).cross_validates
+        is_behind = race_scores.is_behind(scores, leader, self.sign, any_lead=trains)
         return f"behind {leader.name}" if is_behind else ""
 
     def _is_too_late(self, scores: list[float], seconds: float, num_folds: int) -> bool:

@@ -28,15 +28,15 @@ class Entrant:
     reason: str = ""
 
 
-def is_behind(scores: Sequence[float], leader: Entrant, sign: int, *, by_chance: bool) -> bool:
+def is_behind(scores: Sequence[float], leader: Entrant, sign: int, *, any_lead: bool) -> bool:
     """Return whether the leader is better on the same folds, which are MIN_FOLDS at least.
 
     Args:
         sign: 1 where greater scores are better, else -1.
-        by_chance: whether any lead counts; else it must be more than one standard error.
+        any_lead: whether any lead counts; else it must be more than one standard error.
     """
     lead = _lead(scores, leader, sign)
-    return len(lead) >= MIN_FOLDS and fmean(lead) >= (0.0 if by_chance else _by_chance(lead))
+    return len(lead) >= MIN_FOLDS and fmean(lead) >= (0.0 if any_lead else _by_chance(lead))
 
 
 def clearly_ahead(stopped: Entrant, leader: Entrant | None, sign: int) -> Entrant | None:

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 import small_memory
@@ -192,11 +190,7 @@ def test_another_error_stays_what_it_is(trained):
         trained("bert", broken)
 
 
-# weights fit; what a batch of 64 rows would save for the backward pass does not
-WIDE = (
-    "strategy=scratch",
-    "model.config.intermediate_size=200000",
-    "training.per_device_train_batch_size=64",
+FINDS_SIZE = (
     "training.max_steps=2",
     "training.save_strategy=no",
     "training.eval_strategy=no",
@@ -204,31 +198,16 @@ WIDE = (
     "training.auto_find_batch_size=true",
     "simple_model=false",
 )
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from pipelines.cli import main
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-limit = pages * resource.getpagesize() + 1700 * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="of Linux")
+@pytest.mark.skipif(not small_memory.HAS_LIMIT, reason="of Linux")
 def test_under_a_real_limit_a_training_finds_parts_that_fit(
     checkpoint, text_data, tmp_path, python_offline
 ):
     """As `ulimit -v`, in a process of its own."""
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data)
-    done = subprocess.run(
-        [python_offline.path, "-c", LIMITED, "run", recipe, *WIDE],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    done = small_memory.run_limited(python_offline.path, 1700, recipe, *FINDS_SIZE)
     # what is saved and loaded again afterwards may not fit, and is one message then
     assert done.returncode in (0, 2), done.stderr + done.stdout
     assert "Traceback" not in done.stderr

@@ -528,10 +528,10 @@ def test_a_training_that_had_come_to_its_end_takes_no_further_step(
     prepared, tmp_path, capsys, reason
 ):
     """What is left of a run that was killed between its last checkpoint and its result."""
-    training = {**STEADY, "learning_rate": 1e-12, "eval_strategy": "steps", "save_steps": 3}
-    training |= {"save_total_limit": 2}  # else the best one alone stays
-    training |= {"eval_steps": 3, "num_train_epochs": 20} if reason == "patience" else {}
-    training |= {"eval_steps": 3, "max_steps": 6} if reason == "max_steps" else {}
+    length = {"num_train_epochs": 20} if reason == "patience" else {"max_steps": 6}
+    every = {"eval_strategy": "steps", "eval_steps": 3, "save_steps": 3}
+    every |= {"save_total_limit": 2}  # else the best one alone stays
+    training = {**STEADY, **every, **length, "learning_rate": 1e-12}
     sections = {"training": training, "early_stopping": {"patience": 2}}
     whole = fit(prepared(**sections), tmp_path)
     num_steps = max(int(path.name.split("-")[1]) for path in tmp_path.glob("checkpoint-*"))

@@ -2,10 +2,9 @@
 
 import errno
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
+import small_memory
 import torch
 from grafting import write_recipe
 
@@ -100,37 +99,14 @@ def test_before_training_it_is_one_message_too(
     assert capsys.readouterr().err.startswith(f"error: out of memory: {reason}; give this process")
 
 
-# weights fit; what a batch of 64 rows would save for the backward pass does not
-WIDE = (
-    "strategy=scratch",
-    "model.config.intermediate_size=200000",
-    "training.per_device_train_batch_size=64",
-)
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from pipelines.cli import main
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-limit = pages * resource.getpagesize() + 700 * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="of Linux")
+@pytest.mark.skipif(not small_memory.HAS_LIMIT, reason="of Linux")
 def test_a_real_limit_is_named_beside_what_a_step_needs(
     checkpoint, text_data, tmp_path, python_offline
 ):
     """As `ulimit -v`, in a process of its own."""
     recipe = write_recipe(tmp_path, checkpoint("bert"), text_data)
-    done = subprocess.run(
-        [python_offline.path, "-c", LIMITED, "run", recipe, *WIDE],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = small_memory.run_limited(python_offline.path, 700, recipe)
     assert done.returncode == 2, done.stderr
     message = done.stderr.splitlines()[-1]
     assert message.startswith("error: out of memory: ")

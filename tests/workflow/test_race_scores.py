@@ -83,7 +83,7 @@ def test_one_that_may_be_ahead_by_chance_is_left_out(scores: tuple[float, ...], 
 
 
 def test_behind_is_by_more_than_chance_or_by_anything_where_both_train() -> None:
-    assert is_behind((0.5, 0.61), LEADER, 1, by_chance=False)
-    assert not is_behind((0.59, 0.7), LEADER, 1, by_chance=False)
-    assert is_behind((0.59, 0.7), LEADER, 1, by_chance=True)
-    assert not is_behind((0.1,), LEADER, 1, by_chance=True)
+    assert is_behind((0.5, 0.61), LEADER, 1, any_lead=False)
+    assert not is_behind((0.59, 0.7), LEADER, 1, any_lead=False)
+    assert is_behind((0.59, 0.7), LEADER, 1, any_lead=True)
+    assert not is_behind((0.1,), LEADER, 1, any_lead=True)
