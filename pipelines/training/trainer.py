@@ -9,19 +9,16 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import Trainer
 from transformers.trainer_utils import speed_metrics
 
 from pipelines.core import processes
-from pipelines.core.labels import IGNORED
 from pipelines.core.upstream import is_batch_norm
 from pipelines.training import pieces, row_order
-from pipelines.training.adaptation_term import AdaptationTerm
 from pipelines.training.averaging.ema import Ema
 from pipelines.training.batch_parts import BatchParts
+from pipelines.training.composed_loss import ComposedLossTrainer
 from pipelines.training.finite_steps import FiniteSteps
 from pipelines.training.progress import Progress
-from pipelines.training.regularization import Anchor, require_dropout, symmetric_kl
 from pipelines.training.scored_pass import score
 from pipelines.training.speed.length_buckets import overhead_tokens
 
@@ -30,50 +27,26 @@ if TYPE_CHECKING:
     from pipelines.training.setup import Setup
 
 
-class GraftTrainer(Trainer):
-    """Trainer of a job: steps in length buckets, regularized losses, scores as of predictions.
+class GraftTrainer(ComposedLossTrainer):
+    """Trainer of a job: steps in length buckets, scores as of predictions.
 
     Attributes:
         setup: the model, and how its strategy trains it.
         uses_buckets: whether steps are computed bucket by bucket; `fit` sets it.
-        adaptation: the term that compares source and target; None: there is no target.
         ema: the mean of the weights, which is evaluated and saved beside them; None: without.
         finite: leaves out steps whose gradients are not finite.
         parts: those of a batch, where memory decides on them; None: a batch is one.
-        share: the weight in its batch of the piece that is being computed.
     """
 
     def __init__(self, job: "Job", setup: "Setup") -> None:
-        model, checkpoint = setup.model, job.checkpoint
-        super().__init__(
-            model=model,
-            args=job.arguments,
-            train_dataset=job.train,
-            eval_dataset=job.labeled_validation,
-            data_collator=job.collate_train,
-            compute_loss_func=job.loss,
-        )
-        # the models' losses are means over a batch, which the Trainer takes for sums divided by the
-        # number of items in a step: accumulation or a second process would inflate them
-        if hasattr(Trainer, "loss_is_scaled_for_ga"):
-            self.loss_is_scaled_for_ga = job.loss is not None
-        else:  # older transformers that pyproject allows
-            self.model_accepts_loss_kwargs = False
-        self.job, self.setup = job, setup
-        self.uses_buckets, self.share = False, 1.0
+        super().__init__(job, setup)
+        self.setup, self.uses_buckets = setup, False
         parts = Progress.at(job.resume_from).batch_parts
         self.parts = BatchParts(parts) if job.finds_batch_size else None
-        self.overhead = overhead_tokens(model, self.args.device.type)
-        self.anchor = None
-        if job.regularization.l2_sp:
-            named = checkpoint.model.named_parameters()
-            self.anchor = Anchor(p for n, p in named if n not in checkpoint.newly_initialized)
-        if job.regularization.r_drop:
-            require_dropout(model)
-        self.adaptation = AdaptationTerm(job, setup, self.args) if job.adaptation else None
+        self.overhead = overhead_tokens(setup.model, self.args.device.type)
         decay = job.averaging.ema
-        self.ema = Ema(model, decay, job.resume_from) if decay else None
-        for callback in filter(None, (self.adaptation, self.ema, self.parts)):
+        self.ema = Ema(setup.model, decay, job.resume_from) if decay else None
+        for callback in filter(None, (self.ema, self.parts)):
             self.add_callback(callback)
         self.finite = FiniteSteps(is_scaled=self.args.fp16, is_sharded=self.is_sharded)
         self.add_callback(self.finite)
@@ -138,39 +111,6 @@ class GraftTrainer(Trainer):
         finally:
             self.share = 1.0
         return loss
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Compute the loss of the task, and add the terms of `regularization` and `adaptation`."""
-        # the Trainer counts items for losses of the model's own, too, which do not divide by them
-        num_items = num_items_in_batch if self.compute_loss_func else None
-        observed = self.adaptation.around(model) if self.adaptation else model
-        loss, outputs = self._task_loss(observed, inputs, num_items)
-        section = self.job.regularization
-        if section.r_drop:
-            again, others = self._task_loss(model, inputs, num_items)
-            labels = inputs["labels"]
-            divergence = symmetric_kl(outputs["logits"], others["logits"], labels)
-            share: Any = self.share
-            if num_items is not None:  # the loss is a sum over all that the step holds
-                share = (labels != IGNORED).sum() / num_items * self.accelerator.num_processes
-            loss = (loss + again) / 2 + section.r_drop * share * divergence
-        # upstream divides the model's own loss by the batches of a step, but no other loss
-        batches = self.current_gradient_accumulation_steps if self.compute_loss_func else 1
-        if self.adaptation:
-            loss = loss + self.adaptation.loss() / batches
-        if self.anchor:
-            loss = loss + section.l2_sp * self.share * self.anchor() / batches
-        return (loss, outputs) if return_outputs else loss
-
-    def _task_loss(self, model: Any, inputs: Any, num_items: Any) -> tuple[Any, Any]:
-        """Compute (task loss of a bucket, weighted by its share of the batch; outputs).
-
-        With `num_items` the loss is a sum already, divided by what the whole step holds.
-        """
-        loss, outputs = super().compute_loss(model, {**inputs}, True, num_items)
-        return loss if num_items is not None else loss * self.share, outputs
 
     # Evaluation and checkpoints
 
