@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adaptation import (
+from adaptation_pairs import (
     DIGITS,
     FULL,
     IMAGE,
