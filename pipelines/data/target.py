@@ -7,7 +7,8 @@
     5. target_labels      of what is scored, in the spelling of train
     6. filtered           rows that cannot be read
 
-Labels of a target never train and never choose. They are used once, for scores at the end.
+Labels of a target never train and never choose. They are used for scores alone: once, at the end,
+and while training only where `evaluation.target_oracle` asks for it.
 """
 
 from collections.abc import Mapping

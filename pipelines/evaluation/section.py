@@ -56,6 +56,11 @@ class Evaluation(Section):
         description="score test (validation where there is none) under corruptions of severity 1 "
         "to 5, too: at most 1,000 rows",
     )
+    target_oracle: bool = Field(
+        False,
+        description="score the labeled target at each evaluation while training, too, to show what "
+        "choosing by its labels would have given; it chooses nothing",
+    )
     out_of_distribution: OtherRows | None = Field(
         None,
         description="rows of another kind, such as {path: news.csv}: whether the model tells them "

@@ -1,5 +1,6 @@
 """What chose the weights, and when test was scored, in sentences for the card."""
 
+from pipelines.report import oracle_text
 from pipelines.report.evidence import Evidence
 
 
@@ -32,7 +33,9 @@ def scored_once(evidence: Evidence) -> str:
     test = "Test was evaluated once, afterwards." if tested else "There is no test split."
     if evidence.target is None:
         return test
+    oracle = oracle_text.card_sentence(evidence)
+    limit = "" if oracle else "once, "
     return (
         f"{test} The target is another domain: its {evidence.examples['target']:,} labels were "
-        "used once, for these scores, and neither trained nor chose anything."
+        f"used {limit}for these scores, and neither trained nor chose anything.{oracle}"
     )

@@ -8,6 +8,7 @@ from pipelines.report import (
     baseline,
     evidence_file,
     example_table,
+    oracle_text,
     predictions,
     source_text,
     strict_json,
@@ -87,6 +88,7 @@ def _metrics(evidence: Evidence) -> dict[str, Any]:
         "robustness": evidence.robustness.json() if evidence.robustness else None,
         "wise_ft": [*wise_ft_curve.points(evidence)] or None,
         "adaptation": adaptation_text.entry(evidence),
+        "target_oracle": oracle_text.entry(evidence),
         "out_of_distribution": evidence.detection.json() if evidence.detection else None,
         "forgetting": evidence.forgetting.json() if evidence.forgetting else None,
         "training": {

@@ -60,6 +60,8 @@ class Job:
             loss learns from; None where the recipe has none.
         shifted: name -> rows that are unlike train, with their targets: each point of WiSE-FT's
             line is scored on them, too, and they choose nothing.
+        oracle: labeled rows of the target, which evaluations while training score, too, to show
+            what choosing by them would have given; they choose nothing. None: it is not asked for.
         adaptation: how training brings source and target together; None: it does not.
         finds_batch_size: whether a batch that memory does not suffice for is computed in parts.
         identity: what the recipe says of training, as text: beside rows and weights, all that the
@@ -94,6 +96,7 @@ class Job:
     restore: "Callable[[ModelOutputs], ModelOutputs] | None" = None
     target: Any | None = None
     shifted: Mapping[str, LabeledRows] = field(default_factory=dict)
+    oracle: LabeledRows | None = None
     adaptation: "WhileTraining | None" = None
     finds_batch_size: bool = False
     identity: str = ""

@@ -134,8 +134,8 @@ class GraftTrainer(ComposedLossTrainer):
         ):
             processes.share_buffers(self.model)
             scores: dict[str, Any] = score(self.model, data, self.job)
-            if self.adaptation and eval_dataset is None:
-                scores["target_information"] = self.adaptation.information(self.model)
+            if eval_dataset is None:
+                scores |= self._scores_of_target()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
         steps = ceil(len(data) / (self.args.eval_batch_size * self.args.world_size))
         metrics |= speed_metrics(metric_key_prefix, started, len(data), steps)
@@ -144,6 +144,15 @@ class GraftTrainer(ComposedLossTrainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def _scores_of_target(self) -> dict[str, Any]:
+        """Measure the target domain: without its labels, and by them where that is asked for."""
+        scores, main = {}, self.job.scorer.main
+        if self.adaptation:
+            scores["target_information"] = self.adaptation.information(self.model)
+        if self.job.oracle:
+            scores[f"target_{main}"] = score(self.model, self.job.oracle, self.job)[main]
+        return scores
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log a loss that tells of steps without one."""

@@ -41,7 +41,13 @@ def _fit(prepared: Prepared, folder: RunFolder, resumed: Resumed | None) -> tupl
     recipe = prepared.recipe
     resume_from = resumed.checkpoint if resumed else None
     rows = shifted_rows.of(prepared)
-    job = job_of(prepared, folder.checkpoints, resume_from=resume_from, shifted=rows)
+    job = job_of(
+        prepared,
+        folder.checkpoints,
+        resume_from=resume_from,
+        shifted=rows,
+        oracle=shifted_rows.oracle(prepared),
+    )
     of_a_stream = " of a stream" if prepared.stream is not None else ""
     say(
         f"{folder}: {recipe.strategy.name} on {prepared.num_examples:,} examples{of_a_stream}, "

@@ -60,9 +60,15 @@ def check_evaluation(recipe: Recipe, loaded: "Data") -> None:
 
     Raises:
         RecipeError: there is no test split, and folds of train stand in for validation; or an
-            example has several labels or a number, and is to be told from those of other data.
+            example has several labels or a number, and is to be told from those of other data; or
+            a target has no labels to choose by.
     """
     section, problem_type = recipe.evaluation, loaded.labels.problem_type
+    if section.target_oracle and loaded.target and loaded.target.labeled is None:
+        raise RecipeError(
+            f"evaluation.target_oracle: {loaded.target.key} has no labels; name their column as "
+            "data.target.columns.label, or leave it out"
+        )
     if section.out_of_distribution and problem_type != SINGLE:
         raise RecipeError(
             f"{detection.KEY}: detectors need one class for each example ({SINGLE}), and this is "

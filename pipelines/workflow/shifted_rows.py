@@ -1,4 +1,4 @@
-"""Rows that are unlike train, for the curve of WiSE-FT: corrupted ones, and the target's.
+"""Rows that are unlike train, for the curve of WiSE-FT and for the oracle of a target.
 
 validation -> each row under one kind of corruption, in turn -> encoded rows, their targets
 """
@@ -29,11 +29,25 @@ def of(prepared: Prepared) -> dict[str, LabeledRows]:
     if recipe.evaluation.robustness:
         rows[CORRUPTED] = _corrupted(prepared)
     if "target" in prepared.encoded:
-        targets = prepared.targets["target"]
-        drawn = draw_rows(len(targets), recipe.seed)
-        subset = RowSubset(prepared.encoded["target"], drawn)
-        rows["target"] = LabeledRows(subset, [targets[row] for row in drawn])
+        rows["target"] = _target(prepared)
     return rows
+
+
+def oracle(prepared: Prepared) -> LabeledRows | None:
+    """Return the rows of the target that evaluations while training score, too.
+
+    At most 1,000; None where the recipe does not ask for it.
+    """
+    return _target(prepared) if prepared.recipe.evaluation.target_oracle else None
+
+
+def _target(prepared: Prepared) -> LabeledRows:
+    """Draw rows of the target."""
+    targets = prepared.targets["target"]
+    drawn = draw_rows(len(targets), prepared.recipe.seed)
+    return LabeledRows(
+        RowSubset(prepared.encoded["target"], drawn), [targets[row] for row in drawn]
+    )
 
 
 def _corrupted(prepared: Prepared) -> LabeledRows:

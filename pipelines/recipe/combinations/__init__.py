@@ -7,11 +7,12 @@ folds.py      whether folds of train can stand in for a validation split
 rows.py       data.folds, data.streaming, task.sampler
 steps.py      regularization, averaging, speed, precision, early_stopping
 adaptation.py adaptation, data.target
+oracle.py     evaluation.target_oracle
 """
 
 from collections.abc import Iterator
 
-from pipelines.recipe.combinations import adaptation, beside, rows, steps, weights
+from pipelines.recipe.combinations import adaptation, beside, oracle, rows, steps, weights
 from pipelines.recipe.combinations.sections import Problem, Sections
 
 
@@ -32,6 +33,7 @@ def problems(recipe: Sections) -> Iterator[Problem]:
     yield from rows.problems(recipe)
     yield from steps.problems(recipe)
     yield from adaptation.problems(recipe)
+    yield from oracle.problems(recipe)
     if recipe.calibration and recipe.task.prediction_unit != "example":
         yield (
             ("calibration",),

@@ -35,6 +35,8 @@ def why_not(recipe: Sections) -> str | None:
     if recipe.adaptation and recipe.adaptation.after_training:
         name = recipe.adaptation.name
         return f"adaptation '{name}' shows what it costs on rows that are set aside"
+    if recipe.evaluation.target_oracle:
+        return "evaluation.target_oracle looks at evaluations while training"
     if recipe.early_stopping and "early_stopping" in recipe.model_fields_set:
         return "early_stopping counts scores on rows that are set aside"
     evaluates = training.get("eval_strategy", "no") != "no"
