@@ -66,21 +66,26 @@ class PairExtractor:
     def extract(self, rows: Any, collate: Any, **options: Any) -> tuple[Rows, Any]:
         """Compute all features and the labels of encoded pairs: ({name: (rows, dim)}, labels)."""
         features: Rows = {}
-        labels = None
         if self.together:
-            features, labels = self.together.extract(rows, collate, **options)
-        pairs, sides = PairRows(rows, self.template), []
+            features, _ = self.together.extract(rows, collate, **options)
+        vectors, labels = self.vectors(rows, collate, **options)
+        return {**features, **self.compare(vectors)}, labels
+
+    def vectors(self, rows: Any, collate: Any, **options: Any) -> tuple[list[Rows], Any]:
+        """Compute ({pooling: (rows, dim)} of the first texts and of the second, labels)."""
+        pairs, vectors, labels = PairRows(rows, self.template), [], None
         for side in (0, 1):
-            vectors, labels = self.apart.extract(TextRows(pairs, side), collate, **options)
-            sides.append(vectors)
+            of_side, labels = self.apart.extract(TextRows(pairs, side), collate, **options)
+            vectors.append(of_side)
+        return vectors, labels
+
+    def compare(self, vectors: Sequence[Rows]) -> Rows:
+        """Compute the features of pairs from the vectors of both texts: {name: (rows, dim)}."""
+        features: Rows = {}
         for pooling in self.apart.poolings:
-            both = pair_features(*(vectors[pooling] for vectors in sides))
-            features = {
-                **features,
-                f"{SIMILARITY}:{pooling}": both[:, -1:],
-                f"{APART}:{pooling}": both,
-            }
-        return features, labels
+            both = pair_features(*(of_side[pooling] for of_side in vectors))
+            features |= {f"{SIMILARITY}:{pooling}": both[:, -1:], f"{APART}:{pooling}": both}
+        return features
 
     def logits(self, head: "SolvedHead", rows: Any, collate: Any, **options: Any) -> np.ndarray:
         """Apply a head to the chosen features: (rows, num_labels) float32."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # this and the next one were set on SST-2, Banking77, flowers5 and 32 examples of AG News; what they
 # cost, on other data sets, too, stands in benchmarks/README.md
 MIN_SIMILARITY = 0.65  # from here on features are close to the task as they are
+MAX_PROBED_PAIRS = 10_000  # more were not measured; what is trained is compared with a probe
 MIN_SEEN_PER_CLASS = 100  # examples, all epochs together, below which steps learn little
 # with 30 steps a probe was 3.0 points better on average, with 60 it was 2.4 points worse
 MIN_STEPS = 50  # below which weights hardly move
@@ -45,12 +46,18 @@ class Auto(Strategy):
     3. No head to solve, or a stream of examples: `full`.
     4. Fewer steps than weights need to move: `linear_probe`. Only a recipe that says how long to
        train gets here: otherwise there are as many epochs as it takes (`training.length`).
-    5. Features close to the task, and steps that would see each class a few times only:
+    5. Up to MAX_PROBED_PAIRS pairs whose texts apart have vectors close to the task:
+       `linear_probe`, whose head compares them.
+    6. Features close to the task, and steps that would see each class a few times only:
        `linear_probe`, whose solver converges.
-    6. Convolutions with batch normalization: `lora`, which leaves the pretrained statistics
+    7. Convolutions with batch normalization: `lora`, which leaves the pretrained statistics
        alone: those of a few examples are noise.
-    7. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
+    8. Other pairs of texts: `full`, since a head on one vector of both knows next to nothing.
+    9. Else `lp_ft` (arXiv 2202.10054), and where validation is large enough to choose by, the best
        point on the line back to the probe (`wise_ft`, arXiv 2109.01903).
+
+    Where a training is chosen, and validation is large enough to choose by, a probe is scored on
+    it, too, and takes the place of a model that ends below it (`workflow.probe_instead`).
 
     `AutoContext.similarity` defines close; benchmarks/README.md shows what the rules cost.
     """
@@ -156,16 +163,20 @@ class Auto(Strategy):
         if context.examples_per_class:
             size += f", {context.examples_per_class:.0f} per class"
         similarity = context.similarity
-        facts = (
-            f"{size}; a linear head on frozen features avoids {similarity:.0%} of the baseline's"
-        )
-        facts += " mistakes"
+        facts = f"{size}; {similarity}"
         seen_per_class = context.length.examples_seen / context.labels.num_labels
-        if similarity >= MIN_SIMILARITY and seen_per_class < MIN_SEEN_PER_CLASS:
+        compares = (similarity.apart or 0.0) >= MIN_SIMILARITY
+        if compares and len(context.targets) <= MAX_PROBED_PAIRS:
+            # with 1,500 questions to a bank training was 5 points behind (benchmarks/README.md)
+            yield "linear_probe", f"{facts}: the vectors of both texts suit the task"
+        if similarity.best >= MIN_SIMILARITY and seen_per_class < MIN_SEEN_PER_CLASS:
             steps = f"training would see each class {seen_per_class:.0f} times"
             yield "linear_probe", f"{facts}: they suit the task, and {steps}"
         if context.anatomy.is_convolutional and context.normalizes_batches:
             yield "lora", f"{facts}; it keeps the pretrained statistics of batch normalization"
+        if context.has_pairs:
+            # with 1,500 questions and sentences lp_ft was 10 points behind (benchmarks/README.md)
+            yield "full", f"{facts}: of pairs a head on one vector is little to start from"
         yield "lp_ft", f"{facts}: there is more to learn, starting from that head"
 
 

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from pipelines.features.extractor import Extractor
     from pipelines.features.heads import Head
+    from pipelines.features.pair_extractor import PairExtractor
     from pipelines.models.anatomy import Anatomy
     from pipelines.strategies.choosing.context import AutoContext
+    from pipelines.strategies.probing.solved_head import Solution
     from pipelines.tasks import Task
     from pipelines.training.fitted import Fitted
     from pipelines.training.job import Job
@@ -149,10 +151,7 @@ class LinearProbe(Strategy):
         head = self._head(job)
         if job.checkpoint.beside:
             return side_by_side.fit(job, head, self._extractor)
-        extractor = pairs.beside(
-            job, self._extractor(job), self.pairs, self.pooling, self._why_together
-        )
-        search, best, trials = solve(job, head, extractor)
+        extractor, (search, best, trials) = self._solved(job)
         return Fitted(
             output=output_of(extractor, best),
             history=[search.record(trial) for trial in trials],
@@ -163,6 +162,17 @@ class LinearProbe(Strategy):
             if job.folds is None or best.out_of_fold is None
             else search.train.by_example(best.out_of_fold),
         )
+
+    def validation_score(self, job: "Job") -> float:
+        """Return the main score of the best head on validation; the model stays as it is."""
+        assert self.layer == "last"  # at another one, the model would end there
+        return self._solved(job)[1][1].score
+
+    def _solved(self, job: "Job") -> tuple["Extractor | PairExtractor", "Solution"]:
+        """Extract features, and solve the best head on them."""
+        together = self._extractor(job)
+        extractor = pairs.beside(job, together, self.pairs, self.pooling, self._why_together)
+        return extractor, solve(job, self._head(job), extractor)
 
     def _end(self, model: Any, anatomy: "Anatomy") -> None:
         """Make `model` compute what features are read from, and no more."""

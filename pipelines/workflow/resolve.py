@@ -123,6 +123,7 @@ def _context(prepared: Prepared, explicit: frozenset[str]) -> AutoContext:
         anatomy=anatomy,
         labels=prepared.data.labels,
         train=train,
+        validation=prepared.encoded["validation"],
         targets=prepared.targets["train"],
         num_validation=len(prepared.targets["validation"]),
         num_folds=prepared.data.num_folds,

@@ -6,6 +6,8 @@
    race          Recipe, Prepared           -> Prepared: of few rows `auto` trains and compares
 3. write_lock    Prepared                   -> recipe.yaml, lock.json, data.json
 4. Strategy.fit  Job                        -> Fitted: an Output, its history, what was chosen
+   ProbeInstead  Fitted                     -> Fitted: of a probe, where rules of `auto` chose a
+                                               training that is worse on validation; locked anew
 5. calibrate     Prepared, Fitted           -> Fitted with its temperature, predictions
    decide        Prepared, Fitted           -> Fitted with thresholds for several labels
 6. evaluate      Prepared, Fitted           -> Evidence; test is scored here, once
@@ -30,12 +32,13 @@ from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.writing import writing
 from pipelines.workflow import report_page
-from pipelines.workflow.learn import learn
+from pipelines.workflow.learn import Learned, learn
 from pipelines.workflow.locking import write_lock
 from pipelines.workflow.original import Original
 from pipelines.workflow.out_of_memory import explaining_memory
 from pipelines.workflow.prepare import prepare
 from pipelines.workflow.prepared import Prepared
+from pipelines.workflow.probe_instead import ProbeInstead
 from pipelines.workflow.race import race
 from pipelines.workflow.reload_checks import with_parity
 from pipelines.workflow.resume import Resumed, without_request
@@ -101,16 +104,18 @@ def run_in(
         if resumed or original:
             prepared = replace(prepared, reason=prepared.reason or _reason(resumed, original))
         locked = write_lock(prepared, folder, resumed, original)
-        _complete(prepared, folder, resumed, locked)
+        with explaining_memory(prepared):
+            probe = ProbeInstead.of(as_given, prepared, held_out)
+            learned = learn(prepared, folder, resumed, probe)
+        if learned.prepared is not prepared:
+            locked = write_lock(learned.prepared, folder, resumed, original)
+        _complete(learned, folder, locked)
     return folder
 
 
-def _complete(
-    prepared: Prepared, folder: RunFolder, resumed: Resumed | None, locked: dict[str, Any]
-) -> None:
-    """Train what is prepared, evaluate, save and report, all of it in the folder."""
-    with explaining_memory(prepared):
-        fitted, evidence = learn(prepared, folder, resumed)
+def _complete(learned: Learned, folder: RunFolder, locked: dict[str, Any]) -> None:
+    """Save and report what was learned, all of it in the folder."""
+    prepared, fitted, evidence = learned
     if processes.is_main():
         with writing(folder.model), replacing_folder(folder.model) as partial:
             fitted.output.save(partial, prepared.checkpoint.processor)
@@ -141,9 +146,11 @@ def measure(recipe: Recipe, folder: RunFolder) -> None:
         prepared = race(recipe, prepare_run(recipe))
         machines.require_shared(folder.path, "a comparison")
         write_lock(prepared, folder)
-        _, evidence = learn(prepared, folder, None)
+        learned = learn(prepared, folder, None, ProbeInstead.of(recipe, prepared))
+        if learned.prepared is not prepared:
+            write_lock(learned.prepared, folder)
         if processes.is_main():
-            results.write(folder, evidence)
+            results.write(folder, learned.evidence)
             shutil.rmtree(folder.checkpoints, ignore_errors=True)
         processes.wait()
 

@@ -32,6 +32,7 @@ class AutoContext:
 
     Attributes:
         train: the encoded rows; of a stream, the first ones.
+        validation: the encoded rows; those of train where folds stand in for them.
         targets: one for each training example.
         num_validation: number of validation examples.
         num_folds: folds of train that stand in for them; 0: rows are set aside.
@@ -52,6 +53,7 @@ class AutoContext:
     anatomy: "Anatomy"
     labels: "Labels"
     train: Any
+    validation: Any
     targets: list[Any]
     num_validation: int
     num_folds: int
@@ -140,8 +142,8 @@ class AutoContext:
         return processes.from_main(lambda: size)
 
     @cached_property
-    def similarity(self) -> float:
-        """How close the features are to the task as they are: 0 to 1, see `similarity.measure`."""
+    def similarity(self) -> similarity.Similarity:
+        """How close the features are to the task as they are."""
         return similarity.measure(
             self.task,
             self.checkpoint,
@@ -150,6 +152,7 @@ class AutoContext:
             self.train,
             bf16=self.machine.get("bf16", False),
             groups=self.groups,
+            validation=self.validation,
         )
 
 

@@ -4,20 +4,51 @@ The better a linear head does on frozen features, the better is the transfer, an
 be adapted (arXiv 1805.08974, 2201.03529).
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.core.labels import MULTI, REGRESSION
+from pipelines.features.pair_extractor import PairExtractor
+from pipelines.strategies.probing import pairs as pair_texts
 
 if TYPE_CHECKING:
     from pipelines.core.labels import Labels
+    from pipelines.features.extractor import Extractor
     from pipelines.models.anatomy import Anatomy
     from pipelines.models.load import Checkpoint
     from pipelines.tasks import Task
 
 NUM_FOLDS = 5
 MAX_ANSWERS = 2_000  # examples or tokens; more hardly change the estimate
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Shares of a baseline's mistakes that a linear head on frozen features avoids.
+
+    1 where the head on the best pooling makes no mistakes, 0 where it makes as many as a baseline
+    that ignores its input.
+
+    Attributes:
+        together: on the features of an example; of a pair of texts, in one sequence.
+        apart: on the vectors of both texts of a pair; None where they cannot be read apart.
+    """
+
+    together: float
+    apart: float | None = None
+
+    @property
+    def best(self) -> float:
+        """The share on the features that avoid more."""
+        return max(self.together, self.apart or 0.0)
+
+    def __str__(self) -> str:
+        avoids = f"a linear head on frozen features avoids {self.together:.0%} of the baseline's"
+        if self.apart is None:
+            return f"{avoids} mistakes"
+        return f"{avoids} mistakes with the texts of a pair in one sequence, {self.apart:.0%} apart"
 
 
 def measure(
@@ -29,21 +60,32 @@ def measure(
     *,
     bf16: bool,
     groups: np.ndarray | None = None,
-) -> float:
-    """Cross-validate a linear head on frozen features of train; validation has no part in it.
+    validation: Any = (),
+) -> Similarity:
+    """Cross-validate a linear head on frozen features of train.
 
     Args:
         groups: (examples,) equal in examples that folds keep together.
-
-    Returns:
-        1 where the head on the best pooling makes no mistakes, 0 where it makes as many as a
-        baseline that ignores its input.
+        validation: encoded rows, which have no part in it, but that texts are read apart only
+            where those of all rows can be.
     """
-    features, targets, examples = features_of(task, checkpoint, anatomy, train, bf16=bf16)
+    collate = task.collator(checkpoint.processor)
+    source = _extractor(task, checkpoint, anatomy, train, collate)
+    features, targets, examples = _extracted(source, train, collate, bf16=bf16)
     rows = np.random.default_rng(0).permutation(len(targets))[:MAX_ANSWERS]
     together = rows if groups is None else groups[examples[rows]]
-    samples = (values[rows] for values in features.values())
-    return max(_gain(sample, targets[rows], labels, together) for sample in samples)
+
+    def gain(features: dict[str, np.ndarray]) -> float:
+        return max(_gain(each, targets[rows], labels, together) for each in features.values())
+
+    of_one = gain({pooling: values[rows] for pooling, values in features.items()})
+    pairs = pair_texts.extractor_of(task, checkpoint, source, (train, validation), collate)
+    if not isinstance(pairs, PairExtractor):
+        return Similarity(of_one)
+    vectors, _ = pairs.vectors(train, collate, title="features of single texts", bf16=bf16)
+    # compared after the sample is drawn: what is compared is four times as wide
+    sample = [{name: values[rows] for name, values in of_side.items()} for of_side in vectors]
+    return Similarity(of_one, gain(pairs.compare(sample)))
 
 
 def features_of(
@@ -54,17 +96,30 @@ def features_of(
     Returns:
         ({pooling: (answers, dim)}, (answers, …) targets, (answers,) the example of each).
     """
+    collate = task.collator(checkpoint.processor)
+    source = _extractor(task, checkpoint, anatomy, train, collate)
+    return _extracted(source, train, collate, bf16=bf16)
+
+
+def _extractor(
+    task: "Task", checkpoint: "Checkpoint", anatomy: "Anatomy", train: Any, collate: Any
+) -> "Extractor":
+    """Build the extractor of examples as the model reads them."""
     from pipelines.features.candidates import pooled_extractor, token_extractor
 
     model = checkpoint.model.eval()
-    collate = task.collator(checkpoint.processor)
     if task.prediction_unit == "token":
-        source = token_extractor(model, anatomy)
-    else:
-        new = checkpoint.newly_initialized
-        # every pooling, as a probe and lp_ft take them: the key on disk is the same, so that the
-        # chosen strategy finds this pass done
-        source = pooled_extractor(model, anatomy, "auto", train, collate, new)
+        return token_extractor(model, anatomy)
+    # every pooling, as a probe and lp_ft take them: the key on disk is the same, so that the
+    # chosen strategy finds this pass done
+    new = checkpoint.newly_initialized
+    return pooled_extractor(model, anatomy, "auto", train, collate, new)
+
+
+def _extracted(
+    source: "Extractor", train: Any, collate: Any, *, bf16: bool
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Return what `features_of` returns."""
     features, targets = source.extract(train, collate, title="features of train", bf16=bf16)
     examples = np.arange(len(targets))
     if not source.by_token:

@@ -1,7 +1,8 @@
 """Pairs of texts for a probe: in one sequence, or compared by the vector of each."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.console import say
 from pipelines.core.errors import RecipeError
@@ -10,7 +11,9 @@ from pipelines.strategies.probing import POOLINGS_APART
 
 if TYPE_CHECKING:
     from pipelines.features.extractor import Extractor
-    from pipelines.training.job import Job
+    from pipelines.models.load import Checkpoint
+    from pipelines.tasks import Task
+    from pipelines.training.job import Collate, Job
 
 
 def beside(
@@ -28,7 +31,10 @@ def beside(
     """
     if wanted == "together":
         return together
-    extractor = conflict or _apart(job, together, pooling)
+    splits = (job.train, job.validation)
+    extractor = conflict or extractor_of(
+        job.task, job.checkpoint, together, splits, job.collate, pooling
+    )
     if isinstance(extractor, PairExtractor):
         return extractor if wanted == "auto" else extractor.alone
     if wanted == "apart":
@@ -39,22 +45,34 @@ def beside(
     return together
 
 
-def _apart(job: "Job", together: "Extractor", pooling: str) -> "PairExtractor | str | None":
-    """Build the extractor; returns the reason where there is none, None of single texts."""
+def extractor_of(
+    task: "Task",
+    checkpoint: "Checkpoint",
+    together: "Extractor",
+    splits: Sequence[Any],
+    collate: "Collate",
+    pooling: str = "auto",
+) -> "PairExtractor | str | None":
+    """Build the extractor of pairs whose texts are read apart, too.
+
+    Args:
+        together: of both texts in one sequence.
+        splits: encoded rows of train, then of validation.
+
+    Returns:
+        The reason where texts cannot be read apart; None where examples are no pairs of texts.
+    """
     from pipelines.features.candidates import pooled_extractor
     from pipelines.features.pair_rows import PairRows, TextRows
     from pipelines.models.anatomy import dissect
 
-    if job.task.modality != "text" or job.task.prediction_unit != "example" or together.by_token:
+    if task.modality != "text" or task.prediction_unit != "example" or together.by_token:
         return None
-    splits = [rows for rows in (job.train, job.validation) if len(rows)]
-    template = template_of(splits, job.checkpoint.processor)
+    template = template_of([rows for rows in splits if len(rows)], checkpoint.processor)
     if template is None or isinstance(template, str):
         return template
-    model, new = together.model, job.checkpoint.newly_initialized
-    first = TextRows(PairRows(job.train, template), 0)
-    apart = pooled_extractor(
-        model, dissect(model, new), "auto", first, job.collate, new, plain=False
-    )
+    model, new = together.model, checkpoint.newly_initialized
+    first = TextRows(PairRows(splits[0], template), 0)
+    apart = pooled_extractor(model, dissect(model, new), "auto", first, collate, new, plain=False)
     poolings = tuple(p for p in apart.poolings if p in POOLINGS_APART and pooling in ("auto", p))
     return PairExtractor(together, replace(apart, poolings=poolings), template)

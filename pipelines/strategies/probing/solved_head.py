@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipelines.strategies.probing.trial import HeadTrial, SolvedTrial
     from pipelines.training.job import Job
 
+    Solution = tuple[HeadSearch, SolvedTrial, list[HeadTrial]]
+
 MAX_EXACT_ROWS = 1_000  # of train; the pass over more takes half the time in bf16
 
 
@@ -37,7 +39,7 @@ def problem_type(job: "Job") -> str:
 
 def solve(
     job: "Job", head: "Head", extractor: "Extractor | PairExtractor", *, plain: bool = False
-) -> tuple["HeadSearch", "SolvedTrial", list["HeadTrial"]]:
+) -> "Solution":
     """Extract features of train and validation and choose the best head.
 
     Where folds of train choose, validation is train, whose features are extracted once.
