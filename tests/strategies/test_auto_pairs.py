@@ -7,8 +7,8 @@ from random import Random
 import pytest
 import tiny
 import yaml
-from datasets import Dataset
-from grafting import prepare, write_recipe
+from datasets import Dataset, concatenate_datasets
+from grafting import fit, logits, prepare, problem, write_recipe
 
 from pipelines import recipe
 from pipelines.cli import main
@@ -137,3 +137,20 @@ def test_a_probe_leaves_the_model_as_it_is(checkpoint, far, tmp_path):
     probe = ProbeInstead.of(plan, prepared)
     assert 0.5 < probe.score < 1
     assert all(tensor.equal(before[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["several", "number"])
+def test_the_score_of_a_probe_is_that_of_its_run(checkpoint, tmp_path, kind):
+    data = problem(tmp_path / "data", kind)
+    rows = Dataset.from_parquet(str(data / "validation.parquet"))
+    concatenate_datasets([rows] * 4).to_parquet(data / "validation.parquet")
+    options = {"training": {**LONG, "learning_rate": 1e-9}, "calibration": None}
+    path = write_recipe(tmp_path, checkpoint("bert"), data, strategy="auto", **options)
+    plan = recipe.load(path)
+    prepared = prepare_recipe(plan)
+    assert prepared.recipe.strategy.name == "lp_ft"
+    probe = ProbeInstead.of(plan, prepared)
+    alone = prepare_recipe(recipe.load(path, ["strategy=linear_probe"]))
+    fitted = fit(alone, tmp_path / "alone")
+    score = job_of(alone, tmp_path).main_score({"logits": logits(alone, fitted)})
+    assert probe.score == pytest.approx(score, abs=1e-4)
