@@ -187,7 +187,9 @@ def main() -> None:
     parser.add_argument("shared", type=lambda text: Path(text).resolve())
     parser.add_argument("results", type=Path)
     parser.add_argument("--data", nargs="+", choices=DATA, default=[*DATA])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=["together", "apart", "auto"])
+    parser.add_argument(
+        "--arms", nargs="+", choices=ARMS, default=["together", "apart", "linear_probe"]
+    )
     parser.add_argument("--sizes", nargs="+", type=int, default=[16, 64, 300])
     parser.add_argument("--draws", nargs="+", type=int, default=[1, 2, 3])
     parsed = parser.parse_args()

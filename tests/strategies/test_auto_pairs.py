@@ -113,6 +113,21 @@ def test_a_training_that_is_worse_than_a_probe_gives_way_to_it(checkpoint, far, 
     assert not run.checkpoints.exists()
 
 
+@pytest.mark.slow
+def test_a_resumed_training_gives_way_to_a_probe(checkpoint, far, tmp_path):
+    steps = {**LONG, "learning_rate": 1e-9, "eval_strategy": "steps", "eval_steps": 20}
+    more = {"training": {**steps, "save_steps": 20}, "calibration": None}
+    ready = prepare(tmp_path, checkpoint("bert"), far, strategy="full", **more)
+    run = RunFolder.create(tmp_path / "runs", "recipe")
+    fit(ready, run.checkpoints)
+    run.lock.write_text(json.dumps({"auto": {"strategy": "full", "reason": "of pairs"}}))
+    run.recipe.write_text(yaml.safe_dump(ready.recipe.model_dump(mode="json")))
+    path = write_recipe(tmp_path, checkpoint("bert"), far, strategy="auto", **more)
+    assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
+    assert json.loads(run.metrics.read_text())["strategy"] == "linear_probe"
+    assert "full, which was trained first" in json.loads(run.lock.read_text())["auto"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("values", "overrides"),
     [
