@@ -78,14 +78,18 @@ def measure(
     def gain(features: dict[str, np.ndarray]) -> float:
         return max(_gain(each, targets[rows], labels, together) for each in features.values())
 
-    of_one = gain({pooling: values[rows] for pooling, values in features.items()})
+    of_one = gain(_rows(features, rows))
     pairs = pair_texts.extractor_of(task, checkpoint, source, (train, validation), collate)
     if not isinstance(pairs, PairExtractor):
         return Similarity(of_one)
     vectors, _ = pairs.vectors(train, collate, title="features of single texts", bf16=bf16)
     # compared after the sample is drawn: what is compared is four times as wide
-    sample = [{name: values[rows] for name, values in of_side.items()} for of_side in vectors]
-    return Similarity(of_one, gain(pairs.compare(sample)))
+    return Similarity(of_one, gain(pairs.compare([_rows(of_side, rows) for of_side in vectors])))
+
+
+def _rows(features: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Select rows of each pooling."""
+    return {pooling: values[rows] for pooling, values in features.items()}
 
 
 def features_of(
