@@ -7,6 +7,7 @@ libraries read it once. Tests that need a Hub start one on loopback (`hub_server
 import atexit
 import gc
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -68,10 +69,7 @@ def _pictures_are_laid_out_only(request: pytest.FixtureRequest) -> Iterator[None
         yield
         return
     from matplotlib.figure import Figure
-
-    def lay_out(self: Figure, path: Path, **_options: object) -> None:
-        assert self.axes
-        path.write_bytes(b"")
+    from undrawn_pictures import lay_out
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", lay_out)
@@ -94,6 +92,9 @@ def _printed_lines_are_not_run(request: pytest.FixtureRequest) -> Iterator[None]
         yield
 
 
+# accelerate looks for this one on the disk twice in a step; it is not installed
+sys.modules["lomo_optim"] = None  # type: ignore[assignment]
+
 gc.disable()  # until the first test: a quarter of the time of all imports
 num_frozen_modules = 0
 
@@ -113,8 +114,14 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Libraries that count what is left at the end find nothing unusual."""
+    """Collect all garbage once; pytest does so five times, which takes seconds by then.
+
+    Libraries that count what is left at the end find nothing unusual.
+    """
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 @pytest.fixture(scope="session")
@@ -134,8 +141,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 @pytest.fixture(scope="session")
 def python() -> Iterator[WarmPython]:
-    """`python.path` does what `sys.executable` does; what reads HF_ENDPOINT is not imported yet."""
-    with WarmPython(warm_python.TORCH) as python:
+    """`python.path` does what `sys.executable` does; what reads HF_ENDPOINT is not imported yet.
+
+    Pictures are laid out only, as in the tests' own process.
+    """
+    with WarmPython((*warm_python.TORCH, "undrawn_pictures:apply")) as python:
         yield python
 
 
@@ -201,6 +211,22 @@ def few(text_data: Path, tmp_path: Path) -> Path:
 def image_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`<split>/<class>/x.png`: dark, light or in between."""
     return tiny.image_data(tmp_path_factory.mktemp("data") / "shades")
+
+
+@pytest.fixture(scope="session")
+def training_data(
+    text_data: Path, image_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """`training_data["text"]`, `["image"]`: the same without a test split.
+
+    For what trains and is not tested: each preparation would read and encode it in vain.
+    """
+    folder = tmp_path_factory.mktemp("training")
+    unused = shutil.ignore_patterns("test", "test.csv")
+    return {
+        task: shutil.copytree(data, folder / task, ignore=unused)
+        for task, data in (("text", text_data), ("image", image_data))
+    }
 
 
 @pytest.fixture(scope="session")

@@ -53,10 +53,12 @@ def every_block() -> list[Block]:
     return [block for page in PAGES for block in blocks(page)]
 
 
-def working_folder(folder: Path) -> Path:
-    """Fill a page's folder: the project, and data under the names that pages use."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a page's folder begins with: the project, and data under the names that pages use."""
     from datasets import Dataset, concatenate_datasets
 
+    folder = tmp_path_factory.mktemp("project")
     for name in PROJECT:
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy2
@@ -220,8 +222,8 @@ SESSIONS = [page for page in PAGES if {"bash", "python"} & {b.language for b in 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.stem)
-def test_a_page_runs_from_top_to_bottom(page, environment, tmp_path) -> None:
-    folder = working_folder(tmp_path)
+def test_a_page_runs_from_top_to_bottom(page, environment, project, tmp_path) -> None:
+    folder = shutil.copytree(project, tmp_path / "page")
     with Session(folder, environment) as session:
         for block in session_of(page):
             if block.directive == "file":

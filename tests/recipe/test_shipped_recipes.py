@@ -27,11 +27,8 @@ RUNNER = """
 import contextlib, gc, io, json, sys
 sys.path.append("tests/support")
 import tiny_timm
-from matplotlib.figure import Figure
 from pipelines.cli import main
 tiny_timm.register()
-# pictures are laid out only, as in other tests
-Figure.savefig = lambda self, path, **options: path.write_bytes(b"")
 for line in sys.stdin:
     gc.collect()
     gc.freeze()  # the Trainer collects garbage, and what was imported is none
@@ -90,6 +87,7 @@ def test_every_family_of_the_mission_has_a_recipe() -> None:
 def test_a_recipe_runs_from_end_to_end(path, hub, graft, checkpoint, tmp_path) -> None:
     loaded = recipes.load(path)
     short = ["training.max_steps=2", "training.dataloader_num_workers=0"]
+    short += ["training.per_device_train_batch_size=8"]
     short += ["printed_lines=false"]  # test_printed_lines tries those of each modality
     short += ["data.num_per_class=4"] if loaded.data.source == "letters" else []
     short += ["task.stride=4"] if hasattr(loaded.task, "stride") else []  # 32 tokens are the limit

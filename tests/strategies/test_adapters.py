@@ -56,13 +56,14 @@ TRAINING = {"num_train_epochs": 1, "learning_rate": 1e-3, "warmup_steps": 0}
 
 
 @pytest.fixture
-def data_of(text_data, image_data, audio_data):
+def data_of(training_data, audio_data):
     """(task, data) for a family."""
 
     def data_of(family):
-        if family in tiny.TEXT_FAMILIES:
-            return "text", text_data
-        return ("image", image_data) if family in tiny.IMAGE_FAMILIES else ("audio", audio_data)
+        if family in tiny_audio.AUDIO_FAMILIES:
+            return "audio", audio_data
+        task = "text" if family in tiny.TEXT_FAMILIES else "image"
+        return task, training_data[task]
 
     return data_of
 

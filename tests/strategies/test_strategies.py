@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,14 +93,14 @@ by_strategy = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def grafted(checkpoint, text_data, image_data, tmp_path_factory):
+def grafted(checkpoint, training_data, tmp_path_factory):
     """grafted(family, strategy): trained once."""
 
     @cache
     def grafted(family: str, strategy: str) -> Graft:
         if (family, strategy) in UNFIT:
             pytest.skip("refused: test_adapters, test_stages")
-        task, data = of(family)
+        task = "text" if family in tiny.TEXT_FAMILIES else "image"
         section = {"name": strategy, **CHANGES[strategy]}
         folder = tmp_path_factory.mktemp("graft")
         rate = RATES.get((family, strategy), RATES.get((task, strategy), 3e-3))
@@ -110,10 +109,7 @@ def grafted(checkpoint, text_data, image_data, tmp_path_factory):
         if strategy == "gradual_unfreezing" or (task == "text" and strategy in FEW_WEIGHTS):
             training["num_train_epochs"] = 10
         sections = {"task": task, "strategy": section, "training": training}
-        return graft(folder, checkpoint(family), data, **sections)
-
-    def of(family: str) -> tuple[str, Path]:
-        return ("text", text_data) if family in tiny.TEXT_FAMILIES else ("image", image_data)
+        return graft(folder, checkpoint(family), training_data[task], **sections)
 
     return grafted
 

@@ -24,18 +24,18 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def trained(checkpoint, text_data, image_data, tmp_path, capsys):
+def trained(checkpoint, training_data, tmp_path, capsys):
     """trained(family, frozen_blocks, …) -> (prepared, fitted, what was printed)."""
 
     def trained(family, cached, layers=1, data=None, speed=None, **sections):
-        is_text = family in tiny.TEXT_FAMILIES
+        task = "text" if family in tiny.TEXT_FAMILIES else "image"
         strategy = {"name": "top_layers", "layers": layers}
         switches = {"frozen_blocks": cached, **(speed or {})}
         ready = prepare(
             tmp_path,
             checkpoint(family),
-            data or (text_data if is_text else image_data),
-            **{"task": "text" if is_text else "image", "strategy": strategy, "training": STEADY},
+            data or training_data[task],
+            **{"task": task, "strategy": strategy, "training": STEADY},
             speed=switches,
             **sections,
         )

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -110,6 +111,8 @@ def write(folder: Path) -> Path:
     negative, positive = ([r for r in rows if r[1] == label] for label in ("negative", "positive"))
     with train_file.open("w", newline="") as file:
         csv.writer(file).writerows([head, *negative, *positive[:NUM_RARE]])
+    for test in folder.glob("*/test*"):  # which each training would read and encode in vain
+        shutil.rmtree(test) if test.is_dir() else test.unlink()
     return folder
 
 

@@ -1,6 +1,6 @@
 """`python` in a moment, not in ten seconds: one that has the libraries forks for each call.
 
-    with WarmPython(("torch", "sklearn")) as warm:
+    with WarmPython(("torch", "sklearn", "module:function")) as warm:  # the function is called, too
         subprocess.run([warm.path, "-W", "error", "-c", "import torch; …"])
 
 `warm.path` is a command that takes what `python` takes (-c, -m or a script; the options -I, -P, -u
@@ -101,8 +101,11 @@ class WarmPython:
 def serve(path: str, libraries: Iterable[str]) -> None:
     """Import the libraries, then fork for each call until somebody terminates this process."""
     gc.disable()  # a quarter of the time of all imports
-    for name in libraries:
+    for library in libraries:
+        name, _, function = library.partition(":")
         __import__(name)
+        if function:
+            getattr(sys.modules[name], function)()
     gc.freeze()  # no child looks through what it shares with the others
     gc.enable()
     sys.executable = str(Path(path).with_name("python"))  # a launcher's processes are as quick

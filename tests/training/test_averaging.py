@@ -16,13 +16,13 @@ EACH = {"save_strategy": "epoch", "eval_strategy": "epoch", "save_total_limit": 
 
 
 @pytest.fixture
-def prepared(checkpoint, text_data, tmp_path):
+def prepared(checkpoint, training_data, tmp_path):
     def prepared(strategy="full", **sections):
         training = {**STEADY, **sections.pop("training", {})}
         return prepare(
             tmp_path,
             checkpoint("bert"),
-            text_data,
+            training_data["text"],
             strategy=strategy,
             training=training,
             **sections,

@@ -17,16 +17,15 @@ CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture
-def trained(checkpoint, text_data, tmp_path):
+def trained(checkpoint, training_data, tmp_path):
     """trained(regularization, …) -> (what was prepared, what came of it, tensors before)."""
 
     def trained(regularization, family="bert", data=None, calm=True, **sections):
         model = {"checkpoint": str(checkpoint(family)), "config": CALM if calm else {}}
         training = {**STEADY, **sections.pop("training", {})}
         sections = {"model": model, "regularization": regularization, **sections}
-        ready = prepare(
-            tmp_path, checkpoint(family), data or text_data, training=training, **sections
-        )
+        data = data or training_data["text"]
+        ready = prepare(tmp_path, checkpoint(family), data, training=training, **sections)
         before = {n: t.clone() for n, t in ready.checkpoint.model.state_dict().items()}
         return ready, fit(ready, tmp_path / "checkpoints"), before
 

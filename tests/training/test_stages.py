@@ -25,16 +25,16 @@ GENTLE = {"learning_rate": 1e-3, "logging_steps": 1}
 
 
 @pytest.fixture
-def prepared(checkpoint, text_data, image_data, tmp_path):
+def prepared(checkpoint, training_data, tmp_path):
     """prepared(family, strategy, training…): loaded, not trained."""
 
     def prepared(family, strategy, **training):
-        is_text = family in tiny.TEXT_FAMILIES
+        task = "text" if family in tiny.TEXT_FAMILIES else "image"
         return prepare(
             tmp_path,
             checkpoint(family),
-            text_data if is_text else image_data,
-            task="text" if is_text else "image",
+            training_data[task],
+            task=task,
             strategy=strategy,
             training={**GENTLE, **training},
         )

@@ -38,10 +38,10 @@ STEADY = {"warmup_steps": 0, "lr_scheduler_type": "constant", "learning_rate": 1
 
 
 @pytest.fixture
-def prepared(checkpoint, text_data, tmp_path):
+def prepared(checkpoint, training_data, tmp_path):
     """prepared(family="bert", data=…, model={…}, training={…}, …) -> Prepared."""
 
-    def of(family="bert", data=text_data, model=None, **sections):
+    def of(family="bert", data=training_data["text"], model=None, **sections):
         section = {"checkpoint": str(checkpoint(family)), "config": model or {}}
         return prepare(tmp_path, checkpoint(family), data, **{"model": section, **sections})
 

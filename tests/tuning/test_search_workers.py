@@ -24,7 +24,12 @@ GRID, RANGE = "training.max_steps=1..8", "training.learning_rate=1e-5..1e-2"
 NUM_WORKERS = 4
 
 
-LIBRARIES = ("optuna.storages", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm")
+LIBRARIES = (
+    "alembic.command",
+    "optuna.storages",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.orm",
+)
 
 
 class Worker:
