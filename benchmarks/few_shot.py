@@ -55,7 +55,7 @@ def run(shared: Path, case: str, draw: int) -> Iterator[dict[str, Any]]:
         rows = Path(folder) / "rows"
         data_sets.write_draw(shared, what.data, "8", draw, what.test_rows, rows)
         if what.validates:
-            set_aside(rows)
+            set_aside(rows, NUM_VALIDATION)
         started = time.process_time()
         metrics = measure(
             {
@@ -71,11 +71,11 @@ def run(shared: Path, case: str, draw: int) -> Iterator[dict[str, Any]]:
     yield {"case": case, "draw": draw, "accuracy": metrics["test"]["accuracy"], **cost}
 
 
-def set_aside(folder: Path) -> None:
+def set_aside(folder: Path, count: int) -> None:
     """Move the first rows of test to a split to validate on."""
     test = data_sets.table(folder / "test.parquet")
-    test.select(range(NUM_VALIDATION)).to_parquet(str(folder / "validation.parquet"))
-    test.select(range(NUM_VALIDATION, len(test))).to_parquet(str(folder / "test.parquet"))
+    test.select(range(count)).to_parquet(str(folder / "validation.parquet"))
+    test.select(range(count, len(test))).to_parquet(str(folder / "test.parquet"))
 
 
 def table(results: list[dict[str, Any]]) -> str:
