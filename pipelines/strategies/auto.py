@@ -9,7 +9,7 @@ from pipelines.core import registry
 from pipelines.core.console import duration, say
 from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Resolution, Strategy
-from pipelines.strategies.choosing import comparable
+from pipelines.strategies.choosing import adaptation_advice, comparable
 from pipelines.training.averaging import Averaging
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ MIN_STEPS = 50  # below which weights hardly move
 MIN_VALIDATION_EXAMPLES = 100  # to choose a point between two models by
 
 RACE_MINUTES = 5.0
-
-# above training on the source alone in most runs; its figures say where it was not
-ADVISED_ADAPTATION = "deep_coral"
 
 Candidate = tuple[str, str]  # a strategy's name, and the reason for it
 
@@ -94,7 +91,7 @@ class Auto(Strategy):
             RecipeError: no strategy goes with the rest of the recipe; entrants cannot be compared.
         """
         if context.has_target and "adaptation" not in context.explicit:
-            say(_advice())
+            say(adaptation_advice.advice(context.task.modality))
         if context.num_folds and not context.checkpoint.beside:
             return Resolution({"strategy": self.replace(entrants=self._entrants(context))})
         if self.entrants:
@@ -178,15 +175,6 @@ class Auto(Strategy):
             # with 1,500 questions and sentences lp_ft was 10 points behind (benchmarks/README.md)
             yield "full", f"{facts}: of pairs a head on one vector is little to start from"
         yield "lp_ft", f"{facts}: there is more to learn, starting from that head"
-
-
-def _advice() -> str:
-    """Name the adaptation that suits most targets, and what it was worth where it was measured."""
-    measured = registry.find("adaptations", ADVISED_ADAPTATION).measured
-    return (
-        f"auto: with data.target, adaptation: {ADVISED_ADAPTATION} and a strategy that trains by "
-        f"steps may do better than train alone; {measured} (docs/choosing.md)"
-    )
 
 
 def _resolution(context: "AutoContext", name: str, reason: str) -> Resolution:

@@ -63,17 +63,25 @@ def test_images_and_sounds_have_targets(tmp_path, checkpoint, image_data, audio_
     assert np.array_equal(prepared.targets["target"], prepared.targets["test"])
 
 
-@pytest.mark.parametrize("section", [None, "deep_coral"])
-def test_auto_names_the_adaptation_that_it_would_add(
-    tmp_path, text_checkpoint, text_data, capsys, section
+@pytest.mark.parametrize(
+    ("modality", "section", "advice"),
+    [
+        ("image", None, "auto: with data.target, adaptation: mmd and a strategy"),
+        ("text", None, "auto: with data.target, and no adaptation: none that was measured"),
+        ("text", "deep_coral", None),
+    ],
+)
+def test_auto_says_which_adaptation_it_would_add(
+    tmp_path, checkpoint, text_data, image_data, capsys, modality, section, advice
 ):
-    """Unless the recipe names one."""
+    """By the modality, and what was measured of it; nothing, where the recipe names one."""
+    data, family = (image_data, "resnet") if modality == "image" else (text_data, "bert")
     named = {"adaptation": section} if section else {}
-    path = write_recipe(tmp_path, text_checkpoint, text_data, strategy="auto", **named)
-    target = ["data.target.source=files", f"data.target.path={text_data}"]
+    path = write_recipe(tmp_path, checkpoint(family), data, task=modality, strategy="auto", **named)
+    target = ["data.target.source=files", f"data.target.path={data}"]
     prepare_recipe(recipes.load(path, target))
-    is_advised = "auto: with data.target, adaptation: deep_coral" in capsys.readouterr().out
-    assert is_advised == (section is None)
+    printed = capsys.readouterr().out
+    assert advice in printed if advice else "auto: with data.target" not in printed
 
 
 def test_sources_are_scored_by_themselves_and_one_that_is_held_out_beside_them(
