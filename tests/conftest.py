@@ -95,6 +95,7 @@ def _printed_lines_are_not_run(request: pytest.FixtureRequest) -> Iterator[None]
 # accelerate looks for this one on the disk twice in a step; it is not installed
 sys.modules["lomo_optim"] = None  # type: ignore[assignment]
 
+gc.set_threshold(warm_python.GC_THRESHOLD)
 gc.disable()  # until the first test: a quarter of the time of all imports
 num_frozen_modules = 0
 
