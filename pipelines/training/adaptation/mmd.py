@@ -19,7 +19,8 @@ class Mmd(WhileTraining):
 
     measured: ClassVar[str] = (
         "digits: 23.6 points above the source alone one way, 19.3 the other, in all ten pairs of "
-        "runs; reviews: above it in two of four; other colors: 7.5, in all three"
+        "runs; other colors: 7.5, in all three; speakers, 1,000 steps: 5.3 ± 11.4, in three of "
+        "six; reviews: in two of four"
     )
 
     def loss(self, source: Domain, target: Domain, network: Any, progress: float) -> "torch.Tensor":
