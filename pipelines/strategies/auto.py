@@ -54,7 +54,7 @@ class Auto(Strategy):
        point on the line back to the probe (`wise_ft`, arXiv 2109.01903).
 
     Where a training is chosen, and validation is large enough to choose by, a probe is scored on
-    it, too, and takes the place of a model that ends below it (`workflow.probe_instead`).
+    it, too, and takes the place of a model that ends clearly below (`workflow.probe_instead`).
 
     `AutoContext.similarity` defines close; benchmarks/README.md shows what the rules cost.
     """
