@@ -165,7 +165,8 @@ def _robustness(
     """Score the last split under corruptions, if the recipe asks for it."""
     if not prepared.recipe.evaluation.robustness:
         return None
-    return robustness.measure(prepared, fitted, [*predictions.values()][-1])
+    split = [*prepared.data.splits][-1]  # the target, which has predictions too, is no split
+    return robustness.measure(prepared, fitted, split, predictions[split])
 
 
 def _limits(prepared: Prepared) -> tuple[str, ...]:

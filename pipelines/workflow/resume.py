@@ -20,6 +20,7 @@ from pipelines.workflow.stopped import kept_passes
 
 # of `training:`, which the run may have chosen
 LENGTH_KEYS = {"num_train_epochs", "max_steps", "eval_strategy", "eval_steps"}
+KEEPS_BEST = "load_best_model_at_end"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Resumed:
         return bool(self.checkpoint) or self.folder.has_ingredients
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Keep what the run had resolved: the strategy of `auto`, its length, when it evaluates.
+        """Keep what the run had resolved: the strategy of `auto`, its length, when the end counts.
 
         Weights of another strategy would not fit; a length that was left open was resolved together
         with evaluations and early stopping. The rows of a step are divided among the processes.
@@ -122,6 +123,9 @@ class Resumed:
             refuse_other_sharding(self.checkpoint, recipe.training)
         before = requested.read(self.folder.recipe)
         length = {key: before.training[key] for key in before.training.keys() & LENGTH_KEYS}
+        # of an adaptation the end counts, where the recipe does not say otherwise
+        if before.training.get(KEEPS_BEST) is False:
+            length[KEEPS_BEST] = False
         step = step_size.resumed_training(self.folder, self.changes, processes.num_processes())
         sections: dict[str, Any] = {"training": {**length, **recipe.training, **step}}
         if not any(change.key.startswith("early_stopping") for change in self.changes):

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from pipelines.training.fitted import Fitted
 
 
-def measure(prepared: Prepared, fitted: "Fitted", predicted: SplitPredictions) -> Robustness:
-    """Score the last split, drawn to at most 1,000 rows, under each corruption.
+def measure(
+    prepared: Prepared, fitted: "Fitted", split: str, predicted: SplitPredictions
+) -> Robustness:
+    """Score a split, drawn to at most 1,000 rows, under each corruption.
 
     Args:
         predicted: what the model predicts for the rows of that split as they are.
     """
-    split, seed = [*prepared.data.splits][-1], prepared.recipe.seed
+    seed = prepared.recipe.seed
     dataset = prepared.data.datasets[split]
     rows = draw_rows(len(dataset), seed)
     kinds = corruptions.of_modality(prepared.recipe.task.modality).kinds

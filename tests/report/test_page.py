@@ -427,6 +427,14 @@ def test_what_was_measured_beyond_scores_has_sections(tmp_path: Path) -> None:
             "before": {"validation_accuracy": 0.8},
             "after": {"validation_accuracy": 0.7},
         },
+        target_oracle={
+            "step": 4,
+            "accuracy": 0.9,
+            "saved": {"step": 8, "accuracy": 0.8},
+            "rows": 9,
+            "evaluations": 2,
+            "of": 3,
+        },
         training={"seconds": 90, "chosen": {"alpha": 0.5}, "peak_memory_bytes": 3 * 2**29},
     )
     page = draw(folder)
@@ -440,6 +448,10 @@ def test_what_was_measured_beyond_scores_has_sections(tmp_path: Path) -> None:
     assert "books (9 rows) 0.7500" in page.by_id("slices").text
     assert "tent adapted the model" in page.by_id("scores").text
     assert "was 0.8000 before and is 0.7000" in page.by_id("scores").text
+    assert (
+        "For an oracle, the last 2 of 3 evaluations while training scored 9 rows of the target: "
+        "its labels would choose step 4, accuracy 0.9000; step 8, which is saved, had 0.8000."
+    ) in page.by_id("scores").text
     assert "accuracy on target" in page.by_id("wise_ft").text
     assert "training 1.5 min" in page.by_id("cost").text
     assert "most memory in use 1.50 GiB" in page.by_id("cost").text

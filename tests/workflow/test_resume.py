@@ -258,8 +258,21 @@ def test_what_was_resolved_with_an_open_length_stays(begin, path):
     assert applied.training["num_train_epochs"] == 20
     assert applied.training["eval_steps"] == 15
     assert applied.early_stopping is None
+    assert "load_best_model_at_end" not in applied.training
     changed = resume(path, "early_stopping.patience=7").apply(recipe)
     assert changed.early_stopping.patience == 3  # of the recipe that is applied to
+
+
+@pytest.mark.parametrize("named", [None, True])
+def test_where_the_end_counts_it_does_after_a_stop(begin, path, named):
+    """As for an adaptation, by which the best step on the source comes too early."""
+    run = begin()
+    values = yaml.safe_load(run.recipe.read_text(encoding="utf-8"))
+    values["training"]["load_best_model_at_end"] = False
+    run.recipe.write_text(yaml.safe_dump(values), encoding="utf-8")
+    wanted = [f"training.load_best_model_at_end={named}".lower()] if named else []
+    applied = Resumed(run, True).apply(recipes.load(path, wanted))
+    assert applied.training["load_best_model_at_end"] is bool(named)
 
 
 def test_a_run_that_has_finished_meanwhile_is_not_resumed(begin, path):

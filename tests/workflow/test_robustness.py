@@ -35,10 +35,12 @@ def test_a_run_scores_corrupted_texts_of_test_beside_the_clean_ones(
     # what comes out is no plain class, but a sentence-transformers folder
     probe = {"name": "linear_probe", "pooling": "mean"}
     sections = {"strategy": probe, "simple_model": False, "evaluation": ON}
-    folder = pipeline.run(
-        recipe.load(write_recipe(tmp_path, text_checkpoint, text_data, **sections))
-    )
+    file = write_recipe(tmp_path, text_checkpoint, text_data, **sections)
+    # rows of another domain have predictions, too, and are none of test
+    target = ["data.target.source=files", f"data.target.path={text_data / 'train.csv'}"]
+    folder = pipeline.run(recipe.load(file, target))
     metrics = json.loads(folder.metrics.read_text())
+    assert metrics["examples"]["target"] != metrics["examples"]["test"]
     measured, summary = metrics["robustness"], capsys.readouterr().out
     assert measured["clean"] == pytest.approx(metrics["test"]["accuracy"])
     assert measured["rows"] == measured["of"] == metrics["examples"]["test"]
@@ -82,7 +84,7 @@ def test_nothing_of_corrupted_rows_is_kept_in_the_cache(
     fitted = fit(prepared, tmp_path)
     predicted = predict(prepared, fitted, "test")
     before = len(cache.entries())
-    measured = robustness.measure(prepared, fitted, predicted)
+    measured = robustness.measure(prepared, fitted, "test", predicted)
     assert len(cache.entries()) == before
     rows = drawing.draw_rows(len(predicted.targets), prepared.recipe.seed)
     right = np.asarray(predicted.predictions) == np.asarray(predicted.targets)

@@ -44,9 +44,12 @@ def test_each_evaluation_scores_the_target_and_the_best_is_named(folder):
     oracle = metrics(folder)["target_oracle"]
     assert oracle["accuracy"] == max(scores.values()) == scores[oracle["step"]]
     # validation is of the same kind here, so that the score of the end is that of the last step
-    assert oracle["saved"] == scores[12] == metrics(folder)["target"]["accuracy"]
+    assert oracle["saved"] == {"step": 12, "accuracy": scores[12]}
+    assert scores[12] == metrics(folder)["target"]["accuracy"]
+    assert (oracle["evaluations"], oracle["of"]) == (3, 3)
+    assert oracle["rows"] == metrics(folder)["examples"]["target"]
     card = (folder.model / "README.md").read_text(encoding="utf-8")
-    assert f"for an oracle: by the labels of the target step {oracle['step']} would" in card
+    assert f"For an oracle, 3 evaluations while training scored {oracle['rows']} rows" in card
     assert "used once" not in card
 
 
@@ -63,7 +66,7 @@ def test_it_chooses_nothing(folder, tmp_path, text_checkpoint, text_data):
 def test_the_summary_has_a_line(tmp_path, text_checkpoint, text_data, capsys):
     """Without an adaptation, too."""
     workflow.run(load(tmp_path, text_checkpoint, text_data, training=STEPS, **ORACLE))
-    assert "oracle: by the labels of the target step " in capsys.readouterr().out
+    assert "oracle: 3 evaluations while training scored " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

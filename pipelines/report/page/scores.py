@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pipelines.report import oracle_text
 from pipelines.report.evidence import is_number
 from pipelines.report.page import interval_chart, wording
 from pipelines.report.page.interval_chart import Whisker
@@ -108,6 +109,9 @@ def _notes(files: RunFiles) -> Iterator[str]:
             f"rows of the target without their labels: {wording.metric(main)} on validation, which "
             f"is of the source, was {wording.score(before)} before and is {wording.score(after)}."
         )
+    oracle = files.metrics.get("target_oracle")
+    if oracle:
+        yield f"For an oracle, {wording.plain(oracle_text.words(oracle, main), 400)}."
     thresholds = files.metrics.get("thresholds")
     if thresholds:
         values = [*thresholds["labels"].values()]
