@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.data.dataset import Data
     from pipelines.tasks import Task
 
+TARGET = "target"  # rows of another domain, which are no split
 MIN_WARNING_SHARE = 0.01  # of a split that truncation or contradictions must affect
 MIN_IMBALANCE = 10  # at 10:1, a model that always predicts the larger class is right in 91 %
 WEIGHTS_IN_WORDS = {
@@ -148,8 +149,13 @@ def collect(
         )
         for split, rows in data.splits.items()
     }
+    pairs_of_rows = [*combinations(hashes, 2)]
+    if data.target and data.target.labeled is not None:
+        # what was learned by heart is no score of another domain
+        hashes[TARGET] = RowHashes.of(data.target.labeled, task.target)
+        pairs_of_rows.append(("train", TARGET))
     shared, near = {}, {}
-    for split, other in combinations(hashes, 2):
+    for split, other in pairs_of_rows:
         shared[split, other] = hashes[other].repeats_of(hashes[split])
         near[split, other] = hashes[other].near_repeats_of(hashes[split])
     more = (

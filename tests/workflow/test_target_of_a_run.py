@@ -110,3 +110,13 @@ def test_sources_are_scored_by_themselves_and_one_that_is_held_out_beside_them(
         assert sum(right) == pytest.approx(sum(rows) * whole["accuracy"])
     assert evidence.title("target") == f"target music ({evidence.examples['target']} rows)"
     assert {*prepared.recipe.data.identity()["sources"]} == {*tables}
+
+
+def test_rows_of_a_target_that_were_trained_on_are_told(tmp_path, text_checkpoint, text_data):
+    """Their score is none of another domain."""
+    leaking = prepare(tmp_path / "a", text_checkpoint, text_data / "train.csv")
+    rows = len(leaking.targets["target"])
+    messages = [each.message for each in leaking.findings.findings() if each.severity == "error"]
+    assert any(f" of {rows} target examples" in m and "occur in train" in m for m in messages)
+    clean = prepare(tmp_path / "b", text_checkpoint, text_data)  # its test split is scored
+    assert not any("target examples" in each.message for each in clean.findings.findings())
