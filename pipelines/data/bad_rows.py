@@ -34,13 +34,19 @@ class RowFilter:
     left_out: list[BadRow] = field(default_factory=list)
 
     def apply(
-        self, split: str, rows: Rows, find: FindBadRows, problem: str = "cannot be used"
+        self,
+        split: str,
+        rows: Rows,
+        find: FindBadRows,
+        problem: str = "cannot be used",
+        outcome: str = "left out",
     ) -> Rows:
         """Return `rows` without those that `find` reports.
 
         Args:
             find: yields (position, reason); a row that is reported twice counts once.
-            problem: completes "3 of 100 rows …" in messages.
+            problem: completes "3 of 100 rows …" in errors.
+            outcome: completes it in the note, where they are removed.
 
         Raises:
             DataError: there is a bad row and `skip` is off, or every row is bad.
@@ -66,7 +72,7 @@ class RowFilter:
         if len(bad) == len(rows):
             raise DataError(f"{bad[0]}; {count} {problem}: nothing is left to use; fix them")
         self.left_out += bad
-        self.note(f"{split}: {count} left out: {_examples(bad)}")
+        self.note(f"{split}: {count} {outcome}: {_examples(bad)}")
         return rows.select(np.delete(np.arange(len(rows)), positions))
 
 

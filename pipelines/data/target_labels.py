@@ -37,7 +37,8 @@ def select(rows: Rows, task: "Task", labels: Labels, train: "Dataset", note: Not
         rows.origin,
         rows,
         partial(label_checks.rows_without_label, are_numbers=are_numbers),
-        "have no label: adapted to, and not scored;",
+        "have no label",
+        "adapted to, and not scored",
     )
     if labels.problem_type == SINGLE:
         return _spelled_as_train(labeled, labels, train)

@@ -67,7 +67,7 @@ def check_evaluation(recipe: Recipe, loaded: "Data") -> None:
     if section.target_oracle and loaded.target and loaded.target.labeled is None:
         raise RecipeError(
             f"evaluation.target_oracle: {loaded.target.key} has no labels; name their column as "
-            "data.target.columns.label, or leave it out"
+            f"{loaded.target.key}.columns.label, or leave it out"
         )
     if section.out_of_distribution and problem_type != SINGLE:
         raise RecipeError(

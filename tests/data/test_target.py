@@ -79,8 +79,10 @@ def test_a_target_needs_no_labels(load):
 
 
 def test_rows_without_a_label_are_adapted_to_and_not_scored(load):
-    target = load({"train": rows(6, "bad", None)}).target
-    assert (len(target.unlabeled), len(target.labeled)) == (6, 3)
+    loaded = load({"train": rows(6, "bad", None)})
+    assert (len(loaded.target.unlabeled), len(loaded.target.labeled)) == (6, 3)
+    note = "3 of 6 rows adapted to, and not scored: row 1: no label"
+    assert any(note in each for each in loaded.notes), loaded.notes
 
 
 def test_splits_and_limits_of_a_target_are_its_own(load):
