@@ -2,8 +2,7 @@
 
 PYTHON  ?= python3
 VENV    ?= .venv
-# one more than the two cores of CI: for a fifth of their time tests wait for other processes
-WORKERS ?= 3
+WORKERS ?= 2
 DOCKER  ?= docker
 IMAGE   ?= graft
 THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
