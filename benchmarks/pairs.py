@@ -14,8 +14,6 @@ Prints accuracy in per cent with its deviation over draws, and the strategy that
 """
 
 import argparse
-import json
-import statistics
 import tempfile
 import time
 from collections import Counter
@@ -24,6 +22,9 @@ from itertools import islice, product
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import resumable
+from spread import mean_and_deviation
 
 Pair = dict[str, str]
 Line = dict[str, Any]
@@ -38,14 +39,9 @@ MIN_CHARACTERS = 20  # of a sentence
 
 
 def intents(shared: Path) -> Iterator[Pair]:
-    """Yield two questions each, which have one intent or two, in turn."""
+    """Return two questions each, which have one intent or two, in turn."""
     texts = _by_label(shared / "data" / "banking77" / "train.parquet", "text")
-    random = Random(0)
-    while True:
-        one, other = random.sample(sorted(texts), 2)
-        first, same = random.sample(texts[one], 2)
-        yield {"text": first, "text_pair": same, "label": "same"}
-        yield {"text": first, "text_pair": random.choice(texts[other]), "label": "other"}
+    return _alternating(texts, "same", "other")
 
 
 def answers(shared: Path) -> Iterator[Pair]:
@@ -63,14 +59,23 @@ def answers(shared: Path) -> Iterator[Pair]:
 
 
 def opinions(shared: Path) -> Iterator[Pair]:
-    """Yield two sentences each, which are for or against a film both, or not, in turn."""
+    """Return two sentences each, which are for or against a film both, or not, in turn."""
     texts = _by_label(shared / "data" / "sst2" / "train.parquet", "sentence")
+    return _alternating(texts, "agree", "differ")
+
+
+def _alternating(texts: dict[int, list[str]], same: str, other: str) -> Iterator[Pair]:
+    """Yield a text with one of its own label, then with one of another, without end.
+
+    Args:
+        same, other: the labels of these pairs.
+    """
     random = Random(0)
     while True:
-        one, other = random.sample(sorted(texts), 2)
-        first, same = random.sample(texts[one], 2)
-        yield {"text": first, "text_pair": same, "label": "agree"}
-        yield {"text": first, "text_pair": random.choice(texts[other]), "label": "differ"}
+        its_label, another = random.sample(sorted(texts), 2)
+        first, second = random.sample(texts[its_label], 2)
+        yield {"text": first, "text_pair": second, "label": same}
+        yield {"text": first, "text_pair": random.choice(texts[another]), "label": other}
 
 
 DATA = {
@@ -130,13 +135,6 @@ def run(shared: Path, train: list[Pair], test: list[Pair], arm: str) -> Line:
         }
 
 
-def finished(results: Path) -> list[Line]:
-    """Read the runs that are done."""
-    if not results.exists():
-        return []
-    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-
-
 def key_of(line: Line) -> tuple[Any, ...]:
     """What a run is known by."""
     return tuple(line[name] for name in ("data", "size", "draw", "arm"))
@@ -144,7 +142,7 @@ def key_of(line: Line) -> tuple[Any, ...]:
 
 def run_all(parsed: argparse.Namespace) -> None:
     """Run what is lacking, and append a line for each."""
-    done = {key_of(line) for line in finished(parsed.results)}
+    done = {key_of(line) for line in resumable.lines(parsed.results)}
     for name, size in product(parsed.data, parsed.sizes):
         pairs = [*islice(DATA[name](parsed.shared), MAX_PAIRS)]
         # the first ones: both pairs of a question are in test, or none is
@@ -154,8 +152,7 @@ def run_all(parsed: argparse.Namespace) -> None:
             if key_of(line) in done:
                 continue
             line |= run(parsed.shared, draw(rest, size, seed), test, arm)
-            with parsed.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            resumable.append(parsed.results, line)
 
 
 def table(parsed: argparse.Namespace, lines: list[Line]) -> Iterator[str]:
@@ -174,11 +171,9 @@ def _cell(arm: str, lines: list[Line]) -> str:
     """Write mean and deviation of the draws, and what was chosen in how many of them."""
     if not lines:
         return ""
-    scores = [line["score"] for line in lines]
-    spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
     chosen = Counter(line["strategy"] for line in lines) if arm == "auto" else {}
     names = "".join(f", `{name}` {count}" for name, count in chosen.items())
-    return f"{statistics.mean(scores):.1f}{spread}{names}"
+    return mean_and_deviation([line["score"] for line in lines]) + names
 
 
 def main() -> None:
@@ -194,7 +189,7 @@ def main() -> None:
     parser.add_argument("--draws", nargs="+", type=int, default=[1, 2, 3])
     parsed = parser.parse_args()
     run_all(parsed)
-    print(*table(parsed, finished(parsed.results)), sep="\n")
+    print(*table(parsed, resumable.lines(parsed.results)), sep="\n")
 
 
 if __name__ == "__main__":

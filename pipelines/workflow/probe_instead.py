@@ -82,25 +82,22 @@ class ProbeInstead:
         Raises:
             GraftError: as `prepare` does.
         """
-        scorer = prepared.scorer
+        scorer, name = prepared.scorer, self.recipe.strategy.name
         score = scorer.main_score(validation.predictions, validation.targets, validation.outputs)
         sign = 1 if scorer.greater_is_better else -1
-        lead, by_chance = (
-            sign * (self.score - score),
-            MAX_DEVIATION / len(validation.targets) ** 0.5,
-        )
+        lead = sign * (self.score - score)
+        by_chance = MAX_DEVIATION / len(validation.targets) ** 0.5
         if not scorer.greater_is_better:
             by_chance *= score  # an error has a unit
         # one answer for all processes, which go on together
         if not processes.from_main(lambda: lead > by_chance):
             if lead > 0:
                 say(
-                    f"auto: linear_probe has {scorer.main} {self.score:.4f} on validation, and "
+                    f"auto: {name} has {scorer.main} {self.score:.4f} on validation, and "
                     f"{prepared.recipe.strategy.name} {score:.4f}: chance may make such a "
-                    "difference, and the training stays; strategy=linear_probe takes the other"
+                    f"difference, and the training stays; strategy={name} takes the other"
                 )
             return None
-        name = self.recipe.strategy.name
         reason = (
             f"{scorer.main} {self.score:.4f} on validation, where {prepared.recipe.strategy.name}, "
             f"which was trained first, has {score:.4f}"
