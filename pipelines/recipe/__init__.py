@@ -1,7 +1,7 @@
 """What to fine-tune, on what, how: YAML and overrides -> a frozen, checked Recipe."""
 
 from pipelines.recipe.reading import KINDS, SHORTHANDS, read
-from pipelines.recipe.recipe import Recipe, build, load, section_type
+from pipelines.recipe.recipe import Recipe, build, load
 from pipelines.recipe.staged import StagedRecipe
 
 __all__ = [
@@ -12,5 +12,4 @@ __all__ = [
     "build",
     "load",
     "read",
-    "section_type",
 ]

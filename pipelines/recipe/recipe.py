@@ -9,20 +9,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError
+from pydantic import Field, SerializeAsAny
 
 from pipelines.core import registry
-from pipelines.core.errors import RecipeError, suggest
+from pipelines.core.errors import RecipeError
 from pipelines.core.section import Section
 from pipelines.data.sources import Source
 from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.section import Evaluation
 from pipelines.models.section import Model
-from pipelines.recipe import checks, combinations, hints, reading, training_fields
+from pipelines.recipe import checks, combinations, reading, section_checks
 from pipelines.recipe.document import Document, Override
 from pipelines.recipe.overrides import Overrides, parse
-from pipelines.recipe.problems import explain, model_in
-from pipelines.recipe.reading import DEFAULT_STRATEGY, KINDS
+from pipelines.recipe.reading import DEFAULT_STRATEGY
 from pipelines.recipe.sections import HubTarget
 from pipelines.strategies import Strategy
 from pipelines.tasks import Task
@@ -38,7 +37,6 @@ EXAMPLES = {  # for keys that are missing
     "model": "google-bert/bert-base-uncased",
     "data": "{source: files, path: messages.csv}",
 }
-OPTIONAL_KINDS = ("augmentation", "adaptation")
 
 
 def _auto() -> Strategy:
@@ -131,10 +129,12 @@ def build(document: Document) -> Recipe:
         *checks.published_secrets(document),
         *checks.set_modality(document),
     ]
+    fields = Recipe.model_fields
     sections = {
-        key: _section(document, key, value, problems) for key, value in document.values.items()
+        key: section_checks.check(document, key, value, fields, problems)
+        for key, value in document.values.items()
     }
-    for key, field in Recipe.model_fields.items():
+    for key, field in fields.items():
         if field.is_required() and key not in sections:
             example = EXAMPLES.get(key, "…")
             problems.append(
@@ -153,71 +153,3 @@ def build(document: Document) -> Recipe:
     if conflicts:
         raise RecipeError("\n".join(conflicts))
     return recipe
-
-
-def section_type(key: str, values: Any) -> Any:
-    """Return the type that checks a section; for a task, strategy or source, the named class.
-
-    Raises:
-        RecipeError: the section does not name its kind, or a kind that does not exist.
-    """
-    if key == "training":
-        return training_fields.model()
-    if key not in KINDS:
-        return Recipe.model_fields[key].annotation
-    kind_key, package = KINDS[key]
-    kind = values.get(kind_key) if isinstance(values, dict) else None
-    if key == "strategy" and kind is None and isinstance(values, dict):
-        kind = DEFAULT_STRATEGY
-    known = registry.names(package)
-    if kind is None:
-        raise RecipeError(hints.of_missing_kind(key, kind_key, values, known))
-    hint = hints.of_kind(key, str(kind)) if kind not in known else None
-    if hint:
-        raise RecipeError(hint)
-    return registry.find(package, str(kind))
-
-
-def _section(document: Document, key: str, value: Any, problems: list[str]) -> Any:
-    """Check the value of a top-level key; mistakes are added to `problems`."""
-    if key not in Recipe.model_fields:
-        message = f"unknown key '{key}'; {_hint(document, key)}"
-        if key == "extends":
-            message = "'extends' is for files"
-        if key == "stages":
-            message = (
-                "'stages' are for `graft run`, `graft check` and `graft.load`; expected one recipe"
-            )
-        problems.append(f"{document.place((key,))}: {message}")
-        return None
-    # null leaves a section out: there is no kind whose class could check it
-    if value is None and key in OPTIONAL_KINDS:
-        return None
-    try:
-        kind = section_type(key, value)
-        if key == "training":
-            problems += checks.misplaced_training_keys(document)
-        # `training:` with nothing below it is null in YAML
-        section = TypeAdapter(kind).validate_python(
-            {} if key == "training" and value is None else value
-        )
-        # without what the recipe leaves out, whose None would win over the strategy's defaults
-        return section.model_dump(exclude_unset=True) if key == "training" else section
-    except RecipeError as error:
-        problems.append(f"{document.place((key, KINDS[key][0]))}: {error}")
-    except ValidationError as error:
-        problems += explain(document, key, error.errors(), kind)
-    return None
-
-
-def _hint(document: Document, key: str) -> str:
-    """Say what is meant by a key that is no section, from the kinds that this recipe names."""
-    known = {*Recipe.model_fields, "extends", "stages"}
-    sections = {}
-    for name in Recipe.model_fields:
-        try:
-            sections[name] = model_in(section_type(name, document.values.get(name)))
-        except RecipeError:  # of a kind that does not exist, which is reported by itself
-            continue
-    hint = hints.of_top_level_key(key, {name: kind for name, kind in sections.items() if kind})
-    return hint or suggest(key, known)
