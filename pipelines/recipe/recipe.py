@@ -18,7 +18,7 @@ from pipelines.data.sources import Source
 from pipelines.evaluation.calibration import Calibration
 from pipelines.evaluation.section import Evaluation
 from pipelines.models.section import Model
-from pipelines.recipe import checks, combinations, reading, section_checks
+from pipelines.recipe import checks, combinations, reading, typed_sections
 from pipelines.recipe.document import Document, Override
 from pipelines.recipe.overrides import Overrides, parse
 from pipelines.recipe.reading import DEFAULT_STRATEGY
@@ -131,7 +131,7 @@ def build(document: Document) -> Recipe:
     ]
     fields = Recipe.model_fields
     sections = {
-        key: section_checks.check(document, key, value, fields, problems)
+        key: typed_sections.check(document, key, value, fields, problems)
         for key, value in document.values.items()
     }
     for key, field in fields.items():

@@ -71,6 +71,19 @@ def prepare(recipe: Recipe, *, test: bool = True, held_out: "Dataset | None" = N
     return replace(prepared, target_scale=_target_scale(prepared))
 
 
+def on_rows_of(prepared: Prepared, recipe: Recipe, *, test: bool) -> Prepared:
+    """Prepare another recipe with the rows of `prepared`, whose texts are left out here, too.
+
+    Args:
+        test: whether to have the test split, if `prepared` has it.
+
+    Raises:
+        GraftError: as `prepare` does.
+    """
+    has_test = test and "test" in prepared.encoded
+    return prepare(recipe, test=has_test, held_out=prepared.held_out)
+
+
 def _load(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> Prepared:
     """Load and encode everything, and collect what there is to say of it: stages 2 to 7."""
     loaded = _load_data(recipe, test=test, held_out=held_out)
@@ -102,6 +115,7 @@ def _load(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> Prepared
         target=_encode_target(recipe, loaded, processor),
         others=detection.load(recipe, loaded, checkpoint) if test else None,
         probe_rows=forgetting.load(recipe, loaded, checkpoint) if test else None,
+        held_out=held_out,
     )
 
 

@@ -51,6 +51,8 @@ class Prepared:
         target_scale: by which training may standardize numbers to predict; None where it cannot.
         others: raw rows of another source, to be told from those of the run; None without one.
         probe_rows: rows of another task, to see what training left of it; None without one.
+        held_out: raw rows whose texts are left out of every split, such as the test split of a
+            later stage; None without such rows.
         reason: why `strategy: auto` chose its strategy; empty without a choice.
     """
 
@@ -67,6 +69,7 @@ class Prepared:
     target_scale: "TargetScale | None" = None
     others: "Dataset | None" = None
     probe_rows: "ProbeRows | None" = None
+    held_out: "Dataset | None" = None
     reason: str = ""
 
     def rows(self, split: str) -> Any:

@@ -14,13 +14,11 @@ from pipelines.core.console import capture_stdout, say
 from pipelines.recipe import Recipe, combinations
 from pipelines.strategies.auto import Auto
 from pipelines.strategies.linear_probe import LinearProbe
-from pipelines.workflow.prepare import prepare
+from pipelines.workflow.prepare import on_rows_of
 from pipelines.workflow.prepared import MIN_CHOOSING_ROWS, Prepared
 from pipelines.workflow.train import job_of
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from pipelines.report.evidence import SplitPredictions
 
 # of a value between 0 and 1, such as whether an answer is right; by one row of 150, a probe took
@@ -35,17 +33,13 @@ class ProbeInstead:
     Attributes:
         recipe: of the probe.
         score: its main score on validation.
-        held_out: rows whose texts are left out of train.
     """
 
     recipe: Recipe
     score: float
-    held_out: "Dataset | None" = None
 
     @classmethod
-    def of(
-        cls, recipe: Recipe, prepared: Prepared, held_out: "Dataset | None" = None
-    ) -> Self | None:
+    def of(cls, recipe: Recipe, prepared: Prepared) -> Self | None:
         """Score a probe on the features of the model as it is before training.
 
         Args:
@@ -71,7 +65,7 @@ class ProbeInstead:
             f"auto: {probe.name} has {prepared.scorer.main} {score:.4f} on validation, and takes "
             f"the place of {prepared.recipe.strategy.name} if that has clearly less"
         )
-        return cls(recipe, score, held_out)
+        return cls(recipe, score)
 
     def after(self, prepared: Prepared, validation: "SplitPredictions") -> Prepared | None:
         """Prepare the probe, if what was trained is clearly worse; else return None.
@@ -104,5 +98,5 @@ class ProbeInstead:
         )
         say(f"auto: {name}; reason: {reason}")
         with capture_stdout():  # all that is worth printing was printed before training
-            chosen = prepare(self.recipe, test="test" in prepared.encoded, held_out=self.held_out)
+            chosen = on_rows_of(prepared, self.recipe, test=True)
         return replace(chosen, reason=reason)

@@ -24,7 +24,7 @@ from pipelines.training.cross_validation import CrossValidation
 from pipelines.training.fold_cache import Logits
 from pipelines.training.job import Job
 from pipelines.workflow import race_scores, simple_model
-from pipelines.workflow.prepare import prepare
+from pipelines.workflow.prepare import on_rows_of
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.race_scores import NO_TIME, Entrant
 from pipelines.workflow.train import job_of
@@ -64,8 +64,8 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
         raise course.failure
     reason = race_scores.reason(course.entrants, best, metric, course.sign)
     say(f"auto: {best.name}; reason: {reason}")
-    has_test = "test" in prepared.encoded
-    chosen = prepare(_with_strategy(recipe, best.name, prepared.data.num_folds), test=has_test)
+    winner = _with_strategy(recipe, best.name, prepared.data.num_folds)
+    chosen = on_rows_of(prepared, winner, test=True)
     return replace(chosen, reason=reason)
 
 
@@ -104,7 +104,7 @@ class _Course:
         # all that is worth printing was printed of `auto`, whose data are the same
         with TemporaryDirectory() as folder, capture_stdout() as echo:
             recipe = _with_strategy(self.recipe, name, self.prepared.data.num_folds)
-            prepared = prepare(recipe, test=False)
+            prepared = on_rows_of(self.prepared, recipe, test=False)
             job = job_of(prepared, Path(folder))
             try:
                 entrant = self._cross_validated(prepared.recipe.strategy, job, echo)

@@ -105,7 +105,7 @@ def run_in(
             prepared = replace(prepared, reason=prepared.reason or _reason(resumed, original))
         locked = write_lock(prepared, folder, resumed, original)
         with explaining_memory(prepared):
-            probe = ProbeInstead.of(as_given, prepared, held_out)
+            probe = ProbeInstead.of(as_given, prepared)
             learned = learn(prepared, folder, resumed, probe)
         if learned.prepared is not prepared:
             locked = write_lock(learned.prepared, folder, resumed, original)

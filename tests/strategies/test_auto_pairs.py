@@ -12,6 +12,7 @@ from grafting import fit, logits, prepare, problem, write_recipe
 
 from pipelines import recipe
 from pipelines.cli import main
+from pipelines.report.evidence import SplitPredictions
 from pipelines.report.run_folder import RunFolder
 from pipelines.strategies.linear_probe import LinearProbe
 from pipelines.workflow.prepare import prepare as prepare_recipe
@@ -111,6 +112,23 @@ def test_a_training_that_is_worse_than_a_probe_gives_way_to_it(checkpoint, far, 
     assert float(then[2]) > float(then[3])
     assert f"auto: linear_probe has accuracy {then[2]} on validation, and takes" in printed
     assert not run.checkpoints.exists()
+
+
+@pytest.mark.parametrize(("lead", "line"), [(0.03, "full 0.5000: chance may make"), (-0.1, "")])
+def test_a_training_stays_where_it_leads_or_is_behind_by_chance(
+    checkpoint, far, tmp_path, capsys, lead, line
+):
+    path = write_recipe(
+        tmp_path, checkpoint("bert"), far, strategy="auto", training=LONG, calibration=None
+    )
+    prepared = prepare_recipe(plan := recipe.load(path), test=False)
+    targets = prepared.targets["validation"]
+    half = [target if row % 2 else 1 - target for row, target in enumerate(targets)]
+    capsys.readouterr()
+    probe = ProbeInstead(plan.replace(strategy=LinearProbe()), score=0.5 + lead)
+    assert probe.after(prepared, SplitPredictions({}, half, targets)) is None
+    printed = capsys.readouterr().out
+    assert line in printed if line else not printed
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
+from datasets import Dataset
 from grafting import prepare, problem, write_recipe
 
 from pipelines.cli import main
@@ -220,6 +221,20 @@ def test_entrants_that_diverge_are_left_out(checkpoint, few, tmp_path, capsys):
     prepared = replace(prepared, recipe=prepared.recipe.replace(strategy=recipe.strategy))
     with pytest.raises(DivergedError, match="not finite"):
         compare(recipe, prepared)
+
+
+def test_the_winner_is_trained_without_the_texts_that_the_entrants_did_without(
+    checkpoint, few, tmp_path
+):
+    strategy = {"name": "auto", "entrants": ["linear_probe"]}
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy=strategy, simple_model=False)
+    rows = pd.read_csv(few / "train.csv").head(4)
+    tested_later = Dataset.from_pandas(rows)
+    prepared = prepare_recipe(recipe := load(path), held_out=tested_later)
+    chosen = compare(recipe, prepared)
+    texts = chosen.data.train["text"]
+    assert texts == prepared.data.train["text"]
+    assert not {*texts} & {*rows["text"]}
 
 
 def test_entrants_are_refused_where_a_split_validates(checkpoint, text_data, tmp_path):
