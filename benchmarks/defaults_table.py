@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from defaults_arms import AUTO, title
+from defaults_arms import ARMS, AUTO, title
 from defaults_data import DATA, DECIDING, REPORTED, SIZES
 from defaults_peers import PEER_ARMS
 from scipy.stats import rankdata
@@ -26,20 +26,27 @@ def cells_of(lines: list[Line], names: tuple[str, ...] = (*DECIDING, *REPORTED))
     return cells
 
 
+def overview(cells: Cells) -> Iterator[str]:
+    """Print a line for each cell, a column for each arm: scores, and ECE in brackets."""
+    arms = [arm for arm in ARMS if any(arm in each for each in cells.values())]
+    yield f"| data | examples | {' | '.join(map(title, arms))} |"
+    yield f"|---|---:|{'---:|' * len(arms)}"
+    for (name, _), lines in cells.items():
+        best = max(map(_mean, lines.values()))
+        row = [_with_error(arm, lines[arm], best) if arm in lines else "" for arm in arms]
+        yield f"| {_data(name)} | {_num_rows(lines)} | {' | '.join(row)} |"
+
+
 def scores(cells: Cells) -> Iterator[str]:
     """Print a line for each arm in each cell; the best mean is bold."""
     yield "| data | examples | arm | score | ECE | seconds | CPU seconds | draws |"
     yield "|---|---:|---|---:|---:|---:|---:|---:|"
     for (name, _), arms in cells.items():
         best = max(map(_mean, arms.values()))
-        metric = DATA[name].metric
         for arm, lines in sorted(arms.items(), key=lambda item: -_mean(item[1])):
-            bold = "**" if _mean(lines) == best else ""
             yield (
-                f"| {name}{'' if metric == 'accuracy' else f', {metric}'} "
-                f"| {round(_average(lines, 'rows') or 0):,} | {title(arm)}{_choices(arm, lines)} "
-                f"| {bold}{_mean(lines):.1f}{bold} ± {_spread(lines):.1f} "
-                f"| {_number(_average(lines, 'ece'))} "
+                f"| {_data(name)} | {_num_rows(arms)} | {title(arm)}{_choices(arm, lines)} "
+                f"| {_score(lines, best)} | {_number(_average(lines, 'ece'))} "
                 f"| {_median(lines, 'seconds'):.0f} | {_median(lines, 'cpu'):.0f} | {len(lines)} |"
             )
 
@@ -115,7 +122,8 @@ def report(lines: list[Line], planned: list[Line]) -> Iterator[str]:
     for heading, names in (("deciding", DECIDING), ("reported", REPORTED)):
         cells = cells_of(lines, names)
         if cells:
-            yield from (f"\n{heading} half: {', '.join(names)}\n", *scores(cells), "")
+            yield from (f"\n{heading} half: {', '.join(names)}\n", *overview(cells), "")
+            yield from (*scores(cells), "")
             yield from summary(cells)
             yield f"\n{_goal(cells)}"
     yield from ("", *left_out(lines, planned))
@@ -132,6 +140,29 @@ def _choices(arm: str, lines: list[Line]) -> str:
     counts = Counter(line.get("strategy", "?") for line in lines)
     named = ", ".join(f"`{name}` {count}" for name, count in counts.most_common())
     return f": {named}" if arm == AUTO else ""
+
+
+def _data(name: str) -> str:
+    metric = DATA[name].metric
+    return name if metric == "accuracy" else f"{name}, {metric}"
+
+
+def _num_rows(arms: dict[str, list[Line]]) -> str:
+    """Write the rows of train, which all arms share, as a mean over draws."""
+    lines = max(arms.values(), key=len)
+    return f"{round(_average(lines, 'rows') or 0):,}"
+
+
+def _with_error(arm: str, lines: list[Line], best: float) -> str:
+    error = _average(lines, "ece")
+    return _score(lines, best) + _choices(arm, lines) + (f" ({error:.1f})" if error else "")
+
+
+def _score(lines: list[Line], best: float) -> str:
+    """Write the mean, bold if it is the best, and the deviation if there are several draws."""
+    bold = "**" if _mean(lines) == best else ""
+    spread = f" ± {_spread(lines):.1f}" if len(lines) > 1 else ""
+    return f"{bold}{_mean(lines):.1f}{bold}{spread}"
 
 
 def _mean(lines: list[Line]) -> float:

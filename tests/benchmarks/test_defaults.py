@@ -122,7 +122,18 @@ def test_scores_have_their_spread_and_the_best_is_bold():
     rows = table_rows([*defaults_table.scores(defaults_table.cells_of(lines))])[2:]
     assert rows == [
         ["sst2", "16", "Graft `auto`: `lora` 1, `full` 1", "**75.0** ± 7.1", "5.0", "3", "4", "2"],
-        ["sst2", "16", "SetFit", "60.0 ± 0.0", "", "3", "4", "1"],
+        ["sst2", "16", "SetFit", "60.0", "", "3", "4", "1"],
+    ]
+
+
+def test_the_overview_has_a_line_for_each_cell_and_a_column_for_each_arm():
+    lines = [line("auto", 70.0, strategy="lora"), line("setfit", 60.0, ece=None)]
+    lines.append(line("auto", 80.0, size="32", strategy="full"))
+    rows = table_rows([*defaults_table.overview(defaults_table.cells_of(lines))])
+    assert rows[0] == ["data", "examples", "Graft `auto`", "SetFit"]
+    assert rows[2:] == [
+        ["sst2", "16", "**70.0**: `lora` 1 (5.0)", "60.0"],
+        ["sst2", "16", "**80.0**: `full` 1 (5.0)", ""],
     ]
 
 
