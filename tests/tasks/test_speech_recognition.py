@@ -357,7 +357,10 @@ def test_frames_are_counted_as_a_fast_conformer_makes_them() -> None:
     from pipelines.tasks.audio.frames import num_frames
 
     window = {"n_fft": 256, "win_length": 200, "hop_length": 80}
-    extractor = ParakeetFeatureExtractor(feature_size=16, sampling_rate=8000, **window)
+    try:
+        extractor = ParakeetFeatureExtractor(feature_size=16, sampling_rate=8000, **window)
+    except ImportError as error:  # of older releases of transformers
+        pytest.skip(str(error))
     encoder = {
         "hidden_size": 16,
         "num_hidden_layers": 1,
