@@ -51,6 +51,8 @@ class Limits:
             size = pages * resource.getpagesize() + int(self.gigabytes * 1e9)
             resource.setrlimit(resource.RLIMIT_AS, (size, size))
         if self.file_bytes is not None:
+            # Python takes a module that it could not write whole for compiled
+            sys.dont_write_bytecode = True
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_bytes, self.file_bytes))
 
 
