@@ -1,5 +1,6 @@
 """Prepared -> Job -> Fitted: what a strategy trains, and how often."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,18 @@ from pipelines.training.averaging import soup
 from pipelines.training.cross_validation import CrossValidation
 from pipelines.training.job import Job
 from pipelines.training.rehearsal import rehearse
+from pipelines.workflow.free_keys import is_free
 
 if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
     from pipelines.recipe import Recipe
     from pipelines.training.fitted import Fitted
     from pipelines.workflow.prepared import Prepared
 
-# sections that training does not follow from; what it is of `data`, its rows tell
-UNTRAINED: Any = {
+# sections that training does not follow from; what it is of `data`, its rows tell, and of
+# `training`, the arguments that it makes
+UNTRAINED: dict[str, Any] = {
     "name": True,
     "data": True,
     "hub": True,
@@ -24,8 +29,10 @@ UNTRAINED: Any = {
     "simple_model": True,
     "printed_lines": True,
     "evaluation": True,
-    "training": {"output_dir", "resume_from_checkpoint"},
+    "training": True,
 }
+PLACE = {"checkpoint", "revision"}  # of `model`: its weights tell what is there
+OF_A_PROCESS = {"resume_from_checkpoint", "local_rank"}  # where it goes on, and which one it is
 
 
 def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
@@ -34,6 +41,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
     section = recipe.adaptation
     # rows that training may adapt to are part of what it follows from
     adapts_to = "" if target is None else str(target.fingerprint)
+    arguments = prepared.arguments(checkpoints)
     return Job(
         task=recipe.task,
         checkpoint=prepared.checkpoint,
@@ -51,7 +59,7 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         choosing_folds=prepared.choosing_folds,
         row_groups=recipe.task.row_groups(prepared.targets["train"], prepared.data.labels),
         scorer=prepared.scorer,
-        arguments=prepared.arguments(checkpoints),
+        arguments=arguments,
         early_stopping=recipe.early_stopping,
         # masked_lm draws its masks anew, too: nothing that is computed from an example stays valid
         varies=recipe.augmentation is not None or recipe.task.varies,
@@ -62,20 +70,29 @@ def job_of(prepared: "Prepared", checkpoints: Path, **fields: Any) -> Job:
         target_scale=prepared.target_scale,
         target=target,
         finds_batch_size=bool(recipe.training.get("auto_find_batch_size")),
-        identity=_identity(recipe) + adapts_to,
+        identity=_identity(recipe, arguments) + adapts_to,
         **fields,
     )
 
 
-def _identity(recipe: "Recipe") -> str:
-    """Write what a recipe says of training, the same for one that a resumed run has resolved.
+def _identity(recipe: "Recipe", arguments: "TrainingArguments") -> str:
+    """Write what a recipe says of training, the same whenever the training is.
 
-    Its keys may stand in another order, and beside steps, epochs say nothing.
+    A resumed run names what was resolved, with defaults among it, in another order, and may lie
+    elsewhere; beside steps, epochs say nothing.
     """
-    training = dict(sorted(recipe.training.items()))
-    if training.get("max_steps", -1) > 0:
-        training.pop("num_train_epochs", None)
-    return recipe.replace(training=training).model_dump_json(exclude=UNTRAINED)
+    fields = {
+        # 3 epochs are 3.0
+        name: float(value) if type(value) is int else value
+        for name, value in sorted(arguments.to_dict().items())
+        if not is_free(f"training.{name}") and name not in OF_A_PROCESS
+    }
+    if arguments.max_steps > 0:
+        del fields["num_train_epochs"]
+    # code that comes with weights is known by its commit
+    place = set() if recipe.model.trust_remote_code else PLACE
+    sections = recipe.model_dump_json(exclude=UNTRAINED | {"model": place})
+    return sections + json.dumps(fields, default=str)
 
 
 def check_training(prepared: "Prepared") -> None:

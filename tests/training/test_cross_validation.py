@@ -15,6 +15,7 @@ import torch
 import yaml
 from grafting import job, prepare, problem, write_recipe
 
+from pipelines import recipe as recipes
 from pipelines.cli import main
 from pipelines.core import registry
 from pipelines.core.errors import Interrupted
@@ -23,6 +24,8 @@ from pipelines.report.run_folder import RunFolder
 from pipelines.training.cross_validation import CrossValidation
 from pipelines.training.fitted import Fitted
 from pipelines.training.row_subset import RowSubset
+from pipelines.workflow import run as pipeline
+from pipelines.workflow.resume import Resumed
 
 # a step each of those that solve a head, have stages, wrap the model, or a loss of their own
 TRAINED = ["contrastive", "gradual_unfreezing", "lora", "lp_ft"]
@@ -193,6 +196,42 @@ def test_a_fold_is_trained_again_after_an_edit_of_code_or_an_update(
         monkeypatch.setattr(importlib.metadata, "version", updated)
         CrossValidation(train, ready).held_out(0)
         assert len(trained) == number
+
+
+@pytest.mark.parametrize(
+    ("training", "strategy"),
+    [({"num_train_epochs": None}, "full"), (SHORT, "lora"), ({"num_train_epochs": 2}, "lp_ft")],
+)
+def test_what_a_resumed_run_spells_out_trains_no_fold_again(
+    checkpoint, few, tmp_path, training, strategy
+):
+    trained = []
+
+    def train(_):
+        trained.append(True)
+        return Fitted(Solved(), [], 0)
+
+    def hold_out(recipe):
+        prepared = pipeline.prepare(recipe)
+        CrossValidation(train, job(prepared, tmp_path / "checkpoints")).held_out(0)
+        return prepared.recipe
+
+    sections = {"strategy": strategy, "training": training}
+    recipe = recipes.load(write_recipe(tmp_path, checkpoint("bert"), few, **sections))
+    resolved = hold_out(recipe)
+    run = RunFolder.create(tmp_path / "runs", "recipe")
+    run.recipe.write_text(yaml.safe_dump(resolved.model_dump(mode="json")), encoding="utf-8")
+    run.lock.write_text("{}", encoding="utf-8")
+    stopped = run.checkpoints / "checkpoint-1"
+    stopped.mkdir(parents=True)
+    (stopped / "trainer_state.json").write_text("{}", encoding="utf-8")
+    resumed = Resumed(run, True).apply(recipe)
+    assert resumed.training["gradient_accumulation_steps"] == 1
+    changed = {**resumed.training, "logging_steps": 7}
+    hold_out(resumed.replace(training=changed, model=resumed.model.replace(revision="c0ffee")))
+    assert len(trained) == 1
+    hold_out(resumed.replace(training={**resumed.training, "learning_rate": 1e-9}))
+    assert len(trained) == 2
 
 
 @pytest.mark.parametrize(
