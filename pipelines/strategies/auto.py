@@ -78,6 +78,13 @@ class Auto(Strategy):
         for name in entrants or ():
             if name not in known:
                 raise ValueError(f"'{name}': no such strategy; {suggest(name, known)}")
+            fields = registry.find("strategies", name).model_fields
+            needed = ", ".join(key for key, field in fields.items() if field.is_required())
+            if needed:
+                raise ValueError(
+                    f"'{name}' needs {needed}, and strategies are compared with their defaults; "
+                    f"leave it out, or train it alone: strategy: {{name: {name}, {needed}: …}}"
+                )
         return entrants
 
     def solves_head(self, task: "Task") -> bool:

@@ -50,6 +50,20 @@ def test_no_more_rows_are_read_than_the_recipe_has(recipe, limit, num_rows):
 
 
 @pytest.mark.parametrize(
+    ("written", "trained"),
+    [
+        ("{name: peft, peft_type: LOHA, r: 4}", ("peft", 4)),
+        ("{name: lora, r: 3}", ("lora", 3)),
+        ("linear_probe", ("full", None)),
+    ],
+)
+def test_the_best_are_trained_by_the_strategy_as_it_stands_there(recipe, written, trained):
+    request = RankRequest(recipe, (f"strategy={written}",), ("a", "b"), 1000, 2)
+    strategy = request.short_training("b", 30).strategy
+    assert (strategy.name, getattr(strategy, "r", None)) == trained
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--checkpoints", "a"], "--checkpoints: a: expected two or more"),

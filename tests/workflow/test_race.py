@@ -191,6 +191,7 @@ def test_without_time_to_compare_many_rows_are_set_aside_and_rules_choose(
     [
         (["linear_prob"], "'linear_prob': no such strategy; did you mean 'linear_probe'"),
         (["auto"], "'auto': no such strategy"),
+        (["full", "peft"], r"strategy\.entrants: .*: 'peft' needs peft_type, and .*alone"),
         (["contrastive"], "strategy.entrants: 'contrastive': .*pair of texts"),
     ],
 )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import recipe as recipes
-from pipelines.core import registry
 from pipelines.core.console import capture_stdout, duration, say
 from pipelines.core.errors import HubError, ModelError
 from pipelines.recipe import Recipe
@@ -60,6 +59,16 @@ class RankRequest:
         num_rows = min(self.rows, probe.data.limit.train or self.rows)
         return self.recipe(checkpoint, strategy="linear_probe", data__limit__train=num_rows)
 
+    def short_training(self, checkpoint: str, steps: int) -> Recipe:
+        """Build the recipe of a final: with its own strategy, as it stands there, if it has steps.
+
+        What takes no steps says no more than the pass did.
+        """
+        strategy = self.recipe(checkpoint).strategy
+        takes_none = strategy.cross_validates or strategy.name in ("auto", "scratch")
+        fixed = {"strategy": "full"} if takes_none else {}
+        return self.recipe(checkpoint, training__max_steps=steps, **fixed)
+
 
 def run(request: RankRequest) -> tuple[list[Estimate], list[Final]]:
     """Print the ranking and what it cost; return the estimates, best first, and the trainings.
@@ -107,17 +116,12 @@ def _finals(request: RankRequest, ranked: Sequence[Estimate]) -> tuple[list[Fina
     names = [each.checkpoint for each in ranked if each.fold_scores][: request.finalists]
     if len(names) < MIN_FINALISTS:
         return [], None
-    recipe = request.recipe(names[0])
-    strategy = recipe.strategy.name
-    # what takes no steps says no more than the passes did
-    if registry.find("strategies", strategy).cross_validates or strategy in ("auto", "scratch"):
-        strategy = "full"
+    strategy = request.short_training(names[0], FIRST_STEPS).strategy.name
     say(f"rank: the best {len(names)} are trained for {FIRST_STEPS} steps ({strategy}), half go on")
 
     def train(checkpoint: str, steps: int, folder: Path) -> float:
         with capture_stdout():
-            changed = request.recipe(checkpoint, strategy=strategy, training__max_steps=steps)
-            prepared = trial.prepare_trial(changed)
+            prepared = trial.prepare_trial(request.short_training(checkpoint, steps))
             score = trial.score_trial(prepared, folder)[prepared.scorer.main]
             return score if prepared.scorer.greater_is_better else -score
 
