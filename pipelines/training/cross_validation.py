@@ -74,6 +74,11 @@ class CrossValidation:
         assert self.job.folds is not None
         return np.unique(self.job.folds).tolist()
 
+    def rows_of(self, fold: int) -> np.ndarray:
+        """Return (rows,) the encoded rows of a fold."""
+        assert self.job.folds is not None
+        return np.flatnonzero((self.job.folds == fold)[examples_of(self.job.validation)])
+
     def held_out(self, fold: int) -> Logits:
         """Train without a fold, or look up what that gave, and print its score.
 
@@ -119,10 +124,9 @@ class CrossValidation:
     def _train_without(self, fold: int) -> Logits:
         """Train a copy on the rows of the other folds: the logits of the rows of this one."""
         assert self.job.folds is not None
-        is_held = self.job.folds == fold
-        held = np.flatnonzero(is_held[examples_of(self.job.validation)])
+        held = self.rows_of(fold)
         with tempfile.TemporaryDirectory() as folder, capture_stdout():
-            job = self._on(~is_held, folder)
+            job = self._on(self.job.folds != fold, folder)
             try:
                 fitted = self._train(job)
             except Interrupted as stop:

@@ -1,11 +1,12 @@
 """The strategies that `auto` cross-validates: a table of them, and what the best is worth."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from pipelines.core.console import duration
 from pipelines.strategies.choosing.comparable import MIN_FOLDS
+from pipelines.workflow.out_of_fold import OutOfFold, merged
 
 NO_TIME = "no time is left"
 MAX_STANDARD_ERRORS = 1.0  # of a paired difference, which chance makes
@@ -16,63 +17,86 @@ class Entrant:
     """A strategy, and how it did on the folds that it was trained for.
 
     Attributes:
-        score: on all rows out of fold; None where it was left out before. Of one that there was no
-            time for, the leader's, and how far it is ahead on the same folds.
-        reason: why it did not go through all folds.
+        answers: None where it was trained for no fold.
+        reason: why it did not go through all folds; empty if it did.
     """
 
     name: str
-    fold_scores: tuple[float, ...] = ()
-    score: float | None = None
+    answers: OutOfFold | None = None
     seconds: float = 0.0
     reason: str = ""
 
+    @property
+    def score(self) -> float | None:
+        """The score of all rows out of fold; None where it was left out before."""
+        return self.answers.score if self.answers and not self.reason else None
 
-def is_behind(scores: Sequence[float], leader: Entrant, sign: int, *, any_lead: bool) -> bool:
+
+def is_behind(answers: OutOfFold, leader: Entrant, sign: int, *, any_lead: bool) -> bool:
     """Return whether the leader is better on the same folds, which are MIN_FOLDS at least.
 
     Args:
         sign: 1 where greater scores are better, else -1.
         any_lead: whether any lead counts; else it must be more than one standard error.
     """
-    lead = _lead(scores, leader, sign)
+    lead = _lead(answers, leader, sign)
     return len(lead) >= MIN_FOLDS and fmean(lead) >= (0.0 if any_lead else _by_chance(lead))
 
 
-def clearly_ahead(stopped: Entrant, leader: Entrant | None, sign: int) -> Entrant | None:
-    """Return an entrant that time did not suffice for with a score, if it is ahead of the leader.
+def worth_the_time(entrants: Sequence[Entrant], leader: Entrant, sign: int) -> Entrant | None:
+    """Return the entrant that time did not suffice for, and that is clearly ahead of the leader.
 
-    Its folds are fewer, so it has the leader's score on all rows, and its lead on the same folds.
+    By folds that are fewer it has not won: the others decide.
     """
-    if leader is None or leader.score is None or stopped.reason != NO_TIME:
-        return None
-    lead = _lead(stopped.fold_scores, leader, sign)
-    if len(lead) < MIN_FOLDS or -fmean(lead) < _by_chance(lead):
-        return None
-    reason = f"ahead of {leader.name}, and {NO_TIME}"
-    return replace(stopped, score=leader.score - sign * fmean(lead), reason=reason)
+    leads = {
+        entrant.name: _lead(entrant.answers, leader, sign)
+        for entrant in entrants
+        if entrant.reason == NO_TIME and entrant.answers
+    }
+    ahead = {
+        name: -fmean(lead)
+        for name, lead in leads.items()
+        if len(lead) >= MIN_FOLDS and -fmean(lead) >= _by_chance(lead)
+    }
+    best = max(ahead, key=lambda name: ahead[name], default=None)
+    return next((entrant for entrant in entrants if entrant.name == best), None)
 
 
-def _lead(scores: Sequence[float], leader: Entrant, sign: int) -> list[float]:
+def _lead(answers: OutOfFold, leader: Entrant, sign: int) -> list[float]:
     """Return by how much the leader is better on each fold that both went through."""
+    assert leader.answers
     # paired: what makes a fold hard, it does for both
-    pairs = zip(leader.fold_scores, scores, strict=False)
-    return [sign * (leading - score) for leading, score in pairs]
+    pairs = zip(
+        leader.answers.first(len(answers)).pseudo_values, answers.pseudo_values, strict=True
+    )
+    return [sign * (leading - value) for leading, value in pairs]
 
 
 def _by_chance(lead: Sequence[float]) -> float:
     return MAX_STANDARD_ERRORS * stdev(lead) / len(lead) ** 0.5 + 1e-9
 
 
-def table(entrants: Sequence[Entrant]) -> Iterator[str]:
-    """Write a line for each entrant: its score, how it varies over folds, its time."""
+def table(entrants: Sequence[Entrant], best: Entrant | None) -> Iterator[str]:
+    """Write a line for each entrant: its score, its standard error, its time.
+
+    Args:
+        best: is scored beside those that were left out, on the same folds.
+    """
     for entrant in entrants:
-        scores = entrant.fold_scores
-        spread = f" ± {stdev(scores) / len(scores) ** 0.5:.4f}" if len(scores) > 1 else ""
-        mean = f"{fmean(scores):.4f}{spread}" if scores else "-"
-        end = "left out" if entrant.score is None else "stopped"
-        left = f"; {end} after {len(scores)} folds: {entrant.reason}" if entrant.reason else ""
-        yield f"  {entrant.name:<14} {mean:<16} {duration(entrant.seconds):>8}{left}"
+        score = "-"
+        if entrant.answers:
+            error = entrant.answers.standard_error
+            score = f"{entrant.answers.score:.4f}" + ("" if error is None else f" ± {error:.4f}")
+        left = f"; {_left_out(entrant, best)}" if entrant.reason else ""
+        yield f"  {entrant.name:<14} {score:<16} {duration(entrant.seconds):>8}{left}"
+
+
+def _left_out(entrant: Entrant, best: Entrant | None) -> str:
+    """Say after how many folds an entrant was left out, and why."""
+    num_folds, beside = len(entrant.answers or ()), ""
+    if num_folds and best and best.answers:
+        beside = f", of which {best.name} has {best.answers.first(num_folds).score:.4f}"
+    return f"left out after {num_folds} folds{beside}: {entrant.reason}"
 
 
 def reason(entrants: Sequence[Entrant], best: Entrant, metric: str, sign: int) -> str:
@@ -81,9 +105,8 @@ def reason(entrants: Sequence[Entrant], best: Entrant, metric: str, sign: int) -
     Args:
         sign: 1 where greater scores of `metric` are better, else -1.
     """
-    tried = ", ".join(entrant.name for entrant in entrants if entrant.fold_scores)
-    folds = f", by {len(best.fold_scores)} folds" if best.reason else ""
-    reason = f"{metric} {best.score:.4f} out of fold{folds}, the best of {tried}"
+    tried = ", ".join(entrant.name for entrant in entrants if entrant.answers)
+    reason = f"{metric} {best.score:.4f} out of fold, the best of {tried}"
     honest = nested_score(entrants, sign)
     if honest is None:
         return reason
@@ -91,7 +114,7 @@ def reason(entrants: Sequence[Entrant], best: Entrant, metric: str, sign: int) -
 
 
 def nested_score(entrants: Sequence[Entrant], sign: int) -> float | None:
-    """Score each fold by the entrant that the other folds choose, and take the mean.
+    """Score each fold by the entrant that the other folds choose, all folds together.
 
     The score of the best of several is too good, since the rows that it is measured on chose it;
     this one is not (Varma and Simon 2006, doi 10.1186/1471-2105-7-91).
@@ -99,14 +122,13 @@ def nested_score(entrants: Sequence[Entrant], sign: int) -> float | None:
     Returns:
         None where fewer than two entrants went through all folds, so that nothing was chosen.
     """
-    finished = [entrant.fold_scores for entrant in entrants if entrant.score is not None]
-    if len(finished) < 2 or min(map(len, finished)) < 2:
+    finished = [each.answers for each in entrants if each.answers and not each.reason]
+    if len(finished) < 2 or len(finished[0]) < 2:
         return None
-
-    scores = []
-    num_folds = min(map(len, finished))
-    for fold in range(num_folds):
-        others = [sign * fmean(each[:fold] + each[fold + 1 : num_folds]) for each in finished]
+    folds, chosen = range(len(finished[0])), []
+    for fold in folds:
+        others = [other for other in folds if other != fold]
+        scores = [sign * answers.over(others) for answers in finished]
         # the first of equals, as among all folds
-        scores.append(finished[others.index(max(others))][fold])
-    return fmean(scores)
+        chosen.append(finished[scores.index(max(scores))].by_fold[fold])
+    return finished[0].score_of(merged(chosen))

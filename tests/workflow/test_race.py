@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -18,8 +19,11 @@ from pipelines.recipe import load
 from pipelines.report.run_folder import RunFolder
 from pipelines.strategies.choosing.comparable import ENTRANTS, in_time
 from pipelines.training.length import Length
+from pipelines.workflow.out_of_fold import OutOfFold
 from pipelines.workflow.prepare import prepare as prepare_recipe
 from pipelines.workflow.race import race as compare
+from pipelines.workflow.race_course import Course
+from pipelines.workflow.race_scores import NO_TIME, Entrant
 from pipelines.workflow.stopped import advising
 
 SHORT = {"max_steps": 2, "per_device_train_batch_size": 4}
@@ -201,6 +205,33 @@ def test_entrants_that_cannot_are_refused(checkpoint, tmp_path, entrants, messag
     strategy = {"name": "auto", "entrants": entrants}
     with pytest.raises(RecipeError, match=message):
         prepare(tmp_path, checkpoint("bert"), pairs, strategy=strategy)
+
+
+@pytest.mark.slow
+def test_one_that_is_ahead_as_time_is_over_goes_through_the_other_folds(
+    checkpoint, few, tmp_path, capsys
+):
+    """By two folds it would win: all of them say whether it does."""
+    strategy = {"name": "auto", "entrants": ["linear_probe", "full"]}
+    path = write_recipe(tmp_path, checkpoint("bert"), few, strategy=strategy, training=SHORT)
+    course = Course(recipe := load(path), prepared := prepare_recipe(recipe, test=False), 300)
+    course.enter("linear_probe")
+    probe = course.leader.answers
+    classes, two = np.eye(2)[prepared.targets["train"]], probe.by_fold[:2]
+    lucky, unlucky = (
+        [{row: each[row] for row in fold} for fold in two] for each in (classes, 1 - classes)
+    )
+    answers = OutOfFold(probe.score_of, tuple(lucky))
+    behind = OutOfFold(probe.score_of, (*unlucky, *probe.by_fold[2:]))
+    course.entrants[0] = replace(course.leader, answers=behind)
+    course.entrants.append(Entrant("full", answers, seconds=1.0, reason=NO_TIME))
+    course.give_time()
+    full = course.entrants[1]
+    assert answers.score == 1.0
+    assert len(full.answers) == 5
+    assert full.score == full.answers.score < 1.0
+    assert full.seconds > 1.0
+    assert "full is ahead of linear_probe on 2 folds, as no time is left" in capsys.readouterr().out
 
 
 @pytest.mark.slow
