@@ -103,15 +103,13 @@ def deal(values: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.nd
 
     Args:
         values: (rows,) the value of each row to draw in proportion.
-        groups: (rows,) of equal ones all rows are in one fold, unless there are too few of them;
-            those of `data.group` are for `group_folds`.
+        groups: (rows,) of equal ones, which are at least as many as folds, all rows are in one
+            fold; those of `data.group` are for `group_folds`.
 
     Returns:
         (rows,) the fold of each row, from 0.
     """
     _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
-    if len(firsts) < folds:
-        firsts = members = np.arange(len(values))
     # groups of a value lie together, in random order, and go to one fold after the other
     order = np.lexsort((np.random.default_rng(seed).random(len(firsts)), values[firsts]))
     dealt = np.empty(len(firsts), dtype=int)

@@ -18,20 +18,27 @@ def deal(
     Args:
         values: (rows,) the value of each row to draw in proportion.
         repeats: (rows,) equal in rows with the same inputs.
-        num_folds: fewer are dealt where rows were left out since they were counted.
-        note: is called with what is not kept together.
+        num_folds: fewer are dealt where rows were left out since they were counted, or where
+            there are fewer different examples: one that is in two folds is no test.
+        note: is called with what is not kept together, and if folds are fewer.
 
     Returns:
         (rows,) the fold of each row, from 0.
 
     Raises:
-        DataError: of train a single row, or group, is left.
+        DataError: of train a single example, or group, is left.
     """
     groups = train.groups
-    num_folds = min(num_folds, groups.count if groups else len(train))
-    if num_folds < 2:
+    num_units = groups.count if groups else len(np.unique(repeats))
+    if num_units < 2:
         unit = f"group by '{groups.column}'" if groups else "example"
-        raise DataError(f"train: of one {unit} there are no folds; add examples")
+        raise DataError(
+            f"train: of one {unit} there are no folds: none is left to score a model by; add others"
+        )
+    if num_units < min(num_folds, len(train)):
+        units_of = f"groups by '{groups.column}'" if groups else "different examples"
+        note(f"folds: {num_units}, since train has no more {units_of}")
+    num_folds = min(num_folds, num_units)
     together = units(train, repeats, num_folds, note)
     if not groups:
         return folds.deal(values, together, num_folds, seed)

@@ -1,6 +1,7 @@
 """How good predictions are: scores, metrics and calibration.
 
 scorer.py        the metrics of a recipe, together; model outputs -> predictions
+fold_scores.py   scores of folds, and what each adds to that of all
 scores.py        logits -> the probabilities that a metric may take
 averages.py      `f1_macro` in one word
 metric.py        one entry of `metrics:`, checked at once and loaded when it first scores

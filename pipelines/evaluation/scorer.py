@@ -1,6 +1,5 @@
 """Predictions -> scores, by the metrics that a recipe names or by those usual for the labels."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
@@ -87,24 +86,6 @@ class Scorer:
         """Compute the main score of one who makes no mistake, and is certain of every answer."""
         certain = scores.certain(references, self.labels) if self._takes_scores else None
         return self._main_score(references, references, certain)
-
-    def fold_scores(
-        self,
-        predictions: "Predictions",
-        references: "Targets",
-        outputs: "ModelOutputs",
-        folds: np.ndarray,
-    ) -> tuple[float, ...]:
-        """Compute the main score of each fold; `folds` (examples,) says in which an example is."""
-        scored = []
-        # a fold of few rows may lack a class, of which some metrics warn
-        with warnings.catch_warnings(action="ignore"):
-            for fold in np.unique(folds):
-                rows = np.flatnonzero(folds == fold)
-                of_fold = {name: take(column, rows) for name, column in outputs.items()}
-                pairs = take(predictions, rows), take(references, rows)
-                scored.append(self.main_score(*pairs, of_fold))
-        return tuple(scored)
 
     def _main_score(
         self, predictions: "Predictions", references: "Targets", probabilities: Any

@@ -88,6 +88,7 @@ class Evidence:
         pair: whether an example is two texts.
         calibration: how true the probabilities are; None where there are none.
         fold_scores: the main score of each fold of train that stood in for validation; else empty.
+        pseudo_values: what each of these folds adds to the main score of all (`fold_scores`).
         limits: what users have to know about inputs, a sentence or more each.
         robustness: the main score under corruptions; None where it was not measured.
         detection: whether rows of another source are told apart; None where it was not measured.
@@ -134,6 +135,7 @@ class Evidence:
     calibration: "CalibrationResult | None" = None
     limits: Sequence[str] = ()
     fold_scores: Sequence[float] = ()
+    pseudo_values: Sequence[float] = ()
     robustness: "Robustness | None" = None
     detection: "Detection | None" = None
     forgetting: "Forgetting | None" = None
@@ -144,9 +146,9 @@ class Evidence:
     @property
     def standard_error(self) -> float | None:
         """Standard error of the main score over folds; None where a split validated."""
-        if not self.fold_scores:
+        if len(self.pseudo_values) < 2:
             return None
-        return stdev(self.fold_scores) / sqrt(len(self.fold_scores))
+        return stdev(self.pseudo_values) / sqrt(len(self.pseudo_values))
 
     def title(self, split: str) -> str:
         """Name a split as reports show it."""

@@ -154,13 +154,16 @@ class Job:
         data = data or self.labeled_validation
         return self.scorer.main_score(self._predictions(outputs, data), data.targets, outputs)
 
-    def fold_scores(self, outputs: "ModelOutputs") -> tuple[float, ...]:
-        """Score out-of-fold outputs by the same metric, each fold apart; none without folds."""
+    def pseudo_values(self, outputs: "ModelOutputs") -> tuple[float, ...]:
+        """Say what each fold adds to the score of out-of-fold outputs; empty without folds."""
         if self.folds is None:
             return ()
+        from pipelines.evaluation.fold_scores import FoldScores
+
         data = self.labeled_validation
         predictions = self._predictions(outputs, data)
-        return self.scorer.fold_scores(predictions, data.targets, outputs, self.folds)
+        scores = FoldScores(self.scorer, predictions, data.targets, outputs, self.folds)
+        return scores.pseudo_values
 
     def _predictions(self, outputs: "ModelOutputs", data: LabeledRows) -> "Predictions":
         from pipelines.evaluation.scorer import predict

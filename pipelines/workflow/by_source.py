@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipelines.evaluation.fold_scores import FoldScores
 from pipelines.report.evidence import SourceScore, SplitPredictions
 from pipelines.workflow.prepared import Prepared
 
@@ -25,9 +26,8 @@ def measure(
             continue
         numbers = rows.domains.numbers
         present, counts = np.unique(numbers, return_counts=True)
-        scored = prepared.scorer.fold_scores(
-            predicted.predictions, predicted.targets, predicted.outputs, numbers
-        )
+        answers = predicted.predictions, predicted.targets, predicted.outputs
+        scored = FoldScores(prepared.scorer, *answers, numbers).of_each
         names = [rows.domains.names[number] for number in present.tolist()]
         pairs = map(SourceScore, counts.tolist(), scored)
         scores[split] = dict(zip(names, pairs, strict=True))

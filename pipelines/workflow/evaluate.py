@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core import processes
 from pipelines.evaluation.calibration import result
+from pipelines.evaluation.fold_scores import FoldScores
 from pipelines.report.evidence import Evidence, SplitPredictions
 from pipelines.workflow import (
     by_source,
@@ -55,6 +56,7 @@ def evaluate(
 ) -> Evidence:
     """Score validation, then test: the only time that test is used."""
     scored = _score(prepared, fitted, validation)
+    folds = _fold_scores(prepared, scored.predictions["validation"])
     return Evidence(
         **_training(prepared, fitted),
         seconds=seconds,
@@ -75,7 +77,8 @@ def evaluate(
         pair="text_pair" in prepared.data.validation.column_names,
         predictions=scored.predictions,
         calibration=_reliability(prepared, fitted, scored.predictions),
-        fold_scores=_fold_scores(prepared, scored.predictions["validation"]),
+        fold_scores=folds.of_each if folds else (),
+        pseudo_values=folds.pseudo_values if folds else (),
         limits=_limits(prepared),
         robustness=_robustness(prepared, fitted, scored.predictions),
         detection=detection.measure(prepared, fitted) if prepared.others is not None else None,
@@ -127,13 +130,11 @@ def _score(prepared: Prepared, fitted: "Fitted", validation: SplitPredictions) -
     return _Scored(predictions, scores, baseline, at_half)
 
 
-def _fold_scores(prepared: Prepared, validation: SplitPredictions) -> tuple[float, ...]:
-    """Compute the main score of each fold; none where a split validates."""
+def _fold_scores(prepared: Prepared, of: SplitPredictions) -> FoldScores | None:
+    """Return what scores folds; None where a split validates."""
     if prepared.folds is None:
-        return ()
-    return prepared.scorer.fold_scores(
-        validation.predictions, validation.targets, validation.outputs, prepared.folds
-    )
+        return None
+    return FoldScores(prepared.scorer, of.predictions, of.targets, of.outputs, prepared.folds)
 
 
 def _reliability(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import stdev
 
-from pipelines.evaluation.jackknife import pseudo_values
+from pipelines.evaluation.fold_scores import pseudo_values
 from pipelines.training.fold_cache import Logits
 
 

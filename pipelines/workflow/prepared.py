@@ -98,11 +98,12 @@ class Prepared:
         solves = self.recipe.strategy.has_solved_head(self.recipe.task)
         if not solves or self.data.is_folded or self.stream is not None:
             return None
-        groups, num_rows = self.data.splits["train"].groups, self.num_examples
-        num_folds = min(DEFAULT_FOLDS, groups.count if groups else num_rows)
         is_small = len(self.targets["validation"]) < MIN_CHOOSING_ROWS
-        is_quick = num_rows <= MAX_FOLDED_ROWS
-        return self._dealt(num_folds) if num_folds > 1 and is_small and is_quick else None
+        if not is_small or self.num_examples > MAX_FOLDED_ROWS:
+            return None
+        groups = self.data.splits["train"].groups
+        num_folds = min(DEFAULT_FOLDS, groups.count if groups else len(np.unique(self._repeats)))
+        return self._dealt(num_folds) if num_folds > 1 else None
 
     def _dealt(self, num_folds: int) -> np.ndarray:
         targets, train = self.targets["train"], self.data.splits["train"]

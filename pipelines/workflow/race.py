@@ -10,6 +10,8 @@ A run of the winner finds its folds in the cache.
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from pipelines.core.console import duration, say
 from pipelines.recipe import Recipe
 from pipelines.strategies.auto import RACE_MINUTES, Auto
@@ -32,9 +34,10 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     strategy = prepared.recipe.strategy
     if not isinstance(strategy, Auto):
         return prepared
+    assert prepared.folds is not None
     names, seconds = strategy.entrants or (), 60 * (strategy.minutes or RACE_MINUTES)
     say(
-        f"auto: compares {', '.join(names)} on {prepared.data.num_folds} folds of "
+        f"auto: compares {', '.join(names)} on {len(np.unique(prepared.folds))} folds of "
         f"{len(prepared.data.train):,} rows, for about {duration(seconds)} (strategy.minutes)"
     )
     course, metric = Course(recipe, prepared, seconds), prepared.scorer.main

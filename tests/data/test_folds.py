@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from pipelines import data, recipe
 from pipelines.core.errors import DataError, RecipeError
-from pipelines.data import folds
+from pipelines.data import folds, group_folds
 from pipelines.data.sources.files import Files
 from pipelines.tasks.text_classification import TextClassification
 
@@ -43,8 +43,17 @@ def test_rows_that_repeat_are_in_one_fold():
     dealt = folds.deal(values, texts, 5, seed=1)
     np.testing.assert_array_equal(dealt[::2], dealt[1::2])
     assert np.bincount(dealt).tolist() == [4] * 5
-    # of a single text there is nothing else to deal
-    assert len(np.unique(folds.deal(values, np.zeros(20), 5, seed=1))) == 5
+
+
+def test_there_are_no_more_folds_than_different_texts(load):
+    """A text in two folds is scored by what was trained on it."""
+    train, notes = load(40).splits["train"], []
+    values, texts = np.arange(40) % 2, np.arange(40) % 3
+    dealt = group_folds.deal(train, values, texts, 5, 42, notes.append)
+    assert len({*zip(texts, dealt, strict=True)}) == len({*dealt}) == 3
+    assert notes == ["folds: 3, since train has no more different examples"]
+    with pytest.raises(DataError, match="of one example there are no folds"):
+        group_folds.deal(train, values, np.zeros(40), 5, 42, print)
 
 
 def test_of_few_rows_none_are_set_aside_where_folds_can_choose(load):

@@ -102,7 +102,9 @@ def test_the_run_names_what_was_scored_and_can_be_repeated(checkpoint, few, tmp_
 def test_numbers_far_below_zero_are_predicted_out_of_fold(checkpoint, tmp_path):
     folder = tmp_path / "numbers"
     folder.mkdir()
-    rows = {"text": ["good film", "bad film"] * 10, "label": [-30_000.5, -20_000.5] * 10}
+    # of two texts there would be two folds, and one text for each of them to learn from
+    texts = [f"{word} film {number}" for number in range(10) for word in ("good", "bad")]
+    rows = {"text": texts, "label": [-30_000.5, -20_000.5] * 10}
     Dataset.from_dict(rows).to_parquet(folder / "train.parquet")
     ready = prepare(tmp_path, checkpoint("bert"), folder, strategy=PROBE)
     fitted = fit(ready, tmp_path)

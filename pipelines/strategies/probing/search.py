@@ -84,8 +84,9 @@ class HeadSearch:
             strengths, self._logits(pooling, strengths, limit), strict=True
         ):
             outputs = self._outputs(logits)
-            score, fold_scores = self.job.main_score(outputs), self.job.fold_scores(outputs)
-            yield HeadTrial(pooling, strength, score, fold_scores)
+            # as many scores as folds, by which poolings are compared
+            values = self.job.pseudo_values(outputs) if len(self.train.features) > 1 else ()
+            yield HeadTrial(pooling, strength, self.job.main_score(outputs), values)
 
     def _solved(self, trial: HeadTrial) -> SolvedTrial:
         """Solve the head of a trial on all of train."""

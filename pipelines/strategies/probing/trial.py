@@ -35,13 +35,13 @@ class HeadTrial:
 
     Attributes:
         strength: the value of the head's hyperparameter.
-        fold_scores: the score of each fold of train; empty where a validation split scores.
+        pseudo_values: what each fold of train adds to the score; empty where they choose nothing.
     """
 
     pooling: str
     strength: float
     score: float
-    fold_scores: tuple[float, ...] = ()
+    pseudo_values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +99,9 @@ def _rank(pooling: str) -> int:
 
 def _is_near(trial: HeadTrial, leader: HeadTrial) -> bool:
     """Return whether folds do not tell the two apart; False where a validation split scores."""
-    if not leader.fold_scores:
+    if not leader.pseudo_values:
         return False
-    pairs = zip(leader.fold_scores, trial.fold_scores, strict=True)
+    pairs = zip(leader.pseudo_values, trial.pseudo_values, strict=True)
     # paired: what makes a fold hard, it does for both
     gains = [one - other for one, other in pairs]
     standard_error = stdev(gains) / len(gains) ** 0.5
