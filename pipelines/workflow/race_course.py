@@ -119,10 +119,8 @@ class Course:
             return Entrant(name, answers)
         started = time.monotonic()
         for number, fold in enumerate(validation.folds, 1):
-            logits = validation.held_out(fold)
-            answers = answers.and_fold(logits)
-            score = validation.score(logits)
-            echo(f"auto: {name}, fold {number} of {num_folds}: {score:.4f}")
+            answers = answers.and_fold(validation.held_out(fold))
+            echo(f"auto: {name}, {number} of {num_folds} folds: {answers.score:.4f}")
             if number == num_folds:
                 break
             reason = reason_to_stop(Standing(answers, time.monotonic() - started, num_folds))
