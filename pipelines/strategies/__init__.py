@@ -5,7 +5,9 @@ decides what trains, `merge` returns a plain model. A strategy that takes no gra
 overrides `fit`.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pipelines.tasks import Task
     from pipelines.training.fitted import Fitted
     from pipelines.training.job import Job
+    from pipelines.training.length import Length
     from pipelines.training.setup import Setup
     from pipelines.training.stages import Stage
 
@@ -57,6 +60,8 @@ class Strategy(Named):
     stands_beside: ClassVar[bool] = False
     # True: `fit` scores each row of train out of fold by itself, at next to no cost
     cross_validates: ClassVar[bool] = False
+    # steps that are needed to learn something; None: as many as the classes ask for
+    min_steps: ClassVar[int | None] = None
     # why there are no gradient steps; None where there are
     no_gradient_reason: ClassVar[str | None] = None
 
@@ -94,6 +99,10 @@ class Strategy(Named):
     def ignored_training_keys(self, training: dict[str, Any]) -> tuple[str, ...]:
         """List the keys of the recipe's `training:` that have no effect on this strategy."""
         return ()
+
+    def length(self, context: "AutoContext", arguments: Mapping[str, Any]) -> "Length | None":
+        """Return how long training is by fields of TrainingArguments; None without steps."""
+        return None if self.no_gradient_reason else replace(context.length, arguments=arguments)
 
     def training_minutes(self, context: "AutoContext") -> float:
         """Estimate how long one training takes on this machine: as long as full fine-tuning."""

@@ -1,7 +1,7 @@
 """Choose the strategy that suits data, model and machine: by measurement, or by fixed rules."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -11,6 +11,7 @@ from pipelines.core.errors import RecipeError, suggest
 from pipelines.strategies import Resolution, Strategy
 from pipelines.strategies.choosing import adaptation_advice, comparable
 from pipelines.training.averaging import Averaging
+from pipelines.training.length import Length
 
 if TYPE_CHECKING:
     from pipelines.strategies.choosing.context import AutoContext
@@ -119,6 +120,14 @@ class Auto(Strategy):
         raise RecipeError(
             f"strategy 'auto': no strategy goes with the rest of the recipe: {conflict}"
         )
+
+    def length(self, context: "AutoContext", arguments: Mapping[str, Any]) -> Length | None:
+        """Return the length of the entrant that needs the most steps; None if none takes any."""
+        if not self.entrants:
+            return super().length(context, arguments)
+        entrants = (registry.find("strategies", name)() for name in self.entrants)
+        lengths = [entrant.length(context, arguments) for entrant in entrants]
+        return max(filter(None, lengths), key=lambda length: length.min_steps, default=None)
 
     def _entrants(self, context: "AutoContext") -> tuple[str, ...]:
         """List the strategies that can be compared, simple ones first; none if there is no time.

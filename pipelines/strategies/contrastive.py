@@ -1,5 +1,6 @@
 """SetFit: texts of a class become similar, then a head is solved (arXiv 2209.11055)."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,7 +20,7 @@ from pipelines.training.contrast.job import (
     on_pairs,
     plan,
 )
-from pipelines.training.length import LENGTH_KEYS, Length
+from pipelines.training.length import Length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -44,6 +45,7 @@ class Contrastive(Strategy):
     """
 
     trains_on_task_loss: ClassVar[bool] = False
+    min_steps: ClassVar[int | None] = MIN_STEPS
 
     draws: int = Field(
         20,
@@ -82,16 +84,22 @@ class Contrastive(Strategy):
         """List what is about scores during training, and the order of rows."""
         return tuple(key for key in training if key in UNUSED_KEYS)
 
-    def training_minutes(self, context: "AutoContext") -> float:
-        """Estimate one training by the texts that its pairs have, of as many as `full` reads."""
-        arguments = {**self.training_defaults("text", context.anatomy), **context.training}
-        step = arguments["per_device_train_batch_size"] * processes.num_processes()
-        length = Length(
-            num_rows=num_pairs(len(context.targets), self.draws, step),
+    def length(self, context: "AutoContext", arguments: Mapping[str, Any]) -> Length:
+        """Return how long training is: an epoch reads pairs, and has the steps that it needs."""
+        accumulated = arguments.get("gradient_accumulation_steps") or 1
+        batch = arguments["per_device_train_batch_size"] * processes.num_processes()
+        return Length(
+            num_rows=num_pairs(len(context.targets), self.draws, batch * accumulated),
             num_classes=context.labels.num_labels,
             arguments=arguments,
-            explicit=LENGTH_KEYS,  # pairs are counted here
+            explicit=frozenset(context.training),
+            needed=self.min_steps,
         )
+
+    def training_minutes(self, context: "AutoContext") -> float:
+        """Estimate one training by the texts that its pairs have, of as many as `full` reads."""
+        defaults = self.training_defaults("text", context.anatomy)
+        length = self.length(context, {**defaults, **context.training})
         return context.minutes * 2 * length.examples_seen / context.length.examples_seen
 
     def training_defaults(self, modality: str, anatomy: "Anatomy") -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Length:
         arguments: fields of TrainingArguments, with the defaults of the strategy.
         explicit: the fields that the recipe has itself.
         adapting: steps that adapting to a target needs.
+        needed: steps that a strategy needs to learn something; None: as many as classes ask for.
     """
 
     num_rows: int
@@ -40,11 +41,12 @@ class Length:
     arguments: Mapping[str, Any]
     explicit: frozenset[str]
     adapting: int = 0
+    needed: int | None = None
 
     @property
     def min_steps(self) -> int:
         """Steps that are needed to learn something, and to adapt."""
-        return max(min_steps(self.num_classes), self.adapting)
+        return max(self.needed or min_steps(self.num_classes), self.adapting)
 
     @cached_property
     def extended_epochs(self) -> int | None:

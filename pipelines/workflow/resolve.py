@@ -93,14 +93,13 @@ def _extension(recipe: Recipe, training: dict[str, Any], context: AutoContext) -
     """Return the fields that make training long enough, and print the length that follows.
 
     A language model has learned its task already: more epochs would repeat the same text. A stream
-    has the number of steps that its recipe says, and pairs of rows are counted by their strategy.
+    has the number of steps that its recipe says.
     """
     strategy = recipe.strategy
-    has_steps = strategy.no_gradient_reason is None and strategy.trains_on_task_loss
-    if not has_steps or context.labels.problem_type == LANGUAGE or context.streams:
+    length = strategy.length(context, training)
+    if length is None or context.labels.problem_type == LANGUAGE or context.streams:
         return {}
-    adapting = recipe.adaptation.min_steps if recipe.adaptation else 0
-    length = replace(context.length, arguments=training, adapting=adapting)
+    length = replace(length, adapting=recipe.adaptation.min_steps if recipe.adaptation else 0)
     has_stages = bool(strategy.stages(context.anatomy, length.num_epochs))
     extension = length.extension(in_steps=has_stages)
     if length.num_steps < length.min_steps:

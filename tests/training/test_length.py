@@ -60,6 +60,25 @@ def test_a_length_that_the_recipe_says_stays_and_is_noted_where_it_is_short(trai
     assert "length: 6 steps, as the recipe says" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("training", "line"),
+    [
+        ({"max_steps": 2}, "2 steps, as the recipe says: at least 50 are needed to learn"),
+        ({"num_train_epochs": 0.5}, "0.5 epochs, for 25 steps, as the recipe says: at least 50"),
+        ({"max_steps": 50}, ""),
+        ({"gradient_accumulation_steps": 4}, ""),  # an epoch has 50 steps, however large they are
+    ],
+)
+def test_pairs_of_contrastive_are_enough_unless_the_recipe_says_less(
+    trained, capsys, training, line
+):
+    recipe = trained("contrastive", training=training)
+    printed = capsys.readouterr().out
+    assert f"length: {line}" in printed if line else "length:" not in printed
+    assert recipe.training.items() >= training.items()
+    assert recipe.training["eval_strategy"] == "no"
+
+
 def test_evaluations_that_the_recipe_names_stay(trained):
     assert trained(training={"eval_steps": 5}).training["eval_steps"] == 5
     each_epoch = trained(training={"save_strategy": "epoch"}).training
