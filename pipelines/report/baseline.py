@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pipelines.core import registry
 from pipelines.core.labels import HALF
 from pipelines.report.evidence import Evidence, Scores, is_number
 from pipelines.training.length import min_steps
@@ -19,7 +20,7 @@ def warnings(evidence: Evidence) -> Iterator[str]:
     yield from _undefined(evidence)
     below = [*_comparisons(evidence, evidence.baseline)]
     for split, metric, score, baseline in below:
-        relation = "no better than" if score == baseline else "worse than"
+        relation = "no better than" if _reads_alike(score, baseline) else "worse than"
         yield (
             f"WARNING: {split} {metric} {score:,.4f} is {relation} the baseline's {baseline:,.4f}, "
             "which does not look at the input"
@@ -72,7 +73,7 @@ def _worse_than_zero_shot(evidence: Evidence) -> Iterator[str]:
     if evidence.zero_shot is None:
         return
     for split, metric, score, other in _comparisons(evidence, evidence.zero_shot.scores):
-        if score != other:
+        if not _reads_alike(score, other):
             yield (
                 f"WARNING: {split} {metric} {score:,.4f} is worse than the {other:,.4f} of "
                 "zero-shot classification, which needs no training: strategy=full with "
@@ -86,8 +87,8 @@ def _worse_than_simple_model(evidence: Evidence) -> Iterator[str]:
     if simple is None:
         return
     for split, metric, score, other in _comparisons(evidence, simple.scores):
-        # both may be perfect: then the model is no worse
-        if score != other:
+        # both may be perfect, or one model: then it is no worse
+        if not _reads_alike(score, other):
             yield (
                 f"WARNING: {split} {metric} {score:,.4f} is worse than the {other:,.4f} of a "
                 f"linear model of {simple.name}, which needs seconds and no checkpoint"
@@ -105,6 +106,11 @@ def _comparisons(evidence: Evidence, others: Mapping[str, Scores]) -> Iterator[C
                 continue
             if _is_no_better(evidence, metric, score, other):
                 yield split, metric, score, other
+
+
+def _reads_alike(score: float, other: float) -> bool:
+    """Return whether two scores are equal in the digits that are printed."""
+    return f"{score:.4f}" == f"{other:.4f}"
 
 
 def _is_no_better(evidence: Evidence, metric: str, score: float, other: float) -> bool:
@@ -128,7 +134,9 @@ def _advice(evidence: Evidence, below: Sequence[Comparison]) -> str:
             "were chosen on validation do not suit these rows: calibration.thresholds=false, or "
             "validate on more rows"
         )
-    num_steps, needed = _num_steps(evidence), min_steps(evidence.labels.num_labels)
+    strategy = registry.find("strategies", evidence.strategy)
+    num_steps = _num_steps(evidence)
+    needed = strategy.min_steps or min_steps(evidence.labels.num_labels)
     if 0 < num_steps < needed:
         return (
             f"training took {num_steps:,} steps, and at least {needed:,} are needed to learn "

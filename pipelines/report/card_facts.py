@@ -19,7 +19,7 @@ from pipelines.report import (
 )
 from pipelines.report.evidence import Evidence
 from pipelines.report.markdown_text import escape, fence
-from pipelines.report.tables import interval_note, markdown, score_rows
+from pipelines.report.tables import interval_notes, markdown, score_rows
 from pipelines.report.usage import usage
 
 # each about a thing that a run may have measured; empty where it has not
@@ -76,7 +76,7 @@ def _origin(evidence: Evidence) -> str:
 
 def _beside(evidence: Evidence) -> list[str]:
     """Say what stands beside the scores."""
-    return [*filter(None, [*baseline.others(evidence), interval_note(evidence)])]
+    return [*baseline.others(evidence), *interval_notes(evidence)]
 
 
 def _without_files(identity: dict[str, Any]) -> dict[str, Any]:

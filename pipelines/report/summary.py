@@ -19,7 +19,7 @@ from pipelines.report import (
 )
 from pipelines.report.evidence import Evidence
 from pipelines.report.run_folder import RunFolder
-from pipelines.report.tables import align, interval_note, score_rows
+from pipelines.report.tables import align, interval_notes, score_rows
 from pipelines.report.usage import usage
 
 MIB = 2**20
@@ -40,7 +40,8 @@ def summarize(folder: RunFolder, evidence: Evidence) -> str:
             "",
             *align(list(score_rows(evidence))),
             *_fold_line(evidence),
-            *filter(None, [interval_note(evidence), *baseline.others(evidence)]),
+            *interval_notes(evidence),
+            *baseline.others(evidence),
             *baseline.warnings(evidence),
             "",
             *(calibration_text.lines(evidence.calibration) if evidence.calibration else ()),

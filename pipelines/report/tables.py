@@ -37,16 +37,18 @@ def score_rows(evidence: Evidence) -> Iterator[list[str]]:
             yield [metric, *(_cell(*pair) for pair in cells)]
 
 
-def interval_note(evidence: Evidence) -> str:
-    """Say what stands in parentheses; empty where nothing does."""
+def interval_notes(evidence: Evidence) -> Iterator[str]:
+    """Say what stands in parentheses, if anything does, and why it does not where it might."""
     intervals = [evidence.interval(split) for split in evidence.details]
     methods = dict.fromkeys(each.method for each in intervals if each)
-    if not methods:
-        return ""
-    return (
-        f"in parentheses: the interval of 95 % of {evidence.main_metric} over rows "
-        f"({', '.join(methods)})"
-    )
+    if methods:
+        yield (
+            f"in parentheses: the interval of 95 % of {evidence.main_metric} over rows "
+            f"({', '.join(methods)})"
+        )
+    for split, details in evidence.details.items():
+        if reason := details.without_interval.get(evidence.main_metric):
+            yield f"no interval of {evidence.main_metric} on {split}: {reason}"
 
 
 def align(rows: list[list[str]], num_names: int = 1) -> list[str]:

@@ -169,7 +169,7 @@ def test_accuracy_has_the_exact_interval_unless_rows_belong_together() -> None:
     assert wide.method == "bootstrap, 1000 draws of groups"
     assert wide.high - wide.low > 1.5 * (exact["accuracy"].high - exact["accuracy"].low)
     few = draw(scorer, rows, {"accuracy": 0.75}, RowDraws(ROWS, np.arange(ROWS) // 20))
-    assert few.reasons == {"accuracy": "3 groups; draws say something of 10 or more"}
+    assert few.reasons == {"accuracy": "3 groups, and to draw them anew takes at least 10"}
     assert not intervals(scorer, few, rows)
 
 

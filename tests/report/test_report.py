@@ -37,7 +37,7 @@ from pipelines.evaluation.forgetting import Forgetting
 from pipelines.evaluation.simple_model import SimpleScores
 from pipelines.models import base_card
 from pipelines.models.section import Model
-from pipelines.report import card, lock, next_commands, results
+from pipelines.report import baseline, card, lock, next_commands, results
 from pipelines.report.evidence import SourceScore
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.summary import summarize
@@ -389,6 +389,33 @@ def test_a_result_below_that_of_a_bag_of_words_is_said_with_what_to_change(tmp_p
         assert "what to change: look at the examples" in text
     values = json.loads(run.metrics.read_text())["simple_model"]
     assert values == {"name": "bag of words", "seconds": 0.25, **BAG}
+
+
+@pytest.mark.parametrize("score", [0.83, 0.83 + 1e-9])
+def test_what_reads_alike_is_not_worse(score: float) -> None:
+    scores = {"validation": {"accuracy": score}}
+    other = SimpleScores("bag of words", scores, 0.25)
+    text = "\n".join(baseline.warnings(evidence(simple_model=other, zero_shot=other)))
+    assert not text
+    (line, _) = baseline.warnings(evidence(baseline=scores))
+    assert line.startswith("WARNING: validation accuracy 0.8300 is no better than")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [("contrastive", "then the rate"), ("lora", "training took 50 steps, and at least 90")],
+)
+def test_steps_are_too_few_by_what_the_strategy_needs(strategy: str, line: str) -> None:
+    few = {"validation": {"accuracy": 0.4}, "waited": 0.1, "history": [{"step": 50}]}
+    assert line in [*baseline.warnings(evidence(strategy=strategy, **few))][-1]
+
+
+def test_why_a_score_has_no_interval_stands_in_summary_and_card(tmp_path: Path) -> None:
+    details = SplitDetails(without_interval={"accuracy": "3 groups, and it takes 10", "f1": "no"})
+    run = finished(tmp_path, details={"test": details})
+    line = "o interval of accuracy on test: 3 groups, and it takes 10"
+    assert f"\nn{line}\n" in summarize(run, evidence(details={"test": details}))
+    assert f" N{line}. " in run.card.read_text().replace("\n", " ")
 
 
 def test_a_result_below_zero_shot_is_said_beside_its_scores(tmp_path: Path) -> None:

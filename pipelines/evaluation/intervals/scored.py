@@ -34,7 +34,7 @@ def draw(
     """
     if draws.num_units < MIN_UNITS:
         units = "groups" if draws.groups is not None else "rows"
-        few = f"{draws.num_units} {units}; draws say something of {MIN_UNITS} or more"
+        few = f"{draws.num_units} {units}, and to draw them anew takes at least {MIN_UNITS}"
         reasons = dict.fromkeys(scores, few)
         return ScoreDraws(reasons=reasons, of_groups=draws.groups is not None)
     by_sums = {metric: sums.of(metric, rows) for metric in scorer.metrics}
