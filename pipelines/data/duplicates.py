@@ -32,7 +32,8 @@ class Repeats:
     Attributes:
         count: how many rows.
         of: how many rows the split has.
-        with_other_label: how many of `count` have a label that their inputs do not have elsewhere.
+        with_other_label: how many of `count` have a label that their inputs do not have elsewhere;
+            within a split, how many of `of` have inputs that occur with other labels, too.
         rows: up to MAX_PAIRS of them as (row elsewhere, row in this split), numbered as loaded.
     """
 
@@ -87,8 +88,9 @@ class RowHashes:
         _, firsts, groups = np.unique(self.inputs, return_index=True, return_inverse=True)
         first = firsts[groups]
         repeated = np.flatnonzero(first != np.arange(len(first)))
-        # each pair of equal inputs with different labels adds one distinct labeled hash
-        with_other_label = len(np.unique(self.labeled)) - len(firsts)
+        # all rows of such inputs: nothing says which label is the right one
+        differs = np.bincount(groups, self.labeled != self.labeled[first]) > 0
+        with_other_label = int(np.count_nonzero(differs[groups]))
         shown = repeated[:MAX_PAIRS]
         pairs = _pairs(self.numbers[first[shown]], self.numbers[shown])
         return Repeats(len(repeated), len(first), with_other_label, pairs)

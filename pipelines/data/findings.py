@@ -10,7 +10,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.labels import MULTI, SINGLE
-from pipelines.data import group_findings, label_findings, score_findings, unused_texts
+from pipelines.data import (
+    group_findings,
+    label_findings,
+    score_findings,
+    unlearned_classes,
+    unused_texts,
+)
 from pipelines.data.duplicates import Repeats, RowHashes
 from pipelines.data.finding import MAX_LEAK, Finding, Severity
 from pipelines.data.split_statistics import SplitStatistics, Spread, class_counts, summarize
@@ -116,9 +122,10 @@ class Findings:
                 yield f"{'':10} {unit}: {shown}"
             repeats = split.repeats
             if repeats.count:
+                others = repeats.with_other_label
                 yield (
                     f"{'':10} {repeats.count:,} ({percent(repeats.share)}) repeat an earlier one"
-                    f"{contradictions(repeats)}{pairs(repeats)}"
+                    f"{pairs(repeats)}{f'; {others:,} occur with several labels' * bool(others)}"
                 )
 
 
@@ -162,7 +169,8 @@ def collect(
         *group_findings.shared(data.splits),
         *label_findings.of_tags(targets["train"], data.labels),
         *unused_texts.findings(data.unused_texts),
-        *score_findings.of_scores(splits, data.labels, main_metric),
+        *score_findings.of_scores(splits, data.labels, main_metric, is_folded=data.is_folded),
+        *unlearned_classes.findings(data, splits, targets["train"], hashes["train"].inputs),
     )
     return Findings(splits, shared, near, more, _advice(data.labels.problem_type, task))
 
@@ -191,8 +199,8 @@ def _split_warnings(name: str, split: SplitStatistics) -> Iterator[str]:
     with_other_label = split.repeats.with_other_label
     if with_other_label >= threshold:
         yield (
-            f"{with_other_label:,} of {split.num_examples:,} {name} examples repeat an earlier one "
-            "with another label"
+            f"{with_other_label:,} of {split.num_examples:,} {name} examples occur more than once, "
+            "with different labels"
         )
     yield from (f"{name}: {remark}" for remark in split.remarks)
     for unit, summary in split.measures.items():

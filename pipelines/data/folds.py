@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pipelines.core.errors import DataError
-from pipelines.data import group_draws
 from pipelines.data.rows import Groups, Rows
-from pipelines.data.samples import Sampler, inseparable, limit
+from pipelines.data.samples import Sampler, limit
 from pipelines.data.splits import SplitAssignment
 
 if TYPE_CHECKING:
@@ -74,25 +73,13 @@ def _count(
 
 
 def instead_of_validation(
-    assignment: SplitAssignment, folds: int, train: Rows, draw: Sampler
+    assignment: SplitAssignment, folds: int, draw: Sampler
 ) -> SplitAssignment:
-    """Leave all of train to train: its folds stand in for a validation split.
-
-    Raises:
-        DataError: all examples of each class are of one group, so that no fold has a class that
-            can be learned from the others.
-    """
+    """Leave all of train to train: its folds stand in for a validation split."""
     draw.note(
         f"no validation split: {folds} folds of train choose, and scores on validation are those "
         "of rows out of fold; nothing is set aside (data.folds)"
     )
-    if train.groups and draw.strata:
-        values = draw.values(train)
-        singles = group_draws.values_of_one_group(values, train.groups.numbers)
-        if singles == len(np.unique(values)):
-            raise inseparable(train, "no fold has a class that the others have, too")
-        if singles:
-            draw.note(f"classes that one fold alone has, because one group has them: {singles:,}")
     return assignment.without_share("validation")
 
 

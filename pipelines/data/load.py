@@ -16,6 +16,7 @@ from pipelines.data import (
     streams,
     target,
     united_labels,
+    unlearned_classes,
     usual_columns,
 )
 from pipelines.data.bad_rows import RowFilter
@@ -58,6 +59,12 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
         rows_by_split, selected, source, labels, draw, max_fold_rows
     )
     rows = _limit(divided, source, task, bad_rows, draw)
+    if not is_streamed:
+        max_rows = source.limit.train
+        is_limited = max_rows is not None and max_rows < len(divided["train"])
+        unlearned_classes.check(
+            rows["train"], labels, draw, num_folds, max_rows if is_limited else None
+        )
     _note_groups(rows, selected, note, is_divided=bool(num_folds or assignment.shares))
     train, roles, stream, domain = rows["train"].dataset, selected.roles, None, None
     if streamed:
@@ -122,7 +129,7 @@ def _divide(
     train = rows_by_split["train"]
     num_folds = folds.count(train, assignment, source, draw, max_fold_rows)
     if num_folds:
-        assignment = folds.instead_of_validation(assignment, num_folds, train, draw)
+        assignment = folds.instead_of_validation(assignment, num_folds, draw)
     divided = samples.set_aside("validation", rows_by_split, assignment, num_rows, draw)
     return divided, assignment, num_folds
 
@@ -147,8 +154,9 @@ def _before_validation(
     limited = samples.limit_classes(divided["train"], source.limit_per_class, labels, draw)
     if source.limit_per_class == 1 and "validation" not in assignment.names:
         raise DataError(
-            "data.limit_per_class: 1: of one example for each class none can be set aside to "
-            "choose by; expected 2 or more, or a validation split"
+            "data.limit_per_class: 1: with one example of each class nothing can choose: none can "
+            "be set aside, and no fold of train has a class that another has; expected 2 or more, "
+            "or a validation split"
         )
     is_limited = len(limited) < len(divided["train"])
     return {**divided, "train": limited}, len(limited) if is_limited else num_rows

@@ -5,14 +5,22 @@ from collections.abc import Iterator
 from pipelines.evaluation.calibration.conformal import PredictionSets
 from pipelines.evaluation.calibration.reliability import NUM_BINS
 from pipelines.evaluation.calibration.result import CalibrationResult
+from pipelines.evaluation.calibration.temperature import MAX_DOUBTFUL
 from pipelines.report.evidence import Evidence
 from pipelines.report.tables import markdown
 from pipelines.report.usage import prediction_set_usage
 
 FITTED = """\
-The logits are divided by a temperature of {temperature:.4g}, which minimizes the negative
-log-likelihood on validation (arXiv 1706.04599). The division is part of the output layer's weights,
-so whatever loads the model gets calibrated probabilities. It changes no prediction."""
+The logits are divided by a temperature of {temperature:.4g}, {which}. The division is part of the
+output layer's weights, so whatever loads the model gets calibrated probabilities. It changes no
+prediction."""
+LIKELIEST = """\
+at which the labels of validation are likeliest (arXiv 1706.04599), with
+a weak prior around 1"""
+IN_DOUBT = """\
+which was fitted on validation (arXiv 1706.04599). Of {count:,} decisions there, many temperatures
+fit about as well: this is the one with their mean confidence, each of them weighted by its
+posterior probability, and not the one that fits these few best"""
 AS_TRAINED = "The probabilities are as training left them."
 
 # of the negative log-likelihood of test, beyond which a temperature is worse than none: by less it
@@ -76,7 +84,11 @@ def card_section(evidence: Evidence, model: str) -> str:
     if calibrated is None:
         return ""
     temperature = calibrated.temperature
-    what = FITTED.format(temperature=temperature) if temperature else AS_TRAINED
+    what = AS_TRAINED
+    if temperature:
+        count = calibrated.num_fitted
+        which = IN_DOUBT.format(count=count) if count <= MAX_DOUBTFUL else LIKELIEST
+        what = FITTED.format(temperature=temperature, which=which)
     text = TEXT.format(
         what="\n\n".join([what, *(f"**{line}.**" for line in _warnings(calibrated))]),
         table=markdown(list(_rows(calibrated))),
@@ -88,15 +100,37 @@ def card_section(evidence: Evidence, model: str) -> str:
 
 
 def _warnings(calibrated: CalibrationResult) -> Iterator[str]:
-    """Yield a line where test, on which nothing was fitted, is much worse with the temperature."""
-    if not calibrated.temperature or "test" not in calibrated.after:
+    """Yield a line for each split whose probabilities are worse with the temperature."""
+    if not calibrated.temperature:
         return
+    yield from _worse_where_fitted(calibrated)
+    if "test" not in calibrated.after:
+        return
+    # nothing was fitted there, so that only much worse says something
     before, after = calibrated.before["test"].nll, calibrated.after["test"].nll
     if after - before > max(MIN_RISE_NATS, MIN_RISE_SHARE * before):
         yield (
             f"WARNING: the temperature makes the probabilities of test worse (NLL {before:.4f} -> "
             f"{after:.4f}): validation, where it was fitted, is too small or unlike test; "
             "calibration.temperature=false keeps them as trained"
+        )
+
+
+def _worse_where_fitted(calibrated: CalibrationResult) -> Iterator[str]:
+    """Yield a line where validation is worse, as it may be by a temperature for new rows."""
+    before, after = calibrated.before["validation"], calibrated.after["validation"]
+    pairs = {"ECE": (before.ece, after.ece), "NLL": (before.nll, after.nll)}
+    worse = [
+        f"{name} {low:.4f} -> {high:.4f}"
+        for name, (low, high) in pairs.items()
+        if round(low, 4) < round(high, 4)
+    ]
+    if worse and calibrated.num_fitted <= MAX_DOUBTFUL:
+        yield (
+            "on validation itself the temperature makes the probabilities worse "
+            f"({', '.join(worse)}), which may be right: so few rows fit many temperatures by "
+            "chance, and this one is meant for new rows; calibration.temperature=false keeps them "
+            "as trained"
         )
 
 

@@ -16,6 +16,7 @@ from pipelines.cli import main
 from pipelines.workflow import run as pipeline
 
 CLASSES = ("no", "yes")
+PROBE = "strategy=linear_probe"  # which folds of train can validate
 
 
 def prepare(folder, checkpoint, data, *overrides, task="text"):
@@ -133,6 +134,42 @@ def test_few_rows_that_score_are_a_note_and_no_warning(collect):
     ]
 
 
+def test_folds_of_train_are_looked_at_as_a_validation_split_is(collect):
+    many = {"train": rows(60, labels=["no"] * 29 + ["yes"])}
+    (warning,) = (w for w in collect(many, PROBE).warnings() if "always answering" in w)
+    assert warning.startswith("96.7% of validation by folds of train is 'no'")
+    assert "always answering" not in str([*collect(many, PROBE, "metrics=[f1]").warnings()])
+    few = [str(each) for each in collect({"train": rows(20)}, PROBE).findings()]
+    assert few == [
+        "note: validation by folds of train has 20 examples: each is 5.0 points of a score, so "
+        "small differences are chance"
+    ]
+
+
+def test_classes_that_one_fold_alone_has_are_named_with_what_they_cost(collect):
+    train = rows(40, labels=["no", "yes", "no", "yes", "rare"] + ["no", "yes"] * 18)
+    train["label"][4:8] = ["single", "same", "same", "same"]
+    train["text"][6:8] = [train["text"][5]] * 2  # equal texts are dealt together
+    (warning,) = (w for w in collect({"train": train}, PROBE).warnings() if "in one fold" in w)
+    assert warning.startswith("2 of 4 classes have all their examples in one fold: ")
+    assert "'single'" in warning
+    assert "'same'" in warning
+    assert "so 4 of 40 examples count as mistakes whatever is learned" in warning
+
+
+def test_classes_that_a_limit_takes_from_train_alone_are_named(collect):
+    labels = ["no"] * 18 + ["yes"] * 18 + ["maybe", "rare"]
+    splits = {"train": rows(38, 0, labels), "validation": rows(38, 40, labels)}
+    assert not [line for line in collect(splits).warnings() if "no example of" in line]
+    (warning,) = (
+        line for line in collect(splits, "data.limit.train=4").warnings() if "of which" in line
+    )
+    assert warning == (
+        "train has no example of 'maybe', 'rare', of which validation has 2: no model learns what "
+        "train does not have; raise data.limit.train, or add examples"
+    )
+
+
 def test_a_column_of_texts_that_nothing_reads_is_a_warning(collect):
     splits = three()
     for columns in splits.values():
@@ -167,8 +204,11 @@ def test_rows_are_those_of_the_splits_as_they_were_loaded(collect):
 def test_repeats_are_counted_and_contradictions_apart(collect):
     splits = three()
     splits["train"]["text"][10:14] = [splits["train"]["text"][0]] * 4  # labels no, yes, no, yes
-    repeats = collect(splits).splits["train"].repeats
-    assert (repeats.count, repeats.with_other_label) == (4, 1)
+    result = collect(splits)
+    repeats = result.splits["train"].repeats
+    # nobody knows which of the five labels is right
+    assert (repeats.count, repeats.with_other_label) == (4, 5)
+    assert "5 of 40 train examples occur more than once, with different labels" in result.warnings()
     assert repeats.rows == ((0, 10), (0, 11), (0, 12), (0, 13))
 
 

@@ -173,13 +173,6 @@ def test_fewer_groups_than_folds_are_refused_or_have_a_fold_each(load):
         load({"train": table([1] * 90)}, max_fold_rows=1000, folds=20, limit={"train": 8})
 
 
-def test_a_class_of_one_group_is_noted_as_no_fold_learns_it(load):
-    rows = table([4] * 10)
-    rows["label"][:4] = ["rare"] * 4
-    notes = load({"train": rows}, max_fold_rows=1000).notes
-    assert "classes that one fold alone has, because one group has them: 1" in notes
-
-
 def test_of_one_group_that_is_left_there_are_no_folds(load):
     train = load({"train": table([5, 5])}).splits["train"]
     zeros = np.zeros(len(train))
@@ -194,6 +187,20 @@ def test_a_run_deals_whole_groups(tmp_path, text_checkpoint):
     assert np.array_equal(ready.folds[::4], ready.folds[3::4])
     assert np.bincount(ready.folds).tolist() == [8, 4, 4, 4, 4]
     assert ready.recipe.data.group == "patient"  # recorded
+
+
+def test_a_class_of_one_group_is_a_finding_as_no_fold_learns_it(tmp_path, text_checkpoint):
+    rows = table([4] * 6)
+    rows["label"][:4] = ["rare"] * 4
+    Dataset.from_dict(rows).to_parquet(tmp_path / "train.parquet")
+    path = write_recipe(tmp_path / "run", text_checkpoint, tmp_path, strategy="linear_probe")
+    warnings = [*prepare(recipe.load(path, ["data.group=patient"])).findings.warnings()]
+    assert any(
+        "in one fold: 'rare'; " in line
+        and "so 4 of 24 examples count as mistakes" in line
+        and "add examples of other groups by 'patient'" in line
+        for line in warnings
+    ), warnings
 
 
 # Given splits

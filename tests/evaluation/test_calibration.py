@@ -22,7 +22,7 @@ from pipelines.evaluation.calibration import Calibration, conformal, result, tem
 from pipelines.evaluation.calibration.decisions import Decisions
 from pipelines.evaluation.calibration.reliability import Reliability
 from pipelines.models.forward import sample_batch
-from pipelines.report import summary
+from pipelines.report import calibration_text, summary
 from pipelines.report.run_folder import RunFolder
 
 PICTURES = True
@@ -228,6 +228,25 @@ def test_a_temperature_that_makes_test_worse_is_warned_of(tmp_path: Path) -> Non
     assert f"**{warning}" in run.card.read_text(encoding="utf-8")
     better = result.measure(Calibration(), 5.0, outputs, SINGLE, seed=0)
     assert warning not in summary.summarize(run, evidence(calibration=better))
+
+
+@pytest.mark.parametrize("num_rows", [40, 400])
+@pytest.mark.parametrize("factor", [1.0, 4.0])
+def test_the_text_is_true_of_a_temperature_of_few_rows(num_rows: int, factor: float) -> None:
+    """Up to 300 decisions it is not the one that fits validation best, and may fit it worse."""
+    split = drawn(num_rows, factor=factor)
+    outputs = {"validation": (split.logits / 4, split.targets)}
+    measured = result.measure(Calibration(), 4.0, outputs, SINGLE, seed=0)
+    lines = "\n".join(calibration_text.lines(measured))
+    card = " ".join(calibration_text.card_section(evidence(calibration=measured), "x").split())
+    assert "minimizes" not in card
+    assert ("Of 40 decisions there, many temperatures fit" in card) == (num_rows == 40)
+    assert ("at which the labels of validation are likeliest" in card) == (num_rows == 400)
+    is_worse = num_rows == 40 and factor == 1
+    before, after = (each["validation"] for each in (measured.before, measured.after))
+    nll = f"NLL {before.nll:.4f} -> {after.nll:.4f}), which may be right: so few rows fit many"
+    assert (nll in lines, nll in card) == (is_worse, is_worse)
+    assert ("on validation itself" in lines) == is_worse
 
 
 @pytest.mark.slow

@@ -37,6 +37,11 @@ class CalibrationResult:
         # validation chose the temperature, so its numbers flatter
         return list(self.after)[-1]
 
+    @property
+    def num_fitted(self) -> int:
+        """How many decisions of validation the temperature is fitted on."""
+        return int(self.after["validation"].counts.sum())
+
     def json(self) -> dict[str, Any]:
         """Return everything as plain values, for metrics.json."""
         splits = {
