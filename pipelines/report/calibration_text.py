@@ -11,12 +11,12 @@ from pipelines.report.tables import markdown
 from pipelines.report.usage import prediction_set_usage
 
 FITTED = """\
-The logits are divided by a temperature of {temperature:.4g}, {which}. The division is part of the
-output layer's weights, so whatever loads the model gets calibrated probabilities. It changes no
-prediction."""
+The logits are divided by a temperature of {temperature:.4g},
+{which}.
+The division is part of the output layer's weights, so whatever loads the model gets calibrated
+probabilities. It changes no prediction."""
 LIKELIEST = """\
-at which the labels of validation are likeliest (arXiv 1706.04599), with
-a weak prior around 1"""
+at which the labels of validation are likeliest (arXiv 1706.04599), with a weak prior around 1"""
 IN_DOUBT = """\
 which was fitted on validation (arXiv 1706.04599). Of {count:,} decisions there, many temperatures
 fit about as well: this is the one with their mean confidence, each of them weighted by its
@@ -127,10 +127,9 @@ def _worse_where_fitted(calibrated: CalibrationResult) -> Iterator[str]:
     ]
     if worse and calibrated.num_fitted <= MAX_DOUBTFUL:
         yield (
-            "on validation itself the temperature makes the probabilities worse "
-            f"({', '.join(worse)}), which may be right: so few rows fit many temperatures by "
-            "chance, and this one is meant for new rows; calibration.temperature=false keeps them "
-            "as trained"
+            f"NOTE: on validation itself the temperature raises {' and '.join(worse)}, which may "
+            "be right: few rows leave doubt about it, and this one is meant for new rows, not for "
+            "these; calibration.temperature=false keeps the probabilities as trained"
         )
 
 

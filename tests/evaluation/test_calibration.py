@@ -244,7 +244,7 @@ def test_the_text_is_true_of_a_temperature_of_few_rows(num_rows: int, factor: fl
     assert ("at which the labels of validation are likeliest" in card) == (num_rows == 400)
     is_worse = num_rows == 40 and factor == 1
     before, after = (each["validation"] for each in (measured.before, measured.after))
-    nll = f"NLL {before.nll:.4f} -> {after.nll:.4f}), which may be right: so few rows fit many"
+    nll = f"NLL {before.nll:.4f} -> {after.nll:.4f}, which may be right: few rows leave doubt"
     assert (nll in lines, nll in card) == (is_worse, is_worse)
     assert ("on validation itself" in lines) == is_worse
 
