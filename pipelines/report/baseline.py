@@ -150,13 +150,29 @@ def _advice(evidence: Evidence, below: Sequence[Comparison]) -> str:
     look = "look at the examples as the model sees them (graft check)"
     if evidence.waited is None:  # no gradient steps
         return (
-            f"{look}: is the label in what it reads? If so, another model.checkpoint, or weights "
-            "that train: strategy=lora or strategy=full"
+            f"{look}: is the label in what it reads? If so, another model.checkpoint, or "
+            f"{_untried_training(evidence)}"
         )
+    probe = "strategy=linear_probe, which has no rate"
+    if "linear_probe" in evidence.compared:
+        probe = "more examples (linear_probe was compared, too)"
     return (
         f"{look}; then the rate (graft lr-find suggests training.learning_rate), more "
-        "training.num_train_epochs, or strategy=linear_probe, which has no rate"
+        f"training.num_train_epochs, or {probe}"
     )
+
+
+def _untried_training(evidence: Evidence) -> str:
+    """Name strategies that train, or what is left where `auto` has compared such with a probe."""
+    kinds = {name: registry.find("strategies", name) for name in evidence.compared}
+    trained = [
+        name
+        for name, kind in kinds.items()
+        if kind.no_gradient_reason is None and kind.trains_on_task_loss
+    ]
+    if not trained:
+        return "weights that train: strategy=lora or strategy=full"
+    return f"more examples: weights that train were compared, too ({', '.join(trained)})"
 
 
 def _num_steps(evidence: Evidence) -> int:

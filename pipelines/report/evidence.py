@@ -61,6 +61,7 @@ class Evidence:
     Attributes:
         checkpoint: the Hub id or folder that was grafted.
         reason: why `auto` chose the strategy; empty where the recipe names it.
+        compared: the strategies that it scored to choose by, on rows that they had not seen.
         pretrained: whether training started from the checkpoint's weights or from random ones.
         library: what loads the model folder.
         libraries: what loads each of the models in it, where it is `side-by-side`; else empty.
@@ -103,6 +104,7 @@ class Evidence:
     checkpoint: str
     strategy: str
     reason: str = ""
+    compared: Sequence[str] = ()
     pretrained: bool = True
     library: "Library"
     libraries: "Sequence[Library]" = ()

@@ -14,7 +14,7 @@ from pipelines.core import hub_cache
 from pipelines.core.disk import replacing
 from pipelines.core.regular_files import real_path
 from pipelines.recipe import yaml_writer
-from pipelines.report import foreign_code, machine, strict_json
+from pipelines.report import choice, foreign_code, machine, strict_json
 from pipelines.report.privacy import without_paths, without_tokens
 from pipelines.report.run_folder import RunFolder
 from pipelines.report.writing import writing
@@ -34,6 +34,7 @@ def collect(
     base_card: Mapping[str, Any] | None = None,
     num_processes: int = 1,
     reason: str = "",
+    compared: Sequence[str] = (),
     repeats: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Describe a run that is about to train: revisions, packages, seed, hardware.
@@ -45,6 +46,7 @@ def collect(
         base_card: license and language of the checkpoint, where they are known.
         num_processes: the number of processes that train together.
         reason: why `auto` chose the strategy; empty where the recipe names it.
+        compared: the strategies that it scored to choose by.
         repeats: the run that this one repeats.
     """
     lock = {
@@ -52,7 +54,7 @@ def collect(
         **_contents(recipe, commit, beside_commits, merged_commits, base_card),
         "seed": recipe.seed,
         "num_processes": num_processes,
-        **({"auto": {"strategy": recipe.strategy.name, "reason": reason}} if reason else {}),
+        **choice.entry(recipe.strategy.name, reason, compared),
         **({"repeats": dict(repeats)} if repeats else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **machine.describe(),

@@ -86,7 +86,7 @@ def _fold_line(evidence: Evidence) -> Iterator[str]:
 def _choice(evidence: Evidence) -> str:
     """Say what the folds chose by this score; empty where each was only trained and scored."""
     strategy = registry.find("strategies", evidence.strategy)
-    if evidence.reason:
+    if len(evidence.compared) > 1:
         chosen = "the strategy"
     elif strategy.cross_validates:
         chosen = "the head"

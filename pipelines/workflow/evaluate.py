@@ -97,6 +97,7 @@ def _training(prepared: Prepared, fitted: "Fitted") -> dict[str, Any]:
         "checkpoint": " + ".join(encoder.checkpoint for encoder in recipe.model.alone),
         "strategy": recipe.strategy.name,
         "reason": prepared.reason,
+        "compared": prepared.compared,
         "pretrained": recipe.strategy.pretrained,
         "library": output.library,
         "libraries": getattr(output, "libraries", ()),

@@ -38,6 +38,7 @@ def write_lock(
         base_card=base_card.inherited(prepared.recipe.model, prepared.checkpoint.commit),
         num_processes=processes.num_processes(),
         reason=prepared.reason,
+        compared=prepared.compared,
         repeats=original.entry if original else before.get("repeats"),
     )
     if before:

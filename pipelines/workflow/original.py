@@ -76,12 +76,6 @@ class Original:
         return strict_json.read(file, "move it away") if file.is_file() else {}
 
     @property
-    def reason(self) -> str:
-        """Why `auto` chose the strategy; empty without a choice."""
-        choice = self.lock.get("auto")
-        return str(choice.get("reason", "")) if isinstance(choice, dict) else ""
-
-    @property
     def name(self) -> str:
         """Recipe and number of the run, without the folders above."""
         is_stage = self.folder.whole != self.folder

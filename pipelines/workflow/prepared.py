@@ -54,6 +54,7 @@ class Prepared:
         held_out: raw rows whose texts are left out of every split, such as the test split of a
             later stage; None without such rows.
         reason: why `strategy: auto` chose its strategy; empty without a choice.
+        compared: the strategies that it scored to choose by, on rows that they had not seen.
     """
 
     recipe: Recipe
@@ -71,6 +72,7 @@ class Prepared:
     probe_rows: "ProbeRows | None" = None
     held_out: "Dataset | None" = None
     reason: str = ""
+    compared: tuple[str, ...] = ()
 
     def rows(self, split: str) -> Any:
         """Return the encoded rows of a split as a trained output reads them."""

@@ -99,4 +99,5 @@ class ProbeInstead:
         say(f"auto: {name}; reason: {reason}")
         with capture_stdout():  # all that is worth printing was printed before training
             chosen = on_rows_of(prepared, self.recipe, test=True)
-        return replace(chosen, reason=reason)
+        compared = (name, prepared.recipe.strategy.name)
+        return replace(chosen, reason=reason, compared=compared)

@@ -55,7 +55,8 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     say(f"auto: {best.name}; reason: {reason}")
     winner = with_strategy(recipe, best.name, prepared.data.num_folds)
     chosen = on_rows_of(prepared, winner, test=True)
-    return replace(chosen, reason=reason)
+    compared = tuple(entrant.name for entrant in course.entrants if entrant.answers)
+    return replace(chosen, reason=reason, compared=compared)
 
 
 def _simple_line(prepared: Prepared) -> Iterator[str]:

@@ -105,8 +105,9 @@ def reason(entrants: Sequence[Entrant], best: Entrant, metric: str, sign: int) -
     Args:
         sign: 1 where greater scores of `metric` are better, else -1.
     """
-    tried = ", ".join(entrant.name for entrant in entrants if entrant.answers)
-    reason = f"{metric} {best.score:.4f} out of fold, the best of {tried}"
+    tried = [entrant.name for entrant in entrants if entrant.answers]
+    rank = f"the best of {', '.join(tried)}" if len(tried) > 1 else "and no other was scored"
+    reason = f"{metric} {best.score:.4f} out of fold, {rank}"
     honest = nested_score(entrants, sign)
     if honest is None:
         return reason

@@ -137,16 +137,6 @@ class Resumed:
         return recipe.replace(**sections)
 
     @property
-    def reason(self) -> str:
-        """Why `auto` chose the strategy when the run began; empty without a choice.
-
-        Raises:
-            RunError: the lock is missing or damaged.
-        """
-        choice = self.lock.get("auto") if self.is_trained else None
-        return str(choice.get("reason", "")) if isinstance(choice, dict) else ""
-
-    @property
     def lock(self) -> dict[str, Any]:
         """The lock of the run as it began.
 

@@ -26,7 +26,7 @@ from pipelines.core.console import busy, say, wrapped
 from pipelines.core.disk import replacing_folder
 from pipelines.core.errors import ModelError
 from pipelines.recipe import Recipe
-from pipelines.report import card, pictures, push, requested, results, summary
+from pipelines.report import card, choice, pictures, push, requested, results, summary
 from pipelines.report.evidence import Evidence
 from pipelines.report.ownership import owning
 from pipelines.report.run_folder import RunFolder
@@ -101,8 +101,8 @@ def run_in(
         if processes.is_main():
             requested.write(folder, as_given)
         prepared = race(recipe, prepared)
-        if resumed or original:
-            prepared = replace(prepared, reason=prepared.reason or _reason(resumed, original))
+        if not prepared.reason:
+            prepared = replace(prepared, **_choice(resumed, original))
         locked = write_lock(prepared, folder, resumed, original)
         with explaining_memory(prepared):
             probe = ProbeInstead.of(as_given, prepared)
@@ -130,9 +130,10 @@ def _complete(learned: Learned, folder: RunFolder, locked: dict[str, Any]) -> No
         _report(prepared, folder, evidence, locked)
 
 
-def _reason(resumed: Resumed | None, original: Original | None) -> str:
-    """Say why `auto` chose the strategy, when the run that goes on or is repeated began."""
-    return (original.reason if original else "") or (resumed.reason if resumed else "")
+def _choice(resumed: Resumed | None, original: Original | None) -> dict[str, Any]:
+    """Return what `auto` chose by, when the run that goes on or is repeated began."""
+    before = choice.of(original.lock) if original else {}
+    return before or (choice.of(resumed.lock) if resumed and resumed.is_trained else {})
 
 
 def measure(recipe: Recipe, folder: RunFolder) -> None:

@@ -402,6 +402,45 @@ def test_what_reads_alike_is_not_worse(score: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("strategy", "compared", "advice"),
+    [
+        ("linear_probe", (), "weights that train: strategy=lora or strategy=full"),
+        ("linear_probe", ("linear_probe", "contrastive"), "strategy=lora or strategy=full"),
+        ("linear_probe", ("linear_probe", "lp_ft", "full"), "compared, too (lp_ft, full)"),
+        ("full", (), "strategy=linear_probe, which has no rate"),
+        ("full", ("full", "lora"), "strategy=linear_probe, which has no rate"),
+        ("full", ("linear_probe", "full"), "more examples (linear_probe was compared, too)"),
+    ],
+)
+def test_nothing_is_advised_that_was_measured_to_be_worse(strategy, compared, advice) -> None:
+    waited = None if strategy == "linear_probe" else 0.1
+    low = evidence(
+        strategy=strategy, validation={"accuracy": 0.4}, compared=compared, waited=waited
+    )
+    assert [*baseline.warnings(low)][-1].endswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({"compared": ("linear_probe", "lora")}, "; the folds also chose the strategy, so it is "),
+        ({"compared": ("lora",)}, "\n"),
+        (
+            {"strategy": "linear_probe", "compared": ("linear_probe",)},
+            "; the folds also chose the ",
+        ),
+    ],
+    ids=["two", "one", "probe"],
+)
+def test_folds_chose_a_strategy_only_where_several_were_scored(tmp_path, changes, end) -> None:
+    folds = {"fold_scores": (0.8, 0.86), "pseudo_values": (0.8, 0.86)}
+    scored = evidence(reason="accuracy 0.83 out of fold", **folds, **changes)
+    text = summarize(finished(tmp_path), scored)
+    assert f"standard error over 2 folds 0.0300{end}" in text
+    assert ("also chose the strategy" in text) == (len(scored.compared) > 1)
+
+
+@pytest.mark.parametrize(
     ("strategy", "line"),
     [("contrastive", "then the rate"), ("lora", "training took 50 steps, and at least 90")],
 )

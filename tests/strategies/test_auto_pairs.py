@@ -108,6 +108,8 @@ def test_a_training_that_is_worse_than_a_probe_gives_way_to_it(checkpoint, far, 
     assert first
     assert first.start() < then.start()
     assert metrics["reason"] == lock["auto"]["reason"] == then[1]
+    assert lock["auto"]["compared"] == ["linear_probe", "full"]
+    assert "strategy=full" not in printed  # which was worse
     assert float(then[2]) == pytest.approx(metrics["validation"]["accuracy"], abs=1e-4)
     assert float(then[2]) > float(then[3])
     assert f"auto: linear_probe has accuracy {then[2]} on validation, and takes" in printed

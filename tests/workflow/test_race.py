@@ -77,7 +77,9 @@ def test_the_best_out_of_fold_becomes_the_run(race):
     assert "the folds also chose the strategy, so" in printed
     simple = metrics["simple_model"]["validation"]["accuracy"]
     assert f"  bag of words   {simple:.4f}" in printed
-    assert json.loads(run.lock.read_text())["auto"]["reason"].startswith("accuracy ")
+    choice = json.loads(run.lock.read_text())["auto"]
+    assert choice["reason"].startswith("accuracy ")
+    assert choice["compared"] == ["full", "linear_probe"]
     assert metrics["folds"]["count"] == 5
     assert metrics["examples"] == {"train": 20, "test": 20}
 
@@ -152,6 +154,7 @@ def test_without_time_to_compare_few_rows_have_what_folds_score_at_no_cost(
     printed = capsys.readouterr().out
     assert "no time to compare by 5 folds: contrastive" in printed
     assert "auto: linear_probe alone, which folds score at no cost: a tenth of 20 rows" in printed
+    assert "length:" not in printed  # nothing trains
     assert prepared.recipe.strategy.entrants == ("linear_probe",)
     assert len(prepared.targets["train"]) == 20
 

@@ -75,6 +75,7 @@ def test_without_a_choice_there_is_no_nested_score() -> None:
     assert reason([finished, stopped], finished, "f1", 1) == (
         "f1 0.7500 out of fold, the best of strategy0, full"
     )
+    assert reason([finished], finished, "f1", 1) == "f1 0.7500 out of fold, and no other was scored"
 
 
 def test_one_that_time_did_not_suffice_for_has_no_score_and_may_go_on() -> None:
