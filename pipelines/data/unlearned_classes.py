@@ -98,22 +98,21 @@ def _of_split(name: str, split: "SplitStatistics", train: "SplitStatistics") -> 
 def _of_folds(data: "Data", targets: np.ndarray, repeats: np.ndarray) -> Iterator[Finding]:
     """Yield the classes all of whose examples are in one fold, since they are dealt together."""
     train, names = data.splits["train"], data.labels.names
-    # equal examples are dealt one by one where there are fewer of them than folds
-    if not train.groups and len(np.unique(repeats)) < data.num_folds:
-        repeats = np.arange(len(repeats))
     units = group_folds.units(train, repeats, data.num_folds, note=lambda _: None)
     pairs = np.unique(np.stack([targets, np.unique(units, return_inverse=True)[1]]), axis=1)
     single = np.flatnonzero(np.bincount(pairs[0], minlength=len(names)) == 1)
     if not len(single):
         return
     count = int(np.isin(targets, single).sum())
-    others = f" of other groups by '{train.groups.column}'" if train.groups else ""
+    others = "different examples"
+    if train.groups:
+        others = f"examples of other groups by '{train.groups.column}'"
     yield Finding(
-        "warning",
+        "error" if count == len(targets) else "warning",
         f"{len(single):,} of {len(names):,} classes have all their examples in one fold: "
         f"{_shown(names[i] for i in single)}; what scores that fold is trained without them, so "
         f"{count:,} of {len(targets):,} examples count as mistakes whatever is learned; add "
-        f"examples{others}, or merge classes",
+        f"{others}, or merge classes",
         "train",
     )
 

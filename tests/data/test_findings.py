@@ -155,6 +155,11 @@ def test_classes_that_one_fold_alone_has_are_named_with_what_they_cost(collect):
     assert "'single'" in warning
     assert "'same'" in warning
     assert "so 4 of 40 examples count as mistakes whatever is learned" in warning
+    # of two texts, each with a label of its own, nothing is measured
+    two = {"text": rows(2)["text"] * 20, "label": rows(40)["label"]}
+    first = collect({"train": two}, PROBE).findings()[0]
+    assert first.severity == "error"
+    assert first.message.startswith("2 of 2 classes have all their examples in one fold: ")
 
 
 def test_classes_that_a_limit_takes_from_train_alone_are_named(collect):
