@@ -38,7 +38,8 @@ def race(recipe: Recipe, prepared: Prepared) -> Prepared:
     names, seconds = strategy.entrants or (), 60 * (strategy.minutes or RACE_MINUTES)
     say(
         f"auto: compares {', '.join(names)} on {len(np.unique(prepared.folds))} folds of "
-        f"{len(prepared.data.train):,} rows, for about {duration(seconds)} (strategy.minutes)"
+        f"{len(prepared.data.train):,} rows, for about {duration(seconds)} (strategy.minutes), "
+        "and then trains the best on all rows"
     )
     course, metric = Course(recipe, prepared, seconds), prepared.scorer.main
     for name in names:
