@@ -272,7 +272,7 @@ def test_a_resumed_run_goes_on_with_what_was_chosen(tmp_path, checkpoint, text_d
     assert main(["run", str(path), "training.resume_from_checkpoint=true"]) == 0
     assert json.loads(run.metrics.read_text())["strategy"] == "full"
     assert json.loads(run.metrics.read_text())["reason"] == chosen["reason"]
-    assert json.loads(run.lock.read_text())["auto"] == chosen
+    assert json.loads(run.lock.read_text())["auto"] == {**chosen, "compared": []}
     assert yaml.safe_load(run.recipe.read_text())["training"]["num_train_epochs"] == 2
 
 
