@@ -136,9 +136,10 @@ def _goal(cells: Cells) -> str:
 
 
 def _choices(arm: str, lines: list[Line]) -> str:
-    """List the strategies that `auto` came to, and in how many draws."""
+    """List the strategies that `auto` came to; of several, in how many draws."""
     counts = Counter(line.get("strategy", "?") for line in lines)
-    named = ", ".join(f"`{name}` {count}" for name, count in counts.most_common())
+    numbers = {name: f" {count}" * (len(counts) > 1) for name, count in counts.items()}
+    named = ", ".join(f"`{name}`{numbers[name]}" for name, _ in counts.most_common())
     return f": {named}" if arm == AUTO else ""
 
 

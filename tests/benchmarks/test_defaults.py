@@ -132,8 +132,8 @@ def test_the_overview_has_a_line_for_each_cell_and_a_column_for_each_arm():
     rows = table_rows([*defaults_table.overview(defaults_table.cells_of(lines))])
     assert rows[0] == ["data", "examples", "Graft `auto`", "SetFit"]
     assert rows[2:] == [
-        ["sst2", "16", "**70.0**: `lora` 1 (5.0)", "60.0"],
-        ["sst2", "16", "**80.0**: `full` 1 (5.0)", ""],
+        ["sst2", "16", "**70.0**: `lora` (5.0)", "60.0"],
+        ["sst2", "16", "**80.0**: `full` (5.0)", ""],
     ]
 
 
