@@ -72,7 +72,7 @@ class Course:
     def give_time(self) -> None:
         """Let those that time did not suffice for go on where they are clearly ahead.
 
-        As the best they would go through the other folds in their run, so it costs nothing.
+        One that turns out to be the best would go through the other folds in its run anyway.
         """
         while self.leader and (
             late := race_scores.worth_the_time(self.entrants, self.leader, self.sign)
