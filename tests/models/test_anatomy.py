@@ -228,7 +228,8 @@ def test_the_parts_of_a_family(family):
     ] == expected  # fmt: skip
     assert len(anatomy.norms) == num_norms
     adaptable = relative(anatomy.adaptable, anatomy.blocks)
-    assert adaptable in [set(names.split()) for names in (targets, OLDER.get(family, targets))]
+    names = (targets, OLDER.get(family, targets))
+    assert adaptable in [set(each.split(" ")) for each in names]
     assert anatomy.is_convolutional == (family in CONVOLUTIONAL)
 
 
