@@ -48,32 +48,23 @@ def load(source: "Source", task: "Task", seed: int, *, max_fold_rows: int = 0) -
     selected = _select(source, task, seed, bad_rows, note)
     streamed = if_streamed(source)
     is_streamed = bool(streamed)
-    rows_by_split = labeled_rows.select(
-        selected.rows, task, source, bad_rows, is_streamed=is_streamed
-    )
-    labels = labeled_rows.infer(rows_by_split, task, source, note, is_streamed=is_streamed)
-    united_labels.check(rows_by_split["train"], labels, note)
+    labeled = labeled_rows.select(selected.rows, task, source, bad_rows, is_streamed=is_streamed)
+    labels = labeled_rows.infer(labeled, task, source, note, is_streamed=is_streamed)
+    united_labels.check(labeled["train"], labels, note)
     # numbers and lists of classes have no strata: most values would occur once
     draw = samples.Sampler(seed, "label" if labels.problem_type == SINGLE else None, note)
-    divided, assignment, num_folds = _divide(
-        rows_by_split, selected, source, labels, draw, max_fold_rows
-    )
+    divided, assignment, num_folds = _divide(labeled, selected, source, labels, draw, max_fold_rows)
     rows = _limit(divided, source, task, bad_rows, draw)
     if not is_streamed:
-        max_rows = source.limit.train
-        is_limited = max_rows is not None and max_rows < len(divided["train"])
-        unlearned_classes.check(
-            rows["train"], labels, draw, num_folds, max_rows if is_limited else None
-        )
+        max_rows = _applied_limit(divided["train"], source)
+        unlearned_classes.check(rows["train"], labels, draw, num_folds, max_rows)
     _note_groups(rows, selected, note, is_divided=bool(num_folds or assignment.shares))
-    train, roles, stream, domain = rows["train"].dataset, selected.roles, None, None
+    train, roles, stream = rows["train"].dataset, selected.roles, None
     if streamed:
         streams.check_class_weights(train, task, labels)
         stream = streams.prepare(selected.whole, assignment, roles, streamed, task, labels, seed)
-    if other := source.other_domain:
-        key = source.other_domain_key
-        domain = target.load(other, task, labels, train, roles, seed, note, key)
-        bad_rows.left_out += domain.left_out
+    domain = target.load(source, task, labels, train, roles, seed, note)
+    bad_rows.left_out += domain.left_out if domain else ()
     names = assignment.names | assignment.shares
     used, left_out = {split: names[split] for split in rows}, tuple(bad_rows.left_out)
     return Data(
@@ -160,6 +151,12 @@ def _before_validation(
         )
     is_limited = len(limited) < len(divided["train"])
     return {**divided, "train": limited}, len(limited) if is_limited else num_rows
+
+
+def _applied_limit(train: Rows, source: "Source") -> int | None:
+    """Return the limit of train; None where there are no more rows than that."""
+    limit = source.limit.train
+    return limit if limit is not None and limit < len(train) else None
 
 
 def _limit(

@@ -36,28 +36,30 @@ SPLITS = ("train", "test")  # of a target, which has none to validate by
 
 
 def load(
-    source: "Source",
+    of_run: "Source",
     task: "Task",
     labels: "Labels",
     train: "Dataset",
     train_roles: Columns,
     seed: int,
     note: Note,
-    key: str,
-) -> Target:
-    """Load the rows of a target.
+) -> Target | None:
+    """Load the rows of a run's target; None where there is none.
 
     Args:
+        of_run: the data of the run, which may name another domain.
         labels: what there is to predict, as train shows it.
         train: rows of the source domain.
         train_roles: role -> column there.
         note: is called with what was inferred.
-        key: the section of the recipe that names it.
 
     Raises:
-        DataError: data that do not fit, in the keys of that section.
+        DataError: data that do not fit, in the keys of the section that names it.
         HubError: a hub is needed and cannot be reached.
     """
+    source, key = of_run.other_domain, of_run.other_domain_key
+    if source is None:
+        return None
     noted = note_of(note, key)
     # in no stratum: not even by a draw do labels choose
     draw = samples.Sampler(seed, None, noted)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, sqrt
-from statistics import stdev
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.jackknife import standard_error
 from pipelines.report.saved_model_checks import Parity, PrintedLines
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Evidence:
         pair: whether an example is two texts.
         calibration: how true the probabilities are; None where there are none.
         fold_scores: the main score of each fold of train that stood in for validation; else empty.
-        pseudo_values: what each of these folds adds to the main score of all (`fold_scores`).
+        pseudo_values: what each of these folds adds to the main score of all (`core.jackknife`).
         limits: what users have to know about inputs, a sentence or more each.
         robustness: the main score under corruptions; None where it was not measured.
         detection: whether rows of another source are told apart; None where it was not measured.
@@ -150,7 +150,7 @@ class Evidence:
         """Standard error of the main score over folds; None where a split validated."""
         if len(self.pseudo_values) < 2:
             return None
-        return stdev(self.pseudo_values) / sqrt(len(self.pseudo_values))
+        return standard_error(self.pseudo_values)
 
     def title(self, split: str) -> str:
         """Name a split as reports show it."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import cache, partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from pipelines.core.labels import Labels
 from pipelines.tasks import FILES, ModelOutputs, Predictions, Targets
 from pipelines.tasks.audio import spelling
 from pipelines.tasks.audio.base import AudioTask
-from pipelines.tasks.audio.frames import num_frames
+from pipelines.tasks.audio.frames import num_frames, num_needed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -85,18 +84,17 @@ class SpeechRecognition(AudioTask):
         Raises:
             ModelError: the recipe requires the checkpoint's vocabulary, and it has none.
         """
-        from transformers import AutoTokenizer, Wav2Vec2Processor
+        from transformers import Wav2Vec2Processor
 
         extractor = super().load_processor(checkpoint, labels, **options)
-        revision = options.get("revision")
-        loads = self.vocabulary != "train" and spelling.has_tokenizer(checkpoint, revision)
-        if self.vocabulary == "checkpoint" and not loads:
+        tokenizer = (
+            spelling.load_tokenizer(checkpoint, options) if self.vocabulary != "train" else None
+        )
+        if self.vocabulary == "checkpoint" and tokenizer is None:
             raise ModelError(
                 f"{checkpoint}: has no tokenizer; task.vocabulary=train builds one from transcripts"
             )
-        if loads:
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint, **options)
-        else:
+        if tokenizer is None:
             tokenizer = spelling.build_tokenizer(labels.values)
         return Wav2Vec2Processor(extractor, tokenizer)
 
@@ -123,14 +121,8 @@ class SpeechRecognition(AudioTask):
         for row, text in enumerate(transcripts):
             if not isinstance(text, str):
                 yield row, f"text is {text!r}; expected a transcript"
-            elif not self._normalized(text, "keep"):
-                yield row, f"the transcript {text!r} is empty"
-            elif spelling.DELIMITER in self._normalized(text, "keep"):
-                yield (
-                    row,
-                    f"the transcript holds '{spelling.DELIMITER}', which stands between words in "
-                    "CTC vocabularies; remove it, or set task.remove_punctuation=true",
-                )
+            elif problem := spelling.problem(self._normalized(text, "keep")):
+                yield row, f"the transcript {text[:60]!r} {problem}"
 
     def unsupported_rows(
         self,
@@ -151,9 +143,7 @@ class SpeechRecognition(AudioTask):
         rate, frames = extractor.sampling_rate, cache(partial(num_frames, extractor, config))
         for row, length in enumerate(self._lengths(dataset, rate).tolist()):
             ids = processor.tokenizer(texts[row]).input_ids
-            # CTC aligns a frame with each character and a blank between two that are the same; with
-            # fewer frames the loss is infinite
-            needed = len(ids) + sum(one == other for one, other in pairwise(ids))
+            needed = num_needed(ids)
             if row in short:
                 yield row, short[row]
             elif self.max_seconds and length > self.max_seconds * rate:

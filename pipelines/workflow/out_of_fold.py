@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import stdev
 
-from pipelines.evaluation.fold_scores import pseudo_values
+from pipelines.core.jackknife import pseudo_values, standard_error
 from pipelines.training.fold_cache import Logits
 
 
@@ -49,7 +48,7 @@ class OutOfFold:
     def standard_error(self) -> float | None:
         """The standard error of the score; None of a single fold."""
         values = self.pseudo_values
-        return stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+        return standard_error(values) if len(values) > 1 else None
 
 
 def merged(folds: Iterable[Logits]) -> Logits:

@@ -16,7 +16,7 @@
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines import data
 from pipelines.core import cache_folder, processes, startup
@@ -33,7 +33,14 @@ from pipelines.recipe.combinations import folds
 from pipelines.training import trackers
 from pipelines.training.prior import start_at_prior
 from pipelines.training.target_scale import TargetScale
-from pipelines.workflow import checkpoints, detection, forgetting, section_checks, zero_shot
+from pipelines.workflow import (
+    checkpoints,
+    detection,
+    encoding,
+    forgetting,
+    section_checks,
+    zero_shot,
+)
 from pipelines.workflow.prepared import Prepared
 from pipelines.workflow.resolve import resolve
 
@@ -96,8 +103,8 @@ def _load(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> Prepared
     for each in (checkpoint, *checkpoint.beside):
         loaded = _drop_unsupported_rows(recipe, loaded, each)
     task, processor, labels = recipe.task, checkpoint.processor, loaded.labels
-    encoded, targets = _encode(recipe, loaded, processor)
-    beside = tuple(_encode(recipe, loaded, each.processor)[0] for each in checkpoint.beside)
+    encoded, targets = encoding.splits(recipe, loaded, processor)
+    beside = tuple(encoding.splits(recipe, loaded, each.processor)[0] for each in checkpoint.beside)
     stream = loaded.stream and task.encode(loaded.stream, processor, labels, recipe.augmentation)
     return Prepared(
         recipe=recipe.replace(calibration=calibration),
@@ -112,7 +119,7 @@ def _load(recipe: Recipe, *, test: bool, held_out: "Dataset | None") -> Prepared
         ),
         beside=beside,
         stream=stream,
-        target=_encode_target(recipe, loaded, processor),
+        target=encoding.target(recipe, loaded, processor),
         others=detection.load(recipe, loaded, checkpoint) if test else None,
         probe_rows=forgetting.load(recipe, loaded, checkpoint) if test else None,
         held_out=held_out,
@@ -159,39 +166,6 @@ def _drop_unsupported_rows(recipe: Recipe, loaded: "Data", checkpoint: "Checkpoi
     for note in supported.notes[len(loaded.notes) :]:
         say(note)
     return supported
-
-
-def _encode(
-    recipe: Recipe, loaded: "Data", processor: Any
-) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Encode every split, augmenting train only: (split -> model inputs, split -> targets)."""
-    task, labels = recipe.task, loaded.labels
-    encoded, targets = {}, {}
-    # the main process encodes and fills the caches, from which the others read
-    with processes.main_first():
-        for split, rows in loaded.datasets.items():
-            augmentation = recipe.augmentation if split == "train" else None
-            encoded[split] = task.encode(rows, processor, labels, augmentation)
-            targets[split] = task.targets(rows, encoded[split], labels)
-        if loaded.is_folded:
-            plain = encoded["train"]
-            if recipe.augmentation:  # what is scored is not augmented
-                plain = task.encode(loaded.train, processor, labels, None)
-            encoded["validation"], targets["validation"] = plain, targets["train"]
-        if loaded.target and loaded.target.labeled:
-            rows = loaded.target.labeled.dataset
-            encoded["target"] = task.encode(rows, processor, labels, None)
-            targets["target"] = task.targets(rows, encoded["target"], labels)
-    return encoded, targets
-
-
-def _encode_target(recipe: Recipe, loaded: "Data", processor: Any) -> Any | None:
-    """Encode the rows of the target domain without their labels; None where there is none."""
-    if not loaded.target:
-        return None
-    with processes.main_first():
-        rows, labels = loaded.target.to_encode, loaded.labels.unlabeled
-        return recipe.task.encode(rows, processor, labels, None)
 
 
 def _start_at_prior(prepared: Prepared) -> None:

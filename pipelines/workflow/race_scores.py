@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 from pipelines.core.console import duration
+from pipelines.core.jackknife import standard_error
 from pipelines.strategies.choosing.comparable import MIN_FOLDS
 from pipelines.workflow.out_of_fold import OutOfFold, merged
 
@@ -73,7 +74,7 @@ def _lead(answers: OutOfFold, leader: Entrant, sign: int) -> list[float]:
 
 
 def _by_chance(lead: Sequence[float]) -> float:
-    return MAX_STANDARD_ERRORS * stdev(lead) / len(lead) ** 0.5 + 1e-9
+    return MAX_STANDARD_ERRORS * standard_error(lead) + 1e-9
 
 
 def table(entrants: Sequence[Entrant], best: Entrant | None) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipelines.evaluation.fold_scores import pseudo_values
+from pipelines.core.jackknife import pseudo_values
 from pipelines.training.fold_cache import Logits
 from pipelines.workflow.out_of_fold import OutOfFold
 from pipelines.workflow.race_scores import (

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING
+
+from pipelines.core.jackknife import standard_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,8 +106,7 @@ def _is_near(trial: HeadTrial, leader: HeadTrial) -> bool:
     pairs = zip(leader.pseudo_values, trial.pseudo_values, strict=True)
     # paired: what makes a fold hard, it does for both
     gains = [one - other for one, other in pairs]
-    standard_error = stdev(gains) / len(gains) ** 0.5
-    return abs(fmean(gains)) <= MIN_STANDARD_ERRORS * standard_error
+    return abs(fmean(gains)) <= MIN_STANDARD_ERRORS * standard_error(gains)
 
 
 def best_strength(trials: Sequence[HeadTrial], *, greater_is_better: bool) -> HeadTrial:

@@ -1,7 +1,9 @@
 """Frames that a model makes of a clip: their number, the fewest it takes, the longest it reads."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,3 +68,11 @@ def _features(extractor: Any, samples: np.ndarray) -> np.ndarray:
     rate = extractor.sampling_rate
     features = extractor(samples, sampling_rate=rate, return_tensors="np")
     return features[extractor.model_input_names[0]][0]
+
+
+def num_needed(ids: Sequence[int]) -> int:
+    """Count the frames that CTC needs for a transcript: with fewer the loss is infinite.
+
+    It aligns one with each character, and a blank between two that are the same.
+    """
+    return len(ids) + sum(one == other for one, other in pairwise(ids))

@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,18 @@ def letter_case(tokenizer: Any) -> str:
     return "lower" if letters.islower() else "upper" if letters.isupper() else "keep"
 
 
+def problem(transcript: str) -> str | None:
+    """Return what keeps a normalized transcript from being learned; None where nothing does."""
+    if not transcript:
+        return "is empty"
+    if DELIMITER in transcript:
+        return (
+            f"holds '{DELIMITER}', which stands between words in CTC vocabularies; remove it, or "
+            "set task.remove_punctuation=true"
+        )
+    return None
+
+
 def build_tokenizer(characters: Sequence[str]) -> Any:
     """Build a CTC tokenizer of blank, word delimiter, unknown and `characters`, in that order."""
     from transformers import Wav2Vec2CTCTokenizer
@@ -62,11 +74,19 @@ def build_tokenizer(characters: Sequence[str]) -> Any:
         )
 
 
-def has_tokenizer(checkpoint: str, revision: str | None) -> bool:
-    """Tell whether a checkpoint comes with a tokenizer."""
+def load_tokenizer(checkpoint: str, options: Mapping[str, Any]) -> Any | None:
+    """Load the tokenizer that a checkpoint comes with; None where it has none.
+
+    Args:
+        options: of `from_pretrained`.
+    """
+    from transformers import AutoTokenizer
     from transformers.utils import has_file
 
-    return any(has_file(checkpoint, file, revision=revision) for file in TOKENIZER_FILES)
+    revision = options.get("revision")
+    if not any(has_file(checkpoint, file, revision=revision) for file in TOKENIZER_FILES):
+        return None
+    return AutoTokenizer.from_pretrained(checkpoint, **options)
 
 
 def markers(text: str, tokenizer: Any) -> list[str]:

@@ -1,8 +1,9 @@
 """The ranking as lines: scores, size and time of each checkpoint, and how sure it is."""
 
 from collections.abc import Iterator, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
+from pipelines.core.jackknife import standard_error
 from pipelines.report.tables import align
 from pipelines.tuning.ranking.estimate import Estimate
 
@@ -20,7 +21,7 @@ def lines(ranked: Sequence[Estimate]) -> Iterator[str]:
 def _cells(each: Estimate) -> Iterator[str]:
     yield each.checkpoint
     yield f"{each.score:.4f}"
-    yield f"{stdev(each.fold_scores) / len(each.fold_scores) ** 0.5:.4f}"
+    yield f"{standard_error(each.fold_scores):.4f}"
     for score in (each.neighbors, each.h_score, each.log_evidence):
         yield "-" if score is None else f"{score:.4f}"
     yield f"{each.millions:,.1f}"
